@@ -1,5 +1,6 @@
 import { resolve as resolvePath } from 'node:path';
 import { descriptorOf, type Draft } from '../draft/draft.ts';
+import { contentOfList } from '../draft/to-list.ts';
 import { Workspace } from '../draft/workspace/workspace.ts';
 import { MlistError, SeveralErrors } from '../errors/errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -99,9 +100,8 @@ export class Client {
       requirePlatforms(platforms, there, 'the list of sources');
       for (const event of resolved.flatMap(({ events }) => events)) call.onEvent?.(event);
       const { draft } = newDraft(UNNAMED, resolved, { format, listChange: { annotations, artifactType } });
-      const { bytes, mediaType, digest } = await listBytes(draft, this.#reading(options));
-      const manifests = draft.entries.map(descriptorOf);
-      const index = { bytes, descriptor: { mediaType, digest, size: bytes.length }, manifests };
+      const content = contentOfList(await listBytes(draft, this.#reading(options)));
+      const index = { ...content, manifests: draft.entries.map(descriptorOf) };
       this.#drafts.set(index, draft);
       return index;
     });
@@ -141,8 +141,7 @@ export class Client {
         SeveralErrors.throwAny(result.failures);
         return result;
       });
-      const { mediaType, digest, bytes } = encoded;
-      return { descriptor: { mediaType, digest, size: bytes.length }, targets: pushed.map(toPushedTag) };
+      return { descriptor: contentOfList(encoded).descriptor, targets: pushed.map(toPushedTag) };
     });
   }
 

@@ -4,7 +4,7 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { parseDigest, type Digest } from '../oci/digest.ts';
 import { formatLocation, isFileLocation, parseBareLocation, parseLocation, type Location } from '../oci/location.ts';
 import { parsePlatform, type Platform } from '../oci/platform/platform.ts';
-import { isTag, parseTypedReference, type Reference } from '../oci/reference.ts';
+import { isTag, parseTypedReference, type Reference, type TagReference } from '../oci/reference.ts';
 import type { OnEvent } from '../operations/events.ts';
 import type { PushedTarget } from '../operations/push/push-target.ts';
 import type { ManifestArgument } from '../operations/sources/resolve-source.ts';
@@ -77,7 +77,7 @@ export function parseRegistryReference(text: string): Reference {
 }
 
 /** @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive */
-export function parseTagReference(text: string): Reference & { readonly tag: string } {
+export function parseTagReference(text: string): TagReference {
   requireText(text, 'the target');
   if (isFileLocation(text)) throw new MlistError('ERR_MLIST_USAGE', `${text} is not a tag in a registry`);
   const { tag = 'latest', ...reference } = parseListName(text.replace(/^docker:\/\//, ''));

@@ -135,6 +135,21 @@ export function isAttestationEntry(entry: Pick<Entry, 'attests'>): boolean {
   return entry.attests !== undefined;
 }
 
+/** The platforms of the images; attestations are skipped. */
+export function imagePlatforms(entries: readonly Entry[]): readonly Platform[] {
+  return entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
+}
+
+/** Identifies an entry by its descriptor, whichever source it comes from. */
+export function descriptorKey(entry: Entry): string {
+  return JSON.stringify(descriptorOf(entry));
+}
+
+/** Removes duplicates: entries with the same descriptor. */
+export function uniqueEntries(entries: readonly Entry[]): readonly Entry[] {
+  return [...new Map(entries.map((entry) => [descriptorKey(entry), entry])).values()];
+}
+
 /** Identifies the manifest of an entry. Images with the same layers share an attestation, which is listed once for each. */
 export function manifestKey({ digest, attests }: Pick<Entry, 'digest' | 'attests'>): string {
   return `${digest} ${attests ?? ''}`;

@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
 import { sameLocation, type Location } from '../oci/location.ts';
 import { platformKey, type Platform } from '../oci/platform/platform.ts';
-import { descriptorOf, isAttestationEntry, manifestKey, platformOf, type Draft, type Entry } from './draft.ts';
+import { descriptorKey, isAttestationEntry, manifestKey, platformOf, type Draft, type Entry } from './draft.ts';
 import { changeEntry, inheritSettings, withoutEntries, type EntryChange } from './draft-edit.ts';
 
 /** Merges newly read sources into a draft, for `create`, `create --amend` and `add`. Pure. */
@@ -10,8 +10,8 @@ import { changeEntry, inheritSettings, withoutEntries, type EntryChange } from '
 export interface ResolvedSource {
   readonly source: Location;
   readonly entries: readonly Entry[];
-  /** The platform that was given with the argument, for its only image. It takes precedence over earlier settings. */
-  readonly said?: EntryChange;
+  /** Sets the platform that was given with the argument, for its only image. It takes precedence over earlier settings. */
+  readonly platformChange?: EntryChange;
 }
 
 /** What happened to an entry, for the output. */
@@ -33,11 +33,11 @@ export interface Merged {
 export function appendSources(draft: Draft, sources: readonly ResolvedSource[]): Merged {
   const entries = [...draft.entries];
   const events: EntryEvent[] = [];
-  const seen = new Set(entries.map(contentOf));
+  const seen = new Set(entries.map(descriptorKey));
   for (const entry of sources.flatMap((source) => source.entries)) {
-    const isNew = !seen.has(contentOf(entry));
+    const isNew = !seen.has(descriptorKey(entry));
     if (isNew) entries.push(entry);
-    seen.add(contentOf(entry));
+    seen.add(descriptorKey(entry));
     events.push({ type: isNew ? 'added' : 'folded', entry });
   }
   return { draft: { ...draft, entries }, events };
@@ -75,11 +75,6 @@ function isReadingOf(replacement: Entry, entry: Entry): boolean {
 
 function eventAgainst(event: EntryEvent, known: Pair | undefined): EntryEvent {
   return event.type === 'added' && known !== undefined ? eventOf(known) : event;
-}
-
-/** Identifies an entry by its descriptor, whichever source it comes from. */
-function contentOf(entry: Entry): string {
-  return JSON.stringify(descriptorOf(entry));
 }
 
 /**
@@ -153,7 +148,7 @@ interface Pair {
 
 function eventOf({ entry, old }: Pair): EntryEvent {
   if (entry.digest !== old.digest) return { type: 'replaced', entry, old: old.digest };
-  return { type: contentOf(entry) === contentOf(old) ? 'unchanged' : 'changed', entry };
+  return { type: descriptorKey(entry) === descriptorKey(old) ? 'unchanged' : 'changed', entry };
 }
 
 function removal(entry: Entry): EntryEvent {
@@ -175,7 +170,7 @@ function attestationsOf(image: Entry, resolved: ResolvedSource): readonly Entry[
 }
 
 /** Finds the old entry that each newly read image replaces. */
-function pair(draft: Draft, { source, entries, said }: ResolvedSource): readonly Pair[] {
+function pair(draft: Draft, { source, entries, platformChange = {} }: ResolvedSource): readonly Pair[] {
   const images = entries.filter((entry) => !isAttestationEntry(entry));
   const oldImages = draft.entries.filter((entry) => !isAttestationEntry(entry));
   const sameSource = oldImages.filter((entry) => isFrom(entry, source));
@@ -189,7 +184,7 @@ function pair(draft: Draft, { source, entries, said }: ResolvedSource): readonly
     if (old === undefined) return [];
     free.delete(old);
     const isSame = sameSource.length === 0 && old.digest === entry.digest;
-    return [{ entry: isSame ? old : changeEntry(inheritSettings(entry, old), said ?? {}), old }];
+    return [{ entry: isSame ? old : changeEntry(inheritSettings(entry, old), platformChange), old }];
   });
 }
 

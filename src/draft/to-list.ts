@@ -3,6 +3,7 @@ import { digestOf } from '../oci/digest.ts';
 import { encodeImageIndex, encodeManifestList } from '../oci/list-encoding.ts';
 import type { Index } from '../oci/manifest.ts';
 import { isDockerType, MediaType } from '../oci/media-type.ts';
+import type { ManifestContent } from '../store/store.ts';
 import { annotationsOf, descriptorOf, type Draft, type Entry, type Format } from './draft.ts';
 
 /** The encoded list of a draft. */
@@ -10,6 +11,11 @@ export interface EncodedList {
   readonly mediaType: Index['mediaType'];
   readonly digest: Digest;
   readonly bytes: Uint8Array;
+}
+
+/** The list with its descriptor, as stores take it. */
+export function contentOfList({ mediaType, digest, bytes }: EncodedList): ManifestContent {
+  return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
 }
 
 /** The format in which the draft is pushed. */
@@ -50,7 +56,11 @@ export function listOf(draft: Draft): Index {
 
 /** Encodes the list of a draft: these bytes are pushed, and their digest is the digest of the list. */
 export function encodeDraft(draft: Draft): EncodedList {
-  const list = listOf(draft);
+  return encodeList(listOf(draft));
+}
+
+/** Encodes a list in its own format. */
+export function encodeList(list: Index): EncodedList {
   const options = { keepEmpty: true };
   const bytes =
     list.mediaType === MediaType.dockerList ? encodeManifestList(list, options) : encodeImageIndex(list, options);

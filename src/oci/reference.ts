@@ -15,6 +15,9 @@ export interface Reference {
   readonly digest?: Digest;
 }
 
+/** A reference that has a tag. */
+export type TagReference = Reference & { readonly tag: string };
+
 const HUB = 'docker.io';
 const HUB_LEGACY = 'index.docker.io';
 const OFFICIAL = 'library/';

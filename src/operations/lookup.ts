@@ -1,7 +1,7 @@
 import { MlistError } from '../errors/errors.ts';
 import type { BlobCache } from '../store/cache.ts';
 import { descriptorOf, isAttestationEntry, listName, type Draft } from '../draft/draft.ts';
-import type { EncodedList } from '../draft/to-list.ts';
+import { contentOfList, type EncodedList } from '../draft/to-list.ts';
 import { formatProblems, otherFormatHint } from '../draft/draft-rules.ts';
 import {
   entriesNamed,
@@ -18,7 +18,7 @@ import { formatLocation, parseLocation, type Location } from '../oci/location.ts
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 import { isIndexType, isServedAsManifest } from '../oci/media-type.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
-import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
+import { formatPlatforms, type Platform } from '../oci/platform/platform.ts';
 import type { Reference } from '../oci/reference.ts';
 import { readIndex } from '../schema/documents.ts';
 import { refusal } from '../schema/problems.ts';
@@ -65,7 +65,11 @@ export async function lookup(name: string | undefined, options: ReadOptions): Pr
   return report({ from: location.kind, reference: formatLocation(location), location, content }, options);
 }
 
-async function findDraft(name: string | undefined, workspace: Workspace): Promise<Draft | undefined> {
+/**
+ * The draft of a name; undefined if there is none.
+ * @param name - as typed; undefined is the current draft
+ */
+export async function findDraft(name: string | undefined, workspace: Workspace): Promise<Draft | undefined> {
   if (name === undefined) return workspace.load(await currentList(workspace));
   const list = listIn(parseLocation(name));
   return list === undefined ? undefined : workspace.find(list);
@@ -104,9 +108,7 @@ export function contentOf(found: LookupResult): ManifestContent {
 
 /** The same for display: members of a draft that its format cannot hold are omitted. */
 export function encodedContentOf(found: LookupResult): ManifestContent {
-  if (found.from !== 'draft') return found.content;
-  const { mediaType, digest, bytes } = found.list;
-  return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
+  return found.from === 'draft' ? contentOfList(found.list) : found.content;
 }
 
 /** Selects manifests of a list, by name or by platform. */
@@ -134,7 +136,7 @@ export function childrenOf(found: LookupResult, { manifest, platform }: ChildCho
   if (chosen.length > 0 || (manifest === undefined && platform === undefined)) return chosen;
   const platforms = all.flatMap(({ descriptor }) => (isAttestation(descriptor) ? [] : (descriptor.platform ?? [])));
   const wanted = [manifest, platform && `for ${platformNotFoundText(platform, platforms)}`].filter(Boolean).join(' ');
-  const there = platforms.map((one) => formatPlatform(one, { all: true })).join(', ');
+  const there = formatPlatforms(platforms);
   throw new MlistError(
     'ERR_MLIST_ENTRY_NOT_FOUND',
     `${found.reference} has no entry ${wanted}${digestTooShort(wanted)}`,

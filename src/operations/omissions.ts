@@ -9,8 +9,11 @@ export interface Omission {
   readonly reason: string;
 }
 
-/** @param content - the platform is stated for images only */
-export function omissionsOf(
+/**
+ * The omission of one manifest or layer.
+ * @param content - the platform is stated for images only
+ */
+export function omissionOf(
   what: Omission['what'],
   { digest, platform }: { readonly digest: string; readonly platform?: Platform | undefined },
   reason: string,

@@ -10,10 +10,11 @@ import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
 export function requirePlatforms(wanted: readonly Platform[], available: readonly Platform[], subject: string): void {
   const missing = wanted.filter((platform) => !available.some((candidate) => matchesPlatform(candidate, platform)));
   if (missing.length === 0) return;
-  const names = (platforms: readonly Platform[]) =>
-    [...new Set(platforms.map((platform) => formatPlatform(platform, { all: true })))].join(', ');
   const missingText = missing.map((platform) => platformNotFoundText(platform, available)).join(', ');
   throw new MlistError('ERR_MLIST_PLATFORM_NOT_FOUND', `${subject} has no image for ${missingText}`, {
-    hint: available.length === 0 ? undefined : `Available: ${names(available)}.`,
+    hint:
+      available.length === 0
+        ? undefined
+        : `Available: ${[...new Set(available.map((platform) => formatPlatform(platform, { all: true })))].join(', ')}.`,
   });
 }

@@ -27,6 +27,11 @@ export interface StoresOptions extends SessionOptions {
   readonly cwd?: string | undefined;
 }
 
+export interface ExpectedLocations {
+  readonly write?: readonly Location[] | undefined;
+  readonly read?: readonly Location[] | undefined;
+}
+
 export interface TargetOptions extends ContentOptions {
   /** Do not create a layout: a missing one is replaced by an empty store in memory. Default false. */
   readonly dryRun?: boolean | undefined;
@@ -57,6 +62,19 @@ export class Stores {
       options.workspaceFolder === undefined
         ? currentFolder(options.cwd)
         : foldersOf(options.workspaceFolder, options.cwd);
+  }
+
+  /** Announces the locations that the command will use, so that one token covers the repositories of a registry. */
+  expect({ write = [], read = [] }: ExpectedLocations): void {
+    const accesses = [
+      ...write.map((location) => ({ location, push: true })),
+      ...read.map((location) => ({ location, push: false })),
+    ];
+    this.registries.expect(
+      accesses.flatMap(({ location, push }) =>
+        location.kind === 'registry' ? [{ reference: location.reference, push }] : [],
+      ),
+    );
   }
 
   /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist */

@@ -311,7 +311,7 @@ class Explorer {
       case 'wait':
         if (decision.isSettled && this.#model.waits !== true) return over('waiting');
         return { ...at, memory: { ...memory, clean: Math.min(memory.clean, 1) }, phase: 'pause', awaits: busy };
-      case 'look-again':
+      case 'read-again':
         return { ...at, phase: 'pause', awaits: busy };
       case 'await-shown':
         return { ...at, phase: 'pause', awaits: busy, limit: 'not shown' };

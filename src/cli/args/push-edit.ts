@@ -1,7 +1,7 @@
 import type { Location } from '../../oci/location.ts';
 import type { Reference } from '../../oci/reference.ts';
 import { createAndPush, editAndPush } from '../../operations/edit/edit-and-push.ts';
-import type { DraftTarget, EditTarget } from '../../operations/edit-place.ts';
+import type { DraftTarget, EditTarget } from '../../operations/edit-target.ts';
 import type { PushOptions } from '../../operations/push/push.ts';
 import { typedName } from './typed-arguments.ts';
 import type { Context } from '../context.ts';

@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import { editDraft } from '../../operations/edit-place.ts';
+import { editDraft } from '../../operations/edit-target.ts';
 import { optionalList } from './typed-arguments.ts';
 import type { Context } from '../context.ts';
 import type { ParsedArguments } from './command-declaration.ts';

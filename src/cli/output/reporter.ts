@@ -1,7 +1,7 @@
 import { describeEntry } from '../../draft/entry-selection.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import type { OperationEvent } from '../../operations/events.ts';
-import { platformNames } from '../../operations/publish/tag-moves.ts';
+import { formatPlatforms } from '../../oci/platform/platform.ts';
 import type { ReplacedTag } from '../../transfer/run.ts';
 import { eventDocument } from './event-document.ts';
 import type { Output } from './output.ts';
@@ -71,7 +71,7 @@ export function replacedText({ before, digest }: ReplacedTag & { readonly digest
 
 /** Warns of platforms that a tag no longer has. */
 export function reportLost(output: Output, name: string, { before, lost = [] }: ReplacedTag): void {
-  if (lost.length > 0) output.warn(`${name} loses ${platformNames(lost)}, which ${before} has`);
+  if (lost.length > 0) output.warn(`${name} loses ${formatPlatforms(lost)}, which ${before} has`);
 }
 
 /** Reports a name that already had the digest. */

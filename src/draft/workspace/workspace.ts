@@ -16,18 +16,7 @@ import { type Folders, foldersOf } from '../../oci/stored-location.ts';
 import { error, refusal } from '../../schema/problems.ts';
 import { MAX_WORKSPACE_BYTES } from '../../schema/workspace-documents.ts';
 
-/**
- * The drafts of a workspace:
- *
- *   drafts/<name>.json    one file for each draft, to be committed and reviewed
- *   state.json            local state (state.ts)
- *   blobs/                cached manifests and configs (content/cache.ts)
- *   locks/                lock files of running commands
- *   .gitignore            written by `init`: everything but drafts/
- *
- * Each draft has a lock, under which its file is replaced atomically: no update is lost, and a crash leaves the old draft
- * or the new one. A damaged draft is reported and never overwritten, and does not affect the others.
- */
+/** A draft that was read from its file. */
 export interface StoredDraft {
   readonly path: string;
   /** Time of the last write. */
@@ -54,6 +43,18 @@ const SUFFIX = '.json';
 /** Number of drafts that are read at once. */
 const DRAFTS_AT_ONCE = 16;
 
+/**
+ * The drafts of a workspace:
+ *
+ *   drafts/<name>.json    one file for each draft, to be committed and reviewed
+ *   state.json            local state (workspace-state.ts)
+ *   blobs/                cached manifests and configs (store/cache.ts)
+ *   locks/                lock files of running commands
+ *   .gitignore            written by `init`: everything but drafts/
+ *
+ * Each draft has a lock, under which its file is replaced atomically: no update is lost, and a crash leaves the old draft
+ * or the new one. A damaged draft is reported and never overwritten, and does not affect the others.
+ */
 export class Workspace {
   /** Absolute path of the workspace. */
   readonly folder: string;
@@ -237,16 +238,17 @@ export async function readIfExists(path: string): Promise<Uint8Array | undefined
   }
 }
 
-/**
- * The file name of a draft: the canonical reference, percent-encoded. Different references have different names on every
- * file system, because upper-case letters and reserved device names of Windows are encoded too.
- */
+/** Longer file names are cut off after `PREFIX_LENGTH` characters and end with a hash. */
 const MAX_NAME = 200;
 const PREFIX_LENGTH = 120;
 
 /** Names that Windows reserves for devices, with any extension. */
 const reserved = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)/;
 
+/**
+ * The file name of a draft: the canonical reference, percent-encoded. Different references have different names on every
+ * file system, because upper-case letters and reserved device names of Windows are encoded too.
+ */
 export function fileNameOf(list: Reference): string {
   const name = formatReference(list);
   const encoded = Array.from(name, encode)

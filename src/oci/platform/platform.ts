@@ -200,6 +200,11 @@ export function formatPlatform(platform: Platform, { all = false }: FormatPlatfo
   return posix.join(os, platform.architecture, platform.variant ?? '').replace(/(?<=.)\/$/, '');
 }
 
+/** Platforms as text, such as `linux/amd64, linux/arm64`, with all their members. */
+export function formatPlatforms(platforms: Iterable<Platform>): string {
+  return Array.from(platforms, (platform) => formatPlatform(platform, { all: true })).join(', ');
+}
+
 function optionsOf(platform: Platform): string {
   const features = [...new Set(platform['os.features'])].filter((feature) => feature !== '').sort(byBytes);
   const text = [platform['os.version'] ?? '', ...features].map(encodeOption).join('+');

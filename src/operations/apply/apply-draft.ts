@@ -39,52 +39,49 @@ export interface SpecDraft {
  * Reads the images of a spec and builds the draft.
  * @throws MlistError the errors of all sources that cannot be read; `ERR_MLIST_NOT_FOUND` if too few images exist
  */
-export async function draftFromSpec(list: Reference, made: EntriesSpec, options: DraftingOptions): Promise<SpecDraft> {
-  const { values: found, failures } = await settle(made.entries.map((entry) => readEntry(entry, made, options)));
-  const subject = await subjectOf(made.subject, options);
+export async function draftFromSpec(list: Reference, spec: EntriesSpec, options: DraftingOptions): Promise<SpecDraft> {
+  const { values: found, failures } = await settle(spec.entries.map((entry) => readEntry(entry, spec, options)));
+  const subject = await subjectOf(spec.subject, options);
   options.signal?.throwIfAborted();
   SeveralErrors.throwAny(failures);
-  const missing = found.flatMap((one) => ('gone' in one ? [one] : []));
+  const missing = found.flatMap((one) => ('gone' in one ? [one.gone] : []));
   const sources = found.flatMap((one) => ('gone' in one ? [] : [one]));
-  const draft = assemble(list, { ...made, subject }, sources);
-  requireEnough(draft, made, missing);
-  for (const { source } of missing) {
+  const draft = assemble(list, { ...spec, subject }, sources);
+  requireEnough(draft, spec, missing);
+  for (const source of missing) {
     options.onEvent?.({
       type: 'warning',
       message: `${source} does not exist and is left out of ${formatReference(list)}`,
     });
   }
-  return { draft, missing: missing.map(({ source }) => source) };
+  return { draft, missing };
 }
 
-/**
- * The draft of a spec whose entries are all complete descriptors; undefined if a source must be read. Pure.
- */
+/** The draft of a spec whose entries are all complete descriptors; undefined if a source must be read. Pure. */
 export function exactDraft({ list, content }: ListSpec): Draft | undefined {
   if (content.kind === 'copy') return undefined;
   const sources = content.entries.flatMap((entry) => exactSource(entry) ?? []);
   return sources.length === content.entries.length ? assemble(list, content, sources) : undefined;
 }
 
-function assemble(list: Reference, made: EntriesSpec, sources: readonly ResolvedSource[]): Draft {
-  const { draft } = appendSources(emptyDraft(list, made.format), sources);
-  const { annotations, artifactType, subject } = made;
+function assemble(list: Reference, spec: EntriesSpec, sources: readonly ResolvedSource[]): Draft {
+  const { draft } = appendSources(emptyDraft(list, spec.format), sources);
+  const { annotations, artifactType, subject } = spec;
   const about = subject !== undefined && 'mediaType' in subject ? subject : undefined;
   return changeList(draft, { annotations, artifactType, ...(about === undefined ? {} : { subject: about }) });
 }
 
 /** A source for which the registry has returned 404. */
 interface Gone {
-  readonly source: string;
-  readonly gone: MlistError;
+  readonly gone: string;
 }
 
 async function readEntry(
   entry: EntrySpec,
-  made: EntriesSpec,
+  spec: EntriesSpec,
   options: DraftingOptions,
 ): Promise<ResolvedSource | Gone> {
-  const isOptional = made.minimum !== undefined;
+  const isOptional = spec.minimum !== undefined;
   try {
     const exact = exactSource(entry);
     if (exact !== undefined) {
@@ -95,7 +92,7 @@ async function readEntry(
   } catch (thrown) {
     const error = asMlistError(thrown);
     if (isOptional && error.code === 'ERR_MLIST_NOT_FOUND' && (await isGone(entry, options))) {
-      return { source: formatLocation(entry.location), gone: error };
+      return { gone: formatLocation(entry.location) };
     }
     throw error;
   }
@@ -170,10 +167,10 @@ async function subjectOf(
 }
 
 /** Refuses a list with fewer images than the minimum of the spec. */
-function requireEnough(draft: Draft, { minimum = 0 }: EntriesSpec, missing: readonly Gone[]): void {
+function requireEnough(draft: Draft, { minimum = 0 }: EntriesSpec, missing: readonly string[]): void {
   const images = draft.entries.filter((entry) => !isAttestationEntry(entry)).length;
   if (missing.length === 0 || images >= minimum) return;
-  const names = missing.map(({ source }) => source).join(', ');
+  const names = missing.join(', ');
   throw new MlistError(
     'ERR_MLIST_NOT_FOUND',
     `only ${images} of at least ${minimum} required images exist; missing: ${names}`,

@@ -1,4 +1,5 @@
 import { asMlistError, type MlistError } from '../../errors/errors.ts';
+import { contentOfList } from '../../draft/to-list.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { draftFromSpec, type DraftingOptions } from './apply-draft.ts';
 import { copy } from '../copy/copy.ts';
@@ -7,10 +8,9 @@ import { pushDraft } from '../push/push-draft.ts';
 import { deduplicateEvents, type OnEvent } from '../events.ts';
 import type { PushedTarget } from '../push/push-target.ts';
 import type { CopySpec, ListSpec, EntriesSpec } from '../spec/spec.ts';
-import { targetName, targetsOf, type TargetRepository } from '../publish/target.ts';
+import { taggedAs, targetName, targetsOf, type TargetRepository } from '../publish/target.ts';
 import { waitForSource } from '../source-wait.ts';
-import type { Location } from '../../oci/location.ts';
-import { withTag } from '../../oci/reference.ts';
+import { atDigest, type Location } from '../../oci/location.ts';
 import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
 import type { TargetLog } from '../../transfer/target-log.ts';
 
@@ -47,8 +47,8 @@ export async function applyList(spec: ListSpec, options: ApplyListOptions): Prom
   return content.kind === 'copy' ? copyList(spec, content, options) : pushList(spec, content, options);
 }
 
-async function pushList(spec: ListSpec, made: EntriesSpec, options: ApplyListOptions): Promise<ListOutcome> {
-  const { draft, missing } = await draftFromSpec(spec.list, made, options);
+async function pushList(spec: ListSpec, content: EntriesSpec, options: ApplyListOptions): Promise<ListOutcome> {
+  const { draft, missing } = await draftFromSpec(spec.list, content, options);
   const { stores, transfers, targets: log, force, dryRun, replaceImage, expectKept, signal, onEvent } = options;
   const { encoded, pushed, failures } = await pushDraft(
     draft,
@@ -56,13 +56,13 @@ async function pushList(spec: ListSpec, made: EntriesSpec, options: ApplyListOpt
     {
       stores,
       tags: spec.tags,
-      expect: made.expect,
-      allowDuplicates: made.allowDuplicates,
+      expect: content.expect,
+      allowDuplicates: content.allowDuplicates,
       readTags: true,
       transfers,
       targets: log,
       emptyHint: 'Name at least one image that exists, or remove the list from the spec.',
-      missingHint: missingHint(made.entries.every(({ missing }) => missing === 'skip') ? 'skip' : 'refuse'),
+      missingHint: missingHint(content.entries.every(({ missing }) => missing === 'skip') ? 'skip' : 'refuse'),
       duplicateHint: 'Name one image for each platform, or set "allowDuplicates: true".',
       force,
       dryRun,
@@ -72,9 +72,7 @@ async function pushList(spec: ListSpec, made: EntriesSpec, options: ApplyListOpt
       onEvent,
     },
   );
-  const { mediaType, digest, bytes } = encoded;
-  const targets = pushed.map(withoutPlan);
-  return { descriptor: { mediaType, digest, size: bytes.length }, targets, missing, failures };
+  return { descriptor: contentOfList(encoded).descriptor, targets: pushed.map(withoutPlan), missing, failures };
 }
 
 function withoutPlan({ reference, status, before, lost }: PushedTarget): AppliedTarget {
@@ -92,10 +90,7 @@ async function copyList(spec: ListSpec, { from, missing }: CopySpec, options: Ap
   const { store, name } = await stores.resolveLocation(from, { signal });
   const original = await waitForSource(() => store.resolve(name, { signal }), options);
   let descriptor = original;
-  const source: Location =
-    from.kind === 'registry'
-      ? { ...from, reference: { domain: from.reference.domain, path: from.reference.path, digest: original.digest } }
-      : { ...from, digest: original.digest };
+  const source = from.kind === 'registry' ? atDigest(from, original.digest) : { ...from, digest: original.digest };
   const reported = deduplicateEvents(options.onEvent, ['warning', 'note', 'left']);
   const onEvent: OnEvent = (event) => event.type === 'from' || reported(event);
   const copying = { ...options, missing, onEvent };
@@ -122,12 +117,7 @@ async function copyTo(
   options: ApplyListOptions & Pick<CopySpec, 'missing'>,
 ): Promise<{ readonly target: AppliedTarget; readonly descriptor: Descriptor }> {
   const reference = targetName(target, tag);
-  const { location } = target;
-  const to: Location =
-    location.kind === 'registry'
-      ? { ...location, reference: withTag(location.reference, tag) }
-      : { ...location, ref: tag };
-  const { status, descriptor, ...copied } = await copy(source, to, options);
+  const { status, descriptor, ...copied } = await copy(source, taggedAs(target.location, tag), options);
   const pushed = withoutPlan({ ...copied, reference, status: status === 'copied' ? 'pushed' : status });
   return { target: pushed, descriptor };
 }

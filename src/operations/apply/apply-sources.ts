@@ -78,7 +78,8 @@ export class RepositoryUse {
 function repositoriesOf({ list, tags, content }: ListSpec): ReadonlyMap<string, Reference> {
   const sources: readonly (Location | undefined)[] =
     content.kind === 'copy' ? [content.from] : content.entries.map(({ location }) => location);
-  const subject = content.kind === 'made' && content.subject && 'kind' in content.subject ? content.subject : undefined;
+  const subject =
+    content.kind === 'entries' && content.subject && 'kind' in content.subject ? content.subject : undefined;
   const targets = targetsOf(list, tags, []).map(({ location }) => location);
   return new Map(
     [...targets, ...sources, subject].flatMap((location) =>

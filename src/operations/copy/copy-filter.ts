@@ -1,17 +1,17 @@
 import { errorCode } from '../../errors/errors.ts';
 import type { ManifestContent, ReadStore } from '../../store/store.ts';
 import { attestedDigest, isAttestation, type Descriptor } from '../../oci/descriptor.ts';
-import { digestOf, type Digest } from '../../oci/digest.ts';
-import { encodeImageIndex, encodeManifestList } from '../../oci/list-encoding.ts';
+import type { Digest } from '../../oci/digest.ts';
 import type { Index } from '../../oci/manifest.ts';
-import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
+import { isIndexType, isManifestType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { matchesPlatform } from '../../draft/entry-selection.ts';
+import { contentOfList, encodeList } from '../../draft/to-list.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { childrenOfManifest } from '../../transfer/graph.ts';
 import type { MissingEntries, MissingState } from '../../transfer/missing-content.ts';
 import type { OperationEvent } from '../events.ts';
-import { omissionsOf, type Omission } from '../omissions.ts';
+import { omissionOf, type Omission } from '../omissions.ts';
 import { findMissing, type MissingChoice } from '../publish/find-missing.ts';
 import { omitMissing, type MissingOptions } from '../publish/missing-images.ts';
 import { requirePlatforms } from '../require-platforms.ts';
@@ -125,7 +125,7 @@ async function withoutMissing(
   const manifests = wanted.filter((entry) => !missingEntries.omitted.has(entry));
   if (manifests.length === list.manifests.length) return { content, left: [], events: [] };
   return {
-    content: encoded({ ...list, manifests }),
+    content: contentOfList(encodeList({ ...list, manifests })),
     left: [...left, ...missingEntries.left],
     events: [...left.map((omission) => ({ type: 'left', ...omission }) as const), ...missingEntries.events],
   };
@@ -152,14 +152,14 @@ function leftOut(
     const { descriptor } = entry;
     if (isAttestation(descriptor)) continue;
     const reason = reasonToLeave(entry, wanted);
-    if (reason !== undefined) left.set(descriptor, omissionsOf('image', descriptor, reason));
+    if (reason !== undefined) left.set(descriptor, omissionOf('image', descriptor, reason));
     isCopied.set(descriptor.digest, reason === undefined || isCopied.get(descriptor.digest) === true);
   }
   for (const { descriptor } of entries) {
     if (!isAttestation(descriptor)) continue;
     const isOfLeft = isCopied.get(attestedDigest(descriptor) ?? '') === false;
     const reason = isOfLeft ? 'its image is left out' : attestations === 'drop' ? 'not requested' : undefined;
-    if (reason !== undefined) left.set(descriptor, omissionsOf('attestation', descriptor, reason));
+    if (reason !== undefined) left.set(descriptor, omissionOf('attestation', descriptor, reason));
   }
   return left;
 }
@@ -206,12 +206,4 @@ async function platformsBelow(descriptor: Descriptor, reading: ImageReading): Pr
 
 function undefinedIfEmpty(platforms: readonly Platform[]): readonly Platform[] | undefined {
   return platforms.length === 0 ? undefined : platforms;
-}
-
-/** Encodes the list in its own format. Members that mlist does not know are kept. */
-function encoded(list: Index): ManifestContent {
-  const options = { keepEmpty: true };
-  const bytes =
-    list.mediaType === MediaType.dockerList ? encodeManifestList(list, options) : encodeImageIndex(list, options);
-  return { descriptor: { mediaType: list.mediaType, digest: digestOf(bytes), size: bytes.length }, bytes };
 }

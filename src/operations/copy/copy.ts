@@ -16,7 +16,7 @@ import type { Attached } from './copy-attachments.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { TransferCounter, noTransfers, type TransferCounts } from '../publish/transfer-counts.ts';
 import { transferCopy, type CopyTransfer, type Transferred } from './copy-transfer.ts';
-import type { Stores, ResolvedLocation } from '../../store/open.ts';
+import type { ResolvedLocation } from '../../store/open.ts';
 import { imageNameOf } from '../publish/image-name.ts';
 import { withInterruptionReport } from '../publish/interruption.ts';
 import { publish, type PublishContext } from '../publish/publish.ts';
@@ -69,7 +69,7 @@ export async function copy(from: Location, to: Location, options: CopyOptions): 
 
 async function copyLocation(from: Location, to: Location, options: CopyOptions): Promise<Copied> {
   const { stores, dryRun, signal, onEvent } = options;
-  expectAccess(from, to, stores);
+  stores.expect({ write: [to], read: [from] });
   const source = await stores.resolveLocation(from, { signal });
   const tag = nameOfTarget(to) ?? (digestIn(to) === undefined ? source.tag : undefined);
   const job = { from, to, source, tag };
@@ -220,14 +220,6 @@ async function replacedBy(
   options.signal?.throwIfAborted();
   const before = unread === undefined ? (found?.digest ?? 'absent') : undefined;
   return checkMoves(store, [{ tag, reference, before, unread }], next, { ...options, stores });
-}
-
-/** Announces both repositories, so that one token can cover them. */
-function expectAccess(from: Location, to: Location, stores: Stores): void {
-  stores.registries.expect([
-    ...(to.kind === 'registry' ? [{ reference: to.reference, push: true }] : []),
-    ...(from.kind === 'registry' ? [{ reference: from.reference, push: false }] : []),
-  ]);
 }
 
 /** @param name - a tag or a digest */

@@ -168,8 +168,7 @@ export async function resolveAll(
   manifests: readonly ManifestArgument[],
   options: SourceWaitOptions & Pick<CreateOptions, 'platforms' | 'attestations' | 'missing' | 'nested' | 'pin'>,
 ): Promise<readonly Resolved[]> {
-  const references = manifests.flatMap(({ location }) => (location.kind === 'registry' ? [location.reference] : []));
-  options.stores.registries.expect(references.map((reference) => ({ reference, push: false })));
+  options.stores.expect({ read: manifests.map(({ location }) => location) });
   return allOrErrors(
     manifests.map((argument) => resolveOne(argument, options)),
     options.signal,

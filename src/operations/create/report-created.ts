@@ -3,7 +3,7 @@ import type { EntryEvent } from '../../draft/merge.ts';
 import { formatLocation, sameLocation } from '../../oci/location.ts';
 import { fromIndex, otherMembers, type MovedBase } from './create-draft.ts';
 import type { OnEvent } from '../events.ts';
-import { omissionsOf, type Omission } from '../omissions.ts';
+import { omissionOf, type Omission } from '../omissions.ts';
 import type { Resolved } from '../sources/resolve-source.ts';
 import { warnAboutDraft } from '../warnings.ts';
 
@@ -47,7 +47,7 @@ function baseStays(draft: Draft, { ref, digest, members }: MovedBase): string {
 
 function leftOut(entry: Entry): Omission {
   const reason = `${sourceName(entry)} matches none of the requested platforms`;
-  return omissionsOf('image', { digest: entry.digest, platform: platformOf(entry) }, reason);
+  return omissionOf('image', { digest: entry.digest, platform: platformOf(entry) }, reason);
 }
 
 /** Members of an index that the draft does not take over. Differences from the draft's own base are edits of the author. */

@@ -1,4 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseLocation } from '../../oci/location.ts';
 import type { Index } from '../../oci/manifest.ts';
@@ -36,7 +37,7 @@ export async function diff(
   if (against === undefined && after.from !== 'draft') {
     throw new MlistError('ERR_MLIST_USAGE', `${after.reference} is not a draft: name the list to compare it with`);
   }
-  const before = await findIfThere(against ?? `docker://${after.reference}`, options);
+  const before = await ignoreNotFound(lookup(against ?? `docker://${after.reference}`, options));
   const previous = before === undefined ? empty(after) : listIn(before);
   const changes = diffLists(previous, listIn(after));
   const sides = {
@@ -66,15 +67,6 @@ function empty(found: LookupResult): Index {
   return isDocker
     ? { schemaVersion: 2, mediaType: MediaType.dockerList, manifests: [] }
     : { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] };
-}
-
-async function findIfThere(name: string, options: ReadOptions): Promise<LookupResult | undefined> {
-  try {
-    return await lookup(name, options);
-  } catch (thrown) {
-    if (thrown instanceof MlistError && thrown.code === 'ERR_MLIST_NOT_FOUND') return undefined;
-    throw thrown;
-  }
 }
 
 /** The list under a name. A single image counts as a list of itself. */

@@ -10,17 +10,16 @@ import { entryMembers } from '../sources/entry-members.ts';
 import { parseListName } from '../../draft/workspace/draft-file.ts';
 import { pushesOf, readState } from '../../draft/workspace/workspace-state.ts';
 import { Workspace } from '../../draft/workspace/workspace.ts';
-import { isFileLocation, parseLocation, type Location } from '../../oci/location.ts';
+import { isFileLocation, type Location } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
 import { readIndex } from '../../schema/documents.ts';
-import { currentList } from '../current-draft.ts';
-import { editDraft, type DraftEdit, type DraftTarget, type EditTarget } from '../edit-place.ts';
+import { editDraft, type DraftEdit, type DraftTarget, type EditTarget } from '../edit-target.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
 import { missingHint } from '../publish/missing-images.ts';
 import { findInList } from '../sources/named-in-list.ts';
 import { push, type Pushed, type PushOptions } from '../push/push.ts';
-import { listIn } from '../lookup.ts';
+import { findDraft } from '../lookup.ts';
 import { deduplicateEvents, type OnEvent } from '../events.ts';
 import { isTagUsed, readTagStatesEarly } from '../publish/tag-state.ts';
 import { targetsOf } from '../publish/target.ts';
@@ -50,7 +49,7 @@ export async function editAndPush<T>(
   const onEvent = deduplicateEvents(options.onEvent, ['warning']);
   const reporting = { ...options, onEvent };
   if (name !== undefined && isFileLocation(name)) throw notInRegistry(name);
-  const draft = await ownDraft(name, workspace);
+  const draft = await findDraft(name, workspace);
   const from = draft === undefined ? 'registry' : 'draft';
   const list = draft?.list ?? parseListName(name ?? '');
   onEvent({ type: 'from', from, reference: formatReference(list) });
@@ -107,18 +106,16 @@ export interface CreateAndPushOptions extends PushOptions {
 
 /**
  * Creates or amends a draft and pushes it. With `dryRun`, neither drafts nor the state of the workspace change.
- * @throws MlistError the errors of `make` and of the push; if the push fails, the draft stays and can be pushed again
+ * @throws MlistError the errors of `create` and of the push; if the push fails, the draft stays and can be pushed again
  */
 export async function createAndPush<T>(
   list: Reference,
-  make: (place: DraftTarget) => Promise<T>,
+  create: (place: DraftTarget) => Promise<T>,
   { sources = [], missing, ...options }: CreateAndPushOptions,
 ): Promise<Omit<EditedAndPushed<T>, 'from'>> {
   const { workspace, stores, dryRun = false } = options;
-  stores.registries.expect([
-    { reference: list, push: !dryRun },
-    ...sources.flatMap((source) => (source.kind === 'registry' ? [{ reference: source.reference, push: false }] : [])),
-  ]);
+  stores.registries.expect([{ reference: list, push: !dryRun }]);
+  stores.expect({ read: sources });
   const state = await readState(workspace);
   const early = readTagStatesEarly(targetsOf(list, options.tags ?? [], options.to ?? []), sources, {
     ...options,
@@ -126,15 +123,9 @@ export async function createAndPush<T>(
   });
   const hints = missing === 'skip' ? { missingHint: missingHint(missing) } : {};
   const reporting = { ...options, ...hints, early, onEvent: deduplicateEvents(options.onEvent, ['warning']) };
-  const both = async (place: PushOptions) => ({ edited: await make(place), pushed: await push(list, place) });
+  const both = async (place: PushOptions) => ({ edited: await create(place), pushed: await push(list, place) });
   if (!dryRun) return both(reporting);
   return withWorkspaceOf(await workspace.find(list), both, reporting);
-}
-
-async function ownDraft(name: string | undefined, workspace: Workspace): Promise<Draft | undefined> {
-  if (name === undefined) return workspace.load(await currentList(workspace));
-  const list = listIn(parseLocation(name));
-  return list === undefined ? undefined : workspace.find(list);
 }
 
 async function inPlace<T>(

@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import { isAttestationEntry, listName, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
+import { imagePlatforms, isAttestationEntry, listName, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
 import { removeEntries } from '../../draft/draft-edit.ts';
 import {
   describeEntry,
@@ -76,7 +76,7 @@ function ofPlatforms(
   platforms: readonly Platform[],
   of: string,
 ): readonly Entry[] {
-  const there = entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
+  const there = imagePlatforms(entries);
   return platforms.flatMap((platform) => {
     const found = entries.filter((entry) => !isAttestationEntry(entry) && matchesPlatform(platformOf(entry), platform));
     if (found.length === 0) throw entryNotFound(draft, `${of}for ${platformNotFoundText(platform, there)}`);

@@ -6,10 +6,10 @@ import { checkDraft } from '../../draft/draft-rules.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Json } from '../../json/json.ts';
-import { formatLocation, parseLocation, type Location } from '../../oci/location.ts';
+import { atDigest, formatLocation, parseLocation, type Location } from '../../oci/location.ts';
 import { isIndexType, MediaType } from '../../oci/media-type.ts';
 import { parsePlatform } from '../../oci/platform/platform.ts';
-import { formatReference, withDigest } from '../../oci/reference.ts';
+import { formatReference, withTag } from '../../oci/reference.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { hasErrors } from '../../schema/problems.ts';
 import { checkSpec } from '../../schema/spec-document.ts';
@@ -40,8 +40,7 @@ function listOf(found: LookupResult): string {
   if (found.from === 'draft') return found.reference;
   const { location } = found;
   if (location.kind === 'registry' && location.reference.tag !== undefined) {
-    const { domain, path, tag } = location.reference;
-    return formatReference({ domain, path, tag });
+    return formatReference(withTag(location.reference, location.reference.tag));
   }
   throw new MlistError('ERR_MLIST_USAGE', `${found.reference} does not name the list that the spec creates`, {
     hint: 'Name it with --as.',
@@ -53,9 +52,9 @@ function ofDraft(draft: Draft, digest: Digest, list: string): SpecDocument {
   const manifests = draft.entries.map((entry) => manifestOf(entry.source, descriptorOf(entry)));
   const members = { annotations, artifactType, subject };
   const written: SpecDocument = { list, format, ...stated(members), manifests };
-  const spec = [written, { ...written, allowDuplicates: true }].find((candidate) => isFaithful(candidate, digest));
+  const spec = faithful(written, digest);
   if (spec !== undefined) return spec;
-  if (digestOf(written) === digest) return written;
+  if (digestOf(draftOf(written)) === digest) return written;
   if (base?.digest === digest) return { list, copy: pinned(base.ref, digest) };
   throw new MlistError('ERR_MLIST_LIST_INVALID', `the draft ${listName(draft)} cannot be expressed as a spec`, {
     reference: listName(draft),
@@ -77,7 +76,7 @@ function ofContent(
   if (manifests.length === 0) return copy;
   const members = { annotations, artifactType, subject };
   const written: SpecDocument = { list, format: isDocker ? 'docker' : 'oci', ...stated(members), manifests };
-  return [written, { ...written, allowDuplicates: true }].find((candidate) => isFaithful(candidate, digest)) ?? copy;
+  return faithful(written, digest) ?? copy;
 }
 
 function stated<T extends object>(members: T): { [K in keyof T]?: NonNullable<T[K]> } {
@@ -93,20 +92,18 @@ function manifestOf(location: Location, descriptor: Descriptor): ManifestSpec {
 }
 
 function pinned(location: Location, digest: Digest): string {
-  if (location.kind === 'registry') return formatReference(withDigest(location.reference, digest));
-  const { kind, path } = location;
-  return formatLocation({ kind, path, digest });
+  return formatLocation(atDigest(location, digest));
 }
 
-/** Whether `apply` accepts the spec and creates a list with this digest from it. */
-function isFaithful(spec: SpecDocument, digest: Digest): boolean {
+/** The spec, with duplicates allowed if necessary; undefined unless `apply` accepts it and creates a list with this digest. */
+function faithful(spec: SpecDocument, digest: Digest): SpecDocument | undefined {
   const draft = draftOf(spec);
-  const options = { allowDuplicates: spec.allowDuplicates };
-  return draft !== undefined && digestOf(spec) === digest && !hasErrors(checkDraft(draft, options));
+  if (draft === undefined || digestOf(draft) !== digest) return undefined;
+  if (!hasErrors(checkDraft(draft))) return spec;
+  return hasErrors(checkDraft(draft, { allowDuplicates: true })) ? undefined : { ...spec, allowDuplicates: true };
 }
 
-function digestOf(spec: SpecDocument): Digest | undefined {
-  const draft = draftOf(spec);
+function digestOf(draft: Draft | undefined): Digest | undefined {
   if (draft === undefined) return undefined;
   try {
     return encodeDraft(draft).digest;

@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import { type Json } from '../../json/json.ts';
+import type { Json } from '../../json/json.ts';
 import { readJson } from '../../json/parse.ts';
 import type { ManifestContent } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';

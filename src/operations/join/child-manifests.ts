@@ -1,6 +1,5 @@
 import { emptyDraft, listName, type Entry } from '../../draft/draft.ts';
 import { encodeDraft } from '../../draft/to-list.ts';
-import type { ContentOptions } from '../../store/store.ts';
 import { repositoryName, type Reference } from '../../oci/reference.ts';
 import { hasLostContent } from '../../transfer/unknown-content.ts';
 import { runPlan } from '../../transfer/run.ts';
@@ -11,7 +10,7 @@ import { planPush, type PushPlan } from '../push/plan-push.ts';
 import type { OpenPushJob } from '../push/push-options.ts';
 import { SentContent } from '../publish/sent-content.ts';
 
-interface ChildrenOptions extends PublishContext, ContentOptions {
+interface ChildrenOptions extends PublishContext {
   readonly missing?: MissingChoice | undefined;
 }
 

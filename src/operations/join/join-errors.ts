@@ -43,13 +43,18 @@ export function notShown(reference: string, written: string, shown: Shown): Mlis
   );
 }
 
+const FIND_WITHOUT_TAGS =
+  'Without --expect, other runners are found through the tag list. Use --expect to find them without it.';
+
+/** The registry does not return a tag list. */
+export function unreadableTags(error: MlistError): MlistError {
+  return new MlistError(error.code, error.message, { ...error.facts, hint: FIND_WITHOUT_TAGS, cause: error });
+}
+
 export function withoutTags(target: string, unlisted: readonly string[]): MlistError {
   return new MlistError(
     'ERR_MLIST_REGISTRY',
     `the tag list of the repository of ${target} lacks ${unlisted.join(', ')}`,
-    {
-      reference: target,
-      hint: 'Without --expect, other runners are found through the tag list. Use --expect to find them without it.',
-    },
+    { reference: target, hint: FIND_WITHOUT_TAGS },
   );
 }

@@ -1,9 +1,10 @@
 import { allOrErrors } from '../../async/settle.ts';
 import { asMlistError, MlistError, SeveralErrors } from '../../errors/errors.ts';
 import { emptyDraft, type Entry } from '../../draft/draft.ts';
+import { contentOfList } from '../../draft/to-list.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
-import { formatReference, repositoryName, type Reference } from '../../oci/reference.ts';
+import { formatReference, repositoryName, type TagReference } from '../../oci/reference.ts';
 import { resolveAll } from '../create/create.ts';
 import { withInterruptionReport } from '../publish/interruption.ts';
 import { SlotStore, isTransient, type PutResult } from './slot-store.ts';
@@ -73,7 +74,7 @@ const SETTLE_MS = 1000;
  *   accepted write; `ERR_MLIST_EXPECTATION`, `ERR_MLIST_LIST_INVALID`
  */
 export async function join(
-  reference: Reference & { readonly tag: string },
+  reference: TagReference,
   manifests: readonly ManifestArgument[],
   options: JoinOptions,
 ): Promise<Joined> {
@@ -86,11 +87,7 @@ export async function join(
   return retryWithoutAttestations(entries, (there) => joinEntries(reference, there, options), onEvent);
 }
 
-async function joinEntries(
-  reference: Reference & { readonly tag: string },
-  entries: readonly Entry[],
-  options: JoinOptions,
-): Promise<Joined> {
+async function joinEntries(reference: TagReference, entries: readonly Entry[], options: JoinOptions): Promise<Joined> {
   const target = formatReference(reference);
   const { expect = [], onEvent } = options;
   const own = ownSlots(entries, {
@@ -107,7 +104,7 @@ async function joinEntries(
 
 /** One run of a join. */
 class JoinRun {
-  readonly #reference: Reference & { readonly tag: string };
+  readonly #reference: TagReference;
   readonly #target: string;
   readonly #own: readonly OwnSlot[];
   readonly #options: JoinOptions;
@@ -121,7 +118,7 @@ class JoinRun {
   /** Whether it waits for other slots, with `waitMs`. Its own slots have been written. */
   #isPolling = false;
 
-  constructor(reference: Reference & { readonly tag: string }, own: readonly OwnSlot[], options: JoinOptions) {
+  constructor(reference: TagReference, own: readonly OwnSlot[], options: JoinOptions) {
     this.#reference = reference;
     this.#target = formatReference(reference);
     this.#own = own;
@@ -199,21 +196,21 @@ class JoinRun {
 
   /** Reads the slots and the tag. Reads again if the registry's tag list is behind. */
   async #readListed(): Promise<Snapshot> {
-    for (let looks = 1; ; looks += 1) {
+    for (let reads = 1; ; reads += 1) {
       const snapshot = await this.#slotStore.read();
       const unlisted = this.#slotStore.unlisted(snapshot, this.#memory.written);
       if (unlisted.length === 0) return snapshot;
-      if (looks >= MAX_UNLISTED) throw withoutTags(this.#target, unlisted);
-      await this.#waiting.pause(looks * this.#settleMs * Math.random());
+      if (reads >= MAX_UNLISTED) throw withoutTags(this.#target, unlisted);
+      await this.#waiting.pause(reads * this.#settleMs * Math.random());
     }
   }
 
   async #act(
-    decision: Extract<Decision, { do: 'put-slots' | 'put-list' | 'look-again' }>,
+    decision: Extract<Decision, { do: 'put-slots' | 'put-list' | 'read-again' }>,
     snapshot: Snapshot,
   ): Promise<void> {
     switch (decision.do) {
-      case 'look-again':
+      case 'read-again':
         return this.#waiting.pause(this.#settleMs);
       case 'put-slots':
         await allOrErrors(
@@ -237,11 +234,10 @@ class JoinRun {
   }
 
   async #putList({ list, write }: Extract<Decision, { do: 'put-list' }>, { base }: Snapshot): Promise<PutResult> {
-    const { mediaType, digest, bytes } = list;
-    const replaced = replacedByList(this.#target, base, list, this.#options.replaceImage === true);
+    const { digest } = list;
+    const replaced = replacedByList(this.#target, base, list.draft, this.#options.replaceImage === true);
     const { tag: name } = this.#reference;
-    const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
-    const result = await this.#slotStore.put(content, name, write.condition);
+    const result = await this.#slotStore.put(contentOfList(list), name, write.condition);
     this.#recordWrite(write, result);
     const event = { type: 'tagged', digest, name, target: repositoryName(this.#reference), ...replaced } as const;
     if (result === 'done') this.#options.onEvent?.(event);
@@ -277,7 +273,7 @@ class JoinRun {
       complete,
       waiting,
       ...(superseded === undefined ? {} : { superseded }),
-      ...(list && { descriptor: { mediaType: list.mediaType, digest: list.digest, size: list.bytes.length } }),
+      ...(list && { descriptor: contentOfList(list).descriptor }),
       slots: this.#own.map(({ platform, name }) => ({ platform, tag: name })),
     };
   }

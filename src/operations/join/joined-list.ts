@@ -1,8 +1,16 @@
-import { isAttestationEntry, listName, platformOf, emptyDraft, type Draft, type Entry } from '../../draft/draft.ts';
+import {
+  descriptorKey,
+  emptyDraft,
+  isAttestationEntry,
+  listName,
+  platformOf,
+  uniqueEntries,
+  type Draft,
+  type Entry,
+} from '../../draft/draft.ts';
 import { withoutEntries } from '../../draft/draft-edit.ts';
 import { encodeDraft, type EncodedList } from '../../draft/to-list.ts';
 import { checkDraft } from '../../draft/draft-rules.ts';
-import { descriptorOf } from '../../draft/draft.ts';
 import { formatPlatform, normalizePlatform, platformKey } from '../../oci/platform/platform.ts';
 import { parseReference, withTag, type Reference } from '../../oci/reference.ts';
 import { hasErrors, refusal } from '../../schema/problems.ts';
@@ -44,7 +52,7 @@ export function joinedList(target: string, base: Tagged | undefined, slots: read
     (entry) => replaced.includes(entry) || (entry.attests && about.has(entry.attests)),
   );
   if (base !== undefined && base.isImage !== true && sameEntries(existing, added)) return base;
-  const entries = canonical(distinct([...withoutEntries(before.entries, replaced), ...added]));
+  const entries = canonical(uniqueEntries([...withoutEntries(before.entries, replaced), ...added]));
   return encoded({ ...before, list, format: before.format === 'oci' ? 'oci' : 'auto', entries });
 }
 
@@ -66,16 +74,11 @@ function keyOf(entry: Entry): string {
   return platform === undefined ? '' : platformKey(platform);
 }
 
-function textOf(entry: Entry): string {
-  return JSON.stringify(descriptorOf(entry));
-}
-
-function distinct(entries: readonly Entry[]): readonly Entry[] {
-  return [...new Map(entries.map((entry) => [textOf(entry), entry])).values()];
-}
-
 function sameEntries(left: readonly Entry[], right: readonly Entry[]): boolean {
-  const [some, others] = [left, right].map((entries) => new Set(entries.map(textOf))) as [Set<string>, Set<string>];
+  const [some, others] = [left, right].map((entries) => new Set(entries.map(descriptorKey))) as [
+    Set<string>,
+    Set<string>,
+  ];
   return some.size === others.size && [...some].every((text) => others.has(text));
 }
 

@@ -1,5 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
-import { isAttestationEntry, descriptorOf, platformOf, type Entry } from '../../draft/draft.ts';
+import { descriptorOf, isAttestationEntry, platformOf, uniqueEntries, type Entry } from '../../draft/draft.ts';
 import { describeEntry, matchesPlatform } from '../../draft/entry-selection.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import type { OwnImages } from './protocol.ts';
@@ -37,7 +37,7 @@ export function ownSlots(entries: readonly Entry[], { target, expect, onLeft }: 
   return [...platforms].map(([platform, chosen]) => {
     const digests = new Set(chosen.map(({ digest }) => digest));
     const about = entries.filter(({ attests }) => attests !== undefined && digests.has(attests));
-    const sources = distinct([...chosen, ...about]);
+    const sources = uniqueEntries([...chosen, ...about]);
     return { name: slotName(tagOf(target), platform), platform, sources, entries: sources.map(descriptorOf) };
   });
 }
@@ -71,8 +71,4 @@ function slotPlatform(image: Entry, target: string, expect: readonly Platform[])
     reference: target,
     hint: 'Name every platform of the build in --expect, each exactly once.',
   });
-}
-
-function distinct(entries: readonly Entry[]): readonly Entry[] {
-  return [...new Map(entries.map((entry) => [JSON.stringify(descriptorOf(entry)), entry])).values()];
 }

@@ -54,7 +54,7 @@ export type Decision =
   /** The writes of these tags have failed too often. */
   | { readonly do: 'give-up'; readonly names: readonly string[] }
   /** Nothing to do, but another snapshot has to confirm it. */
-  | { readonly do: 'look-again' }
+  | { readonly do: 'read-again' }
   /** Platforms are missing. If settled, a participant that does not wait for them may end. */
   | { readonly do: 'wait'; readonly waiting: readonly string[]; readonly isSettled: boolean }
   | { readonly do: 'end'; readonly list: JoinedList }
@@ -100,7 +100,7 @@ export function decide(
   if (waiting.length > 0) return { decision: { do: 'wait', waiting, isSettled }, memory: idle };
   const list = listOf(participant.target, slots, snapshot);
   if (list === undefined || list.digest !== snapshot.base?.digest) return putList(list, next, snapshot, participant);
-  const decision: Decision = isSettled ? { do: 'end', list } : { do: 'look-again' };
+  const decision: Decision = isSettled ? { do: 'end', list } : { do: 'read-again' };
   return { decision, memory: idle };
 }
 

@@ -1,5 +1,5 @@
 import { asMlistError } from '../../errors/errors.ts';
-import { formatReference, type Reference } from '../../oci/reference.ts';
+import { formatReference, type TagReference } from '../../oci/reference.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import type { OnEvent } from '../events.ts';
 import { readSlot, slotPrefix } from './slot.ts';
@@ -23,7 +23,7 @@ export interface PrunedSlots {
  * @throws MlistError `ERR_MLIST_REGISTRY` if the registry supports neither
  */
 export async function pruneSlots(
-  reference: Reference & { readonly tag: string },
+  reference: TagReference,
   { stores, signal, onEvent }: PruneSlotsOptions,
 ): Promise<PrunedSlots> {
   const target = formatReference(reference);

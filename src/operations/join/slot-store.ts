@@ -1,11 +1,12 @@
-import { asMlistError, MlistError } from '../../errors/errors.ts';
+import { asMlistError, type MlistError } from '../../errors/errors.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
 import type { Repository } from '../../store/registry/repository.ts';
 import { exceedsMaxWait, isRetryableStatus } from '../../store/registry/http/retry.ts';
 import type { ManifestContent, ContentOptions } from '../../store/store.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Location } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
-import { formatReference, withDigest, type Reference } from '../../oci/reference.ts';
+import { formatReference, withDigest, type TagReference } from '../../oci/reference.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { fromIndex } from '../create/create-draft.ts';
 import type { Stores } from '../../store/open.ts';
@@ -15,6 +16,7 @@ import { emptyDraft } from '../../draft/draft.ts';
 import { encodeDraft } from '../../draft/to-list.ts';
 import { isAboutContent } from '../../transfer/unknown-content.ts';
 import { logTarget, type TargetLog } from '../../transfer/target-log.ts';
+import { unreadableTags } from './join-errors.ts';
 import type { Tagged } from './joined-list.ts';
 import type { Condition } from './protocol-memory.ts';
 import type { Snapshot } from './protocol.ts';
@@ -39,14 +41,14 @@ const MOST_NAMES = 1000;
 
 /** Reads and writes one tag and its slots in a registry. */
 export class SlotStore {
-  readonly #reference: Required<Pick<Reference, 'tag'>> & Reference;
+  readonly #reference: TagReference;
   readonly #target: string;
   readonly #repository: Repository;
   readonly #options: SlotStoreOptions;
   /** Slots in the last tag list. */
   #listed: ReadonlySet<string> = new Set();
 
-  constructor(reference: Required<Pick<Reference, 'tag'>> & Reference, options: SlotStoreOptions) {
+  constructor(reference: TagReference, options: SlotStoreOptions) {
     this.#reference = reference;
     this.#target = formatReference(reference);
     this.#repository = options.stores.registries.repository(reference);
@@ -122,7 +124,7 @@ export class SlotStore {
     } catch (thrown) {
       const error = asMlistError(thrown);
       // A repository does not exist before the first push.
-      if (error.code !== 'ERR_MLIST_NOT_FOUND') throw isTransient(error) ? error : withoutTagList(error);
+      if (error.code !== 'ERR_MLIST_NOT_FOUND') throw isTransient(error) ? error : unreadableTags(error);
     }
     this.#listed = new Set(names);
     return names;
@@ -184,16 +186,12 @@ export class SlotStore {
 
   async #read(tag: string): Promise<ManifestContent | undefined> {
     const { signal, targets } = this.#options;
-    try {
-      const content = await this.#repository.fetchManifest(tag, { fresh: true, signal });
-      const target = targets?.get(this.#nameOf(tag));
-      const isThere = target?.status === 'unknown' && target.digest === content.descriptor.digest;
-      if (isThere) logTarget(targets, { ...target, status: 'pushed' });
-      return content;
-    } catch (thrown) {
-      if (asMlistError(thrown).code === 'ERR_MLIST_NOT_FOUND') return undefined;
-      throw thrown;
-    }
+    const content = await ignoreNotFound(this.#repository.fetchManifest(tag, { fresh: true, signal }));
+    if (content === undefined) return undefined;
+    const target = targets?.get(this.#nameOf(tag));
+    const isThere = target?.status === 'unknown' && target.digest === content.descriptor.digest;
+    if (isThere) logTarget(targets, { ...target, status: 'pushed' });
+    return content;
   }
 }
 
@@ -208,9 +206,4 @@ export function isTransient({ code, facts }: MlistError): boolean {
   if (exceedsMaxWait(facts)) return false;
   if (code === 'ERR_MLIST_REGISTRY') return status !== undefined && isRetryableStatus(status);
   return code === 'ERR_MLIST_NETWORK' || code === 'ERR_MLIST_TIMEOUT';
-}
-
-function withoutTagList(error: MlistError): MlistError {
-  const hint = 'Without --expect, other runners are found through the tag list. Use --expect to find them without it.';
-  return new MlistError(error.code, error.message, { ...error.facts, hint, cause: error });
 }

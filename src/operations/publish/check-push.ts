@@ -1,8 +1,8 @@
 import { MlistError, type Problem } from '../../errors/errors.ts';
-import { isAttestationEntry, listName, platformOf, type Draft } from '../../draft/draft.ts';
+import { imagePlatforms, listName, type Draft } from '../../draft/draft.ts';
 import { checkDraft, formatProblems, otherFormatHint } from '../../draft/draft-rules.ts';
 import { matchesPlatform, platformNotFoundText } from '../../draft/entry-selection.ts';
-import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
+import { formatPlatforms, type Platform } from '../../oci/platform/platform.ts';
 import { refusal } from '../../schema/problems.ts';
 import type { OnEvent } from '../events.ts';
 import { warnAboutDraft } from '../warnings.ts';
@@ -35,8 +35,7 @@ export function checkBeforePush(draft: Draft, options: CheckOptions): void {
   const errors = problems.flatMap((problem) => asError(problem, allowEmpty));
   if (errors.length > 0) throw refusedList(draft, errors, options);
   warnAboutDraft(draft, onEvent, { allowDuplicates });
-  const available = draft.entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
-  requireExpected(listName(draft), available, expect);
+  requireExpected(listName(draft), imagePlatforms(draft.entries), expect);
 }
 
 /** @throws MlistError `ERR_MLIST_EXPECTATION` with all expected platforms that are missing */
@@ -44,7 +43,7 @@ export function requireExpected(reference: string, available: readonly Platform[
   const missing = expect.filter((wanted) => !available.some((platform) => matchesPlatform(platform, wanted)));
   if (missing.length === 0) return;
   const names = [...new Set(missing.map((wanted) => platformNotFoundText(wanted, available)))].join(', ');
-  const all = available.map((platform) => formatPlatform(platform, { all: true })).join(', ');
+  const all = formatPlatforms(available);
   throw new MlistError('ERR_MLIST_EXPECTATION', `${reference} lacks ${names}, which it is expected to have`, {
     reference,
     hint: `Add the missing images, or expect only what the list has: ${all === '' ? 'no image with a platform' : all}.`,

@@ -32,7 +32,7 @@ function storeOf({ source }: Entry): string {
 }
 
 /** Entries whose source can be read, but does not have them. */
-export class MissingEntries extends MlistError {
+export class MissingEntriesError extends MlistError {
   readonly entries: readonly Entry[];
 
   constructor(entries: readonly Entry[], { code, message, facts }: MlistError) {
@@ -50,7 +50,7 @@ function missingFrom(source: string, entries: readonly Entry[], draft: Draft, hi
       : `${entries.length} attestations are missing from ${source}`;
   const next = `${availableText(entries, source, draft)}${hint ?? draftHint(entries, draft)}`;
   const error = new MlistError('ERR_MLIST_NOT_FOUND', message, { reference: source, hint: next });
-  return new MissingEntries(entries, error);
+  return new MissingEntriesError(entries, error);
 }
 
 function availableText(missing: readonly Entry[], source: string, { entries }: Draft): string {
@@ -87,9 +87,9 @@ export function requireAll<T>(draft: Draft, { values, failures }: Settled<T>, hi
   return values;
 }
 
-function isGrouped(error: MlistError): error is MissingEntries {
+function isGrouped(error: MlistError): error is MissingEntriesError {
   const isPart = (entry: Entry) => entry.via !== undefined || isAttestationEntry(entry);
-  return error instanceof MissingEntries && error.entries.every(isPart);
+  return error instanceof MissingEntriesError && error.entries.every(isPart);
 }
 
 /** Runs work with the entries. If only attestations are missing, runs it again without them. */
@@ -117,8 +117,8 @@ export function withoutAttestations(
   onEvent: OnEvent | undefined,
 ): readonly Entry[] | undefined {
   const parts = failures.flatMap((error) => (error instanceof SeveralErrors ? error.errors : [error]));
-  const missing = parts.flatMap((error) => (error instanceof MissingEntries ? error.entries : []));
-  const isOnlyThat = parts.every((error) => error instanceof MissingEntries) && missing.every(isAttestationEntry);
+  const missing = parts.flatMap((error) => (error instanceof MissingEntriesError ? error.entries : []));
+  const isOnlyThat = parts.every((error) => error instanceof MissingEntriesError) && missing.every(isAttestationEntry);
   if (missing.length === 0 || !isOnlyThat) return undefined;
   const sources = [...new Set(missing.map(sourceName))];
   onEvent?.(attestationsWarning(missing.length, sources.join(' and ')));

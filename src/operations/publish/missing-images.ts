@@ -9,7 +9,7 @@ import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
 import type { MissingEntries, MissingState } from '../../transfer/missing-content.ts';
 import type { OperationEvent } from '../events.ts';
 import { findMissing, missingParts, stateOf, type FindingOptions, type MissingChoice } from './find-missing.ts';
-import { omissionsOf, type Omission } from '../omissions.ts';
+import { omissionOf, type Omission } from '../omissions.ts';
 
 /**
  * Sparse indexes list images that their location does not have. `docker save` writes them after a pull of one platform
@@ -62,8 +62,8 @@ export async function omitMissing(
   );
   if (attestations.length > 0 && lost.length === images.length) throw noImageLeft(attestations, options);
   const reason = `missing from ${options.reference}`;
-  const omittedImages = lost.map((entry) => omissionsOf('image', entry, reason));
-  const omittedAttestations = attestations.map((entry) => omissionsOf('attestation', entry, reason));
+  const omittedImages = lost.map((entry) => omissionOf('image', entry, reason));
+  const omittedAttestations = attestations.map((entry) => omissionOf('attestation', entry, reason));
   const warning = attestations.length === 0 ? [] : [attestationsWarning(attestations.length, options.reference)];
   return {
     omitted: new Set([...lost, ...attestations]),

@@ -1,13 +1,13 @@
 import { MlistError } from '../../errors/errors.ts';
 import type { Stores } from '../../store/open.ts';
-import { isAttestationEntry, platformOf, type Draft } from '../../draft/draft.ts';
+import { imagePlatforms, isAttestationEntry, type Draft } from '../../draft/draft.ts';
 import { matchesPlatform } from '../../draft/entry-selection.ts';
 import type { ManifestContent, ContentOptions, ContentReader } from '../../store/store.ts';
 import { isAttestation } from '../../oci/descriptor.ts';
 import { shortDigest, type Digest } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
 import { isIndexType } from '../../oci/media-type.ts';
-import { formatPlatform, isUnknownPlatform, type Platform } from '../../oci/platform/platform.ts';
+import { formatPlatforms, isUnknownPlatform, type Platform } from '../../oci/platform/platform.ts';
 import { readManifest } from '../../schema/documents.ts';
 import type { ReplacedTag } from '../../transfer/run.ts';
 import type { OnEvent } from '../events.ts';
@@ -187,14 +187,14 @@ export async function platformsOf(
 export function replacedByList(
   reference: string,
   before: { readonly draft: Draft; readonly digest: Digest; readonly isImage?: boolean } | undefined,
-  { draft }: { readonly draft: Draft },
+  after: Draft,
   replaceImage: boolean,
 ): ReplacedTag {
   if (before === undefined) return { before: 'absent' };
-  const [platforms, newPlatforms] = [platformsIn(before.draft), platformsIn(draft)];
+  const [platforms, newPlatforms] = [imagePlatforms(before.draft.entries), imagePlatforms(after.entries)];
   const lost = without(platforms, newPlatforms);
   const isImage = before.isImage === true;
-  const digests = draft.entries.map(({ digest }) => digest);
+  const digests = after.entries.map(({ digest }) => digest);
   const images = before.draft.entries.filter((entry) => !isAttestationEntry(entry)).map(({ digest }) => digest);
   const replaced =
     replaceImage || digests.includes(before.digest)
@@ -229,10 +229,6 @@ function replacedSingle(
   return list.platforms.length > 0 && !lost.every(isKept) ? 'list' : undefined;
 }
 
-function platformsIn({ entries }: Draft): readonly Platform[] {
-  return entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
-}
-
 function without(platforms: readonly Platform[], kept: readonly Platform[]): readonly Platform[] {
   return platforms.filter((platform) => !kept.some((candidate) => matchesPlatform(candidate, comparable(platform))));
 }
@@ -248,11 +244,6 @@ function comparable({ os, architecture, variant, 'os.version': version }: Platfo
   };
 }
 
-/** Platforms as text, such as `linux/amd64, linux/arm64`. */
-export function platformNames(platforms: readonly Platform[]): string {
-  return platforms.map((platform) => formatPlatform(platform, { all: true })).join(', ');
-}
-
 function replacesImage(
   reference: string,
   before: Digest,
@@ -263,7 +254,7 @@ function replacesImage(
   const what =
     platforms.length === 0
       ? `a single manifest without a platform (${shortDigest(before)}), which the list does not contain`
-      : `${image} for ${platformNames(platforms)} (${shortDigest(before)}), and the new list has no image for that platform`;
+      : `${image} for ${formatPlatforms(platforms)} (${shortDigest(before)}), and the new list has no image for that platform`;
   return new MlistError('ERR_MLIST_CONFLICT', `${reference} is ${what}`, {
     reference,
     hint: 'Push the list to another tag, add the image to the list, or replace it with --replace-image.',
@@ -273,7 +264,7 @@ function replacesImage(
 function losesPlatforms(reference: string, before: Digest, platforms: readonly Platform[]): MlistError {
   return new MlistError(
     'ERR_MLIST_EXPECTATION',
-    `${reference} would lose ${platformNames(platforms)}, which ${shortDigest(before)} has`,
+    `${reference} would lose ${formatPlatforms(platforms)}, which ${shortDigest(before)} has`,
     { reference, hint: 'Add the missing images, or push without "--expect kept".' },
   );
 }

@@ -26,7 +26,7 @@ export async function digestOfTag(store: ContentReader, tag: string, options: Co
 export function refusedRead(thrown: unknown, { signal }: ContentOptions): MlistError {
   signal?.throwIfAborted();
   const error = asMlistError(thrown);
-  if (isUnreachable.has(error.code) || exceedsMaxWait(error.facts)) throw error;
+  if (unreachableCodes.has(error.code) || exceedsMaxWait(error.facts)) throw error;
   return error;
 }
 
@@ -40,7 +40,7 @@ export async function ignoreRefusedRead<T>(asking: Promise<T>, options: ContentO
   }
 }
 
-const isUnreachable: ReadonlySet<ErrorCode> = new Set([
+const unreachableCodes: ReadonlySet<ErrorCode> = new Set([
   'ERR_MLIST_NETWORK',
   'ERR_MLIST_TIMEOUT',
   'ERR_MLIST_CREDENTIALS',

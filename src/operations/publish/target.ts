@@ -48,7 +48,8 @@ function parseTag(list: Reference, own: readonly Location[], text: string): read
   return [parseTarget(text)];
 }
 
-function taggedAs(location: Location, tag: string): Location {
+/** The location with another tag. */
+export function taggedAs(location: Location, tag: string): Location {
   return location.kind === 'registry'
     ? { ...location, reference: withTag(location.reference, tag) }
     : { ...location, ref: tag };

@@ -1,5 +1,6 @@
 import { settle } from '../../async/settle.ts';
 import type { Draft, Entry } from '../../draft/draft.ts';
+import { contentOfList } from '../../draft/to-list.ts';
 import { asMlistError, errorCode } from '../../errors/errors.ts';
 import { minimalDescriptor } from '../../oci/descriptor.ts';
 import { digestsIn, type Digest } from '../../oci/digest.ts';
@@ -8,7 +9,7 @@ import type { ContentOptions, ReadStore, Store } from '../../store/store.ts';
 import { graphOfManifest, readGraph, subjectOf, type ManifestNode } from '../../transfer/graph.ts';
 import { planTransfer, type ListedBlob, type Plan } from '../../transfer/plan.ts';
 import { existingLargeBlobs } from '../publish/large-blobs.ts';
-import { entryGone, MissingEntries, requireAll } from '../publish/missing-entries.ts';
+import { entryGone, MissingEntriesError, requireAll } from '../publish/missing-entries.ts';
 import type { MovingTag } from '../publish/tag-moves.ts';
 import { ignoreRefusedRead } from '../publish/tag-state.ts';
 import { isStoredIn } from '../publish/target.ts';
@@ -75,9 +76,8 @@ export async function planPush(job: OpenPushJob, known: KnownContent, options: P
   const isLookedUp = target.location.kind === 'registry' && options.force !== true;
   const largeBlobs = isLookedUp ? await existingLargeBlobs(store, nodes, options) : [];
   const there = options.dryRun === true ? [...present, ...largeBlobs] : largeBlobs;
-  const descriptor = { mediaType: encoded.mediaType, digest: encoded.digest, size: encoded.bytes.length };
   const root = {
-    content: { descriptor, bytes: encoded.bytes },
+    content: contentOfList(encoded),
     names: target.tags,
     ifMatch: new Map(tags.flatMap(({ tag, expected }) => (expected === undefined ? [] : [[tag, expected] as const]))),
   };
@@ -140,7 +140,7 @@ async function neededOf(entry: Entry, planning: Planning): Promise<Needed | unde
   // If a registry refuses the read, the draft is believed.
   if ((await (isRegistry ? ignoreRefusedRead(looking, options) : looking)) !== false) return undefined;
   const bytes = isServedAsManifest(entry.mediaType) ? await cache.get(entry.digest) : undefined;
-  if (bytes === undefined) throw new MissingEntries([entry], entryGone(entry, draft));
+  if (bytes === undefined) throw new MissingEntriesError([entry], entryGone(entry, draft));
   const content = { descriptor: minimalDescriptor(entry), bytes };
   return { content, source: store, blobs: [], foreign: [], children: [], subject: subjectOf(bytes) };
 }
@@ -175,7 +175,7 @@ async function fromSource(entry: Entry, draft: Draft, options: PushDraftOptions)
     return await readGraph(source, entry, { cached: (digest) => stores.cache.get(digest), signal });
   } catch (thrown) {
     if (errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND') throw thrown;
-    throw new MissingEntries([entry], entryGone(entry, draft, asMlistError(thrown)));
+    throw new MissingEntriesError([entry], entryGone(entry, draft, asMlistError(thrown)));
   }
 }
 

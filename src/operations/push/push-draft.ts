@@ -53,16 +53,17 @@ async function pushToAll(
   const encoded = await listBytes(draft, { cache: stores.cache, stores: () => stores, signal });
   expectAccess(draft, targets, stores);
   const pushes = pushesOf(state, draft.list);
-  const settled = await mapLimited(targets, TARGETS_AT_ONCE, (target) =>
-    Promise.allSettled([pushToTarget({ draft, encoded, target, pushes }, options)]),
-  );
-  const results = settled.flat();
+  const results = await mapLimited(targets, TARGETS_AT_ONCE, async (target) => {
+    try {
+      return { pushed: await pushToTarget({ draft, encoded, target, pushes }, options), failures: [] };
+    } catch (thrown) {
+      return { pushed: writtenTags(options.targets, target), failures: [asMlistError(thrown)] };
+    }
+  });
   return {
     encoded,
-    pushed: results.flatMap((result, at) =>
-      result.status === 'fulfilled' ? result.value : writtenTags(options.targets, targets[at]),
-    ),
-    failures: results.flatMap((result) => (result.status === 'rejected' ? [asMlistError(result.reason)] : [])),
+    pushed: results.flatMap(({ pushed }) => pushed),
+    failures: results.flatMap(({ failures }) => failures),
   };
 }
 
@@ -71,8 +72,8 @@ function namesOf(target: TargetRepository): readonly string[] {
 }
 
 /** The tags of a failed target that have the list nevertheless. */
-function writtenTags(log: TargetLog, target: TargetRepository | undefined): readonly PushedTarget[] {
-  return (target === undefined ? [] : namesOf(target)).flatMap((reference) => {
+function writtenTags(log: TargetLog, target: TargetRepository): readonly PushedTarget[] {
+  return namesOf(target).flatMap((reference) => {
     const status = log.get(reference)?.status;
     return status === 'pushed' || status === 'unchanged' ? [{ reference, status }] : [];
   });
@@ -81,13 +82,5 @@ function writtenTags(log: TargetLog, target: TargetRepository | undefined): read
 /** Announces all repositories that the push will use, so that one token can cover them. */
 function expectAccess(draft: Draft, targets: readonly TargetRepository[], stores: Stores): void {
   const elsewhere = draft.entries.filter((entry) => targets.some((target) => !isStoredIn(entry, target)));
-  const locations = [
-    ...targets.map(({ location }) => ({ location, push: true })),
-    ...elsewhere.map((entry) => ({ location: entry.source, push: false })),
-  ];
-  stores.registries.expect(
-    locations.flatMap(({ location, push }) =>
-      location.kind === 'registry' ? [{ reference: location.reference, push }] : [],
-    ),
-  );
+  stores.expect({ write: targets.map(({ location }) => location), read: elsewhere.map(({ source }) => source) });
 }

@@ -1,4 +1,5 @@
 import type { Draft, Format } from '../../draft/draft.ts';
+import { contentOfList } from '../../draft/to-list.ts';
 import { readState } from '../../draft/workspace/workspace-state.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
 import { SeveralErrors } from '../../errors/errors.ts';
@@ -57,7 +58,7 @@ async function pushFromWorkspace(list: Reference | undefined, options: PushOptio
   SeveralErrors.throwAny(failures);
   const purged = options.purge === true && !dryRun && (await purgeDraft(stored, options));
   if (!dryRun && !purged) await rebaseDraft(stored, encoded, pushed, options);
-  const descriptor = { mediaType: encoded.mediaType, digest: encoded.digest, size: encoded.bytes.length };
+  const { descriptor } = contentOfList(encoded);
   return { list: formatReference(chosen), descriptor, targets: pushed, purged };
 }
 

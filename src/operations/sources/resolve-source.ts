@@ -1,6 +1,6 @@
 import { allOrErrors } from '../../async/settle.ts';
 import { changeEntry, type EntryChange, keepImages } from '../../draft/draft-edit.ts';
-import { type Entry, isAttestationEntry, platformOf, sourceName } from '../../draft/draft.ts';
+import { type Entry, imagePlatforms, isAttestationEntry, platformOf, sourceName } from '../../draft/draft.ts';
 import { describeEntry, matchesPlatform } from '../../draft/entry-selection.ts';
 import type { ResolvedSource } from '../../draft/merge.ts';
 import { asMlistError, errorCode, MlistError, SeveralErrors, withHint } from '../../errors/errors.ts';
@@ -124,7 +124,7 @@ async function resolveEntry(
   const entry = withArgument(detected, argument);
   const warnings = isWanted(entry, options) ? claimWarnings(name, platformOf(entry), detected.detected) : [];
   const events = [...toleranceWarnings(content, name), ...warnings];
-  const facts = { source, events, platforms: platformsOf([entry]), ...saidOf(detected, argument) };
+  const facts = { source, events, platforms: imagePlatforms([entry]), ...givenPlatform(detected, argument) };
   return isWanted(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], omitted: entry };
 }
 
@@ -190,7 +190,7 @@ async function resolveIndex(
   const { there, events } = await availableEntries(wanted, { source: place, store, entries, missing }, options);
   const applied = applyToOnlyImage(there, argument);
   const usable = options.missing === 'skip' ? entries.filter(({ digest }) => !missing.has(digest)) : entries;
-  const all = [...platformsOf(usable), ...platformsOf(applied)];
+  const all = [...imagePlatforms(usable), ...imagePlatforms(applied)];
   const image = there.find((entry) => !isAttestationEntry(entry));
   const claims = await indexClaimWarnings(applied, store, signal);
   const reported = [
@@ -198,7 +198,7 @@ async function resolveIndex(
     ...events,
     ...claims,
   ];
-  return { source, index, entries: applied, platforms: all, events: reported, ...saidOf(image, argument) };
+  return { source, index, entries: applied, platforms: all, events: reported, ...givenPlatform(image, argument) };
 }
 
 /** The entries are read from their own locations. The index itself is looked up, since a published index keeps its bytes. */
@@ -224,7 +224,7 @@ function isWanted(entry: Entry, { platforms: wanted = [] }: ResolveOptions): boo
 }
 
 interface EntryReading {
-  /** The index is from a file, so that the entry may not exist. */
+  /** Whether to check that the entry exists, since the index is from a file. */
   readonly mustBeThere: boolean;
   /** Missing entries are added to it. */
   readonly missing: Map<Digest, MissingState>;
@@ -277,31 +277,27 @@ export function applyToOnlyImage(entries: readonly Entry[], argument: ManifestAr
 
 /** Sets the platform of the argument on an entry. */
 function withArgument(entry: Entry, { platform }: ManifestArgument): Entry {
-  return platform === undefined ? entry : changeEntry(entry, platformChange(platform, entry));
+  return platform === undefined ? entry : changeEntry(entry, changeOf(platform, entry));
 }
 
-function saidOf(image: Entry | undefined, { platform }: ManifestArgument): Pick<Resolved, 'said'> {
-  return image === undefined || platform === undefined ? {} : { said: platformChange(platform, image) };
+function givenPlatform(image: Entry | undefined, { platform }: ManifestArgument): Pick<Resolved, 'platformChange'> {
+  return image === undefined || platform === undefined ? {} : { platformChange: changeOf(platform, image) };
 }
 
 /** A given platform replaces the detected one. The version and features stay if the os is the same and they are not given. */
-function platformChange(said: Platform, { detected }: Entry): EntryChange {
-  const isOtherOs = detected?.os !== said.os;
-  const version = said['os.version'] ?? (isOtherOs ? null : undefined);
-  const features = said['os.features'];
+function changeOf(given: Platform, { detected }: Entry): EntryChange {
+  const isOtherOs = detected?.os !== given.os;
+  const version = given['os.version'] ?? (isOtherOs ? null : undefined);
+  const features = given['os.features'];
   return {
     platform: {
-      os: said.os,
-      architecture: said.architecture,
-      variant: said.variant ?? null,
+      os: given.os,
+      architecture: given.architecture,
+      variant: given.variant ?? null,
       ...(version === undefined ? {} : { 'os.version': version }),
     },
     ...(features === undefined && !isOtherOs ? {} : { features: { clear: true, add: features ?? [] } }),
   };
-}
-
-function platformsOf(entries: readonly Entry[]): readonly Platform[] {
-  return entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
 }
 
 /** If an image that was given only by its digest cannot be read, adds a hint how to name its repository. */

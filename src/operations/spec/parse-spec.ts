@@ -31,7 +31,7 @@ export function parseSpec(document: SpecDocument, parsing: SpecParsing): ParsedS
   return spec === undefined || parser.problems.length > 0 ? { problems: eachOnce(parser.problems) } : { spec };
 }
 
-/** Removes duplicates: an invalid template has the same problem for every platform. */
+/** Removes duplicates: an invalid template has the same problem for every platform, and a platform for every template. */
 function eachOnce(problems: readonly Problem[]): readonly Problem[] {
   return [...new Map(problems.map((problem) => [`${problem.pointer} ${problem.message}`, problem])).values()];
 }
@@ -49,7 +49,7 @@ class SpecParser {
     const list = this.#try('/list', () => parseListName(document.list));
     this.#list = list;
     const tags = (document.tags ?? []).flatMap((tag, at) => this.#tag(tag, list, pointerTo('tags', at)) ?? []);
-    const content = document.copy === undefined ? this.#made(document) : this.#copy(document.copy, document);
+    const content = document.copy === undefined ? this.#entries(document) : this.#copy(document.copy, document);
     return list && content && { list, name: formatReference(list), tags, content };
   }
 
@@ -61,18 +61,18 @@ class SpecParser {
     return location && { kind: 'copy', from: location, missing: document.missing ?? this.#parsing.missing };
   }
 
-  #made(document: SpecDocument): EntriesSpec | undefined {
+  #entries(document: SpecDocument): EntriesSpec | undefined {
     const { manifests, ignoreMissing, annotations, artifactType, subject, platforms } = document;
     if (manifests === undefined) {
       this.#refuse('', 'has neither "manifests" nor "copy"');
       return undefined;
     }
-    // Reported here once, and not for every entry that uses them.
+    // All are checked, including those that no image uses.
     for (const [at, text] of (platforms ?? []).entries()) this.#platform(text, pointerTo('platforms', at));
     const isUsed = manifests.some((one) => hasPlaceholder(typeof one === 'string' ? one : one.image));
     if (platforms !== undefined && !isUsed) this.#refuse('/platforms', 'no image has a placeholder for platforms');
     return {
-      kind: 'made',
+      kind: 'entries',
       format: document.format ?? 'auto',
       annotations,
       artifactType,
@@ -120,10 +120,7 @@ class SpecParser {
       return [];
     }
     return platforms.flatMap((text, at) => {
-      const platform =
-        own === undefined
-          ? attempt(() => this.#parsing.platform(text))
-          : this.#platform(text, `${pointer}${pointerTo('platforms', at)}`);
+      const platform = this.#platform(text, (own === undefined ? '' : pointer) + pointerTo('platforms', at));
       if (platform === undefined) return [];
       const location = this.#try(image, () => this.#parsing.location(expandTemplate(manifest.image, platform)));
       return location === undefined ? [] : [this.#entry(location, manifest, platform, document)];
@@ -198,14 +195,6 @@ class SpecParser {
 
   #refuse(pointer: string, message: string): void {
     this.problems.push(error('E-SPEC', pointer, message));
-  }
-}
-
-function attempt<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch {
-    return undefined;
   }
 }
 

@@ -65,7 +65,7 @@ export interface CopySpec {
 
 /** The list is built from entries. */
 export interface EntriesSpec {
-  readonly kind: 'made';
+  readonly kind: 'entries';
   readonly format: Format;
   readonly annotations?: Annotations | undefined;
   readonly artifactType?: string | undefined;

@@ -75,11 +75,7 @@ async function check({ manifests, blobs }: Roots, known: readonly Problem[], opt
 }
 
 async function rootsOfDraft(draft: Draft, { stores, signal }: DeepOptions): Promise<Roots> {
-  stores.registries.expect(
-    draft.entries.flatMap(({ source }) =>
-      source.kind === 'registry' ? [{ reference: source.reference, push: false }] : [],
-    ),
-  );
+  stores.expect({ read: draft.entries.map(({ source }) => source) });
   const manifests = await Promise.all(
     draft.entries.map(async (entry, at) => {
       const root = { descriptor: descriptorOf(entry), pointer: pointerTo('manifests', at) };

@@ -3,7 +3,7 @@ import { describeEntry } from '../../../draft/entry-selection.ts';
 import { MlistError } from '../../../errors/errors.ts';
 import type { Reference } from '../../../oci/reference.ts';
 import { annotate, type Annotated, type AnnotateOptions } from '../../../operations/edit/annotate.ts';
-import type { EditTarget } from '../../../operations/edit-place.ts';
+import type { EditTarget } from '../../../operations/edit-target.ts';
 import {
   annotationChange,
   listChange,

@@ -1,7 +1,7 @@
 import { parseListName } from '../../../draft/workspace/draft-file.ts';
 import { MlistError } from '../../../errors/errors.ts';
 import { isFileLocation } from '../../../oci/location.ts';
-import type { Reference } from '../../../oci/reference.ts';
+import type { TagReference } from '../../../oci/reference.ts';
 import { pruneSlots } from '../../../operations/join/prune-slots.ts';
 import { join, type Joined } from '../../../operations/join/join.ts';
 import { groupOf } from '../../../operations/join/group.ts';
@@ -45,7 +45,7 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
 }
 
 async function prune(
-  reference: Tag,
+  reference: TagReference,
   more: readonly string[],
   invocation: ParsedArguments,
   { stores, output, signal, onEvent }: Context,
@@ -56,9 +56,7 @@ async function prune(
   return 0;
 }
 
-type Tag = Reference & { readonly tag: string };
-
-function targetOf(text: string): Tag {
+function targetOf(text: string): TagReference {
   if (isFileLocation(text)) {
     throw new MlistError('ERR_MLIST_USAGE', `join supports registries only, not ${text}`);
   }

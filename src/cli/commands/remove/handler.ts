@@ -1,5 +1,5 @@
 import { MlistError } from '../../../errors/errors.ts';
-import type { EditTarget } from '../../../operations/edit-place.ts';
+import type { EditTarget } from '../../../operations/edit-target.ts';
 import { remove } from '../../../operations/edit/remove.ts';
 import { listBeforeOthers, listFirst, typedName } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';

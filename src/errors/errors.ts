@@ -183,6 +183,11 @@ export function withHint({ code, message, facts }: MlistError, hint: string): Ml
   return new MlistError(code, message, { ...facts, hint });
 }
 
+/** A copy of an error with a hint before the existing one. */
+export function withFirstHint(error: MlistError, hint: string): MlistError {
+  return withHint(error, error.hint === undefined ? hint : `${hint} ${error.hint}`);
+}
+
 /** Converts a thrown value to an MlistError. Unknown errors become `ERR_MLIST_UNEXPECTED`, with the value as cause. */
 export function asMlistError(thrown: unknown): MlistError {
   if (thrown instanceof MlistError) return thrown;

@@ -1,7 +1,7 @@
 /** Derives the variant and the level of a CPU from /proc/cpuinfo. */
 
 /** The value of a field, such as `flags`, of the first CPU. */
-export function cpuField(cpuinfo: string, name: string): string | undefined {
+function cpuField(cpuinfo: string, name: string): string | undefined {
   for (const line of cpuinfo.split('\n')) {
     const at = line.indexOf(':');
     if (at > 0 && line.slice(0, at).trim().toLowerCase() === name.toLowerCase()) return line.slice(at + 1).trim();

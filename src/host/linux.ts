@@ -74,7 +74,7 @@ function sameArchitecture(host: HostFacts, platform: Platform): Runs {
   const machine = { os: 'linux', architecture: host.architecture };
   const runs = ranker(own === undefined ? machine : { ...machine, variant: own });
   if (runs({ ...platform, 'os.features': [] }) !== undefined) return nativeVerdict();
-  const name = formatPlatform({ ...platform });
+  const name = formatPlatform(platform);
   if (own === undefined) {
     const reason = `built for this architecture; whether the CPU supports ${variant ?? ''} is unknown`;
     return { verdict: 'unknown', reason, next: [] };

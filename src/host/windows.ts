@@ -17,7 +17,8 @@ export function runsOnWindows({ architecture, version = '' }: HostFacts, platfor
   if (platform.architecture !== architecture) return otherMachine(architecture, platform);
   const wanted = platform['os.version'] ?? '';
   const host: Platform = { os: 'windows', architecture, ...(version === '' ? {} : { 'os.version': version }) };
-  if (ranker(host)(withoutFeatures(platform)) !== undefined) {
+  // The os.features of a host are not known, so those of the image are ignored.
+  if (ranker(host)({ ...platform, 'os.features': [] }) !== undefined) {
     return nativeVerdict(wanted === '' ? 'built for any Windows version' : `Windows ${version} runs ${wanted}`);
   }
   if (isNewer(wanted, version)) {
@@ -25,11 +26,6 @@ export function runsOnWindows({ architecture, version = '' }: HostFacts, platfor
   }
   const reason = `Windows ${version} runs ${wanted} only with Hyper-V isolation, if the container engine supports it`;
   return { verdict: 'unknown', reason, next: ['docker run --isolation=hyperv IMAGE'] };
-}
-
-/** The os.features of a host are not known, so they are ignored. */
-function withoutFeatures(platform: Platform): Platform {
-  return Object.fromEntries(Object.entries(platform).filter(([name]) => name !== 'os.features')) as unknown as Platform;
 }
 
 function isNewer(version: string, than: string): boolean {

@@ -2,10 +2,6 @@ import { MAX_PROBLEMS, type Problem } from '../errors/errors.ts';
 import { pointerTo } from './pointer.ts';
 import { defineMember, inSourceOrder, JsonNumber, type Json, type JsonObject } from './json.ts';
 
-/**
- * A strict JSON parser. It rejects everything that Go, in which most registries are written, parses differently from
- * JavaScript: duplicate keys, invalid UTF-8, a byte order mark, unpaired surrogates.
- */
 export interface JsonLimits {
   /** Maximum size in bytes. Default: 4 MiB, the limit of registries for manifests (docs/rules.md, E-SIZE4M). */
   readonly maxBytes?: number | undefined;
@@ -25,7 +21,11 @@ export interface JsonReading {
   readonly problems: readonly Problem[];
 }
 
-/** Parses one JSON value. Never throws: errors are returned in `problems`. */
+/**
+ * Parses one JSON value. Rejects everything that Go, in which most registries are written, parses differently from
+ * JavaScript: duplicate keys, invalid UTF-8, a byte order mark, unpaired surrogates. Never throws: errors are returned in
+ * `problems`.
+ */
 export function readJson(bytes: Uint8Array, limits: JsonLimits = {}): JsonReading {
   const maxBytes = limits.maxBytes ?? MAX_DOCUMENT_BYTES;
   if (bytes.length > maxBytes) {

@@ -1,5 +1,13 @@
 /** JSON pointers (RFC 6901). */
 
+/** The names and positions in a pointer: `manifests`, `0` and `digest` of `/manifests/0/digest`. */
+export function stepsOf(pointer: string): readonly string[] {
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
 function escapeToken(token: string): string {
   return token.replaceAll('~', '~0').replaceAll('/', '~1');
 }

@@ -28,14 +28,13 @@ export const AnnotationKey = {
   imageName: 'io.containerd.image.name',
 } as const;
 
-/** The digest of the image that an attestation is for; undefined for other entries. */
-export function attestedDigest({ annotations }: Pick<Descriptor, 'annotations'>): string | undefined {
-  if (annotations?.[AnnotationKey.referenceType] !== 'attestation-manifest') return undefined;
-  return annotations[AnnotationKey.referenceDigest];
-}
-
 export function isAttestation({ annotations }: Pick<Descriptor, 'annotations'>): boolean {
   return annotations?.[AnnotationKey.referenceType] === 'attestation-manifest';
+}
+
+/** The digest of the image that an attestation is for; undefined for other entries. */
+export function attestedDigest(entry: Pick<Descriptor, 'annotations'>): string | undefined {
+  return isAttestation(entry) ? entry.annotations?.[AnnotationKey.referenceDigest] : undefined;
 }
 
 /** A descriptor with media type, digest and size only. */

@@ -1,5 +1,6 @@
 import { isJsonObject, type Json } from '../json/json.ts';
-import { readJson } from '../json/parse.ts';
+import { readJson, type JsonLimits } from '../json/parse.ts';
+import type { Problem } from '../errors/errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { type Digest, isDigest } from '../oci/digest.ts';
 import { dockerArchive as archiveAll } from './compiled/docker-archive-all.ts';
@@ -8,7 +9,7 @@ import { dockerConfig as configAll } from './compiled/docker-config-all.ts';
 import { dockerConfig as configFirst } from './compiled/docker-config-first.ts';
 import { checkDescriptor } from './documents.ts';
 import { capped, hasErrors, refusal } from './problems.ts';
-import { checkSchema } from './validator.ts';
+import { checkSchema, type Validator } from './validator.ts';
 import type { Checked } from './workspace-documents.ts';
 
 /** An image in the manifest.json of a docker archive (moby, image/tarexport, `manifestItem`). */
@@ -38,12 +39,8 @@ interface Item {
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
  */
 export function readArchivedImages(bytes: Uint8Array, subject: string): readonly ArchivedImage[] {
-  const { value, values, problems } = readJson(bytes, ARCHIVE_LIMITS);
-  const allProblems =
-    value === undefined
-      ? problems
-      : [...problems, ...checkSchema({ first: archiveFirst, all: archiveAll }, value, values)];
-  if (value === undefined || hasErrors(allProblems)) throw refusal(subject, allProblems);
+  const { value, problems } = read(bytes, { first: archiveFirst, all: archiveAll }, ARCHIVE_LIMITS);
+  if (value === undefined || hasErrors(problems)) throw refusal(subject, problems);
   return (value as unknown as readonly Item[]).map(({ Config, RepoTags, Layers, LayerSources }) => ({
     config: Config,
     tags: RepoTags ?? [],
@@ -83,10 +80,16 @@ export function diffIdsOf(config: Uint8Array): readonly Digest[] {
 /** Checks Docker's config.json or an auth.json of containers/image. An empty file is read as an empty object, as in Docker. */
 export function checkDockerConfig(bytes: Uint8Array): Checked {
   if (bytes.length === 0) return { value: {} };
-  const { value, values, problems } = readJson(bytes);
-  const allProblems =
-    value === undefined
-      ? problems
-      : [...problems, ...checkSchema({ first: configFirst, all: configAll }, value, values)];
-  return value === undefined || hasErrors(allProblems) ? { problems: capped(allProblems) } : { value };
+  const { value, problems } = read(bytes, { first: configFirst, all: configAll });
+  return value === undefined || hasErrors(problems) ? { problems: capped(problems) } : { value };
+}
+
+/** Reads a document with all its problems: those of its JSON, then those of its schema. */
+function read(
+  bytes: Uint8Array,
+  validator: Validator,
+  limits?: JsonLimits,
+): { readonly value: Json | undefined; readonly problems: readonly Problem[] } {
+  const { value, values, problems } = readJson(bytes, limits);
+  return { value, problems: value === undefined ? problems : [...problems, ...checkSchema(validator, value, values)] };
 }

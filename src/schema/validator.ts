@@ -1,7 +1,7 @@
 import type { ErrorObject } from 'ajv';
 import { MAX_PROBLEMS, type Problem } from '../errors/errors.ts';
 import { JsonNumber, type Json } from '../json/json.ts';
-import { pointerTo } from '../json/pointer.ts';
+import { pointerTo, stepsOf } from '../json/pointer.ts';
 
 /** A compiled schema: `first` stops at the first error, `all` reports all errors. */
 export interface Validator {
@@ -155,9 +155,8 @@ function excerpt(value: Json | undefined): string {
 }
 
 function valueAt(document: Json, pointer: string): Json | undefined {
-  const steps = pointer.split('/').slice(1);
-  return steps.reduce<Json | undefined>((value, step) => {
-    const name = step.replaceAll('~1', '/').replaceAll('~0', '~');
-    return (value as Readonly<Record<string, Json>> | undefined)?.[name];
-  }, document);
+  return stepsOf(pointer).reduce<Json | undefined>(
+    (value, step) => (value as Readonly<Record<string, Json>> | undefined)?.[step],
+    document,
+  );
 }

@@ -1,6 +1,7 @@
 import type * as Yaml from 'yaml';
+import { MAX_PROBLEMS } from '../errors/errors.ts';
 import { defineMember, isJsonObject, type Json } from '../json/json.ts';
-import { pointerTo } from '../json/pointer.ts';
+import { pointerTo, stepsOf } from '../json/pointer.ts';
 import { error } from './problems.ts';
 import type { Place, PlacedProblem, YamlReading } from './yaml-document.ts';
 
@@ -40,8 +41,8 @@ export class YamlNodes implements YamlReading {
 
   placeOf(pointer: string, part: 'name' | 'value' = 'value'): Place {
     let [node, name]: [Node, Node] = [this.#document.contents, undefined];
-    for (const step of pointer.split('/').slice(1)) {
-      const child = this.#step(this.#target(node), step.replaceAll('~1', '/').replaceAll('~0', '~'));
+    for (const step of stepsOf(pointer)) {
+      const child = this.#step(this.#target(node), step);
       if (child === undefined) break;
       [node, name] = child;
     }
@@ -51,9 +52,7 @@ export class YamlNodes implements YamlReading {
 
   sourceOf(pointer: string): string | undefined {
     let node: Node = this.#document.contents;
-    for (const step of pointer.split('/').slice(1)) {
-      node = this.#step(this.#target(node), step.replaceAll('~1', '/').replaceAll('~0', '~'))?.[0];
-    }
+    for (const step of stepsOf(pointer)) node = this.#step(this.#target(node), step)?.[0];
     const target = this.#target(node);
     return this.#yaml.isScalar(target) && typeof target.value !== 'string' ? target.source : undefined;
   }
@@ -145,7 +144,7 @@ export class YamlNodes implements YamlReading {
   }
 
   get #isTooMuch(): boolean {
-    return this.#values > MAX_VALUES || this.#problems.length >= 100;
+    return this.#values > MAX_VALUES || this.#problems.length >= MAX_PROBLEMS;
   }
 
   #report(node: Node, path: readonly (string | number)[], message: string): null {

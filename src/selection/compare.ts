@@ -23,7 +23,6 @@ export type Verdict =
   | 'nothing';
 
 export interface Comparison {
-  readonly asked: RequestedPlatform;
   readonly choices: readonly ClientChoice[];
   readonly verdict: Verdict;
 }
@@ -34,7 +33,7 @@ export function compareClients(list: CandidateList, requested: RequestedPlatform
   const choices = all.filter(
     (choice) => !all.some((other) => other.client.id === choice.client.olderThan && isSameSelection(choice, other)),
   );
-  return { asked: requested, choices, verdict: verdictOf(choices) };
+  return { choices, verdict: verdictOf(choices) };
 }
 
 function choiceOf(client: Client, list: CandidateList, requested: RequestedPlatform): ClientChoice {

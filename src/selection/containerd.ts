@@ -41,8 +41,9 @@ function select(entries: readonly Candidate[], wanted: Platform, own: boolean): 
   const failure = unreadableReason(best);
   if (failure !== undefined) return failedSelection(considered, best, failure);
   if (best.entries !== undefined) return fromIndex(best, select(best.entries, wanted, own), considered);
-  if (best.descriptor.platform === undefined) return selectByConfig(best, wanted, considered);
-  return { ...considered, picked: best, ...explain(best, wanted, matches) };
+  const { platform } = best.descriptor;
+  if (platform === undefined) return selectByConfig(best, wanted, considered);
+  return { ...considered, picked: best, ...explainMatch(best, platform, wanted, matches) };
 }
 
 /**
@@ -73,7 +74,8 @@ function byVersion({ descriptor: left }: Candidate, { descriptor: right }: Candi
   return leftVersion === rightVersion ? 0 : leftVersion > rightVersion ? -1 : 1;
 }
 
-function fromIndex(index: Candidate, nested: Selection, considered: Considered): Selection {
+/** The selection in a nested index, with what the client considered in the list that contains the index. */
+export function fromIndex(index: Candidate, nested: Selection, considered: Considered): Selection {
   return { ...nested, ...considered, reason: `entry ${index.place} is an index; inside it: ${nested.reason}` };
 }
 
@@ -87,9 +89,13 @@ function selectByConfig(entry: Candidate, wanted: Platform, considered: Consider
   return { ...considered, picked: entry, why: 'no-platform', reason };
 }
 
-function explain(entry: Candidate, wanted: Platform, matches: readonly Candidate[]): Pick<Selection, 'why' | 'reason'> {
-  const { platform } = entry.descriptor;
-  if (platform === undefined) return { why: 'no-platform', reason: 'no other entry matches' };
+/** Why an entry is the best of the matching ones, by its platform. */
+export function explainMatch(
+  entry: Candidate,
+  platform: Platform,
+  wanted: Platform,
+  matches: readonly Candidate[],
+): Pick<Selection, 'why' | 'reason'> {
   const equals = matches.filter(({ descriptor }) => descriptor.platform && samePlatform(descriptor.platform, platform));
   const tie = tieNote(entry, equals);
   if (ranker(wanted)(platform) === 0) return { why: 'exact', reason: `exact match${tie}` };

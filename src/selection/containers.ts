@@ -47,7 +47,7 @@ const chains = new Map([
 ]);
 
 /** The wanted platforms, best first (internal/pkg/platform/platform_matcher.go `WantedPlatforms`). */
-export function wantedPlatforms(requested: RequestedPlatform, rules: ContainersRules): readonly Platform[] {
+function wantedPlatforms(requested: RequestedPlatform, rules: ContainersRules): readonly Platform[] {
   const { os, architecture, variant } = clientPlatform(requested, rules);
   const chain = chains.get(architecture) ?? [];
   const from = chain.indexOf(variant);

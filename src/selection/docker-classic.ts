@@ -1,8 +1,7 @@
-import { ranker } from '../oci/platform/matching.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
-import { samePlatform, type Platform } from '../oci/platform/platform.ts';
-import { tieNote, noSelection, failedSelection, type Selection, type Considered } from './selection.ts';
-import { acceptedPlatforms, rankCandidates } from './containerd.ts';
+import type { Platform } from '../oci/platform/platform.ts';
+import { noSelection, failedSelection, type Selection, type Considered } from './selection.ts';
+import { acceptedPlatforms, explainMatch, fromIndex, rankCandidates } from './containerd.ts';
 import {
   hostPlatform,
   platformName,
@@ -27,11 +26,13 @@ function selectOnUnix(entries: readonly Candidate[], wanted: Platform): Selectio
   const best = matches.find(({ descriptor: { mediaType } }) => isManifestType(mediaType) || isIndexType(mediaType));
   if (best === undefined) return noSelection(considered);
   if (best.fault !== undefined) return failedSelection(considered, best, best.fault);
-  if (best.entries !== undefined) {
-    const nested = selectOnUnix(best.entries, wanted);
-    return { ...nested, ...considered, reason: `entry ${best.place} is an index; inside it: ${nested.reason}` };
+  if (best.entries !== undefined) return fromIndex(best, selectOnUnix(best.entries, wanted), considered);
+  const { platform } = best.descriptor;
+  if (platform !== undefined) {
+    return { ...considered, picked: best, ...explainMatch(best, platform, wanted, matches) };
   }
-  return { ...considered, picked: best, ...explain(best, wanted, matches) };
+  const reason = 'no other entry matches; this one has no platform, and Docker does not read its config';
+  return { ...considered, picked: best, why: 'no-platform', reason };
 }
 
 /** Docker treats a platform whose members are all empty as a missing one. */
@@ -39,18 +40,6 @@ function withoutEmptyPlatform(entry: Candidate): Candidate {
   const { platform, ...descriptor } = entry.descriptor;
   const isEmpty = platform !== undefined && Object.values(platform).every((member) => member === '');
   return isEmpty ? { ...entry, descriptor } : entry;
-}
-
-function explain(entry: Candidate, wanted: Platform, matches: readonly Candidate[]): Pick<Selection, 'why' | 'reason'> {
-  const { platform } = entry.descriptor;
-  if (platform === undefined) {
-    const reason = 'no other entry matches; this one has no platform, and Docker does not read its config';
-    return { why: 'no-platform', reason };
-  }
-  const equals = matches.filter(({ descriptor }) => descriptor.platform && samePlatform(descriptor.platform, platform));
-  const tie = tieNote(entry, equals);
-  if (ranker(wanted)(platform) === 0) return { why: 'exact', reason: `exact match${tie}` };
-  return { why: 'compatible', reason: `best match that a ${platformName(wanted)} host can run${tie}` };
 }
 
 /**

@@ -71,6 +71,14 @@ describe('annotate without MANIFEST', () => {
     expect((await entries()).map((entry) => entry.annotations)).toEqual([undefined, { k: "it's" }]);
   });
 
+  test('the commands have all options of the command line', async () => {
+    await drafted('armv6', 'armv7');
+    const options = ['--arch', 'arm', '--os-features', 'f', '--artifact-type', 'a/b', '--index-annotation', 'k=v'];
+    const more = ['--index-artifact-type', 'c/d', '--subject', image('armv6'), '--strict', '--push', '--replace-image'];
+    const { code, stderr } = await annotate(...options, ...more);
+    expect([code, stderr]).toEqual([2, expect.stringContaining([...options, ...more].join(' '))]);
+  });
+
   test('prompts for the entry on a terminal', async () => {
     await drafted('armv6', 'armv7');
     const result = await cli.run(['annotate', '--arch', 'arm', '--annotation', 'k=v'], {

@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 
 /** The options for reading and storing credentials: the environment, and `--authfile`. */
-export function credentialStore(
+export function credentialOptions(
   invocation: ParsedArguments,
   context: Pick<Context, 'env' | 'home' | 'platform' | 'uid' | 'cwd' | 'signal' | 'waiting' | 'onEvent'>,
 ): StoredCredentialsOptions {

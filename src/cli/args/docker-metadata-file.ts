@@ -1,7 +1,7 @@
 import { MlistError } from '../../errors/errors.ts';
 import { parseDockerMetadata, type DockerMetadata } from '../../operations/sources/docker-metadata.ts';
 import type { Context } from '../context.ts';
-import { readInput } from './input-file.ts';
+import { inputName, readInput } from './input-file.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 
 const VARIABLE = 'DOCKER_METADATA_OUTPUT_JSON';
@@ -14,7 +14,7 @@ export async function readDockerMetadata(
   const source = invocation.text('docker-metadata');
   if (source === undefined) return undefined;
   if (source === 'env') return parseDockerMetadata(Buffer.from(fromEnvironment(context)), VARIABLE);
-  return parseDockerMetadata(await readInput(source, context), source === '-' ? 'stdin' : source);
+  return parseDockerMetadata(await readInput(source, context), inputName(source));
 }
 
 function fromEnvironment({ env }: Context): string {

@@ -5,6 +5,11 @@ import { readAtMost } from '../../fs/read-file.ts';
 import type { Context } from '../context.ts';
 import { MAX_INPUT_BYTES } from './limits.ts';
 
+/** The name of an input in messages. */
+export function inputName(name: string): string {
+  return name === '-' ? 'stdin' : name;
+}
+
 /**
  * Reads a file that an option names, or stdin for `-`. Reading stops at the size limit.
  * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_FILE`; `ERR_MLIST_DOCUMENT_INVALID` if the input is too large

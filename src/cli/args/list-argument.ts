@@ -1,4 +1,4 @@
-import { MlistError, withHint } from '../../errors/errors.ts';
+import { MlistError, withFirstHint, withHint } from '../../errors/errors.ts';
 import { isFileLocation } from '../../oci/location.ts';
 import { formatReference, withoutPassword } from '../../oci/reference.ts';
 import { currentList } from '../../operations/current-draft.ts';
@@ -31,7 +31,7 @@ export async function withListArgumentHint<T>(
     const name = current === undefined ? 'LIST' : formatReference(current);
     const command = [invocation.command.name, name, ...typed].join(' ');
     const hint = `${withoutPassword(first)} is used as the list. If it is an image, put the list before it: "mlist ${command}".`;
-    throw withHint(thrown, thrown.hint === undefined ? hint : `${hint} ${thrown.hint}`);
+    throw withFirstHint(thrown, hint);
   }
 }
 

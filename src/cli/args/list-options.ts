@@ -65,7 +65,7 @@ export const replaceImageOption: OptionDeclaration = {
   describe: 'Allow a list to replace a single image whose platform it lacks',
 };
 
-/** For commands that have `--push`. */
+/** For commands that have `--push`, without which these options are refused. */
 export const pushOptions: readonly OptionDeclaration[] = [
   {
     name: 'tag',

@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { MlistError } from '../../errors/errors.ts';
-import { SeveralErrors, withHint } from '../../errors/errors.ts';
+import { type MlistError, SeveralErrors, withFirstHint } from '../../errors/errors.ts';
 import { locationHint, pathHint } from '../../oci/location-hint.ts';
 import { isFileLocation } from '../../oci/location.ts';
 import { canonicalReference } from '../../oci/reference.ts';
@@ -36,7 +35,7 @@ export async function withLocationHint(
   for (const text of [...invocation.positionals, ...invocation.texts('to'), ...invocation.texts('tag')]) {
     const hint = isAbout(error, text) ? await hintFor(text, cwd) : undefined;
     if (hint === undefined || error.hint?.includes(hint) === true) continue;
-    return withHint(error, [hint, error.hint].filter(Boolean).join(' '));
+    return withFirstHint(error, hint);
   }
   return error;
 }

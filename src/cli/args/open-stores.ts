@@ -7,7 +7,7 @@ import { withoutPassword } from '../../oci/reference.ts';
 import type { OperationEvent } from '../../operations/events.ts';
 import { Stores } from '../../store/open.ts';
 import { version } from '../../version.ts';
-import { credentialStore, pathOption } from './credential-options.ts';
+import { credentialOptions, pathOption } from './credential-options.ts';
 import { parseDuration } from './duration.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 import type { Output } from '../output/output.ts';
@@ -36,7 +36,7 @@ export function openStores(invocation: ParsedArguments, output: Output, environm
     signal,
     waiting,
     userAgent: `mlist/${version}`,
-    credentials: storedCredentials(credentialStore(invocation, environment)),
+    credentials: storedCredentials(credentialOptions(invocation, environment)),
     concurrency: atLeastOne(invocation.number('concurrency')),
     retries: invocation.number('retries'),
     timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, '--timeout'),

@@ -42,14 +42,16 @@ export function commandPosition(argv: readonly string[]): number {
 
 /** The error for an unknown option on a command line without a command; undefined if all options are known. */
 export function unknownGlobalOption(argv: readonly string[]): MlistError | undefined {
-  const known = new Set(
-    globalOptions.flatMap(({ name, alias }) => [`--${name}`, ...(alias === undefined ? [] : [`-${alias}`])]),
-  );
-  const unknown = argv.find((argument) => argument.startsWith('-') && !known.has(argument.replace(/=.*$/s, '')));
+  const known = spellingsOf(globalOptions);
+  const names = argv.filter((argument) => argument.startsWith('-')).map((argument) => argument.replace(/=.*$/s, ''));
+  const unknown = names.find((name) => !known.has(name));
   if (unknown === undefined) return undefined;
-  return new MlistError('ERR_MLIST_USAGE', `unknown option ${unknown.replace(/=.*$/s, '')}`, {
-    hint: 'See "mlist --help".',
-  });
+  return new MlistError('ERR_MLIST_USAGE', `unknown option ${unknown}`, { hint: 'See "mlist --help".' });
+}
+
+/** The names of options as they are typed, such as `--quiet` and `-q`. */
+function spellingsOf(options: readonly OptionDeclaration[]): ReadonlySet<string> {
+  return new Set(options.flatMap(({ name, alias }) => [`--${name}`, ...(alias === undefined ? [] : [`-${alias}`])]));
 }
 
 /** Rewrites the parser's message about a missing value in the style of the other messages. */
@@ -100,10 +102,7 @@ function checkFlagValues(
 
 /** Joins `--option -` to `--option=-`, because the parser would take a lone dash for an option. */
 function joinStdinValues(argv: readonly string[], options: readonly OptionDeclaration[]): string[] {
-  const valued = options.filter(({ type }) => type !== 'boolean');
-  const takesValue = new Set(
-    valued.flatMap(({ name, alias }) => [`--${name}`, ...(alias === undefined ? [] : [`-${alias}`])]),
-  );
+  const takesValue = spellingsOf(options.filter(({ type }) => type !== 'boolean'));
   return argv.flatMap((argument, at) => {
     if (argument === '-' && takesValue.has(argv[at - 1] ?? '')) return [];
     return argv[at + 1] === '-' && takesValue.has(argument) ? [`${argument}=-`] : [argument];

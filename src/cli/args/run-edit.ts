@@ -1,12 +1,10 @@
 import { MlistError } from '../../errors/errors.ts';
 import { editDraft } from '../../operations/edit-target.ts';
+import { pushOptions } from './list-options.ts';
 import { optionalList } from './typed-arguments.ts';
 import type { Context } from '../context.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 import type { Edit, Edited } from './push-edit.ts';
-
-/** Options that have no effect without `--push`. */
-const pushOnly = ['tag', 'expect', 'replace-image', 'dry-run', 'allow-duplicates', 'allow-empty', 'check-signatures'];
 
 /**
  * Runs an edit on a draft. With `--push` it also pushes the list, which then needs no draft.
@@ -28,7 +26,7 @@ export async function runEdit<T>(
  * @throws MlistError `ERR_MLIST_USAGE` if an option of a push is given without `--push`
  */
 export function refusePushOptions(invocation: ParsedArguments, hint?: string): void {
-  const name = pushOnly.find((option) => invocation.has(option));
+  const name = pushOptions.find((option) => invocation.has(option.name))?.name;
   if (name === undefined) return;
   throw new MlistError('ERR_MLIST_USAGE', `--${name} needs --push`, name === 'tag' ? { hint } : {});
 }

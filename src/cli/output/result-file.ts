@@ -32,7 +32,7 @@ export async function resultFile(
   }
   const path = resolve(cwd, name);
   if (ownStdout.has(path)) return { write: (text) => Promise.resolve(output.bytes(Buffer.from(text), '')) };
-  const info = await stat(path).catch((thrown: unknown) => ignoreNotFound(thrown, name, option));
+  const info = await stat(path).catch((thrown: unknown) => ignoreNewFile(thrown, name, option));
   if (info?.isDirectory()) throw unwritable(name, option, 'it is a folder');
   const failed = (thrown: unknown) => {
     throw unwritable(name, option, errorCode(thrown) ?? 'unknown', thrown);
@@ -47,7 +47,7 @@ export async function resultFile(
   return { write: (text) => writeFileAtomic(target, text).catch(failed) };
 }
 
-function ignoreNotFound(thrown: unknown, name: string, option: string): undefined {
+function ignoreNewFile(thrown: unknown, name: string, option: string): undefined {
   const code = errorCode(thrown);
   if (code === 'ENOENT') return undefined;
   throw unwritable(name, option, code ?? 'unknown', thrown);

@@ -1,18 +1,13 @@
 import { normalizePlatform, type Platform } from './platform.ts';
 
 /**
- * Selects the entry of a list for a platform, in the order of containerd/platforms v1.0.0-rc.4 (`Only`), which Docker,
+ * Ranks the entries of a list for a platform, in the order of containerd/platforms v1.0.0-rc.4 (`Only`), which Docker,
  * BuildKit and containerd use: the exact platform first, then the other platforms that the CPU can run.
  */
 
-/** An entry to select from. An entry without a platform matches every platform and is ranked last. */
+/** An entry to rank. An entry without a platform matches every platform and is ranked last. */
 export interface Selectable {
   readonly platform?: Platform | undefined;
-}
-
-/** The best matching entry (the same object), or undefined if no entry matches. */
-export function selectPlatform<T extends Selectable>(entries: readonly T[], wanted: Platform): T | undefined {
-  return rankEntries(entries, wanted)[0];
 }
 
 /** All matching entries, best first. Entries of the same rank keep the order of the list. */

@@ -1,4 +1,4 @@
-import type { Problem } from '../../errors/errors.ts';
+import { MAX_PROBLEMS, type Problem } from '../../errors/errors.ts';
 import { attestedDigest, isAttestation, type Descriptor } from '../../oci/descriptor.ts';
 import { digestMatches, isVerifiable } from '../../oci/digest.ts';
 import { entryName } from '../../oci/entry-name.ts';
@@ -42,11 +42,9 @@ const rules: readonly Rule[] = [
 /** The index.json of a layout may list an image several times, and clients do not select by platform in it. */
 const layoutRules: readonly Rule[] = [digests, inlineData, subject, reserved];
 
-/** Maximum number of problems of one rule, so that a hostile list cannot exhaust memory. */
-const MAX_PER_RULE = 100;
-
+/** At most MAX_PROBLEMS of each rule. */
 export function checkList(list: Index, options: RuleOptions = {}): readonly Problem[] {
-  return (options.isLayout === true ? layoutRules : rules).flatMap((rule) => take(rule(list, options), MAX_PER_RULE));
+  return (options.isLayout === true ? layoutRules : rules).flatMap((rule) => take(rule(list, options), MAX_PROBLEMS));
 }
 
 function take<T>(items: Iterable<T>, limit: number): readonly T[] {

@@ -10,7 +10,7 @@ import {
   splitPlatforms,
   type Platform,
 } from '../../../src/oci/platform/platform.ts';
-import { rankEntries, selectPlatform, type Selectable } from '../../../src/oci/platform/matching.ts';
+import { rankEntries, type Selectable } from '../../../src/oci/platform/matching.ts';
 import { attempt, goldenLines } from '../../support/golden.ts';
 
 const machine = { os: 'linux', architecture: 'amd64' };
@@ -56,9 +56,9 @@ describe('containerd/platforms v1.0.0-rc.4', () => {
     const all = goldenLines<Choice>('platform-select.jsonl');
     const differing = all.filter(({ entries, wanted, best, order }) => {
       const list = entries.map((platform) => (platform === null ? {} : { platform }));
-      const selected = selectPlatform(list, wanted);
-      const ranked = rankEntries(list, wanted).map((entry) => list.indexOf(entry));
-      return selected !== list[best] || !sameJson(ranked, order);
+      const ranked = rankEntries(list, wanted);
+      const positions = ranked.map((entry) => list.indexOf(entry));
+      return ranked[0] !== list[best] || !sameJson(positions, order);
     });
     expect(all.length).toBeGreaterThan(1_000);
     expect(differing).toEqual([]);
@@ -167,9 +167,9 @@ describe('preference order', () => {
   test('an entry without a platform matches every platform, and is ranked last', () => {
     const bare: Selectable = {};
     const exact: Selectable = { platform: parsePlatform('linux/amd64') };
-    expect(selectPlatform([bare, exact], parsePlatform('linux/amd64'))).toBe(exact);
-    expect(selectPlatform([bare], parsePlatform('linux/s390x'))).toBe(bare);
-    expect(selectPlatform([exact], parsePlatform('linux/s390x'))).toBeUndefined();
+    expect(rankEntries([bare, exact], parsePlatform('linux/amd64'))[0]).toBe(exact);
+    expect(rankEntries([bare], parsePlatform('linux/s390x'))[0]).toBe(bare);
+    expect(rankEntries([exact], parsePlatform('linux/s390x'))[0]).toBeUndefined();
   });
 });
 
@@ -188,8 +188,8 @@ describe('Windows versions', () => {
     [17763, 14393, false],
   ])('host build %i, image build %i: runs %s', (host, image, runs) => {
     const entry = { platform: parsePlatform(`windows(10.0.${image}.1)/amd64`) };
-    const selected = selectPlatform([entry], parsePlatform(`windows(10.0.${host}.9)/amd64`));
-    expect(selected).toBe(runs ? entry : undefined);
+    const ranked = rankEntries([entry], parsePlatform(`windows(10.0.${host}.9)/amd64`));
+    expect(ranked).toEqual(runs ? [entry] : []);
   });
 });
 

@@ -13,6 +13,7 @@ import {
   typedName,
 } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
+import { platformOption } from '../../args/list-options.ts';
 import { runEdit } from '../../args/run-edit.ts';
 import { entryDocument } from '../../output/entry-document.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
@@ -113,21 +114,16 @@ function withCommands(thrown: unknown, list: string | undefined, invocation: Par
   return new MlistError(thrown.code, thrown.message, { ...thrown.facts, candidates });
 }
 
-/** The options of this command line, for a suggested command. */
+/** The options of this command line, for a suggested command, which names the entry instead of its platform. */
 function typedOptions(invocation: ParsedArguments): string {
-  const single = ['os', 'arch', 'variant', 'os-version', 'artifact-type'];
-  const repeated = ['os-features', 'annotation', 'tag', 'expect'];
-  const pairs = [
-    ...single.flatMap((name) => (invocation.has(name) ? [[name, invocation.text(name) ?? '']] : [])),
-    ...repeated.flatMap((name) => invocation.texts(name).map((value) => [name, value])),
-  ];
-  const flags = ['push', 'dry-run', 'allow-duplicates', 'allow-empty', 'check-signatures', 'strict'].filter((name) =>
-    invocation.flag(name),
-  );
-  return [
-    ...pairs.map(([name = '', value = '']) => ` --${name} ${quoted(value)}`),
-    ...flags.map((name) => ` --${name}`),
-  ].join('');
+  return invocation.command.options
+    .filter(({ name }) => invocation.has(name) && name !== platformOption.name)
+    .flatMap(({ name, type, repeat }) => {
+      if (type === 'boolean') return invocation.flag(name) ? [` --${name}`] : [];
+      const values = repeat === true ? invocation.texts(name) : [invocation.text(name) ?? ''];
+      return values.map((value) => ` --${name} ${quoted(value)}`);
+    })
+    .join('');
 }
 
 function quoted(text: string): string {

@@ -7,6 +7,7 @@ import { listOption, type ListAndRest } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { missingArguments } from '../../args/parse-arguments.ts';
+import { imageOptions } from './source-file.ts';
 
 /**
  * The list that `create` creates: the first argument, else the first tag of the metadata, else with `--amend` the current draft.
@@ -39,9 +40,6 @@ function missingName({ command }: ParsedArguments, metadata: DockerMetadata | un
   );
 }
 
-/** Options that add images. */
-const sources = ['file', 'metadata-file', 'digests-dir'];
-
 function refuseImage(
   list: Reference,
   typed: string,
@@ -57,7 +55,7 @@ function refuseImage(
     const hint = `If it is the list, use "--list ${name}". If it is an image, use "--list ${first}".`;
     throw new MlistError('ERR_MLIST_USAGE', message, { hint });
   }
-  const isSingle = rest.length === 0 && !sources.some((option) => invocation.has(option));
+  const isSingle = rest.length === 0 && !imageOptions.some((option) => invocation.has(option));
   if (!isSingle || invocation.flag('amend')) return;
   const message = `${typed} is used as the list, so no image is named: the metadata of --docker-metadata has no tags`;
   throw new MlistError('ERR_MLIST_USAGE', message, {

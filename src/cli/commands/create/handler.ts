@@ -1,5 +1,5 @@
 import type { Draft, Format } from '../../../draft/draft.ts';
-import { MlistError, withHint, type ErrorCode } from '../../../errors/errors.ts';
+import { MlistError, withFirstHint, withHint, type ErrorCode } from '../../../errors/errors.ts';
 import type { Reference } from '../../../oci/reference.ts';
 import { create, type Created } from '../../../operations/create/create.ts';
 import { annotateImages, type DockerMetadata } from '../../../operations/sources/docker-metadata.ts';
@@ -12,11 +12,12 @@ import { readDockerMetadata } from '../../args/docker-metadata-file.ts';
 import { refusePushOptions } from '../../args/run-edit.ts';
 import { changeDocument, draftDocument } from '../../output/entry-document.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
+import { inputName } from '../../args/input-file.ts';
 import { usageError } from '../../args/parse-arguments.ts';
 import type { Edited } from '../../args/push-edit.ts';
 import { readExpected, readPlatforms } from '../../args/platform-arguments.ts';
 import { sourceChoices } from '../../args/source-choices.ts';
-import { inputName, readSources } from './source-file.ts';
+import { readSources } from './source-file.ts';
 
 export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { list: typed, rest: manifests } = listFirst(invocation, context);
@@ -115,7 +116,7 @@ async function createOrPush(list: Reference, request: CreateRequest): Promise<Ed
 function withListFirst(thrown: unknown, code: ErrorCode, invocation: ParsedArguments, context: Context): unknown {
   const hint = listFirstHint(invocation, context);
   if (hint === undefined || !(thrown instanceof MlistError) || thrown.code !== code) return thrown;
-  return withHint(thrown, code === 'ERR_MLIST_CONFLICT' ? `${hint} ${thrown.hint ?? ''}`.trim() : hint);
+  return code === 'ERR_MLIST_CONFLICT' ? withFirstHint(thrown, hint) : withHint(thrown, hint);
 }
 
 /**

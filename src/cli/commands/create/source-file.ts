@@ -7,7 +7,7 @@ import type { ManifestArgument } from '../../../operations/sources/resolve-sourc
 import { parseBuildMetadata, parseSources } from '../../../operations/sources/parse-sources.ts';
 import { manifestArgument } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
-import { readInput } from '../../args/input-file.ts';
+import { inputName, readInput } from '../../args/input-file.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 /**
@@ -34,16 +34,14 @@ export async function readSources(
   return [...manifests.map(parse), ...(await Promise.all([...listed, ...built, ...digests])).flat()];
 }
 
-/** The name of an input in messages. */
-export function inputName(file: string): string {
-  return file === '-' ? 'stdin' : file;
-}
+/** The options that add images to those of the arguments. */
+export const imageOptions = ['file', 'metadata-file', 'digests-dir'] as const;
 
 function repositoryOf(invocation: ParsedArguments, manifests: readonly string[]): Reference | undefined {
   const text = invocation.text('repo');
   if (text === undefined) return undefined;
   const hasDigests = manifests.some((manifest) => isDigestName(manifest.replace(/=.*$/, '')));
-  if (hasDigests || ['file', 'metadata-file', 'digests-dir'].some((name) => invocation.has(name))) {
+  if (hasDigests || imageOptions.some((name) => invocation.has(name))) {
     return bareRepository(text);
   }
   throw new MlistError(

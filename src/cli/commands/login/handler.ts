@@ -2,7 +2,7 @@ import { login, registryOf } from '../../../operations/login/login.ts';
 import type { Context } from '../../context.ts';
 import { credentialLocationDocument } from '../../output/credential-location-document.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
-import { credentialStore } from '../../args/credential-options.ts';
+import { credentialOptions } from '../../args/credential-options.ts';
 import { ask, readPassword, type Question } from '../../password-input.ts';
 
 const userNameQuestion: Question = {
@@ -17,7 +17,7 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   const username = invocation.text('username') ?? (await ask(userNameQuestion, registry, invocation, context));
   const password = await readPassword(registry, invocation, context);
   const { stores, signal, onEvent, output } = context;
-  const store = credentialStore(invocation, context);
+  const store = credentialOptions(invocation, context);
   const options = { stores: await stores(), store, signal, onEvent };
   const { location, verified } = await login({ registry, username, password }, options);
   if (output.json) output.document({ registry, username, verified, keeper: credentialLocationDocument(location) });

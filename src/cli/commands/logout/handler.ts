@@ -2,11 +2,11 @@ import { logout, registryOf } from '../../../operations/login/login.ts';
 import type { Context } from '../../context.ts';
 import { credentialLocationDocument } from '../../output/credential-location-document.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
-import { credentialStore } from '../../args/credential-options.ts';
+import { credentialOptions } from '../../args/credential-options.ts';
 
 export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
   const { onEvent, output } = context;
-  const store = credentialStore(invocation, context);
+  const store = credentialOptions(invocation, context);
   const { registry, locations } = await logout(registryOf(invocation.positionals[0] ?? ''), { store, onEvent });
   if (output.json) output.document({ registry, keepers: locations.map(credentialLocationDocument) });
   else output.line(`Removed the login for ${registry}`);

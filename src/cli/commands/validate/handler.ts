@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { exitCodes, MlistError, type Problem, withHint } from '../../../errors/errors.ts';
+import { exitCodes, MlistError, type Problem, withFirstHint } from '../../../errors/errors.ts';
 import { isFileLocation } from '../../../oci/location.ts';
 import { validateBytes, validateFile, validateList, type Validated } from '../../../operations/validate/validate.ts';
 import { listFirst, tooManyArguments, typedLocation } from '../../args/typed-arguments.ts';
@@ -71,7 +71,7 @@ async function withFileHint(thrown: unknown, name: string | undefined, { cwd, si
   const info = await stat(resolve(cwd, name)).catch(() => undefined);
   if (info?.isFile() !== true) return thrown;
   const hint = `A file has this name. To validate it, use ./${name}.`;
-  return withHint(thrown, thrown.hint === undefined ? hint : `${hint} ${thrown.hint}`);
+  return withFirstHint(thrown, hint);
 }
 
 /** Lists and drafts have a reference, files have a path, and stdin has neither. */

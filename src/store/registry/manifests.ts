@@ -261,7 +261,7 @@ function cannotDelete(subject: string, status: number, isByDigest: boolean, host
       status,
       hint: isByDigest
         ? 'Deletion may have to be enabled in the registry.'
-        : 'By its digest alone a manifest may be deleted, and all its tags with it: "mlist delete REPO@DIGEST".',
+        : 'It may delete the manifest with all its tags: "mlist delete REPO@DIGEST".',
     },
   );
 }

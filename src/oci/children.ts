@@ -1,6 +1,6 @@
 import { MlistError, type Problem } from '../errors/errors.ts';
 import { minimalDescriptor, type Annotations, type Descriptor } from './descriptor.ts';
-import { digestProblem } from './digest.ts';
+import { digestProblem, isDigest, type Digest } from './digest.ts';
 import { isJsonObject, type Json, type JsonObject } from '../json/json.ts';
 import { readJson } from '../json/parse.ts';
 import { isIndexType, isMediaType } from './media-type.ts';
@@ -56,6 +56,12 @@ export function referrerOf(descriptor: Descriptor, document: JsonObject): Descri
     ...(typeof type === 'string' ? { artifactType: type } : {}),
     ...annotationsOf(document),
   };
+}
+
+/** The digest of the subject of a manifest of any type; undefined if it has none. Other members may be invalid. */
+export function subjectDigestIn({ subject }: JsonObject): Digest | undefined {
+  const digest = isJsonObject(subject) ? subject['digest'] : undefined;
+  return typeof digest === 'string' && isDigest(digest) ? digest : undefined;
 }
 
 function childrenAt(value: Json | undefined, member: string): readonly Descriptor[] {

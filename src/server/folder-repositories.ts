@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { readdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Layout } from '../store/layout/layout.ts';
+import { HEADER_FILE } from '../store/layout/layout-header.ts';
 import { openLayout } from '../store/layout/open-layout.ts';
+import { getOrCreate } from '../async/single-flight.ts';
 import { asMlistError, MlistError } from '../errors/errors.ts';
 import { createFolders } from '../fs/folders.ts';
 import { isRepositoryName } from '../oci/reference.ts';
@@ -52,7 +54,7 @@ export class FolderRepositories implements Repositories {
     try {
       if (create) await createFolders(dir);
       const names = await readdir(dir);
-      if (!names.includes('oci-layout')) return new FolderRepositories(await realpath(dir));
+      if (!names.includes(HEADER_FILE)) return new FolderRepositories(await realpath(dir));
     } catch (error) {
       throw asMlistError(error);
     }
@@ -88,9 +90,7 @@ export class FolderRepositories implements Repositories {
     const dir = join(this.#dir, folderOf(name));
     await this.#checkInside(dir);
     const opened = await openLayout(dir, { create, keepUntagged: true });
-    const layout = this.#layouts.get(name) ?? opened;
-    this.#layouts.set(name, layout);
-    return layout;
+    return getOrCreate(this.#layouts, name, () => opened);
   }
 
   /** A symbolic link may point to another layout in the served folder, but not outside it. */

@@ -1,6 +1,6 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { type AddressInfo, isIPv4 } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
 import { FolderRepositories } from './folder-repositories.ts';
 import { Htpasswd } from './htpasswd.ts';
@@ -10,6 +10,8 @@ import { RepositoryQueues, replyError, type Service } from './server-exchange.ts
 import type { Repositories, Repository } from './storage.ts';
 import { UploadSessions } from './upload-sessions.ts';
 import { MemoryStore } from '../store/memory.ts';
+import { isLoopback } from '../store/registry/http/address.ts';
+import { getOrCreate } from '../async/single-flight.ts';
 
 /** Options of the embedded registry. */
 export interface ServerOptions {
@@ -238,13 +240,6 @@ function parseAddress(address: string): { readonly host: string; readonly port: 
 
 const hostGrammar = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 
-/** Whether a host is `localhost`, a subdomain of it, or a literal of 127.0.0.0/8 or ::1. Does not use DNS. */
-function isLoopback(host: string): boolean {
-  const name = host.toLowerCase().replace(/\.$/, '');
-  if (name === 'localhost' || name.endsWith('.localhost') || name === '::1') return true;
-  return isIPv4(name) && name.startsWith('127.');
-}
-
 /**
  * Checks the Host header. A registry that listens on loopback accepts only loopback names, so that a web page whose host
  * name resolves to 127.0.0.1 cannot access it (DNS rebinding).
@@ -254,8 +249,7 @@ export function checkHost(host: string | undefined, listensOnLoopback: boolean):
   if (host === undefined || !hostGrammar.test(host)) {
     throw new RequestError(400, { code: 'DENIED', message: 'invalid Host header' });
   }
-  const name = host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
-  if (!listensOnLoopback || isLoopback(name)) return;
+  if (!listensOnLoopback || isLoopback(host.replace(/:\d+$/, ''))) return;
   throw new RequestError(421, { code: 'DENIED', message: 'this registry accepts loopback names only' });
 }
 
@@ -268,9 +262,7 @@ class MemoryRepositories implements Repositories {
   }
 
   open(name: string): Promise<Repository> {
-    const repository = this.#repositories.get(name) ?? new MemoryStore(name);
-    this.#repositories.set(name, repository);
-    return Promise.resolve(repository);
+    return Promise.resolve(getOrCreate(this.#repositories, name, () => new MemoryStore(name)));
   }
 
   async *all(): AsyncGenerator<Repository> {

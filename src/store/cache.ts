@@ -1,14 +1,13 @@
 import { existsSync, type Stats } from 'node:fs';
 import { stat, unlink, utimes, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { SingleFlight } from '../async/single-flight.ts';
 import { errorCode, type MlistError } from '../errors/errors.ts';
 import { createFolders } from '../fs/folders.ts';
-import { listFolder, removeStaleTemporaries, renameOver } from '../fs/atomic.ts';
+import { listFolder, removeStaleTemporaries, renameOver, temporaryName } from '../fs/atomic.ts';
 import { isExhausted, readFailure, writeFailure } from '../fs/file-errors.ts';
 import { openFiles } from '../fs/open-files.ts';
 import { readAtMost } from '../fs/read-file.ts';
-import { uniqueName } from '../fs/unique-name.ts';
 import { digestAlgorithm, digestEncoded, digestMatches, digestOf, isDigest, type Digest } from '../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 
@@ -118,10 +117,9 @@ export class BlobCache {
   }
 
   async #write(path: string, bytes: Uint8Array): Promise<void> {
-    const folder = dirname(path);
-    const temporaryPath = join(folder, `.${basename(path).slice(0, 12)}.${uniqueName()}.tmp`);
+    const temporaryPath = temporaryName(path);
     try {
-      await this.#writeNew(temporaryPath, bytes, folder);
+      await this.#writeNew(temporaryPath, bytes);
       await renameOver(temporaryPath, path);
     } catch (error) {
       await unlink(temporaryPath).catch(() => undefined);
@@ -130,10 +128,11 @@ export class BlobCache {
   }
 
   /** The folder nearly always exists. If not, it is created once for all concurrent writes. */
-  async #writeNew(path: string, bytes: Uint8Array, folder: string): Promise<void> {
+  async #writeNew(path: string, bytes: Uint8Array): Promise<void> {
     const write = () => openFiles.run(() => writeFile(path, bytes, { flag: 'wx' }));
     await write().catch(async (error: unknown) => {
       if (errorCode(error) !== 'ENOENT') throw error;
+      const folder = dirname(path);
       await this.#creating.run(folder, () => createFolders(folder));
       await write();
     });

@@ -13,11 +13,11 @@ import type {
 } from './store.ts';
 import { minimalDescriptor, type Descriptor } from '../oci/descriptor.ts';
 import { digestMatches, isDigest, isVerifiable, type Digest } from '../oci/digest.ts';
-import { isJsonObject, type Json } from '../json/json.ts';
-import { MAX_DOCUMENT_BYTES, readJson } from '../json/parse.ts';
-import { referrerOf } from '../oci/children.ts';
-import { conflictError } from './store.ts';
-import { unsupportedAlgorithm } from './verify.ts';
+import { isJsonObject } from '../json/json.ts';
+import { readJson } from '../json/parse.ts';
+import { referrerOf, subjectDigestIn } from '../oci/children.ts';
+import { conflictError, contentReference } from './store.ts';
+import { readWhole, unsupportedAlgorithm } from './verify.ts';
 
 /** A content store in memory, for tests and for the embedded registry without a folder. */
 export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mounter {
@@ -39,7 +39,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
   fetchManifest(name: TagOrDigest, { expected, signal }: FetchOptions = {}): Promise<ManifestContent> {
     return attempt(signal, () => {
       const content = this.#contentAt(name);
-      if (content === undefined) throw notFound(this.location + (isDigest(name) ? '@' : ':') + name);
+      if (content === undefined) throw notFound(contentReference(this.location, name));
       const { descriptor, bytes } = content;
       if (expected !== undefined && (expected.digest !== descriptor.digest || expected.size !== descriptor.size)) {
         throw mismatch(`${this.location} has ${descriptor.digest} at ${name}, not ${expected.digest}`);
@@ -49,14 +49,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
   }
 
   fetchBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): Promise<Uint8Array> {
-    return attempt(signal, () => {
-      const bytes = this.#blob(descriptor);
-      if (bytes.length <= MAX_DOCUMENT_BYTES) return bytes;
-      throw new MlistError(
-        'ERR_MLIST_DOCUMENT_INVALID',
-        `${descriptor.digest} has ${bytes.length} bytes, more than the limit of ${MAX_DOCUMENT_BYTES}`,
-      );
-    });
+    return readWhole(descriptor, () => this.readBlob(descriptor, { signal }));
   }
 
   async *readBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): AsyncGenerator<Uint8Array> {
@@ -104,7 +97,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
       if (isDigest(name) && name !== digest) throw mismatch(`the manifest to be stored is ${digest}, not ${name}`);
       verify(descriptor, bytes);
       if (ifMatch !== undefined && (this.#contentAt(name)?.descriptor.digest ?? 'absent') !== ifMatch)
-        throw conflictError(`${this.location}:${name}`, ifMatch);
+        throw conflictError(contentReference(this.location, name), ifMatch);
       const minimal = minimalDescriptor(descriptor);
       if (!this.#manifests.has(digest)) this.#manifests.set(digest, { descriptor: minimal, bytes: bytes.slice() });
       if (!isDigest(name)) this.#tags.set(name, minimal);
@@ -267,12 +260,7 @@ function verify({ digest, size }: Pick<Descriptor, 'digest' | 'size'>, bytes: Ui
 /** The descriptor of the manifest as a referrer if it has this subject; otherwise an empty list. */
 function asReferrer({ descriptor, bytes }: ManifestContent, subject: Digest): readonly Descriptor[] {
   const { value } = readJson(bytes);
-  if (!isJsonObject(value) || member(value['subject'], 'digest') !== subject) return [];
-  return [referrerOf(descriptor, value)];
-}
-
-function member(value: Json | undefined, name: string): Json | undefined {
-  return isJsonObject(value) ? value[name] : undefined;
+  return isJsonObject(value) && subjectDigestIn(value) === subject ? [referrerOf(descriptor, value)] : [];
 }
 
 function notFound(what: string): MlistError {

@@ -1,6 +1,6 @@
 import { MlistError } from '../errors/errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import type { Digest } from '../oci/digest.ts';
+import { isDigestName, type Digest } from '../oci/digest.ts';
 
 /**
  * The interfaces of content stores: registry repositories, OCI layouts, archives and memory. Callers require only the
@@ -115,6 +115,11 @@ export type ReadStore = ContentReader & Partial<ReferrerLister> & Partial<Existe
 
 /** A store to write to, with its optional abilities. */
 export type Store = ContentWriter & Partial<Mounter> & Partial<ReferrerLister>;
+
+/** The reference of content in a store, for messages: `LOCATION@DIGEST` or `LOCATION:TAG`. */
+export function contentReference(location: string, name: TagOrDigest): string {
+  return `${location}${isDigestName(name) ? '@' : ':'}${name}`;
+}
 
 /** The error `ERR_MLIST_CONFLICT` for a write whose condition `ifMatch` is not met. */
 export function conflictError(reference: string, expected: NonNullable<PutOptions['ifMatch']>): MlistError {

@@ -1,10 +1,10 @@
 import { errorCode, MlistError } from '../errors/errors.ts';
 import type { ManifestContent, ContentOptions, ContentReader } from '../store/store.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { isDigest, type Digest } from '../oci/digest.ts';
-import { isJsonObject, type Json } from '../json/json.ts';
+import type { Digest } from '../oci/digest.ts';
+import { isJsonObject } from '../json/json.ts';
 import { readJson } from '../json/parse.ts';
-import type { Children } from '../oci/children.ts';
+import { subjectDigestIn, type Children } from '../oci/children.ts';
 import { isForeignLayerType, isIndexType, isManifestType, isServedAsManifest } from '../oci/media-type.ts';
 import { readChildren } from '../schema/documents.ts';
 import { MissingContent } from './missing-content.ts';
@@ -62,7 +62,7 @@ export function childrenOfManifest({ descriptor, bytes }: ManifestContent, sourc
 }
 
 /** Whether a layer is stored at its urls, and not with its image. */
-export function isForeignLayer({ mediaType, urls = [] }: Descriptor): boolean {
+function isForeignLayer({ mediaType, urls = [] }: Descriptor): boolean {
   return isForeignLayerType(mediaType) && urls.length > 0;
 }
 
@@ -124,12 +124,8 @@ function failureOf(failures: readonly Failure[], { descriptor }: ManifestContent
 
 /** The digest of the subject of a manifest of any type; undefined if it has none. */
 export function subjectOf(bytes: Uint8Array): Digest | undefined {
-  const digest = memberOf(memberOf(readJson(bytes).value, 'subject'), 'digest');
-  return typeof digest === 'string' && isDigest(digest) ? digest : undefined;
-}
-
-function memberOf(value: Json | undefined, name: string): Json | undefined {
-  return isJsonObject(value) ? value[name] : undefined;
+  const { value } = readJson(bytes);
+  return isJsonObject(value) ? subjectDigestIn(value) : undefined;
 }
 
 async function contentOf(

@@ -4,7 +4,7 @@ import { digestsIn, type Digest } from '../oci/digest.ts';
 import { isIndexType } from '../oci/media-type.ts';
 import type { ManifestNode } from './graph.ts';
 
-/** The steps of a transfer to one target, in an order in which no manifest is written before its links. */
+/** The steps of a transfer to one target, in an order in which no manifest is written before the content that it refers to. */
 export interface Plan {
   readonly target: ContentWriter;
   /** Without duplicates: manifests may share blobs. */

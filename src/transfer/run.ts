@@ -1,6 +1,12 @@
 import { allOrErrors } from '../async/settle.ts';
 import { errorCode, type TargetOutcome } from '../errors/errors.ts';
-import type { ContentOptions, ContentWriter, Mounter, TagOrDigest } from '../store/store.ts';
+import {
+  contentReference,
+  type ContentOptions,
+  type ContentWriter,
+  type Mounter,
+  type TagOrDigest,
+} from '../store/store.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
@@ -259,7 +265,7 @@ async function putName(
   { before, ...options }: PutOptions & { readonly before: ReplacedTag | undefined },
 ): Promise<void> {
   const { digest } = content.descriptor;
-  const reference = `${target.location}${isDigestName(name) ? '@' : ':'}${name}`;
+  const reference = contentReference(target.location, name);
   const log = (status: TargetOutcome['status']) => logTarget(options.targets, { reference, status, digest });
   log('unknown');
   try {

@@ -1,5 +1,11 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { ManifestContent, ContentOptions, ContentReader, Store } from '../../store/store.ts';
+import {
+  contentReference,
+  type ManifestContent,
+  type ContentOptions,
+  type ContentReader,
+  type Store,
+} from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { digestIn, formatLocation, nameOfTarget, sameStore, type Location } from '../../oci/location.ts';
@@ -225,7 +231,7 @@ async function replacedBy(
 /** @param name - a tag or a digest */
 function targetText(to: Location, name: string): string {
   const store = to.kind === 'registry' ? repositoryName(to.reference) : `${to.kind}:${to.path}`;
-  return `${store}${isDigestName(name) ? '@' : ':'}${name}`;
+  return contentReference(store, name);
 }
 
 /**

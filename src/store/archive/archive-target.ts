@@ -11,7 +11,7 @@ import type {
   PutOptions,
 } from '../store.ts';
 import { AnnotationKey, minimalDescriptor, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
-import { conflictError } from '../store.ts';
+import { conflictError, contentReference } from '../store.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { tagOf, withTag, type Entries } from '../layout/index-entries.ts';
@@ -79,7 +79,7 @@ export class ArchiveTarget implements ContentWriter {
     if (digest !== undefined && this.#parts.existing !== undefined) {
       return this.#parts.existing.fetchManifest(digest, options);
     }
-    const reference = this.location + (isDigestName(name) ? '@' : ':') + name;
+    const reference = contentReference(this.location, name);
     throw new MlistError('ERR_MLIST_NOT_FOUND', `${reference} does not exist`, { reference });
   }
 
@@ -184,7 +184,8 @@ export class ArchiveTarget implements ContentWriter {
 
   async #checkCondition(name: TagOrDigest, expected: Digest | 'absent'): Promise<void> {
     const current = await ignoreNotFound(this.resolve(name));
-    if ((current?.digest ?? 'absent') !== expected) throw conflictError(`${this.location}:${name}`, expected);
+    if ((current?.digest ?? 'absent') !== expected)
+      throw conflictError(contentReference(this.location, name), expected);
   }
 
   #annotationsOf(tag: string): Annotations {

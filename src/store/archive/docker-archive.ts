@@ -7,7 +7,8 @@ import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { canonicalReference } from '../../oci/reference.ts';
 import { ARCHIVE_LIMITS, readArchivedImages, type ArchivedImage } from '../../schema/docker-documents.ts';
 import { checkVerifiable } from '../verify.ts';
-import type { ResolvedEntry } from '../layout/resolve-entry.ts';
+import { HEADER_FILE } from '../layout/layout-header.ts';
+import { imageNotFound, MAX_NAMES, type ResolvedEntry } from '../layout/resolve-entry.ts';
 import { deriveImage, type DerivedImage } from './derive-image.ts';
 import { DOCKER_MANIFEST_FILE, OciArchive } from './oci-archive.ts';
 import { embeddedManifest } from './embedded-manifest.ts';
@@ -53,7 +54,10 @@ export class DockerArchive implements ContentReader {
     const candidates =
       ref === undefined ? this.#images : this.#images.filter(({ names }) => names.includes(canonical ?? ''));
     const [first, ...others] = candidates;
-    if (first === undefined) throw this.#notFound(ref);
+    if (first === undefined) {
+      const available = this.#images.flatMap(({ names }) => names);
+      throw imageNotFound(this.location, ref, available);
+    }
     if (!others.every(({ image }) => isSameImage(image, first.image)))
       throw await this.#ambiguous(candidates, canonical);
     const { descriptor } = (await this.#image(first)).content;
@@ -125,15 +129,6 @@ export class DockerArchive implements ContentReader {
     return derived;
   }
 
-  #notFound(ref: string | undefined): MlistError {
-    const names = this.#images.flatMap((image) => image.names);
-    if (ref === undefined) return new MlistError('ERR_MLIST_NOT_FOUND', `${this.location} contains no image`);
-    return new MlistError('ERR_MLIST_NOT_FOUND', `${this.location}:${ref} does not exist`, {
-      reference: `${this.location}:${ref}`,
-      hint: names.length === 0 ? 'Its images have no names.' : `Available: ${names.slice(0, MAX_NAMES).join(', ')}.`,
-    });
-  }
-
   /** @param shared - the name of all these images, if it is the same: then the candidates are listed by digest */
   async #ambiguous(images: readonly NamedImage[], shared: string | undefined): Promise<MlistError> {
     const candidates = await Promise.all(
@@ -151,8 +146,6 @@ export class DockerArchive implements ContentReader {
     });
   }
 }
-
-const MAX_NAMES = 20;
 
 /** Limits concurrent generation of manifests: each may read whole layers. */
 const derivations = new Limiter(4);
@@ -197,7 +190,7 @@ function withNormalizedNames(image: ArchivedImage, tar: TarFile): ArchivedImage 
 }
 
 function openWithoutList(tar: TarFile, location: string, options: ContentOptions): Promise<OciArchive> {
-  if (tar.size('oci-layout') !== undefined) return OciArchive.fromTar(tar, location, options);
+  if (tar.size(HEADER_FILE) !== undefined) return OciArchive.fromTar(tar, location, options);
   const isLegacy = tar.size('repositories') !== undefined;
   const reason = isLegacy ? 'it was created by docker 1.9 or older' : 'it is not an archive of "docker save"';
   const hint = isLegacy ? 'Load it into a container engine, and save it again.' : undefined;

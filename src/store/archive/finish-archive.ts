@@ -5,7 +5,7 @@ import { childrenIn, readDocument, type Children } from '../../oci/children.ts';
 import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
 import { factsOf } from '../layout/manifest-facts.ts';
 import { formatIndex } from '../layout/index-document.ts';
-import { withUntaggedEntry, type Entries } from '../layout/index-entries.ts';
+import { descriptorsOf, withUntaggedEntry, type Entries } from '../layout/index-entries.ts';
 import { dockerManifestJson, type ArchivedManifest } from './docker-manifest-json.ts';
 import { DOCKER_MANIFEST_FILE, INDEX_FILE, type OciArchive } from './oci-archive.ts';
 import { blobName } from './tar/tar-blobs.ts';
@@ -31,7 +31,7 @@ export interface UnfinishedArchive {
  */
 export async function finishArchive(writer: TarWriter, archive: UnfinishedArchive): Promise<void> {
   const { existing, signal, written } = archive;
-  const listed = await reachable(archive, archive.entries.map(descriptorOf));
+  const listed = await reachable(archive, descriptorsOf(archive.entries));
   const unlisted = archive.untagged.filter(({ digest }) => !listed.has(digest));
   const added = await reachable(archive, unlisted);
   const children = new Set([...added.values()].flatMap(({ links }) => links.manifests.map(({ digest }) => digest)));
@@ -52,10 +52,6 @@ export async function finishArchive(writer: TarWriter, archive: UnfinishedArchiv
   await writer.addBytes(INDEX_FILE, Buffer.from(formatIndex({ document, entries })));
   const list = dockerManifestJson(entries, all);
   if (list !== undefined) await writer.addBytes(DOCKER_MANIFEST_FILE, list);
-}
-
-function descriptorOf({ descriptor }: Entries[number]): Descriptor {
-  return descriptor;
 }
 
 /** The manifests below these roots and the roots, by digest. Missing ones, such as omitted platforms, are skipped. */

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asMlistError, errorCode, MlistError } from '../../errors/errors.ts';
-import { removeStaleTemporaries, renameOver, syncFolder } from '../../fs/atomic.ts';
+import { removeStaleTemporaries, renameOver, syncFolder, temporaryName } from '../../fs/atomic.ts';
 import { Limiter } from '../../async/limiter.ts';
 import { openFiles } from '../../fs/open-files.ts';
 import { digestAlgorithm, digestEncoded, type Digest } from '../../oci/digest.ts';
@@ -27,7 +26,7 @@ export class BlobFolder {
    * @param root - real path of the layout's folder
    * @param name - name of the layout in errors
    */
-  constructor(root: string, name = root) {
+  constructor(root: string, name: string) {
     this.#root = root;
     this.#name = name;
   }
@@ -85,7 +84,7 @@ export class BlobFolder {
       if (await this.hasIntact({ digest, size })) return false;
       const staged = await this.stage();
       try {
-        await staged.append(chunkOf(bytes));
+        await staged.append([bytes]);
       } catch (error) {
         await staged.discard();
         throw asMlistError(error);
@@ -108,7 +107,7 @@ export class BlobFolder {
 
   /** Starts an upload. Its temporary file is next to index.json, where other tools ignore unknown files. */
   stage(): Promise<StagedBlob> {
-    const file = join(this.#root, `.blob.${randomBytes(8).toString('hex')}.tmp`);
+    const file = temporaryName(join(this.#root, 'blob'));
     return StagedBlob.create(file, (from, digest) => this.#create(digest, (to) => renameOver(from, to)));
   }
 
@@ -176,8 +175,4 @@ export class BlobFolder {
   #path(digest: Digest): string {
     return join(this.#root, 'blobs', digestAlgorithm(checkVerifiable(digest)), digestEncoded(digest));
   }
-}
-
-async function* chunkOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield await Promise.resolve(bytes);
 }

@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { MlistError } from '../../errors/errors.ts';
 import type { HeldLock } from '../../fs/atomic.ts';
 import { withLock } from '../../fs/lock.ts';
-import type { ContentOptions, PutOptions } from '../store.ts';
-import { conflictError } from '../store.ts';
+import { conflictError, contentReference, type ContentOptions, type PutOptions } from '../store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BlobFolder } from './blob-folder.ts';
 import {
+  descriptorsOf,
   tagOf,
   mediaTypesIn,
   withCorrectedDescriptors,
@@ -103,7 +103,7 @@ export class IndexEditor {
         (await graph.facts(digest))?.manifests.filter((child) => familyOf(child.mediaType) !== 'other') ?? [];
       const children = keepUntagged ? manifests.map((child) => child.digest) : [];
       const after = await this.#keepListed(before, withoutDigest(before, digest), children, digest);
-      isNeeded = await graph.isNeeded(after.map(descriptorOf), digest);
+      isNeeded = await graph.isNeeded(descriptorsOf(after), digest);
       if (isNeeded && (await this.#isManifest(after, digest))) throw this.#inUse(digest);
       return after;
     };
@@ -120,7 +120,7 @@ export class IndexEditor {
     const current = entries.filter((entry) => tagOf(entry) === name).map(({ descriptor }) => descriptor.digest);
     const isMet = expected === 'absent' ? current.length === 0 : current.includes(expected);
     if (isMet || (expected !== 'absent' && name === expected && (await this.#isManifest(entries, expected)))) return;
-    throw conflictError(`${this.#layout.location}:${name}`, expected);
+    throw conflictError(contentReference(this.#layout.location, name), expected);
   }
 
   /** The media type of the digest before the edit; undefined if it is not a manifest. */
@@ -135,12 +135,12 @@ export class IndexEditor {
   async #withListed(entries: Entries, descriptor: Descriptor): Promise<Entries> {
     const { digest } = descriptor;
     const accepts = (claim: Claim): boolean => isCorrect(claim, descriptor);
-    const claim = (await this.#layout.graph.findClaims(entries.map(descriptorOf), [digest], { accepts })).get(digest);
+    const claim = (await this.#layout.graph.findClaims(descriptorsOf(entries), [digest], { accepts })).get(digest);
     return claim !== undefined && accepts(claim) ? entries : withUntaggedEntry(entries, descriptor);
   }
 
   async #isManifest(entries: Entries, digest: Digest): Promise<boolean> {
-    const claim = (await this.#layout.graph.findClaims(entries.map(descriptorOf), [digest])).get(digest);
+    const claim = (await this.#layout.graph.findClaims(descriptorsOf(entries), [digest])).get(digest);
     return claim !== undefined && isManifestClaim(claim);
   }
 
@@ -162,7 +162,7 @@ export class IndexEditor {
       if (size !== undefined && !isOther) stored.set(digest, { mediaType, digest, size });
     }
     const accepts = (claim: Claim): boolean => isCorrect(claim, stored.get(claim.descriptor.digest));
-    const claims = await graph.findClaims(after.map(descriptorOf), stored.keys(), { removed, accepts });
+    const claims = await graph.findClaims(descriptorsOf(after), stored.keys(), { removed, accepts });
     let entries = after;
     for (const [digest, descriptor] of stored) {
       const claim = claims.get(digest);
@@ -205,8 +205,4 @@ function isCorrect({ descriptor, isRoot }: Claim, stored: Descriptor | undefined
 function removedDigests(before: Entries, after: Entries): readonly Digest[] {
   const remaining = new Set(after);
   return [...new Set(before.filter((entry) => !remaining.has(entry)).map(({ descriptor }) => descriptor.digest))];
-}
-
-function descriptorOf({ descriptor }: Entries[number]): Descriptor {
-  return descriptor;
 }

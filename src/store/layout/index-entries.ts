@@ -16,6 +16,10 @@ export interface Entry {
 
 export type Entries = readonly Entry[];
 
+export function descriptorsOf(entries: Entries): readonly Descriptor[] {
+  return entries.map(({ descriptor }) => descriptor);
+}
+
 /** The tag of an entry (image-spec v1.1.1 annotations.md, `org.opencontainers.image.ref.name`). */
 export function tagOf({ descriptor }: Entry): string | undefined {
   return descriptor.annotations?.[AnnotationKey.refName];

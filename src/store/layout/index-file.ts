@@ -23,7 +23,7 @@ export class IndexFile {
    * @param root - real path of the layout's folder
    * @param name - name of that folder in errors
    */
-  constructor(root: string, name = root) {
+  constructor(root: string, name: string) {
     this.#root = root;
     this.#name = name;
     this.#path = join(root, 'index.json');

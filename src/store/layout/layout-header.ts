@@ -26,7 +26,7 @@ export const HEADER = JSON.stringify({ imageLayoutVersion: VERSION });
  * @param name - name of the layout in errors
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the file is damaged, or its version is not supported
  */
-export async function hasHeader(root: string, name = root): Promise<boolean> {
+export async function hasHeader(root: string, name: string): Promise<boolean> {
   const path = join(root, HEADER_FILE);
   const real = await realPathInside(root, path, name);
   if (real === undefined) return false;

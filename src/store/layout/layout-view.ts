@@ -1,10 +1,16 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { ManifestContent, ContentOptions, FetchOptions, TagOrDigest } from '../store.ts';
+import {
+  contentReference,
+  type ManifestContent,
+  type ContentOptions,
+  type FetchOptions,
+  type TagOrDigest,
+} from '../store.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { referrerOf } from '../../oci/children.ts';
 import type { BlobIdentity } from '../verify.ts';
-import { tagOf, mediaTypesIn, type Entries } from './index-entries.ts';
+import { descriptorsOf, tagOf, mediaTypesIn, type Entries } from './index-entries.ts';
 import { typeByDigest } from './manifest-facts.ts';
 import { isManifestClaim, MAX_CONCURRENT_READS, type Claim, type ManifestGraph } from './manifest-graph.ts';
 
@@ -38,7 +44,7 @@ export class LayoutView {
 
   /** The entries of index.json in their order, with their annotations. */
   async entries(): Promise<readonly Descriptor[]> {
-    return (await this.#parts.entries()).map(descriptorOf);
+    return descriptorsOf(await this.#parts.entries());
   }
 
   async resolve(name: TagOrDigest, { signal }: ContentOptions = {}): Promise<Descriptor> {
@@ -69,7 +75,7 @@ export class LayoutView {
   async stored(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>> {
     if (digests.length === 0) return new Map();
     const entries = await this.#parts.entries();
-    const byDigest = await this.#parts.graph.findClaims(entries.map(descriptorOf), digests);
+    const byDigest = await this.#parts.graph.findClaims(descriptorsOf(entries), digests);
     const claims = [...byDigest.values()].filter(isManifestClaim);
     const types = mediaTypesIn(entries, byDigest.keys());
     const stored = new Map<Digest, Descriptor>();
@@ -91,7 +97,7 @@ export class LayoutView {
   async referrers(digest: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
     const entries = await this.#parts.entries();
     const { graph } = this.#parts;
-    const documents = await graph.referrers(entries.map(descriptorOf), digest);
+    const documents = await graph.referrers(descriptorsOf(entries), digest);
     const types = mediaTypesIn(entries, documents.keys());
     const all: Descriptor[] = [];
     for (const [each, document] of documents) {
@@ -130,7 +136,7 @@ export class LayoutView {
 
   async #byDigest(digest: Digest): Promise<Omit<FoundManifest, 'size'> | undefined> {
     const entries = await this.#parts.entries();
-    const claims = await this.#parts.graph.findClaims(entries.map(descriptorOf), [digest]);
+    const claims = await this.#parts.graph.findClaims(descriptorsOf(entries), [digest]);
     return claims.has(digest) ? { digest, listed: mediaTypesIn(entries, [digest]).get(digest) } : undefined;
   }
 
@@ -153,10 +159,6 @@ export class LayoutView {
   }
 
   #reference(name: TagOrDigest): string {
-    return this.#parts.location + (isDigestName(name) ? '@' : ':') + name;
+    return contentReference(this.#parts.location, name);
   }
-}
-
-function descriptorOf({ descriptor }: Entries[number]): Descriptor {
-  return descriptor;
 }

@@ -32,16 +32,16 @@ export interface LayoutOptions extends ContentOptions {
  */
 export async function openLayout(dir: string, options: LayoutOptions = {}): Promise<Layout> {
   options.signal?.throwIfAborted();
-  const { name = dir } = options;
-  const root = await rootOf(dir, options.create ?? false);
-  if (root !== undefined) {
-    const isLayout = await hasHeader(root, name);
-    if (isLayout && options.create === true) await new BlobFolder(root).removeStale();
-    if (!isLayout && options.create === true) await createLayout(root, options);
-    if (isLayout || options.create === true) return new Layout(name, root, options.keepUntagged ?? false);
-  }
-  const reason = root === undefined ? 'the folder does not exist' : 'it has no oci-layout file';
-  throw new MlistError('ERR_MLIST_NOT_FOUND', `${name} is not an OCI layout: ${reason}`, { path: dir });
+  const { name = dir, create = false, keepUntagged = false } = options;
+  const notLayout = (reason: string) =>
+    new MlistError('ERR_MLIST_NOT_FOUND', `${name} is not an OCI layout: ${reason}`, { path: dir });
+  const root = await rootOf(dir, create);
+  if (root === undefined) throw notLayout('the folder does not exist');
+  const isLayout = await hasHeader(root, name);
+  if (!isLayout && !create) throw notLayout('it has no oci-layout file');
+  if (!isLayout) await createLayout(root, name, options);
+  else if (create) await new BlobFolder(root, name).removeStale();
+  return new Layout(name, root, keepUntagged);
 }
 
 /** The real path of the folder; undefined if it does not exist and `create` is false. */
@@ -56,7 +56,7 @@ async function rootOf(dir: string, create: boolean): Promise<string | undefined>
 }
 
 /** The oci-layout file is written last, so that a layout always has an index. An existing index is kept. */
-async function createLayout(root: string, { signal, name = root }: LayoutOptions): Promise<void> {
+async function createLayout(root: string, name: string, { signal }: ContentOptions): Promise<void> {
   const work = async (lock: HeldLock): Promise<void> => {
     await createFolders(join(root, 'blobs'));
     await new IndexFile(root, name).create(lock);

@@ -8,7 +8,7 @@ import { asMlistError, errorCode, MlistError } from '../../errors/errors.ts';
  * @param name - name of the layout in errors
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` for such a link
  */
-export async function realPathInside(root: string, path: string, name = root): Promise<string | undefined> {
+export async function realPathInside(root: string, path: string, name: string): Promise<string | undefined> {
   let real: string;
   try {
     real = await realpath(path);

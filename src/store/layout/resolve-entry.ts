@@ -25,7 +25,7 @@ export async function resolveEntry(parts: LayoutParts, ref: string | undefined):
   const candidates = ref === undefined ? await topLevelEntries(parts, entries) : entriesOf(entries, ref);
   const digests = new Set(candidates.map(({ descriptor }) => descriptor.digest));
   const [first] = candidates;
-  if (first === undefined) throw notFound(parts.location, ref, entries);
+  if (first === undefined) throw imageNotFound(parts.location, ref, namesOf(entries));
   if (digests.size > 1) throw ambiguous(parts.location, ref, candidates);
   const name = ref ?? candidates.map(nameOf).find((each) => each !== undefined);
   return { descriptor: minimalDescriptor(first.descriptor), ...(name === undefined ? {} : { ref: name }) };
@@ -75,9 +75,9 @@ function nameOf(entry: Entry): string | undefined {
   return imageNameOf(entry) ?? tagOf(entry);
 }
 
-function notFound(location: string, ref: string | undefined, entries: Entries): MlistError {
+/** The error for a name that no image of a layout or archive has, or for a layout without images. */
+export function imageNotFound(location: string, ref: string | undefined, names: readonly string[]): MlistError {
   if (ref === undefined) return new MlistError('ERR_MLIST_NOT_FOUND', `${location} contains no image`);
-  const names = namesOf(entries);
   const reference = `${location}:${ref}`;
   return new MlistError('ERR_MLIST_NOT_FOUND', `${reference} does not exist`, {
     reference,
@@ -85,7 +85,8 @@ function notFound(location: string, ref: string | undefined, entries: Entries): 
   });
 }
 
-const MAX_NAMES = 20;
+/** The number of names or candidates that an error lists. */
+export const MAX_NAMES = 20;
 
 function ambiguous(location: string, ref: string | undefined, entries: Entries): MlistError {
   const candidates = new Set(

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MlistError } from '../../errors/errors.ts';
@@ -49,7 +48,7 @@ export class StagedBlob {
   }
 
   /** Appends bytes, with backpressure. If the source fails, the bytes before the failure are kept. */
-  async append(chunks: AsyncIterable<Uint8Array>, options: AppendOptions = {}): Promise<void> {
+  async append(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, options: AppendOptions = {}): Promise<void> {
     const fail = (error: unknown): never => {
       throw writeFailure(dirname(this.#file), error);
     };
@@ -92,7 +91,7 @@ export class StagedBlob {
   }
 
   /** Truncates bytes of failed writes, syncs the file, and returns its digest. */
-  async #finish(algorithm: string): Promise<string> {
+  async #finish(algorithm: string): Promise<Digest> {
     const handle = await open(this.#file, 'r+');
     try {
       await handle.truncate(this.#size);
@@ -103,16 +102,16 @@ export class StagedBlob {
     }
   }
 
-  async #hash(handle: FileHandle, algorithm: string): Promise<string> {
-    const hash = createHash(algorithm);
+  async #hash(handle: FileHandle, algorithm: string): Promise<Digest> {
+    const digester = new Digester(algorithm);
     const buffer = Buffer.allocUnsafe(CHUNK);
     for (let at = 0; at < this.#size;) {
       const { bytesRead } = await handle.read(buffer, 0, CHUNK, at);
       if (bytesRead === 0) break;
-      hash.update(buffer.subarray(0, bytesRead));
+      digester.update(buffer.subarray(0, bytesRead));
       at += bytesRead;
     }
-    return `${algorithm}:${hash.digest('hex')}`;
+    return digester.digest();
   }
 }
 

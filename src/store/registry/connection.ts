@@ -47,6 +47,14 @@ export interface ConnectionParts {
   readonly uploads: OpenUploads;
 }
 
+/** A repository, and the connection to its registry. */
+export interface ConnectedRepository {
+  readonly connection: Connection;
+  /** `domain/path`, for errors. */
+  readonly location: string;
+  readonly path: string;
+}
+
 const MAX_LOGINS = 4;
 /** Additional attempts at a write that failed while it overlapped others. They do not count as retries. */
 const MAX_OVERLAPS = 3;

@@ -15,18 +15,11 @@ import { ignoreNotFound } from '../../errors/not-found.ts';
 import { manifestTypeOf, typeOfDockerManifest } from '../../schema/documents.ts';
 import { confirmChange, statedSize } from './confirm-change.ts';
 import type { RegistryRequest, RegistryResponse } from './request.ts';
-import type { Connection } from './connection.ts';
+import type { ConnectedRepository } from './connection.ts';
 import { decodedDocument } from './http/content-encoding.ts';
 import { backoff, HEAD_REFUSED } from './http/retry.ts';
 import { deleteIn, pullFrom, pushTo } from './auth/scope.ts';
 import { mismatch, verifyBytes, verifyHeader } from './blobs/verify-response.ts';
-
-export interface ManifestsParts {
-  readonly connection: Connection;
-  /** `domain/path`, for errors. */
-  readonly location: string;
-  readonly path: string;
-}
 
 export interface RegistryFetchOptions extends FetchOptions {
   /** Bypasses caches between the client and the registry (`no-cache`, RFC 9111 section 5.2.1.4). */
@@ -38,7 +31,7 @@ const REREADS = 3;
 
 /** The manifests and tags of one repository (distribution-spec v1.1.1 "Pulling manifests", "Pushing Manifests"). */
 export class Manifests {
-  readonly #parts: ManifestsParts;
+  readonly #parts: ConnectedRepository;
   /** Running reads, so that the same content is not requested twice at once. */
   readonly #reads = new SingleFlight<ManifestContent>();
   /** Names that are known to exist. A registry may answer 404 while a tag is being moved, so they are read again. */
@@ -46,7 +39,7 @@ export class Manifests {
   /** By digest: the tag that a reference names together with it. */
   readonly #tags = new Map<TagOrDigest, string>();
 
-  constructor(parts: ManifestsParts) {
+  constructor(parts: ConnectedRepository) {
     this.#parts = parts;
   }
 
@@ -268,7 +261,7 @@ function cannotDelete(subject: string, status: number, isByDigest: boolean, host
       status,
       hint: isByDigest
         ? 'Deletion may have to be enabled in the registry.'
-        : 'By its digest alone a manifest may be deleted, and all its tags with it: "mlist delete REPO@DIGEST".',
+        : 'It may delete the manifest with all its tags: "mlist delete REPO@DIGEST".',
     },
   );
 }

@@ -8,16 +8,12 @@ import { referrersTag } from '../../oci/referrers-tag.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { readIndex } from '../../schema/documents.ts';
 import type { RegistryResponse } from './request.ts';
-import type { Connection } from './connection.ts';
+import type { ConnectedRepository } from './connection.ts';
 import { decodedDocument } from './http/content-encoding.ts';
 import { nextAddress } from './http/link-header.ts';
 import { pullFrom } from './auth/scope.ts';
 
-export interface ReferrersParts {
-  readonly connection: Connection;
-  /** `domain/path`, for errors. */
-  readonly location: string;
-  readonly path: string;
+export interface ReferrersParts extends ConnectedRepository {
   readonly fetchManifest: (name: TagOrDigest, options: FetchOptions) => Promise<ManifestContent>;
 }
 

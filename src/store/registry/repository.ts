@@ -5,10 +5,10 @@ import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { Blobs } from './blobs/blobs.ts';
 import type { SentBlobs } from './blobs/mount.ts';
-import type { Connection } from './connection.ts';
+import type { ConnectedRepository, Connection } from './connection.ts';
 import { Manifests, type RegistryFetchOptions } from './manifests.ts';
 import { ReferrersOf } from './referrers.ts';
-import { listTags, type TagListParts } from './tags.ts';
+import { listTags } from './tags.ts';
 import type {
   ManifestContent,
   ContentOptions,
@@ -34,7 +34,7 @@ export interface RepositoryParts {
 export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLister {
   readonly domain: string;
   readonly path: string;
-  readonly #parts: TagListParts;
+  readonly #parts: ConnectedRepository;
   readonly #manifests: Manifests;
   readonly #blobs: Blobs;
   readonly #referrers: ReferrersOf;

@@ -4,17 +4,10 @@ import { readJson } from '../../json/parse.ts';
 import { isJsonObject } from '../../json/json.ts';
 import { isTag } from '../../oci/reference.ts';
 import type { RegistryResponse } from './request.ts';
-import type { Connection } from './connection.ts';
+import type { ConnectedRepository } from './connection.ts';
 import { decodedDocument } from './http/content-encoding.ts';
 import { nextAddress } from './http/link-header.ts';
 import { pullFrom } from './auth/scope.ts';
-
-export interface TagListParts {
-  readonly connection: Connection;
-  /** `domain/path`, for errors. */
-  readonly location: string;
-  readonly path: string;
-}
 
 /** The page size. Some registries refuse larger pages. */
 const PAGE_TAGS = 1000;
@@ -28,7 +21,7 @@ const MAX_PAGES = 10_000;
  * that are not valid tags, since no reference could name them.
  * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if a page is on another host; `ERR_MLIST_REGISTRY` for an invalid list
  */
-export async function* listTags(parts: TagListParts, { signal }: ContentOptions): AsyncGenerator<string> {
+export async function* listTags(parts: ConnectedRepository, { signal }: ContentOptions): AsyncGenerator<string> {
   const { connection, path } = parts;
   const pages = new Set<string>();
   const first = `/v2/${path}/tags/list`;
@@ -50,7 +43,7 @@ export async function* listTags(parts: TagListParts, { signal }: ContentOptions)
   }
 }
 
-function tagsIn(bytes: Uint8Array, { location, connection }: TagListParts): readonly string[] {
+function tagsIn(bytes: Uint8Array, { location, connection }: ConnectedRepository): readonly string[] {
   const { value, problems } = readJson(bytes);
   const tags = value !== undefined && isJsonObject(value) ? (value['tags'] ?? []) : undefined;
   if (problems.length > 0 || !Array.isArray(tags)) {
@@ -63,7 +56,7 @@ function tagsIn(bytes: Uint8Array, { location, connection }: TagListParts): read
 /** Detects pages that repeat or never end. */
 function checkNext(
   address: URL | undefined,
-  { connection, location }: TagListParts,
+  { connection, location }: ConnectedRepository,
   pages: Set<string>,
 ): URL | undefined {
   if (address === undefined) return undefined;

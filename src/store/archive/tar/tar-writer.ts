@@ -35,7 +35,7 @@ export class TarWriter {
   }
 
   /** Appends a file from a stream, which must have exactly `size` bytes. If the stream fails, the file is not added. */
-  async add(name: string, size: number, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  async add(name: string, size: number, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
     const start = this.#at;
     try {
       await this.#write(headersOf(name, size));
@@ -48,7 +48,7 @@ export class TarWriter {
   }
 
   addBytes(name: string, bytes: Uint8Array): Promise<void> {
-    return this.add(name, bytes.length, chunkOf(bytes));
+    return this.add(name, bytes.length, [bytes]);
   }
 
   /**
@@ -123,10 +123,6 @@ function headerOf(name: string, size: number, type: '0' | 'x'): Buffer {
 
 function padding(size: number): Buffer {
   return Buffer.alloc((BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES);
-}
-
-async function* chunkOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield await Promise.resolve(bytes);
 }
 
 function fail(path: string, error: unknown): never {

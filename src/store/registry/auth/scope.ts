@@ -26,7 +26,7 @@ export function formatScope({ type, name, actions }: Scope): string {
 }
 
 /** The number of scopes in one token request. Token services limit the length of a URL. */
-export const MAX_SCOPES = 20;
+const MAX_SCOPES = 20;
 
 /** The longest `scope` of a challenge that is parsed. Registries are not trusted. */
 const MAX_SCOPE_TEXT = 4096;

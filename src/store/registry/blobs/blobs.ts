@@ -10,7 +10,7 @@ import { readBlob } from './download.ts';
 import { BlobUpload, type UploadTarget } from './upload.ts';
 import { blobShownInstead, statedSize } from '../confirm-change.ts';
 import type { RegistryRequest, RegistryResponse, SendRequest } from '../request.ts';
-import type { Connection } from '../connection.ts';
+import type { ConnectedRepository } from '../connection.ts';
 import { decodedDocument } from '../http/content-encoding.ts';
 import { exceedsMaxWait, REFUSALS } from '../http/retry.ts';
 import { pullFrom, pushTo, type Scope } from '../auth/scope.ts';
@@ -18,12 +18,8 @@ import { mismatch, verifyBytes, verifyStatedDigest } from './verify-response.ts'
 
 type Open = () => AsyncIterable<Uint8Array>;
 
-export interface BlobsParts {
-  readonly connection: Connection;
+export interface BlobsParts extends ConnectedRepository {
   readonly sentBlobs: SentBlobs;
-  /** `domain/path`, for errors. */
-  readonly location: string;
-  readonly path: string;
 }
 
 /** Reads, uploads and mounts the blobs of one repository (distribution-spec v1.1.1 "Pulling blobs", "Pushing blobs"). */

@@ -102,7 +102,7 @@ function checkPart({ request, descriptor }: BlobReading, { headers }: RegistrySt
   const end = Number(last) + 1;
   const isWithin = Number(from) === start && end > start && end <= descriptor.size;
   if (isWithin && (total === '*' || Number(total) === descriptor.size)) return end;
-  const stated = JSON.stringify(headers['content-range']?.slice(0, 100));
+  const stated = JSON.stringify(range.slice(0, 100));
   throw mismatch(
     request.step.reference,
     `was requested from byte ${start} on, but was served with the range ${stated}`,

@@ -37,7 +37,7 @@ export const CANCEL_MS = 1_000;
 const MAX_RESPONSE_BYTES = 1024 * 1024;
 
 /** The number of bytes that a `Range` header states. `0-0` counts as 0, although it could also mean one byte. */
-export function receivedBytes(range: string | undefined): number | undefined {
+function receivedBytes(range: string | undefined): number | undefined {
   const end = /(?:^|[=\s])0-(\d{1,15})$/.exec(range ?? '')?.[1];
   if (end === undefined) return undefined;
   return end === '0' ? 0 : Number(end) + 1;

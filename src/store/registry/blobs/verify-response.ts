@@ -13,16 +13,10 @@ export function verifyBytes(
   expected: { readonly digest?: Digest; readonly size?: number },
 ): void {
   const { digest, size } = expected;
-  if (size !== undefined && bytes.length !== size) {
-    const isContent = digest !== undefined && isVerifiable(digest) && digestMatches(digest, bytes);
-    throw isContent
-      ? wrongSize(subject, bytes.length, size)
-      : mismatch(subject, `has ${bytes.length} bytes, not ${size}`);
-  }
-  if (digest === undefined) return;
-  if (!isVerifiable(digest))
-    throw mismatch(subject, `cannot be verified: the digest algorithm ${digestAlgorithm(digest)} is not supported`);
-  if (!digestMatches(digest, bytes)) throw mismatch(subject, `does not match the digest ${digest}`);
+  const hasDigest = digest !== undefined && isVerifiable(digest) && digestMatches(digest, bytes);
+  if (size !== undefined && bytes.length !== size) throw wrongSize(subject, bytes.length, size, hasDigest);
+  if (digest === undefined || hasDigest) return;
+  throw isVerifiable(digest) ? wrongDigest(subject, digest) : unsupportedAlgorithm(subject, digest);
 }
 
 /** Checks the `Docker-Content-Digest` header, which is optional, against the bytes. */
@@ -53,24 +47,28 @@ export function mismatchError(subject: string): FaultError {
   return ({ digest, size }, fault) => {
     switch (fault.reason) {
       case 'unsupported-algorithm':
-        return mismatch(
-          subject,
-          `cannot be verified: the digest algorithm ${digestAlgorithm(digest)} is not supported`,
-        );
+        return unsupportedAlgorithm(subject, digest);
       case 'too-long':
         return mismatch(subject, `is longer than ${size} bytes`);
       case 'size':
-        return fault.hasDigest
-          ? wrongSize(subject, fault.actual, size)
-          : mismatch(subject, `has ${fault.actual} bytes, not ${size}`);
+        return wrongSize(subject, fault.actual, size, fault.hasDigest);
       case 'digest':
-        return mismatch(subject, `does not match the digest ${digest}`);
+        return wrongDigest(subject, digest);
     }
   };
 }
 
-/** The registry has the content; the list or manifest that refers to it states a wrong size. */
-function wrongSize(subject: string, actual: number, size: number): MlistError {
+function unsupportedAlgorithm(subject: string, digest: Digest): MlistError {
+  return mismatch(subject, `cannot be verified: the digest algorithm ${digestAlgorithm(digest)} is not supported`);
+}
+
+function wrongDigest(subject: string, digest: Digest): MlistError {
+  return mismatch(subject, `does not match the digest ${digest}`);
+}
+
+/** If the digest matches, the registry has the content, and the list or manifest that refers to it states a wrong size. */
+function wrongSize(subject: string, actual: number, size: number, hasDigest: boolean): MlistError {
+  if (!hasDigest) return mismatch(subject, `has ${actual} bytes, not ${size}`);
   const hint = 'The list or manifest that refers to it states a wrong size, and has to be built again.';
   return mismatch(subject, `has ${actual} bytes, but its descriptor states ${size}`, hint);
 }

@@ -31,6 +31,11 @@ const NOT_FOUND = 'credentials not found in native keychain';
 const TIME_LIMIT_S = 30;
 const MAX_OUTPUT = 1024 * 1024;
 
+/** The name of the program. */
+export function programOf({ name }: Pick<CredentialHelper, 'name'>): string {
+  return `docker-credential-${name}`;
+}
+
 /** The stored credentials for a key; undefined if the helper has none. */
 export async function readFromHelper(helper: CredentialHelper, key: string): Promise<Credentials | undefined> {
   const { code, stdout } = await helpers.run(() => run(helper, 'get', key));
@@ -68,7 +73,7 @@ export function helperOf(name: string, { env, signal }: HelperOptions): Credenti
 export function defaultHelper(options: HelperOptions): CredentialHelper | undefined {
   const { env, platform } = options;
   const name = keychains[platform] ?? (isOnPath('pass', env) ? 'pass' : 'secretservice');
-  return isOnPath(`docker-credential-${name}`, env) ? helperOf(name, options) : undefined;
+  return isOnPath(programOf({ name }), env) ? helperOf(name, options) : undefined;
 }
 
 const keychains: Partial<Record<NodeJS.Platform, string>> = { darwin: 'osxkeychain', win32: 'wincred' };
@@ -113,10 +118,10 @@ interface HelperResult {
  * @throws MlistError `ERR_MLIST_CREDENTIALS` if it cannot be run; the abort's reason
  */
 async function run(helper: CredentialHelper, action: 'get' | 'store' | 'erase', input: string): Promise<HelperResult> {
-  const { name, env, signal } = helper;
+  const { env, signal } = helper;
   const { spawn } = await import('node:child_process');
   signal?.throwIfAborted();
-  const child = spawn(`docker-credential-${name}`, [action], {
+  const child = spawn(programOf(helper), [action], {
     stdio: ['pipe', 'pipe', 'ignore'],
     env,
     windowsHide: true,
@@ -164,8 +169,8 @@ function resultOf(child: Child, helper: CredentialHelper, stop: AbortController)
   });
 }
 
-function failed({ name }: CredentialHelper, reason: string, cause?: unknown): MlistError {
-  return new MlistError('ERR_MLIST_CREDENTIALS', `the credential helper docker-credential-${name} failed: ${reason}`, {
+function failed(helper: CredentialHelper, reason: string, cause?: unknown): MlistError {
+  return new MlistError('ERR_MLIST_CREDENTIALS', `the credential helper ${programOf(helper)} failed: ${reason}`, {
     cause,
     hint: 'See credsStore and credHelpers in the Docker configuration.',
   });

@@ -17,7 +17,14 @@ import {
   spellingsOf,
   type AuthFile,
 } from './auth-file.ts';
-import { eraseFromHelper, defaultHelper, helperOf, storeInHelper, type CredentialHelper } from './credential-helper.ts';
+import {
+  eraseFromHelper,
+  defaultHelper,
+  helperOf,
+  programOf,
+  storeInHelper,
+  type CredentialHelper,
+} from './credential-helper.ts';
 import { variable } from './environment.ts';
 import { waitFor } from '../../../async/pending.ts';
 import { dockerConfigPath, StoredCredentials, type StoredCredentialsOptions } from './stored-credentials.ts';
@@ -103,10 +110,6 @@ function configuredHelper(
 function keysToErase({ auths = {} }: AuthFile, registry: string): readonly string[] {
   const key = credentialKey(registry);
   return [...new Set([...(Object.hasOwn(auths, key) ? [key] : []), ...spellingsOf(auths, registry)])];
-}
-
-function programOf({ name }: CredentialHelper): string {
-  return `docker-credential-${name}`;
 }
 
 interface FileContent {

@@ -12,7 +12,7 @@ import {
   tokenIn,
   type AuthFile,
 } from './auth-file.ts';
-import { readFromHelper, defaultHelper, helperOf, type CredentialHelper } from './credential-helper.ts';
+import { readFromHelper, defaultHelper, helperOf, programOf, type CredentialHelper } from './credential-helper.ts';
 import type { Credentials, CredentialsSource } from './credentials.ts';
 import { variable, type Environment } from './environment.ts';
 import { waitFor, type ReportPending } from '../../../async/pending.ts';
@@ -128,8 +128,9 @@ export class StoredCredentials {
       const found = firstOf(entries, ({ key, entry }) => credentialsIn(entry, key, path));
       return found && { credentials: found, place: path };
     }
-    const credentials = await this.#ask(helperOf(name, this.#options), registry);
-    if (credentials !== undefined) return { credentials, place: `docker-credential-${name}` };
+    const helper = helperOf(name, this.#options);
+    const credentials = await this.#ask(helper, registry);
+    if (credentials !== undefined) return { credentials, place: programOf(helper) };
     const token = firstOf(entries, ({ entry }) => tokenIn(entry));
     return token && { credentials: token, place: path };
   }
@@ -143,7 +144,7 @@ export class StoredCredentials {
   #ask(helper: CredentialHelper, registry: string): Promise<Credentials | undefined> {
     const key = `${helper.name} ${registry}`;
     return getOrCreate(this.#helperResults, key, () => {
-      const what = `get the login for ${registry} from docker-credential-${helper.name}`;
+      const what = `get the login for ${registry} from ${programOf(helper)}`;
       return waitFor(this.#options.waiting, what, readFromHelper(helper, credentialKey(registry)));
     });
   }
@@ -171,7 +172,7 @@ export class StoredCredentials {
     if (helper === undefined) return undefined;
     try {
       const credentials = await this.#ask(helper, registry);
-      return credentials && { credentials, place: `docker-credential-${helper.name}` };
+      return credentials && { credentials, place: programOf(helper) };
     } catch (thrown) {
       signal?.throwIfAborted();
       onWarning?.(asMlistError(thrown).message);

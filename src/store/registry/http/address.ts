@@ -47,7 +47,7 @@ function privateBlockList(): BlockList {
 }
 
 /** Whether a host is an IP address outside the public internet, such as a private, loopback or link-local one. */
-export function isPrivateAddress(hostname: string): boolean {
+function isPrivateAddress(hostname: string): boolean {
   const host = normalizeHost(hostname);
   const family = isIP(host);
   return isLoopback(host) || (family !== 0 && privateBlockList().check(host, family === 4 ? 'ipv4' : 'ipv6'));

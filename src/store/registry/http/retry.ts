@@ -43,14 +43,14 @@ export function exceedsMaxWait({ status = 0, retryAfterMs = 0 }: Pick<ErrorFacts
 }
 
 /** Milliseconds to wait after attempt number `attempt`. They double each time; half of them is random. */
-export function backoff(attempt: number, random: () => number = Math.random): number {
+export function backoff(attempt: number): number {
   const full = Math.min(MIN_BACKOFF_MS * 2 ** (attempt - 1), MAX_BACKOFF_MS);
-  return full / 2 + (random() * full) / 2;
+  return full / 2 + (Math.random() * full) / 2;
 }
 
 /** Adds a random part to a wait, so that clients with the same `Retry-After` do not all return at once. */
-export function jitter(milliseconds: number, random: () => number = Math.random): number {
-  return milliseconds + random() * Math.min(250, milliseconds / 10);
+export function jitter(milliseconds: number): number {
+  return milliseconds + Math.random() * Math.min(250, milliseconds / 10);
 }
 
 /**

@@ -1,6 +1,14 @@
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
-import type { Platform } from '../oci/platform/platform.ts';
-import { noSelection, failedSelection, type Selection, type Considered } from './selection.ts';
+import { normalizePlatform, type Platform } from '../oci/platform/platform.ts';
+import {
+  noSelection,
+  failedSelection,
+  tieNote,
+  unreadableReason,
+  type Selection,
+  type Considered,
+} from './selection.ts';
+import { ranker } from '../oci/platform/matching.ts';
 import { acceptedPlatforms, explainMatch, fromIndex, rankCandidates } from './containerd.ts';
 import {
   hostPlatform,
@@ -18,6 +26,46 @@ import {
 export function selectAsClassicDocker({ entries }: CandidateList, requested: RequestedPlatform): Selection {
   if (requested.platform.os === 'windows') return selectOnWindows(entries, requested);
   return selectOnUnix(entries, hostPlatform(requested));
+}
+
+/**
+ * Docker 20.10 (distribution/pull_v2_unix.go `filterManifests`) compares os, architecture and variant only. Older variants
+ * match for 32-bit arm only; if none does, the first entry for arm is used. An entry without a platform never matches, and
+ * a nested index cannot be pulled.
+ */
+export function selectAsDocker20({ entries }: CandidateList, { platform: requested }: RequestedPlatform): Selection {
+  const wanted = normalizePlatform<Platform>(machineOf(requested));
+  const isArm = wanted.architecture === 'arm';
+  const rank = ranker(wanted);
+  const ranked = entries.flatMap((entry) => {
+    const { platform } = entry.descriptor;
+    const distance = platform && rank(machineOf(platform));
+    return distance === undefined || (distance > 0 && !isArm) ? [] : [{ entry, distance }];
+  });
+  const matches = ranked.sort((left, right) => left.distance - right.distance).map(({ entry }) => entry);
+  const partial = isArm && matches.length === 0 ? entries.filter((entry) => isFor(entry, wanted)) : [];
+  const wants = isArm ? acceptedPlatforms(wanted) : [wanted];
+  const considered = { wants: wants.map(platformName), tries: [...matches, ...partial] };
+  const [best] = considered.tries;
+  if (best === undefined) return noSelection(considered);
+  const failure = best.entries === undefined ? unreadableReason(best) : 'it is an index, not an image';
+  if (failure !== undefined) return failedSelection(considered, best, failure);
+  if (partial.length > 0)
+    return { ...considered, picked: best, why: 'first', reason: 'no variant matches; this is the first entry for arm' };
+  const [{ distance } = { distance: 0 }] = ranked;
+  const equals = ranked.filter((other) => other.distance === distance).map(({ entry }) => entry);
+  const reason = distance === 0 ? 'exact match' : `best match that a ${platformName(wanted)} host can run`;
+  const why = distance === 0 ? 'exact' : 'compatible';
+  return { ...considered, picked: best, why, reason: `${reason}${tieNote(best, equals)}` };
+}
+
+/** The platform without os.version and os.features. */
+function machineOf({ os, architecture, variant }: Platform): Platform {
+  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
+}
+
+function isFor({ descriptor: { platform } }: Candidate, { os, architecture }: Platform): boolean {
+  return platform?.os === os && platform.architecture === architecture;
 }
 
 function selectOnUnix(entries: readonly Candidate[], wanted: Platform): Selection {

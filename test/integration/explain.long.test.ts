@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Explained } from '../../src/operations/explain/explain.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
+import { describeWithEngine, type EngineClient, type EngineVariable } from '../support/engine-client.ts';
 import { sha256 } from '../support/images.ts';
 import { isSampled } from '../support/long.ts';
 import { makeList, pushList, type BuiltList, type ListWords } from '../support/list-notation.ts';
 import { describeWith, runProgram } from '../support/programs.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
-/** Compares the images that skopeo and buildah pull with the output of `explain`. */
+/** Compares the images that skopeo, buildah and container engines pull with the output of `explain`. */
 
 const common = 'linux/amd64 linux/arm64/v8 linux/arm/v7 linux/arm/v6 linux/386 linux/s390x';
 
@@ -160,3 +161,62 @@ describeWith('buildah', 'explain says what is pulled', () => {
     expect(pulled).toBe(config);
   });
 });
+
+interface EngineRow {
+  readonly variable: EngineVariable;
+  /** Id of its client in `explain`. */
+  readonly id: string;
+  /** Id of the client that stands for the versions before `since`. */
+  readonly old: string;
+  readonly since: readonly [major: number, minor: number];
+  /** Whether its image IDs are digests of configs. The containerd store lists the manifests that it has. */
+  readonly hasConfigIds: boolean;
+}
+
+const engineRows: readonly EngineRow[] = [
+  { variable: 'DOCKER_CONTAINERD_HOST', id: 'docker', old: 'containerd', since: [29, 5], hasConfigIds: false },
+  { variable: 'DOCKER_CLASSIC_HOST', id: 'docker-classic', old: 'docker-20.10', since: [23, 0], hasConfigIds: true },
+  { variable: 'PODMAN_HOST', id: 'podman', old: 'podman-4.6', since: [4, 7], hasConfigIds: true },
+];
+
+/** An engine on Linux does not pull images for Windows, and Docker 20.10 fails on the os "Linux" of a config. */
+const engineCases = cases.filter(({ written }) => !/windows|Linux/.test(written.words));
+
+for (const { variable, id, old, since, hasConfigIds } of engineRows) {
+  describeWithEngine(variable, 'explain says what is pulled', (engine) => {
+    let oldId: string;
+    beforeAll(async () => {
+      const { Version: version } = (await engine.json('/version')) as { readonly Version: string };
+      const [major = 0, minor = 0] = version.split('.').map(Number);
+      oldId = major > since[0] || (major === since[0] && minor >= since[1]) ? '' : old;
+    });
+
+    test.each(engineCases)('$name', async (row) => {
+      const { ref, digest, config } = await explainedDigests(id, oldId, row);
+      const pulled = await pullWith(engine, ref, row.platform);
+      // containerd also downloads the entries without a platform.
+      if (digest === 'none') expect(pulled).toEqual([]);
+      else if (hasConfigIds) expect(pulled).toEqual([config]);
+      else expect(pulled).toContain(digest);
+    });
+  });
+}
+
+/** Pulls an image and removes it. Returns the digests of what was pulled; empty if the pull fails. */
+async function pullWith(engine: EngineClient, ref: string, platform: string): Promise<readonly string[]> {
+  const query = new URLSearchParams({ fromImage: ref, platform });
+  const progress = await engine.call('POST', `/images/create?${query.toString()}`).catch(() => '{"error":""}');
+  if (progress.includes('"error"')) return [];
+  try {
+    const image = (await engine.json(`/images/${ref}/json?manifests=1`)) as InspectedImage;
+    return image.Manifests?.flatMap(({ ID, Available }) => (Available ? ID : [])) ?? [image.Id];
+  } finally {
+    await engine.call('DELETE', `/images/${ref}?force=true`);
+  }
+}
+
+interface InspectedImage {
+  readonly Id: string;
+  /** Only in the containerd store. */
+  readonly Manifests?: readonly { readonly ID: string; readonly Available: boolean }[];
+}

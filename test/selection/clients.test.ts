@@ -161,6 +161,20 @@ describe('selection of each client', () => {
       { containerd: 'none', 'docker-classic': '1', podman: '1', 'first-match': 'none' },
     ],
     [
+      'older variants: Docker 20.10 matches them for 32-bit arm only',
+      'linux/amd64 linux/arm/v6',
+      'linux/amd64/v2',
+      'broken',
+      { 'docker-classic': '1', 'docker-20.10': 'none' },
+    ],
+    [
+      'no variant of arm that matches: Docker 20.10 uses the first entry for arm',
+      'linux/arm/v7 linux/arm/v6',
+      'linux/arm/v5',
+      'nothing',
+      { 'docker-classic': 'none', 'docker-20.10': '1' },
+    ],
+    [
       'a nested index',
       '[linux/arm64 linux/amd64] linux/s390x',
       'linux/amd64',
@@ -229,7 +243,7 @@ describe('selection of each client', () => {
       entries: [{ place: '1', descriptor: first!.descriptor, fault: 'it is not there' }, second!],
     };
     for (const { client, why, reason } of compareClients(list, request('linux/amd64')).choices) {
-      if (client.id === 'first-match') expect(why).toBe('none');
+      if (client.id === 'first-match' || client.id === 'docker-20.10') expect(why).toBe('none');
       else
         expect([client.id, why, reason]).toEqual([client.id, 'refused', expect.stringMatching(/entry 1, .*not there/)]);
     }

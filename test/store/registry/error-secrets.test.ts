@@ -287,6 +287,7 @@ describe('an error from elsewhere', () => {
     const credentials = () => Promise.reject(Object.assign(new Error(message), request));
     const error = await failureOf(client(proxy, { credentials }).fetchManifest('v1'));
     expectSafeAndComplete(error);
+    expect(error).toMatchObject({ code: 'ERR_MLIST_CREDENTIALS', reference: proxy.host });
     expect((error as MlistError).message).toContain(shown);
     expect((error as MlistError).cause).toMatchObject({ message: shown });
   });

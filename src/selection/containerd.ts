@@ -51,7 +51,10 @@ function select(entries: readonly Candidate[], wanted: Platform, own: boolean): 
  * @param own - the client uses the default platform of its host
  */
 export function rankCandidates(entries: readonly Candidate[], wanted: Platform, own: boolean): readonly Candidate[] {
-  const selectable = entries.map((entry) => ({ entry, platform: withOs(entry.descriptor.platform, wanted.os) }));
+  const selectable = entries.map((entry) => {
+    const { platform } = entry.descriptor;
+    return { entry, platform: platform && withOs(platform, wanted.os) };
+  });
   if (!own || wanted.os !== 'windows') return rankEntries(selectable, wanted).map(({ entry }) => entry);
   // platforms.Default on Windows: only the host's architecture, the greatest os.version first, compared as strings.
   const rank = ranker(wanted);
@@ -62,8 +65,8 @@ export function rankCandidates(entries: readonly Candidate[], wanted: Platform, 
 }
 
 /** containerd replaces an empty os by that of the client. */
-function withOs(platform: Platform | undefined, os: string): Platform | undefined {
-  return platform?.os === '' ? { ...platform, os } : platform;
+function withOs(platform: Platform, os: string): Platform {
+  return platform.os === '' ? { ...platform, os } : platform;
 }
 
 function byVersion({ descriptor: left }: Candidate, { descriptor: right }: Candidate): number {
@@ -97,9 +100,9 @@ export function explainMatch(
   matches: readonly Candidate[],
 ): Pick<Selection, 'why' | 'reason'> {
   const equals = matches.filter(({ descriptor }) => descriptor.platform && samePlatform(descriptor.platform, platform));
-  const tie = tieNote(entry, equals);
-  if (ranker(wanted)(platform) === 0) return { why: 'exact', reason: `exact match${tie}` };
-  return { why: 'compatible', reason: `best match that a ${platformName(wanted)} host can run${tie}` };
+  const note = `${platform.os === '' ? `; its os is empty and counts as ${wanted.os}` : ''}${tieNote(entry, equals)}`;
+  if (ranker(wanted)(withOs(platform, wanted.os)) === 0) return { why: 'exact', reason: `exact match${note}` };
+  return { why: 'compatible', reason: `best match that a ${platformName(wanted)} host can run${note}` };
 }
 
 const arm64Variants = [

@@ -235,6 +235,16 @@ describe('selection of each client', () => {
     }
   });
 
+  test.each<[words: string, why: string, reason: string]>([
+    ['/amd64', 'exact', 'exact match; its os is empty and counts as linux'],
+    ['/386', 'compatible', 'best match that a linux/amd64 host can run; its os is empty and counts as linux'],
+    ['linux/amd64', 'exact', 'exact match'],
+  ])('the reason of containerd reports that an empty os is replaced: %s', (words, why, reason) => {
+    const { choices } = compareClients(listOf(words), request('linux/amd64'));
+    for (const id of ['containerd', 'docker-classic'])
+      expect(choices.find(({ client }) => client.id === id)).toMatchObject({ why, reason });
+  });
+
   test('all clients pull a single image whatever its platform is', () => {
     const [entry] = listOf('linux/arm64').entries;
     const { choices, verdict } = compareClients(

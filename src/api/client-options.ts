@@ -17,7 +17,10 @@ export interface ClientOptions extends Omit<RegistryOptions, 'waiting' | 'onWarn
   readonly userAgent?: string | undefined;
   /** Environment variables for proxies and certificates. Default: those of the process. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
-  /** Receives progress, warnings and notes of all calls that have no `onEvent` of their own. */
+  /**
+   * Receives progress, warnings and notes of all calls that have no `onEvent` of their own. If it throws, the call is aborted
+   * with its error as the reason.
+   */
   readonly onEvent?: OnEvent | undefined;
 }
 

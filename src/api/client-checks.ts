@@ -1,22 +1,20 @@
 import type { CredentialsSource } from '../store/registry/credentials/credentials.ts';
 import type {
+  AnnotateDraftOptions,
   ApplyOptions,
   ClientOptions,
   CopyOptions,
+  CreateDraftOptions,
   CreateIndexOptions,
   ExplainOptions,
   InspectOptions,
   JoinOptions,
+  PushDraftOptions,
   PushIndexOptions,
+  RemoveFromDraftOptions,
   ResolveOptions,
   ValidateOptions,
 } from './client-options.ts';
-import type {
-  AnnotateDraftOptions,
-  CreateDraftOptions,
-  PushDraftOptions,
-  RemoveFromDraftOptions,
-} from './draft-workspace.ts';
 import type { CallOptions } from './inputs.ts';
 import {
   isArrayOf,

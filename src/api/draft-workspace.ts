@@ -1,5 +1,3 @@
-import type { AnnotationChange } from '../draft/draft-edit.ts';
-import type { EntrySettings, Format } from '../draft/draft.ts';
 import type { Workspace } from '../draft/workspace/workspace.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { formatReference, parseReference, withDefaultTag, type Reference } from '../oci/reference.ts';
@@ -13,44 +11,14 @@ import { push } from '../operations/push/push.ts';
 import type { Stores } from '../store/open.ts';
 import type { ApiCalls } from './api-call.ts';
 import { callChecks, draftChecks } from './client-checks.ts';
+import type {
+  AnnotateDraftOptions,
+  CreateDraftOptions,
+  PushDraftOptions,
+  RemoveFromDraftOptions,
+} from './client-options.ts';
 import { parsePlatforms, parseSources, toPushedTag, type CallOptions, type PushedTag, type Source } from './inputs.ts';
 import { isArray, isText } from './option-checks.ts';
-
-export interface CreateDraftOptions extends CallOptions {
-  readonly format?: Format | undefined;
-  /** Add to an existing draft and update its entries. Default: a draft that differs is an error. */
-  readonly amend?: boolean | undefined;
-  /** Replace the entries of an existing draft. Default: a draft that differs is an error. */
-  readonly replace?: boolean | undefined;
-  /** Add only the images for these platforms. Default: all. */
-  readonly platforms?: readonly string[] | undefined;
-}
-
-/** What `annotate` sets; null clears a value that was set. */
-export interface AnnotateDraftOptions extends CallOptions {
-  /** Values that override those of the image. */
-  readonly platform?: Omit<EntrySettings, 'annotations' | 'artifactType' | 'os.features'> | undefined;
-  readonly annotations?: AnnotationChange | undefined;
-  readonly artifactType?: string | null | undefined;
-}
-
-export interface RemoveFromDraftOptions extends CallOptions {
-  /** Remove only the images for these platforms: of the given images, or of the whole list if none is given. */
-  readonly platforms?: readonly string[] | undefined;
-}
-
-export interface PushDraftOptions extends CallOptions {
-  /** Further names: `:TAG`, or a complete reference. */
-  readonly tags?: readonly string[] | undefined;
-  /** Locations to push to instead of the list's own reference. */
-  readonly to?: readonly string[] | undefined;
-  /** Platforms that the list must have. */
-  readonly expect?: readonly string[] | undefined;
-  /** Remove the draft after the push. Default false. */
-  readonly purge?: boolean | undefined;
-  /** Plan and check, but write nothing. Default false. */
-  readonly dryRun?: boolean | undefined;
-}
 
 /**
  * The drafts of a workspace. A list is named by its reference; the default tag is `latest`. Edits are atomic: another

@@ -20,19 +20,19 @@ export function selectAsClassicDocker({ entries }: CandidateList, requested: Req
   return selectOnUnix(entries, hostPlatform(requested));
 }
 
-function selectOnUnix(entries: readonly Candidate[], wanted: Platform): Selection {
-  const matches = rankCandidates(entries.map(withoutEmptyPlatform), wanted, false);
-  const considered = { wants: acceptedPlatforms(wanted).map(platformName), tries: matches };
+function selectOnUnix(entries: readonly Candidate[], requested: Platform): Selection {
+  const matches = rankCandidates(entries.map(withoutEmptyPlatform), requested, false);
+  const considered = { wants: acceptedPlatforms(requested).map(platformName), tries: matches };
   const best = matches.find(({ descriptor: { mediaType } }) => isManifestType(mediaType) || isIndexType(mediaType));
   if (best === undefined) return noSelection(considered);
   if (best.fault !== undefined) return failedSelection(considered, best, best.fault);
-  if (best.entries !== undefined) return fromIndex(best, selectOnUnix(best.entries, wanted), considered);
+  if (best.entries !== undefined) return fromIndex(best, selectOnUnix(best.entries, requested), considered);
   const { platform } = best.descriptor;
   if (platform !== undefined) {
-    return { ...considered, picked: best, ...explainMatch(best, platform, wanted, matches) };
+    return { ...considered, selected: best, ...explainMatch(best, platform, requested, matches) };
   }
   const reason = 'no other entry matches; this one has no platform, and Docker does not read its config';
-  return { ...considered, picked: best, why: 'no-platform', reason };
+  return { ...considered, selected: best, why: 'no-platform', reason };
 }
 
 /** Docker treats a platform whose members are all empty as a missing one. */
@@ -46,23 +46,23 @@ function withoutEmptyPlatform(entry: Candidate): Candidate {
  * A Windows daemon (pull_v2_windows.go `filterManifests`) compares the architecture without normalisation, ignores images
  * of newer builds, and prefers images of its own build.
  */
-function selectOnWindows(entries: readonly Candidate[], { platform: wanted }: RequestedPlatform): Selection {
-  const host = wanted['os.version'] ?? '';
+function selectOnWindows(entries: readonly Candidate[], { platform: requested }: RequestedPlatform): Selection {
+  const host = requested['os.version'] ?? '';
   const runnable = entries.filter(({ descriptor: { platform } }) => {
-    if (platform?.architecture !== wanted.architecture || platform.os.toLowerCase() !== 'windows') return false;
+    if (platform?.architecture !== requested.architecture || platform.os.toLowerCase() !== 'windows') return false;
     return !(buildOf(platform['os.version'] ?? '') > buildOf(host));
   });
   const hasHostBuild = (entry: Candidate) =>
     host !== '' && (entry.descriptor.platform?.['os.version'] ?? '').startsWith(`${threeParts(host)}.`);
   const matches = [...runnable.filter(hasHostBuild), ...runnable.filter((entry) => !hasHostBuild(entry))];
-  const considered: Considered = { wants: [platformName(wanted)], tries: matches };
+  const considered: Considered = { wants: [platformName(requested)], tries: matches };
   const [best] = matches;
   if (best === undefined) return noSelection(considered);
   if (best.fault !== undefined) return failedSelection(considered, best, best.fault);
   const reason = hasHostBuild(best)
     ? 'first entry with the build of the host'
-    : `first entry for ${wanted.os}/${wanted.architecture} that is not newer than the host`;
-  return { ...considered, picked: best, why: hasHostBuild(best) ? 'exact' : 'first', reason };
+    : `first entry for ${requested.os}/${requested.architecture} that is not newer than the host`;
+  return { ...considered, selected: best, why: hasHostBuild(best) ? 'exact' : 'first', reason };
 }
 
 function threeParts(version: string): string {

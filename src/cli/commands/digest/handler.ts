@@ -4,10 +4,10 @@ import type { Context } from '../../context.ts';
 import { waitTime } from '../../args/duration.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listFirst(invocation, context);
-  if (rest.length > 0) throw tooManyArguments(invocation);
-  const found = await lookup(list, { ...context, waitForSourceMs: waitTime(invocation, 'wait') });
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const { list, rest } = listFirst(args, context);
+  if (rest.length > 0) throw tooManyArguments(args);
+  const found = await lookup(list, { ...context, waitForSourceMs: waitTime(args, 'wait') });
   const { mediaType, digest, size } = contentOf(found).descriptor;
   const { output } = context;
   if (output.json) output.document({ from: found.from, ref: found.reference, mediaType, digest, size });

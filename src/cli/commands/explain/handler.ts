@@ -7,11 +7,11 @@ import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readRequestedPlatforms } from '../../args/platform-arguments.ts';
 import { renderExplained } from './render-explain.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listFirst(invocation, context);
-  if (rest.length > 0) throw tooManyArguments(invocation);
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const { list, rest } = listFirst(args, context);
+  if (rest.length > 0) throw tooManyArguments(args);
   const host = await readHost({ platform: context.platform });
-  const explained = await explain(list, readRequestedPlatforms(invocation.texts('platform')), { ...context, host });
+  const explained = await explain(list, readRequestedPlatforms(args.texts('platform')), { ...context, host });
   const { output } = context;
   const { from, reference, ...facts } = explained;
   if (output.json) output.document({ from, ref: reference, ...facts, host: hostDocument(host) });

@@ -4,14 +4,14 @@ import { listFirst, tooManyArguments } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listFirst(invocation, context);
-  if (rest.length > 0) throw tooManyArguments(invocation);
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const { list, rest } = listFirst(args, context);
+  if (rest.length > 0) throw tooManyArguments(args);
   const spec = await exportSpec(list, {
     workspace: context.workspace,
     cache: context.cache,
     stores: context.stores,
-    as: invocation.text('as'),
+    as: args.text('as'),
     signal: context.signal,
     onEvent: context.onEvent,
   });

@@ -7,10 +7,10 @@ import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readPlatform } from '../../args/platform-arguments.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listFirst(invocation, context);
-  if (rest.length > 0) throw tooManyArguments(invocation);
-  const text = invocation.text('platform');
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const { list, rest } = listFirst(args, context);
+  if (rest.length > 0) throw tooManyArguments(args);
+  const text = args.text('platform');
   const isAssumed = text === undefined;
   const requested = isAssumed ? ownPlatform(await readHost({ platform: context.platform })) : readPlatform(text);
   const { from, reference, descriptor, platform } = await resolve(list, requested, { ...context, isAssumed });

@@ -222,6 +222,7 @@ export class Client {
   async join(target: string, sources: readonly Source[], options: JoinOptions = {}): Promise<Joined> {
     return this.#calls.run(options, optionChecks.join, async (call) => {
       const { group, expect, waitMs } = options;
+      if (expect?.length && group === undefined) throw new MlistError('ERR_MLIST_USAGE', 'expect requires group');
       return join(parseTagReference(target), parseSources(sources), {
         ...this.#calling(call),
         group: typeof group === 'string' ? { id: group } : group,

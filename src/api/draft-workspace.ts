@@ -17,7 +17,15 @@ import type {
   PushDraftOptions,
   RemoveFromDraftOptions,
 } from './client-options.ts';
-import { parsePlatforms, parseSources, toPushedTag, type CallOptions, type PushedTag, type Source } from './inputs.ts';
+import {
+  parseNames,
+  parsePlatforms,
+  parseSources,
+  toPushedTag,
+  type CallOptions,
+  type PushedTag,
+  type Source,
+} from './inputs.ts';
 import { isArray, isText } from './option-checks.ts';
 
 /**
@@ -120,7 +128,14 @@ export class DraftWorkspace {
   ): Promise<{ readonly descriptor: Descriptor; readonly targets: readonly PushedTag[] }> {
     return this.#calls.run(options, draftChecks.push, async (call) => {
       const { tags, to, expect, purge, dryRun } = options;
-      const pushing = { ...this.#editing(call), tags, to, purge, dryRun, expect: parsePlatforms(expect) };
+      const pushing = {
+        ...this.#editing(call),
+        tags: parseNames(tags),
+        to,
+        purge,
+        dryRun,
+        expect: parsePlatforms(expect),
+      };
       const { descriptor, targets } = await push(listNamed(list), pushing);
       return { descriptor, targets: targets.map(toPushedTag) };
     });

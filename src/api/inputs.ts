@@ -83,9 +83,17 @@ export function parseTagReference(text: string): TagReference {
   return { ...reference, tag };
 }
 
-/** The further tags of a push: a word is a tag, anything else a reference. */
+/** The further tags of a push: a word is a tag, anything else a reference. @throws MlistError `ERR_MLIST_USAGE` */
 export function parseTags(tags: readonly string[] = []): readonly string[] {
+  if (tags.includes('')) throw new MlistError('ERR_MLIST_USAGE', 'a tag must not be empty');
   return tags.map((tag) => (isTag(tag) ? `:${tag}` : tag));
+}
+
+/** The further names of a draft: `:TAG` or a complete reference. @throws MlistError `ERR_MLIST_USAGE` for a word */
+export function parseNames(names: readonly string[] = []): readonly string[] {
+  const word = names.find((name) => !/[/:]./.test(name));
+  if (word === undefined) return names;
+  throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(word)} in tags is neither ":TAG" nor a complete reference`);
 }
 
 export function parseIfDigest(text: string | undefined): Digest | 'absent' | undefined {

@@ -71,6 +71,10 @@ const invalidOptions: Readonly<Record<string, Call>> = {
   'name must be a string, not number': () => client.apply({}, { name: any(0) }),
   'waitMs must be a number, not string': () => client.join(image, [], { waitMs: any('1s') }),
   'waitMs must be at least 0': () => client.join(image, [], { waitMs: -1 }),
+  'a tag must not be empty': async () => client.pushIndex(await client.createIndex([image]), image, { tags: [''] }),
+  '"latest" in tags is neither ":TAG" nor a complete reference': () => drafts().push(image, { tags: ['latest'] }),
+  '":" in tags is neither ":TAG" nor a complete reference': () => drafts().push(image, { tags: [':'] }),
+  'expect requires group': () => client.join(image, [], { expect: ['linux/amd64'] }),
   'group must be an object, not number': () => client.join(image, [], { group: any(17) }),
   'id of group must be a string, not undefined': () => client.join(image, [], { group: any({}) }),
 };

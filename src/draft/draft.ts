@@ -113,7 +113,6 @@ function artifactTypeOf({ artifactType, set }: Entry): string | undefined {
   return set?.artifactType === undefined ? artifactType : (set.artifactType ?? undefined);
 }
 
-/** The descriptor of the entry in the list. */
 export function descriptorOf(entry: Entry): Descriptor {
   const platform = platformOf(entry);
   const annotations = annotationsOf(entry);

@@ -36,6 +36,13 @@ export function listFirst(args: ParsedArguments, context: Context): ListAndRest 
   return { list: first && typedName(first, context), rest };
 }
 
+/** For commands whose only positional is the list. @throws MlistError `ERR_MLIST_USAGE` for another one beside `--list` */
+export function onlyList(args: ParsedArguments, context: Context): string | undefined {
+  const { list, rest } = listFirst(args, context);
+  if (rest.length > 0) throw tooManyArguments(args);
+  return list;
+}
+
 /** For commands whose single positional belongs to the current draft. */
 export function listBeforeOthers(args: ParsedArguments, context: Context): ListAndRest {
   const option = listOption(args, context);

@@ -43,7 +43,6 @@ export interface Filtered {
   /** The same content if nothing was left out; otherwise a new list with the other members of the old one. */
   readonly content: ManifestContent;
   readonly omissions: readonly Omission[];
-  /** Events to report. */
   readonly events: readonly OperationEvent[];
 }
 

@@ -53,7 +53,6 @@ export interface MovedBase {
   readonly members: readonly string[];
 }
 
-/** A new draft. */
 export function newDraft(list: Reference, resolved: readonly Resolved[], settings: ListSettings): DraftResult {
   const { draft, events } = appendSources(startOf(list, resolved), resolved);
   return {

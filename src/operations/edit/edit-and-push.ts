@@ -25,7 +25,6 @@ import { isTagUsed, prefetchTagStates } from '../publish/tag-state.ts';
 import { targetsOf } from '../publish/target.ts';
 
 export interface EditedAndPushed<T> {
-  /** The result of the edit. */
   readonly edited: T;
   readonly pushed: Pushed;
   /** Whether a draft of the workspace was edited, or the list in the registry. */

@@ -102,7 +102,6 @@ async function joinEntries(reference: TagReference, entries: readonly Entry[], o
   return withInterruptionReport(options, (reported) => new JoinRun(reference, own, reported).run(), hint);
 }
 
-/** One run of a join. */
 class JoinRun {
   readonly #reference: TagReference;
   readonly #target: string;

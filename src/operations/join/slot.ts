@@ -36,7 +36,6 @@ export interface Slot {
   readonly entries: readonly Descriptor[];
 }
 
-/** A slot that is stored in the registry. */
 export interface StoredSlot extends Slot {
   readonly digest: Digest;
 }

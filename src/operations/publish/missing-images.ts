@@ -76,7 +76,6 @@ export async function omitMissing(
 export interface IndexSource {
   readonly source: string;
   readonly store: ReadStore;
-  /** All entries of the index. */
   readonly entries: readonly Entry[];
   /** What was missing when it was read. Further missing entries are added. */
   readonly missing: Map<Digest, MissingState>;

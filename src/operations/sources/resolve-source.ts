@@ -26,7 +26,6 @@ import type { MissingState } from '../../transfer/missing-content.ts';
 
 /** Reads the manifest of a MANIFEST argument: an image, or an index, whose entries are used. */
 
-/** One MANIFEST argument. */
 export interface ManifestArgument {
   readonly location: Location;
   /** The platform of `=PLATFORM`. It takes precedence over the image's config. */
@@ -45,7 +44,6 @@ export interface ManifestArgument {
   readonly isUnordered?: boolean | undefined;
 }
 
-/** An index from a file. */
 export interface GivenIndex {
   /** Name of the file, for messages. */
   readonly name: string;

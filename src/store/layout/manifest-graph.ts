@@ -91,7 +91,6 @@ export class ManifestGraph {
     return familyOf(mediaType) === 'index' ? ((await this.facts(digest))?.manifests ?? []) : [];
   }
 
-  /** The subject of a manifest. */
   async subject({ mediaType, digest }: Descriptor): Promise<Descriptor | undefined> {
     return familyOf(mediaType) === 'other' ? undefined : (await this.facts(digest))?.subject;
   }

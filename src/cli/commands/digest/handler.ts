@@ -1,12 +1,11 @@
 import { contentOf, lookup } from '../../../operations/lookup.ts';
-import { listFirst, tooManyArguments } from '../../args/typed-arguments.ts';
+import { onlyList } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { waitTime } from '../../args/duration.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listFirst(args, context);
-  if (rest.length > 0) throw tooManyArguments(args);
+  const list = onlyList(args, context);
   const found = await lookup(list, { ...context, waitForSourceMs: waitTime(args, 'wait') });
   const { mediaType, digest, size } = contentOf(found).descriptor;
   const { output } = context;

@@ -1,15 +1,14 @@
 import type { HostFacts } from '../../../host/host-facts.ts';
 import { readHost } from '../../../host/read-host.ts';
 import { explain } from '../../../operations/explain/explain.ts';
-import { listFirst, tooManyArguments } from '../../args/typed-arguments.ts';
+import { onlyList } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readRequestedPlatforms } from '../../args/platform-arguments.ts';
 import { renderExplained } from './render-explain.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listFirst(args, context);
-  if (rest.length > 0) throw tooManyArguments(args);
+  const list = onlyList(args, context);
   const host = await readHost({ platform: context.platform });
   const explained = await explain(list, readRequestedPlatforms(args.texts('platform')), { ...context, host });
   const { output } = context;

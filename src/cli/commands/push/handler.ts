@@ -4,7 +4,7 @@ import { isDigest } from '../../../oci/digest.ts';
 import { writeJson } from '../../../json/stringify.ts';
 import { push, type Pushed } from '../../../operations/push/push.ts';
 import type { TagState } from '../../../operations/publish/tag-state.ts';
-import { listFirst, optionalList, tooManyArguments, typedName } from '../../args/typed-arguments.ts';
+import { onlyList, optionalList, typedName } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { readDockerMetadata } from '../../args/docker-metadata-file.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
@@ -13,8 +13,7 @@ import { pushedDocument, reportPushed } from '../../render/render-push.ts';
 import { resultFile, type ResultFile } from '../../output/result-file.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listFirst(args, context);
-  if (rest.length > 0) throw tooManyArguments(args);
+  const list = onlyList(args, context);
   const metadata = await readDockerMetadata(args, context);
   const files = await resultFiles(args, context);
   const pushed = await push(optionalList(list), {

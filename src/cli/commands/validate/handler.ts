@@ -3,14 +3,13 @@ import { resolve } from 'node:path';
 import { exitCodes, MlistError, type Problem, withFirstHint } from '../../../errors/errors.ts';
 import { isFileLocation } from '../../../oci/location.ts';
 import { validateBytes, validateFile, validateList, type Validated } from '../../../operations/validate/validate.ts';
-import { listFirst, tooManyArguments, typedLocation } from '../../args/typed-arguments.ts';
+import { onlyList, typedLocation } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { readInput } from '../../args/input-file.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listFirst(args, context);
-  if (rest.length > 0) throw tooManyArguments(args);
+  const list = onlyList(args, context);
   const { output } = context;
   const { from, subject, problems, checked } = await check(list, args, context);
   const isRefused = (problem: Problem) => problem.severity === 'error' || args.flag('strict');

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { asMlistError, errorMessage, MlistError, withHint } from '../errors/errors.ts';
 import type { OnEvent } from '../operations/events.ts';
 import type { CallOptions } from './inputs.ts';
@@ -64,9 +65,12 @@ export class ApiCalls {
     return failed;
   }
 
-  #callOf({ signal, onEvent = this.#onEvent }: CallOptions, failed: AbortController): CallOptions {
+  #callOf({ signal: given, onEvent = this.#onEvent }: CallOptions, failed: AbortController): CallOptions {
+    const signal = given === undefined ? failed.signal : AbortSignal.any([given, failed.signal]);
+    // Concurrent requests listen to it.
+    setMaxListeners(0, signal);
     return {
-      signal: signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]),
+      signal,
       onEvent: onEvent && guarded(onEvent, (thrown) => failed.abort(thrown)),
     };
   }

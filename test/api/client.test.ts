@@ -1,6 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import * as library from '../../src/index.ts';
 import * as oci from '../../src/api/oci.ts';
@@ -184,6 +188,24 @@ test('uses the stored credentials of docker, and never shows them', async () => 
 test('aborts by signal', async () => {
   const signal = AbortSignal.abort(new Error('enough'));
   await expect(client.createIndex([at('amd64')], { signal })).rejects.toThrow('enough');
+});
+
+test('many waits for one signal cause no warning of Node', async () => {
+  // The warnings of this process are not visible in a test.
+  const library = pathToFileURL(fileURLToPath(new URL('../../dist/index.js', import.meta.url))).href;
+  const script = `
+    import { createClient } from ${JSON.stringify(library)};
+    const { signal } = new AbortController();
+    const mlist = createClient({ env: {} });
+    await mlist.createIndex(Array(40).fill(process.env.REFERENCE), { signal });
+    await mlist.close();
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    env: { PATH: process.env['PATH'], REFERENCE: at('amd64') },
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
+  const [stderr] = await Promise.all([text(child.stderr), once(child, 'close')]);
+  expect([child.exitCode, stderr]).toEqual([0, '']);
 });
 
 test('dockerCredentials needs no arguments', async () => {

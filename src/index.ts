@@ -7,29 +7,27 @@
 export { createClient } from './api/client.ts';
 export type { Client } from './api/client.ts';
 export type {
+  AnnotateDraftOptions,
   ApplyOptions,
   ClientOptions,
   CopyOptions,
   CreatedIndex,
+  CreateDraftOptions,
   CreateIndexOptions,
   ExplainOptions,
   InspectOptions,
   InspectResult,
   JoinOptions,
+  PushDraftOptions,
   PushIndexOptions,
   PushResult,
+  RemoveFromDraftOptions,
   ResolveOptions,
   ValidateOptions,
   ValidateResult,
 } from './api/client-options.ts';
 export { dockerCredentials } from './api/docker-credentials.ts';
-export type {
-  AnnotateDraftOptions,
-  CreateDraftOptions,
-  DraftWorkspace,
-  PushDraftOptions,
-  RemoveFromDraftOptions,
-} from './api/draft-workspace.ts';
+export type { DraftWorkspace } from './api/draft-workspace.ts';
 export type { CallOptions, PushedTag, Source } from './api/inputs.ts';
 export { MlistError } from './errors/errors.ts';
 export type { ErrorCode, Problem } from './errors/errors.ts';

@@ -135,14 +135,16 @@ export function childrenOf(found: LookupResult, { manifest, platform }: ChildCho
       : all.filter(({ descriptor }) => !isAttestation(descriptor) && matchesPlatform(descriptor.platform, platform));
   if (chosen.length > 0 || (manifest === undefined && platform === undefined)) return chosen;
   const platforms = all.flatMap(({ descriptor }) => (isAttestation(descriptor) ? [] : (descriptor.platform ?? [])));
-  const wanted = [manifest, platform && `for ${platformNotFoundText(platform, platforms)}`].filter(Boolean).join(' ');
-  const there = formatPlatforms(platforms);
+  const requested = [manifest, platform && `for ${platformNotFoundText(platform, platforms)}`]
+    .filter(Boolean)
+    .join(' ');
+  const available = formatPlatforms(platforms);
   throw new MlistError(
     'ERR_MLIST_ENTRY_NOT_FOUND',
-    `${found.reference} has no entry ${wanted}${digestTooShort(wanted)}`,
+    `${found.reference} has no entry ${requested}${digestTooShort(requested)}`,
     {
       reference: found.reference,
-      hint: there === '' ? undefined : `Available: ${there}.`,
+      hint: available === '' ? undefined : `Available: ${available}.`,
     },
   );
 }

@@ -78,5 +78,5 @@ function selectFirstMatch(
   if (best === undefined) return noSelection(considered);
   const failure = best.entries === undefined ? unreadableReason(best) : 'it is an index, not an image';
   if (failure !== undefined) return failedSelection(considered, best, failure);
-  return { ...considered, picked: best, why: 'first', reason: `first entry for ${os}/${architecture}` };
+  return { ...considered, selected: best, why: 'first', reason: `first entry for ${os}/${architecture}` };
 }

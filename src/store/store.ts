@@ -27,7 +27,6 @@ export interface FetchOptions extends ContentOptions {
   readonly expected?: Pick<Descriptor, 'digest' | 'size' | 'mediaType'> | undefined;
 }
 
-/** Reads content. */
 export interface ContentReader {
   /** The location without a tag, such as `docker.io/library/ubuntu`, for messages. */
   readonly location: string;

@@ -148,7 +148,7 @@ describe('wrong input is refused', () => {
     ],
     ['a spec with a NUL in a path', ['apply', '-f', 'FILE {"list":"x.io/a:1","manifests":["oci:a\\u0000b"]}'], {}, 3],
     ['a digest of an inherited algorithm', ['push', 'x.io/app', '--if-digest', `constructor:${'a'.repeat(64)}`], {}, 4],
-  ])('%s', async (_name, args, env, wanted) => {
+  ])('%s', async (_name, args, env, expected) => {
     const folder = await temporaryFolder();
     const filled = await Promise.all(
       args.map(async (arg) => {
@@ -160,7 +160,7 @@ describe('wrong input is refused', () => {
     );
     const { code, stderr } = await run(filled, env);
     expect(stderr).not.toMatch(bug);
-    expect([code, stderr]).toEqual([wanted, expect.any(String)]);
+    expect([code, stderr]).toEqual([expected, expect.any(String)]);
   });
 
   test('login refuses a credentials file that contains only a number', async () => {

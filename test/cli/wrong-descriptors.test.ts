@@ -109,7 +109,7 @@ test('an archive that lists an image as an index can be added to', () =>
     expect(await copy(`oci-archive:${path}:image`, `oci:${join(folder, 'to')}:image`)).toMatchObject({ code: 0 });
   }));
 
-describe('content of another size in a registry', () => {
+describe('content in a registry whose size differs from that in the list', () => {
   const list = indexOf([{ ...descriptor, size: 5 }]);
 
   async function copied(served: Uint8Array): ReturnType<typeof runMlist> {
@@ -121,7 +121,7 @@ describe('content of another size in a registry', () => {
     return withFolder((folder) => copy(`${proxy.host}/team/app:1`, `oci:${folder}/to:1`));
   }
 
-  test('than the list states is reported as an error of the list', async () => {
+  test('is reported as an error of the list', async () => {
     const { code, stderr } = await copied(image.manifest.bytes);
     expect([code, stderr]).toEqual([
       7,
@@ -130,7 +130,7 @@ describe('content of another size in a registry', () => {
     expect(stderr).toContain('hint: The list or manifest that refers to it states a wrong size');
   });
 
-  test('and with another digest is reported as an error of the registry', async () => {
+  test('and whose digest differs too, is reported as an error of the registry', async () => {
     const { code, stderr } = await copied(Buffer.from('{}'));
     expect([code, stderr]).toEqual([7, expect.stringContaining('has 2 bytes, not 5')]);
     expect(stderr).toContain('hint: The registry, or a proxy in front of it, has changed the content');

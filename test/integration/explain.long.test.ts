@@ -68,7 +68,7 @@ const cases = [...rows.map((row) => ['oci', row] as const), ...docker.map((row) 
 
 let registry: RunningRegistry;
 let cli: CliHarness;
-const pushed = new Map<string, Promise<{ readonly made: BuiltList; readonly tag: string }>>();
+const pushed = new Map<string, Promise<{ readonly list: BuiltList; readonly tag: string }>>();
 
 beforeAll(async () => {
   registry = await startRegistry();
@@ -77,25 +77,25 @@ beforeAll(async () => {
 afterAll(() => registry.close());
 
 /** Pushes each list only once. */
-function pushOnce(written: ListWords): Promise<{ readonly made: BuiltList; readonly tag: string }> {
+function pushOnce(written: ListWords): Promise<{ readonly list: BuiltList; readonly tag: string }> {
   const key = JSON.stringify(written);
   const known = pushed.get(key);
   if (known !== undefined) return known;
   const tag = `list${pushed.size}`;
-  const made = makeList(written, tag);
-  const pushing = pushList(registry.url, 'team/app', tag, made).then(() => ({ made, tag }));
+  const list = makeList(written, tag);
+  const pushing = pushList(registry.url, 'team/app', tag, list).then(() => ({ list, tag }));
   pushed.set(key, pushing);
   return pushing;
 }
 
 /** The digests of the manifest and of the config that a client selects according to `explain`. */
 async function explainedDigests(id: string, old: string, { written, platform }: Case) {
-  const { made, tag } = await pushOnce(written);
+  const { list, tag } = await pushOnce(written);
   const ref = `${registry.host}/team/app:${tag}`;
   const { platforms } = await cli.json<Explained>('explain', ref, '--platform', platform);
   const clients = platforms[0]?.clients ?? [];
   const client = clients.find((one) => one.id === old) ?? clients.find((one) => one.id === id);
-  const image = made.byPlace.get(client?.picked?.place ?? '');
+  const image = list.byPlace.get(client?.picked?.place ?? '');
   expect(image?.digest).toBe(client?.picked?.digest);
   const config = image?.blobs[0];
   return { ref, digest: image?.digest ?? 'none', config: config === undefined ? 'none' : sha256(config) };

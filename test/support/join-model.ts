@@ -257,10 +257,10 @@ class Explorer {
       const { register, value } = write;
       const { condition } = write.write;
       const rest = local.writes.toSpliced(at, 1);
-      const after = (there: State, outcome: 'done' | 'unclear' | 'refused'): State => {
+      const after = (state: State, outcome: 'done' | 'unclear' | 'refused'): State => {
         const memory = afterWrite(local.memory, write.write, outcome);
-        const next = rest.length > 0 ? { ...local, writes: rest, memory } : this.#looking(there, runner, memory);
-        return this.#moved(there, runner, this.#localId(next));
+        const next = rest.length > 0 ? { ...local, writes: rest, memory } : this.#looking(state, runner, memory);
+        return this.#moved(state, runner, this.#localId(next));
       };
       const { hasConditions = false } = this.#model;
       const isRefused = hasConditions && condition !== undefined && this.#digestAt(state, register) !== condition;

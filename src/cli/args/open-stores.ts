@@ -25,10 +25,10 @@ interface StoreEnvironment {
 }
 
 /** Creates the content stores with the options of the command line. */
-export function openStores(invocation: ParsedArguments, output: Output, environment: StoreEnvironment): Stores {
+export function openStores(args: ParsedArguments, output: Output, environment: StoreEnvironment): Stores {
   const { env, home, platform, cwd, folder, signal, waiting, onEvent } = environment;
   const onWarning = (message: string) => onEvent({ type: 'warning', message });
-  const timeout = invocation.text('timeout');
+  const timeout = args.text('timeout');
   return new Stores({
     workspaceFolder: folder,
     cwd,
@@ -36,15 +36,15 @@ export function openStores(invocation: ParsedArguments, output: Output, environm
     signal,
     waiting,
     userAgent: `mlist/${version}`,
-    credentials: storedCredentials(credentialOptions(invocation, environment)),
-    concurrency: atLeastOne(invocation.number('concurrency')),
-    retries: invocation.number('retries'),
+    credentials: storedCredentials(credentialOptions(args, environment)),
+    concurrency: atLeastOne(args.number('concurrency')),
+    retries: args.number('retries'),
     timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, '--timeout'),
-    insecure: invocation.flag('insecure'),
-    plainHttp: invocation.texts('plain-http'),
-    caFile: pathOption(invocation, 'ca-file', cwd),
+    insecure: args.flag('insecure'),
+    plainHttp: args.texts('plain-http'),
+    caFile: pathOption(args, 'ca-file', cwd),
     certificateFolders: certificateFolders({ env, home, platform }),
-    authHosts: invocation.texts('auth-host').map(parseAuthHost),
+    authHosts: args.texts('auth-host').map(parseAuthHost),
     onWarning,
     onRequest: output.request,
   });

@@ -151,8 +151,8 @@ export class Output {
       if (this.#eventsAsJson) return this.#line(event);
       const { method, url, status, milliseconds, note, rateLimit } = event;
       const answer = status === undefined ? (note ?? 'no answer') : String(status);
-      const left = rateLimit === undefined ? '' : `, ${rateLimit.remaining} of ${rateLimit.limit} left`;
-      const line = `debug: ${method} ${url} ${answer} ${milliseconds.toFixed(0)} ms${left}`;
+      const remaining = rateLimit === undefined ? '' : `, ${rateLimit.remaining} of ${rateLimit.limit} left`;
+      const line = `debug: ${method} ${url} ${answer} ${milliseconds.toFixed(0)} ms${remaining}`;
       this.#stderr(`${escapeLine(line)}\n`);
     };
   }

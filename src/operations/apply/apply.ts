@@ -67,7 +67,7 @@ export async function apply(files: readonly SpecFile[], options: ApplyOptions): 
   const units = await readUnits(files, options);
   expectAccess(specsOf(units, options), options.stores);
   const run = new Run(units, options);
-  const lists = await mapLimited(taken(units), LISTS_AT_ONCE, (unit) => run.apply(unit));
+  const lists = await mapLimited(drained(units), LISTS_AT_ONCE, (unit) => run.apply(unit));
   const { writes, stopped } = run;
   if (!lists.some(({ status }) => status === 'stopped')) return { lists, writes };
   return { lists, writes, interruption: interruption(options.signal?.reason, [...lists.flatMap(doneIn), ...stopped]) };
@@ -100,7 +100,7 @@ function expectAccess(specs: Iterable<ListSpec>, stores: Stores): void {
 }
 
 /** Removes the items from the array in order, so that each can be garbage-collected when it is done. */
-function* taken<T>(items: T[]): Generator<T> {
+function* drained<T>(items: T[]): Generator<T> {
   items.reverse();
   for (let item = items.pop(); item !== undefined; item = items.pop()) yield item;
 }
@@ -125,10 +125,10 @@ class Run {
     this.#options = options;
   }
 
-  async apply(taken: SpecUnit): Promise<AppliedList> {
+  async apply(packed: SpecUnit): Promise<AppliedList> {
     const { onEvent } = this.#options;
-    const spec = taken.spec && unpackSpec(taken.spec, this.#options);
-    const unit = spec === undefined ? taken : { ...taken, written: spec.name };
+    const spec = packed.spec && unpackSpec(packed.spec, this.#options);
+    const unit = spec === undefined ? packed : { ...packed, written: spec.name };
     const warnings: string[] = (unit.quirks ?? []).map(
       ({ line, column, message }) => `${unit.file}:${line}:${column}: ${message}`,
     );

@@ -103,9 +103,9 @@ async function copyTo(store: Store, job: CopyJob, options: CopyOptions): Promise
   const lookup = known === undefined ? undefined : lookUp(store, known, options);
   // It is awaited later, unless reading the source fails first.
   lookup?.catch(() => undefined);
-  const early = sameStore(from, to) || isForced ? undefined : (await lookup)?.found;
-  const isSame = early !== undefined && !isFiltered(options) && (await isAtSource(source, early, options));
-  if (isSame && options.referrers !== true) return unchanged(job, early, options);
+  const existing = sameStore(from, to) || isForced ? undefined : (await lookup)?.found;
+  const isSame = existing !== undefined && !isFiltered(options) && (await isAtSource(source, existing, options));
+  if (isSame && options.referrers !== true) return unchanged(job, existing, options);
   const read = await waitForSource(() => source.store.fetchManifest(source.name, { signal: options.signal }), options);
   const reading = { store, job, read, lookup };
   try {
@@ -171,7 +171,7 @@ async function copyRead(
     ...(content === read ? {} : { filtered: read.descriptor.digest }),
     moved,
     ...(result.attached === undefined ? {} : { referrers: result.attached }),
-    left: [...filtered.left, ...result.left],
+    left: [...filtered.omissions, ...result.omissions],
   };
 }
 
@@ -187,10 +187,10 @@ async function runTransfer(
   transfer: CopyTransfer,
   options: CopyOptions,
 ): Promise<Transferred & { readonly moved: TransferCounts }> {
-  if (options.dryRun === true) return { moved: noTransfers, left: [] };
+  if (options.dryRun === true) return { moved: noTransfers, omissions: [] };
   const count = new TransferCounter(options.onEvent);
   const result = await transferCopy(transfer, { ...options, onEvent: count.onEvent });
-  for (const omission of result.left) options.onEvent?.({ type: 'left', ...omission });
+  for (const omission of result.omissions) options.onEvent?.({ type: 'left', ...omission });
   return { ...result, moved: count.moved };
 }
 

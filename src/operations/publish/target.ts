@@ -48,7 +48,6 @@ function parseTag(list: Reference, own: readonly Location[], text: string): read
   return [parseTarget(text)];
 }
 
-/** The location with another tag. */
 export function taggedAs(location: Location, tag: string): Location {
   return location.kind === 'registry'
     ? { ...location, reference: withTag(location.reference, tag) }

@@ -15,7 +15,6 @@ import { invalidHeader } from './tar/tar-header.ts';
  */
 export type Compression = 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
-/** An open file. */
 export interface OpenedFile {
   readonly handle: FileHandle;
   /** Closes the file, and removes it if it is temporary. */

@@ -52,7 +52,7 @@ describe('runners of one build, without --expect', () => {
   });
 
   if (isLong) {
-    test('three: the final list has all', () => {
+    test('three runners: the final list has the images of all', () => {
       const { last, ever } = explored({ runners: build('1', three), platforms: three });
       expect(last).toEqual([listOf('1', three)]);
       expect(ever).toHaveLength(8);
@@ -69,7 +69,7 @@ describe('runners of one build, without --expect', () => {
     });
   });
 
-  test('one is killed and not restarted, with conditional writes: the list has every runner that has completed', () => {
+  test('one runner is killed, with conditional writes: the list has the images of every runner that has completed', () => {
     const runners = build('1', two);
     explore({ runners, platforms: two, lost: 1, deaths: 1, forGood: true, hasConditions: true }, (visit) => {
       const images = imagesOf(visit, runners);
@@ -107,11 +107,11 @@ describe('runners of one build, with --expect', () => {
     );
   });
 
-  test('two: writes that are executed at any later time', () => {
+  test('two runners, whose writes may be executed at any later time', () => {
     expectComplete({ runners: build('1', two, two), platforms: two, late: 2, lost: 1 }, [listOf('1', two)]);
   });
 
-  test('three: the tag appears once, is complete, and does not change', () => {
+  test('three runners: the tag is written once, with the complete list', () => {
     const { last } = expectComplete({ runners: build('1', three, three), platforms: three }, [listOf('1', three)]);
     expect(last).toEqual([listOf('1', three)]);
   });
@@ -121,7 +121,7 @@ describe('runners of one build, with --expect', () => {
     expect(explored({ runners: build('1', two, order), platforms: two }).last).toEqual([listOf('1', order)]);
   });
 
-  test('one is killed and not restarted: no list, or the complete list', () => {
+  test('one runner is killed: no list, or the complete list', () => {
     const model: Model = { runners: build('1', two, two), platforms: two, deaths: 1, forGood: true };
     expectComplete(model, [listOf('1', two)]);
   });
@@ -165,7 +165,7 @@ describe('a second build while the first still runs', () => {
 });
 
 describe('a registry that shows the state before the last write of a tag', () => {
-  test('without --expect: the final list has both', () => {
+  test('without --expect: the final list has the images of both runners', () => {
     const { last } = explored({ runners: build('1', two), platforms: two, stale: 1, lost: 1 });
     expect(last).toEqual([listOf('1', two)]);
   });
@@ -179,7 +179,7 @@ describe('a registry that shows the state before the last write of a tag', () =>
     expect(last).toEqual([listOf('1', two)]);
   });
 
-  test('with --expect, slots, too: no list, or the complete list', () => {
+  test('with --expect, if slots are shown late too: no list, or the complete list', () => {
     const model: Model = { runners: build('1', two, two), platforms: two, stale: 3, staleSlots: true, lost: 1 };
     expectComplete(model, [listOf('1', two)]);
   });
@@ -210,7 +210,7 @@ describe('a registry that fails writes more often than --retries allows', () => 
     },
   );
 
-  test('without --expect, with conditional writes: the list has every runner that has completed', () => {
+  test('without --expect, with conditional writes: the list has the images of every runner that has completed', () => {
     const runners = build('1', two, undefined, 0);
     explore({ runners, platforms: two, lost: 2, hasConditions: true }, (visit) => {
       const images = imagesOf(visit, runners);

@@ -8,9 +8,9 @@ import type { Context } from '../../context.ts';
 import { waitTime } from '../../args/duration.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const [name = ''] = invocation.positionals;
-  const found = await locate(name, waitTime(invocation, 'wait'), context);
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const [name = ''] = args.positionals;
+  const found = await locate(name, waitTime(args, 'wait'), context);
   const { output } = context;
   if (output.json) output.document({ exists: found !== undefined, ...found });
   else if (found !== undefined) output.note(['from ', 'dim'], `${found.from} ${found.ref}`);

@@ -119,7 +119,6 @@ export class TarFile {
     });
   }
 
-  /** Closes the file. */
   async close(): Promise<void> {
     if (this.#isClosed || this.#opened === undefined) return;
     this.#isClosed = true;

@@ -9,7 +9,6 @@ export interface TarHeader {
   readonly type: TarType;
   /** Size of the content after the header, in bytes. */
   readonly size: number;
-  /** Target of a link. */
   readonly link: string;
 }
 

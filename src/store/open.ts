@@ -2,7 +2,10 @@ import { resolve } from 'node:path';
 import { MlistError } from '../errors/errors.ts';
 import { Limiter } from '../async/limiter.ts';
 import { getOrCreate } from '../async/single-flight.ts';
+import { Spool } from '../fs/spool.ts';
 import { BlobCache } from './cache.ts';
+import type { LayerCompression } from './docker-image/layer-compression.ts';
+import type { LayerCompressor } from './docker-image/layer-compressor.ts';
 import { RegistrySession, type SessionOptions } from './registry/session.ts';
 import { foldersOf, type Folders } from '../oci/stored-location.ts';
 import type { ContentOptions, ReadStore, Store, TagOrDigest } from './store.ts';
@@ -25,6 +28,12 @@ export interface StoresOptions extends SessionOptions {
   readonly workspaceFolder?: string | undefined;
   /** Base of relative paths in locations, as for the `Workspace`. Default: the parent folder of the workspace. */
   readonly cwd?: string | undefined;
+  /** Maximum size of the temporary files in bytes. Default: the free space less 10 %. */
+  readonly spoolLimit?: number | undefined;
+  /** How layers are compressed that are stored uncompressed. Default: `none` for docker archives. */
+  readonly compression?: LayerCompression | undefined;
+  /** Receives information about how content is read. */
+  readonly onNote?: ((message: string) => void) | undefined;
 }
 
 export interface ExpectedLocations {
@@ -51,12 +60,18 @@ export class Stores {
   readonly folders: Folders;
   /** Reports pending work other than registry requests. */
   readonly waiting: SessionOptions['waiting'];
+  /** The temporary files of the command. */
+  readonly spool: Spool;
+  readonly #options: StoresOptions;
+  #compressor: Promise<LayerCompressor> | undefined;
   readonly #files = new Map<string, Promise<FileStore>>();
   readonly #openings = new Limiter(MAX_CONCURRENT_OPENS);
 
   constructor(options: StoresOptions) {
     this.registries = new RegistrySession(options);
     this.waiting = options.waiting;
+    this.spool = new Spool({ maxBytes: options.spoolLimit });
+    this.#options = options;
     this.cache = new BlobCache(options.workspaceFolder);
     this.folders =
       options.workspaceFolder === undefined
@@ -119,12 +134,21 @@ export class Stores {
     });
   }
 
-  /** Closes connections and files. */
+  /** Compresses the layers of archives and engines. Each layer is compressed once for the command. */
+  compressor(): Promise<LayerCompressor> {
+    this.#compressor ??= import('./open-file-store.ts').then(({ createCompressor }) =>
+      createCompressor(this.spool, this.cache.workspaceFolder, this.#options.onNote),
+    );
+    return this.#compressor;
+  }
+
+  /** Closes connections and files, and removes temporary files. */
   async close(): Promise<void> {
     await this.registries.close();
     const opened = [...this.#files.values()];
     this.#files.clear();
     await Promise.all(opened.map((opening) => opening.then((store) => store.close?.()).catch(() => undefined)));
+    await this.spool.close();
   }
 
   #file(location: FileLocation, signal: AbortSignal | undefined): Promise<FileStore> {
@@ -138,8 +162,15 @@ export class Stores {
 
   async #open(location: FileLocation, signal: AbortSignal | undefined): Promise<FileStore> {
     const { openFileStore } = await import('./open-file-store.ts');
-    const open = () => openFileStore(location.kind, this.#pathOf(location), { name: location.path, signal });
-    return this.#openings.run(open);
+    const path = this.#pathOf(location);
+    const options = {
+      name: location.path,
+      signal,
+      spool: this.spool,
+      compression: this.#options.compression,
+      compressor: await this.compressor(),
+    };
+    return this.#openings.run(() => openFileStore(location.kind, path, options));
   }
 
   async #forget(location: FileLocation): Promise<void> {

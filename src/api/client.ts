@@ -4,7 +4,7 @@ import { contentOfList } from '../draft/to-list.ts';
 import { Workspace } from '../draft/workspace/workspace.ts';
 import { MlistError, SeveralErrors } from '../errors/errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { isFileLocation, parseLocation } from '../oci/location.ts';
+import { isLocalLocation, parseLocation } from '../oci/location.ts';
 import { parsePlatform } from '../oci/platform/platform.ts';
 import { parseReference } from '../oci/reference.ts';
 import { apply, type Applied } from '../operations/apply/apply.ts';
@@ -124,10 +124,10 @@ export class Client {
       const call = this.#call(options);
       const { allowEmpty, dryRun, replaceImage } = options;
       requireText(target, 'the target');
-      const list = isFileLocation(target) ? draft.list : parseTagReference(target);
+      const list = isLocalLocation(target) ? draft.list : parseTagReference(target);
       const pushing = {
         ...call,
-        to: isFileLocation(target) ? [target] : undefined,
+        to: isLocalLocation(target) ? [target] : undefined,
         tags: parseTags(options.tags),
         expect: parsePlatforms(options.expect),
         ifDigest: parseIfDigest(options.ifDigest),

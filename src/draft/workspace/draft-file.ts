@@ -1,7 +1,7 @@
 import { MlistError, type Problem } from '../../errors/errors.ts';
 import type { Json } from '../../json/json.ts';
 import { writeJson } from '../../json/stringify.ts';
-import { formatLocation, isFileLocation, parseLocation, type Location } from '../../oci/location.ts';
+import { formatLocation, isLocalLocation, parseLocation, type Location } from '../../oci/location.ts';
 import { formatReference, parseTypedReference, sameReference, type Reference } from '../../oci/reference.ts';
 import { error } from '../../schema/problems.ts';
 import { checkDraftDocument } from '../../schema/workspace-documents.ts';
@@ -119,7 +119,7 @@ export function damagedDraft(path: string, problems: readonly Problem[]): MlistE
  *   the location of a layout or an archive
  */
 export function parseListName(text: string): Reference {
-  if (isFileLocation(text)) {
+  if (isLocalLocation(text)) {
     throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `a list is named by a registry reference, not by ${text}`, {
       hint: 'Name the list by a reference, and push it to the location with "mlist push --to LOCATION".',
     });

@@ -160,7 +160,7 @@ function isSameImage(one: ArchivedImage, other: ArchivedImage): boolean {
  * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID`
  */
 export async function openDockerArchive(path: string, options: OpenOptions = {}): Promise<DockerArchive | OciArchive> {
-  const location = `docker-archive:${options.name ?? path}`;
+  const location = options.location ?? `docker-archive:${options.name ?? path}`;
   const tar = await TarFile.open(path, options);
   try {
     const list = await tar.bytes(DOCKER_MANIFEST_FILE, ARCHIVE_LIMITS.maxBytes, options.signal);

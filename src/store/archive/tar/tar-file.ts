@@ -46,7 +46,7 @@ export class TarFile {
    * Opens an archive. A gzip archive is decompressed to the system's folder for temporary files.
    * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID` if it is not a complete tar archive
    */
-  static async open(path: string, { signal, name = path }: OpenOptions = {}): Promise<TarFile> {
+  static async open(path: string, { signal, name = path, onHeld }: OpenOptions = {}): Promise<TarFile> {
     signal?.throwIfAborted();
     const file = { path, name };
     const plain = await openPlain(file);
@@ -65,6 +65,7 @@ export class TarFile {
         return new TarFile(file, { index, version, isCompressed });
       }
       openArchives += 1;
+      await onHeld?.();
       return new TarFile(file, { index, version, isCompressed, opened });
     } catch (error) {
       await plain.release();
@@ -151,6 +152,10 @@ function versionOf({ dev, ino, size, mtimeMs }: Stats): string {
 export interface OpenOptions extends ContentOptions {
   /** Name of the archive in errors. Default: its path. */
   readonly name?: string | undefined;
+  /** The location of the store in errors. Default: the kind of archive with its name. */
+  readonly location?: string | undefined;
+  /** Called when the archive is open and stays open, so that its path is not needed any more. */
+  readonly onHeld?: (() => Promise<void>) | undefined;
 }
 
 export interface StreamOptions extends ContentOptions {

@@ -17,6 +17,7 @@ import { join, type Joined } from '../operations/join/join.ts';
 import { listBytes } from '../operations/list-bytes.ts';
 import type { ReadOptions } from '../operations/lookup.ts';
 import { withInterruptionReport } from '../operations/publish/interruption.ts';
+import { generateManifests } from '../operations/push/engine-images.ts';
 import { pushDraft } from '../operations/push/push-draft.ts';
 import { requirePlatforms } from '../operations/require-platforms.ts';
 import { resolve } from '../operations/resolve/resolve.ts';
@@ -99,7 +100,8 @@ export class Client {
       const there = resolved.flatMap((source) => source.platforms);
       requirePlatforms(platforms, there, 'the list of sources');
       for (const event of resolved.flatMap(({ events }) => events)) call.onEvent?.(event);
-      const { draft } = newDraft(UNNAMED, resolved, { format, listChange: { annotations, artifactType } });
+      const created = newDraft(UNNAMED, resolved, { format, listChange: { annotations, artifactType } });
+      const draft = await generateManifests(created.draft, call);
       const content = contentOfList(await listBytes(draft, this.#reading(options)));
       const index = { ...content, manifests: draft.entries.map(descriptorOf) };
       this.#drafts.set(index, draft);

@@ -30,8 +30,9 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   'store/layout': ['store'],
   'store/docker-image': ['store'],
   'store/archive': ['store', 'store/layout', 'store/docker-image'],
+  'store/engine': ['store', 'store/archive'],
   // Opens every kind of store.
-  'store/open.ts': ['store/registry', 'store/docker-image'],
+  'store/open.ts': ['store/registry', 'store/docker-image', 'store/engine'],
   'store/open-file-store.ts': ['store/layout', 'store/archive', 'store/docker-image'],
   'operations/edit': ['operations/create', 'operations/push'],
   'operations/apply': ['operations/push', 'operations/copy'],

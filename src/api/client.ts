@@ -4,7 +4,7 @@ import { contentOfList } from '../draft/to-list.ts';
 import { Workspace } from '../draft/workspace/workspace.ts';
 import { MlistError, SeveralErrors } from '../errors/errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { isFileLocation, parseLocation } from '../oci/location.ts';
+import { isLocalLocation, parseLocation } from '../oci/location.ts';
 import { parsePlatform } from '../oci/platform/platform.ts';
 import { parseReference } from '../oci/reference.ts';
 import { apply, type Applied } from '../operations/apply/apply.ts';
@@ -17,6 +17,7 @@ import { join, type Joined } from '../operations/join/join.ts';
 import { listBytes } from '../operations/list-bytes.ts';
 import type { ReadOptions } from '../operations/lookup.ts';
 import { withInterruptionReport } from '../operations/publish/interruption.ts';
+import { generateManifests } from '../operations/push/engine-images.ts';
 import { pushDraft } from '../operations/push/push-draft.ts';
 import { requirePlatforms } from '../operations/require-platforms.ts';
 import { resolve } from '../operations/resolve/resolve.ts';
@@ -102,7 +103,8 @@ export class Client {
       const available = resolved.flatMap((source) => source.platforms);
       requirePlatforms(platforms, available, 'the list of sources');
       for (const event of resolved.flatMap(({ events }) => events)) call.onEvent?.(event);
-      const { draft } = newDraft(UNNAMED, resolved, { format, listChange: { annotations, artifactType } });
+      const created = newDraft(UNNAMED, resolved, { format, listChange: { annotations, artifactType } });
+      const draft = await generateManifests(created.draft, calling);
       const content = contentOfList(await listBytes(draft, this.#reading(call)));
       const index = { ...content, manifests: draft.entries.map(descriptorOf) };
       this.#drafts.set(index, draft);
@@ -126,10 +128,10 @@ export class Client {
       }
       const { allowEmpty, dryRun, replaceImage } = options;
       isText(target, 'the target');
-      const list = isFileLocation(target) ? draft.list : parseTagReference(target);
+      const list = isLocalLocation(target) ? draft.list : parseTagReference(target);
       const pushing = {
         ...this.#calling(call),
-        to: isFileLocation(target) ? [target] : undefined,
+        to: isLocalLocation(target) ? [target] : undefined,
         tags: parseTags(options.tags),
         expect: parsePlatforms(options.expect),
         ifDigest: parseIfDigest(options.ifDigest),

@@ -2,7 +2,7 @@ import { parseListName } from '../draft/workspace/draft-file.ts';
 import { errorMessage, MlistError } from '../errors/errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { parseDigest, type Digest } from '../oci/digest.ts';
-import { formatLocation, isFileLocation, parseBareLocation, parseLocation, type Location } from '../oci/location.ts';
+import { formatLocation, isLocalLocation, parseBareLocation, parseLocation, type Location } from '../oci/location.ts';
 import { parsePlatform, type Platform } from '../oci/platform/platform.ts';
 import { isTag, parseTypedReference, type Reference, type TagReference } from '../oci/reference.ts';
 import type { OnEvent } from '../operations/events.ts';
@@ -71,14 +71,14 @@ export function parseTarget(text: string): Location {
 /** @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive */
 export function parseRegistryReference(text: string): Reference {
   isText(text, 'the reference');
-  if (!isFileLocation(text)) return parseTypedReference(text.replace(/^docker:\/\//, ''));
+  if (!isLocalLocation(text)) return parseTypedReference(text.replace(/^docker:\/\//, ''));
   throw new MlistError('ERR_MLIST_USAGE', `${text} is not in a registry`);
 }
 
 /** @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive */
 export function parseTagReference(text: string): TagReference {
   isText(text, 'the target');
-  if (isFileLocation(text)) throw new MlistError('ERR_MLIST_USAGE', `${text} is not a tag in a registry`);
+  if (isLocalLocation(text)) throw new MlistError('ERR_MLIST_USAGE', `${text} is not a tag in a registry`);
   const { tag = 'latest', ...reference } = parseListName(text.replace(/^docker:\/\//, ''));
   return { ...reference, tag };
 }

@@ -5,6 +5,7 @@ import { formatPlatform, normalizePlatform, type Platform } from '../oci/platfor
 import { isDigestAlone, sameRepository, withTag, type Reference } from '../oci/reference.ts';
 import {
   isAttestationEntry,
+  isUnpushed,
   listName,
   platformOf,
   sourceName,
@@ -109,6 +110,11 @@ function mayHaveVariant(architecture: string, given: PlatformSettings): boolean 
   return architecture === 'arm' || architecture === 'arm64';
 }
 
+/** The ID of an image as engines print it: 12 hex digits. */
+export function shortImageId(id: string): string {
+  return id.slice(id.indexOf(':') + 1).slice(0, 12);
+}
+
 /** Describes an entry in messages. */
 export function describeEntry(entry: Entry): string {
   const platform = platformOf(entry);
@@ -117,7 +123,8 @@ export function describeEntry(entry: Entry): string {
     : platform === undefined
       ? 'no platform'
       : formatPlatform(platform, { all: true });
-  return `${sourceName(entry)} (${name}, ${shortDigest(entry.digest)})`;
+  const content = isUnpushed(entry) ? `image ${shortImageId(entry.digest)}` : shortDigest(entry.digest);
+  return `${sourceName(entry)} (${name}, ${content})`;
 }
 
 export function entryNotFound(draft: Draft, what: string): MlistError {

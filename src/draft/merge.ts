@@ -1,7 +1,16 @@
 import type { Digest } from '../oci/digest.ts';
 import { sameLocation, type Location } from '../oci/location.ts';
 import { platformKey, type Platform } from '../oci/platform/platform.ts';
-import { descriptorKey, isAttestationEntry, manifestKey, platformOf, type Draft, type Entry } from './draft.ts';
+import {
+  contentId,
+  descriptorKey,
+  isAttestationEntry,
+  isUnpushed,
+  manifestKey,
+  platformOf,
+  type Draft,
+  type Entry,
+} from './draft.ts';
 import { changeEntry, inheritSettings, withoutEntries, type EntryChange } from './draft-edit.ts';
 
 /** Merges newly read sources into a draft, for `create`, `create --amend` and `add`. Pure. */
@@ -156,7 +165,10 @@ function removal(entry: Entry): EntryEvent {
 }
 
 function isPaired(entry: Entry, pairs: readonly Pair[]): boolean {
-  return pairs.some((one) => one.entry.digest === entry.digest && sameDetected(one.entry, entry));
+  return pairs.some(
+    (one) =>
+      contentId(one.entry) === contentId(entry) && (one.entry.image !== undefined || sameDetected(one.entry, entry)),
+  );
 }
 
 /** Whether the source no longer has this attestation. */
@@ -177,15 +189,23 @@ function pair(draft: Draft, { source, entries, platformChange = {} }: ResolvedSo
   const candidates = sameSource.length > 0 ? sameSource : oldImages;
   const isOneForOne = sameSource.length === 1 && images.length === 1;
   const free = new Set(candidates);
-  return images.flatMap((entry) => {
+  return images.flatMap((image) => {
     const old = [...free].find(
-      (one) => isOneForOne || (sameSource.length > 0 ? sameDetected(one, entry) : sameEffective(one, entry)),
+      (one) => isOneForOne || (sameSource.length > 0 ? sameDetected(one, image) : sameEffective(one, image)),
     );
     if (old === undefined) return [];
     free.delete(old);
+    const entry = withManifest(image, old);
     const isSame = sameSource.length === 0 && old.digest === entry.digest;
     return [{ entry: isSame ? old : changeEntry(inheritSettings(entry, old), platformChange), old }];
   });
+}
+
+/** Keeps what the first push has recorded about an image of an engine, if the image is still the same. */
+function withManifest(entry: Entry, old: Entry): Entry {
+  if (!isUnpushed(entry) || contentId(old) !== contentId(entry)) return entry;
+  const { mediaType, digest, size, detected } = old;
+  return { ...entry, mediaType, digest, size, ...(detected === undefined ? {} : { detected }) };
 }
 
 function isFrom(entry: Entry, source: Location): boolean {

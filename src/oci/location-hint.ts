@@ -8,6 +8,7 @@ const spellings: Readonly<Record<string, string>> = {
   ocidir: 'oci:',
   'oci-archive': 'oci-archive:',
   'docker-archive': 'docker-archive:',
+  'docker-daemon': 'docker-daemon:',
   'docker-image': 'docker://',
 };
 
@@ -27,17 +28,19 @@ export function locationHint(text: string): string | undefined {
   if (prefix === undefined) {
     return isPath.test(text) || isArchive.test(text) ? pathHint(text, isArchive.test(text)) : undefined;
   }
+  if (isEngineKind(prefix) && slashes === undefined && /^\d{1,5}\//.test(rest)) {
+    return `To read it from the registry ${prefix}:${/^\d+/.exec(rest)?.[0] ?? ''}, write docker://${text}.`;
+  }
   if (prefix === 'oci' && slashes !== undefined) {
     return `Write a folder as oci:${rest}, and a registry as docker://${rest}.`;
   }
   const prefixes = slashes === undefined ? spellings : schemes;
-  const name = Object.hasOwn(prefixes, prefix)
-    ? prefix
-    : closestMatch(prefix, [...Object.keys(spellings), 'docker-daemon']);
-  if (name === 'docker-daemon') {
-    return `Save images of a Docker engine with "docker save ${rest} -o FILE", and write oci-archive:FILE, or docker-archive:FILE with Docker before 25.`;
-  }
+  const name = Object.hasOwn(prefixes, prefix) ? prefix : closestMatch(prefix, Object.keys(spellings));
   return name === undefined ? undefined : `Write it as ${prefixes[name] ?? ''}${rest}.`;
+}
+
+function isEngineKind(prefix: string): boolean {
+  return prefix === 'docker-daemon' || prefix === 'podman';
 }
 
 /** Suggests the location for a path of an archive or a folder. */

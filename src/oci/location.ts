@@ -1,9 +1,17 @@
 import { MlistError, withHint } from '../errors/errors.ts';
 import { parseDigest, type Digest } from './digest.ts';
+import {
+  formatEngineLocation,
+  isEngineLocation,
+  nameOfImage,
+  parseEngineLocation,
+  type EngineLocation,
+} from './engine-location.ts';
 import { locationHint } from './location-hint.ts';
 import {
   formatReference,
   parseTypedReference,
+  repositoryName,
   sameReference,
   sameRepository,
   withDefaultTag,
@@ -13,10 +21,14 @@ import {
 
 /**
  * The location of a manifest. Registries are the default:
- * `[docker://]HOST/REPO[:TAG][@DIGEST]` · `oci:DIR[:REF][@DIGEST]` · `oci-archive:FILE[:REF]` · `docker-archive:FILE[:REF]`.
+ * `[docker://]HOST/REPO[:TAG][@DIGEST]` · `oci:DIR[:REF][@DIGEST]` · `oci-archive:FILE[:REF]` · `docker-archive:FILE[:REF]` ·
+ * `docker-daemon[@CONTEXT]:NAME[:TAG]` · `podman:NAME[:TAG]`.
  * The first colon after an optional drive letter separates the path from REF, which may contain `:` and `/`.
  */
-export type Location = RegistryLocation | FileLocation;
+export type Location = RegistryLocation | LocalLocation;
+
+/** A location outside registries. */
+export type LocalLocation = FileLocation | EngineLocation;
 
 export interface RegistryLocation {
   readonly kind: 'registry';
@@ -40,6 +52,21 @@ export function isFileLocation(text: string): boolean {
   return fileKinds.some((kind) => text.startsWith(`${kind}:`));
 }
 
+/** Whether a string starts with the prefix of a location outside registries. */
+export function isLocalLocation(text: string): boolean {
+  return isFileLocation(text) || isEngineLocation(text);
+}
+
+/** Whether a location has a path. */
+export function hasPath(location: Location): location is FileLocation {
+  return 'path' in location;
+}
+
+/** Whether a location is an image of an engine. */
+export function isInEngine(location: Location): location is EngineLocation {
+  return 'image' in location;
+}
+
 /**
  * Parses a location. A registry reference without tag and digest gets the tag `latest`.
  * @throws MlistError `ERR_MLIST_REFERENCE_INVALID`, `ERR_MLIST_DIGEST_INVALID`
@@ -53,6 +80,7 @@ export function parseLocation(text: string): Location {
 export function parseBareLocation(text: string): Location {
   const kind = fileKinds.find((name) => text.startsWith(`${name}:`));
   if (kind !== undefined) return parseFile(kind, text.slice(kind.length + 1), text);
+  if (isEngineLocation(text)) return parseEngineLocation(text);
   const explicit = text.startsWith('docker://');
   try {
     const reference = parseTypedReference(explicit ? text.slice('docker://'.length) : text);
@@ -83,7 +111,11 @@ function parseFile(kind: FileLocation['kind'], rest: string, text: string): File
 
 /** The canonical text of a location: it is stored in drafts, shown in messages, and used as the key of maps and sets. */
 export function formatLocation(location: Location): string {
-  if (location.kind === 'registry') return formatReference(location.reference);
+  if (location.kind === 'registry') {
+    const reference = formatReference(location.reference);
+    return isLocalLocation(reference) ? `docker://${reference}` : reference;
+  }
+  if (isInEngine(location)) return formatEngineLocation(location);
   const { kind, path, ref, digest } = location;
   return `${kind}:${path}${ref === undefined ? '' : `:${ref}`}${digest === undefined ? '' : `@${digest}`}`;
 }
@@ -91,30 +123,45 @@ export function formatLocation(location: Location): string {
 /** Whether two locations have the same canonical text. */
 export function sameLocation(left: Location, right: Location): boolean {
   if (left.kind === 'registry') return right.kind === 'registry' && sameReference(left.reference, right.reference);
+  if (isInEngine(left)) return isInEngine(right) && formatEngineLocation(left) === formatEngineLocation(right);
   if (left.kind !== right.kind || left.path !== right.path) return false;
   return left.ref === right.ref && left.digest === right.digest;
 }
 
 /** The tag or REF of a target; undefined if the target has none. */
 export function nameOfTarget(location: Location): string | undefined {
+  if (isInEngine(location)) return nameOfImage(location.image);
   return location.kind === 'registry' ? location.reference.tag : location.ref;
 }
 
 /** The digest in a location; undefined if it has none. */
 export function digestIn(location: Location): Digest | undefined {
-  return location.kind === 'registry' ? location.reference.digest : location.digest;
+  if (!isInEngine(location)) return location.kind === 'registry' ? location.reference.digest : location.digest;
+  const { image, digest } = location;
+  return digest ?? (typeof image === 'string' ? undefined : image.digest);
 }
 
-/** The location with a digest instead of a tag or REF. */
+/** The location with a digest instead of a tag or REF. In an engine, the image keeps its name: only names can be looked up. */
 export function atDigest(location: Location, digest: Digest): Location {
   if (location.kind === 'registry') return { ...location, reference: withDigest(location.reference, digest) };
+  if (isInEngine(location)) return { ...location, digest };
   return { kind: location.kind, path: location.path, digest };
 }
 
-/** Whether two locations are in the same repository, layout or archive. */
+/** Whether two locations are in the same repository, layout, archive or engine. */
 export function sameStore(left: Location, right: Location): boolean {
   if (left.kind === 'registry') return right.kind === 'registry' && sameRepository(left.reference, right.reference);
-  return left.kind === right.kind && left.path === right.path;
+  if (left.kind !== right.kind) return false;
+  return hasPath(left)
+    ? hasPath(right) && left.path === right.path
+    : isInEngine(right) && left.context === right.context;
+}
+
+/** The name of a store for messages and as a key: `domain/path`, the kind and path of a file, or the engine. */
+export function storeName(location: Location): string {
+  if (location.kind === 'registry') return repositoryName(location.reference);
+  if (hasPath(location)) return `${location.kind}:${location.path}`;
+  return location.context === undefined ? location.kind : `${location.kind}@${location.context}`;
 }
 
 /** The name of the manifest in its repository: the digest, else the tag, else `latest`. */

@@ -1,6 +1,6 @@
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { MlistError } from '../errors/errors.ts';
-import { formatLocation, isFileLocation, parseLocation, type Location } from './location.ts';
+import { formatLocation, hasPath, isFileLocation, parseLocation, type Location } from './location.ts';
 
 /**
  * Paths of locations. In draft files they are relative to the parent folder of the workspace, so that a project can be
@@ -29,7 +29,7 @@ export function foldersOf(workspace: string, cwd?: string): Folders {
  * @throws MlistError `ERR_MLIST_USAGE` if the path contains a ":"
  */
 export function storedLocation<T extends Location>(location: T, { cwd, root }: Folders): T {
-  if (location.kind === 'registry') return location;
+  if (!hasPath(location)) return location;
   const absolute = resolve(cwd, location.path);
   const fromRoot = relative(root, absolute);
   const isOutside = isAbsolute(fromRoot) || (isAbsolute(location.path) && leadsOut(fromRoot));
@@ -43,7 +43,7 @@ export function storedLocation<T extends Location>(location: T, { cwd, root }: F
 
 /** Converts a stored location to one relative to the current folder. */
 export function shownLocation<T extends Location>(location: T, { cwd, root }: Folders): T {
-  if (location.kind === 'registry' || isAbsolute(location.path)) return location;
+  if (!hasPath(location) || isAbsolute(location.path)) return location;
   const path = relative(cwd, resolve(root, location.path));
   return { ...location, path: slashed(path === '' ? '.' : path) };
 }

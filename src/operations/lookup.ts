@@ -1,6 +1,14 @@
 import { MlistError } from '../errors/errors.ts';
 import type { BlobCache } from '../store/cache.ts';
-import { descriptorOf, isAttestationEntry, listName, type Draft } from '../draft/draft.ts';
+import {
+  contentSource,
+  descriptorOf,
+  isAttestationEntry,
+  isUnpushed,
+  listName,
+  sourceName,
+  type Draft,
+} from '../draft/draft.ts';
 import { contentOfList, type EncodedList } from '../draft/to-list.ts';
 import { formatProblems, otherFormatHint } from '../draft/draft-rules.ts';
 import {
@@ -34,6 +42,8 @@ export interface ReadOptions extends Omit<SourceWaitOptions, 'stores'> {
   readonly cache: BlobCache;
   /** Called only if something must be fetched. */
   readonly stores: () => Stores | Promise<Stores>;
+  /** Accept drafts with images that have no manifest yet. Their list is not the one that will be pushed. Default false. */
+  readonly allowsUnpushed?: boolean | undefined;
 }
 
 /** The draft or the content that a name refers to. */
@@ -81,7 +91,22 @@ function report(found: LookupResult, { onEvent }: ReadOptions): LookupResult {
 }
 
 async function draftResult(draft: Draft, options: ReadOptions): Promise<LookupResult> {
+  if (options.allowsUnpushed !== true) requireManifests(draft);
   return { from: 'draft', reference: listName(draft), draft, list: await listBytes(draft, options) };
+}
+
+/**
+ * @throws MlistError `ERR_MLIST_USAGE` if an image has no manifest yet, so that the digest of the list is unknown
+ */
+function requireManifests(draft: Draft): void {
+  const entry = draft.entries.find(isUnpushed);
+  if (entry === undefined) return;
+  const list = listName(draft);
+  const message = `the digest of ${list} is not known before its first push: ${sourceName(entry)} has no manifest yet`;
+  throw new MlistError('ERR_MLIST_USAGE', message, {
+    reference: list,
+    hint: `Push it with "mlist push ${list}". "mlist show ${list}" shows the draft.`,
+  });
 }
 
 /** The list whose draft a location may refer to; undefined for files, digests and `docker://`. */
@@ -154,7 +179,7 @@ function draftChildren(draft: Draft, manifest: string | undefined): readonly Chi
   if (manifest !== undefined && entries.length === 0) throw entryNotFound(draft, manifest);
   const images = entries.filter((entry) => manifest === undefined || !isAttestationEntry(entry));
   return (images.length > 0 ? images : entries).map((entry) => ({
-    source: entry.source,
+    source: contentSource(entry),
     descriptor: descriptorOf(entry),
   }));
 }

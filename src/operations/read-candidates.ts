@@ -1,3 +1,4 @@
+import { contentSource } from '../draft/draft.ts';
 import { getOrCreate } from '../async/single-flight.ts';
 import { errorCode } from '../errors/errors.ts';
 import type { Candidate, CandidateList } from '../selection/candidates.ts';
@@ -40,7 +41,10 @@ export async function readCandidates(found: LookupResult, options: CandidateOpti
 
 function sourceOf(found: LookupResult, at: number): Location {
   if (found.from !== 'draft') return found.location;
-  return found.draft.entries[at]?.source ?? { kind: 'registry', reference: found.draft.list, explicit: false };
+  const entry = found.draft.entries[at];
+  return entry === undefined
+    ? { kind: 'registry', reference: found.draft.list, explicit: false }
+    : contentSource(entry);
 }
 
 class CandidateReader {

@@ -1,3 +1,4 @@
+import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { MlistError } from '../errors/errors.ts';
 import { Limiter } from '../async/limiter.ts';
@@ -6,10 +7,15 @@ import { Spool } from '../fs/spool.ts';
 import { BlobCache } from './cache.ts';
 import type { LayerCompression } from './docker-image/layer-compression.ts';
 import type { LayerCompressor } from './docker-image/layer-compressor.ts';
+import type { EngineStore } from './engine/engine-store.ts';
+import type { EngineStores } from './engine/engine-stores.ts';
+import type { EngineEnvironment } from './engine/find-engine.ts';
+import { defaults } from './registry/registry-options.ts';
 import { RegistrySession, type SessionOptions } from './registry/session.ts';
 import { foldersOf, type Folders } from '../oci/stored-location.ts';
 import type { ContentOptions, ReadStore, Store, TagOrDigest } from './store.ts';
-import { formatLocation, nameIn, type FileLocation, type Location } from '../oci/location.ts';
+import type { EngineLocation } from '../oci/engine-location.ts';
+import { formatLocation, isInEngine, nameIn, type FileLocation, type Location } from '../oci/location.ts';
 import { canonicalReference, isTag, parseReference, repositoryName } from '../oci/reference.ts';
 import type { FileStore } from './open-file-store.ts';
 
@@ -34,6 +40,8 @@ export interface StoresOptions extends SessionOptions {
   readonly compression?: LayerCompression | undefined;
   /** Receives information about how content is read. */
   readonly onNote?: ((message: string) => void) | undefined;
+  /** The user, whose container engines can be read. Default: the user of this process. */
+  readonly user?: Omit<EngineEnvironment, 'env'> | undefined;
 }
 
 export interface ExpectedLocations {
@@ -66,12 +74,13 @@ export class Stores {
   #compressor: Promise<LayerCompressor> | undefined;
   readonly #files = new Map<string, Promise<FileStore>>();
   readonly #openings = new Limiter(MAX_CONCURRENT_OPENS);
+  #engines: Promise<EngineStores> | undefined;
 
   constructor(options: StoresOptions) {
+    this.#options = options;
     this.registries = new RegistrySession(options);
     this.waiting = options.waiting;
     this.spool = new Spool({ maxBytes: options.spoolLimit });
-    this.#options = options;
     this.cache = new BlobCache(options.workspaceFolder);
     this.folders =
       options.workspaceFolder === undefined
@@ -94,9 +103,13 @@ export class Stores {
 
   /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist */
   async source(location: Location, options: ContentOptions = {}): Promise<ReadStore> {
-    return location.kind === 'registry'
-      ? this.registries.repository(location.reference)
-      : this.#file(location, options.signal);
+    if (location.kind === 'registry') return this.registries.repository(location.reference);
+    return isInEngine(location) ? this.engineImage(location) : this.#file(location, options.signal);
+  }
+
+  /** An image of a container engine. The engine is contacted when content is read. */
+  async engineImage(location: EngineLocation): Promise<EngineStore> {
+    return (await this.#allEngines()).store(location);
   }
 
   /**
@@ -110,6 +123,7 @@ export class Stores {
       const store = await this.source(location);
       return { store, name: nameIn(location), repository, ...(tag === undefined ? {} : { tag }) };
     }
+    if (isInEngine(location)) return this.#resolveInEngine(location, options);
     const store = await this.#file(location, options.signal).catch((thrown: unknown) => {
       throw asMissingLocation(location, thrown);
     });
@@ -121,6 +135,7 @@ export class Stores {
   /** Runs `work` with a store to write to. An archive is written to its path when the work has succeeded. */
   async withTarget<T>(location: Location, work: (store: Store) => Promise<T>, options: TargetOptions = {}): Promise<T> {
     if (location.kind === 'registry') return work(this.registries.repository(location.reference));
+    if (isInEngine(location)) throw readOnlyEngine(location);
     const path = this.#pathOf(location);
     const name = location.path;
     if (location.kind === 'docker-archive') throw readOnly(name, path);
@@ -145,10 +160,30 @@ export class Stores {
   /** Closes connections and files, and removes temporary files. */
   async close(): Promise<void> {
     await this.registries.close();
+    await (await this.#engines)?.close();
     const opened = [...this.#files.values()];
     this.#files.clear();
     await Promise.all(opened.map((opening) => opening.then((store) => store.close?.()).catch(() => undefined)));
     await this.spool.close();
+  }
+
+  async #resolveInEngine(location: EngineLocation, options: ContentOptions): Promise<ResolvedLocation> {
+    const store = await this.engineImage(location);
+    const name = location.digest ?? (await store.rootDigest(options));
+    const { image } = location;
+    if (typeof image === 'string') return { store, name };
+    return { store, name, repository: repositoryName(image), ...(image.tag === undefined ? {} : { tag: image.tag }) };
+  }
+
+  #allEngines(): Promise<EngineStores> {
+    const { env, timeoutMs = defaults.timeoutMs, signal, waiting, onRequest } = this.#options;
+    const user = this.#options.user ?? { home: homedir(), platform: process.platform, uid: process.getuid?.() };
+    const open = async (): Promise<EngineStores> => {
+      const { EngineStores: Engines } = await import('./engine/engine-stores.ts');
+      return new Engines({ environment: { ...user, env }, env, timeoutMs, signal, waiting, onRequest });
+    };
+    this.#engines ??= open();
+    return this.#engines;
   }
 
   #file(location: FileLocation, signal: AbortSignal | undefined): Promise<FileStore> {
@@ -211,6 +246,14 @@ function readOnly(name: string, path: string): MlistError {
   return new MlistError('ERR_MLIST_USAGE', `cannot write docker-archive:${name}: docker archives are read-only`, {
     path,
     hint: 'Write oci-archive:FILE. If it contains one image, "docker load" accepts it.',
+  });
+}
+
+function readOnlyEngine(location: EngineLocation): MlistError {
+  const reference = formatLocation(location);
+  return new MlistError('ERR_MLIST_USAGE', `cannot write ${reference}: images of engines are read-only`, {
+    reference,
+    hint: 'Write oci-archive:FILE, and load it with "docker load" or "podman load".',
   });
 }
 

@@ -28,10 +28,7 @@ describe('locations', () => {
     ['oci://x.io/app', 'Write a folder as oci:x.io/app, and a registry as docker://x.io/app.'],
     ['oci-archive://web.tar', 'Write it as oci-archive:web.tar.'],
     ['oci-arcive:web.tar', 'Write it as oci-archive:web.tar.'],
-    [
-      'docker-deamon:web',
-      'Save images of a Docker engine with "docker save web -o FILE", and write oci-archive:FILE, or docker-archive:FILE with Docker before 25.',
-    ],
+    ['docker-deamon:web', 'Write it as docker-daemon:web.'],
     ['./web.tar', archive('./web.tar')],
     ['../other/web.tar.gz', archive('../other/web.tar.gz')],
     ['web.tar', archive('web.tar')],

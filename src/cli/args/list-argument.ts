@@ -1,5 +1,5 @@
 import { MlistError, withFirstHint, withHint } from '../../errors/errors.ts';
-import { isFileLocation } from '../../oci/location.ts';
+import { isLocalLocation } from '../../oci/location.ts';
 import { formatReference, withoutPassword } from '../../oci/reference.ts';
 import { currentList } from '../../operations/current-draft.ts';
 import { listOption } from './typed-arguments.ts';
@@ -51,5 +51,5 @@ function needsPush(error: MlistError, list: string): MlistError {
 function isOfList(thrown: unknown, first: string): thrown is MlistError {
   if (!(thrown instanceof MlistError)) return false;
   if (isMissing(thrown)) return true;
-  return thrown.code === 'ERR_MLIST_REFERENCE_INVALID' && (isFileLocation(first) || thrown.message.includes(first));
+  return thrown.code === 'ERR_MLIST_REFERENCE_INVALID' && (isLocalLocation(first) || thrown.message.includes(first));
 }

@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type MlistError, SeveralErrors, withFirstHint } from '../../errors/errors.ts';
+import { isEngineLocation } from '../../oci/engine-location.ts';
 import { locationHint, pathHint } from '../../oci/location-hint.ts';
-import { isFileLocation } from '../../oci/location.ts';
+import { isFileLocation, isLocalLocation } from '../../oci/location.ts';
 import { canonicalReference } from '../../oci/reference.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 
@@ -37,6 +38,7 @@ export async function withLocationHint(error: MlistError, args: ParsedArguments,
 /** Whether an error concerns this argument. */
 function isAbout({ message, facts }: MlistError, text: string): boolean {
   if (message.includes(JSON.stringify(text))) return true;
+  if (isEngineLocation(text)) return /^[a-z-]+:\d{1,5}\//.test(text);
   if (isFileLocation(text)) return /^[a-z-]+:\/\/[^/]/.test(text);
   const reference = canonicalReference(text);
   const isOfficial = reference?.startsWith('docker.io/library/') === true;
@@ -47,7 +49,7 @@ function isAbout({ message, facts }: MlistError, text: string): boolean {
 const isDocument = /\.(?:json|ya?ml)$/i;
 
 async function hintFor(text: string, cwd: string): Promise<string | undefined> {
-  const found = isFileLocation(text) ? undefined : await stat(resolve(cwd, text)).catch(() => undefined);
+  const found = isLocalLocation(text) ? undefined : await stat(resolve(cwd, text)).catch(() => undefined);
   if (found === undefined) return locationHint(text);
   return found.isFile() && isDocument.test(text) ? undefined : pathHint(text, !found.isDirectory());
 }

@@ -26,13 +26,14 @@ interface StoreEnvironment {
 
 /** Creates the content stores with the options of the command line. */
 export function openStores(args: ParsedArguments, output: Output, environment: StoreEnvironment): Stores {
-  const { env, home, platform, cwd, folder, signal, waiting, onEvent } = environment;
+  const { env, home, platform, uid, cwd, folder, signal, waiting, onEvent } = environment;
   const onWarning = (message: string) => onEvent({ type: 'warning', message });
   const timeout = args.text('timeout');
   return new Stores({
     workspaceFolder: folder,
     cwd,
     env,
+    user: { home, platform, uid },
     signal,
     waiting,
     userAgent: `mlist/${version}`,

@@ -3,7 +3,14 @@ import { parseListName } from '../../draft/workspace/draft-file.ts';
 import { shownLocation, storedLocation } from '../../oci/stored-location.ts';
 import { MlistError } from '../../errors/errors.ts';
 import { isDigestName } from '../../oci/digest.ts';
-import { formatLocation, isFileLocation, parseBareLocation, parseLocation, type Location } from '../../oci/location.ts';
+import {
+  formatLocation,
+  isFileLocation,
+  isLocalLocation,
+  parseBareLocation,
+  parseLocation,
+  type Location,
+} from '../../oci/location.ts';
 import { parseTypedReference, withoutPassword, type Reference } from '../../oci/reference.ts';
 import type { ManifestArgument } from '../../operations/sources/resolve-source.ts';
 import { digestOnlyArgument } from '../../operations/sources/parse-sources.ts';
@@ -85,7 +92,7 @@ function normalized(location: Location, { cwd, workspace: { folders } }: Folders
  * @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive
  */
 export function registryReference({ command, positionals: [text = ''] }: ParsedArguments): Reference {
-  if (!isFileLocation(text)) return parseTypedReference(text.replace(/^docker:\/\//, ''));
+  if (!isLocalLocation(text)) return parseTypedReference(text.replace(/^docker:\/\//, ''));
   throw new MlistError('ERR_MLIST_USAGE', `${command.name} supports registries only, not ${text}`, {
     hint: `Use "mlist show ${text}" to print its content.`,
   });

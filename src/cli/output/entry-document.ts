@@ -1,10 +1,11 @@
-import { listName, platformOf, sourceName, type Draft, type Entry } from '../../draft/draft.ts';
+import { isUnpushed, listName, platformOf, sourceName, type Draft, type Entry } from '../../draft/draft.ts';
 import type { EntryEvent } from '../../draft/merge.ts';
 
 /** An entry in the `--json` output: schemas/output/entry.schema.json. */
 export function entryDocument(entry: Entry): object {
-  const { mediaType, digest, size, attests } = entry;
-  return { source: sourceName(entry), mediaType, digest, size, platform: platformOf(entry), attests };
+  const { mediaType, digest, size, attests, image } = entry;
+  const stated = isUnpushed(entry) ? {} : { mediaType, digest, size };
+  return { source: sourceName(entry), image: image?.id, ...stated, platform: platformOf(entry), attests };
 }
 
 export function changeDocument(change: EntryEvent): object {

@@ -1,11 +1,12 @@
 import { MlistError, type Problem } from '../../errors/errors.ts';
 import type { Json } from '../../json/json.ts';
 import { writeJson } from '../../json/stringify.ts';
-import { formatLocation, isFileLocation, parseLocation, type Location } from '../../oci/location.ts';
+import { formatLocation, isLocalLocation, parseLocation, type Location } from '../../oci/location.ts';
 import { formatReference, parseTypedReference, sameReference, type Reference } from '../../oci/reference.ts';
 import { error } from '../../schema/problems.ts';
 import { checkDraftDocument } from '../../schema/workspace-documents.ts';
-import { sourceName, type Base, type Draft, type Entry } from '../draft.ts';
+import { isUnpushed, sourceName, type Base, type Draft, type Entry } from '../draft.ts';
+import { MediaType } from '../../oci/media-type.ts';
 
 /** Draft files: JSON with one member a line, so that changes are easy to review. */
 
@@ -20,13 +21,27 @@ interface BaseDocument extends Omit<Base, 'ref'> {
   readonly ref: string;
 }
 
-export interface EntryDocument extends Omit<Entry, 'source'> {
+/** The members that state a manifest are absent until the first push of an image of an engine that keeps no manifests. */
+export interface EntryDocument extends Omit<Entry, 'source' | StatedMember>, Partial<Pick<Entry, StatedMember>> {
   readonly source: string;
 }
 
+type StatedMember = 'mediaType' | 'digest' | 'size';
+
 const draftMembers = ['version', 'list', 'format', 'annotations', 'artifactType', 'subject', 'base', 'extra'] as const;
 const entryMembers = [
-  ...(['source', 'via', 'mediaType', 'digest', 'size', 'detected', 'set', 'annotations', 'artifactType'] as const),
+  ...([
+    'source',
+    'via',
+    'image',
+    'mediaType',
+    'digest',
+    'size',
+    'detected',
+    'set',
+    'annotations',
+    'artifactType',
+  ] as const),
   ...(['urls', 'data', 'attests', 'extra'] as const),
 ];
 
@@ -40,7 +55,9 @@ export function formatDraft(draft: Draft): string {
   };
   const members = Object.fromEntries(draftMembers.map((name) => [name, document[name]]));
   const entries = parsed.map((entry) => {
-    const stored: EntryDocument = { ...entry, source: sourceName(entry) };
+    const { mediaType, digest, size, ...others } = entry;
+    const stated = isUnpushed(entry) ? {} : { mediaType, digest, size };
+    const stored: EntryDocument = { ...others, ...stated, source: sourceName(entry) };
     return Object.fromEntries(entryMembers.map((name) => [name, stored[name]]));
   });
   return writeJson({ ...members, entries }, { indent: '  ' });
@@ -86,9 +103,18 @@ function parseDocument(
   const ref = base && locationAt('/base/ref', base.ref);
   const parsed = entries.flatMap((entry, at): readonly Entry[] => {
     const source = locationAt(`/entries/${at}/source`, entry.source);
-    return source === undefined ? [] : [{ ...entry, source }];
+    const members = withManifest(entry);
+    if (members === undefined) problems.push(error('E-DRAFT', `/entries/${at}`, 'has neither a manifest nor an image'));
+    return source === undefined || members === undefined ? [] : [{ ...members, source }];
   });
   return list && { ...rest, list, ...(base && ref ? { base: { ...base, ref } } : {}), entries: parsed };
+}
+
+/** The entry of an image that has no manifest yet states the OCI manifest that the first push generates. */
+function withManifest({ mediaType, digest, size, ...entry }: EntryDocument): Omit<Entry, 'source'> | undefined {
+  if (mediaType !== undefined && digest !== undefined && size !== undefined)
+    return { ...entry, mediaType, digest, size };
+  return entry.image && { ...entry, mediaType: MediaType.ociManifest, digest: entry.image.id, size: 0 };
 }
 
 function attempt<T>(work: () => T): T | undefined {
@@ -119,7 +145,7 @@ export function damagedDraft(path: string, problems: readonly Problem[]): MlistE
  *   the location of a layout or an archive
  */
 export function parseListName(text: string): Reference {
-  if (isFileLocation(text)) {
+  if (isLocalLocation(text)) {
     throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `a list is named by a registry reference, not by ${text}`, {
       hint: 'Name the list by a reference, and push it to the location with "mlist push --to LOCATION".',
     });

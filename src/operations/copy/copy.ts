@@ -8,9 +8,8 @@ import {
 } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
-import { digestIn, formatLocation, nameOfTarget, sameStore, type Location } from '../../oci/location.ts';
+import { digestIn, formatLocation, nameOfTarget, sameStore, storeName, type Location } from '../../oci/location.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
-import { repositoryName } from '../../oci/reference.ts';
 import { readManifest } from '../../schema/documents.ts';
 import { graphOfManifest } from '../../transfer/graph.ts';
 import { MissingContent, type MissingEntries } from '../../transfer/missing-content.ts';
@@ -230,8 +229,7 @@ async function replacedBy(
 
 /** @param name - a tag or a digest */
 function targetText(to: Location, name: string): string {
-  const store = to.kind === 'registry' ? repositoryName(to.reference) : `${to.kind}:${to.path}`;
-  return contentReference(store, name);
+  return contentReference(storeName(to), name);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { MlistError } from '../../errors/errors.ts';
 import {
+  contentId,
   emptyDraft,
   isAttestationEntry,
   listName,
@@ -139,7 +140,13 @@ export function requireSameDraft(current: Draft, read: readonly ReadArgument[], 
 }
 
 function identityOf({ entries }: Draft): string {
-  return JSON.stringify(entries.map((entry) => [sourceName(entry), entry.digest, entry.mediaType, entry.size]));
+  return JSON.stringify(
+    entries.map((entry) => [
+      sourceName(entry),
+      contentId(entry),
+      ...(entry.image ? [] : [entry.mediaType, entry.size]),
+    ]),
+  );
 }
 
 /** Describes the entry whose platform differs from the one that the argument states; undefined if there is none. */

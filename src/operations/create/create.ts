@@ -1,11 +1,11 @@
 import { allOrErrors } from '../../async/settle.ts';
 import { requireKnownPlatforms } from '../../draft/draft-rules.ts';
-import { descriptorOf, sourceName, type Draft } from '../../draft/draft.ts';
+import { descriptorOf, isUnpushed, sourceName, type Draft } from '../../draft/draft.ts';
 import { matchesPlatform } from '../../draft/entry-selection.ts';
 import type { EntryEvent } from '../../draft/merge.ts';
 import { updateState, withCurrent } from '../../draft/workspace/workspace-state.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
-import { atDigest, digestIn } from '../../oci/location.ts';
+import { atDigest, digestIn, isInEngine } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
@@ -29,6 +29,7 @@ import {
   type Resolved,
   resolveSource,
 } from '../sources/resolve-source.ts';
+import { pinnedToId } from '../sources/unpushed-image.ts';
 
 /** `format` is by default that of the index if it is the only source, else auto. */
 export interface CreateOptions extends ListSettings, SourceWaitOptions {
@@ -177,7 +178,12 @@ export async function resolveAll(
 
 /** Names the source by the digest that was read, so that `create --amend` reads the same content after its tag moves. */
 function pinToDigest(resolved: Resolved): Resolved {
-  const digest = resolved.index?.content.descriptor.digest ?? resolved.entries[0]?.digest;
+  const [first] = resolved.entries;
+  if (first !== undefined && isUnpushed(first) && isInEngine(resolved.source)) {
+    const source = pinnedToId(resolved.source, first);
+    return { ...resolved, source, entries: [{ ...first, source }] };
+  }
+  const digest = resolved.index?.content.descriptor.digest ?? first?.digest;
   // The entries of an index from a file are named by their digests already.
   if (digest === undefined || resolved.given !== undefined) return resolved;
   const source = atDigest(resolved.source, digest);

@@ -10,7 +10,7 @@ import { entryMembers } from '../sources/entry-members.ts';
 import { parseListName } from '../../draft/workspace/draft-file.ts';
 import { pushesOf, readState } from '../../draft/workspace/workspace-state.ts';
 import { Workspace } from '../../draft/workspace/workspace.ts';
-import { isFileLocation, type Location } from '../../oci/location.ts';
+import { isLocalLocation, type Location } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
 import { readIndex } from '../../schema/documents.ts';
@@ -47,7 +47,7 @@ export async function editAndPush<T>(
   // The edit and the push report the same warnings.
   const onEvent = deduplicateEvents(options.onEvent, ['warning']);
   const reporting = { ...options, onEvent };
-  if (name !== undefined && isFileLocation(name)) throw notInRegistry(name);
+  if (name !== undefined && isLocalLocation(name)) throw notInRegistry(name);
   const draft = await findDraft(name, workspace);
   const from = draft === undefined ? 'registry' : 'draft';
   const list = draft?.list ?? parseListName(name ?? '');

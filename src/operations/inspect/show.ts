@@ -1,4 +1,4 @@
-import { platformOf, sourceName } from '../../draft/draft.ts';
+import { isUnpushed, platformOf, sourceName } from '../../draft/draft.ts';
 import { formatProblems } from '../../draft/draft-rules.ts';
 import { attestedDigest, isAttestation, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
 import { isIndexType, MediaType } from '../../oci/media-type.ts';
@@ -13,8 +13,9 @@ export interface ListView {
   readonly from: LookupResult['from'];
   readonly reference: string;
   readonly mediaType: string;
-  readonly digest: string;
-  readonly size: number;
+  /** Undefined if an image of a draft has no manifest yet, so that it is known only after the push. */
+  readonly digest?: string;
+  readonly size?: number;
   readonly annotations?: Annotations;
   readonly artifactType?: string;
   readonly subject?: string;
@@ -27,9 +28,12 @@ export interface ListView {
 export interface EntryView {
   /** The effective platform; undefined if the entry states none. */
   readonly platform?: Platform;
-  readonly mediaType: string;
-  readonly digest: string;
-  readonly size: number;
+  /** The ID of an image of an engine that has no manifest yet. */
+  readonly image?: string;
+  /** This member, `digest` and `size` are undefined if the image has no manifest yet. */
+  readonly mediaType?: string;
+  readonly digest?: string;
+  readonly size?: number;
   readonly source?: string;
   readonly annotations?: Annotations;
   readonly artifactType?: string;
@@ -40,11 +44,12 @@ export interface EntryView {
 
 /** Reads a list or an image for display. The config of an image is read, too, since it states the platform. */
 export async function show(name: string | undefined, options: ReadOptions): Promise<ListView> {
-  const found = await lookup(name, options);
+  const found = await lookup(name, { ...options, allowsUnpushed: true });
   const { descriptor, bytes } = encodedContentOf(found);
   if (found.from === 'draft') reportWarnings(formatProblems(found.draft), options.onEvent);
   const { mediaType, digest, size } = descriptor;
-  const facts = { from: found.from, reference: found.reference, mediaType, digest, size };
+  const isKnown = found.from !== 'draft' || !found.draft.entries.some(isUnpushed);
+  const facts = { from: found.from, reference: found.reference, mediaType, ...(isKnown ? { digest, size } : {}) };
   if (!isIndexType(mediaType)) {
     const { entries } = await readCandidates(found, options);
     const platform = entries[0]?.stated;
@@ -68,9 +73,7 @@ function viewOf(entry: Descriptor, found: LookupResult, at: number): EntryView {
   const effective = drafted === undefined ? platform : platformOf(drafted);
   return {
     ...(effective === undefined ? {} : { platform: effective }),
-    mediaType,
-    digest,
-    size,
+    ...(drafted !== undefined && isUnpushed(drafted) ? { image: digest } : { mediaType, digest, size }),
     ...(drafted === undefined ? {} : { source: sourceName(drafted) }),
     ...(annotations === undefined ? {} : { annotations }),
     ...(artifactType === undefined ? {} : { artifactType }),

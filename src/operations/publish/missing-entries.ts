@@ -3,6 +3,7 @@ import { asMlistError, MlistError, SeveralErrors } from '../../errors/errors.ts'
 import { descriptorOf, isAttestationEntry, listName, sourceName, type Draft, type Entry } from '../../draft/draft.ts';
 import { describeEntry } from '../../draft/entry-selection.ts';
 import { shortDigest } from '../../oci/digest.ts';
+import { isInEngine } from '../../oci/location.ts';
 import type { OnEvent } from '../events.ts';
 import { attestationsWarning, joinNames, missingText, platformOrDigest } from './missing-images.ts';
 
@@ -27,8 +28,8 @@ export function entryGone(entry: Entry, draft: Draft, cause?: MlistError): Mlist
 }
 
 function storeOf({ source }: Entry): string {
-  const { kind } = source;
-  return kind === 'registry' ? 'repository' : kind === 'oci' ? 'layout' : 'archive';
+  if (isInEngine(source)) return 'engine';
+  return source.kind === 'registry' ? 'repository' : source.kind === 'oci' ? 'layout' : 'archive';
 }
 
 /** Entries whose source can be read, but does not have them. */

@@ -1,6 +1,14 @@
 import type { Entry } from '../../draft/draft.ts';
 import { MlistError } from '../../errors/errors.ts';
-import { digestIn, nameOfTarget, parseLocation, sameStore, type Location } from '../../oci/location.ts';
+import {
+  digestIn,
+  isInEngine,
+  nameOfTarget,
+  parseLocation,
+  sameStore,
+  storeName,
+  type Location,
+} from '../../oci/location.ts';
 import { formatReference, isTag, repositoryName, withTag, type Reference } from '../../oci/reference.ts';
 
 /** A repository, layout or archive that a list is pushed to, and the tags to write there. */
@@ -49,9 +57,8 @@ function parseTag(list: Reference, own: readonly Location[], text: string): read
 }
 
 export function taggedAs(location: Location, tag: string): Location {
-  return location.kind === 'registry'
-    ? { ...location, reference: withTag(location.reference, tag) }
-    : { ...location, ref: tag };
+  if (location.kind === 'registry') return { ...location, reference: withTag(location.reference, tag) };
+  return isInEngine(location) ? location : { ...location, ref: tag };
 }
 
 function parseTarget(text: string): Location {
@@ -61,7 +68,7 @@ function parseTarget(text: string): Location {
 }
 
 function keyOf(location: Location): string {
-  return location.kind === 'registry' ? repositoryName(location.reference) : `${location.kind}:${location.path}`;
+  return storeName(location);
 }
 
 function tagOf(location: Location): string {

@@ -1,5 +1,5 @@
 import { settle } from '../../async/settle.ts';
-import type { Draft, Entry } from '../../draft/draft.ts';
+import { contentSource, type Draft, type Entry } from '../../draft/draft.ts';
 import { contentOfList } from '../../draft/to-list.ts';
 import { asMlistError, errorCode } from '../../errors/errors.ts';
 import { minimalDescriptor } from '../../oci/descriptor.ts';
@@ -119,7 +119,7 @@ export function readCachedImages({ draft, target }: PushJob, { stores }: PushDra
   const read = async (entry: Entry): Promise<ManifestNode | undefined> => {
     const bytes = await stores.cache.get(entry.digest);
     if (bytes?.length !== entry.size) return undefined;
-    return graphOfManifest(await stores.source(entry.source), { descriptor: minimalDescriptor(entry), bytes });
+    return graphOfManifest(await stores.source(contentSource(entry)), { descriptor: minimalDescriptor(entry), bytes });
   };
   return new Map(images.map((entry) => [entry.digest, read(entry).catch(() => undefined)]));
 }
@@ -181,7 +181,7 @@ async function fromSource(entry: Entry, draft: Draft, options: PushDraftOptions)
 
 /** Opens the source of an entry. A source that does not exist is reported as the entry that needs it. */
 async function sourceOf(entry: Entry, draft: Draft, { stores, signal }: PushDraftOptions): Promise<ReadStore> {
-  return stores.source(entry.source, { signal }).catch((thrown: unknown) => {
+  return stores.source(contentSource(entry), { signal }).catch((thrown: unknown) => {
     throw errorCode(thrown) === 'ERR_MLIST_NOT_FOUND' ? entryGone(entry, draft, asMlistError(thrown)) : thrown;
   });
 }

@@ -9,11 +9,14 @@ import { listBytes } from '../list-bytes.ts';
 import { checkBeforePush } from '../publish/check-push.ts';
 import { withoutAttestations } from '../publish/missing-entries.ts';
 import { isStoredIn, targetName, targetsOf, type TargetRepository } from '../publish/target.ts';
+import { generateManifests } from './engine-images.ts';
 import type { PushDraftOptions } from './push-options.ts';
 import { pushToTarget, type PushedTarget } from './push-target.ts';
 
 /** The results of all targets. Some targets may have failed while others succeeded. */
 export interface DraftPushed {
+  /** The draft with the manifests that were generated for images of engines. */
+  readonly draft: Draft;
   readonly encoded: EncodedList;
   readonly pushed: readonly PushedTarget[];
   readonly failures: readonly MlistError[];
@@ -27,10 +30,11 @@ const TARGETS_AT_ONCE = 16;
  * @param state - what the draft was last pushed as, by reference
  * @throws MlistError before anything is written, as `push` does
  */
-export async function pushDraft(draft: Draft, state: State, options: PushDraftOptions): Promise<DraftPushed> {
-  const targets = targetsOf(draft.list, options.tags ?? [], options.to ?? []);
+export async function pushDraft(given: Draft, state: State, options: PushDraftOptions): Promise<DraftPushed> {
+  const targets = targetsOf(given.list, options.tags ?? [], options.to ?? []);
   const log: TargetLog = options.targets ?? new Map<string, TargetOutcome>();
   for (const reference of targets.flatMap(namesOf)) logTarget(log, { reference, status: 'not-pushed' });
+  const draft = await generateManifests(given, options);
   checkBeforePush(draft, options);
   const logged = { ...options, targets: log };
   const result = await pushToAll(draft, state, targets, logged);
@@ -61,6 +65,7 @@ async function pushToAll(
     }
   });
   return {
+    draft,
     encoded,
     pushed: results.flatMap(({ pushed }) => pushed),
     failures: results.flatMap(({ failures }) => failures),

@@ -10,7 +10,7 @@ import { withInterruptionReport } from '../publish/interruption.ts';
 import { pushDraft, type DraftPushed } from './push-draft.ts';
 import type { PushDraftOptions } from './push-options.ts';
 import type { PushedTarget } from './push-target.ts';
-import { purgeDraft, rebaseDraft, recordPush } from './record-push.ts';
+import { purgeDraft, rebaseDraft, recordManifests, recordPush } from './record-push.ts';
 
 export interface PushOptions extends PushDraftOptions {
   readonly workspace: Workspace;
@@ -53,6 +53,7 @@ async function pushFromWorkspace(list: Reference | undefined, options: PushOptio
   const result = await pushDraft(draft, await readState(workspace), { ...options, isFormatOverridden });
   const { encoded, pushed, failures } = result;
   if (!dryRun) await recordPush(chosen, encoded, pushed, options);
+  if (!dryRun && options.purge !== true) await recordManifests(stored, result.draft, options);
   if (failures.length > 0) reportUnchanged(result, options);
   signal?.throwIfAborted();
   SeveralErrors.throwAny(failures);

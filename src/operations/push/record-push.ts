@@ -1,5 +1,5 @@
 import { asMlistError } from '../../errors/errors.ts';
-import { isBasedOn, listName, type Draft } from '../../draft/draft.ts';
+import { isBasedOn, isUnpushed, listName, type Draft } from '../../draft/draft.ts';
 import type { EncodedList } from '../../draft/to-list.ts';
 import { updateState, withoutDraft, withPush } from '../../draft/workspace/workspace-state.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
@@ -7,6 +7,7 @@ import type { ContentOptions } from '../../store/store.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { OnEvent } from '../events.ts';
 import type { Stores } from '../../store/open.ts';
+import { withPushedManifests } from './engine-images.ts';
 import type { PushedTarget } from './push-target.ts';
 
 /** Writes to the workspace after a push. Failures are warnings, since the list has been published by then. */
@@ -69,6 +70,15 @@ export async function rebaseDraft(
   );
   const what = `cannot record the push in the draft ${listName(draft)}; after the next edit, push it with "--if-digest ${digest}"`;
   await orWarn(rebased, what, options);
+}
+
+/** Records the manifests that were generated for images of engines, so that the next push does not export them again. */
+export async function recordManifests(stored: Draft, pushed: Draft, options: RecordOptions): Promise<void> {
+  const { workspace, record = true, signal } = options;
+  if (!record || !stored.entries.some(isUnpushed)) return;
+  const complete = (current: Draft | undefined) => current && withPushedManifests(current, pushed);
+  const recorded = workspace.update(stored.list, complete, { signal });
+  await orWarn(recorded, `cannot record the digests of the images in the draft ${listName(stored)}`, options);
 }
 
 async function orWarn<T>(work: Promise<T>, what: string, { signal, onEvent }: RecordOptions): Promise<T | undefined> {

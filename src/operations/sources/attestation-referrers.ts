@@ -1,4 +1,4 @@
-import { isAttestationEntry, type Entry } from '../../draft/draft.ts';
+import { isAttestationEntry, isUnpushed, type Entry } from '../../draft/draft.ts';
 import { attestedDigest, AnnotationKey, minimalDescriptor } from '../../oci/descriptor.ts';
 import type { ContentOptions, ReadStore } from '../../store/store.ts';
 import { isManifestType } from '../../oci/media-type.ts';
@@ -21,7 +21,11 @@ export async function withReferringAttestations(
   const attested = new Set(resolved.entries.map(({ attests }) => attests));
   const entries = await Promise.all(
     resolved.entries.map(async (entry) => {
-      const isBare = isManifestType(entry.mediaType) && !isAttestationEntry(entry) && !attested.has(entry.digest);
+      const isBare =
+        isManifestType(entry.mediaType) &&
+        !isUnpushed(entry) &&
+        !isAttestationEntry(entry) &&
+        !attested.has(entry.digest);
       return isBare ? [entry, ...(await attestationsOf(entry, store, { signal }))] : [entry];
     }),
   );

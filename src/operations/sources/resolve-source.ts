@@ -19,6 +19,7 @@ import { type SourceWaitOptions, waitForSource } from '../source-wait.ts';
 import { entryMembers } from './entry-members.ts';
 import { flattenIndex } from './flatten-index.ts';
 import { statedPlatform } from '../stated-platform.ts';
+import { findUnpushed, unpushedEntry } from './unpushed-image.ts';
 import { toleranceWarnings } from '../warnings.ts';
 import { readImageManifest, readManifest } from '../../schema/documents.ts';
 import type { ManifestContent, ReadStore } from '../../store/store.ts';
@@ -92,6 +93,8 @@ export async function resolveSource(argument: ManifestArgument, options: Resolve
 async function readSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
   const { location, described, given, isListed = false } = argument;
   const { signal, nested = isListed ? 'keep' : undefined } = options;
+  const unpushed = described === undefined && given === undefined ? await findUnpushed(location, options) : undefined;
+  if (unpushed !== undefined) return resolveImage(argument, unpushedEntry(location, unpushed), [], options);
   const { store, name } = await options.stores.resolveLocation(location, { signal });
   if (given !== undefined) return resolveGiven(argument, given, store, options);
   const source = formatLocation(location);
@@ -119,9 +122,22 @@ async function resolveEntry(
   await requireParts(content.descriptor, name, store, options);
   const members = entryMembers(argument.described ?? content.descriptor);
   const detected = await completeEntry({ source, ...members }, content, store, options);
+  return resolveImage(argument, detected, toleranceWarnings(content, name), options);
+}
+
+/** @param detected - the entry of the only image, without the platform of the argument */
+function resolveImage(
+  argument: ManifestArgument,
+  detected: Entry,
+  tolerated: readonly OperationEvent[],
+  options: ResolveOptions,
+): Resolved {
+  const { source } = detected;
   const entry = withArgument(detected, argument);
-  const warnings = isRequested(entry, options) ? claimWarnings(name, platformOf(entry), detected.detected) : [];
-  const events = [...toleranceWarnings(content, name), ...warnings];
+  const warnings = isRequested(entry, options)
+    ? claimWarnings(formatLocation(source), platformOf(entry), detected.detected)
+    : [];
+  const events = [...tolerated, ...warnings];
   const facts = { source, events, platforms: imagePlatforms([entry]), ...givenPlatform(detected, argument) };
   return isRequested(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], omitted: entry };
 }

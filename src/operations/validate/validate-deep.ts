@@ -1,6 +1,6 @@
 import type { Problem } from '../../errors/errors.ts';
 import { MlistError } from '../../errors/errors.ts';
-import { descriptorOf, type Draft, type Entry } from '../../draft/draft.ts';
+import { contentSource, descriptorOf, type Draft, type Entry } from '../../draft/draft.ts';
 import { describeEntry } from '../../draft/entry-selection.ts';
 import type { Location } from '../../oci/location.ts';
 import { isForeignLayerType } from '../../oci/media-type.ts';
@@ -80,7 +80,7 @@ async function rootsOfDraft(draft: Draft, { stores, signal }: DeepOptions): Prom
     draft.entries.map(async (entry, at) => {
       const root = { descriptor: descriptorOf(entry), pointer: pointerTo('manifests', at) };
       try {
-        return { ...root, store: await stores.source(entry.source, { signal }) };
+        return { ...root, store: await stores.source(contentSource(entry), { signal }) };
       } catch (thrown) {
         return { ...root, fault: withEntry(entry, thrown) };
       }

@@ -39,7 +39,7 @@ export async function validateList(
   rules: RuleOptions & { readonly deep?: boolean },
   options: ReadOptions,
 ): Promise<Validated> {
-  const found = await lookup(name, options);
+  const found = await lookup(name, { ...options, allowsUnpushed: rules.deep !== true });
   const problems =
     found.from === 'draft'
       ? checkDraft(found.draft, rules)

@@ -234,7 +234,7 @@ export async function openDockerArchive(
   path: string,
   options: DockerArchiveOptions = {},
 ): Promise<DockerArchive | OciArchive> {
-  const location = `docker-archive:${options.name ?? path}`;
+  const location = options.location ?? `docker-archive:${options.name ?? path}`;
   const tar = await TarFile.open(path, options);
   try {
     const list = await tar.bytes(DOCKER_MANIFEST_FILE, ARCHIVE_LIMITS.maxBytes, options.signal);

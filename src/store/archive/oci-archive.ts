@@ -54,7 +54,7 @@ export class OciArchive implements ContentReader, ReferrerLister, LocalStore {
   static async open(path: string, options: OpenOptions = {}): Promise<OciArchive> {
     const tar = await TarFile.open(path, options);
     try {
-      return await OciArchive.fromTar(tar, `oci-archive:${options.name ?? path}`, options);
+      return await OciArchive.fromTar(tar, options.location ?? `oci-archive:${options.name ?? path}`, options);
     } catch (error) {
       await tar.close();
       throw error;

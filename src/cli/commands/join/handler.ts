@@ -1,6 +1,6 @@
 import { parseListName } from '../../../draft/workspace/draft-file.ts';
 import { MlistError } from '../../../errors/errors.ts';
-import { isFileLocation } from '../../../oci/location.ts';
+import { isLocalLocation } from '../../../oci/location.ts';
 import type { TagReference } from '../../../oci/reference.ts';
 import { pruneSlots } from '../../../operations/join/prune-slots.ts';
 import { join, type Joined } from '../../../operations/join/join.ts';
@@ -57,7 +57,7 @@ async function prune(
 }
 
 function targetOf(text: string): TagReference {
-  if (isFileLocation(text)) {
+  if (isLocalLocation(text)) {
     throw new MlistError('ERR_MLIST_USAGE', `join supports registries only, not ${text}`);
   }
   const { tag = 'latest', ...reference } = parseListName(text.replace(/^docker:\/\//, ''));

@@ -1,3 +1,4 @@
+import { shortImageId } from '../../../draft/entry-selection.ts';
 import { shortDigest } from '../../../oci/digest.ts';
 import { formatPlatform } from '../../../oci/platform/platform.ts';
 import type { EntryView, ListView } from '../../../operations/inspect/show.ts';
@@ -9,8 +10,8 @@ export function renderList(view: ListView, { tree }: { readonly tree: boolean },
   output.line([view.reference, 'bold'], ['  ', 'dim'], [view.from, 'dim']);
   output.line(['type     ', 'dim'], view.mediaType);
   if (view.platform !== undefined) output.line(['platform ', 'dim'], formatPlatform(view.platform, { all: true }));
-  output.line(['digest   ', 'dim'], view.digest);
-  output.line(['size     ', 'dim'], `${view.size} bytes`);
+  output.line(['digest   ', 'dim'], view.digest ?? 'known after the push');
+  if (view.size !== undefined) output.line(['size     ', 'dim'], `${view.size} bytes`);
   if (view.artifactType !== undefined) output.line(['artifact ', 'dim'], view.artifactType);
   if (view.subject !== undefined) output.line(['subject  ', 'dim'], view.subject);
   for (const [name, value] of Object.entries(view.annotations ?? {}))
@@ -27,11 +28,11 @@ export function renderList(view: ListView, { tree }: { readonly tree: boolean },
 const header = ['PLATFORM', 'DIGEST', 'SIZE', 'SET', 'ATTESTATIONS', 'SOURCE'];
 
 function rowOf(entry: EntryView): readonly string[] {
-  const { platform, digest, size, set, attestations, source, artifactType } = entry;
+  const { platform, image, digest = '', size, set, attestations, source, artifactType } = entry;
   return [
     platform === undefined ? (artifactType ?? '-') : formatPlatform(platform, { all: true }),
-    shortDigest(digest),
-    String(size),
+    image === undefined ? shortDigest(digest) : `image ${shortImageId(image)} (digest after push)`,
+    size === undefined ? '-' : String(size),
     set?.join(',') ?? '-',
     attestations.length === 0 ? '-' : String(attestations.length),
     source ?? '-',
@@ -59,5 +60,6 @@ function renderEntry(
   if (!tree) return;
   for (const [name, value] of Object.entries(entry.annotations ?? {}))
     output.line('   ', [name, 'cyan'], ` = ${value}`);
-  for (const { digest, size } of entry.attestations) output.line(['   attestation ', 'dim'], `${digest} ${size} bytes`);
+  for (const { digest, size } of entry.attestations)
+    output.line(['   attestation ', 'dim'], `${digest ?? ''} ${size ?? 0} bytes`);
 }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { exitCodes, MlistError, type Problem, withFirstHint } from '../../../errors/errors.ts';
-import { isFileLocation } from '../../../oci/location.ts';
+import { isLocalLocation } from '../../../oci/location.ts';
 import { validateBytes, validateFile, validateList, type Validated } from '../../../operations/validate/validate.ts';
 import { onlyList, typedLocation } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
@@ -66,7 +66,7 @@ function isFile(name: string): boolean {
 
 /** Adds a hint if a file has the name that was found neither in the workspace nor in a registry. */
 async function withFileHint(thrown: unknown, name: string | undefined, { cwd, signal }: Context): Promise<unknown> {
-  if (!(thrown instanceof MlistError) || name === undefined || isFileLocation(name) || signal.aborted) return thrown;
+  if (!(thrown instanceof MlistError) || name === undefined || isLocalLocation(name) || signal.aborted) return thrown;
   const info = await stat(resolve(cwd, name)).catch(() => undefined);
   if (info?.isFile() !== true) return thrown;
   const hint = `A file has this name. To validate it, use ./${name}.`;

@@ -1,0 +1,68 @@
+import { MlistError } from '../errors/errors.ts';
+import { isDigestName, type Digest } from './digest.ts';
+import { formatReference, parseReference, withDefaultTag, type Reference } from './reference.ts';
+
+/**
+ * An image in a container engine on this machine or in another Docker context:
+ * `docker-daemon[@CONTEXT]:NAME[:TAG][@DIGEST]` · `podman:NAME[:TAG][@DIGEST]` · `docker-daemon:sha256:ID`.
+ * The prefixes are those of skopeo and buildah, and they win over registries that are called `podman` or `docker-daemon`.
+ */
+export interface EngineLocation {
+  readonly kind: EngineKind;
+  /** The Docker context; undefined for the engine that the docker CLI uses. */
+  readonly context?: string;
+  /** The image: its name, with the tag `latest` unless it has a tag or a digest, or its ID. */
+  readonly image: Reference | Digest;
+  /** A manifest in the image, such as that of one platform. */
+  readonly digest?: Digest;
+}
+
+export type EngineKind = 'docker-daemon' | 'podman';
+
+/** docker's own rule for the names of contexts. */
+const prefix = /^(docker-daemon|podman)(?:@([^:/]*))?:/;
+const contextName = /^[a-zA-Z0-9][a-zA-Z0-9_.+-]+$/;
+
+/** Whether a string starts with the prefix of an engine, such as `docker-daemon:` or `docker-daemon@desktop:`. */
+export function isEngineLocation(text: string): boolean {
+  return prefix.test(text);
+}
+
+/** @throws MlistError `ERR_MLIST_REFERENCE_INVALID` */
+export function parseEngineLocation(text: string): EngineLocation {
+  const [start = '', kind, context] = prefix.exec(text) ?? [];
+  const place = { kind: kind as EngineKind, ...(context === undefined ? {} : { context }) };
+  if (context !== undefined && kind === 'podman') throw invalid(text, 'podman has no contexts: set CONTAINER_HOST');
+  if (context !== undefined && !contextName.test(context)) throw invalid(text, 'the name of the context is invalid');
+  const rest = text.slice(start.length);
+  if (rest === '') throw invalid(text, 'it names no image');
+  if (rest.startsWith('//')) throw invalid(text, `write it as ${start}${rest.slice(2)}`);
+  const [name = '', digest, ...more] = rest.split('@');
+  if (isDigestName(name)) {
+    if (more.length > 0 || (digest !== undefined && !isDigestName(digest)))
+      throw invalid(text, 'the digest is invalid');
+    return { ...place, image: name, ...(digest === undefined ? {} : { digest }) };
+  }
+  const { digest: pinned, ...reference } = parseReference(rest);
+  // The digest alone names the image. With a tag, it names a manifest in the image that has the tag.
+  if (pinned === undefined || reference.tag === undefined)
+    return { ...place, image: withDefaultTag(parseReference(rest)) };
+  return { ...place, image: reference, digest: pinned };
+}
+
+export function formatEngineLocation({ kind, context, image, digest }: EngineLocation): string {
+  const engine = context === undefined ? kind : `${kind}@${context}`;
+  return `${engine}:${nameOfImage(image)}${digest === undefined ? '' : `@${digest}`}`;
+}
+
+/** The canonical name of an image of an engine, or its ID. */
+export function nameOfImage(image: EngineLocation['image']): string {
+  return typeof image === 'string' ? image : formatReference(image);
+}
+
+function invalid(text: string, reason: string): MlistError {
+  return new MlistError(
+    'ERR_MLIST_REFERENCE_INVALID',
+    `invalid location ${JSON.stringify(text.slice(0, 300))}: ${reason}`,
+  );
+}

@@ -1,0 +1,85 @@
+import { allOrErrors } from '../../async/settle.ts';
+import { Limiter } from '../../async/limiter.ts';
+import {
+  contentId,
+  contentSource,
+  isUnpushed,
+  platformOf,
+  sourceName,
+  type Draft,
+  type Entry,
+} from '../../draft/draft.ts';
+import { shortImageId } from '../../draft/entry-selection.ts';
+import { asMlistError, errorCode } from '../../errors/errors.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
+import { isInEngine } from '../../oci/location.ts';
+import { readImageManifest } from '../../schema/documents.ts';
+import { claimWarnings } from '../platform-claims.ts';
+import { entryGone } from '../publish/missing-entries.ts';
+import type { PublishContext } from '../publish/publish.ts';
+import { statedPlatform } from '../stated-platform.ts';
+
+/** Images of engines that keep no manifests: a push generates their manifests before it plans anything. */
+
+/** Each export is written to disk. */
+const EXPORTS_AT_ONCE = 2;
+
+type Options = Pick<PublishContext, 'stores' | 'signal' | 'onEvent'>;
+
+/**
+ * The draft with a manifest for each image. Images without one are exported by their ID.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if an image is gone from its engine, and the errors of the engines
+ */
+export async function generateManifests(draft: Draft, options: Options): Promise<Draft> {
+  if (!draft.entries.some(isUnpushed)) return draft;
+  const limiter = new Limiter(EXPORTS_AT_ONCE);
+  const entries = draft.entries.map((entry) =>
+    isUnpushed(entry) ? limiter.run(() => withManifest(entry, draft, options)) : Promise.resolve(entry),
+  );
+  return { ...draft, entries: await allOrErrors(entries, options.signal) };
+}
+
+async function withManifest(entry: Entry, draft: Draft, options: Options): Promise<Entry> {
+  const { stores, signal, onEvent } = options;
+  const source = contentSource(entry);
+  const store = await stores.source(source, { signal });
+  const { name } = await stores.resolveLocation(source, { signal }).catch((thrown: unknown) => {
+    throw errorCode(thrown) === 'ERR_MLIST_NOT_FOUND' ? entryGone(entry, draft, asMlistError(thrown)) : thrown;
+  });
+  await noteMovedName(entry, options);
+  const { descriptor, bytes } = await store.fetchManifest(name, { signal });
+  await stores.cache.put(bytes);
+  const { config } = readImageManifest(bytes, descriptor.mediaType, sourceName(entry));
+  // The description of an engine may lack the variant and the version, so the platform is that of the config.
+  const isGiven = entry.set?.os != null && entry.set.architecture != null;
+  const detected = await statedPlatform(config, sourceName(entry), () => store.fetchBlob(config, { signal }), isGiven);
+  const { mediaType, digest, size } = descriptor;
+  const complete = { ...entry, mediaType, digest, size, ...(detected === undefined ? {} : { detected }) };
+  for (const warning of claimWarnings(sourceName(entry), platformOf(complete), detected)) onEvent?.(warning);
+  return complete;
+}
+
+/** Notes that the name was given to another image, since the pinned one is pushed. */
+async function noteMovedName(entry: Entry, { stores, signal, onEvent }: Options): Promise<void> {
+  const { source } = entry;
+  if (!isInEngine(source) || typeof source.image === 'string') return;
+  const named = await ignoreNotFound(stores.engineImage(source).then((image) => image.describe({ signal })));
+  if (named?.id === contentId(entry)) return;
+  const now = named === undefined ? 'does not exist any more' : `is another image now (${shortImageId(named.id)})`;
+  const message = `${sourceName(entry)} ${now}; the image ${shortImageId(contentId(entry))} of the draft is pushed`;
+  onEvent?.({ type: 'note', message });
+}
+
+/** Copies what a push has recorded about images of engines to the entries that still have none of it. */
+export function withPushedManifests({ entries, ...draft }: Draft, pushed: Draft): Draft {
+  const known = new Map(
+    pushed.entries.filter(({ image }) => image !== undefined).map((entry) => [contentId(entry), entry]),
+  );
+  const completed = entries.map((entry) => {
+    const found = isUnpushed(entry) ? known.get(contentId(entry)) : undefined;
+    if (found === undefined) return entry;
+    const { mediaType, digest, size, detected } = found;
+    return { ...entry, mediaType, digest, size, ...(detected === undefined ? {} : { detected }) };
+  });
+  return { ...draft, entries: completed };
+}

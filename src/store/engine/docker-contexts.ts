@@ -1,0 +1,99 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorCode, MlistError } from '../../errors/errors.ts';
+import { isJsonObject, type Json } from '../../json/json.ts';
+import { readJson } from '../../json/parse.ts';
+import { createHash } from '../../oci/digest.ts';
+import type { EngineTls } from './engine-address.ts';
+
+/** Docker contexts, as `docker context` stores them in docker's configuration folder. */
+
+/** The name of the context that stands for DOCKER_HOST or the default socket. */
+export const DEFAULT_CONTEXT = 'default';
+
+export interface DockerContext {
+  /** The address of the engine. */
+  readonly host: string;
+  readonly tls?: EngineTls;
+}
+
+/** The context that `docker context use` has selected; undefined if there is none. */
+export async function currentContext(folder: string): Promise<string | undefined> {
+  const path = join(folder, 'config.json');
+  const name = memberOf(await readDocument(path), 'currentContext');
+  return typeof name === 'string' && name !== '' ? name : undefined;
+}
+
+/**
+ * Reads a context.
+ * @param origin - where the name of the context comes from, for errors
+ * @throws MlistError `ERR_MLIST_USAGE` if there is no such context, with the names of those that exist
+ */
+export async function readContext(folder: string, name: string, origin: string): Promise<DockerContext> {
+  const id = createHash('sha256').update(name).digest('hex');
+  const metadata = await readDocument(join(folder, 'contexts', 'meta', id, 'meta.json'));
+  if (metadata === undefined) throw await unknownContext(folder, name, origin);
+  const endpoint = memberOf(memberOf(metadata, 'Endpoints'), 'docker');
+  const host = memberOf(endpoint, 'Host');
+  if (typeof host !== 'string' || host === '') {
+    throw new MlistError('ERR_MLIST_USAGE', `the Docker context ${name} has no address of a Docker engine`);
+  }
+  const isVerified = memberOf(endpoint, 'SkipTLSVerify') !== true;
+  const tls = await readTls(join(folder, 'contexts', 'tls', id, 'docker'), isVerified);
+  return { host, ...(tls === undefined ? {} : { tls }) };
+}
+
+/** The names of all contexts, in alphabetical order. */
+export async function contextNames(folder: string): Promise<readonly string[]> {
+  const meta = join(folder, 'contexts', 'meta');
+  const entries = await readdir(meta).catch(() => []);
+  const names = entries.map(async (entry) =>
+    memberOf(await readDocument(join(meta, entry, 'meta.json')).catch(() => undefined), 'Name'),
+  );
+  const found = (await Promise.all(names)).filter((name) => typeof name === 'string');
+  return [DEFAULT_CONTEXT, ...found.filter((name) => name !== DEFAULT_CONTEXT).sort()];
+}
+
+/**
+ * The certificates in a folder: `ca.pem`, `cert.pem` and `key.pem`.
+ * @returns undefined if there are none, unless the verification is turned off
+ */
+export async function readTls(folder: string, isVerified: boolean): Promise<EngineTls | undefined> {
+  const [ca, cert, key] = await Promise.all(
+    ['ca.pem', 'cert.pem', 'key.pem'].map((name) => readIfThere(join(folder, name))),
+  );
+  if (ca === undefined && cert === undefined && key === undefined && isVerified) return undefined;
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    isVerified,
+  };
+}
+
+async function unknownContext(folder: string, name: string, origin: string): Promise<MlistError> {
+  const names = (await contextNames(folder)).join(', ');
+  return new MlistError('ERR_MLIST_USAGE', `there is no Docker context ${JSON.stringify(name)} (${origin})`, {
+    path: folder,
+    hint: `Available: ${names}.`,
+  });
+}
+
+async function readDocument(path: string): Promise<Json | undefined> {
+  const bytes = await readIfThere(path);
+  if (bytes === undefined || bytes.length === 0) return undefined;
+  const { value, problems } = readJson(bytes);
+  if (value !== undefined) return value;
+  throw new MlistError('ERR_MLIST_USAGE', `${path} is damaged: ${problems[0]?.message ?? 'it is not JSON'}`, { path });
+}
+
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  return readFile(path).catch((thrown: unknown) => {
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(thrown) ?? '')) return undefined;
+    throw thrown;
+  });
+}
+
+function memberOf(value: Json | undefined, name: string): Json | undefined {
+  return value !== undefined && isJsonObject(value) ? value[name] : undefined;
+}

@@ -1,0 +1,182 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { MlistError } from '../../errors/errors.ts';
+import type { Json } from '../../json/json.ts';
+import { readJson } from '../../json/parse.ts';
+import { waitFor, type ReportPending } from '../../async/pending.ts';
+import type { ContentOptions } from '../store.ts';
+import type { EngineAddress } from './engine-address.ts';
+import { connectTo } from './engine-connection.ts';
+import { connectionFailure, cutResponse, engineRefusal, silentEngine, type EngineStep } from './engine-error.ts';
+
+/** One request and its result, for `--debug`. */
+export interface EngineRequestEvent {
+  readonly type: 'request';
+  readonly method: string;
+  readonly url: string;
+  readonly status?: number | undefined;
+  readonly milliseconds: number;
+  readonly note?: string | undefined;
+}
+
+export interface EngineClientOptions {
+  /** Milliseconds without any data after which a request fails. */
+  readonly timeoutMs: number;
+  /** The environment of ssh. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly signal?: AbortSignal | undefined;
+  readonly waiting?: ReportPending | undefined;
+  readonly onRequest?: ((event: EngineRequestEvent) => void) | undefined;
+}
+
+export interface EngineRequest extends ContentOptions {
+  readonly step: EngineStep;
+  /** Without the version, such as `/images/json`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>> | undefined;
+  /** Milliseconds until the response begins. Default: the timeout of the client. */
+  readonly waitMs?: number | undefined;
+}
+
+/** Limit for answers in JSON. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+const MAX_ERROR_BYTES = 64 * 1024;
+
+/** Sends requests to the API of one engine. Each request has its own connection. */
+export class EngineClient {
+  readonly address: EngineAddress;
+  readonly #options: EngineClientOptions;
+
+  constructor(address: EngineAddress, options: EngineClientOptions) {
+    this.address = address;
+    this.#options = options;
+  }
+
+  /**
+   * Sends a GET request and reads its answer.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_UNAUTHORIZED`, `ERR_MLIST_REGISTRY`, `ERR_MLIST_NETWORK`,
+   *   `ERR_MLIST_TIMEOUT`
+   */
+  async json(request: EngineRequest): Promise<Json> {
+    const chunks: Uint8Array[] = [];
+    const reading = async (): Promise<void> => {
+      let length = 0;
+      for await (const chunk of this.stream(request)) {
+        length += chunk.length;
+        if (length > MAX_ANSWER_BYTES) throw this.#invalidAnswer(request, `it has more than ${MAX_ANSWER_BYTES} bytes`);
+        chunks.push(chunk);
+      }
+    };
+    await waitFor(this.#options.waiting, `${request.step.what} ${request.step.reference}`, reading());
+    const { value, problems } = readJson(Buffer.concat(chunks), { maxBytes: MAX_ANSWER_BYTES, maxValues: 1_000_000 });
+    if (value === undefined) throw this.#invalidAnswer(request, problems[0]?.message ?? 'it is not JSON');
+    return value;
+  }
+
+  /** Sends a GET request and streams the body of its response. The stream fails if the engine stops in the middle. */
+  async *stream(request: EngineRequest): AsyncGenerator<Uint8Array> {
+    const { step } = request;
+    const signals = [this.#options.signal, request.signal].filter((signal) => signal !== undefined);
+    const signal = AbortSignal.any(signals);
+    signal.throwIfAborted();
+    const idle = new IdleTimer(signal);
+    const target = targetOf(request);
+    const started = Date.now();
+    const connection = connectTo(this.address.host, this.#options.env);
+    const report = (status?: number, note?: string): void =>
+      this.#options.onRequest?.({
+        type: 'request',
+        method: 'GET',
+        url: this.address.text + target,
+        status,
+        note,
+        milliseconds: Date.now() - started,
+      });
+    try {
+      idle.restart(request.waitMs ?? this.#options.timeoutMs);
+      const response = await this.#send(target, idle.signal, connection.socket);
+      report(response.statusCode);
+      if (response.statusCode !== 200) throw await this.#refusal(request, response);
+      for await (const chunk of response as AsyncIterable<Uint8Array>) {
+        idle.stop();
+        yield chunk;
+        idle.restart(this.#options.timeoutMs);
+      }
+      if (!response.complete) throw cutResponse(step, this.address);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      if (idle.hasExpired) throw silentEngine(step, this.address, idle.milliseconds);
+      throw this.#failure(step, (await connection.reason?.()) ?? thrown, report);
+    } finally {
+      idle.stop();
+    }
+  }
+
+  #send(path: string, signal: AbortSignal, socket: Duplex): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      // The error of a missing socket is emitted before the request listens for it.
+      socket.once('error', reject);
+      const headers = { Host: 'docker', 'User-Agent': 'mlist', Accept: '*/*', Connection: 'close' };
+      httpRequest({ path, headers, signal, createConnection: () => socket })
+        .on('response', resolve)
+        .on('error', reject)
+        .end();
+    });
+  }
+
+  async #refusal({ step }: EngineRequest, response: IncomingMessage): Promise<MlistError> {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of response as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > MAX_ERROR_BYTES) break;
+    }
+    const body = Buffer.concat(chunks).subarray(0, MAX_ERROR_BYTES);
+    return engineRefusal(step, this.address, response.statusCode ?? 0, body);
+  }
+
+  #failure(step: EngineStep, thrown: unknown, report: (status?: number, note?: string) => void): unknown {
+    if (thrown instanceof MlistError) return thrown;
+    const { code, message } = thrown as NodeJS.ErrnoException;
+    if (code === 'ECONNRESET' && message === 'aborted') return cutResponse(step, this.address);
+    report(undefined, code ?? message);
+    return connectionFailure(step, this.address, thrown);
+  }
+
+  #invalidAnswer({ step }: EngineRequest, reason: string): MlistError {
+    const text = `cannot ${step.what} ${step.reference}: the answer of the engine is invalid: ${reason}`;
+    return new MlistError('ERR_MLIST_REGISTRY', text, { reference: step.reference });
+  }
+}
+
+function targetOf({ path, query = {} }: EngineRequest): string {
+  const parameters = new URLSearchParams(query).toString();
+  return parameters === '' ? path : `${path}?${parameters}`;
+}
+
+/** Aborts a request after a time without data. */
+class IdleTimer {
+  readonly #controller = new AbortController();
+  readonly signal: AbortSignal;
+  milliseconds = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(signal: AbortSignal) {
+    this.signal = AbortSignal.any([signal, this.#controller.signal]);
+  }
+
+  get hasExpired(): boolean {
+    return this.#controller.signal.aborted;
+  }
+
+  restart(milliseconds: number): void {
+    this.stop();
+    this.milliseconds = milliseconds;
+    this.#timer = setTimeout(() => this.#controller.abort(), milliseconds);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process';
+import { connect as connectSocket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
+import { foreignMessage } from '../../errors/foreign-error.ts';
+import type { EngineHost } from './engine-address.ts';
+
+export interface EngineConnection {
+  /** Errors are emitted on it. */
+  readonly socket: Duplex;
+  /** Why a broken connection has failed, if something else than the socket knows it. */
+  readonly reason?: () => Promise<Error | undefined>;
+}
+
+/**
+ * Opens one connection to an engine.
+ * @param env - the environment of ssh
+ */
+export function connectTo(host: EngineHost, env: NodeJS.ProcessEnv): EngineConnection {
+  switch (host.type) {
+    case 'socket':
+      return { socket: connectSocket({ path: host.path }) };
+    case 'tcp':
+      return {
+        socket: host.tls === undefined ? connectSocket({ host: host.host, port: host.port }) : connectWithTls(host),
+      };
+    case 'ssh':
+      return connectThroughSsh(host.arguments, env);
+  }
+}
+
+function connectWithTls({ host, port, tls }: Extract<EngineHost, { type: 'tcp' }>): Duplex {
+  const isName = !/^[\d.]+$|:/.test(host);
+  return connectTls({
+    host,
+    port,
+    ca: tls?.ca,
+    cert: tls?.cert,
+    key: tls?.key,
+    rejectUnauthorized: tls?.isVerified ?? true,
+    ...(isName ? { servername: host } : {}),
+  });
+}
+
+/** The length of ssh's own messages that an error quotes. */
+const MAX_MESSAGE = 2000;
+
+/** ssh failed; the message is what it printed. */
+export class SshError extends Error {
+  override readonly name = 'SshError';
+}
+
+/** A connection through `ssh HOST docker system dial-stdio`. The process ends with the connection. */
+function connectThroughSsh(sshArguments: readonly string[], env: NodeJS.ProcessEnv): EngineConnection {
+  const child = spawn('ssh', sshArguments, { env, stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
+  let printed = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    printed = (printed + text).slice(0, MAX_MESSAGE);
+  });
+  const ended = new Promise<Error | undefined>((resolve) => {
+    child.on('error', (error) => resolve(new SshError(`it cannot be run: ${foreignMessage(error)}`)));
+    child.on('close', (code) => {
+      resolve(
+        code === 0 || code === null ? undefined : new SshError(printed.trim() || `it ended with exit code ${code}`),
+      );
+    });
+  });
+  const socket = Duplex.from({ readable: child.stdout, writable: child.stdin });
+  void ended.then((error) => error && socket.destroy(error));
+  socket.on('close', () => child.kill());
+  return { socket, reason: () => ended };
+}

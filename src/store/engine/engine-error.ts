@@ -1,0 +1,100 @@
+import { errorCode, errorMessage, MlistError } from '../../errors/errors.ts';
+import { isJsonObject } from '../../json/json.ts';
+import { readJson } from '../../json/parse.ts';
+import type { EngineAddress } from './engine-address.ts';
+import { SshError } from './engine-connection.ts';
+
+/** Creates the errors for failed requests to engines. The error codes are those of requests to registries. */
+
+/** What a request is for: `read docker.io/library/app:latest`. */
+export interface EngineStep {
+  readonly what: string;
+  /** The location of the image, or the engine. */
+  readonly reference: string;
+}
+
+/** The error for a response with a status other than 200. */
+export function engineRefusal(step: EngineStep, address: EngineAddress, status: number, body: Uint8Array): MlistError {
+  const reported = messageIn(body);
+  const facts = [`HTTP ${status}`, reported].filter((fact) => fact !== '').join(', ');
+  const { code, reason } = explain(status);
+  const text = `cannot ${step.what} ${step.reference}: ${nameOf(address)} ${reason} (${facts})`;
+  return new MlistError(code, text, {
+    reference: step.reference,
+    status,
+    diagnostics: reported === '' ? [] : [{ code: '', message: reported }],
+  });
+}
+
+function explain(status: number): { readonly code: MlistError['code']; readonly reason: string } {
+  if (status === 404) return { code: 'ERR_MLIST_NOT_FOUND', reason: 'does not have it' };
+  if (status === 401 || status === 403) return { code: 'ERR_MLIST_UNAUTHORIZED', reason: 'denies access' };
+  if (status < 400) return { code: 'ERR_MLIST_REGISTRY', reason: 'does not answer as an engine does' };
+  return { code: 'ERR_MLIST_REGISTRY', reason: status < 500 ? 'refuses the request' : 'reports an error' };
+}
+
+/** The length of an engine's message that is quoted. */
+const MAX_MESSAGE = 500;
+
+/** The message of an error: `{"message"}`. podman adds `cause` and `response`, which say the same. */
+function messageIn(body: Uint8Array): string {
+  const { value } = readJson(body);
+  const message = isJsonObject(value) ? value['message'] : undefined;
+  return typeof message === 'string' ? message.trim().slice(0, MAX_MESSAGE) : '';
+}
+
+/** The error for a request that got no complete response. */
+export function connectionFailure(step: EngineStep, address: EngineAddress, thrown: unknown): MlistError {
+  if (thrown instanceof MlistError) return thrown;
+  const code = errorCode(thrown) ?? '';
+  const task = `cannot ${step.what} ${step.reference}`;
+  const facts = { reference: step.reference, cause: thrown };
+  if (code === 'EACCES' || code === 'EPERM') {
+    const message = `${task}: permission denied for ${nameOf(address)}`;
+    return new MlistError('ERR_MLIST_UNAUTHORIZED', message, { ...facts, hint: permissionHint(address) });
+  }
+  if (['ENOENT', 'ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH'].includes(code)) {
+    return new MlistError('ERR_MLIST_NETWORK', `${task}: ${nameOf(address)} cannot be reached (${code})`, {
+      ...facts,
+      hint: `Check that it is running. Its address is from ${address.origin}.`,
+    });
+  }
+  const reason =
+    thrown instanceof SshError ? `ssh failed: ${errorMessage(thrown)}` : reasonOf(code, errorMessage(thrown));
+  return new MlistError('ERR_MLIST_NETWORK', `${task}: ${nameOf(address)}: ${reason}`, facts);
+}
+
+function reasonOf(code: string, message: string): string {
+  return code === 'ECONNRESET' || code === 'EPIPE' ? `the engine closed the connection (${code})` : message;
+}
+
+/** The error for a response that ended before it was complete. */
+export function cutResponse({ what, reference }: EngineStep, address: EngineAddress): MlistError {
+  return new MlistError('ERR_MLIST_NETWORK', `cannot ${what} ${reference}: ${nameOf(address)} stopped in the middle`, {
+    reference,
+    hint: 'The engine may have been stopped, or its disk may be full. Its log gives the reason.',
+  });
+}
+
+export function silentEngine(
+  { what, reference }: EngineStep,
+  address: EngineAddress,
+  milliseconds: number,
+): MlistError {
+  const text = `cannot ${what} ${reference}: ${nameOf(address)} sent nothing for ${milliseconds / 1000} s`;
+  return new MlistError('ERR_MLIST_TIMEOUT', text, { reference });
+}
+
+/** `the Docker engine at unix:///var/run/docker.sock` */
+export function nameOf({ kind, text }: EngineAddress): string {
+  return `${kind === 'podman' ? 'podman' : 'the Docker engine'} at ${text}`;
+}
+
+function permissionHint({ kind, origin }: EngineAddress): string {
+  if (kind === 'podman')
+    return 'Use the socket of your own user: unset CONTAINER_HOST, or start podman.socket as this user.';
+  return (
+    `Add your user to the group "docker" and log in again, or use an engine of your own: ` +
+    `docker-daemon@rootless:NAME names the context of a rootless engine. The address is from ${origin}.`
+  );
+}

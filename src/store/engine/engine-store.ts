@@ -1,0 +1,129 @@
+import { MlistError } from '../../errors/errors.ts';
+import { formatEngineLocation, type EngineLocation } from '../../oci/engine-location.ts';
+import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
+import { isDigestName, type Digest } from '../../oci/digest.ts';
+import { childrenIn, readDocument } from '../../oci/children.ts';
+import {
+  contentReference,
+  type ContentOptions,
+  type ContentReader,
+  type FetchOptions,
+  type LocalStore,
+  type ManifestContent,
+  type TagOrDigest,
+} from '../store.ts';
+import type { EngineImage } from './engine-image.ts';
+import type { Engine } from './engine.ts';
+import { ImageExports } from './image-exports.ts';
+
+/**
+ * One image of a container engine as a content store. The containerd store has manifests, which are read as they are. The
+ * classic store and podman have none: a manifest is generated from an export, as for a docker archive. The engine is
+ * contacted when content is needed.
+ */
+export class EngineStore implements ContentReader, LocalStore {
+  readonly location: string;
+  readonly #image: EngineLocation;
+  readonly #open: () => Promise<Engine>;
+  readonly #signal: AbortSignal | undefined;
+  #exports: Promise<ImageExports> | undefined;
+
+  /** @param image - a location without a digest beside the name */
+  constructor(image: EngineLocation, open: () => Promise<Engine>, signal: AbortSignal | undefined) {
+    this.location = formatEngineLocation(image);
+    this.#image = image;
+    this.#open = open;
+    this.#signal = signal;
+  }
+
+  /** The engine's description of the image. */
+  async describe(options: ContentOptions = {}): Promise<EngineImage> {
+    return (await this.#open()).inspect(this.#image, options);
+  }
+
+  /** The digest of the index or manifest of the image. For engines without manifests, the image is exported. */
+  async rootDigest(options: ContentOptions = {}): Promise<Digest> {
+    const { root } = await this.describe(options);
+    return root?.digest ?? (await this.#savedDescriptor()).digest;
+  }
+
+  async resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
+    return minimalDescriptor((await this.fetchManifest(name, options)).descriptor);
+  }
+
+  async fetchManifest(name: TagOrDigest, options: FetchOptions = {}): Promise<ManifestContent> {
+    const image = await this.describe(options);
+    const exports = await this.#exported();
+    if (image.root === undefined) return (await exports.saved()).fetchManifest(name, options);
+    const digest = isDigestName(name) ? name : image.root.digest;
+    if (isUnavailable(image, digest)) throw this.#notFound(digest);
+    const archive = digest === image.root.digest ? await exports.whole() : await exports.withManifest(digest);
+    return archive.fetchManifest(digest, options);
+  }
+
+  async fetchBlob(descriptor: Descriptor, options: ContentOptions = {}): Promise<Uint8Array> {
+    return (await this.#archiveWith(descriptor.digest, options)).fetchBlob(descriptor, options);
+  }
+
+  async *readBlob(descriptor: Descriptor, options: ContentOptions = {}): AsyncGenerator<Uint8Array> {
+    yield* (await this.#archiveWith(descriptor.digest, options)).readBlob(descriptor, options);
+  }
+
+  async storedSize(digest: Digest): Promise<number | undefined> {
+    const image = await this.describe();
+    if (image.root === undefined) return this.#savedSize(digest);
+    if (isUnavailable(image, digest)) return undefined;
+    const part = image.parts.find(({ descriptor }) => descriptor.digest === digest);
+    if (part !== undefined) return part.descriptor.size;
+    return (await (await this.#exported()).withBlob(digest)).storedSize(digest);
+  }
+
+  async close(): Promise<void> {
+    await (await this.#exports?.catch(() => undefined))?.close();
+  }
+
+  async #archiveWith(digest: Digest, options: ContentOptions): Promise<ContentReader> {
+    const { root } = await this.describe(options);
+    const exports = await this.#exported();
+    return root === undefined ? exports.saved() : exports.withBlob(digest);
+  }
+
+  #exported(): Promise<ImageExports> {
+    const create = async (): Promise<ImageExports> => {
+      const engine = await this.#open();
+      return new ImageExports(engine, await engine.inspect(this.#image), this.location, { signal: this.#signal });
+    };
+    this.#exports ??= create();
+    return this.#exports;
+  }
+
+  /** The generated manifest of an engine without manifests. */
+  async #savedDescriptor(): Promise<Descriptor> {
+    return (await (await (await this.#exported()).saved()).resolveRef()).descriptor;
+  }
+
+  async #savedSize(digest: Digest): Promise<number | undefined> {
+    const archive = await (await this.#exported()).saved();
+    const { descriptor } = await archive.resolveRef();
+    if (descriptor.digest === digest) return descriptor.size;
+    const { bytes } = await archive.fetchManifest(descriptor.digest);
+    const { blobs } = childrenIn(readDocument(bytes), descriptor.mediaType);
+    return blobs.find((blob) => blob.digest === digest)?.size;
+  }
+
+  #notFound(digest: Digest): MlistError {
+    const reference = contentReference(this.location, digest);
+    return new MlistError(
+      'ERR_MLIST_NOT_FOUND',
+      `${reference} is not in the engine: it was not pulled or built there`,
+      {
+        reference,
+      },
+    );
+  }
+}
+
+/** Whether the index lists a manifest that the engine does not have. */
+function isUnavailable({ parts }: EngineImage, digest: Digest): boolean {
+  return parts.some(({ descriptor, isAvailable }) => descriptor.digest === digest && !isAvailable);
+}

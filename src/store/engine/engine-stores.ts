@@ -1,0 +1,41 @@
+import { getOrCreate } from '../../async/single-flight.ts';
+import { formatEngineLocation, type EngineLocation } from '../../oci/engine-location.ts';
+import { storeName } from '../../oci/location.ts';
+import { EngineClient, type EngineClientOptions } from './engine-client.ts';
+import { EngineStore } from './engine-store.ts';
+import { Engine } from './engine.ts';
+import { findEngine, type EngineEnvironment } from './find-engine.ts';
+
+export interface EngineStoresOptions extends EngineClientOptions {
+  readonly environment: EngineEnvironment;
+}
+
+/** The engines and images that a command reads. Each engine is found once, and each image is exported once. */
+export class EngineStores {
+  readonly #options: EngineStoresOptions;
+  readonly #engines = new Map<string, Promise<Engine>>();
+  readonly #stores = new Map<string, EngineStore>();
+
+  constructor(options: EngineStoresOptions) {
+    this.#options = options;
+  }
+
+  /** The store of the image in a location. The engine is contacted when content is read. */
+  store({ kind, context, image: named }: EngineLocation): EngineStore {
+    const image = { kind, image: named, ...(context === undefined ? {} : { context }) };
+    const create = () => new EngineStore(image, () => this.engine(image), this.#options.signal);
+    return getOrCreate(this.#stores, formatEngineLocation(image), create);
+  }
+
+  /** @throws MlistError as `findEngine` */
+  engine(location: EngineLocation): Promise<Engine> {
+    return getOrCreate(this.#engines, storeName(location), async () => {
+      const address = await findEngine(location.kind, location.context, this.#options.environment);
+      return new Engine(new EngineClient(address, this.#options));
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#stores.values()].map((store) => store.close()));
+  }
+}

@@ -1,0 +1,152 @@
+import { getOrCreate } from '../../async/single-flight.ts';
+import { MlistError } from '../../errors/errors.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
+import { isJsonObject, type Json } from '../../json/json.ts';
+import { nameOfImage, type EngineLocation } from '../../oci/engine-location.ts';
+import { formatLocation } from '../../oci/location.ts';
+import type { Platform } from '../../oci/platform/platform.ts';
+import { familiarReference, formatReference } from '../../oci/reference.ts';
+import type { ContentOptions } from '../store.ts';
+import type { EngineClient } from './engine-client.ts';
+import { nameOf } from './engine-error.ts';
+import { parseEngineImage, type EngineImage } from './engine-image.ts';
+
+/** The newest version of Docker's API that mlist knows, and the first one that lists the manifests of an image. */
+const KNOWN_API = [1, 51] as const;
+const MANIFESTS_API = [1, 48] as const;
+
+/** An export may take long to begin: the classic store and podman write the whole image to their disk first. */
+const EXPORT_WAIT_MS = 15 * 60 * 1000;
+
+type ApiVersion = readonly [number, number];
+
+interface EngineFacts {
+  readonly api: ApiVersion;
+  /** Whether the engine has the containerd store. Undefined if the description of an image shows it. */
+  readonly keepsManifests: boolean;
+}
+
+/** One container engine: its images, and exports of them. */
+export class Engine {
+  readonly #client: EngineClient;
+  #facts: Promise<EngineFacts> | undefined;
+  readonly #images = new Map<string, Promise<EngineImage>>();
+
+  constructor(client: EngineClient) {
+    this.#client = client;
+  }
+
+  /** `the Docker engine at unix:///var/run/docker.sock` */
+  get name(): string {
+    return nameOf(this.#client.address);
+  }
+
+  /**
+   * Describes an image. Each image is looked up once.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`, and the errors of the client
+   */
+  inspect(location: EngineLocation, options: ContentOptions = {}): Promise<EngineImage> {
+    const key = nameOfImage(location.image);
+    return getOrCreate(this.#images, key, () => {
+      const found = this.#inspect(location, options);
+      found.catch(() => this.#images.delete(key));
+      return found;
+    });
+  }
+
+  async #inspect(location: EngineLocation, options: ContentOptions): Promise<EngineImage> {
+    const { image } = location;
+    const reference = formatLocation(location);
+    if (location.kind === 'podman' && typeof image !== 'string' && image.domain === 'docker.io') {
+      const found = await ignoreNotFound(this.#describe(formatReference(image), reference, options));
+      if (found !== undefined) return found;
+      // podman stores images that it builds under localhost/, and looks there for short names.
+      return this.#describe(`localhost/${familiarReference(image)}`, reference, options);
+    }
+    return this.#describe(nameOfImage(image), reference, options);
+  }
+
+  async #describe(name: string, reference: string, { signal }: ContentOptions): Promise<EngineImage> {
+    const { api, keepsManifests } = await this.#negotiate(reference);
+    const query = isAtLeast(api, MANIFESTS_API) ? { manifests: '1' } : undefined;
+    const step = { what: 'find', reference };
+    const value = await this.#client.json({ step, path: `${prefix(api)}/images/${name}/json`, query, signal });
+    const image = parseEngineImage(value, keepsManifests);
+    if (image !== undefined) return image;
+    throw new MlistError('ERR_MLIST_REGISTRY', `${this.name} describes ${reference} in a form that is not known`, {
+      reference,
+    });
+  }
+
+  /**
+   * Streams a tar archive of an image. The stream fails if the engine stops in the middle.
+   * @param platform - export only the image for this platform; ignored by engines that cannot choose
+   */
+  async *export(image: EngineImage, reference: string, options: ExportOptions = {}): AsyncGenerator<Uint8Array> {
+    const { platform, signal } = options;
+    const { api } = await this.#negotiate(reference);
+    const choice = platform === undefined ? {} : { platform: JSON.stringify(platform) };
+    const query = { names: image.id, ...choice };
+    const step = { what: 'export', reference };
+    yield* this.#client.stream({ step, path: `${prefix(api)}/images/get`, query, waitMs: EXPORT_WAIT_MS, signal });
+  }
+
+  /** The names of all images. */
+  async names({ signal }: ContentOptions = {}): Promise<readonly string[]> {
+    const step = { what: 'list the images of', reference: this.name };
+    const { api } = await this.#negotiate(this.name);
+    const value = await this.#client.json({ step, path: `${prefix(api)}/images/json`, signal });
+    const images = Array.isArray(value) ? (value as readonly Json[]).filter(isJsonObject) : [];
+    return images.flatMap(({ RepoTags }) =>
+      Array.isArray(RepoTags) ? (RepoTags as readonly Json[]).filter((tag) => typeof tag === 'string') : [],
+    );
+  }
+
+  #negotiate(reference: string): Promise<EngineFacts> {
+    this.#facts ??= this.#readFacts(reference).catch((thrown: unknown) => {
+      this.#facts = undefined;
+      throw thrown;
+    });
+    return this.#facts;
+  }
+
+  /** Chooses the newest version of the API that both sides know. */
+  async #readFacts(reference: string): Promise<EngineFacts> {
+    const step = { what: 'reach the engine for', reference };
+    const value = await this.#client.json({ step, path: '/version' });
+    const answer = isJsonObject(value) ? value : {};
+    const newest = versionOf(answer['ApiVersion']);
+    if (newest === undefined)
+      throw new MlistError('ERR_MLIST_REGISTRY', `${this.name} does not answer as an engine does`);
+    const oldest = versionOf(answer['MinAPIVersion']) ?? newest;
+    const known = isAtLeast(newest, KNOWN_API) ? KNOWN_API : newest;
+    const api = isAtLeast(known, oldest) ? known : oldest;
+    // Since API 1.48, the description of an image contains its manifest if the engine keeps it.
+    const keepsManifests = !isAtLeast(api, MANIFESTS_API) && (await this.#hasContainerdStore(api, reference));
+    return { api, keepsManifests };
+  }
+
+  async #hasContainerdStore(api: ApiVersion, reference: string): Promise<boolean> {
+    const step = { what: 'read the image store of the engine for', reference };
+    const value = await this.#client.json({ step, path: `${prefix(api)}/info` });
+    const status = isJsonObject(value) ? value['DriverStatus'] : undefined;
+    return JSON.stringify(status ?? []).includes('"io.containerd.snapshotter.v1"');
+  }
+}
+
+export interface ExportOptions extends ContentOptions {
+  readonly platform?: Platform | undefined;
+}
+
+function prefix([major, minor]: ApiVersion): string {
+  return `/v${major}.${minor}`;
+}
+
+function versionOf(value: Json | undefined): ApiVersion | undefined {
+  const [, major, minor] = typeof value === 'string' ? (/^(\d{1,4})\.(\d{1,4})$/.exec(value) ?? []) : [];
+  return major === undefined || minor === undefined ? undefined : [Number(major), Number(minor)];
+}
+
+function isAtLeast([major, minor]: ApiVersion, [wantedMajor, wantedMinor]: ApiVersion): boolean {
+  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+}

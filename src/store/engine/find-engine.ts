@@ -1,0 +1,104 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MlistError } from '../../errors/errors.ts';
+import type { EngineKind } from '../../oci/engine-location.ts';
+import { currentContext, DEFAULT_CONTEXT, readContext, readTls } from './docker-contexts.ts';
+import { parseAddress, type EngineAddress } from './engine-address.ts';
+
+/** Finds the engine that the docker or podman command would use. */
+
+export interface EngineEnvironment {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly home: string;
+  readonly platform: NodeJS.Platform;
+  readonly uid?: number | undefined;
+}
+
+/**
+ * @param context - the Docker context that the location names
+ * @throws MlistError `ERR_MLIST_USAGE` for an invalid address or an unknown context, `ERR_MLIST_NETWORK` if there is no engine
+ */
+export async function findEngine(
+  kind: EngineKind,
+  context: string | undefined,
+  environment: EngineEnvironment,
+): Promise<EngineAddress> {
+  return kind === 'podman' ? findPodman(environment) : findDocker(context, environment);
+}
+
+/** DOCKER_HOST takes precedence over DOCKER_CONTEXT, and that over the context that `docker context use` has selected. */
+async function findDocker(named: string | undefined, environment: EngineEnvironment): Promise<EngineAddress> {
+  const folder = configFolder(environment);
+  const host = value(environment, 'DOCKER_HOST');
+  if (named === undefined && host !== undefined) return dockerHost(host, folder, environment);
+  const variable = value(environment, 'DOCKER_CONTEXT');
+  const context = named ?? variable ?? (await currentContext(folder)) ?? DEFAULT_CONTEXT;
+  if (context === DEFAULT_CONTEXT)
+    return host === undefined ? defaultDocker(environment) : dockerHost(host, folder, environment);
+  const from =
+    named !== undefined ? 'named in the location' : variable !== undefined ? 'DOCKER_CONTEXT' : 'the current one';
+  const { host: address, tls } = await readContext(folder, context, from);
+  return parseAddress(address, { kind: 'docker-daemon', origin: `the Docker context ${context}`, tls });
+}
+
+/** The folder of docker's configuration. */
+export function configFolder(environment: EngineEnvironment): string {
+  return value(environment, 'DOCKER_CONFIG') ?? join(environment.home, '.docker');
+}
+
+async function dockerHost(host: string, folder: string, environment: EngineEnvironment): Promise<EngineAddress> {
+  const isVerified = value(environment, 'DOCKER_TLS_VERIFY') !== undefined;
+  const usesTls = isVerified || value(environment, 'DOCKER_TLS') !== undefined;
+  const certificates = value(environment, 'DOCKER_CERT_PATH') ?? folder;
+  const tls = usesTls ? ((await readTls(certificates, isVerified)) ?? { isVerified }) : undefined;
+  return parseAddress(host, { kind: 'docker-daemon', origin: 'DOCKER_HOST', tls });
+}
+
+/** The default socket, the one of a rootless engine, or that of Docker Desktop. */
+async function defaultDocker(environment: EngineEnvironment): Promise<EngineAddress> {
+  if (environment.platform === 'win32') return socket('docker-daemon', '//./pipe/docker_engine', 'npipe');
+  const runtime = value(environment, 'XDG_RUNTIME_DIR');
+  return firstSocket('docker-daemon', [
+    '/var/run/docker.sock',
+    ...(runtime === undefined ? [] : [join(runtime, 'docker.sock')]),
+    join(environment.home, '.docker/run/docker.sock'),
+  ]);
+}
+
+async function findPodman(environment: EngineEnvironment): Promise<EngineAddress> {
+  const host = value(environment, 'CONTAINER_HOST');
+  if (host !== undefined) return parseAddress(host, { kind: 'podman', origin: 'CONTAINER_HOST' });
+  const runtime = value(environment, 'XDG_RUNTIME_DIR');
+  const own = runtime === undefined ? [] : [join(runtime, 'podman/podman.sock')];
+  const system = ['/run/podman/podman.sock'];
+  return firstSocket('podman', environment.uid === 0 ? [...system, ...own] : [...own, ...system]);
+}
+
+async function firstSocket(kind: EngineKind, paths: readonly string[]): Promise<EngineAddress> {
+  for (const path of paths) {
+    // A socket in a folder without permission may exist: connecting to it reports the reason.
+    const isThere = await stat(path).then(
+      () => true,
+      (thrown: unknown) => (thrown as NodeJS.ErrnoException).code === 'EACCES',
+    );
+    if (isThere) return socket(kind, path);
+  }
+  const [program, variable] =
+    kind === 'podman' ? ['podman service', 'CONTAINER_HOST'] : ['Docker engine', 'DOCKER_HOST'];
+  const hint =
+    kind === 'podman'
+      ? `Start it with "systemctl --user start podman.socket" or "podman system service", or set ${variable}.`
+      : `Start it, set ${variable}, or name a context: docker-daemon@CONTEXT:NAME.`;
+  throw new MlistError('ERR_MLIST_NETWORK', `no ${program} is running here: there is no socket ${paths.join(' or ')}`, {
+    hint,
+  });
+}
+
+function socket(kind: EngineKind, path: string, scheme = 'unix'): EngineAddress {
+  return parseAddress(`${scheme}://${path}`, { kind, origin: 'the default socket' });
+}
+
+/** An empty variable counts as unset. */
+function value({ env }: EngineEnvironment, name: string): string | undefined {
+  return env[name] === '' ? undefined : env[name];
+}

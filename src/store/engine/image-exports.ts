@@ -1,0 +1,138 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { MlistError } from '../../errors/errors.ts';
+import { isAttestation } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { DockerArchive, openDockerArchive } from '../archive/docker-archive.ts';
+import { OciArchive } from '../archive/oci-archive.ts';
+import type { OpenOptions } from '../archive/tar/tar-file.ts';
+import type { ContentOptions } from '../store.ts';
+import type { EngineImage, EnginePart } from './engine-image.ts';
+import type { Engine, ExportOptions } from './engine.ts';
+import { writeExport } from './export-file.ts';
+
+/** Manifests that are requested within this time are exported together. */
+const BATCH_MS = 20;
+
+/** What an export has beside the content of an image: the headers of the tar, its lists, and the indexes. */
+const OVERHEAD_BYTES = 64 * 1024 * 1024;
+
+/** Manifests that are requested together. */
+interface Batch {
+  readonly wanted: Set<Digest>;
+  /** Whether only one was requested. */
+  readonly isSingle: Promise<boolean>;
+}
+
+/** The exports of one image. Each part is exported once, and only what is needed is exported. */
+export class ImageExports {
+  readonly #engine: Engine;
+  readonly #image: EngineImage;
+  readonly #reference: string;
+  readonly #options: ContentOptions;
+  #whole: Promise<OciArchive> | undefined;
+  #saved: Promise<DockerArchive> | undefined;
+  /** Exports of one platform, by the digest of its manifest. */
+  readonly #parts = new Map<Digest, Promise<OciArchive>>();
+  #batch: Batch | undefined;
+  readonly #removals: (() => Promise<void>)[] = [];
+
+  constructor(engine: Engine, image: EngineImage, reference: string, options: ContentOptions) {
+    this.#engine = engine;
+    this.#image = image;
+    this.#reference = reference;
+    this.#options = options;
+  }
+
+  /** The whole image of a containerd store. */
+  whole(): Promise<OciArchive> {
+    this.#whole ??= this.#openLayout();
+    return this.#whole;
+  }
+
+  /** An image of a classic store or podman, in the format of `docker save`. */
+  saved(): Promise<DockerArchive> {
+    this.#saved ??= this.#openSaved();
+    return this.#saved;
+  }
+
+  /** An export that has this manifest. If only one of several platforms is needed, the others are not exported. */
+  async withManifest(digest: Digest): Promise<OciArchive> {
+    const exported = this.#whole ?? this.#parts.get(digest);
+    if (exported !== undefined) return exported;
+    const part = this.#separatePart(digest);
+    if (part === undefined) return this.whole();
+    this.#batch ??= this.#startBatch();
+    this.#batch.wanted.add(digest);
+    if (!(await this.#batch.isSingle)) return this.whole();
+    const opening = this.#parts.get(digest) ?? this.#openLayout({ platform: part.descriptor.platform });
+    this.#parts.set(digest, opening);
+    return opening;
+  }
+
+  /** An export that has this blob. Blobs are read after the manifest that names them, so it usually exists. */
+  async withBlob(digest: Digest): Promise<OciArchive> {
+    for (const opening of [this.#whole, ...this.#parts.values()]) {
+      const archive = await opening?.catch(() => undefined);
+      if (archive !== undefined && (await archive.storedSize(digest)) !== undefined) return archive;
+    }
+    return this.whole();
+  }
+
+  /** Closes and removes all exports. */
+  async close(): Promise<void> {
+    const opened = [this.#whole, this.#saved, ...this.#parts.values()].filter((opening) => opening !== undefined);
+    await Promise.all(opened.map((opening) => opening.then((archive) => archive.close()).catch(() => undefined)));
+    await Promise.all(this.#removals.map((remove) => remove().catch(() => undefined)));
+  }
+
+  #startBatch(): Batch {
+    const wanted = new Set<Digest>();
+    const isSingle = delay(BATCH_MS).then(() => {
+      this.#batch = undefined;
+      return wanted.size === 1;
+    });
+    return { wanted, isSingle };
+  }
+
+  /** The part that can be exported without the others: the only image for its platform, beside other available images. */
+  #separatePart(digest: Digest): EnginePart | undefined {
+    const images = this.#image.parts.filter(({ descriptor, isAvailable }) => isAvailable && !isAttestation(descriptor));
+    const part = images.find(({ descriptor }) => descriptor.digest === digest);
+    if (part?.descriptor.platform === undefined || images.length < 2) return undefined;
+    const platform = JSON.stringify(part.descriptor.platform);
+    return images.every((one) => one === part || JSON.stringify(one.descriptor.platform) !== platform)
+      ? part
+      : undefined;
+  }
+
+  async #openLayout(options: Pick<ExportOptions, 'platform'> = {}): Promise<OciArchive> {
+    const { path, ...file } = await this.#write(options);
+    return OciArchive.open(path, file);
+  }
+
+  async #openSaved(): Promise<DockerArchive> {
+    const { path, ...file } = await this.#write({});
+    const archive = await openDockerArchive(path, file);
+    if (archive instanceof DockerArchive) return archive;
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${file.name} contains no list of images`, {
+      reference: this.#reference,
+    });
+  }
+
+  async #write(options: Pick<ExportOptions, 'platform'>): Promise<OpenOptions & { readonly path: string }> {
+    const { signal } = this.#options;
+    const reference = this.#reference;
+    const chunks = this.#engine.export(this.#image, reference, { ...options, signal });
+    const { path, remove } = await writeExport(chunks, { reference, maxBytes: maxBytesOf(this.#image), signal });
+    this.#removals.push(remove);
+    // An open file is removed at once, so that it does not remain if the process is killed. Windows cannot do that.
+    const onHeld = () => remove().catch(() => undefined);
+    return { path, name: reference, location: reference, signal, onHeld };
+  }
+}
+
+/** The most bytes that an export can have. Only the containerd store states what its content adds up to. */
+function maxBytesOf({ parts }: EngineImage): number {
+  const content = parts.reduce((sum, { contentBytes }) => sum + contentBytes, 0);
+  return content === 0 ? Infinity : content + OVERHEAD_BYTES;
+}

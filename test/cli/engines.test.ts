@@ -1,0 +1,356 @@
+import { once } from 'node:events';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
+import { cleanup } from '../support/cleanup.ts';
+import { CliHarness, temporaryFolder } from '../support/cli-harness.ts';
+import { makeImage } from '../support/images.ts';
+import {
+  containerdImage,
+  containerdIndex,
+  json,
+  savedImage,
+  startEngine,
+  type ScriptedEngine,
+} from '../support/scripted-engine.ts';
+
+/** Images of container engines as sources, on scripted engines. test/integration/engines.test.ts has the real ones. */
+
+const amd64 = { ...makeImage({ salt: 'engine-amd64', kind: 'oci' }), platform: 'linux/amd64' };
+const arm64 = {
+  ...makeImage({ salt: 'engine-arm64', kind: 'oci', platform: { architecture: 'arm64', os: 'linux' } }),
+  platform: 'linux/arm64',
+};
+const both = containerdIndex([amd64, arm64]);
+const sparse = containerdIndex([amd64, { ...arm64, isMissing: true }]);
+
+let registry: RunningRegistry;
+beforeEach(async () => {
+  registry = await startRegistry();
+});
+afterEach(() => registry.close());
+
+const at = (name: string) => `${registry.host}/team/${name}`;
+
+/** The export requests that an engine received. */
+const exportsOf = ({ requests }: ScriptedEngine) => requests.filter((target) => target.startsWith('/images/get'));
+
+async function withDocker(engine: ScriptedEngine): Promise<CliHarness> {
+  return CliHarness.make({ env: { DOCKER_HOST: engine.host } });
+}
+
+describe('an engine with the containerd store', () => {
+  test('copy reads an index as it is, with one export for all images', async () => {
+    const engine = await startEngine('containerd', { 'team/app:1': both });
+    const cli = await withDocker(engine);
+    expect(await cli.must('copy', 'docker-daemon:team/app:1', at('app:1'))).toBe(both.digest);
+    expect(exportsOf(engine)).toHaveLength(1);
+    expect(await cli.must('digest', `docker://${at('app:1')}`)).toBe(both.digest);
+    await cli.must('validate', '--deep', `docker://${at('app:1')}`);
+  });
+
+  test('create, add and push use images of an engine', async () => {
+    const engine = await startEngine('containerd', { 'team/app:1': both, 'team/arm:1': containerdImage(arm64) });
+    const cli = await withDocker(engine);
+    await cli.must('create', at('list'), 'docker-daemon:team/app:1', '--platform', 'linux/amd64');
+    await cli.must('add', 'docker-daemon:team/arm:1');
+    await cli.must('annotate', at('list'), 'docker-daemon:team/arm:1', '--variant', 'v8');
+    await cli.must('push');
+    const { manifests } = JSON.parse(await cli.must('inspect', `docker://${at('list')}`)) as {
+      readonly manifests: readonly { readonly digest: string; readonly platform: object }[];
+    };
+    expect(manifests.map(({ digest, platform }) => [digest, platform])).toEqual([
+      [amd64.digest, { architecture: 'amd64', os: 'linux' }],
+      [arm64.digest, { architecture: 'arm64', os: 'linux', variant: 'v8' }],
+    ]);
+  });
+
+  test('a push of one image exports only its platform', async () => {
+    const engine = await startEngine('containerd', { 'team/app:1': both });
+    const cli = await withDocker(engine);
+    await cli.must('create', at('list'), 'docker-daemon:team/app:1', '--platform', 'linux/arm64');
+    engine.requests.length = 0;
+    await cli.must('push');
+    expect(exportsOf(engine).map((target) => new URLSearchParams(target.split('?')[1]).get('platform'))).toEqual([
+      '{"architecture":"arm64","os":"linux"}',
+    ]);
+  });
+
+  test('the available images of a sparse index are used', async () => {
+    const engine = await startEngine('containerd', { 'team/app:1': sparse });
+    const cli = await withDocker(engine);
+    const refused = await cli.run(['copy', 'docker-daemon:team/app:1', at('app:1')]);
+    expect(refused.code).toBe(4);
+    expect(refused.stderr).toContain('images are missing from docker-daemon:docker.io/team/app:1');
+    expect(refused.stderr).toContain('Available: linux/amd64');
+    await cli.must('create', at('list'), 'docker-daemon:team/app:1', '--missing', 'skip', '--push');
+  });
+
+  test('show, inspect and explain read images', async () => {
+    const engine = await startEngine('containerd', { app: both });
+    const cli = await withDocker(engine);
+    const shown = await cli.json<{ from: string; ref: string; digest: string }>('show', 'docker-daemon:app');
+    expect(shown).toMatchObject({ from: 'docker-daemon', ref: 'docker-daemon:docker.io/library/app:latest' });
+    expect(await cli.must('inspect', '--raw', 'docker-daemon:app')).toBe(both.bytes.toString());
+    expect(await cli.must('explain', 'docker-daemon:app', '--platform', 'linux/arm64')).toContain(
+      arm64.digest.slice(0, 19),
+    );
+    expect(await cli.must('show', `docker-daemon:${both.digest}`)).toContain(both.digest);
+  });
+});
+
+describe('reading an engine without manifests', () => {
+  test.each(['classic', 'podman'] as const)('copy generates a manifest: %s', async (shape) => {
+    const image = savedImage('app');
+    const engine = await startEngine(shape, { app: image });
+    const cli = await CliHarness.make({ env: { DOCKER_HOST: engine.host, CONTAINER_HOST: engine.host } });
+    const source = shape === 'podman' ? 'podman:app' : 'docker-daemon:app';
+    const digest = await cli.must('copy', source, at('app'));
+    expect(await cli.must('copy', source, at('again'))).toBe(digest);
+    await cli.must('validate', '--deep', `docker://${at('app')}`);
+    const manifest = JSON.parse(await cli.must('inspect', `docker://${at('app')}`)) as { config: { digest: string } };
+    expect(manifest.config.digest).toBe(image.id);
+  });
+
+  test('podman finds images that it has built under localhost/', async () => {
+    const engine = await startEngine('podman', { 'localhost/app:latest': savedImage('localhost/app:latest') });
+    const cli = await CliHarness.make({ env: { CONTAINER_HOST: engine.host } });
+    await cli.must('copy', 'podman:app', at('app'));
+  });
+});
+
+describe('finding the engine', () => {
+  /** Writes the file of a Docker context. */
+  async function writeContext(home: string, name: string, docker: object): Promise<void> {
+    const folder = join(home, '.docker/contexts/meta', createHash('sha256').update(name).digest('hex'));
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'meta.json'), JSON.stringify({ Name: name, Endpoints: { docker } }));
+  }
+
+  test('a context is used by its name, by DOCKER_CONTEXT, and if it is the current one', async () => {
+    const [first, second] = [await startEngine('containerd', { app: both }), await startEngine('containerd')];
+    const cli = await CliHarness.make();
+    await writeContext(cli.folder, 'first', { Host: first.host });
+    await writeContext(cli.folder, 'second', { Host: second.host });
+    await cli.must('show', 'docker-daemon@first:app');
+    expect((await cli.run(['show', 'docker-daemon@first:app'], { env: { DOCKER_HOST: second.host } })).code).toBe(0);
+    expect((await cli.run(['show', 'docker-daemon:app'], { env: { DOCKER_CONTEXT: 'first' } })).code).toBe(0);
+    await writeFile(join(cli.folder, '.docker/config.json'), JSON.stringify({ currentContext: 'first' }));
+    await cli.must('show', 'docker-daemon:app');
+    expect((await cli.run(['show', 'docker-daemon:app'], { env: { DOCKER_CONTEXT: 'second' } })).code).toBe(4);
+    const host = { DOCKER_HOST: first.host, DOCKER_CONTEXT: 'second' };
+    expect((await cli.run(['show', 'docker-daemon:app'], { env: host })).code).toBe(0);
+    expect((await cli.run(['show', 'docker-daemon:app'], { env: { DOCKER_HOST: '' } })).code).toBe(0);
+  });
+
+  test('an unknown context is an error that lists the others', async () => {
+    const cli = await CliHarness.make();
+    await writeContext(cli.folder, 'desktop', { Host: 'unix:///nowhere' });
+    const { code, stderr } = await cli.run(['show', 'docker-daemon@other:app']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('there is no Docker context "other"')]);
+    expect(stderr).toContain('Available: default, desktop.');
+  });
+
+  test('the sockets of a rootless engine and of podman are found', async () => {
+    const runtime = await temporaryFolder();
+    const docker = await startEngine('classic', { app: savedImage('app') }, join(runtime, 'docker.sock'));
+    await mkdir(join(runtime, 'podman'));
+    const podman = await startEngine('podman', { app: savedImage('app') }, join(runtime, 'podman/podman.sock'));
+    const cli = await CliHarness.make({ env: { XDG_RUNTIME_DIR: runtime } });
+    await cli.must('show', 'docker-daemon:app');
+    await cli.must('show', 'podman:app');
+    expect([docker.requests.length, podman.requests.length].every((count) => count > 0)).toBe(true);
+  });
+
+  test.each([
+    ['http://127.0.0.1:1', 'http:// is not supported', 'Write tcp://127.0.0.1:1.'],
+    ['/var/run/docker.sock', 'it is not of the form HOST:PORT', 'Write a socket as unix:///var/run/docker.sock.'],
+    ['ssh://-oProxyCommand=touch%20x/', 'it contains an option of ssh', ''],
+    ['ssh://-l@host', 'it contains an option of ssh', ''],
+    ['ssh://me:secret-word@host', 'a password in the address is not supported', ''],
+    ['ssh://host/$(id)', 'its path contains characters that a shell interprets', ''],
+    ['tcp://host:70000', 'the port is not in the range 1 to 65535', ''],
+  ])('DOCKER_HOST=%s is refused', async (host, reason, hint) => {
+    const cli = await CliHarness.make({ env: { DOCKER_HOST: host } });
+    const { code, stderr } = await cli.run(['show', 'docker-daemon:app']);
+    expect(code).toBe(2);
+    expect(stderr).toContain(reason);
+    expect(stderr).toContain(hint);
+    expect(stderr).not.toContain('secret-word');
+  });
+
+  test('an ssh address runs ssh with the arguments of the docker CLI', async () => {
+    const engine = await startEngine('containerd', { app: both });
+    const cli = await CliHarness.make();
+    const bin = join(cli.folder, 'bin');
+    await mkdir(bin);
+    const script = `#!/usr/bin/env node
+const { appendFileSync } = require('node:fs');
+appendFileSync(${JSON.stringify(join(cli.folder, 'log'))}, JSON.stringify(process.argv.slice(2)) + '\\n');
+const socket = require('node:net').connect(${JSON.stringify(engine.host.slice('unix://'.length))});
+process.stdin.pipe(socket).pipe(process.stdout);
+`;
+    await writeFile(join(bin, 'ssh'), script);
+    await chmod(join(bin, 'ssh'), 0o755);
+    const env = { DOCKER_HOST: 'ssh://me@build-host:2222', PATH: `${bin}:${process.env['PATH'] ?? ''}` };
+    const { code, stderr } = await cli.run(['show', 'docker-daemon:app'], { env });
+    expect([code, stderr]).toEqual([0, expect.stringContaining('from docker-daemon')]);
+    const [first] = (await readFile(join(cli.folder, 'log'), 'utf8')).split('\n');
+    expect(JSON.parse(first ?? '')).toEqual([
+      ...['-o', 'ConnectTimeout=30', '-T', '-l', 'me', '-p', '2222'],
+      ...['--', 'build-host', 'docker', 'system', 'dial-stdio'],
+    ]);
+  });
+
+  test('what ssh prints is the reason of a failed connection', async () => {
+    const cli = await CliHarness.make();
+    await writeFile(
+      join(cli.folder, 'ssh'),
+      '#!/bin/sh\necho "me@build-host: Permission denied (publickey)." >&2\nexit 255\n',
+    );
+    await chmod(join(cli.folder, 'ssh'), 0o755);
+    const env = { DOCKER_HOST: 'ssh://me@build-host', PATH: `${cli.folder}:${process.env['PATH'] ?? ''}` };
+    const { code, stderr } = await cli.run(['show', 'docker-daemon:app'], { env });
+    expect([code, stderr]).toEqual([7, expect.stringContaining('ssh failed: me@build-host: Permission denied')]);
+  });
+
+  test('docker://podman:5000/app is the registry, and a hint says so', async () => {
+    const engine = await startEngine('podman');
+    const cli = await CliHarness.make({ env: { CONTAINER_HOST: engine.host } });
+    const { code, stderr } = await cli.run(['show', 'podman:5000/app']);
+    expect(code).toBe(4);
+    expect(stderr).toContain('write docker://podman:5000/app');
+    const remote = await cli.run(['show', 'docker://podman:5000/app', '--timeout', '1s', '--retries', '0']);
+    expect(remote.stderr).toContain('podman:5000/app:latest');
+  });
+});
+
+describe('faults of engines', () => {
+  const source = 'docker-daemon:team/app:1';
+
+  test.each([
+    ['a missing image', 4, 'does not have it (HTTP 404, No such image', undefined],
+    ['status 500', 7, 'reports an error (HTTP 500, disk failure)', 500],
+    ['status 403', 6, 'denies access (HTTP 403, disk failure)', 403],
+  ])('%s', async (_, code, message, status) => {
+    const engine = await startEngine('containerd');
+    engine.fault = (request, response) => {
+      if (status === undefined || request.url?.endsWith('/version') === true) return false;
+      json(response, status, { message: 'disk failure' });
+      return true;
+    };
+    const result = await (await withDocker(engine)).run(['copy', source, at('app')]);
+    expect(result.code).toBe(code);
+    expect(result.stderr).toContain(message);
+  });
+
+  test('an export that stops in the middle writes no tag', async () => {
+    const engine = await startEngine('containerd', { 'team/app:1': both });
+    engine.fault = (request, response) => {
+      if (request.url?.includes('/images/get') !== true) return false;
+      response.writeHead(200).write(both.tar(undefined)?.subarray(0, 2000));
+      setTimeout(() => response.destroy(), 50);
+      return true;
+    };
+    const { code, stderr } = await (await withDocker(engine)).run(['copy', source, at('app')]);
+    expect([code, stderr]).toEqual([7, expect.stringContaining('stopped in the middle')]);
+    expect((await fetch(`${registry.url}/v2/team/app/manifests/latest`)).status).toBe(404);
+  });
+
+  test('an export that lacks the end of the tar is refused', async () => {
+    const engine = await startEngine('containerd', {
+      'team/app:1': { ...both, tar: () => both.tar(undefined)?.subarray(0, 700) },
+    });
+    const { code, stderr } = await (await withDocker(engine)).run(['copy', source, at('app')]);
+    expect([code, stderr]).toEqual([3, expect.stringContaining('it is truncated')]);
+  });
+
+  test('an export that is larger than its description is refused', async () => {
+    const engine = await startEngine('containerd', { 'team/app:1': both });
+    engine.fault = (request, response) => {
+      if (request.url?.includes('/images/get') !== true) return false;
+      response.writeHead(200);
+      const send = (): void => {
+        while (!response.destroyed && response.write(Buffer.alloc(1024 * 1024)));
+        response.once('drain', send);
+      };
+      send();
+      return true;
+    };
+    const { code, stderr } = await (await withDocker(engine)).run(['copy', source, at('app')]);
+    expect([code, stderr]).toEqual([7, expect.stringContaining('the engine sends more than the')]);
+  });
+
+  test('an engine that sends other bytes than it describes is refused', async () => {
+    const other = containerdImage(makeImage({ salt: 'other', kind: 'oci' }));
+    const engine = await startEngine('containerd', { 'team/app:1': { ...both, tar: other.tar } });
+    const { code } = await (await withDocker(engine)).run(['copy', source, at('app')]);
+    expect(code).toBe(4);
+  });
+
+  test('an answer that never ends is refused', async () => {
+    const engine = await startEngine('containerd');
+    engine.fault = (request, response) => {
+      if (request.url?.includes('/json') !== true) return false;
+      response.writeHead(200);
+      const send = (): void => {
+        while (!response.destroyed && response.write(Buffer.alloc(1024 * 1024, ' ')));
+        response.once('drain', send);
+      };
+      send();
+      return true;
+    };
+    const { code, stderr } = await (await withDocker(engine)).run(['show', source]);
+    expect([code, stderr]).toEqual([7, expect.stringContaining('the answer of the engine is invalid')]);
+  });
+
+  test('an engine that sends nothing ends with the timeout', async () => {
+    const engine = await startEngine('containerd');
+    engine.fault = () => true;
+    const { code, stderr } = await (await withDocker(engine)).run(['show', source, '--timeout', '200ms']);
+    expect([code, stderr]).toEqual([7, expect.stringContaining('sent nothing for 0.2 s')]);
+  });
+
+  test('a missing engine names its address and where it was found', async () => {
+    const cli = await CliHarness.make({ env: { DOCKER_HOST: 'unix:///nowhere/docker.sock' } });
+    const { code, stderr } = await cli.run(['show', source]);
+    expect(code).toBe(7);
+    expect(stderr).toContain('the Docker engine at unix:///nowhere/docker.sock cannot be reached (ENOENT)');
+    expect(stderr).toContain('Its address is from DOCKER_HOST.');
+  });
+
+  test('a server that is not an engine is refused', async () => {
+    const path = join(await temporaryFolder(), 'other.sock');
+    const server = createServer((socket) => socket.end('hello\n'));
+    server.listen(path);
+    await once(server, 'listening');
+    cleanup({ close: () => void server.close() });
+    const cli = await CliHarness.make({ env: { DOCKER_HOST: `unix://${path}` } });
+    expect((await cli.run(['show', source])).code).toBe(7);
+  });
+
+  test('exports are removed after success and failure', async () => {
+    const folder = await temporaryFolder();
+    const before = process.env['TMPDIR'];
+    process.env['TMPDIR'] = folder;
+    try {
+      const engine = await startEngine('containerd', { 'team/app:1': both });
+      const cli = await withDocker(engine);
+      await cli.must('copy', source, at('app'));
+      engine.images.set('team/app:1', { ...both, tar: () => Buffer.from('not a tar'.repeat(100)) });
+      expect((await cli.run(['copy', source, at('other')])).code).toBe(3);
+    } finally {
+      if (before === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = before;
+    }
+    expect((await readdir(folder)).filter((name) => /^mlist-\w{6}$/.test(name))).toEqual([]);
+  });
+
+  test('an engine is not a target', async () => {
+    const { code, stderr } = await (await CliHarness.make()).run(['copy', at('app'), source]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('images of engines are read-only')]);
+  });
+});

@@ -293,7 +293,16 @@ export class Client {
       ...registry
     } = this.#options;
     const onWarning = (message: string) => onEvent?.({ type: 'warning', message });
-    return new Stores({ ...registry, workspaceFolder, cwd, userAgent, env, onWarning });
+    return new Stores({
+      ...registry,
+      workspaceFolder,
+      cwd,
+      userAgent,
+      env,
+      onWarning,
+      onNote: (message) => onEvent?.({ type: 'note', message }),
+      onMirror: (event) => onEvent?.({ type: 'mirror', ...event }),
+    });
   }
 
   #expectOpen(): void {

@@ -29,6 +29,8 @@ export interface StoresOptions extends SessionOptions {
 
 export interface ExpectedLocations {
   readonly write?: readonly Location[] | undefined;
+  /** Locations that a later command writes to, such as the list of a draft: they are read without mirrors. */
+  readonly later?: readonly Location[] | undefined;
   readonly read?: readonly Location[] | undefined;
 }
 
@@ -65,7 +67,9 @@ export class Stores {
   }
 
   /** Announces the locations that the command will use, so that one token covers the repositories of a registry. */
-  expect({ write = [], read = [] }: ExpectedLocations): void {
+  expect({ write = [], later = [], read = [] }: ExpectedLocations): void {
+    for (const location of [...write, ...later])
+      if (location.kind === 'registry') this.registries.bypassMirrors(location.reference);
     const accesses = [
       ...write.map((location) => ({ location, push: true })),
       ...read.map((location) => ({ location, push: false })),
@@ -77,10 +81,14 @@ export class Stores {
     );
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist */
+  /**
+   * Opens a store for reading. A repository is read from its mirrors, if it has any, unless the command writes to it.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist; `ERR_MLIST_CONFIGURATION`,
+   *   `ERR_MLIST_BLOCKED`
+   */
   async source(location: Location, options: ContentOptions = {}): Promise<ReadStore> {
     return location.kind === 'registry'
-      ? this.registries.repository(location.reference)
+      ? this.registries.source(location.reference)
       : this.#file(location, options.signal);
   }
 
@@ -103,9 +111,17 @@ export class Stores {
     return { store, name: descriptor.digest, ...namesIn(ref) };
   }
 
+  /** The mirror that has resolved the tag of a location; undefined if the registry has, or for other kinds of locations. */
+  mirrorOf(location: Location): string | undefined {
+    return location.kind === 'registry' ? this.registries.mirrorOf(location.reference) : undefined;
+  }
+
   /** Runs `work` with a store to write to. An archive is written to its path when the work has succeeded. */
   async withTarget<T>(location: Location, work: (store: Store) => Promise<T>, options: TargetOptions = {}): Promise<T> {
-    if (location.kind === 'registry') return work(this.registries.repository(location.reference));
+    if (location.kind === 'registry') {
+      this.registries.bypassMirrors(location.reference);
+      return work(this.registries.repository(location.reference));
+    }
     const path = this.#pathOf(location);
     const name = location.path;
     if (location.kind === 'docker-archive') throw readOnly(name, path);

@@ -5,13 +5,15 @@ import { isIndexType, MediaType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { readCandidates } from '../read-candidates.ts';
-import { encodedContentOf, lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
+import { encodedContentOf, lookup, mirrorIn, type LookupResult, type ReadOptions } from '../lookup.ts';
 import { reportWarnings } from '../warnings.ts';
 
 /** A list for display: images with their attestations. */
 export interface ListView {
   readonly from: LookupResult['from'];
   readonly reference: string;
+  /** The mirror that has resolved the tag, unless the registry has confirmed it. */
+  readonly mirror?: string;
   readonly mediaType: string;
   readonly digest: string;
   readonly size: number;
@@ -44,7 +46,7 @@ export async function show(name: string | undefined, options: ReadOptions): Prom
   const { descriptor, bytes } = encodedContentOf(found);
   if (found.from === 'draft') reportWarnings(formatProblems(found.draft), options.onEvent);
   const { mediaType, digest, size } = descriptor;
-  const facts = { from: found.from, reference: found.reference, mediaType, digest, size };
+  const facts = { from: found.from, reference: found.reference, ...mirrorIn(found), mediaType, digest, size };
   if (!isIndexType(mediaType)) {
     const { entries } = await readCandidates(found, options);
     const platform = entries[0]?.stated;

@@ -1,4 +1,4 @@
-import { contentOf, lookup } from '../../../operations/lookup.ts';
+import { contentOf, lookup, mirrorIn } from '../../../operations/lookup.ts';
 import { listFirst, tooManyArguments } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { waitTime } from '../../args/duration.ts';
@@ -10,7 +10,8 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   const found = await lookup(list, { ...context, waitForSourceMs: waitTime(invocation, 'wait') });
   const { mediaType, digest, size } = contentOf(found).descriptor;
   const { output } = context;
-  if (output.json) output.document({ from: found.from, ref: found.reference, mediaType, digest, size });
+  if (output.json)
+    output.document({ from: found.from, ref: found.reference, mediaType, digest, size, ...mirrorIn(found) });
   else output.line(digest);
   return 0;
 }

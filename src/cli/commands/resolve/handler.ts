@@ -13,7 +13,7 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   const text = invocation.text('platform');
   const isAssumed = text === undefined;
   const requested = isAssumed ? ownPlatform(await readHost({ platform: context.platform })) : readPlatform(text);
-  const { from, reference, descriptor, platform } = await resolve(list, requested, { ...context, isAssumed });
+  const { from, reference, descriptor, platform, mirror } = await resolve(list, requested, { ...context, isAssumed });
   const { output } = context;
   if (output.json)
     output.document({
@@ -21,6 +21,7 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
       ref: reference,
       platform: platform && formatPlatform(platform, { all: true }),
       descriptor,
+      mirror,
     });
   else output.line(descriptor.digest);
   return 0;

@@ -88,6 +88,7 @@ const client: Checks<ClientOptions> = {
   caFile: isText,
   certificateFolders: isTexts('a certificate folder'),
   authHosts: isArrayOf(isAuthHost, 'an item of authHosts'),
+  mirrors: isObject,
   credentials: isFunction,
   signal: isSignal,
   onRequest: isFunction,

@@ -24,6 +24,7 @@ import { resolve } from '../operations/resolve/resolve.ts';
 import { deleteReference, listTags, type Deleted } from '../operations/tags/registry-tags.ts';
 import { validateBytes, validateList } from '../operations/validate/validate.ts';
 import { Stores } from '../store/open.ts';
+import type { MirrorEvent } from '../store/registry/registry-options.ts';
 import { version } from '../version.ts';
 import { ApiCalls } from './api-call.ts';
 import { callChecks, checkedCredentials, optionChecks } from './client-checks.ts';
@@ -309,6 +310,8 @@ export class Client {
       env,
       onWarning,
       onRequest,
+      onNote: this.#calls.guard((message: string) => onEvent?.({ type: 'note', message })),
+      onMirror: this.#calls.guard((event: MirrorEvent) => onEvent?.({ type: 'mirror', ...event })),
     });
   }
 

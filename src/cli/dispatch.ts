@@ -27,6 +27,8 @@ export interface Environment {
   readonly home: string;
   readonly platform: NodeJS.Platform;
   readonly uid?: number | undefined;
+  /** The folder with the registry configuration of the system. Default `/etc`. */
+  readonly systemFolder?: string | undefined;
   readonly signal: AbortSignal;
 }
 

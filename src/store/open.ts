@@ -46,6 +46,8 @@ export interface StoresOptions extends SessionOptions {
 
 export interface ExpectedLocations {
   readonly write?: readonly Location[] | undefined;
+  /** Locations that a later command writes to, such as the list of a draft: they are read without mirrors. */
+  readonly later?: readonly Location[] | undefined;
   readonly read?: readonly Location[] | undefined;
 }
 
@@ -89,7 +91,9 @@ export class Stores {
   }
 
   /** Announces the locations that the command will use, so that one token covers the repositories of a registry. */
-  expect({ write = [], read = [] }: ExpectedLocations): void {
+  expect({ write = [], later = [], read = [] }: ExpectedLocations): void {
+    for (const location of [...write, ...later])
+      if (location.kind === 'registry') this.registries.bypassMirrors(location.reference);
     const accesses = [
       ...write.map((location) => ({ location, push: true })),
       ...read.map((location) => ({ location, push: false })),
@@ -101,9 +105,13 @@ export class Stores {
     );
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist */
+  /**
+   * Opens a store for reading. A repository is read from its mirrors, if it has any, unless the command writes to it.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist; `ERR_MLIST_CONFIGURATION`,
+   *   `ERR_MLIST_BLOCKED`
+   */
   async source(location: Location, options: ContentOptions = {}): Promise<ReadStore> {
-    if (location.kind === 'registry') return this.registries.repository(location.reference);
+    if (location.kind === 'registry') return this.registries.source(location.reference);
     return isInEngine(location) ? this.engineImage(location) : this.#file(location, options.signal);
   }
 
@@ -132,9 +140,17 @@ export class Stores {
     return { store, name: descriptor.digest, ...namesIn(ref) };
   }
 
+  /** The mirror that has resolved the tag of a location; undefined if the registry has, or for other kinds of locations. */
+  mirrorOf(location: Location): string | undefined {
+    return location.kind === 'registry' ? this.registries.mirrorOf(location.reference) : undefined;
+  }
+
   /** Runs `work` with a store to write to. An archive is written to its path when the work has succeeded. */
   async withTarget<T>(location: Location, work: (store: Store) => Promise<T>, options: TargetOptions = {}): Promise<T> {
-    if (location.kind === 'registry') return work(this.registries.repository(location.reference));
+    if (location.kind === 'registry') {
+      this.registries.bypassMirrors(location.reference);
+      return work(this.registries.repository(location.reference));
+    }
     if (isInEngine(location)) throw readOnlyEngine(location);
     const path = this.#pathOf(location);
     const name = location.path;

@@ -120,6 +120,13 @@ export function contentReference(location: string, name: TagOrDigest): string {
   return `${location}${isDigestName(name) ? '@' : ':'}${name}`;
 }
 
+/** A read that failed, although another host may have the content: the caller may read it again from the start. */
+export class RepeatableReadError extends MlistError {
+  constructor({ code, message, facts }: MlistError) {
+    super(code, message, facts);
+  }
+}
+
 /** The error `ERR_MLIST_CONFLICT` for a write whose condition `ifMatch` is not met. */
 export function conflictError(reference: string, expected: NonNullable<PutOptions['ifMatch']>): MlistError {
   const state = expected === 'absent' ? 'already exists' : `is no longer ${expected}`;

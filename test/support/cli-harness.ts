@@ -83,6 +83,7 @@ export class CliHarness {
         home: this.folder,
         platform: 'linux',
         uid: process.getuid?.(),
+        systemFolder: join(this.folder, 'etc'),
         signal: signal ?? new AbortController().signal,
       }),
     );

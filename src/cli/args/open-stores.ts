@@ -1,6 +1,10 @@
 import { certificateFolders } from '../../store/registry/http/certificates.ts';
 import type { ReportPending } from '../../async/pending.ts';
 import type { AuthHost } from '../../store/registry/registry-options.ts';
+import {
+  registryConfiguration,
+  type RegistryConfiguration,
+} from '../../store/registry/mirrors/registry-configuration.ts';
 import { storedCredentials } from '../../store/registry/credentials/stored-credentials.ts';
 import { MlistError } from '../../errors/errors.ts';
 import { withoutPassword } from '../../oci/reference.ts';
@@ -17,6 +21,7 @@ interface StoreEnvironment {
   readonly home: string;
   readonly platform: NodeJS.Platform;
   readonly uid?: number | undefined;
+  readonly systemFolder?: string | undefined;
   readonly cwd: string;
   readonly folder: string;
   readonly signal: AbortSignal;
@@ -45,10 +50,28 @@ export function openStores(args: ParsedArguments, output: Output, environment: S
     plainHttp: args.texts('plain-http'),
     caFile: pathOption(args, 'ca-file', cwd),
     certificateFolders: certificateFolders({ env, home, platform }),
+    mirrors: mirrorsOf(args, environment),
     authHosts: args.texts('auth-host').map(parseAuthHost),
     onWarning,
+    onNote: (message) => onEvent({ type: 'note', message }),
+    onMirror: (event) => onEvent({ type: 'mirror', ...event }),
     onRequest: output.request,
   });
+}
+
+/** With `MLIST_NO_MIRRORS`, only the mirrors of `--mirror` are used. */
+function mirrorsOf(invocation: ParsedArguments, environment: StoreEnvironment): RegistryConfiguration | undefined {
+  const mirrors = invocation.texts('mirror');
+  const isOff = invocation.flag('no-mirrors');
+  if (isOff && mirrors.length > 0)
+    throw new MlistError('ERR_MLIST_USAGE', '--mirror and --no-mirrors contradict each other');
+  if (isOff) return undefined;
+  const { env, home, platform, systemFolder } = environment;
+  const isOffByDefault = (env['MLIST_NO_MIRRORS'] ?? '') !== '';
+  if (isOffByDefault && mirrors.length === 0) return undefined;
+  const places = { home, platform, systemFolder };
+  if (!isOffByDefault) return registryConfiguration({ env, ...places, mirrors });
+  return registryConfiguration({ env: { ...env, MLIST_MIRRORS: '' }, ...places, mirrors, readsFiles: false });
 }
 
 function atLeastOne(concurrency: number | undefined): number | undefined {

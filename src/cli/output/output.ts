@@ -149,10 +149,11 @@ export class Output {
     if (!this.#options.debug) return undefined;
     return (event) => {
       if (this.#eventsAsJson) return this.#line(event);
-      const { method, url, status, milliseconds, note, rateLimit } = event;
+      const { method, url, status, milliseconds, note, rateLimit, chosenBy } = event;
       const answer = status === undefined ? (note ?? 'no answer') : String(status);
       const remaining = rateLimit === undefined ? '' : `, ${rateLimit.remaining} of ${rateLimit.limit} left`;
-      const line = `debug: ${method} ${url} ${answer} ${milliseconds.toFixed(0)} ms${remaining}`;
+      const rule = chosenBy === undefined ? '' : `, chosen by ${chosenBy}`;
+      const line = `debug: ${method} ${url} ${answer} ${milliseconds.toFixed(0)} ms${remaining}${rule}`;
       this.#stderr(`${escapeLine(line)}\n`);
     };
   }

@@ -7,6 +7,7 @@ import { checkUnits, namesOf, shardOf, type Shard } from './apply-units.ts';
 import type { OnEvent, OperationEvent } from '../events.ts';
 import type { Stores } from '../../store/open.ts';
 import { interruption } from '../publish/interruption.ts';
+import { targetsOf } from '../publish/target.ts';
 import { repositoryName } from '../../oci/reference.ts';
 import { SharedTransfers } from '../../transfer/shared-transfers.ts';
 import { logTarget, type TargetLog } from '../../transfer/target-log.ts';
@@ -96,7 +97,10 @@ function* specsOf(units: readonly SpecUnit[], parsing: SpecParsing): Generator<L
 
 /** Announces the target repositories, so that one token covers them. */
 function expectAccess(specs: Iterable<ListSpec>, stores: Stores): void {
-  for (const { list } of specs) stores.registries.expect([{ reference: list, push: true }]);
+  for (const { list, tags } of specs) {
+    stores.expect({ later: targetsOf(list, tags, []).map(({ location }) => location) });
+    stores.registries.expect([{ reference: list, push: true }]);
+  }
 }
 
 /** Removes the items from the array in order, so that each can be garbage-collected when it is done. */

@@ -49,6 +49,8 @@ export interface CopyOptions extends FilterOptions, PublishContext, SourceWaitOp
 export interface Copied extends ReplacedTag {
   /** Location of the source. */
   readonly source: string;
+  /** The mirror that has resolved the tag of the source, unless the registry has confirmed it. */
+  readonly mirror?: string;
   /** Location of the target, with the tag or digest that was written. */
   readonly target: string;
   /** unchanged: the target already had the content under that name. planned: a dry run. */
@@ -82,7 +84,11 @@ async function copyLocation(from: Location, to: Location, options: CopyOptions):
   const imageName = (tag: string): string | undefined => imageNameOf(tag, source.repository);
   const name = tag ?? digestIn(to);
   if (name !== undefined) logTarget(options.targets, { reference: targetText(to, name), status: 'not-pushed' });
-  return publish(to, options, { dryRun, signal, imageName }, (store, reporting) => copyTo(store, job, reporting));
+  const copied = await publish(to, options, { dryRun, signal, imageName }, (store, reporting) =>
+    copyTo(store, job, reporting),
+  );
+  const mirror = stores.mirrorOf(from);
+  return mirror === undefined ? copied : { ...copied, mirror };
 }
 
 /** A copy of one source to one name at the target. */

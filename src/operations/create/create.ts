@@ -76,7 +76,8 @@ export async function create(
   manifests: readonly ManifestArgument[],
   options: CreateOptions,
 ): Promise<Created> {
-  const { workspace, amend = false } = options;
+  const { workspace, stores, amend = false } = options;
+  stores.expect({ later: [{ kind: 'registry', reference: list, explicit: true }] });
   const before = await workspace.find(list);
   const isForAll = amend && manifests.length === 0;
   const requested = isForAll ? argumentsOf(before ?? (await workspace.load(list))) : manifests;

@@ -39,6 +39,7 @@ export async function add(
   const { workspace, keep = false, signal, onEvent } = options;
   const chosen = await chosenList(workspace, list);
   await workspace.load(chosen);
+  options.stores.expect({ later: [{ kind: 'registry', reference: chosen, explicit: true }] });
   const resolved = await resolveAll(manifests, options);
   requireCachedContent(workspace, options.stores.cache);
   const changes: EntryEvent[] = [];

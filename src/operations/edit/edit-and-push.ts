@@ -51,6 +51,8 @@ export async function editAndPush<T>(
   const draft = await findDraft(name, workspace);
   const from = draft === undefined ? 'registry' : 'draft';
   const list = draft?.list ?? parseListName(name ?? '');
+  const targets = targetsOf(list, options.tags ?? [], options.to ?? []);
+  options.stores.expect({ later: targets.map(({ location }) => location) });
   onEvent({ type: 'from', from, reference: formatReference(list) });
   const start = draft ?? (await remoteDraft(list, reporting));
   const namedEdit: DraftEdit<T> = (edited, place) =>
@@ -114,9 +116,10 @@ export async function createAndPush<T>(
 ): Promise<Omit<EditedAndPushed<T>, 'from'>> {
   const { workspace, stores, dryRun = false } = options;
   stores.registries.expect([{ reference: list, push: !dryRun }]);
-  stores.expect({ read: sources });
+  const targets = targetsOf(list, options.tags ?? [], options.to ?? []);
+  stores.expect({ later: targets.map(({ location }) => location), read: sources });
   const state = await readState(workspace);
-  const prefetched = prefetchTagStates(targetsOf(list, options.tags ?? [], options.to ?? []), sources, {
+  const prefetched = prefetchTagStates(targets, sources, {
     ...options,
     isLate: (reference) => isTagUsed(reference, pushesOf(state, list), options),
   });

@@ -7,7 +7,7 @@ import { isIndexType } from '../../oci/media-type.ts';
 import { formatPlatform, isUnknownPlatform, type Platform } from '../../oci/platform/platform.ts';
 import { platformsOfSingle } from '../image-platforms.ts';
 import { readCandidates } from '../read-candidates.ts';
-import { contentOf, lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
+import { contentOf, lookup, mirrorIn, type LookupResult, type ReadOptions } from '../lookup.ts';
 
 export interface ResolvedManifest {
   readonly from: LookupResult['from'];
@@ -16,6 +16,8 @@ export interface ResolvedManifest {
   readonly descriptor: Descriptor;
   /** The platform that it was selected for; undefined if it is a list or a single image. */
   readonly platform?: Platform;
+  /** The mirror that has resolved the tag, unless the registry has confirmed it. */
+  readonly mirror?: string;
 }
 
 export interface ResolveOptions extends ReadOptions {
@@ -36,7 +38,7 @@ export async function resolve(
 ): Promise<ResolvedManifest> {
   const found = await lookup(name, options);
   const { descriptor } = contentOf(found);
-  const facts = { from: found.from, reference: found.reference };
+  const facts = { from: found.from, reference: found.reference, ...mirrorIn(found) };
   if (platform === undefined) return { ...facts, descriptor };
   if (!isIndexType(descriptor.mediaType)) {
     if (options.isAssumed !== true) await warnOfOtherPlatform(found, platform, options);

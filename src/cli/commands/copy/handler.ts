@@ -50,6 +50,7 @@ function documentOf(copied: Copied): object {
   return {
     ref: copied.target,
     source: copied.source,
+    mirror: copied.mirror,
     status: copied.status,
     mediaType,
     digest,

@@ -20,6 +20,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
 interface Place {
   readonly from: LookupResult['from'];
   readonly ref: string;
+  readonly mirror?: string | undefined;
 }
 
 async function locate(name: string, waitMs: number, context: Context): Promise<Place | undefined> {
@@ -32,7 +33,7 @@ async function locate(name: string, waitMs: number, context: Context): Promise<P
     const stores = await context.stores();
     const { store, name: named } = await stores.resolveLocation(location, { signal });
     await waitForSource(() => store.resolve(named, { signal }), { stores, waitForSourceMs: waitMs, signal, onEvent });
-    return { from: location.kind, ref: formatLocation(location) };
+    return { from: location.kind, ref: formatLocation(location), mirror: stores.mirrorOf(location) };
   } catch (thrown) {
     if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') throw thrown;
     if (waitMs > 0) output.note(thrown.message);

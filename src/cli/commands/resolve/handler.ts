@@ -12,7 +12,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   const text = args.text('platform');
   const isAssumed = text === undefined;
   const requested = isAssumed ? ownPlatform(await readHost({ platform: context.platform })) : readPlatform(text);
-  const { from, reference, descriptor, platform } = await resolve(list, requested, { ...context, isAssumed });
+  const { from, reference, descriptor, platform, mirror } = await resolve(list, requested, { ...context, isAssumed });
   const { output } = context;
   if (output.json)
     output.document({
@@ -20,6 +20,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
       ref: reference,
       platform: platform && formatPlatform(platform, { all: true }),
       descriptor,
+      mirror,
     });
   else output.line(descriptor.digest);
   return 0;

@@ -28,11 +28,12 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   fs: ['async'],
   'store/registry': ['store'],
   'store/layout': ['store'],
-  'store/archive': ['store', 'store/layout'],
-  'store/engine': ['store', 'store/archive'],
+  'store/docker-image': ['store'],
+  'store/archive': ['store', 'store/layout', 'store/docker-image'],
+  'store/engine': ['store', 'store/archive', 'store/docker-image'],
   // Opens every kind of store.
-  'store/open.ts': ['store/registry', 'store/engine'],
-  'store/open-file-store.ts': ['store/layout', 'store/archive'],
+  'store/open.ts': ['store/registry', 'store/docker-image', 'store/engine'],
+  'store/open-file-store.ts': ['store/layout', 'store/archive', 'store/docker-image'],
   'operations/edit': ['operations/create', 'operations/push'],
   'operations/apply': ['operations/push', 'operations/copy'],
   'operations/export': ['operations/apply'],
@@ -49,6 +50,7 @@ const importers: Readonly<Record<string, (file: string) => boolean>> = {
   yaml: (file) => file.startsWith('schema/yaml'),
   tldts: (file) => file === 'store/registry/auth/realm-trust.ts',
   'jsonc-parser': (file) => file === 'json/edit-document.ts',
+  pako: (file) => file === 'store/docker-image/deflate.ts',
   bcryptjs: (file) => file === 'server/bcrypt-worker.ts',
 };
 

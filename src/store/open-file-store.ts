@@ -1,5 +1,8 @@
-import { openDockerArchive } from './archive/docker-archive.ts';
+import type { Spool } from '../fs/spool.ts';
+import { openDockerArchive, type DockerArchiveOptions } from './archive/docker-archive.ts';
 import { OciArchive } from './archive/oci-archive.ts';
+import { LayerCompressor } from './docker-image/layer-compressor.ts';
+import { LayerRecords } from './docker-image/layer-records.ts';
 import { openLayout } from './layout/open-layout.ts';
 import type { ResolvedEntry } from './layout/resolve-entry.ts';
 import { MemoryStore } from './memory.ts';
@@ -23,8 +26,21 @@ interface OpenOptions extends ContentOptions {
   readonly name: string;
 }
 
+/** @param workspaceFolder - path of the workspace, which records compressed layers */
+export function createCompressor(
+  spool: Spool,
+  workspaceFolder: string | undefined,
+  onNote: ((message: string) => void) | undefined,
+): LayerCompressor {
+  return new LayerCompressor({ spool, records: new LayerRecords(workspaceFolder), onNote });
+}
+
 /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist */
-export function openFileStore(kind: FileLocation['kind'], path: string, options: OpenOptions): Promise<FileStore> {
+export function openFileStore(
+  kind: FileLocation['kind'],
+  path: string,
+  options: OpenOptions & DockerArchiveOptions,
+): Promise<FileStore> {
   switch (kind) {
     case 'oci':
       return openLayout(path, options);

@@ -3,7 +3,10 @@ import { resolve } from 'node:path';
 import { MlistError } from '../errors/errors.ts';
 import { Limiter } from '../async/limiter.ts';
 import { getOrCreate } from '../async/single-flight.ts';
+import { Spool } from '../fs/spool.ts';
 import { BlobCache } from './cache.ts';
+import type { LayerCompression } from './docker-image/layer-compression.ts';
+import type { LayerCompressor } from './docker-image/layer-compressor.ts';
 import type { EngineStore } from './engine/engine-store.ts';
 import type { EngineStores } from './engine/engine-stores.ts';
 import type { EngineEnvironment } from './engine/find-engine.ts';
@@ -33,6 +36,12 @@ export interface StoresOptions extends SessionOptions {
   readonly cwd?: string | undefined;
   /** The user, whose container engines can be read. Default: the user of this process. */
   readonly user?: Omit<EngineEnvironment, 'env'> | undefined;
+  /** Maximum size of the temporary files in bytes. Default: the free space less 10 %. */
+  readonly spoolLimit?: number | undefined;
+  /** How layers are compressed that are stored uncompressed. Default: `none` for docker archives. */
+  readonly compression?: LayerCompression | undefined;
+  /** Receives information about how content is read. */
+  readonly onNote?: ((message: string) => void) | undefined;
 }
 
 export interface ExpectedLocations {
@@ -59,15 +68,19 @@ export class Stores {
   readonly folders: Folders;
   /** Reports pending work other than registry requests. */
   readonly waiting: SessionOptions['waiting'];
+  /** The temporary files of the command. */
+  readonly spool: Spool;
+  readonly #options: StoresOptions;
+  #compressor: Promise<LayerCompressor> | undefined;
   readonly #files = new Map<string, Promise<FileStore>>();
   readonly #openings = new Limiter(MAX_CONCURRENT_OPENS);
-  readonly #options: StoresOptions;
   #engines: Promise<EngineStores> | undefined;
 
   constructor(options: StoresOptions) {
-    this.#options = options;
     this.registries = new RegistrySession(options);
     this.waiting = options.waiting;
+    this.spool = new Spool({ maxBytes: options.spoolLimit });
+    this.#options = options;
     this.cache = new BlobCache(options.workspaceFolder);
     this.folders =
       options.workspaceFolder === undefined
@@ -136,13 +149,22 @@ export class Stores {
     });
   }
 
-  /** Closes connections and files. */
+  /** Compresses the layers of archives and engines. Each layer is compressed once for the command. */
+  compressor(): Promise<LayerCompressor> {
+    this.#compressor ??= import('./open-file-store.ts').then(({ createCompressor }) =>
+      createCompressor(this.spool, this.cache.workspaceFolder, this.#options.onNote),
+    );
+    return this.#compressor;
+  }
+
+  /** Closes connections and files, and removes temporary files. */
   async close(): Promise<void> {
     await this.registries.close();
     await (await this.#engines)?.close();
     const opened = [...this.#files.values()];
     this.#files.clear();
     await Promise.all(opened.map((opening) => opening.then((store) => store.close?.()).catch(() => undefined)));
+    await this.spool.close();
   }
 
   async #resolveInEngine(location: EngineLocation, options: ContentOptions): Promise<ResolvedLocation> {
@@ -158,7 +180,12 @@ export class Stores {
     const user = this.#options.user ?? { home: homedir(), platform: process.platform, uid: process.getuid?.() };
     const open = async (): Promise<EngineStores> => {
       const { EngineStores: Engines } = await import('./engine/engine-stores.ts');
-      return new Engines({ environment: { ...user, env }, env, timeoutMs, signal, waiting, onRequest });
+      return new Engines({
+        environment: { ...user, env },
+        ...{ env, timeoutMs, signal, waiting, onRequest, spool: this.spool },
+        compression: this.#options.compression ?? 'gzip',
+        compressor: () => this.compressor(),
+      });
     };
     this.#engines ??= open();
     return this.#engines;
@@ -175,8 +202,15 @@ export class Stores {
 
   async #open(location: FileLocation, signal: AbortSignal | undefined): Promise<FileStore> {
     const { openFileStore } = await import('./open-file-store.ts');
-    const open = () => openFileStore(location.kind, this.#pathOf(location), { name: location.path, signal });
-    return this.#openings.run(open);
+    const path = this.#pathOf(location);
+    const options = {
+      name: location.path,
+      signal,
+      spool: this.spool,
+      compression: this.#options.compression,
+      compressor: await this.compressor(),
+    };
+    return this.#openings.run(() => openFileStore(location.kind, path, options));
   }
 
   async #forget(location: FileLocation): Promise<void> {

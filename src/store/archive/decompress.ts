@@ -1,17 +1,17 @@
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdtemp, open, rm, type FileHandle } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { createReadStream } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { errorCode } from '../../errors/errors.ts';
-import { writeFailure } from '../../fs/file-errors.ts';
+import { errorCode, MlistError } from '../../errors/errors.ts';
+import { Spool } from '../../fs/spool.ts';
+import { through, zstdStreams } from '../docker-image/layer-compression.ts';
+import type { ContentOptions } from '../store.ts';
 import { invalidHeader } from './tar/tar-header.ts';
 
 /**
- * Compression of a whole archive, as in `docker save | gzip`. Compressed files cannot be read at random positions, so a gzip
- * archive is decompressed once, to a temporary file that is unlinked while it is in use and that only this user may read.
- * Other compressions are detected, but not supported.
+ * Compression of a whole archive, as in `docker save | gzip`. Compressed files and pipes cannot be read at random positions, so
+ * their content is stored in the spool first. gzip is supported, and zstd where Node supports it. Other compressions are
+ * only detected.
  */
 export type Compression = 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
@@ -29,20 +29,22 @@ const signatures: readonly (readonly [Compression, RegExp])[] = [
   ['bzip2', /^BZh[1-9]1AY&/],
 ];
 
+const SIGNATURE_BYTES = 8;
+
 /** Detects the compression by the first bytes; undefined if there is none, or an unknown one. */
 export function compressionIn(bytes: Uint8Array): Compression | undefined {
-  const start = Buffer.from(bytes.subarray(0, 8)).toString('latin1');
+  const start = Buffer.from(bytes.subarray(0, SIGNATURE_BYTES)).toString('latin1');
   return signatures.find(([, signature]) => signature.test(start))?.[0];
 }
 
 export async function compressionOf(handle: FileHandle): Promise<Compression | undefined> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(8), 0, 8, 0);
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(SIGNATURE_BYTES), 0, SIGNATURE_BYTES, 0);
   return compressionIn(buffer.subarray(0, bytesRead));
 }
 
-export function decompressionHint(path: string, compression: Compression): string {
-  const program = { gzip: 'gunzip', zstd: 'unzstd', xz: 'unxz', bzip2: 'bunzip2' }[compression];
-  return `Decompress it first, such as with "${program} ${path}".`;
+export interface SpoolingOptions extends ContentOptions {
+  /** Stores the decompressed content. Default: a spool of its own, with the default limit. */
+  readonly spool?: Spool | undefined;
 }
 
 /**
@@ -54,52 +56,107 @@ const MAX_RATIO = 200;
 const ALWAYS_ALLOWED_BYTES = 1024 * 1024 * 1024;
 
 /**
- * Decompresses a gzip file and closes it.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if it is damaged, truncated, or its compression ratio is too high
+ * Decompresses a file and closes it.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if it is damaged, truncated, compressed twice, its compression ratio is too
+ *   high or its compression is not supported; `ERR_MLIST_USAGE` if it needs a newer version of Node; `ERR_MLIST_FILE` if the
+ *   spool is full
  */
-export async function decompress({ handle, release }: OpenedFile, signal?: AbortSignal): Promise<OpenedFile> {
-  const folder = await mkdtemp(join(tmpdir(), 'mlist-'));
-  const file = join(folder, 'archive.tar');
+export async function decompress(
+  { handle, release }: OpenedFile,
+  compression: Compression,
+  { spool = new Spool(), signal }: SpoolingOptions,
+): Promise<OpenedFile> {
+  const stream = decompressor(compression);
   const maxBytes = Math.max(ALWAYS_ALLOWED_BYTES, (await handle.stat()).size * MAX_RATIO);
-  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  const source = createReadStream('', { fd: handle, start: 0, autoClose: false });
+  const stored = await store(limitedTo(maxBytes, decompressed(source, stream)), { spool, signal });
+  await release();
+  return stored;
+}
+
+/**
+ * Stores the bytes of a pipe in the spool, decompressed.
+ * @throws MlistError as `decompress`, without a limit for the compression ratio: the spool has one for the size
+ */
+export async function spoolInput(
+  chunks: AsyncIterable<Uint8Array>,
+  { spool = new Spool(), signal }: SpoolingOptions,
+): Promise<OpenedFile & { readonly isCompressed: boolean }> {
+  const { start, all } = await peek(chunks);
+  const compression = compressionIn(start);
+  const content = compression === undefined ? all : decompressed(all, decompressor(compression));
+  return { ...(await store(content, { spool, signal })), isCompressed: compression !== undefined };
+}
+
+function decompressor(compression: Compression): Duplex {
+  if (compression === 'gzip') return createGunzip();
+  if (compression === 'zstd') return zstdStreams('it is compressed with zstd, which').decompress();
+  const program = { xz: 'unxz', bzip2: 'bunzip2' }[compression];
+  throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `it is compressed with ${compression}`, {
+    hint: `Decompress it first, with "${program}".`,
+  });
+}
+
+/** Decompresses a stream. Content that is compressed again is refused. */
+async function* decompressed(chunks: AsyncIterable<Uint8Array>, stream: Duplex): AsyncGenerator<Uint8Array> {
   try {
-    const source = createReadStream('', { fd: handle, start: 0, autoClose: false });
-    const target = createWriteStream(file, { flags: 'wx', mode: 0o600 });
-    await pipeline(source, createGunzip(), limitedTo(maxBytes), target, { signal });
-    const decompressed = await open(file, 'r');
-    await release();
-    // Windows cannot remove an open file. There it is removed after it was closed.
-    const isRemoved = await remove().then(
-      () => true,
-      () => false,
-    );
-    return { handle: decompressed, release: () => closeAndRemove(decompressed, isRemoved ? undefined : remove) };
+    let isFirst = true;
+    for await (const chunk of through(chunks, stream)) {
+      const again = isFirst ? compressionIn(chunk) : undefined;
+      if (again !== undefined) throw invalidHeader(`it is compressed twice: its content is compressed with ${again}`);
+      isFirst = false;
+      yield chunk;
+    }
   } catch (error) {
-    await remove().catch(() => undefined);
-    signal?.throwIfAborted();
-    throw decompressionError(error, folder);
+    throw decompressionError(error);
   }
 }
 
-function limitedTo(maxBytes: number): (chunks: AsyncIterable<Uint8Array>) => AsyncGenerator<Uint8Array> {
-  return async function* (chunks) {
-    let length = 0;
-    for await (const chunk of chunks) {
-      length += chunk.length;
-      if (length > maxBytes) throw invalidHeader(`it decompresses to more than ${maxBytes} bytes`);
-      yield chunk;
-    }
-  };
+async function store(
+  content: AsyncIterable<Uint8Array>,
+  { spool = new Spool(), signal }: SpoolingOptions,
+): Promise<OpenedFile> {
+  const file = await spool.create();
+  try {
+    await file.appendAll(content, signal);
+    return { handle: file.handle, release: () => file.release() };
+  } catch (error) {
+    await file.release();
+    signal?.throwIfAborted();
+    throw error;
+  }
 }
 
-async function closeAndRemove(handle: FileHandle, remove: (() => Promise<void>) | undefined): Promise<void> {
-  await handle.close().catch(() => undefined);
-  await remove?.().catch(() => undefined);
+/** Reads the first bytes of a stream. `all` has these too. */
+async function peek(
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<{ readonly start: Uint8Array; readonly all: AsyncIterable<Uint8Array> }> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  let start = Buffer.alloc(0);
+  let isOver = false;
+  while (start.length < SIGNATURE_BYTES && !isOver) {
+    const next = await iterator.next();
+    isOver = next.done === true;
+    if (next.done !== true) start = Buffer.concat([start, next.value]);
+  }
+  async function* all(): AsyncGenerator<Uint8Array> {
+    if (start.length > 0) yield start;
+    if (!isOver) yield* { [Symbol.asyncIterator]: () => iterator };
+  }
+  return { start, all: all() };
 }
 
-function decompressionError(error: unknown, folder: string): unknown {
-  const code = errorCode(error);
-  if (code === 'Z_BUF_ERROR') return invalidHeader('its gzip data is truncated');
-  if (code?.startsWith('Z_') === true) return invalidHeader('its gzip data is damaged');
-  return code === 'ABORT_ERR' ? error : writeFailure(folder, error);
+async function* limitedTo(maxBytes: number, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let length = 0;
+  for await (const chunk of chunks) {
+    length += chunk.length;
+    if (length > maxBytes) throw invalidHeader(`it decompresses to more than ${maxBytes} bytes`);
+    yield chunk;
+  }
+}
+
+function decompressionError(error: unknown): unknown {
+  const code = errorCode(error) ?? '';
+  if (code === 'Z_BUF_ERROR') return invalidHeader('its compressed data is truncated');
+  return code.startsWith('Z_') || code.startsWith('ZSTD_') ? invalidHeader('its compressed data is damaged') : error;
 }

@@ -4,15 +4,19 @@ import { getOrCreate } from '../../async/single-flight.ts';
 import type { ManifestContent, ContentOptions, ContentReader, FetchOptions, TagOrDigest } from '../store.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
+import { childrenIn, readDocument } from '../../oci/children.ts';
 import { canonicalReference } from '../../oci/reference.ts';
 import { ARCHIVE_LIMITS, readArchivedImages, type ArchivedImage } from '../../schema/docker-documents.ts';
-import { checkVerifiable } from '../verify.ts';
+import { checkVerifiable, readWhole } from '../verify.ts';
 import { HEADER_FILE } from '../layout/layout-header.ts';
 import { imageNotFound, MAX_NAMES, type ResolvedEntry } from '../layout/resolve-entry.ts';
-import { deriveImage, type DerivedImage } from './derive-image.ts';
+import { deriveImage, type DerivedImage } from '../docker-image/derive-image.ts';
+import { compressionOfType, layerTypes, type LayerCompression } from '../docker-image/layer-compression.ts';
+import type { LayerCompressor } from '../docker-image/layer-compressor.ts';
+import { archivedImage } from './archived-image.ts';
 import { DOCKER_MANIFEST_FILE, OciArchive } from './oci-archive.ts';
 import { embeddedManifest } from './embedded-manifest.ts';
-import { blobName, TarBlobs } from './tar/tar-blobs.ts';
+import { TarBlobs } from './tar/tar-blobs.ts';
 import { invalidArchive, TarFile, type OpenOptions } from './tar/tar-file.ts';
 import { normalizeName } from './tar/tar-names.ts';
 
@@ -20,6 +24,23 @@ interface NamedImage {
   readonly image: ArchivedImage;
   /** References in canonical form. */
   readonly names: readonly string[];
+}
+
+export interface DockerArchiveOptions extends OpenOptions {
+  /** How uncompressed layers are compressed. Default `none`. */
+  readonly compression?: LayerCompression | undefined;
+  /** Compresses layers. Default: layers are never compressed. */
+  readonly compressor?: LayerCompressor | undefined;
+  /** Called when an uncompressed layer is read although no compression was chosen. */
+  readonly onUncompressed?: (() => void) | undefined;
+}
+
+interface DockerArchiveParts extends DockerArchiveOptions {
+  readonly location: string;
+  readonly tar: TarFile;
+  readonly images: readonly ArchivedImage[];
+  /** The archive as an OCI layout, if it is one. */
+  readonly layout: OciArchive | undefined;
 }
 
 /**
@@ -32,20 +53,28 @@ export class DockerArchive implements ContentReader {
   readonly #tar: TarFile;
   readonly #layout: OciArchive | undefined;
   readonly #images: readonly NamedImage[];
-  readonly #derived = new Map<NamedImage, Promise<DerivedImage>>();
-  /** Names of the configs and layers in the archive, for the images that were read so far. */
-  readonly #names = new Map<Digest, string>();
+  readonly #options: DockerArchiveOptions;
+  readonly #compression: LayerCompression;
+  readonly #derived: Record<LayerCompression, Map<NamedImage, Promise<DerivedImage>>> = {
+    none: new Map(),
+    gzip: new Map(),
+    zstd: new Map(),
+  };
+  /** The images that were derived so far. */
+  readonly #known = new Set<DerivedImage>();
   readonly #blobs: TarBlobs;
 
-  constructor(location: string, tar: TarFile, images: readonly ArchivedImage[], layout: OciArchive | undefined) {
+  constructor({ location, tar, images, layout, ...options }: DockerArchiveParts) {
     this.location = location;
     this.#tar = tar;
     this.#layout = layout;
+    this.#options = options;
+    this.#compression = options.compression ?? 'none';
     this.#images = images.map((image) => ({
       image,
       names: image.tags.flatMap((tag) => canonicalReference(tag) ?? []),
     }));
-    this.#blobs = new TarBlobs(tar, (digest) => this.#names.get(checkVerifiable(digest)) ?? blobName(digest));
+    this.#blobs = new TarBlobs(tar);
   }
 
   /** Resolves a reference in familiar or canonical form; without one, the only image. */
@@ -72,7 +101,7 @@ export class DockerArchive implements ContentReader {
   async fetchManifest(name: TagOrDigest, { expected, signal }: FetchOptions = {}): Promise<ManifestContent> {
     signal?.throwIfAborted();
     const digest = isDigestName(name) ? name : (await this.resolveRef(name)).descriptor.digest;
-    const content = await this.#content(digest);
+    const content = await this.#content(digest, expected !== undefined);
     const { descriptor } = content;
     if (expected !== undefined && (expected.digest !== descriptor.digest || expected.size !== descriptor.size)) {
       throw new MlistError(
@@ -84,49 +113,78 @@ export class DockerArchive implements ContentReader {
     return { ...content, descriptor: { ...descriptor, mediaType: expected?.mediaType ?? descriptor.mediaType } };
   }
 
-  async fetchBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): Promise<Uint8Array> {
-    await this.#locate(descriptor.digest);
-    return this.#blobs.bytes(descriptor, signal);
+  fetchBlob(descriptor: Descriptor, options: ContentOptions = {}): Promise<Uint8Array> {
+    return readWhole(descriptor, () => this.readBlob(descriptor, options));
   }
 
   async *readBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): AsyncGenerator<Uint8Array> {
-    await this.#locate(descriptor.digest);
-    yield* this.#blobs.stream(descriptor, signal);
+    checkVerifiable(descriptor.digest);
+    if (descriptor.mediaType === layerTypes.none && this.#options.compression === undefined)
+      this.#options.onUncompressed?.();
+    yield* (await this.#locate(descriptor, signal)) ?? this.#blobs.stream(descriptor, signal);
   }
 
   async close(): Promise<void> {
     await this.#tar.close();
   }
 
-  async #content(digest: Digest): Promise<ManifestContent> {
-    for (const image of this.#images) {
-      const { content } = await this.#image(image);
-      if (content.descriptor.digest === digest) return content;
+  /** @param isListed - whether a draft or a list names the digest: then it may be that of an image with compressed layers */
+  async #content(digest: Digest, isListed: boolean): Promise<ManifestContent> {
+    const others: readonly LayerCompression[] = this.#options.compressor === undefined ? [] : ['none', 'gzip'];
+    for (const compression of new Set([this.#compression, ...(isListed ? others : [])])) {
+      for (const image of this.#images) {
+        const { content } = await this.#image(image, compression);
+        if (content.descriptor.digest === digest) return content;
+      }
     }
     throw new MlistError('ERR_MLIST_NOT_FOUND', `${this.location}@${digest} does not exist`, {
       reference: `${this.location}@${digest}`,
     });
   }
 
-  /** Reads images until the blob is found: only the image of a blob determines its file name. */
-  async #locate(digest: Digest): Promise<void> {
-    for (const image of this.#images) {
-      if (this.#blobs.size(digest) !== undefined) return;
-      await this.#image(image);
+  /**
+   * Opens a blob of an image without a manifest; undefined if it is not found. Images are read until one has the blob. If
+   * none has it, it may be a layer that was compressed for a draft.
+   */
+  async #locate(blob: Descriptor, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
+    const stated = this.#options.compressor === undefined ? undefined : compressionOfType(blob.mediaType);
+    for (const compression of new Set([this.#compression, stated ?? this.#compression])) {
+      for (const image of this.#images) {
+        const chunks = this.#read(blob, signal);
+        if (chunks !== undefined || this.#blobs.size(blob.digest) !== undefined) return chunks;
+        await this.#image(image, compression);
+      }
     }
+    return this.#read(blob, signal);
   }
 
-  #image(image: NamedImage): Promise<DerivedImage> {
-    return getOrCreate(this.#derived, image, () => this.#derive(image.image));
+  #read(blob: Descriptor, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> | undefined {
+    for (const derived of this.#known) {
+      const chunks = derived.read(blob, signal);
+      if (chunks !== undefined) return chunks;
+    }
+    return undefined;
   }
 
-  async #derive(image: ArchivedImage): Promise<DerivedImage> {
+  #image(image: NamedImage, compression = this.#compression): Promise<DerivedImage> {
+    return getOrCreate(this.#derived[compression], image, async () => {
+      const derived = await this.#derive(image.image, compression);
+      this.#known.add(derived);
+      return derived;
+    });
+  }
+
+  async #derive(image: ArchivedImage, compression: LayerCompression): Promise<DerivedImage> {
     const embedded = this.#layout && (await embeddedManifest(this.#layout, image));
-    if (embedded !== undefined)
-      return { content: { ...embedded, descriptor: minimalDescriptor(embedded.descriptor) }, files: new Map() };
-    const derived = await derivations.run(() => deriveImage(this.#tar, image));
-    for (const [digest, name] of derived.files) this.#names.set(digest, name);
-    return derived;
+    if (embedded !== undefined && (compression === 'none' || isCompressed(embedded)))
+      return {
+        content: { ...embedded, descriptor: minimalDescriptor(embedded.descriptor) },
+        read: () => undefined,
+      };
+    const { compressor = neverCompressed, signal } = this.#options;
+    return derivations.run(async () =>
+      deriveImage(await archivedImage(this.#tar, image), { compression, compressor, signal }),
+    );
   }
 
   /** @param shared - the name of all these images, if it is the same: then the candidates are listed by digest */
@@ -150,6 +208,19 @@ export class DockerArchive implements ContentReader {
 /** Limits concurrent generation of manifests: each may read whole layers. */
 const derivations = new Limiter(4);
 
+const neverCompressed: Pick<LayerCompressor, 'compress'> = {
+  compress: () => Promise.reject(new Error('the archive was opened without a compressor')),
+};
+
+/** Whether no layer of the image can be compressed. */
+function isCompressed({ bytes, descriptor }: ManifestContent): boolean {
+  const { blobs } = childrenIn(readDocument(bytes), descriptor.mediaType);
+  return blobs.every(({ mediaType }) => mediaType !== layerTypes.none && mediaType !== DOCKER_UNCOMPRESSED);
+}
+
+/** The type that Docker manifests give to uncompressed layers. */
+const DOCKER_UNCOMPRESSED = 'application/vnd.docker.image.rootfs.diff.tar';
+
 /** Some tools list an image once for each of its tags. */
 function isSameImage(one: ArchivedImage, other: ArchivedImage): boolean {
   return one.config === other.config && one.layers.join('\n') === other.layers.join('\n');
@@ -159,7 +230,10 @@ function isSameImage(one: ArchivedImage, other: ArchivedImage): boolean {
  * Opens an archive of `docker save`. An archive without manifest.json that is an OCI layout is opened as an OCI archive.
  * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID`
  */
-export async function openDockerArchive(path: string, options: OpenOptions = {}): Promise<DockerArchive | OciArchive> {
+export async function openDockerArchive(
+  path: string,
+  options: DockerArchiveOptions = {},
+): Promise<DockerArchive | OciArchive> {
   const location = options.location ?? `docker-archive:${options.name ?? path}`;
   const tar = await TarFile.open(path, options);
   try {
@@ -173,7 +247,7 @@ export async function openDockerArchive(path: string, options: OpenOptions = {})
       if (errorCode(error) === 'ERR_MLIST_FILE') throw error;
       return undefined;
     });
-    return new DockerArchive(location, tar, images, layout);
+    return new DockerArchive({ ...options, location, tar, images, layout });
   } catch (error) {
     await tar.close();
     throw error;

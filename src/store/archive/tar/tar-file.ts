@@ -5,8 +5,8 @@ import { openFiles } from '../../../fs/open-files.ts';
 import type { ContentOptions } from '../../store.ts';
 import type { NamedFile } from '../../layout/layout-header.ts';
 import { isNotFound } from '../../layout/path-inside.ts';
-import { compressionOf, decompressionHint, decompress, type OpenedFile } from '../decompress.ts';
-import { indexTar, type TarIndex } from './tar-index.ts';
+import { compressionOf, decompress, spoolInput, type OpenedFile, type SpoolingOptions } from '../decompress.ts';
+import { indexTar, type IndexOptions, type TarIndex } from './tar-index.ts';
 
 const CHUNK = 256 * 1024;
 
@@ -43,20 +43,18 @@ export class TarFile {
   }
 
   /**
-   * Opens an archive. A gzip archive is decompressed to the system's folder for temporary files.
+   * Opens an archive. A compressed archive is decompressed to the spool, and the content of a pipe is stored there.
    * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID` if it is not a complete tar archive
    */
-  static async open(path: string, { signal, name = path, onHeld }: OpenOptions = {}): Promise<TarFile> {
+  static async open(path: string, { signal, name = path, input, spool }: OpenOptions = {}): Promise<TarFile> {
     signal?.throwIfAborted();
     const file = { path, name };
+    if (input !== undefined) return TarFile.#openInput(file, input(), { signal, spool });
     const plain = await openPlain(file);
     try {
       const compression = await compressionOf(plain.handle);
-      if (compression !== undefined && compression !== 'gzip') {
-        throw invalidArchive(file, `it is compressed with ${compression}`, decompressionHint(name, compression));
-      }
       const version = versionOf(await plain.handle.stat());
-      const opened = compression === undefined ? plain : await decompress(plain, signal);
+      const opened = compression === undefined ? plain : await decompress(plain, compression, { spool, signal });
       const index = await indexOrRelease(opened, signal);
       const isCompressed = compression !== undefined;
       // A decompressed file is unlinked, so it cannot be opened again.
@@ -65,10 +63,24 @@ export class TarFile {
         return new TarFile(file, { index, version, isCompressed });
       }
       openArchives += 1;
-      await onHeld?.();
       return new TarFile(file, { index, version, isCompressed, opened });
     } catch (error) {
       await plain.release();
+      throw withFileName(file, error);
+    }
+  }
+
+  static async #openInput(
+    file: NamedFile,
+    input: AsyncIterable<Uint8Array>,
+    options: SpoolingOptions,
+  ): Promise<TarFile> {
+    try {
+      const opened = await spoolInput(input, options);
+      const index = await indexOrRelease(opened, options.signal, { requiresEnd: true });
+      openArchives += 1;
+      return new TarFile(file, { index, version: '', isCompressed: opened.isCompressed, opened });
+    } catch (error) {
       throw withFileName(file, error);
     }
   }
@@ -149,13 +161,13 @@ function versionOf({ dev, ino, size, mtimeMs }: Stats): string {
   return [dev, ino, size, mtimeMs].join();
 }
 
-export interface OpenOptions extends ContentOptions {
+export interface OpenOptions extends SpoolingOptions {
   /** Name of the archive in errors. Default: its path. */
   readonly name?: string | undefined;
+  /** Opens a pipe that the archive is read from, instead of the file at the path. */
+  readonly input?: (() => AsyncIterable<Uint8Array>) | undefined;
   /** The location of the store in errors. Default: the kind of archive with its name. */
   readonly location?: string | undefined;
-  /** Called when the archive is open and stays open, so that its path is not needed any more. */
-  readonly onHeld?: (() => Promise<void>) | undefined;
 }
 
 export interface StreamOptions extends ContentOptions {
@@ -180,21 +192,27 @@ async function closeQuietly(handle: FileHandle): Promise<void> {
   await handle.close().catch(() => undefined);
 }
 
-async function indexOrRelease({ handle, release }: OpenedFile, signal?: AbortSignal): Promise<TarIndex> {
+async function indexOrRelease(
+  { handle, release }: OpenedFile,
+  signal?: AbortSignal,
+  options?: IndexOptions,
+): Promise<TarIndex> {
   try {
-    return await indexTar(handle, (await handle.stat()).size, signal);
+    return await indexTar(handle, (await handle.stat()).size, { ...options, signal });
   } catch (error) {
     await release();
     throw error;
   }
 }
 
-/** Adds the file to errors of the header parser. */
+/** Adds the file to errors about its content. */
 function withFileName(file: NamedFile, error: unknown): unknown {
-  if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_DOCUMENT_INVALID' || error.facts.path === file.path) {
-    return error instanceof MlistError ? error : asMlistError(error);
-  }
-  return invalidArchive(file, error.message);
+  if (!(error instanceof MlistError)) return asMlistError(error);
+  const isNamed = error.facts.path !== undefined || error.facts.reference !== undefined;
+  const isAboutContent = error.code === 'ERR_MLIST_DOCUMENT_INVALID' || error.code === 'ERR_MLIST_USAGE';
+  if (isNamed || !isAboutContent) return error;
+  const { message, facts } = invalidArchive(file, error.message, error.hint);
+  return new MlistError(error.code, message, facts);
 }
 
 export function invalidArchive({ path, name }: NamedFile, reason: string, hint?: string): MlistError {

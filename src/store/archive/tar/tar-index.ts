@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { MlistError } from '../../../errors/errors.ts';
+import type { ContentOptions } from '../../store.ts';
 import { readPax, type PaxRecords } from './pax.ts';
 import { BLOCK_BYTES, isZeroBlock, readHeader, readText, invalidHeader, type TarHeader } from './tar-header.ts';
 import { linkedName, normalizeName, displayName } from './tar-names.ts';
@@ -25,6 +26,11 @@ const MAX_HOPS = 16;
 /** Size of one read: the headers of small files are close together. */
 const WINDOW_BYTES = 16 * 1024;
 
+export interface IndexOptions extends ContentOptions {
+  /** Refuse an archive without the blocks of zeros at its end: a pipe was closed early. Default false. */
+  readonly requiresEnd?: boolean | undefined;
+}
+
 /** Values of extension headers for the next entry. */
 interface Pending {
   readonly name?: string;
@@ -37,7 +43,11 @@ interface Pending {
  * their names.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the archive is damaged, truncated or malicious
  */
-export async function indexTar(file: FileHandle, length: number, signal?: AbortSignal): Promise<TarIndex> {
+export async function indexTar(
+  file: FileHandle,
+  length: number,
+  { requiresEnd = false, signal }: IndexOptions = {},
+): Promise<TarIndex> {
   const blocks = new Blocks(file, length);
   const entries = new Entries();
   let pending: Pending = {};
@@ -62,6 +72,7 @@ export async function indexTar(file: FileHandle, length: number, signal?: AbortS
     }
     at += Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
   }
+  if (requiresEnd && at >= length) throw truncated('the end of the archive');
   if (Object.keys(pending).length > 0) throw invalidHeader('it ends after an extension header');
   return entries.resolved();
 }

@@ -1,0 +1,125 @@
+import { MlistError } from '../../errors/errors.ts';
+import type { ManifestContent } from '../store.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { Digester, digestOf, type Digest } from '../../oci/digest.ts';
+import { writeJson } from '../../json/stringify.ts';
+import { MediaType } from '../../oci/media-type.ts';
+import { diffIdsOf } from '../../schema/docker-documents.ts';
+import { damagedBlob, damageError, verified, type BlobIdentity } from '../verify.ts';
+import { layerTypes, type LayerCompression } from './layer-compression.ts';
+import type { LayerCompressor, OpenStream, ReadableLayer } from './layer-compressor.ts';
+
+/** A layer as an archive or an engine stores it. */
+export interface StoredLayer {
+  /** Streams the layer as it is stored. */
+  readonly open: OpenStream;
+  /** Size in bytes as it is stored. */
+  readonly size: number;
+  /** The descriptor of a layer that is pushed as it is, because it is compressed. Default: the layer is uncompressed. */
+  readonly descriptor?: Descriptor | undefined;
+}
+
+/** A layer that is stored elsewhere, at its URLs or in a registry. */
+export interface AbsentLayer {
+  readonly descriptor: Descriptor;
+  readonly open?: undefined;
+  readonly read?: undefined;
+}
+
+/** An image that is stored without a manifest. */
+export interface StoredImage {
+  /** Where the image is stored, for messages. */
+  readonly location: string;
+  /** The exact bytes of the config. */
+  readonly config: Uint8Array;
+  /** The lowest layer first. */
+  readonly layers: readonly (StoredLayer | AbsentLayer)[];
+}
+
+export interface DeriveOptions {
+  readonly compression: LayerCompression;
+  /** Compresses the layers, unless `compression` is `none`. */
+  readonly compressor: Pick<LayerCompressor, 'compress'>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An image with a generated manifest. */
+export interface DerivedImage {
+  readonly content: ManifestContent;
+  /** Streams the config or a layer and verifies it. Undefined if the image does not have the blob, or it is absent. */
+  readonly read: (blob: BlobIdentity, signal?: AbortSignal) => AsyncIterable<Uint8Array> | undefined;
+}
+
+/**
+ * Generates the OCI manifest of an image that is stored without one, from its config and its layers. With the compression
+ * `none`, it has the same bytes as the manifest that docker 27 and later write for the image (moby,
+ * image/tarexport/save.go), so its digest does not depend on the version of docker. With `gzip` its digest is the same on all
+ * machines, because the compression is.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the config does not have as many diff ids as there are layers; what
+ *   `LayerCompressor.compress` throws
+ */
+export async function deriveImage(image: StoredImage, options: DeriveOptions): Promise<DerivedImage> {
+  const { location, config, layers } = image;
+  const diffIds = diffIdsOf(config);
+  if (diffIds.length > 0 && diffIds.length !== layers.length) {
+    const message = `an image in ${location} has ${diffIds.length} layers in its config, but ${layers.length} are stored`;
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', message);
+  }
+  const configDescriptor = { mediaType: MediaType.ociConfig, digest: digestOf(config), size: config.length };
+  const blobs = new Map<Digest, ReadableLayer>();
+  blobs.set(configDescriptor.digest, { descriptor: configDescriptor, read: () => once(config) });
+  const descriptors: Descriptor[] = [];
+  for (const [at, layer] of layers.entries()) {
+    const { descriptor, read } =
+      layer.open === undefined ? layer : await readable(layer, diffIds[at], { ...options, location });
+    descriptors.push(descriptor);
+    if (read !== undefined) blobs.set(descriptor.digest, { descriptor, read });
+  }
+  const document = {
+    schemaVersion: 2,
+    mediaType: MediaType.ociManifest,
+    config: configDescriptor,
+    layers: descriptors,
+  };
+  const bytes = Buffer.from(writeJson(document, { goEscapes: true }));
+  return {
+    content: { descriptor: { mediaType: MediaType.ociManifest, digest: digestOf(bytes), size: bytes.length }, bytes },
+    read: ({ digest, size }, signal) => {
+      const blob = blobs.get(digest);
+      if (blob === undefined || blob.descriptor.size === size) return blob?.read(signal);
+      throw damagedBlob(digest, `${blob.descriptor.size} bytes, not ${size}`, location);
+    },
+  };
+}
+
+interface ReadableOptions extends DeriveOptions {
+  readonly location: string;
+}
+
+/** A layer as it is pushed. Its digest is that of the config if it is uncompressed; otherwise it is computed. */
+async function readable(
+  { open, size, descriptor }: StoredLayer,
+  stated: Digest | undefined,
+  { compression, compressor, location, signal }: ReadableOptions,
+): Promise<ReadableLayer> {
+  const asStored = (own: Descriptor): ReadableLayer => ({
+    descriptor: own,
+    read: (reading) => verified(own, open(reading), damageError(location)),
+  });
+  if (descriptor !== undefined) return asStored(descriptor);
+  const diffId = stated ?? (await digestOfStream(open(signal)));
+  if (compression === 'none') return asStored({ mediaType: layerTypes.none, digest: diffId, size });
+  return compressor.compress({ diffId, open }, compression, signal);
+}
+
+/** Computes the digest of a stream. */
+export async function digestOfStream(chunks: AsyncIterable<Uint8Array>): Promise<Digest> {
+  const digester = new Digester();
+  for await (const chunk of chunks) digester.update(chunk);
+  return digester.digest();
+}
+
+// eslint-disable-next-line @typescript-eslint/require-await -- an iterable of one chunk
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

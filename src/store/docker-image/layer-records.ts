@@ -1,0 +1,71 @@
+import { lstat, readFile, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { listFolder, writeFileAtomic } from '../../fs/atomic.ts';
+import { createFolders } from '../../fs/folders.ts';
+import { openFiles } from '../../fs/open-files.ts';
+import { isJsonObject } from '../../json/json.ts';
+import { readJson } from '../../json/parse.ts';
+import { digestEncoded, isDigest, type Digest } from '../../oci/digest.ts';
+import type { BlobIdentity } from '../verify.ts';
+
+const MAX_RECORD_BYTES = 1024;
+
+/**
+ * Digest and size of layers that were compressed before, in files `layers/<diff id>.<format>` of the workspace. With them
+ * the manifest of an image is known without compressing its layers, so a layer that the target has is not compressed again.
+ */
+export class LayerRecords {
+  readonly #folder: string | undefined;
+
+  /** @param workspaceFolder - path of the workspace; undefined: nothing is recorded */
+  constructor(workspaceFolder: string | undefined) {
+    this.#folder = workspaceFolder === undefined ? undefined : join(workspaceFolder, 'layers');
+  }
+
+  /** The compressed layer; undefined if it is not recorded, or the record is damaged. */
+  async find(diffId: Digest, format: string): Promise<BlobIdentity | undefined> {
+    const path = this.#pathOf(diffId, format);
+    if (path === undefined) return undefined;
+    const info = await lstat(path).catch(() => undefined);
+    if (info?.isFile() !== true || info.size > MAX_RECORD_BYTES) return undefined;
+    const bytes = await openFiles.run(() => readFile(path)).catch(() => undefined);
+    const value = bytes && readJson(bytes).value;
+    if (!isJsonObject(value)) return undefined;
+    const { digest, size } = value;
+    if (typeof digest !== 'string' || !isDigest(digest)) return undefined;
+    return typeof size === 'number' && Number.isSafeInteger(size) && size > 0 ? { digest, size } : undefined;
+  }
+
+  /** Failures are ignored: a layer without a record is compressed again. */
+  async put(diffId: Digest, format: string, { digest, size }: BlobIdentity): Promise<void> {
+    const path = this.#pathOf(diffId, format);
+    if (path === undefined || this.#folder === undefined) return;
+    try {
+      await createFolders(this.#folder);
+      await writeFileAtomic(path, `${JSON.stringify({ digest, size })}\n`);
+    } catch {
+      // The record only saves time.
+    }
+  }
+
+  /**
+   * Removes records that were written more than `age` milliseconds ago.
+   * @returns the number of removed records
+   */
+  async prune(age: number): Promise<number> {
+    let removed = 0;
+    if (this.#folder === undefined) return removed;
+    for (const name of await listFolder(this.#folder)) {
+      const path = join(this.#folder, name);
+      const info = await lstat(path).catch(() => undefined);
+      if (info?.isFile() !== true || Date.now() - info.mtimeMs < age) continue;
+      await unlink(path);
+      removed += 1;
+    }
+    return removed;
+  }
+
+  #pathOf(diffId: Digest, format: string): string | undefined {
+    return this.#folder === undefined ? undefined : join(this.#folder, `${digestEncoded(diffId)}.${format}`);
+  }
+}

@@ -17,7 +17,7 @@ import { join, type Joined } from '../operations/join/join.ts';
 import { listBytes } from '../operations/list-bytes.ts';
 import type { ReadOptions } from '../operations/lookup.ts';
 import { withInterruptionReport } from '../operations/publish/interruption.ts';
-import { generateManifests } from '../operations/push/engine-images.ts';
+import { generateManifests } from '../operations/push/generate-manifests.ts';
 import { pushDraft } from '../operations/push/push-draft.ts';
 import { requirePlatforms } from '../operations/require-platforms.ts';
 import { resolve } from '../operations/resolve/resolve.ts';

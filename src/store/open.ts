@@ -34,14 +34,14 @@ export interface StoresOptions extends SessionOptions {
   readonly workspaceFolder?: string | undefined;
   /** Base of relative paths in locations, as for the `Workspace`. Default: the parent folder of the workspace. */
   readonly cwd?: string | undefined;
+  /** The user, whose container engines can be read. Default: the user of this process. */
+  readonly user?: Omit<EngineEnvironment, 'env'> | undefined;
   /** Maximum size of the temporary files in bytes. Default: the free space less 10 %. */
   readonly spoolLimit?: number | undefined;
   /** How layers are compressed that are stored uncompressed. Default: `none` for docker archives. */
   readonly compression?: LayerCompression | undefined;
   /** Receives information about how content is read. */
   readonly onNote?: ((message: string) => void) | undefined;
-  /** The user, whose container engines can be read. Default: the user of this process. */
-  readonly user?: Omit<EngineEnvironment, 'env'> | undefined;
 }
 
 export interface ExpectedLocations {
@@ -79,10 +79,10 @@ export class Stores {
   #engines: Promise<EngineStores> | undefined;
 
   constructor(options: StoresOptions) {
-    this.#options = options;
     this.registries = new RegistrySession(options);
     this.waiting = options.waiting;
     this.spool = new Spool({ maxBytes: options.spoolLimit });
+    this.#options = options;
     this.cache = new BlobCache(options.workspaceFolder);
     this.folders =
       options.workspaceFolder === undefined
@@ -196,7 +196,12 @@ export class Stores {
     const user = this.#options.user ?? { home: homedir(), platform: process.platform, uid: process.getuid?.() };
     const open = async (): Promise<EngineStores> => {
       const { EngineStores: Engines } = await import('./engine/engine-stores.ts');
-      return new Engines({ environment: { ...user, env }, env, timeoutMs, signal, waiting, onRequest });
+      return new Engines({
+        environment: { ...user, env },
+        ...{ env, timeoutMs, signal, waiting, onRequest, spool: this.spool },
+        compression: this.#options.compression ?? 'gzip',
+        compressor: () => this.compressor(),
+      });
     };
     this.#engines ??= open();
     return this.#engines;

@@ -9,7 +9,7 @@ import { listBytes } from '../list-bytes.ts';
 import { checkBeforePush } from '../publish/check-push.ts';
 import { withoutAttestations } from '../publish/missing-entries.ts';
 import { isStoredIn, targetName, targetsOf, type TargetRepository } from '../publish/target.ts';
-import { generateManifests } from './engine-images.ts';
+import { generateManifests } from './generate-manifests.ts';
 import type { PushDraftOptions } from './push-options.ts';
 import { pushToTarget, type PushedTarget } from './push-target.ts';
 

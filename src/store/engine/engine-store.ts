@@ -14,7 +14,7 @@ import {
 } from '../store.ts';
 import type { EngineImage } from './engine-image.ts';
 import type { Engine } from './engine.ts';
-import { ImageExports } from './image-exports.ts';
+import { ImageExports, type ExportsOptions } from './image-exports.ts';
 
 /**
  * One image of a container engine as a content store. The containerd store has manifests, which are read as they are. The
@@ -25,15 +25,15 @@ export class EngineStore implements ContentReader, LocalStore {
   readonly location: string;
   readonly #image: EngineLocation;
   readonly #open: () => Promise<Engine>;
-  readonly #signal: AbortSignal | undefined;
+  readonly #options: ExportsOptions;
   #exports: Promise<ImageExports> | undefined;
 
   /** @param image - a location without a digest beside the name */
-  constructor(image: EngineLocation, open: () => Promise<Engine>, signal: AbortSignal | undefined) {
+  constructor(image: EngineLocation, open: () => Promise<Engine>, options: ExportsOptions) {
     this.location = formatEngineLocation(image);
     this.#image = image;
     this.#open = open;
-    this.#signal = signal;
+    this.#options = options;
   }
 
   /** The engine's description of the image. */
@@ -91,7 +91,7 @@ export class EngineStore implements ContentReader, LocalStore {
   #exported(): Promise<ImageExports> {
     const create = async (): Promise<ImageExports> => {
       const engine = await this.#open();
-      return new ImageExports(engine, await engine.inspect(this.#image), this.location, { signal: this.#signal });
+      return new ImageExports(engine, await engine.inspect(this.#image), this.location, this.#options);
     };
     this.#exports ??= create();
     return this.#exports;

@@ -35,6 +35,11 @@ export interface FileLocation {
 
 const fileKinds = ['oci', 'oci-archive', 'docker-archive'] as const;
 
+/** Whether an archive is read from stdin, or written to stdout: `oci-archive:-`. A file of that name is `./-`. */
+export function isPipe(location: Location): boolean {
+  return location.kind !== 'registry' && location.kind !== 'oci' && location.path === '-';
+}
+
 /** Whether a string starts with a prefix of locations that have a path, such as `oci:`. */
 export function isFileLocation(text: string): boolean {
   return fileKinds.some((kind) => text.startsWith(`${kind}:`));
@@ -111,8 +116,9 @@ export function atDigest(location: Location, digest: Digest): Location {
   return { kind: location.kind, path: location.path, digest };
 }
 
-/** Whether two locations are in the same repository, layout or archive. */
+/** Whether two locations are in the same repository, layout or archive. What is written to stdout is not read from stdin. */
 export function sameStore(left: Location, right: Location): boolean {
+  if (isPipe(left)) return false;
   if (left.kind === 'registry') return right.kind === 'registry' && sameRepository(left.reference, right.reference);
   return left.kind === right.kind && left.path === right.path;
 }

@@ -109,8 +109,17 @@ export interface ReferrerLister {
   supportsReferrers?(digest: Digest, options?: ContentOptions): Promise<boolean>;
 }
 
+/** A store that compresses the layers of its images. */
+export interface Recompressor {
+  /**
+   * The manifest of an image with the compression that the store was opened with; undefined if it does not have the image.
+   * @param digest - of the manifest, with any compression
+   */
+  recompressed(digest: Digest): Promise<ManifestContent | undefined>;
+}
+
 /** A store to read from, with its optional abilities. */
-export type ReadStore = ContentReader & Partial<ReferrerLister> & Partial<ExistenceChecker> & Partial<LocalStore>;
+export type ReadStore = ContentReader & Partial<ReferrerLister & ExistenceChecker & LocalStore & Recompressor>;
 
 /** A store to write to, with its optional abilities. */
 export type Store = ContentWriter & Partial<Mounter> & Partial<ReferrerLister>;

@@ -19,6 +19,12 @@ import {
   type ReadOptions,
 } from '../lookup.ts';
 import { requirePlatforms } from '../require-platforms.ts';
+import { availabilityOf, type Availability } from './availability.ts';
+
+export interface InspectOptions extends ReadOptions {
+  /** Also check which entries of an index its location has. Default false. */
+  readonly checkEntries?: boolean | undefined;
+}
 
 export interface Inspected {
   readonly from: LookupResult['from'];
@@ -26,17 +32,30 @@ export interface Inspected {
   /** Exact bytes, with media type, digest and size. */
   readonly content: ManifestContent;
   readonly document: Json;
+  /** Which entries the location of an index has; undefined if that was not checked. */
+  readonly entries?: readonly Availability[];
 }
 
 /** Reads a list or an image, or one manifest of a list, with its exact bytes. */
-export async function inspect(name: string | undefined, choice: ChildChoice, options: ReadOptions): Promise<Inspected> {
+export async function inspect(
+  name: string | undefined,
+  choice: ChildChoice,
+  { checkEntries = false, ...options }: InspectOptions,
+): Promise<Inspected> {
   const found = await lookup(name, options);
   const isWhole = choice.manifest === undefined && choice.platform === undefined;
   const content =
     isWhole || (await isChosen(found, choice, options))
       ? contentOf(found)
       : await readChild(onlyChild(found, choice), options);
-  return { from: found.from, reference: found.reference, content, document: documentOf(content, found.reference) };
+  const entries = isWhole && checkEntries ? await availabilityOf(found, options) : undefined;
+  return {
+    from: found.from,
+    reference: found.reference,
+    content,
+    document: documentOf(content, found.reference),
+    ...(entries === undefined ? {} : { entries }),
+  };
 }
 
 /**

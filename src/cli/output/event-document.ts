@@ -13,6 +13,8 @@ export function eventDocument(event: OperationEvent): object {
   switch (event.type) {
     case 'from':
       return { type: event.type, from: event.from, ref: event.reference };
+    case 'origin':
+      return { type: event.type, ref: event.reference, source: event.source };
     case 'entry':
       return { type: event.type, ref: event.list, change: changeDocument(event.change) };
     case 'manifest':

@@ -1,5 +1,5 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
-import { missingOption, replaceImageOption, waitForSourceOption } from '../../args/list-options.ts';
+import { fillFromOption, missingOption, replaceImageOption, waitForSourceOption } from '../../args/list-options.ts';
 
 export const copyCommand: CommandDeclaration = {
   name: 'copy',
@@ -23,6 +23,7 @@ export const copyCommand: CommandDeclaration = {
       describe: 'Handle attestations: keep them with their images, or drop them (default keep)',
     },
     missingOption,
+    fillFromOption,
     {
       name: 'referrers',
       type: 'boolean',

@@ -7,7 +7,15 @@ import { basename, join } from 'node:path';
 const UNUSED = ['http2-wrapper', 'cacheable-request', 'cacheable-lookup', 'decompress-response', 'form-data-encoder'];
 
 // Packages that only some commands need. Each becomes a separate file, which Node loads on the first import.
-const VENDORED = { got: 'default', 'jsonc-parser': undefined, tldts: undefined, yaml: undefined, yargs: 'default' };
+const VENDORED = {
+  got: 'default',
+  'jsonc-parser': undefined,
+  pako: undefined,
+  'smol-toml': undefined,
+  tldts: undefined,
+  yaml: undefined,
+  yargs: 'default',
+};
 
 export async function bundle(root) {
   const at = (...names) => join(root, ...names);

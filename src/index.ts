@@ -7,30 +7,29 @@
 export { createClient } from './api/client.ts';
 export type { Client } from './api/client.ts';
 export type {
+  AnnotateDraftOptions,
   ApplyOptions,
   ClientOptions,
   CopyOptions,
   CreatedIndex,
+  CreateDraftOptions,
   CreateIndexOptions,
   ExplainOptions,
   InspectOptions,
   InspectResult,
   JoinOptions,
+  PushDraftOptions,
   PushIndexOptions,
   PushResult,
+  RemoveFromDraftOptions,
   ResolveOptions,
   ValidateOptions,
   ValidateResult,
 } from './api/client-options.ts';
 export { dockerCredentials } from './api/docker-credentials.ts';
-export type {
-  AnnotateDraftOptions,
-  CreateDraftOptions,
-  DraftWorkspace,
-  PushDraftOptions,
-  RemoveFromDraftOptions,
-} from './api/draft-workspace.ts';
+export type { DraftWorkspace } from './api/draft-workspace.ts';
 export type { CallOptions, PushedTag, Source } from './api/inputs.ts';
+export { systemMirrors } from './api/system-mirrors.ts';
 export { MlistError } from './errors/errors.ts';
 export type { ErrorCode, Problem } from './errors/errors.ts';
 export type { Applied as ApplyResult, AppliedList } from './operations/apply/apply.ts';
@@ -42,5 +41,9 @@ export type { ListView } from './operations/inspect/show.ts';
 export type { Joined as JoinResult } from './operations/join/join.ts';
 export type { Deleted as DeleteResult } from './operations/tags/registry-tags.ts';
 export type { Credentials, CredentialsSource } from './store/registry/credentials/credentials.ts';
+export type {
+  ConfigurationOptions as SystemMirrorsOptions,
+  RegistryConfiguration,
+} from './store/registry/mirrors/registry-configuration.ts';
 export type { RequestEvent } from './store/registry/registry-options.ts';
 export { version } from './version.ts';

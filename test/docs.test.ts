@@ -128,9 +128,9 @@ test('pages that are named in the sources exist', () => {
     .filter((name) => name.endsWith('.ts') && !name.includes('compiled'))
     .map((name) => read(join('src', name)));
   const named = sources.flatMap((text) => text.match(/\bdocs\/(?:decisions\/)?[a-z0-9-]+\.md\b/g) ?? []);
-  const there = new Set([
+  const existing = new Set([
     ...pages,
     ...readdirSync(join(root, 'docs/decisions')).map((name) => `docs/decisions/${name}`),
   ]);
-  expect(named.filter((page) => !there.has(page))).toEqual([]);
+  expect(named.filter((page) => !existing.has(page))).toEqual([]);
 });

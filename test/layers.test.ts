@@ -48,6 +48,7 @@ const importers: Readonly<Record<string, (file: string) => boolean>> = {
   chalk: (file) => file === 'cli/output/output.ts',
   ajv: (file) => file === 'schema/validator.ts',
   yaml: (file) => file.startsWith('schema/yaml'),
+  'smol-toml': (file) => file === 'store/registry/mirrors/toml-file.ts',
   tldts: (file) => file === 'store/registry/auth/realm-trust.ts',
   'jsonc-parser': (file) => file === 'json/edit-document.ts',
   pako: (file) => file === 'store/docker-image/deflate.ts',

@@ -80,7 +80,14 @@ describe('the declarations', () => {
     writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
     const [, example = ''] = /```ts\n(.*?)```/s.exec(read('README.md')) ?? [];
     writeFileSync(join(project, 'example.ts'), example);
-    const options = { strict: true, module: 'nodenext', target: 'es2022', types: ['node'], skipLibCheck: false };
+    const options = {
+      strict: true,
+      module: 'nodenext',
+      target: 'es2022',
+      lib: ['es2022'],
+      types: ['node'],
+      skipLibCheck: false,
+    };
     writeFileSync(
       join(project, 'tsconfig.json'),
       JSON.stringify({ compilerOptions: { ...options, noEmit: true }, files: ['example.ts'] }),

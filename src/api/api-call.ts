@@ -1,46 +1,108 @@
-import { asMlistError, errorMessage, MlistError } from '../errors/errors.ts';
+import { setMaxListeners } from 'node:events';
+import { asMlistError, errorMessage, MlistError, withHint } from '../errors/errors.ts';
+import type { OnEvent } from '../operations/events.ts';
+import type { CallOptions } from './inputs.ts';
+import { checkOptions, type Checks } from './option-checks.ts';
 
-interface Abortable {
-  readonly signal?: AbortSignal | undefined;
-}
+/**
+ * Runs the calls of a client. Whatever fails, they reject with an MlistError. If a callback of the caller throws, the call
+ * is aborted with this error, as if its signal had been aborted with it. The operation itself never sees the error.
+ */
+export class ApiCalls {
+  readonly #onEvent: OnEvent | undefined;
+  /** Of each running call: aborted when a callback throws. */
+  readonly #running = new Set<AbortController>();
 
-/** Runs a call of the public API, so that it rejects with an MlistError whatever fails. */
-export async function apiCall<T>(options: Abortable, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (thrown) {
-    throw apiError(thrown, options);
+  /** @param onEvent - for calls that have none of their own */
+  constructor(onEvent: OnEvent | undefined) {
+    this.#onEvent = onEvent;
+  }
+
+  async run<T, O extends CallOptions>(
+    options: O,
+    checks: Checks<O>,
+    work: (call: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    const failed = this.#start();
+    try {
+      checkOptions(options, checks);
+      const result = await work(this.#callOf(options, failed));
+      failed.signal.throwIfAborted();
+      return result;
+    } catch (thrown) {
+      throw apiError(thrown, options, failed);
+    } finally {
+      this.#running.delete(failed);
+    }
+  }
+
+  /** As `run`, for a call that returns its results one by one. */
+  async *iterate<T, O extends CallOptions>(
+    options: O,
+    checks: Checks<O>,
+    work: (call: CallOptions) => AsyncIterable<T>,
+  ): AsyncGenerator<T, void, undefined> {
+    const failed = this.#start();
+    try {
+      checkOptions(options, checks);
+      yield* work(this.#callOf(options, failed));
+      failed.signal.throwIfAborted();
+    } catch (thrown) {
+      throw apiError(thrown, options, failed);
+    } finally {
+      this.#running.delete(failed);
+    }
+  }
+
+  /** Wraps a callback of the client. If it throws, all running calls are aborted, because calls share requests. */
+  guard<E>(callback: ((event: E) => void) | undefined): ((event: E) => void) | undefined {
+    return callback && guarded(callback, (thrown) => this.#running.forEach((failed) => failed.abort(thrown)));
+  }
+
+  #start(): AbortController {
+    const failed = new AbortController();
+    this.#running.add(failed);
+    return failed;
+  }
+
+  #callOf({ signal: given, onEvent = this.#onEvent }: CallOptions, failed: AbortController): CallOptions {
+    const signal = given === undefined ? failed.signal : AbortSignal.any([given, failed.signal]);
+    // Concurrent requests listen to it.
+    setMaxListeners(0, signal);
+    return {
+      signal,
+      onEvent: onEvent && guarded(onEvent, (thrown) => failed.abort(thrown)),
+    };
   }
 }
 
-/** An aborted call usually throws the reason of its signal, which can be any value. */
-export function apiError(thrown: unknown, options: Abortable): MlistError {
+function guarded<E>(callback: (event: E) => void, onError: (thrown: unknown) => void): (event: E) => void {
+  return (event) => {
+    try {
+      callback(event);
+    } catch (thrown) {
+      onError(thrown);
+    }
+  };
+}
+
+function apiError(thrown: unknown, options: CallOptions, failed: AbortController): MlistError {
   // Programs in JavaScript can pass null.
-  const { signal } = (options as Abortable | null) ?? {};
-  if (thrown instanceof MlistError || signal?.aborted !== true) return asMlistError(thrown);
+  const given = (options as CallOptions | null)?.signal;
+  return interruptedError(thrown, failed.signal.aborted ? failed.signal : given);
+}
+
+/** The hint for a bug names an option of the command line. */
+function libraryError(thrown: unknown): MlistError {
+  const error = asMlistError(thrown);
+  return error === thrown || error.code !== 'ERR_MLIST_UNEXPECTED'
+    ? error
+    : withHint(error, 'This is a bug in mlist: please report it with the stack of its cause.');
+}
+
+/** Converts what a call with this signal throws: if it was aborted, usually the reason, which can be any value. */
+export function interruptedError(thrown: unknown, signal: AbortSignal | undefined): MlistError {
+  if (thrown instanceof MlistError || signal?.aborted !== true) return libraryError(thrown);
   const { reason } = signal as { readonly reason: unknown };
   return new MlistError('ERR_MLIST_INTERRUPTED', `interrupted: ${errorMessage(reason)}`, { cause: reason });
-}
-
-/** Checks an argument, because programs in JavaScript can pass any value. */
-export function requireText(value: unknown, name: string): asserts value is string {
-  if (typeof value === 'string') return;
-  throw new MlistError('ERR_MLIST_USAGE', `${name} must be a string, not ${nameOfType(value)}`);
-}
-
-/** @see requireText */
-export function requireArray(value: unknown, name: string): void {
-  if (!Array.isArray(value))
-    throw new MlistError('ERR_MLIST_USAGE', `${name} must be an array, not ${nameOfType(value)}`);
-}
-
-/** Checks an option of a client; NaN is refused too. */
-export function requireNumber(value: number | undefined, name: string, minimum: number): void {
-  if (value === undefined || value >= minimum) return;
-  throw new MlistError('ERR_MLIST_USAGE', `${name} must be at least ${minimum}`);
-}
-
-function nameOfType(value: unknown): string {
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : typeof value;
 }

@@ -1,4 +1,5 @@
-import type { Format } from '../draft/draft.ts';
+import type { AnnotationChange } from '../draft/draft-edit.ts';
+import type { EntrySettings, Format } from '../draft/draft.ts';
 import type { Problem } from '../errors/errors.ts';
 import type { Json } from '../json/json.ts';
 import type { Annotations, Descriptor } from '../oci/descriptor.ts';
@@ -7,17 +8,20 @@ import type { Group } from '../operations/join/group.ts';
 import type { RegistryOptions } from '../store/registry/registry-options.ts';
 import type { CallOptions, PushedTag } from './inputs.ts';
 
-/** The options and results of the calls of a client. */
+/** The options and results of the calls of a client and of its draft workspaces. */
 
 /** All options are optional. By default the client is anonymous and stores nothing on disk. */
-export interface ClientOptions extends Omit<RegistryOptions, 'waiting' | 'onWarning'> {
+export interface ClientOptions extends Omit<RegistryOptions, 'waiting' | 'onWarning' | 'onNote' | 'onMirror'> {
   /** Base folder of relative paths, for example in `oci:DIR`. Default: the current folder of the process. */
   readonly cwd?: string | undefined;
   /** The `User-Agent` header. Default: `mlist/VERSION`. */
   readonly userAgent?: string | undefined;
   /** Environment variables for proxies and certificates. Default: those of the process. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
-  /** Receives progress, warnings and notes of all calls that have no `onEvent` of their own. */
+  /**
+   * Receives progress, warnings and notes of all calls that have no `onEvent` of their own. If it throws, the call is aborted
+   * with its error as the reason.
+   */
   readonly onEvent?: OnEvent | undefined;
 }
 
@@ -136,4 +140,40 @@ export interface ApplyOptions extends CallOptions {
   readonly dryRun?: boolean | undefined;
   /** Name of the document in errors. Default `spec`. */
   readonly name?: string | undefined;
+}
+
+export interface CreateDraftOptions extends CallOptions {
+  readonly format?: Format | undefined;
+  /** Add to an existing draft and update its entries. Default: a draft that differs is an error. */
+  readonly amend?: boolean | undefined;
+  /** Replace the entries of an existing draft. Default: a draft that differs is an error. */
+  readonly replace?: boolean | undefined;
+  /** Add only the images for these platforms. Default: all. */
+  readonly platforms?: readonly string[] | undefined;
+}
+
+/** What `annotate` sets; null clears a value that was set. */
+export interface AnnotateDraftOptions extends CallOptions {
+  /** Values that override those of the image. */
+  readonly platform?: Omit<EntrySettings, 'annotations' | 'artifactType' | 'os.features'> | undefined;
+  readonly annotations?: AnnotationChange | undefined;
+  readonly artifactType?: string | null | undefined;
+}
+
+export interface RemoveFromDraftOptions extends CallOptions {
+  /** Remove only the images for these platforms: of the given images, or of the whole list if none is given. */
+  readonly platforms?: readonly string[] | undefined;
+}
+
+export interface PushDraftOptions extends CallOptions {
+  /** Further names: `:TAG`, or a complete reference. */
+  readonly tags?: readonly string[] | undefined;
+  /** Locations to push to instead of the list's own reference. */
+  readonly to?: readonly string[] | undefined;
+  /** Platforms that the list must have. */
+  readonly expect?: readonly string[] | undefined;
+  /** Remove the draft after the push. Default false. */
+  readonly purge?: boolean | undefined;
+  /** Plan and check, but write nothing. Default false. */
+  readonly dryRun?: boolean | undefined;
 }

@@ -24,8 +24,10 @@ import { resolve } from '../operations/resolve/resolve.ts';
 import { deleteReference, listTags, type Deleted } from '../operations/tags/registry-tags.ts';
 import { validateBytes, validateList } from '../operations/validate/validate.ts';
 import { Stores } from '../store/open.ts';
+import type { MirrorEvent } from '../store/registry/registry-options.ts';
 import { version } from '../version.ts';
-import { apiCall, apiError, requireNumber, requireText } from './api-call.ts';
+import { ApiCalls } from './api-call.ts';
+import { callChecks, checkedCredentials, optionChecks } from './client-checks.ts';
 import type {
   ApplyOptions,
   ClientOptions,
@@ -53,10 +55,12 @@ import {
   parseTagReference,
   parseTags,
   parseTarget,
+  specText,
   toPushedTag,
   type CallOptions,
   type Source,
 } from './inputs.ts';
+import { checkOptions, isText } from './option-checks.ts';
 
 /** @see Client */
 export function createClient(options: ClientOptions = {}): Client {
@@ -65,10 +69,12 @@ export function createClient(options: ClientOptions = {}): Client {
 
 /**
  * Reads and writes image lists in registries, OCI layouts and archives. A client keeps connections, tokens and fetched
- * manifests for all of its calls. Every method rejects with an `MlistError`.
+ * manifests for all of its calls. Every method rejects with an `MlistError`, `ERR_MLIST_USAGE` for an invalid argument or
+ * option.
  */
 export class Client {
   readonly #options: ClientOptions;
+  readonly #calls: ApiCalls;
   readonly #stores: Stores;
   /** Drafts of the indexes that this client created: they hold the source of each entry. */
   readonly #drafts = new WeakMap<CreatedIndex, Draft>();
@@ -77,10 +83,9 @@ export class Client {
   #isClosed = false;
 
   constructor(options: ClientOptions = {}) {
-    requireNumber(options.concurrency, 'concurrency', 1);
-    requireNumber(options.retries, 'retries', 0);
-    requireNumber(options.timeoutMs, 'timeoutMs', 0);
+    checkOptions(options, optionChecks.client);
     this.#options = options;
+    this.#calls = new ApiCalls(options.onEvent);
     this.#stores = this.#open(undefined);
   }
 
@@ -91,18 +96,17 @@ export class Client {
    *   of all sources together
    */
   async createIndex(sources: readonly Source[], options: CreateIndexOptions = {}): Promise<CreatedIndex> {
-    return apiCall(options, async () => {
-      const call = this.#call(options);
+    return this.#calls.run(options, optionChecks.createIndex, async (call) => {
+      const calling = this.#calling(call);
       const { format, annotations, artifactType, attestations, missing } = options;
-      for (const [name, value] of Object.entries(annotations ?? {})) requireText(value, `the annotation ${name}`);
       const platforms = parsePlatforms(options.platforms);
-      const resolved = await resolveAll(parseSources(sources), { ...call, platforms, attestations, missing });
-      const there = resolved.flatMap((source) => source.platforms);
-      requirePlatforms(platforms, there, 'the list of sources');
+      const resolved = await resolveAll(parseSources(sources), { ...calling, platforms, attestations, missing });
+      const available = resolved.flatMap((source) => source.platforms);
+      requirePlatforms(platforms, available, 'the list of sources');
       for (const event of resolved.flatMap(({ events }) => events)) call.onEvent?.(event);
       const created = newDraft(UNNAMED, resolved, { format, listChange: { annotations, artifactType } });
-      const draft = await generateManifests(created.draft, call);
-      const content = contentOfList(await listBytes(draft, this.#reading(options)));
+      const draft = await generateManifests(created.draft, calling);
+      const content = contentOfList(await listBytes(draft, this.#reading(call)));
       const index = { ...content, manifests: draft.entries.map(descriptorOf) };
       this.#drafts.set(index, draft);
       return index;
@@ -116,19 +120,18 @@ export class Client {
    *   `ERR_MLIST_CONFLICT`; later the errors of all targets that failed
    */
   async pushIndex(index: CreatedIndex, target: string, options: PushIndexOptions = {}): Promise<PushResult> {
-    return apiCall(options, async () => {
+    return this.#calls.run(options, optionChecks.pushIndex, async (call) => {
       const draft = this.#drafts.get(index);
       if (draft === undefined) {
         throw new MlistError('ERR_MLIST_USAGE', 'the index was not created by createIndex of this client', {
           hint: 'Create it with createIndex of the same client, which records where its images are stored.',
         });
       }
-      const call = this.#call(options);
       const { allowEmpty, dryRun, replaceImage } = options;
-      requireText(target, 'the target');
+      isText(target, 'the target');
       const list = isLocalLocation(target) ? draft.list : parseTagReference(target);
       const pushing = {
-        ...call,
+        ...this.#calling(call),
         to: isLocalLocation(target) ? [target] : undefined,
         tags: parseTags(options.tags),
         expect: parsePlatforms(options.expect),
@@ -153,12 +156,16 @@ export class Client {
    * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`, `ERR_MLIST_EXPECTATION`, `ERR_MLIST_CONFLICT`
    */
   async copy(source: string, target: string, options: CopyOptions = {}): Promise<Copied> {
-    return apiCall(options, async () => {
-      const { signal, onEvent, platforms, expect, ...rest } = options;
-      requireText(source, 'the source');
+    return this.#calls.run(options, optionChecks.copy, async (call) => {
+      const { platforms, expect, attestations, referrers, missing, replaceImage, dryRun } = options;
+      isText(source, 'the source');
       return copy(parseLocation(source), parseTarget(target), {
-        ...this.#call({ signal, onEvent }),
-        ...rest,
+        ...this.#calling(call),
+        attestations,
+        referrers,
+        missing,
+        replaceImage,
+        dryRun,
         platforms: parsePlatforms(platforms),
         expect: parsePlatforms(expect),
       });
@@ -171,18 +178,18 @@ export class Client {
    * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_PLATFORM_NOT_FOUND`
    */
   async resolve(name: string, options: ResolveOptions = {}): Promise<Descriptor> {
-    return apiCall(options, async () => {
+    return this.#calls.run(options, optionChecks.resolve, async (call) => {
       const platform = parseOptionalPlatform(options.platform);
-      const { descriptor } = await resolve(explicitName(name), platform, this.#reading(options));
+      const { descriptor } = await resolve(explicitName(name), platform, this.#reading(call));
       return descriptor;
     });
   }
 
   /** Reads a manifest, byte for byte. @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_PLATFORM_NOT_FOUND` */
   async inspect(name: string, options: InspectOptions = {}): Promise<InspectResult> {
-    return apiCall(options, async () => {
+    return this.#calls.run(options, optionChecks.inspect, async (call) => {
       const choice = { platform: parseOptionalPlatform(options.platform) };
-      const reading = this.#reading(options);
+      const reading = this.#reading(call);
       const { reference, content, document } = await inspect(explicitName(name), choice, reading);
       return { reference, descriptor: content.descriptor, bytes: content.bytes, document };
     });
@@ -193,21 +200,21 @@ export class Client {
    * @param subject - a reference or location, or the bytes of an index, a manifest or a draft
    */
   async validate(subject: string | Uint8Array, options: ValidateOptions = {}): Promise<ValidateResult> {
-    return apiCall(options, async () => {
-      const { allowDuplicates, deep, signal } = options;
-      if (!ArrayBuffer.isView(subject)) requireText(subject, 'the subject');
+    return this.#calls.run(options, optionChecks.validate, async (call) => {
+      const { allowDuplicates, deep } = options;
+      if (!ArrayBuffer.isView(subject)) isText(subject, 'the subject');
       const { problems } =
         typeof subject === 'string'
-          ? await validateList(explicitName(subject), { allowDuplicates, deep: deep ?? false }, this.#reading(options))
-          : await validateBytes('the document', subject, { rules: { allowDuplicates }, signal });
+          ? await validateList(explicitName(subject), { allowDuplicates, deep: deep ?? false }, this.#reading(call))
+          : await validateBytes('the document', subject, { rules: { allowDuplicates }, signal: call.signal });
       return { valid: !problems.some(({ severity }) => severity === 'error'), problems };
     });
   }
 
   /** Explains which image each client (containerd, docker, podman, ...) selects from a list for each platform. */
   async explain(name: string, options: ExplainOptions = {}): Promise<Explained> {
-    return apiCall(options, async () => {
-      return explain(explicitName(name), parsePlatforms(options.platforms), this.#reading(options));
+    return this.#calls.run(options, optionChecks.explain, async (call) => {
+      return explain(explicitName(name), parsePlatforms(options.platforms), this.#reading(call));
     });
   }
 
@@ -216,10 +223,11 @@ export class Client {
    * @throws MlistError `ERR_MLIST_CONFLICT`, `ERR_MLIST_EXPECTATION`, `ERR_MLIST_LIST_INVALID`
    */
   async join(target: string, sources: readonly Source[], options: JoinOptions = {}): Promise<Joined> {
-    return apiCall(options, async () => {
+    return this.#calls.run(options, optionChecks.join, async (call) => {
       const { group, expect, waitMs } = options;
+      if (expect?.length && group === undefined) throw new MlistError('ERR_MLIST_USAGE', 'expect requires group');
       return join(parseTagReference(target), parseSources(sources), {
-        ...this.#call(options),
+        ...this.#calling(call),
         group: typeof group === 'string' ? { id: group } : group,
         expect: parsePlatforms(expect),
         waitMs,
@@ -233,11 +241,9 @@ export class Client {
    * @returns the result of each list; a failure of one list does not reject
    */
   async apply(spec: string | object, options: ApplyOptions = {}): Promise<Applied> {
-    return apiCall(options, async () => {
-      const text = typeof spec === 'object' ? JSON.stringify(spec) : spec;
-      requireText(text, 'the spec');
-      return apply([{ name: options.name ?? 'spec', bytes: Buffer.from(text) }], {
-        ...this.#call(options),
+    return this.#calls.run(options, optionChecks.apply, async (call) => {
+      return apply([{ name: options.name ?? 'spec', bytes: Buffer.from(specText(spec)) }], {
+        ...this.#calling(call),
         location: parseLocation,
         platform: (platform) => parsePlatform(platform),
         dryRun: options.dryRun,
@@ -247,17 +253,15 @@ export class Client {
 
   /** Lists the tags of a repository. Pages are requested during the iteration. */
   async *tags(repository: string, options: CallOptions = {}): AsyncIterable<string> {
-    try {
-      yield* listTags(parseRegistryReference(repository), this.#call(options));
-    } catch (thrown) {
-      throw apiError(thrown, options);
-    }
+    yield* this.#calls.iterate(options, callChecks, (call) =>
+      listTags(parseRegistryReference(repository), this.#calling(call)),
+    );
   }
 
   /** Deletes a tag, or with a digest, the manifest and all its tags. @throws MlistError `ERR_MLIST_NOT_FOUND` */
   async delete(reference: string, options: CallOptions = {}): Promise<Deleted> {
-    return apiCall(options, async () => {
-      return deleteReference(parseRegistryReference(reference), this.#call(options));
+    return this.#calls.run(options, callChecks, async (call) => {
+      return deleteReference(parseRegistryReference(reference), this.#calling(call));
     });
   }
 
@@ -266,12 +270,12 @@ export class Client {
    * @param folder - the workspace, for example `.mlist`; it is created when the first draft is written
    */
   drafts(folder: string): DraftWorkspace {
-    requireText(folder, 'the folder');
+    isText(folder, 'the folder');
     this.#expectOpen();
     const path = resolvePath(this.#options.cwd ?? process.cwd(), folder);
     const stores = this.#open(path);
     const workspace = new Workspace(path, { cwd: this.#options.cwd ?? process.cwd() });
-    const drafts = new DraftWorkspace(workspace, stores, this.#options.onEvent);
+    const drafts = new DraftWorkspace(workspace, stores, this.#calls);
     this.#workspaces.push(stores);
     return drafts;
   }
@@ -292,10 +296,23 @@ export class Client {
       userAgent = `mlist/${version}`,
       env = process.env,
       onEvent,
+      credentials,
       ...registry
     } = this.#options;
-    const onWarning = (message: string) => onEvent?.({ type: 'warning', message });
-    return new Stores({ ...registry, workspaceFolder, cwd, userAgent, env, onWarning });
+    const onWarning = this.#calls.guard((message: string) => onEvent?.({ type: 'warning', message }));
+    const onRequest = this.#calls.guard(registry.onRequest);
+    return new Stores({
+      ...registry,
+      credentials: credentials && checkedCredentials(credentials),
+      workspaceFolder,
+      cwd,
+      userAgent,
+      env,
+      onWarning,
+      onRequest,
+      onNote: this.#calls.guard((message: string) => onEvent?.({ type: 'note', message })),
+      onMirror: this.#calls.guard((event: MirrorEvent) => onEvent?.({ type: 'mirror', ...event })),
+    });
   }
 
   #expectOpen(): void {
@@ -303,13 +320,13 @@ export class Client {
       throw new MlistError('ERR_MLIST_USAGE', 'the client is closed', { hint: 'Create another client.' });
   }
 
-  #call({ signal, onEvent = this.#options.onEvent }: CallOptions) {
+  #calling({ signal, onEvent }: CallOptions) {
     this.#expectOpen();
     return { stores: this.#stores, signal, onEvent };
   }
 
-  #reading(options: CallOptions): ReadOptions {
-    const { stores, signal, onEvent } = this.#call(options);
+  #reading(call: CallOptions): ReadOptions {
+    const { stores, signal, onEvent } = this.#calling(call);
     return { cache: stores.cache, stores: () => stores, signal, onEvent };
   }
 }

@@ -1,5 +1,3 @@
-import type { AnnotationChange } from '../draft/draft-edit.ts';
-import type { EntrySettings, Format } from '../draft/draft.ts';
 import type { Workspace } from '../draft/workspace/workspace.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { formatReference, parseReference, withDefaultTag, type Reference } from '../oci/reference.ts';
@@ -8,48 +6,27 @@ import { listDrafts, removeDraft, type DraftSummary } from '../operations/drafts
 import { add } from '../operations/edit/add.ts';
 import { annotate } from '../operations/edit/annotate.ts';
 import { remove } from '../operations/edit/remove.ts';
-import type { OnEvent } from '../operations/events.ts';
 import { show, type ListView } from '../operations/inspect/show.ts';
 import { push } from '../operations/push/push.ts';
 import type { Stores } from '../store/open.ts';
-import { apiCall, requireArray, requireText } from './api-call.ts';
-import { parsePlatforms, parseSources, toPushedTag, type CallOptions, type PushedTag, type Source } from './inputs.ts';
-
-export interface CreateDraftOptions extends CallOptions {
-  readonly format?: Format | undefined;
-  /** Add to an existing draft and update its entries. Default: a draft that differs is an error. */
-  readonly amend?: boolean | undefined;
-  /** Replace the entries of an existing draft. Default: a draft that differs is an error. */
-  readonly replace?: boolean | undefined;
-  /** Add only the images for these platforms. Default: all. */
-  readonly platforms?: readonly string[] | undefined;
-}
-
-/** What `annotate` sets; null clears a value that was set. */
-export interface AnnotateDraftOptions extends CallOptions {
-  /** Values that override those of the image. */
-  readonly platform?: Omit<EntrySettings, 'annotations' | 'artifactType' | 'os.features'> | undefined;
-  readonly annotations?: AnnotationChange | undefined;
-  readonly artifactType?: string | null | undefined;
-}
-
-export interface RemoveFromDraftOptions extends CallOptions {
-  /** Remove only the images for these platforms: of the given images, or of the whole list if none is given. */
-  readonly platforms?: readonly string[] | undefined;
-}
-
-export interface PushDraftOptions extends CallOptions {
-  /** Further names: `:TAG`, or a complete reference. */
-  readonly tags?: readonly string[] | undefined;
-  /** Locations to push to instead of the list's own reference. */
-  readonly to?: readonly string[] | undefined;
-  /** Platforms that the list must have. */
-  readonly expect?: readonly string[] | undefined;
-  /** Remove the draft after the push. Default false. */
-  readonly purge?: boolean | undefined;
-  /** Plan and check, but write nothing. Default false. */
-  readonly dryRun?: boolean | undefined;
-}
+import type { ApiCalls } from './api-call.ts';
+import { callChecks, draftChecks } from './client-checks.ts';
+import type {
+  AnnotateDraftOptions,
+  CreateDraftOptions,
+  PushDraftOptions,
+  RemoveFromDraftOptions,
+} from './client-options.ts';
+import {
+  parseNames,
+  parsePlatforms,
+  parseSources,
+  toPushedTag,
+  type CallOptions,
+  type PushedTag,
+  type Source,
+} from './inputs.ts';
+import { isArray, isText } from './option-checks.ts';
 
 /**
  * The drafts of a workspace. A list is named by its reference; the default tag is `latest`. Edits are atomic: another
@@ -58,18 +35,18 @@ export interface PushDraftOptions extends CallOptions {
 export class DraftWorkspace {
   readonly #workspace: Workspace;
   readonly #stores: Stores;
-  readonly #onEvent: OnEvent | undefined;
+  readonly #calls: ApiCalls;
 
   /** @see Client.drafts */
-  constructor(workspace: Workspace, stores: Stores, onEvent: OnEvent | undefined) {
+  constructor(workspace: Workspace, stores: Stores, calls: ApiCalls) {
     this.#workspace = workspace;
     this.#stores = stores;
-    this.#onEvent = onEvent;
+    this.#calls = calls;
   }
 
   /** Lists the drafts. */
   async list(): Promise<readonly DraftSummary[]> {
-    return apiCall({}, async () => {
+    return this.#calls.run({}, callChecks, async () => {
       return listDrafts(this.#workspace);
     });
   }
@@ -79,9 +56,9 @@ export class DraftWorkspace {
    * @throws MlistError `ERR_MLIST_DRAFT_EXISTS`; the errors of all sources together
    */
   async create(list: string, sources: readonly Source[], options: CreateDraftOptions = {}): Promise<ListView> {
-    return apiCall(options, async () => {
+    return this.#calls.run(options, draftChecks.create, async (call) => {
       const { format, amend, replace, platforms } = options;
-      const creating = { ...this.#editing(options), format, amend, replace, platforms: parsePlatforms(platforms) };
+      const creating = { ...this.#editing(call), format, amend, replace, platforms: parsePlatforms(platforms) };
       await create(listNamed(list), parseSources(sources), creating);
       return this.get(list);
     });
@@ -89,7 +66,7 @@ export class DraftWorkspace {
 
   /** Reads a draft. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
   async get(list: string): Promise<ListView> {
-    return apiCall({}, async () => {
+    return this.#calls.run({}, callChecks, async () => {
       const reference = listNamed(list);
       const name = formatReference(reference);
       await this.#workspace.load(reference);
@@ -100,8 +77,8 @@ export class DraftWorkspace {
 
   /** Adds images, replacing those for the same platform. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
   async add(list: string, sources: readonly Source[], options: CallOptions = {}): Promise<ListView> {
-    return apiCall(options, async () => {
-      await add(listNamed(list), parseSources(sources), this.#editing(options));
+    return this.#calls.run(options, callChecks, async (call) => {
+      await add(listNamed(list), parseSources(sources), this.#editing(call));
       return this.get(list);
     });
   }
@@ -112,12 +89,12 @@ export class DraftWorkspace {
    * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`, `ERR_MLIST_AMBIGUOUS`
    */
   async annotate(list: string, image: string, options: AnnotateDraftOptions): Promise<ListView> {
-    return apiCall(options, async () => {
-      requireText(image, 'the image');
+    return this.#calls.run(options, draftChecks.annotate, async (call) => {
+      isText(image, 'the image');
       const { platform, annotations, artifactType } = options;
       const change = { platform, annotations, artifactType };
       await annotate(listNamed(list), {
-        ...this.#editing(options),
+        ...this.#editing(call),
         manifest: image,
         change,
         stores: () => this.#stores,
@@ -132,11 +109,11 @@ export class DraftWorkspace {
    * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`
    */
   async remove(list: string, images: readonly string[], options: RemoveFromDraftOptions = {}): Promise<ListView> {
-    return apiCall(options, async () => {
+    return this.#calls.run(options, draftChecks.remove, async (call) => {
       const platforms = parsePlatforms(options.platforms);
-      requireArray(images, 'images');
-      for (const image of images) requireText(image, 'an image');
-      await remove(listNamed(list), images, { ...this.#editing(options), platforms });
+      isArray(images, 'images');
+      for (const image of images) isText(image, 'an image');
+      await remove(listNamed(list), images, { ...this.#editing(call), platforms });
       return this.get(list);
     });
   }
@@ -149,9 +126,16 @@ export class DraftWorkspace {
     list: string,
     options: PushDraftOptions = {},
   ): Promise<{ readonly descriptor: Descriptor; readonly targets: readonly PushedTag[] }> {
-    return apiCall(options, async () => {
+    return this.#calls.run(options, draftChecks.push, async (call) => {
       const { tags, to, expect, purge, dryRun } = options;
-      const pushing = { ...this.#editing(options), tags, to, purge, dryRun, expect: parsePlatforms(expect) };
+      const pushing = {
+        ...this.#editing(call),
+        tags: parseNames(tags),
+        to,
+        purge,
+        dryRun,
+        expect: parsePlatforms(expect),
+      };
       const { descriptor, targets } = await push(listNamed(list), pushing);
       return { descriptor, targets: targets.map(toPushedTag) };
     });
@@ -159,17 +143,17 @@ export class DraftWorkspace {
 
   /** Deletes a draft. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
   async delete(list: string, options: CallOptions = {}): Promise<void> {
-    return apiCall(options, async () => {
-      await removeDraft(this.#workspace, listNamed(list), options.signal);
+    return this.#calls.run(options, callChecks, async (call) => {
+      await removeDraft(this.#workspace, listNamed(list), call.signal);
     });
   }
 
-  #editing({ signal, onEvent = this.#onEvent }: CallOptions) {
+  #editing({ signal, onEvent }: CallOptions) {
     return { workspace: this.#workspace, stores: this.#stores, signal, onEvent };
   }
 }
 
 function listNamed(text: string): Reference {
-  requireText(text, 'the list');
+  isText(text, 'the list');
   return withDefaultTag(parseReference(text));
 }

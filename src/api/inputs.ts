@@ -1,5 +1,5 @@
 import { parseListName } from '../draft/workspace/draft-file.ts';
-import { MlistError } from '../errors/errors.ts';
+import { errorMessage, MlistError } from '../errors/errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { parseDigest, type Digest } from '../oci/digest.ts';
 import { formatLocation, isLocalLocation, parseBareLocation, parseLocation, type Location } from '../oci/location.ts';
@@ -8,13 +8,16 @@ import { isTag, parseTypedReference, type Reference, type TagReference } from '.
 import type { OnEvent } from '../operations/events.ts';
 import type { PushedTarget } from '../operations/push/push-target.ts';
 import type { ManifestArgument } from '../operations/sources/resolve-source.ts';
-import { requireArray, requireText } from './api-call.ts';
+import { isArray, isObject, isText } from './option-checks.ts';
 
 /** Options of every call. */
 export interface CallOptions {
   /** Aborts the call; it rejects with an `MlistError` that lists what was written. */
   readonly signal?: AbortSignal | undefined;
-  /** Receives progress, warnings and notes. Default: the `onEvent` of the client. */
+  /**
+   * Receives progress, warnings and notes. Default: the `onEvent` of the client. If it throws, the call is aborted with its
+   * error as the reason.
+   */
   readonly onEvent?: OnEvent | undefined;
 }
 
@@ -32,71 +35,80 @@ export type Source =
     };
 
 export function parseSources(sources: readonly Source[]): readonly ManifestArgument[] {
-  requireArray(sources, 'sources');
+  isArray(sources, 'sources');
   return sources.map((source) => {
     if (typeof source === 'string') return { location: parseLocation(source) };
     // A value of another type has no member `image`.
     const { image, platform, descriptor } = (source as Exclude<Source, string> | null | undefined) ?? { image: source };
-    requireText(image, 'a source');
+    isText(image, 'a source');
+    if (platform !== undefined) isText(platform, `the platform of ${image}`);
+    if (descriptor !== undefined) isObject(descriptor, `the descriptor of ${image}`);
     return { location: parseLocation(image), platform: parseOptionalPlatform(platform), described: descriptor };
   });
 }
 
 export function parsePlatforms(texts: readonly string[] = []): readonly Platform[] {
-  requireArray(texts, 'platforms');
-  return texts.map(parsePlatformText);
+  return texts.map((text) => parsePlatform(text));
 }
 
 export function parseOptionalPlatform(text: string | undefined): Platform | undefined {
-  return text === undefined ? undefined : parsePlatformText(text);
-}
-
-function parsePlatformText(text: string): Platform {
-  requireText(text, 'a platform');
-  return parsePlatform(text);
+  return text === undefined ? undefined : parsePlatform(text);
 }
 
 /** The location as text that is never the name of a draft. */
 export function explicitName(text: string): string {
-  requireText(text, 'the reference');
+  isText(text, 'the reference');
   const location = parseLocation(text);
   return formatLocation(location.kind === 'registry' ? { ...location, explicit: true } : location);
 }
 
 /** A copy target; without a tag it gets the tag of the source. */
 export function parseTarget(text: string): Location {
-  requireText(text, 'the target');
+  isText(text, 'the target');
   return parseBareLocation(text);
 }
 
 /** @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive */
 export function parseRegistryReference(text: string): Reference {
-  requireText(text, 'the reference');
+  isText(text, 'the reference');
   if (!isLocalLocation(text)) return parseTypedReference(text.replace(/^docker:\/\//, ''));
   throw new MlistError('ERR_MLIST_USAGE', `${text} is not in a registry`);
 }
 
 /** @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive */
 export function parseTagReference(text: string): TagReference {
-  requireText(text, 'the target');
+  isText(text, 'the target');
   if (isLocalLocation(text)) throw new MlistError('ERR_MLIST_USAGE', `${text} is not a tag in a registry`);
   const { tag = 'latest', ...reference } = parseListName(text);
   return { ...reference, tag };
 }
 
-/** The further tags of a push: a word is a tag, anything else a reference. */
+/** The further tags of a push: a word is a tag, anything else a reference. @throws MlistError `ERR_MLIST_USAGE` */
 export function parseTags(tags: readonly string[] = []): readonly string[] {
-  requireArray(tags, 'tags');
-  return tags.map((tag) => {
-    requireText(tag, 'a tag');
-    return isTag(tag) ? `:${tag}` : tag;
-  });
+  if (tags.includes('')) throw new MlistError('ERR_MLIST_USAGE', 'a tag must not be empty');
+  return tags.map((tag) => (isTag(tag) ? `:${tag}` : tag));
+}
+
+/** The further names of a draft: `:TAG` or a complete reference. @throws MlistError `ERR_MLIST_USAGE` for a word */
+export function parseNames(names: readonly string[] = []): readonly string[] {
+  const word = names.find((name) => !/[/:]./.test(name));
+  if (word === undefined) return names;
+  throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(word)} in tags is neither ":TAG" nor a complete reference`);
 }
 
 export function parseIfDigest(text: string | undefined): Digest | 'absent' | undefined {
-  if (text === undefined || text === 'absent') return text;
-  requireText(text, 'ifDigest');
-  return parseDigest(text);
+  return text === undefined || text === 'absent' ? text : parseDigest(text);
+}
+
+/** @throws MlistError `ERR_MLIST_USAGE` for a value that JSON cannot represent */
+export function specText(spec: string | object): string {
+  if (typeof spec === 'string') return spec;
+  isObject(spec, 'the spec');
+  try {
+    return JSON.stringify(spec);
+  } catch (cause) {
+    throw new MlistError('ERR_MLIST_USAGE', `the spec cannot be written as JSON: ${errorMessage(cause)}`, { cause });
+  }
 }
 
 /** What happened to one tag of a push. */

@@ -24,7 +24,6 @@ export interface Context {
   readonly cache: BlobCache;
   /** The content stores. They are opened by the first call. */
   readonly stores: () => Promise<Stores>;
-  /** Prints an event. */
   readonly onEvent: (event: OperationEvent) => void;
   /** Whether prompts are possible. */
   readonly canAsk: boolean;

@@ -30,14 +30,14 @@ export class PendingWork {
  * @returns a signal that is aborted by the interrupt, or at the deadline with `ERR_MLIST_TIMEOUT`
  */
 export function withDeadline(
-  invocation: ParsedArguments,
+  args: ParsedArguments,
   interrupt: AbortSignal,
   unanswered: () => readonly string[],
 ): AbortSignal {
-  if (!invocation.command.uses.includes('registry')) return interrupt;
-  const text = invocation.text('deadline');
+  if (!args.command.uses.includes('registry')) return interrupt;
+  const text = args.text('deadline');
   const controller = new AbortController();
-  const waitMs = waitTime(invocation, 'wait') + waitTime(invocation, 'wait-for-source');
+  const waitMs = waitTime(args, 'wait') + waitTime(args, 'wait-for-source');
   const milliseconds = text === undefined ? DEFAULT_MS + waitMs : parseDuration(text, '--deadline');
   const timer = setTimeout(() => controller.abort(outOfTime(milliseconds, unanswered())), milliseconds);
   timer.unref();

@@ -12,7 +12,9 @@ import type { CommandDeclaration, ParsedArguments } from './args/command-declara
 import { MAX_INPUT_BYTES } from './args/limits.ts';
 import { Output, type OutputOptions, type Sink } from './output/output.ts';
 import { commandPosition, unknownGlobalOption, parseCommand } from './args/parse-arguments.ts';
+import { pipesOf, refuseTerminals, type Pipes } from './args/pipes.ts';
 import { eventReporter } from './output/reporter.ts';
+import { LostOutput } from './output/result-stream.ts';
 
 /** Everything outside the process that a command line depends on. */
 export interface Environment {
@@ -21,12 +23,21 @@ export interface Environment {
   /** A function, because access to `process.stdin` creates a stream, which is slow. */
   readonly stdinIsTTY: () => boolean;
   readonly stdin: (limits: StdinLimits) => Promise<Uint8Array>;
+  /** The chunks of stdin, without a limit. */
+  readonly stdinChunks: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  /**
+   * Writes a chunk of an archive to stdout. Resolves when the buffer may be reused.
+   * @throws LostOutput if it cannot be written
+   */
+  readonly send: (chunk: Uint8Array) => Promise<void>;
   readonly ask: Ask;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly home: string;
   readonly platform: NodeJS.Platform;
   readonly uid?: number | undefined;
+  /** The folder with the registry configuration of the system. Default `/etc`. */
+  readonly systemFolder?: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -42,21 +53,30 @@ export interface StdinLimits {
  * @throws MlistError if the current folder or the home folder does not exist
  */
 export async function main(argv: readonly string[], original: Environment): Promise<number> {
-  const { args, env } = parsePluginCall(argv, original.env);
+  const { args: rawArgs, env } = parsePluginCall(argv, original.env);
   const environment = { ...original, env };
-  if (completionCalls.has(args[0] ?? '')) return complete(args, environment);
-  const position = commandPosition(args);
-  const name = args[position];
+  if (completionCalls.has(rawArgs[0] ?? '')) return complete(rawArgs, environment);
+  const position = commandPosition(rawArgs);
+  const name = rawArgs[position];
   const command = commands.find((candidate) => candidate.name === name);
-  let output = await Output.open(environment, earlyOptions(args, environment));
+  let output = await Output.open(environment, earlyOptions(rawArgs, environment));
   try {
-    if (command === undefined) return await runWithoutCommand(name, args, output);
-    const invocation = parseCommand(command, args.toSpliced(position, 1));
-    output = await Output.open(environment, outputOptions(invocation, environment));
-    if (invocation.flag('help')) return await help(output, command);
-    if (invocation.flag('version')) return printVersion(output);
-    return await run(command, invocation, output, environment);
+    if (command === undefined) return await runWithoutCommand(name, rawArgs, output);
+    const args = parseCommand(command, rawArgs.toSpliced(position, 1));
+    output = await Output.open(environment, outputOptions(args, environment));
+    if (args.flag('help')) return await help(output, command);
+    if (args.flag('version')) return printVersion(output);
+    const pipes = pipesOf(args);
+    refuseTerminals(pipes, { stdin: environment.stdinIsTTY, stdout: environment.stdout.isTTY === true });
+    if (pipes.target !== undefined) {
+      // stdout is for the archive.
+      const streams = { stdout: environment.stderr, stderr: environment.stderr };
+      output = await Output.open(streams, { ...outputOptions(args, environment), hasDocumentLines: true });
+    }
+    return await run({ command, args, pipes }, output, environment);
   } catch (thrown) {
+    // The failed write determines the exit code, and was reported when it occurred.
+    if (thrown instanceof LostOutput) return 0;
     output.error(thrown);
     return exitCodeOf(thrown);
   }
@@ -64,11 +84,11 @@ export async function main(argv: readonly string[], original: Environment): Prom
 
 /** Prints an error that occurred outside a command, and returns its exit code. */
 export async function reportError(
-  args: readonly string[],
+  rawArgs: readonly string[],
   environment: Environment,
   error: MlistError,
 ): Promise<number> {
-  const output = await Output.open(environment, earlyOptions(args, environment));
+  const output = await Output.open(environment, earlyOptions(rawArgs, environment));
   output.error(error);
   return error.exitCode;
 }
@@ -82,23 +102,25 @@ async function complete([kind = '', ...words]: readonly string[], environment: E
   return 0;
 }
 
-async function run(
-  command: CommandDeclaration,
-  invocation: ParsedArguments,
-  output: Output,
-  environment: Environment,
-): Promise<number> {
+interface Call {
+  readonly command: CommandDeclaration;
+  readonly args: ParsedArguments;
+  readonly pipes: Pipes;
+}
+
+async function run(call: Call, output: Output, environment: Environment): Promise<number> {
+  const { command, args } = call;
   const { run: handler } = await command.load();
-  const { context, close } = await contextFor(invocation, output, environment);
+  const { context, close } = await contextFor(call, output, environment);
   try {
-    return await handler(invocation, context);
+    return await handler(args, context);
   } catch (thrown) {
     const [{ withLocationHint }, { withDraftHint }] = await Promise.all([
       import('./args/location-error-hint.ts'),
       import('./args/draft-error-hint.ts'),
     ]);
-    const hinted = withDraftHint(thrown, invocation, context);
-    throw hinted instanceof MlistError ? await withLocationHint(hinted, invocation, environment.cwd) : hinted;
+    const hinted = withDraftHint(thrown, args, context);
+    throw hinted instanceof MlistError ? await withLocationHint(hinted, args, environment.cwd) : hinted;
   } finally {
     await close();
   }
@@ -108,20 +130,24 @@ function exitCodeOf(thrown: unknown): number {
   return thrown instanceof MlistError ? thrown.exitCode : 1;
 }
 
-async function runWithoutCommand(name: string | undefined, args: readonly string[], output: Output): Promise<number> {
+async function runWithoutCommand(
+  name: string | undefined,
+  rawArgs: readonly string[],
+  output: Output,
+): Promise<number> {
   if (name === 'help')
     return help(
       output,
-      commands.find((candidate) => candidate.name === args[args.indexOf('help') + 1]),
+      commands.find((candidate) => candidate.name === rawArgs[rawArgs.indexOf('help') + 1]),
     );
   if (name !== undefined) {
     const { unknownCommand } = await import('./args/unknown-command.ts');
     throw unknownCommand(name, commands);
   }
-  if (args.includes('--version')) return printVersion(output);
-  if (args.includes('--help') || args.includes('-h')) return help(output, undefined);
+  if (rawArgs.includes('--version')) return printVersion(output);
+  if (rawArgs.includes('--help') || rawArgs.includes('-h')) return help(output, undefined);
   throw (
-    unknownGlobalOption(args) ??
+    unknownGlobalOption(rawArgs) ??
     new MlistError('ERR_MLIST_USAGE', 'missing argument: COMMAND', { hint: 'See "mlist --help".' })
   );
 }
@@ -139,16 +165,16 @@ function printVersion(output: Output): number {
 }
 
 /** The output options before the command line is parsed, for errors of the parser. */
-function earlyOptions(args: readonly string[], environment: Environment): OutputOptions {
-  return { json: args.includes('--json'), quiet: false, debug: false, progress: 'auto', env: environment.env };
+function earlyOptions(rawArgs: readonly string[], environment: Environment): OutputOptions {
+  return { json: rawArgs.includes('--json'), quiet: false, debug: false, progress: 'auto', env: environment.env };
 }
 
-function outputOptions(invocation: ParsedArguments, environment: Environment): OutputOptions {
+function outputOptions(args: ParsedArguments, environment: Environment): OutputOptions {
   return {
-    json: invocation.flag('json'),
-    quiet: invocation.flag('quiet'),
-    debug: invocation.flag('debug'),
-    progress: (invocation.text('progress') ?? 'auto') as OutputOptions['progress'],
+    json: args.flag('json'),
+    quiet: args.flag('quiet'),
+    debug: args.flag('debug'),
+    progress: (args.text('progress') ?? 'auto') as OutputOptions['progress'],
     env: environment.env,
   };
 }
@@ -159,15 +185,15 @@ interface OpenContext {
   readonly close: () => Promise<void>;
 }
 
-async function contextFor(invocation: ParsedArguments, output: Output, environment: Environment): Promise<OpenContext> {
+async function contextFor({ args, pipes }: Call, output: Output, environment: Environment): Promise<OpenContext> {
   const { env, cwd, home, platform, uid } = environment;
-  const folder = await locateWorkspace({ workspace: invocation.text('workspace'), env, cwd, home, platform, uid });
+  const folder = await locateWorkspace({ workspace: args.text('workspace'), env, cwd, home, platform, uid });
   let opened: Stores | undefined;
   const work = new PendingWork();
   const pending = () => [...work.all, ...(opened?.registries.unanswered ?? [])];
-  const signal = withDeadline(invocation, environment.signal, pending);
+  const signal = withDeadline(args, environment.signal, pending);
   const workspace = new Workspace(folder, { cwd });
-  const onEvent = eventReporter(output, { dryRun: invocation.flag('dry-run') });
+  const onEvent = eventReporter(output, { dryRun: args.flag('dry-run') });
   let stores: ReturnType<Context['stores']> | undefined;
   const context: Context = {
     output,
@@ -182,11 +208,18 @@ async function contextFor(invocation: ParsedArguments, output: Output, environme
     cache: new BlobCache(folder),
     stores: () =>
       (stores ??= import('./args/open-stores.ts').then(({ openStores }) => {
-        opened = openStores(invocation, output, { ...environment, folder, signal, waiting: work.track, onEvent });
+        opened = openStores(args, output, {
+          ...environment,
+          pipes,
+          folder,
+          signal,
+          waiting: work.track,
+          onEvent,
+        });
         return opened;
       })),
     onEvent,
-    canAsk: environment.stderr.isTTY === true && !env['CI'] && !invocation.flag('no-input') && environment.stdinIsTTY(),
+    canAsk: environment.stderr.isTTY === true && !env['CI'] && !args.flag('no-input') && environment.stdinIsTTY(),
     ask: environment.ask,
     stdin: () => work.track('read stdin', environment.stdin({ maxBytes: MAX_INPUT_BYTES, signal })),
   };

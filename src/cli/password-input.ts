@@ -24,8 +24,8 @@ const passwordQuestion: Question = {
  * arguments of a command are visible to other users.
  * @param subject - the registry or user of the password, for the error
  */
-export async function readPassword(subject: string, invocation: ParsedArguments, context: Context): Promise<string> {
-  if (!invocation.flag('password-stdin')) return ask(passwordQuestion, subject, invocation, context);
+export async function readPassword(subject: string, args: ParsedArguments, context: Context): Promise<string> {
+  if (!args.flag('password-stdin')) return ask(passwordQuestion, subject, args, context);
   const bytes = await readInput('-', context);
   return Buffer.from(bytes)
     .toString('utf8')

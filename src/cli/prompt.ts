@@ -1,12 +1,10 @@
 import type { Readable, Writable } from 'node:stream';
 
-/** The terminal of a prompt. */
 export interface Terminal {
   readonly input: Readable;
   readonly output: Writable;
   /** Called for Ctrl-C, which a prompt receives as a key instead of a signal. */
   readonly onInterrupt: () => void;
-  /** Aborts the prompt. */
   readonly signal: AbortSignal;
 }
 

@@ -14,7 +14,7 @@ export interface Draft {
   readonly annotations?: Annotations;
   readonly artifactType?: string;
   readonly subject?: Descriptor;
-  /** The remote list that the draft was made from. */
+  /** The remote list that the draft was created from. */
   readonly base?: Base;
   /** Unknown members of the list. */
   readonly extra?: JsonObject;
@@ -107,7 +107,7 @@ export function contentId({ image, digest }: Pick<Entry, 'image' | 'digest'>): D
   return image?.id ?? digest;
 }
 
-/** Whether the draft was made from the list that has this canonical name. */
+/** Whether the draft was created from the list that has this canonical name. */
 export function isBasedOn({ base }: Draft, name: string): boolean {
   return base !== undefined && formatLocation(base.ref) === name;
 }
@@ -139,7 +139,6 @@ function artifactTypeOf({ artifactType, set }: Entry): string | undefined {
   return set?.artifactType === undefined ? artifactType : (set.artifactType ?? undefined);
 }
 
-/** The descriptor of the entry in the list. */
 export function descriptorOf(entry: Entry): Descriptor {
   const platform = platformOf(entry);
   const annotations = annotationsOf(entry);

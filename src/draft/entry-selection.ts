@@ -54,10 +54,10 @@ function isContentOf({ source, ...entry }: Entry, { digest, ...name }: Reference
  * Whether an entry matches `--platform`: os, architecture and variant are equal after normalisation, and the entry has the
  * requested version and features.
  */
-export function matchesPlatform(entry: Platform | undefined, wanted: Platform): boolean {
+export function matchesPlatform(entry: Platform | undefined, requested: Platform): boolean {
   if (entry === undefined) return false;
   const has = normalizePlatform(entry);
-  const want = normalizePlatform(wanted);
+  const want = normalizePlatform(requested);
   return (
     has.os === want.os &&
     has.architecture === want.architecture &&
@@ -68,19 +68,19 @@ export function matchesPlatform(entry: Platform | undefined, wanted: Platform): 
 }
 
 /** Describes a requested platform that is missing. If only its version is missing, the available versions are listed. */
-export function platformNotFoundText(wanted: Platform, available: readonly Platform[]): string {
-  const text = formatPlatform(wanted, { all: true });
-  const { os, architecture, variant } = wanted;
+export function platformNotFoundText(requested: Platform, available: readonly Platform[]): string {
+  const text = formatPlatform(requested, { all: true });
+  const { os, architecture, variant } = requested;
   const others = available.filter((one) =>
     matchesPlatform(one, { os, architecture, ...(variant === undefined ? {} : { variant }) }),
   );
-  if (wanted['os.version'] === undefined || others.length === 0) return text;
+  if (requested['os.version'] === undefined || others.length === 0) return text;
   const versions = others.map((one) => one['os.version'] ?? 'one without a version');
   return `${text} (there is ${versions.join(', ')})`;
 }
 
-function isOfVersion(has: string, wanted: string): boolean {
-  return wanted === '' || has === wanted || has.startsWith(`${wanted}.`);
+function isOfVersion(has: string, requested: string): boolean {
+  return requested === '' || has === requested || has.startsWith(`${requested}.`);
 }
 
 /**

@@ -6,7 +6,6 @@ import { isDockerType, MediaType } from '../oci/media-type.ts';
 import type { ManifestContent } from '../store/store.ts';
 import { annotationsOf, descriptorOf, type Draft, type Entry, type Format } from './draft.ts';
 
-/** The encoded list of a draft. */
 export interface EncodedList {
   readonly mediaType: Index['mediaType'];
   readonly digest: Digest;
@@ -38,7 +37,6 @@ function fitsDocker(entry: Entry): boolean {
   );
 }
 
-/** The list of a draft as a document. */
 export function listOf(draft: Draft): Index {
   const manifests = draft.entries.map(descriptorOf);
   if (formatOf(draft) === 'docker')

@@ -21,7 +21,6 @@ const isMac = process.platform === 'darwin';
 
 let identity: Omit<Holder, 'token'> | undefined;
 
-/** This process, as the holder of a lock. */
 export function thisProcess(): Omit<Holder, 'token'> {
   identity ??= {
     pid: process.pid,

@@ -15,16 +15,16 @@ export function runsOnWindows({ architecture, version = '' }: HostFacts, platfor
   }
   if (platform.os !== 'windows') return otherSystem('Windows', platform);
   if (platform.architecture !== architecture) return otherMachine(architecture, platform);
-  const wanted = platform['os.version'] ?? '';
+  const required = platform['os.version'] ?? '';
   const host: Platform = { os: 'windows', architecture, ...(version === '' ? {} : { 'os.version': version }) };
   // The os.features of a host are not known, so those of the image are ignored.
   if (ranker(host)({ ...platform, 'os.features': [] }) !== undefined) {
-    return nativeVerdict(wanted === '' ? 'built for any Windows version' : `Windows ${version} runs ${wanted}`);
+    return nativeVerdict(required === '' ? 'built for any Windows version' : `Windows ${version} runs ${required}`);
   }
-  if (isNewer(wanted, version)) {
-    return { verdict: 'no', reason: `built for Windows ${wanted}, which is newer than ${version}`, next: [] };
+  if (isNewer(required, version)) {
+    return { verdict: 'no', reason: `built for Windows ${required}, which is newer than ${version}`, next: [] };
   }
-  const reason = `Windows ${version} runs ${wanted} only with Hyper-V isolation, if the container engine supports it`;
+  const reason = `Windows ${version} runs ${required} only with Hyper-V isolation, if the container engine supports it`;
   return { verdict: 'unknown', reason, next: ['docker run --isolation=hyperv IMAGE'] };
 }
 

@@ -97,7 +97,6 @@ function nameOf(entry: Descriptor, list: readonly Descriptor[]): string {
   return `attestation of ${image?.platform === undefined ? (attestedDigest(entry) ?? 'nothing') : formatPlatform(image.platform, { all: true })}`;
 }
 
-/** Members that are compared member by member. */
 const comparedByMember = ['platform', 'annotations'];
 
 function diffMembers(before: object, after: object, except: readonly string[], prefix = ''): readonly MemberChange[] {

@@ -15,7 +15,6 @@ export interface Reference {
   readonly digest?: Digest;
 }
 
-/** A reference that has a tag. */
 export type TagReference = Reference & { readonly tag: string };
 
 const HUB = 'docker.io';

@@ -12,6 +12,8 @@ export type OperationEvent =
   | { readonly type: 'warning'; readonly rule?: string; readonly pointer?: string; readonly message: string }
   /** Whether a draft, a registry, a layout or an archive was read. */
   | { readonly type: 'from'; readonly from: 'draft' | Location['kind']; readonly reference: string }
+  /** Content that a mirror has resolved, and the registry has not confirmed: a tag, or a list of tags or referrers. */
+  | { readonly type: 'mirror'; readonly reference: string; readonly mirror: string }
   /** A part that is left out. */
   | ({ readonly type: 'left' } & Omission)
   /** A name that had the list already; emitted only if another name failed. */

@@ -54,6 +54,8 @@ export type LookupResult =
       readonly reference: string;
       readonly location: Location;
       readonly content: ManifestContent;
+      /** The mirror that has resolved the tag, unless the registry has confirmed it. */
+      readonly mirror?: string;
     };
 
 /** Content in a registry, a layout or an archive. */
@@ -72,7 +74,14 @@ export async function lookup(name: string | undefined, options: ReadOptions): Pr
   const stores = await options.stores();
   const { store, name: named } = await stores.resolveLocation(location, { signal });
   const content = await waitForSource(() => store.fetchManifest(named, { signal }), { ...options, stores });
-  return report({ from: location.kind, reference: formatLocation(location), location, content }, options);
+  const mirror = stores.mirrorOf(location);
+  const found = { from: location.kind, reference: formatLocation(location), location, content };
+  return report(mirror === undefined ? found : { ...found, mirror }, options);
+}
+
+/** The mirror that has resolved the tag of what was found, as a member of a result. */
+export function mirrorIn(found: LookupResult): { readonly mirror?: string } {
+  return found.from === 'draft' || found.mirror === undefined ? {} : { mirror: found.mirror };
 }
 
 /**
@@ -160,14 +169,16 @@ export function childrenOf(found: LookupResult, { manifest, platform }: ChildCho
       : all.filter(({ descriptor }) => !isAttestation(descriptor) && matchesPlatform(descriptor.platform, platform));
   if (chosen.length > 0 || (manifest === undefined && platform === undefined)) return chosen;
   const platforms = all.flatMap(({ descriptor }) => (isAttestation(descriptor) ? [] : (descriptor.platform ?? [])));
-  const wanted = [manifest, platform && `for ${platformNotFoundText(platform, platforms)}`].filter(Boolean).join(' ');
-  const there = formatPlatforms(platforms);
+  const requested = [manifest, platform && `for ${platformNotFoundText(platform, platforms)}`]
+    .filter(Boolean)
+    .join(' ');
+  const available = formatPlatforms(platforms);
   throw new MlistError(
     'ERR_MLIST_ENTRY_NOT_FOUND',
-    `${found.reference} has no entry ${wanted}${digestTooShort(wanted)}`,
+    `${found.reference} has no entry ${requested}${digestTooShort(requested)}`,
     {
       reference: found.reference,
-      hint: there === '' ? undefined : `Available: ${there}.`,
+      hint: available === '' ? undefined : `Available: ${available}.`,
     },
   );
 }

@@ -39,7 +39,6 @@ export async function readCandidates(found: LookupResult, options: CandidateOpti
   return { mediaType: descriptor.mediaType, entries: await Promise.all(entries) };
 }
 
-/** The location of an entry. */
 function sourceOf(found: LookupResult, at: number): Location {
   if (found.from !== 'draft') return found.location;
   const entry = found.draft.entries[at];

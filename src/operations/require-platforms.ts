@@ -7,8 +7,12 @@ import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
  * @param subject - what the images belong to, for the message
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`
  */
-export function requirePlatforms(wanted: readonly Platform[], available: readonly Platform[], subject: string): void {
-  const missing = wanted.filter((platform) => !available.some((candidate) => matchesPlatform(candidate, platform)));
+export function requirePlatforms(
+  requested: readonly Platform[],
+  available: readonly Platform[],
+  subject: string,
+): void {
+  const missing = requested.filter((platform) => !available.some((candidate) => matchesPlatform(candidate, platform)));
   if (missing.length === 0) return;
   const missingText = missing.map((platform) => platformNotFoundText(platform, available)).join(', ');
   throw new MlistError('ERR_MLIST_PLATFORM_NOT_FOUND', `${subject} has no image for ${missingText}`, {

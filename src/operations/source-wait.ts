@@ -32,9 +32,9 @@ export async function waitForSource<T>(read: () => Promise<T>, options: SourceWa
       if (end === undefined)
         onEvent?.({ type: 'note', message: `${reference} does not exist yet: waiting up to ${time}` });
       end ??= performance.now() + waitForSourceMs;
-      const left = end - performance.now();
-      if (left <= 0) throw new MlistError(code, `${message}: still missing after ${time}`, facts);
-      const pause = sleep(Math.min(left, backoff(tries)), undefined, { signal }).catch(() => undefined);
+      const remaining = end - performance.now();
+      if (remaining <= 0) throw new MlistError(code, `${message}: still missing after ${time}`, facts);
+      const pause = sleep(Math.min(remaining, backoff(tries)), undefined, { signal }).catch(() => undefined);
       await waitFor(stores.waiting, `read ${reference} (last response: HTTP 404)`, pause);
       signal?.throwIfAborted();
     }

@@ -137,11 +137,11 @@ const forms: Readonly<Record<string, string>> = {
 
 function typeMessage(type: unknown, value: Json | undefined): string {
   const names = ([] as unknown[]).concat(type).map(String);
-  const wanted = names.join(' or ');
+  const expected = names.join(' or ');
   if (value instanceof JsonNumber && names.includes('integer')) {
     return `must be a plain integer up to ${Number.MAX_SAFE_INTEGER}, without fraction or exponent`;
   }
-  return `must be ${wanted === 'null' ? 'null' : `of type ${wanted}`}, not ${value === null ? 'null' : nameOf(value)}`;
+  return `must be ${expected === 'null' ? 'null' : `of type ${expected}`}, not ${value === null ? 'null' : nameOf(value)}`;
 }
 
 function nameOf(value: Json | undefined): string {

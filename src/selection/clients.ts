@@ -1,7 +1,7 @@
 import type { RequestedPlatform, CandidateList } from './candidates.ts';
 import { selectAsContainerd, selectAsDocker } from './containerd.ts';
 import { selectAsContainers } from './containers.ts';
-import { selectAsClassicDocker } from './docker-classic.ts';
+import { selectAsClassicDocker, selectAsDocker20 } from './docker-classic.ts';
 import { type Selection, type Client, noSelection, failedSelection, unreadableReason } from './selection.ts';
 
 /** The clients whose selection is explained. docs/clients.md describes their rules and the sources of these. */
@@ -11,6 +11,13 @@ export const clients: readonly Client[] = [
     name: 'Docker, classic store',
     version: 'Docker Engine 23 to 29 with graph drivers',
     select: selectAsClassicDocker,
+  },
+  {
+    id: 'docker-20.10',
+    name: 'Docker, classic store (older versions)',
+    version: 'Docker Engine 20.10',
+    olderThan: 'docker-classic',
+    select: selectAsDocker20,
   },
   {
     id: 'docker',
@@ -71,5 +78,5 @@ function selectFirstMatch(
   if (best === undefined) return noSelection(considered);
   const failure = best.entries === undefined ? unreadableReason(best) : 'it is an index, not an image';
   if (failure !== undefined) return failedSelection(considered, best, failure);
-  return { ...considered, picked: best, why: 'first', reason: `first entry for ${os}/${architecture}` };
+  return { ...considered, selected: best, why: 'first', reason: `first entry for ${os}/${architecture}` };
 }

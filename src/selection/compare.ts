@@ -38,7 +38,7 @@ export function compareClients(list: CandidateList, requested: RequestedPlatform
 
 function choiceOf(client: Client, list: CandidateList, requested: RequestedPlatform): ClientChoice {
   const selection = isIndexType(list.mediaType) ? client.select(list, requested) : selectSingleImage(list);
-  const { picked: image } = selection;
+  const { selected: image } = selection;
   const platform = image && effectivePlatform(image);
   // An image whose platform is unknown is assumed to run.
   const fits =
@@ -50,16 +50,16 @@ function choiceOf(client: Client, list: CandidateList, requested: RequestedPlatf
 function selectSingleImage({ entries }: CandidateList): Selection {
   const [image] = entries;
   const reason = 'not a list: the image is pulled whatever its platform is';
-  return { wants: [], tries: entries, why: 'only', reason, ...(image === undefined ? {} : { picked: image }) };
+  return { wants: [], tries: entries, why: 'only', reason, ...(image === undefined ? {} : { selected: image }) };
 }
 
 function isSameSelection(left: Selection, right: Selection): boolean {
-  return left.picked?.descriptor.digest === right.picked?.descriptor.digest && left.why === right.why;
+  return left.selected?.descriptor.digest === right.selected?.descriptor.digest && left.why === right.why;
 }
 
 function verdictOf(choices: readonly ClientChoice[]): Verdict {
   const runnable = choices.filter(({ fits }) => fits);
   if (runnable.length === 0) return 'nothing';
   if (runnable.length < choices.length) return 'broken';
-  return new Set(runnable.map(({ picked }) => picked?.descriptor.digest)).size === 1 ? 'same' : 'different';
+  return new Set(runnable.map(({ selected }) => selected?.descriptor.digest)).size === 1 ? 'same' : 'different';
 }

@@ -33,28 +33,31 @@ export function selectAsDocker(list: CandidateList, requested: RequestedPlatform
   return select(list.entries, hostPlatform(requested), requested.own === true);
 }
 
-function select(entries: readonly Candidate[], wanted: Platform, own: boolean): Selection {
-  const matches = rankCandidates(entries, wanted, own);
-  const considered = { wants: acceptedPlatforms(wanted).map(platformName), tries: matches };
+function select(entries: readonly Candidate[], requested: Platform, own: boolean): Selection {
+  const matches = rankCandidates(entries, requested, own);
+  const considered = { wants: acceptedPlatforms(requested).map(platformName), tries: matches };
   const [best] = matches;
   if (best === undefined) return noSelection(considered);
   const failure = unreadableReason(best);
   if (failure !== undefined) return failedSelection(considered, best, failure);
-  if (best.entries !== undefined) return fromIndex(best, select(best.entries, wanted, own), considered);
+  if (best.entries !== undefined) return fromIndex(best, select(best.entries, requested, own), considered);
   const { platform } = best.descriptor;
-  if (platform === undefined) return selectByConfig(best, wanted, considered);
-  return { ...considered, picked: best, ...explainMatch(best, platform, wanted, matches) };
+  if (platform === undefined) return selectByConfig(best, requested, considered);
+  return { ...considered, selected: best, ...explainMatch(best, platform, requested, matches) };
 }
 
 /**
  * The matching entries, best first.
  * @param own - the client uses the default platform of its host
  */
-export function rankCandidates(entries: readonly Candidate[], wanted: Platform, own: boolean): readonly Candidate[] {
-  const selectable = entries.map((entry) => ({ entry, platform: withOs(entry.descriptor.platform, wanted.os) }));
-  if (!own || wanted.os !== 'windows') return rankEntries(selectable, wanted).map(({ entry }) => entry);
+export function rankCandidates(entries: readonly Candidate[], requested: Platform, own: boolean): readonly Candidate[] {
+  const selectable = entries.map((entry) => {
+    const { platform } = entry.descriptor;
+    return { entry, platform: platform && withOs(platform, requested.os) };
+  });
+  if (!own || requested.os !== 'windows') return rankEntries(selectable, requested).map(({ entry }) => entry);
   // platforms.Default on Windows: only the host's architecture, the greatest os.version first, compared as strings.
-  const rank = ranker(wanted);
+  const rank = ranker(requested);
   return selectable
     .filter(({ platform }) => platform === undefined || rank(platform) === 0)
     .map(({ entry }) => entry)
@@ -62,8 +65,8 @@ export function rankCandidates(entries: readonly Candidate[], wanted: Platform, 
 }
 
 /** containerd replaces an empty os by that of the client. */
-function withOs(platform: Platform | undefined, os: string): Platform | undefined {
-  return platform?.os === '' ? { ...platform, os } : platform;
+function withOs(platform: Platform, os: string): Platform {
+  return platform.os === '' ? { ...platform, os } : platform;
 }
 
 function byVersion({ descriptor: left }: Candidate, { descriptor: right }: Candidate): number {
@@ -79,27 +82,27 @@ export function fromIndex(index: Candidate, nested: Selection, considered: Consi
   return { ...nested, ...considered, reason: `entry ${index.place} is an index; inside it: ${nested.reason}` };
 }
 
-function selectByConfig(entry: Candidate, wanted: Platform, considered: Considered): Selection {
+function selectByConfig(entry: Candidate, requested: Platform, considered: Considered): Selection {
   const { stated } = entry;
-  if (stated === undefined || ranker(wanted)(stated) === undefined) {
+  if (stated === undefined || ranker(requested)(stated) === undefined) {
     const config = stated === undefined ? 'has none, either' : `states ${platformName(stated)}`;
     return failedSelection(considered, entry, `the entry has no platform, and the image config ${config}`);
   }
   const reason = `no other entry matches; this one has no platform, but the image config states ${platformName(stated)}`;
-  return { ...considered, picked: entry, why: 'no-platform', reason };
+  return { ...considered, selected: entry, why: 'no-platform', reason };
 }
 
 /** Why an entry is the best of the matching ones, by its platform. */
 export function explainMatch(
   entry: Candidate,
   platform: Platform,
-  wanted: Platform,
+  requested: Platform,
   matches: readonly Candidate[],
 ): Pick<Selection, 'why' | 'reason'> {
   const equals = matches.filter(({ descriptor }) => descriptor.platform && samePlatform(descriptor.platform, platform));
-  const tie = tieNote(entry, equals);
-  if (ranker(wanted)(platform) === 0) return { why: 'exact', reason: `exact match${tie}` };
-  return { why: 'compatible', reason: `best match that a ${platformName(wanted)} host can run${tie}` };
+  const note = `${platform.os === '' ? `; its os is empty and counts as ${requested.os}` : ''}${tieNote(entry, equals)}`;
+  if (ranker(requested)(withOs(platform, requested.os)) === 0) return { why: 'exact', reason: `exact match${note}` };
+  return { why: 'compatible', reason: `best match that a ${platformName(requested)} host can run${note}` };
 }
 
 const arm64Variants = [
@@ -117,15 +120,15 @@ const narrower = new Map([
   ['arm64', ['arm64', 'arm']],
 ]);
 
-/** The platforms that match a wanted platform, best first. */
-export function acceptedPlatforms(wanted: Platform): readonly Platform[] {
-  const { architecture } = normalizePlatform(wanted);
+/** The platforms that match a requested platform, best first. */
+export function acceptedPlatforms(requested: Platform): readonly Platform[] {
+  const { architecture } = normalizePlatform(requested);
   const known = (narrower.get(architecture) ?? [architecture]).flatMap((name) =>
-    (variants.get(name) ?? ['']).map((variant) => withMachine(wanted, name, variant)),
+    (variants.get(name) ?? ['']).map((variant) => withMachine(requested, name, variant)),
   );
   const ranks = known.map((platform) => ({ platform }));
-  const ordered = rankEntries(ranks, wanted).map(({ platform }) => platform);
-  return ordered.some((platform) => samePlatform(platform, wanted)) ? ordered : [wanted, ...ordered];
+  const ordered = rankEntries(ranks, requested).map(({ platform }) => platform);
+  return ordered.some((platform) => samePlatform(platform, requested)) ? ordered : [requested, ...ordered];
 }
 
 function withMachine(platform: Platform, architecture: string, variant: string): Platform {

@@ -36,7 +36,7 @@ export function selectAsContainers(
     const failure = unpullableReason(best.entry);
     if (failure !== undefined) return failedSelection(considered, best.entry, failure);
     const equals = candidates.filter(({ rank }) => rank === best.rank);
-    return { ...considered, picked: best.entry, ...explain(best, equals) };
+    return { ...considered, selected: best.entry, ...explain(best, equals) };
   };
 }
 

@@ -1,6 +1,14 @@
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
-import type { Platform } from '../oci/platform/platform.ts';
-import { noSelection, failedSelection, type Selection, type Considered } from './selection.ts';
+import { normalizePlatform, type Platform } from '../oci/platform/platform.ts';
+import {
+  noSelection,
+  failedSelection,
+  tieNote,
+  unreadableReason,
+  type Selection,
+  type Considered,
+} from './selection.ts';
+import { ranker } from '../oci/platform/matching.ts';
 import { acceptedPlatforms, explainMatch, fromIndex, rankCandidates } from './containerd.ts';
 import {
   hostPlatform,
@@ -20,19 +28,64 @@ export function selectAsClassicDocker({ entries }: CandidateList, requested: Req
   return selectOnUnix(entries, hostPlatform(requested));
 }
 
-function selectOnUnix(entries: readonly Candidate[], wanted: Platform): Selection {
-  const matches = rankCandidates(entries.map(withoutEmptyPlatform), wanted, false);
-  const considered = { wants: acceptedPlatforms(wanted).map(platformName), tries: matches };
+/**
+ * Docker 20.10 (distribution/pull_v2_unix.go `filterManifests`) compares os, architecture and variant only. Older variants
+ * match for 32-bit arm only; if none does, the first entry for arm is used. An entry without a platform never matches, and
+ * a nested index cannot be pulled.
+ */
+export function selectAsDocker20({ entries }: CandidateList, { platform: machine }: RequestedPlatform): Selection {
+  const requested = normalizePlatform<Platform>(machineOf(machine));
+  const isArm = requested.architecture === 'arm';
+  const rank = ranker(requested);
+  const ranked = entries.flatMap((entry) => {
+    const { platform } = entry.descriptor;
+    const distance = platform && rank(machineOf(platform));
+    return distance === undefined || (distance > 0 && !isArm) ? [] : [{ entry, distance }];
+  });
+  const matches = ranked.sort((left, right) => left.distance - right.distance).map(({ entry }) => entry);
+  const partial = isArm && matches.length === 0 ? entries.filter((entry) => isFor(entry, requested)) : [];
+  const wants = isArm ? acceptedPlatforms(requested) : [requested];
+  const considered = { wants: wants.map(platformName), tries: [...matches, ...partial] };
+  const [best] = considered.tries;
+  if (best === undefined) return noSelection(considered);
+  const failure = best.entries === undefined ? unreadableReason(best) : 'it is an index, not an image';
+  if (failure !== undefined) return failedSelection(considered, best, failure);
+  if (partial.length > 0)
+    return {
+      ...considered,
+      selected: best,
+      why: 'first',
+      reason: 'no variant matches; this is the first entry for arm',
+    };
+  const [{ distance } = { distance: 0 }] = ranked;
+  const equals = ranked.filter((other) => other.distance === distance).map(({ entry }) => entry);
+  const reason = distance === 0 ? 'exact match' : `best match that a ${platformName(requested)} host can run`;
+  const why = distance === 0 ? 'exact' : 'compatible';
+  return { ...considered, selected: best, why, reason: `${reason}${tieNote(best, equals)}` };
+}
+
+/** The platform without os.version and os.features. */
+function machineOf({ os, architecture, variant }: Platform): Platform {
+  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
+}
+
+function isFor({ descriptor: { platform } }: Candidate, { os, architecture }: Platform): boolean {
+  return platform?.os === os && platform.architecture === architecture;
+}
+
+function selectOnUnix(entries: readonly Candidate[], requested: Platform): Selection {
+  const matches = rankCandidates(entries.map(withoutEmptyPlatform), requested, false);
+  const considered = { wants: acceptedPlatforms(requested).map(platformName), tries: matches };
   const best = matches.find(({ descriptor: { mediaType } }) => isManifestType(mediaType) || isIndexType(mediaType));
   if (best === undefined) return noSelection(considered);
   if (best.fault !== undefined) return failedSelection(considered, best, best.fault);
-  if (best.entries !== undefined) return fromIndex(best, selectOnUnix(best.entries, wanted), considered);
+  if (best.entries !== undefined) return fromIndex(best, selectOnUnix(best.entries, requested), considered);
   const { platform } = best.descriptor;
   if (platform !== undefined) {
-    return { ...considered, picked: best, ...explainMatch(best, platform, wanted, matches) };
+    return { ...considered, selected: best, ...explainMatch(best, platform, requested, matches) };
   }
   const reason = 'no other entry matches; this one has no platform, and Docker does not read its config';
-  return { ...considered, picked: best, why: 'no-platform', reason };
+  return { ...considered, selected: best, why: 'no-platform', reason };
 }
 
 /** Docker treats a platform whose members are all empty as a missing one. */
@@ -46,23 +99,23 @@ function withoutEmptyPlatform(entry: Candidate): Candidate {
  * A Windows daemon (pull_v2_windows.go `filterManifests`) compares the architecture without normalisation, ignores images
  * of newer builds, and prefers images of its own build.
  */
-function selectOnWindows(entries: readonly Candidate[], { platform: wanted }: RequestedPlatform): Selection {
-  const host = wanted['os.version'] ?? '';
+function selectOnWindows(entries: readonly Candidate[], { platform: requested }: RequestedPlatform): Selection {
+  const host = requested['os.version'] ?? '';
   const runnable = entries.filter(({ descriptor: { platform } }) => {
-    if (platform?.architecture !== wanted.architecture || platform.os.toLowerCase() !== 'windows') return false;
+    if (platform?.architecture !== requested.architecture || platform.os.toLowerCase() !== 'windows') return false;
     return !(buildOf(platform['os.version'] ?? '') > buildOf(host));
   });
   const hasHostBuild = (entry: Candidate) =>
     host !== '' && (entry.descriptor.platform?.['os.version'] ?? '').startsWith(`${threeParts(host)}.`);
   const matches = [...runnable.filter(hasHostBuild), ...runnable.filter((entry) => !hasHostBuild(entry))];
-  const considered: Considered = { wants: [platformName(wanted)], tries: matches };
+  const considered: Considered = { wants: [platformName(requested)], tries: matches };
   const [best] = matches;
   if (best === undefined) return noSelection(considered);
   if (best.fault !== undefined) return failedSelection(considered, best, best.fault);
   const reason = hasHostBuild(best)
     ? 'first entry with the build of the host'
-    : `first entry for ${wanted.os}/${wanted.architecture} that is not newer than the host`;
-  return { ...considered, picked: best, why: hasHostBuild(best) ? 'exact' : 'first', reason };
+    : `first entry for ${requested.os}/${requested.architecture} that is not newer than the host`;
+  return { ...considered, selected: best, why: hasHostBuild(best) ? 'exact' : 'first', reason };
 }
 
 function threeParts(version: string): string {

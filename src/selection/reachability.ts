@@ -46,7 +46,7 @@ const OTHER: Platform = { os: 'linux', architecture: 'other' };
 
 function allSelections(list: CandidateList, platform: Platform): readonly Candidate[] {
   return [{ platform }, { platform, own: true }].flatMap((requested) =>
-    clients.flatMap((client) => client.select(list, requested).picked ?? []),
+    clients.flatMap((client) => client.select(list, requested).selected ?? []),
   );
 }
 

@@ -27,7 +27,7 @@ export interface Selection {
   /** The matching entries, in the order of preference. */
   readonly tries: readonly Candidate[];
   /** The selected image; absent if no image is pulled. */
-  readonly picked?: Candidate;
+  readonly selected?: Candidate;
   readonly why: SelectionReason;
   /** A phrase without a full stop. */
   readonly reason: string;

@@ -29,7 +29,6 @@ export interface RegistryErrorEntry {
   readonly detail?: unknown;
 }
 
-/** An error response to a request. */
 export class RequestError extends Error {
   readonly status: number;
   readonly problems: readonly RegistryErrorEntry[];

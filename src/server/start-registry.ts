@@ -253,7 +253,6 @@ export function checkHost(host: string | undefined, listensOnLoopback: boolean):
   throw new RequestError(421, { code: 'DENIED', message: 'this registry accepts loopback names only' });
 }
 
-/** Repositories in memory. */
 class MemoryRepositories implements Repositories {
   readonly #repositories = new Map<string, Repository>();
 

@@ -10,7 +10,6 @@ export interface Repository extends ContentWriter, TagStore, ReferrerLister, Mou
   blobSize(digest: Digest): Promise<number>;
   /** Streams the bytes from `start` to `end` (exclusive). */
   readBlobPart(digest: Digest, start: number, end: number): AsyncIterable<Uint8Array>;
-  /** Starts an upload. */
   stageBlob(): Promise<Upload>;
   /** Rejects with `ERR_MLIST_NOT_FOUND`; with `ERR_MLIST_CONFLICT` if it is a manifest. */
   deleteBlob(digest: Digest): Promise<void>;

@@ -7,7 +7,6 @@ const IDLE_MS = 60 * 60 * 1000;
 
 export interface UploadSession {
   readonly id: string;
-  /** The repository name. */
   readonly name: string;
   readonly upload: Upload;
   /** Serializes the requests for this upload. */
@@ -52,7 +51,6 @@ export class UploadSessions {
     if (this.#sessions.delete(id)) await upload.discard();
   }
 
-  /** Removes idle uploads. */
   async removeIdle(): Promise<void> {
     const limit = performance.now() - this.#idleMs;
     const idle = [...this.#sessions.values()].filter(({ users, lastUsed }) => users === 0 && lastUsed < limit);

@@ -15,9 +15,9 @@ import { RegistrySession, type SessionOptions } from './registry/session.ts';
 import { foldersOf, type Folders } from '../oci/stored-location.ts';
 import type { ContentOptions, ReadStore, Store, TagOrDigest } from './store.ts';
 import type { EngineLocation } from '../oci/engine-location.ts';
-import { formatLocation, isInEngine, nameIn, type FileLocation, type Location } from '../oci/location.ts';
+import { formatLocation, isInEngine, isPipe, nameIn, type FileLocation, type Location } from '../oci/location.ts';
 import { canonicalReference, isTag, parseReference, repositoryName } from '../oci/reference.ts';
-import type { FileStore } from './open-file-store.ts';
+import type { FileStore, WritePipe } from './open-file-store.ts';
 
 /** A location, resolved to a store and a manifest in it. */
 export interface ResolvedLocation {
@@ -40,12 +40,23 @@ export interface StoresOptions extends SessionOptions {
   readonly spoolLimit?: number | undefined;
   /** How layers are compressed that are stored uncompressed. Default: `none` for docker archives. */
   readonly compression?: LayerCompression | undefined;
+  /**
+   * Reads stdin, for `oci-archive:-` and `docker-archive:-` as sources. Default: they are refused, because stdin cannot be read
+   * again.
+   */
+  readonly stdin?: (() => AsyncIterable<Uint8Array>) | undefined;
+  /** Writes to stdout, for `oci-archive:-` as a target. Default: it is refused. */
+  readonly stdout?: WritePipe | undefined;
+  /** How an archive on stdout is compressed. Default: it is not compressed. */
+  readonly archiveCompression?: 'gzip' | 'zstd' | undefined;
   /** Receives information about how content is read. */
   readonly onNote?: ((message: string) => void) | undefined;
 }
 
 export interface ExpectedLocations {
   readonly write?: readonly Location[] | undefined;
+  /** Locations that a later command writes to, such as the list of a draft: they are read without mirrors. */
+  readonly later?: readonly Location[] | undefined;
   readonly read?: readonly Location[] | undefined;
 }
 
@@ -72,6 +83,8 @@ export class Stores {
   readonly spool: Spool;
   readonly #options: StoresOptions;
   #compressor: Promise<LayerCompressor> | undefined;
+  #writesToRegistry = false;
+  #isUncompressedReported = false;
   readonly #files = new Map<string, Promise<FileStore>>();
   readonly #openings = new Limiter(MAX_CONCURRENT_OPENS);
   #engines: Promise<EngineStores> | undefined;
@@ -89,7 +102,9 @@ export class Stores {
   }
 
   /** Announces the locations that the command will use, so that one token covers the repositories of a registry. */
-  expect({ write = [], read = [] }: ExpectedLocations): void {
+  expect({ write = [], later = [], read = [] }: ExpectedLocations): void {
+    for (const location of [...write, ...later])
+      if (location.kind === 'registry') this.registries.bypassMirrors(location.reference);
     const accesses = [
       ...write.map((location) => ({ location, push: true })),
       ...read.map((location) => ({ location, push: false })),
@@ -101,9 +116,13 @@ export class Stores {
     );
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist */
+  /**
+   * Opens a store for reading. A repository is read from its mirrors, if it has any, unless the command writes to it.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist; `ERR_MLIST_CONFIGURATION`,
+   *   `ERR_MLIST_BLOCKED`
+   */
   async source(location: Location, options: ContentOptions = {}): Promise<ReadStore> {
-    if (location.kind === 'registry') return this.registries.repository(location.reference);
+    if (location.kind === 'registry') return this.registries.source(location.reference);
     return isInEngine(location) ? this.engineImage(location) : this.#file(location, options.signal);
   }
 
@@ -132,21 +151,42 @@ export class Stores {
     return { store, name: descriptor.digest, ...namesIn(ref) };
   }
 
+  /** The mirror that has resolved the tag of a location; undefined if the registry has, or for other kinds of locations. */
+  mirrorOf(location: Location): string | undefined {
+    return location.kind === 'registry' ? this.registries.mirrorOf(location.reference) : undefined;
+  }
+
   /** Runs `work` with a store to write to. An archive is written to its path when the work has succeeded. */
   async withTarget<T>(location: Location, work: (store: Store) => Promise<T>, options: TargetOptions = {}): Promise<T> {
-    if (location.kind === 'registry') return work(this.registries.repository(location.reference));
+    if (location.kind === 'registry') {
+      this.registries.bypassMirrors(location.reference);
+      this.#writesToRegistry = true;
+      return work(this.registries.repository(location.reference));
+    }
     if (isInEngine(location)) throw readOnlyEngine(location);
     const path = this.#pathOf(location);
     const name = location.path;
     if (location.kind === 'docker-archive') throw readOnly(name, path);
     const { dryRun = false, signal, imageName } = options;
-    const { openLayoutTarget, writeArchive } = await import('./open-file-store.ts');
+    const { openLayoutTarget, writeArchive, writeArchiveToPipe } = await import('./open-file-store.ts');
     if (location.kind === 'oci') return work(await openLayoutTarget(path, { dryRun, name, signal }));
+    if (isPipe(location)) {
+      const { stdout, archiveCompression, onNote } = this.#options;
+      if (stdout === undefined)
+        throw new MlistError('ERR_MLIST_USAGE', `${formatLocation(location)} cannot be written here`);
+      const writing = { signal, imageName, compression: archiveCompression, onNote };
+      return writeArchiveToPipe(stdout, writing, work);
+    }
     return writeArchive(path, { name, signal, imageName }, async (target) => {
       const result = await work(target);
       await this.#forget(location);
       return result;
     });
+  }
+
+  /** How uncompressed layers are compressed; undefined if that was not chosen. */
+  get compression(): LayerCompression | undefined {
+    return this.#options.compression;
   }
 
   /** Compresses the layers of archives and engines. Each layer is compressed once for the command. */
@@ -202,15 +242,27 @@ export class Stores {
 
   async #open(location: FileLocation, signal: AbortSignal | undefined): Promise<FileStore> {
     const { openFileStore } = await import('./open-file-store.ts');
+    const { stdin, compression } = this.#options;
+    if (isPipe(location) && stdin === undefined) throw notAgain(location);
     const path = this.#pathOf(location);
     const options = {
       name: location.path,
       signal,
       spool: this.spool,
-      compression: this.#options.compression,
+      ...(isPipe(location) ? { input: stdin } : {}),
+      compression,
       compressor: await this.compressor(),
+      onUncompressed: () => this.#reportUncompressed(location),
     };
     return this.#openings.run(() => openFileStore(location.kind, path, options));
+  }
+
+  /** Once for a command. Layers of archives that are copied to layouts and archives are expected to be uncompressed. */
+  #reportUncompressed(location: FileLocation): void {
+    if (!this.#writesToRegistry || this.#isUncompressedReported) return;
+    this.#isUncompressedReported = true;
+    const message = `${formatLocation(location)} has uncompressed layers, which are pushed as they are; "--compression gzip" compresses them`;
+    this.#options.onNote?.(message);
   }
 
   async #forget(location: FileLocation): Promise<void> {
@@ -245,6 +297,18 @@ function asMissingLocation(location: FileLocation, thrown: unknown): unknown {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') return thrown;
   const reference = formatLocation(location);
   return new MlistError(thrown.code, `${reference} does not exist: ${thrown.message}`, { ...thrown.facts, reference });
+}
+
+function notAgain(location: FileLocation): MlistError {
+  const reference = formatLocation(location);
+  return new MlistError(
+    'ERR_MLIST_USAGE',
+    `cannot read ${reference}: stdin can only be read by the command that names it`,
+    {
+      reference,
+      hint: 'Name it in the same command that pushes the image, such as "mlist create LIST docker-archive:- --push".',
+    },
+  );
 }
 
 function readOnly(name: string, path: string): MlistError {

@@ -27,7 +27,6 @@ export interface FetchOptions extends ContentOptions {
   readonly expected?: Pick<Descriptor, 'digest' | 'size' | 'mediaType'> | undefined;
 }
 
-/** Reads content. */
 export interface ContentReader {
   /** The location without a tag, such as `docker.io/library/ubuntu`, for messages. */
   readonly location: string;
@@ -110,8 +109,17 @@ export interface ReferrerLister {
   supportsReferrers?(digest: Digest, options?: ContentOptions): Promise<boolean>;
 }
 
+/** A store that compresses the layers of its images. */
+export interface Recompressor {
+  /**
+   * The manifest of an image with the compression that the store was opened with; undefined if it does not have the image.
+   * @param digest - of the manifest, with any compression
+   */
+  recompressed(digest: Digest): Promise<ManifestContent | undefined>;
+}
+
 /** A store to read from, with its optional abilities. */
-export type ReadStore = ContentReader & Partial<ReferrerLister> & Partial<ExistenceChecker> & Partial<LocalStore>;
+export type ReadStore = ContentReader & Partial<ReferrerLister & ExistenceChecker & LocalStore & Recompressor>;
 
 /** A store to write to, with its optional abilities. */
 export type Store = ContentWriter & Partial<Mounter> & Partial<ReferrerLister>;
@@ -119,6 +127,13 @@ export type Store = ContentWriter & Partial<Mounter> & Partial<ReferrerLister>;
 /** The reference of content in a store, for messages: `LOCATION@DIGEST` or `LOCATION:TAG`. */
 export function contentReference(location: string, name: TagOrDigest): string {
   return `${location}${isDigestName(name) ? '@' : ':'}${name}`;
+}
+
+/** A read that failed, although another host may have the content: the caller may read it again from the start. */
+export class RepeatableReadError extends MlistError {
+  constructor({ code, message, facts }: MlistError) {
+    super(code, message, facts);
+  }
 }
 
 /** The error `ERR_MLIST_CONFLICT` for a write whose condition `ifMatch` is not met. */

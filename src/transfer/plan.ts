@@ -16,7 +16,7 @@ export interface Plan {
   /** The list itself, which is written last, under each name. */
   readonly root: RootStep;
   /** Manifests and blobs that the target already has, as far as that was checked. */
-  readonly there: readonly Descriptor[];
+  readonly existing: readonly Descriptor[];
 }
 
 export interface BlobStep {
@@ -46,7 +46,7 @@ export interface PlanTransferOptions {
   /** Manifests that the target has with all their descendants. Neither is sent. */
   readonly present?: ReadonlySet<Digest> | undefined;
   /** Manifests and blobs that the target has. They are not sent, and the plan reports them. */
-  readonly there?: readonly Descriptor[] | undefined;
+  readonly existing?: readonly Descriptor[] | undefined;
   /** Blobs that the root lists, if the root is not one of the nodes. */
   readonly listed?: readonly ListedBlob[] | undefined;
   readonly otherRoots?: readonly RootStep[] | undefined;
@@ -67,9 +67,9 @@ export function planTransfer(
   target: ContentWriter & Partial<Mounter>,
   nodes: readonly ManifestNode[],
   root: RootStep,
-  { present, there = [], listed = [], otherRoots = [] }: PlanTransferOptions = {},
+  { present, existing = [], listed = [], otherRoots = [] }: PlanTransferOptions = {},
 ): Plan {
-  const has = new Set([...(present ?? []), ...there.map(({ digest }) => digest)]);
+  const has = new Set([...(present ?? []), ...existing.map(({ digest }) => digest)]);
   const ordered = inOrder(nodes, has);
   const inOtherRoots = otherRoots.flatMap(({ content }) => [...digestsIn(content.bytes)]);
   const required = new Set<string>([...ordered.flatMap(dependenciesOf), ...inOtherRoots]);
@@ -89,7 +89,7 @@ export function planTransfer(
     planned.add(digest);
   }
   for (const { blob, source } of listed) addBlob(blob, source, true);
-  return { target, blobs: [...blobs.values()], manifests, otherRoots, root, there };
+  return { target, blobs: [...blobs.values()], manifests, otherRoots, root, existing };
 }
 
 function stepOf(

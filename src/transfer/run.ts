@@ -2,6 +2,7 @@ import { allOrErrors } from '../async/settle.ts';
 import { errorCode, type TargetOutcome } from '../errors/errors.ts';
 import {
   contentReference,
+  RepeatableReadError,
   type ContentOptions,
   type ContentWriter,
   type Mounter,
@@ -157,6 +158,8 @@ async function putBlob(target: ContentWriter & Partial<Mounter>, step: BlobStep,
   } catch (thrown) {
     const isMissing = step.isListed === true && errorCode(reading.failure) === 'ERR_MLIST_NOT_FOUND';
     if (isMissing && (await putListedManifest(target, step, options))) return;
+    // Each repetition leaves out the hosts that have sent wrong content, so it ends.
+    if (reading.failure instanceof RepeatableReadError) return putBlob(target, step, options);
     throw reading.failure ?? thrown;
   }
   options.onEvent?.({ type: 'blob', how: reading.how, ...facts });

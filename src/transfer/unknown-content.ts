@@ -25,7 +25,7 @@ export function unknownDigests(thrown: unknown): readonly string[] {
 }
 
 /**
- * Whether the target has lost content that it had when the plan was made, so that it is neither sent by the plan nor a
+ * Whether the target has lost content that it had when the plan was created, so that it is neither sent by the plan nor a
  * foreign layer.
  */
 export function hasLostContent(thrown: unknown, { blobs, manifests }: Plan): boolean {

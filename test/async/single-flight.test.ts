@@ -13,18 +13,18 @@ interface Task {
 /** Work that ends when the test ends it, or when its signal is aborted. */
 function task(signal?: AbortSignal): Task {
   const ends: { resolve: (value: string) => void; reject: (error: Error) => void }[] = [];
-  const made: Task = {
+  const task: Task = {
     starts: 0,
     work: () =>
       new Promise((resolve, reject) => {
-        made.starts += 1;
+        task.starts += 1;
         ends.push({ resolve, reject });
         signal?.addEventListener('abort', () => reject(signal.reason as Error));
       }),
     succeed: (value) => ends.at(-1)?.resolve(value),
     fail: (message) => ends.at(-1)?.reject(new Error(message)),
   };
-  return made;
+  return task;
 }
 
 describe('SingleFlight', () => {

@@ -19,18 +19,18 @@ export async function benchStartup({ root, folder }: BenchContext): Promise<void
   await registry.close();
 
   let edits = 0;
-  const taken = await inTurn(ROUNDS, {
+  const durations = await inTurn(ROUNDS, {
     'node -e 0': () => timeOf([process.execPath, '-e', '0'], env),
     'mlist ls': () => timeOf([process.execPath, program, 'ls'], env),
     'mlist ls, no compile cache': () =>
       timeOf([process.execPath, program, 'ls'], { ...env, NODE_DISABLE_COMPILE_CACHE: '1' }),
     'mlist annotate': () => timeOf([process.execPath, program, 'annotate', '--variant', `v${(edits += 1)}`], env),
   });
-  const base = taken['node -e 0'];
+  const base = durations['node -e 0'];
   for (const name of ['mlist ls', 'mlist ls, no compile cache', 'mlist annotate'] as const) {
-    const pairs = taken[name].map((time, round) => time / (base[round] ?? time));
+    const pairs = durations[name].map((time, round) => time / (base[round] ?? time));
     print(
-      `${name.padEnd(32)} ${(median(taken[name]) / median(base)).toFixed(2)} times node -e 0 by medians, ${median(pairs).toFixed(2)} by the median of pairs (${ROUNDS} rounds)`,
+      `${name.padEnd(32)} ${(median(durations[name]) / median(base)).toFixed(2)} times node -e 0 by medians, ${median(pairs).toFixed(2)} by the median of pairs (${ROUNDS} rounds)`,
     );
   }
 }

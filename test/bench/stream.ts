@@ -106,7 +106,7 @@ interface Comparison {
 
 async function compare(from: string, start: Start, { way, tools: all, place, caFile }: Comparison): Promise<void> {
   const tools = Object.entries(all).filter(([name]) => name === 'mlist' || isInstalled(name));
-  const taken = new Map<string, number[]>(tools.map(([name]) => [name, []]));
+  const durations = new Map<string, number[]>(tools.map(([name]) => [name, []]));
   for (let round = 0; round <= ROUNDS; round += 1) {
     for (const [name, tool] of turned(tools, round)) {
       const own = `${way}-${name}-${round}`;
@@ -119,11 +119,11 @@ async function compare(from: string, start: Start, { way, tools: all, place, caF
       for (const command of measured) milliseconds += await run({ ...command, env });
       await to.close();
       // The first round is a warm-up.
-      if (round > 0) taken.get(name)?.push(milliseconds);
+      if (round > 0) durations.get(name)?.push(milliseconds);
     }
   }
-  const ours = median(taken.get('mlist') ?? []);
-  for (const [name, times] of taken)
+  const ours = median(durations.get('mlist') ?? []);
+  for (const [name, times] of durations)
     print(`   ${name.padEnd(14)} ${(median(times) / ours).toFixed(2)} times mlist's time`);
 }
 

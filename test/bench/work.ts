@@ -37,7 +37,7 @@ function programs({ root, folder }: BenchContext, what: 'mlist' | 'bare') {
   return (...args: readonly string[]): Command => ({ program: process.execPath, args: [path, ...args] });
 }
 
-interface Taken {
+interface Result {
   readonly milliseconds: number[];
   readonly requests: number[];
   readonly depths: number[];
@@ -50,19 +50,19 @@ async function benchJob(key: string, job: Job, registry: Registry, { folder }: B
   const setup = await setUp(job, registry);
   const tools = Object.entries(job.tools).filter(([name]) => isOurs(name) || isInstalled(name.split(' ')[0] ?? name));
   const missing = Object.keys(job.tools).filter((name) => !tools.some(([known]) => known === name));
-  const taken = new Map<string, Taken>(
+  const results = new Map<string, Result>(
     tools.map(([name]) => [name, { milliseconds: [], requests: [], depths: [], tokens: [] }]),
   );
   const failed = new Map<string, string>();
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const [name, tool] of turned(tools, round)) {
       if (failed.has(name)) continue;
-      const one = measure({ key, name, tool, round, job, seeds, setup, folder }, taken.get(name));
+      const one = measure({ key, name, tool, round, job, seeds, setup, folder }, results.get(name));
       await one.catch((thrown: unknown) => failed.set(name, thrown instanceof Error ? thrown.message : String(thrown)));
     }
   }
   await setup.close();
-  report(taken, failed, missing);
+  report(results, failed, missing);
 }
 
 function isOurs(name: string): boolean {
@@ -103,7 +103,7 @@ interface Measuring {
   readonly folder: string;
 }
 
-async function measure(measuring: Measuring, taken: Taken | undefined): Promise<void> {
+async function measure(measuring: Measuring, results: Result | undefined): Promise<void> {
   const { key, name, tool, round, job, seeds, folder } = measuring;
   const { proxy, tokens } = measuring.setup;
   const { host } = proxy;
@@ -124,19 +124,19 @@ async function measure(measuring: Measuring, taken: Taken | undefined): Promise<
   proxy.delayMs = job.delayMs ?? 0;
   proxy.reset();
   const tokenRequests = tokens?.requests.length ?? 0;
-  taken?.milliseconds.push(await all(steps.measured));
-  taken?.requests.push(proxy.requests);
-  taken?.depths.push(proxy.depth);
-  taken?.tokens.push((tokens?.requests.length ?? 0) - tokenRequests);
+  results?.milliseconds.push(await all(steps.measured));
+  results?.requests.push(proxy.requests);
+  results?.depths.push(proxy.depth);
+  results?.tokens.push((tokens?.requests.length ?? 0) - tokenRequests);
 }
 
 function report(
-  taken: ReadonlyMap<string, Taken>,
+  results: ReadonlyMap<string, Result>,
   failed: ReadonlyMap<string, string>,
   missing: readonly string[],
 ): void {
-  const ours = median(taken.get('mlist')?.milliseconds ?? []);
-  for (const [name, { milliseconds, requests, depths, tokens }] of taken) {
+  const ours = median(results.get('mlist')?.milliseconds ?? []);
+  for (const [name, { milliseconds, requests, depths, tokens }] of results) {
     const fault = failed.get(name);
     if (fault !== undefined) {
       print(`   ${name.padEnd(14)} failed: ${fault}`);

@@ -40,16 +40,16 @@ describe('the list itself', () => {
     await drafted('arm64', 'amd64');
     await annotate('--platform', 'linux/amd64', '--annotation', 'a=b');
     const digest = (await cli.must('digest', image('amd64'))).slice(0, 'sha256:'.length + 12);
-    const wanted = (reason: string) => ({
+    const refused = (reason: string) => ({
       code: 3,
       stderr: expect.stringContaining(reason) as unknown,
     });
     const docker = ['push', '--format', 'docker'];
     const entry = `linux/amd64 (${digest})`;
-    expect(await cli.run(docker)).toMatchObject(wanted(`${entry} has annotations, which a Docker list cannot store`));
+    expect(await cli.run(docker)).toMatchObject(refused(`${entry} has annotations, which a Docker list cannot store`));
     await annotate('--platform', 'linux/amd64', '--annotation', 'a-', '--artifact-type', 'application/x.y');
-    expect(await cli.run(docker)).toMatchObject(wanted(`artifactType of ${entry}: only an OCI index can have it`));
-    expect(await cli.run(docker)).toMatchObject(wanted('hint: Leave out --format docker'));
+    expect(await cli.run(docker)).toMatchObject(refused(`artifactType of ${entry}: only an OCI index can have it`));
+    expect(await cli.run(docker)).toMatchObject(refused('hint: Leave out --format docker'));
     await annotate('--platform', 'linux/amd64', '--artifact-type', '');
     expect((await cli.run(docker)).code).toBe(0);
   });

@@ -33,10 +33,10 @@ describe('selects one entry by its source', () => {
     ['a bare variant number', ['--variant', '8'], { architecture: 'arm64', os: 'linux', variant: 'v8' }],
     ['upper case', ['--os', 'Linux', '--arch', 'ARM64'], { architecture: 'arm64', os: 'linux' }],
     ['macOS', ['--os', 'macOS'], { architecture: 'arm64', os: 'darwin' }],
-  ])('%s', async (_name, flags, wanted) => {
+  ])('%s', async (_name, flags, expected) => {
     await drafted('arm64', 'amd64');
     expect((await annotate(list, image('arm64'), ...flags)).code).toBe(0);
-    expect((await entries())[0]?.platform).toEqual(wanted);
+    expect((await entries())[0]?.platform).toEqual(expected);
   });
 
   test.each([[[]], [['--platform', 'linux/arm64']], [['--strict']]])('nothing to set: %j', async (flags) => {
@@ -78,28 +78,28 @@ describe('selects one entry by its source', () => {
     '%s is too short to be the beginning of a digest',
     async (name) => {
       await drafted('arm64');
-      const wanted = {
+      const expected = {
         code: 4,
         stderr: expect.stringMatching(/has no entry .*a digest prefix needs at least 8 hex digits/) as unknown,
       };
-      expect(await annotate(list, name, '--variant', 'v8')).toMatchObject(wanted);
-      expect(await cli.run(['remove', name])).toMatchObject(wanted);
-      expect(await cli.run(['inspect', list, name])).toMatchObject(wanted);
-      expect(await cli.run(['inspect', image('built'), name])).toMatchObject(wanted);
+      expect(await annotate(list, name, '--variant', 'v8')).toMatchObject(expected);
+      expect(await cli.run(['remove', name])).toMatchObject(expected);
+      expect(await cli.run(['inspect', list, name])).toMatchObject(expected);
+      expect(await cli.run(['inspect', image('built'), name])).toMatchObject(expected);
     },
   );
 
   test('a version that the list lacks: the error names the existing versions', async () => {
     await drafted('windows');
-    const wanted = { code: 4, stderr: expect.stringContaining('there is 10.0.20348.1') as unknown };
+    const expected = { code: 4, stderr: expect.stringContaining('there is 10.0.20348.1') as unknown };
     const platform = 'windows(10.0.17763)/amd64';
-    expect(await annotate('--os', 'windows', '--os-version', '10.0.17763.1')).toMatchObject(wanted);
-    expect(await annotate('--platform', platform, '--variant', 'v2')).toMatchObject(wanted);
-    expect(await cli.run(['remove', '--platform', platform])).toMatchObject(wanted);
-    expect(await cli.run(['inspect', list, '--platform', platform])).toMatchObject(wanted);
-    expect(await cli.run(['create', 'x.io/l:1', image('windows'), '--platform', platform])).toMatchObject(wanted);
-    const there = 'windows(10.0.20348)/amd64';
-    expect((await annotate('--platform', there, '--os-version', '10.0.17763.1')).code).toBe(0);
+    expect(await annotate('--os', 'windows', '--os-version', '10.0.17763.1')).toMatchObject(expected);
+    expect(await annotate('--platform', platform, '--variant', 'v2')).toMatchObject(expected);
+    expect(await cli.run(['remove', '--platform', platform])).toMatchObject(expected);
+    expect(await cli.run(['inspect', list, '--platform', platform])).toMatchObject(expected);
+    expect(await cli.run(['create', 'x.io/l:1', image('windows'), '--platform', platform])).toMatchObject(expected);
+    const available = 'windows(10.0.20348)/amd64';
+    expect((await annotate('--platform', available, '--os-version', '10.0.17763.1')).code).toBe(0);
   });
 
   test.each([

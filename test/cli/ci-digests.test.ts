@@ -31,8 +31,8 @@ describe('--digests-dir', () => {
       'digest-arm64.txt': ` ${at('team/app')}@${arm64()}\r\n`,
       [images.arm.digest.slice(7)]: 'whatever',
     });
-    const made = await cli.json<Drafted>('create', at('team/app:l'), '--digests-dir', 'digests');
-    expect(digestsOf(made)).toEqual([amd64(), arm64(), images.arm.digest].sort());
+    const created = await cli.json<Drafted>('create', at('team/app:l'), '--digests-dir', 'digests');
+    expect(digestsOf(created)).toEqual([amd64(), arm64(), images.arm.digest].sort());
   });
 
   test.each<[string, () => string]>([
@@ -53,11 +53,11 @@ describe('--digests-dir', () => {
       const all = [images.amd64, images.arm64, images.arm].map(({ digest }) => digest);
       await folder(Object.fromEntries(all.map((digest) => [digest.slice(7), ''])));
       const flags = ['--push', '--dry-run', '--expect', expected];
-      const made = await cli.json<Drafted>('create', at('team/app:l'), '--digests-dir', 'digests', ...flags);
+      const created = await cli.json<Drafted>('create', at('team/app:l'), '--digests-dir', 'digests', ...flags);
       const names = ['linux/amd64', 'linux/arm64', 'linux/arm/v7'];
-      const wanted = expected.split(',').map((name) => all[names.indexOf(name)] ?? '');
-      const others = all.filter((digest) => !wanted.includes(digest)).sort();
-      expect(digestsOf(made)).toEqual([...wanted, ...others]);
+      const expectedDigests = expected.split(',').map((name) => all[names.indexOf(name)] ?? '');
+      const others = all.filter((digest) => !expectedDigests.includes(digest)).sort();
+      expect(digestsOf(created)).toEqual([...expectedDigests, ...others]);
     },
   );
 
@@ -65,8 +65,8 @@ describe('--digests-dir', () => {
     await folder({ [arm64().slice(7)]: '', [images.arm.digest.slice(7)]: '' });
     const sources = [at('team/app:amd64'), '--digests-dir', 'digests'];
     const flags = ['--push', '--dry-run', '--expect', 'linux/arm/v7,linux/arm64,linux/amd64'];
-    const made = await cli.json<Drafted>('create', at('team/app:l'), ...sources, ...flags);
-    expect(digestsOf(made)).toEqual([amd64(), images.arm.digest, arm64()]);
+    const created = await cli.json<Drafted>('create', at('team/app:l'), ...sources, ...flags);
+    expect(digestsOf(created)).toEqual([amd64(), images.arm.digest, arm64()]);
   });
 });
 
@@ -130,14 +130,14 @@ describe('JSON with digests', () => {
 
 describe('a digest without a repository', () => {
   test('create looks it up in the repository of the list, with a platform too', async () => {
-    const made = await cli.json<Drafted>('create', at('team/app:l'), amd64(), `${arm64()}=linux/arm64/v9`);
-    expect(made.entries.map(({ source }) => source)).toEqual([amd64(), arm64()].map((one) => at(`team/app@${one}`)));
-    expect(made.entries[1]?.platform).toMatchObject({ variant: 'v9' });
+    const created = await cli.json<Drafted>('create', at('team/app:l'), amd64(), `${arm64()}=linux/arm64/v9`);
+    expect(created.entries.map(({ source }) => source)).toEqual([amd64(), arm64()].map((one) => at(`team/app@${one}`)));
+    expect(created.entries[1]?.platform).toMatchObject({ variant: 'v9' });
   });
 
   test('create looks it up in --repo', async () => {
-    const made = await cli.json<Drafted>('create', at('elsewhere:l'), amd64(), '--repo', at('team/app'));
-    expect(made.entries[0]?.source).toBe(at(`team/app@${amd64()}`));
+    const created = await cli.json<Drafted>('create', at('elsewhere:l'), amd64(), '--repo', at('team/app'));
+    expect(created.entries[0]?.source).toBe(at(`team/app@${amd64()}`));
     expect(await cli.run(['create', at('elsewhere:m'), amd64()])).toMatchObject({
       code: 4,
       stderr: expect.stringContaining(`A digest without a repository is looked for in ${at('elsewhere')}.`) as unknown,

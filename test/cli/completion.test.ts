@@ -47,9 +47,9 @@ describe('completion', () => {
     [['show', ''], drafts],
     [['tags', ''], () => []],
     [['--workspace', 'elsewhere', 'push', ''], () => []],
-  ])('%j', async (words, wanted) => {
+  ])('%j', async (words, expected) => {
     const { stdout, code } = await cli.run(['--complete', ...words]);
-    expect([code, stdout.split('\n').slice(0, -1).sort()]).toEqual([0, [...wanted()].sort()]);
+    expect([code, stdout.split('\n').slice(0, -1).sort()]).toEqual([0, [...expected()].sort()]);
   });
 
   test("docker's protocol: with descriptions, and a directive for file names", async () => {
@@ -106,8 +106,8 @@ describeWith('bash', 'completion in bash', () => {
     ['mlist push -l team/app:', ['1.0']],
     ['mlist completion ', ['bash', 'zsh', 'fish']],
     ['mlist tags x', []],
-  ])('%j', async (line, wanted) => {
-    expect(await offered(line)).toEqual(wanted);
+  ])('%j', async (line, expected) => {
+    expect(await offered(line)).toEqual(expected);
   });
 });
 
@@ -120,13 +120,13 @@ describeWith('zsh', 'completion in zsh', () => {
     [['mlist', 'valid'], ['validate']],
     [['mlist', 'push', 'team/app:1'], ['team/app:1.0']],
     [['mlist', 'tags', 'x'], ['FILES']],
-  ])('%j', async (words, wanted) => {
+  ])('%j', async (words, expected) => {
     const sourced = `${stubs}; source <(mlist completion zsh); _mlist`;
-    expect(await runShell('zsh', sourced, 'zsh', ...words)).toEqual(wanted);
+    expect(await runShell('zsh', sourced, 'zsh', ...words)).toEqual(expected);
     const loaded = 'mkdir -p functions; mlist completion zsh > functions/_mlist; fpath=(functions $fpath)';
     const first = `${stubs}; ${loaded}; autoload -U _mlist; _mlist`;
-    expect(await runShell('zsh', first, 'zsh', ...words)).toEqual(wanted);
-    expect(await runShell('zsh', `${first} > /dev/null; _mlist`, 'zsh', ...words)).toEqual(wanted);
+    expect(await runShell('zsh', first, 'zsh', ...words)).toEqual(expected);
+    expect(await runShell('zsh', `${first} > /dev/null; _mlist`, 'zsh', ...words)).toEqual(expected);
   });
 });
 
@@ -139,10 +139,10 @@ describeWith('fish', 'completion in fish', () => {
     ['mlist apply -f spe', ['specs.yaml']],
     ['mlist validate ./spe', ['./specs.yaml']],
     ['mlist tags x', []],
-  ])('%j', async (line, wanted) => {
+  ])('%j', async (line, expected) => {
     await writeFile(join(cli.folder, 'specs.yaml'), '');
     const script = 'mlist completion fish | source; complete -C $argv[1]';
     const offered = await runShell('fish', script, line);
-    expect(offered.map((candidate) => candidate.replace(/\t.*/, ''))).toEqual(wanted);
+    expect(offered.map((candidate) => candidate.replace(/\t.*/, ''))).toEqual(expected);
   });
 });

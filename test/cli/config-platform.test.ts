@@ -30,7 +30,7 @@ describe.each<[string, object]>([
   const image = () => at('bare');
   beforeEach(async () => pushImage(registry.url, 'team/app', 'bare', makeImage({ kind: 'oci', platform, salt })));
 
-  test('is refused without a platform, and the hint says how to give it', async () => {
+  test('is refused without a platform, and the hint shows how to specify it', async () => {
     for (const result of [
       await cli.run(['create', at('made'), image()]),
       await apply({ list: at('made'), manifests: [image()] }),

@@ -11,12 +11,12 @@ serveCopyImages();
 
 describe('copy --platform', () => {
   const attestation = (image: Image, salt: string): { image: Image; entry: object } => {
-    const made = makeImage({ salt, kind: 'oci', platform: { os: 'unknown', architecture: 'unknown' } });
+    const created = makeImage({ salt, kind: 'oci', platform: { os: 'unknown', architecture: 'unknown' } });
     const annotations = {
       'vnd.docker.reference.type': 'attestation-manifest',
       'vnd.docker.reference.digest': image.digest,
     };
-    return { image: made, entry: entryOf(made, { os: 'unknown', architecture: 'unknown' }, { annotations }) };
+    return { image: created, entry: entryOf(created, { os: 'unknown', architecture: 'unknown' }, { annotations }) };
   };
   const attested = [images[0]!, images[1]!].map((image, at) => attestation(image, `attestation ${at}`));
   const subject = { mediaType: images[4]!.mediaType, digest: images[4]!.digest, size: images[4]!.bytes.length };
@@ -93,18 +93,18 @@ describe('copy --platform', () => {
     ['a registry', (repository) => `${registry.host}/${repository}`],
     ['a layout', () => 'oci:out'],
     ['an archive', () => 'oci-archive:out.tar'],
-  ])('of a list by digest writes a list by its own digest, in %s', async (_, locationOf) => {
+  ])('of a list by digest writes the filtered list by the digest of that, to %s', async (_, locationOf) => {
     const cli = await CliHarness.make();
     const target = locationOf(fresh());
     const args = ['copy', `${registry.host}/team/app@${whole.digest}`, target, '--platform', 'linux/arm64'];
     const { code, stdout, stderr } = await cli.run(args);
-    const made = stdout.trim();
+    const created = stdout.trim();
     expect(code).toBe(0);
-    expect(made).not.toBe(whole.digest);
-    expect(stderr).toContain(`manifest ${target}@${made}\n`);
+    expect(created).not.toBe(whole.digest);
+    expect(stderr).toContain(`manifest ${target}@${created}\n`);
     expect(stderr).not.toContain('pushed ');
-    expect(await cli.must('digest', `${target}@${made}`)).toBe(made);
-    expect((await cli.run(args)).stdout.trim()).toBe(made);
+    expect(await cli.must('digest', `${target}@${created}`)).toBe(created);
+    expect((await cli.run(args)).stdout.trim()).toBe(created);
   });
 
   test('of a list by digest detects that the filtered list already exists', async () => {

@@ -26,7 +26,7 @@ import {
 serveCopyImages();
 
 describe('the requests of a copy', () => {
-  test('of 6 manifests and 11 blobs within a registry: 24, and 2 when it is done again', async () => {
+  test('of 6 manifests and 11 blobs within a registry: 24, and 2 when repeated', async () => {
     const cli = await CliHarness.make();
     const to = `${registry.host}/${fresh()}:v1`;
     const cold = await requestsOf(cli.must('copy', `${registry.host}/team/app:v1`, to));
@@ -38,7 +38,7 @@ describe('the requests of a copy', () => {
     expect((await again).stderr).toMatch(/^unchanged /m);
   });
 
-  test('another tag in the same repository: 3, and 2 when it is done again', async () => {
+  test('another tag in the same repository: 3, and 2 when repeated', async () => {
     const cli = await CliHarness.make();
     const from = `${registry.host}/team/app:v1`;
     const to = `${registry.host}/team/app:v2`;
@@ -134,9 +134,9 @@ describeOnRegistries('a copy', (start) => {
     const [one, two] = [`${from.host}/team/app:v1`, `${to.host}/with/referrers:v1`];
     for (let times = 0; times < 2; times += 1) await cli.must('copy', one, two, '--referrers');
     expect((await getManifest(to.url, 'with/referrers', signature.digest))?.bytes).toEqual(signature.bytes);
-    const there = await getManifest(to.url, 'with/referrers', tag);
+    const copied = await getManifest(to.url, 'with/referrers', tag);
     const api = await fetch(`${to.url}/v2/with/referrers/referrers/${subject.digest}`);
-    const found: unknown = api.ok ? await api.json() : JSON.parse(there!.bytes.toString());
+    const found: unknown = api.ok ? await api.json() : JSON.parse(copied!.bytes.toString());
     expect(found).toMatchObject({ manifests: [{ digest: signature.digest, artifactType: 'application/x.sig' }] });
   });
 

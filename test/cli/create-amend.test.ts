@@ -163,7 +163,7 @@ describe('create --amend with a rebuilt index', () => {
     const plain = makeIndex(bare.map((image, index) => entryOf(image, [amd64, arm64][index])));
     await putManifest(registry.url, 'team/attested', 'latest', plain.mediaType, plain.bytes);
     await cli.must('create', at('l:1'), at('team/attested'));
-    const { images: made, attestations } = await pushBuild(
+    const { images: created, attestations } = await pushBuild(
       registry.url,
       'team/attested',
       'latest',
@@ -171,7 +171,9 @@ describe('create --amend with a rebuilt index', () => {
       'full',
     );
     const { entries } = await cli.json<Drafted>('create', '--amend', at('l:1'));
-    expect(shorts(entries)).toEqual([made[0], attestations[0], made[1], attestations[1]].map((image) => image?.digest));
+    expect(shorts(entries)).toEqual(
+      [created[0], attestations[0], created[1], attestations[1]].map((image) => image?.digest),
+    );
   });
 
   test('several attestations of one image: the nth replaces the nth, and surplus ones are removed', async () => {
@@ -184,12 +186,12 @@ describe('create --amend with a rebuilt index', () => {
         config: { of: image.digest },
       });
     const put = async (image: Image, salts: readonly string[]) => {
-      const made = salts.map((salt) => attest(image, salt));
-      for (const one of [image, ...made]) await pushImage(registry.url, 'team/many', undefined, one);
-      const [first, ...others] = made.map((one) => attestationEntry(one, image));
+      const created = salts.map((salt) => attest(image, salt));
+      for (const one of [image, ...created]) await pushImage(registry.url, 'team/many', undefined, one);
+      const [first, ...others] = created.map((one) => attestationEntry(one, image));
       const index = makeIndex([first ?? {}, entryOf(image, amd64), ...others]);
       await putManifest(registry.url, 'team/many', 'latest', index.mediaType, index.bytes);
-      return [made[0], image, ...made.slice(1)].map((one) => one?.digest);
+      return [created[0], image, ...created.slice(1)].map((one) => one?.digest);
     };
     const [before, after] = [makeImage({ kind: 'oci', salt: 'm1' }), makeImage({ kind: 'oci', salt: 'm2' })];
     const old = await put(before, ['a1', 'a2', 'a3']);

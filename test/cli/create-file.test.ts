@@ -112,8 +112,8 @@ describe('an index in a file', () => {
     ['--attestations drop', () => [images.amd64.digest, images.arm64.digest]],
   ])('filtered by %s keeps attestations with their images', async (flags, expected) => {
     await file(published.bytes);
-    const made = await cli.json<Drafted>('create', at('team/app:l'), '-f', 'index.json', ...flags.split(' '));
-    expect(digestsOf(made)).toEqual(expected());
+    const created = await cli.json<Drafted>('create', at('team/app:l'), '-f', 'index.json', ...flags.split(' '));
+    expect(digestsOf(created)).toEqual(expected());
   });
 
   test('keeps a nested index as an entry, unless --nested says otherwise', async () => {
@@ -132,8 +132,8 @@ describe('an index in a file', () => {
     await cli.must('annotate', '--arch', 'arm64', '--variant', 'v8');
     const before = await inspected();
     for (const more of [['--amend'], ['--amend', '-f', 'index.json'], ['--replace', '-f', 'index.json']]) {
-      const made = await cli.json<Drafted>('create', at('team/app:kept'), ...more);
-      expect([more, made.changed]).toEqual([more, false]);
+      const created = await cli.json<Drafted>('create', at('team/app:kept'), ...more);
+      expect([more, created.changed]).toEqual([more, false]);
       expect(await inspected()).toEqual(before);
     }
   });
@@ -148,8 +148,8 @@ describe('an index in a file', () => {
     });
     await pushImage(registry.url, 'team/app', undefined, attests);
     await file(makeIndex([entryOf(images.other, amd64), attestationEntry(attests, images.other)]).bytes);
-    const made = await cli.json<Drafted>('create', at('team/app:again'), '--amend', '-f', 'index.json');
-    expect(digestsOf(made)).toEqual([images.other.digest, images.arm64.digest, attests.digest]);
+    const created = await cli.json<Drafted>('create', at('team/app:again'), '--amend', '-f', 'index.json');
+    expect(digestsOf(created)).toEqual([images.other.digest, images.arm64.digest, attests.digest]);
   });
 
   test.each([

@@ -152,9 +152,9 @@ describe('create from an index', () => {
     ],
     ['an OCI index of Docker images', () => makeIndex([entryOf(images.amd64, amd64)]), 'oci'],
     ['the same, annotated', () => makeIndex([entryOf(images.amd64, amd64)], { annotations: { k: 'v' } }), 'auto'],
-  ])('the format of a draft of %s is stored only if auto would select another one', async (_name, made, format) => {
+  ])('the format of a draft of %s is stored only if auto would select another one', async (_name, content, format) => {
     const cli = await CliHarness.make();
-    const { mediaType, bytes } = made();
+    const { mediaType, bytes } = content();
     const repository = bytes === build.index.bytes ? 'team/built' : 'team/app';
     await putManifest(registry.url, repository, 'based', mediaType, bytes);
     const draft = await cli.json<{ format: string }>('create', at('l:1'), at(`${repository}:based`));

@@ -18,9 +18,9 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 
-let made = 0;
+let count = 0;
 async function pushed(words: string): Promise<{ readonly ref: string; readonly list: BuiltList }> {
-  const tag = `l${(made += 1)}`;
+  const tag = `l${(count += 1)}`;
   const list = makeList({ kind: 'oci', words }, tag);
   await pushList(registry.url, 'team/app', tag, list);
   return { ref: `${registry.host}/team/app:${tag}`, list };
@@ -128,8 +128,8 @@ describe('explain', () => {
       from: '',
       ref: '',
     });
-    const wanted = await alike(ref);
-    for (const name of ['oci:layout:v1', 'oci-archive:file.tar']) expect(await alike(name)).toEqual(wanted);
+    const expected = await alike(ref);
+    for (const name of ['oci:layout:v1', 'oci-archive:file.tar']) expect(await alike(name)).toEqual(expected);
     await own.must('create', 'team/draft:v1', ref);
     const drafted = await own.json<Explained>('explain', ...args);
     expect(drafted.from).toBe('draft');
@@ -138,10 +138,10 @@ describe('explain', () => {
 
   test('reports a missing child with its entry', async () => {
     const own = await CliHarness.make();
-    const [there, gone] = [makeImage({ kind: 'oci' }), makeImage({ kind: 'oci', salt: 'gone' })];
-    const index = makeIndex([entryOf(gone), entryOf(there, { architecture: 'amd64', os: 'linux' })]);
+    const [available, gone] = [makeImage({ kind: 'oci' }), makeImage({ kind: 'oci', salt: 'gone' })];
+    const index = makeIndex([entryOf(gone), entryOf(available, { architecture: 'amd64', os: 'linux' })]);
     const layout = await openLayout(join(own.folder, 'layout'), { create: true });
-    await putImage(layout, there);
+    await putImage(layout, available);
     await putImage(layout, gone);
     await putDocument(layout, index, 'v1');
     await rm(join(own.folder, 'layout', 'blobs', 'sha256', gone.digest.slice('sha256:'.length)));

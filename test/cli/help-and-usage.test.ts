@@ -1,10 +1,9 @@
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { Limiter } from '../../src/async/limiter.ts';
 import { commands } from '../../src/cli/commands/commands.ts';
-import { CliHarness, temporaryFolder } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 import { goldenText } from '../support/golden.ts';
-import { checkout, runMlist } from '../support/mlist.ts';
+import { checkout } from '../support/mlist.ts';
 
 /**
  * All help texts, and the messages for wrong command lines, in two files that can be reviewed as a whole.
@@ -163,20 +162,20 @@ const refused: Readonly<Record<string, readonly string[]>> = {
 
 // Messages contain paths, which look different on Windows.
 (process.platform === 'win32' ? test.skip : test)('messages for wrong command lines', async () => {
-  const home = await temporaryFolder();
+  const cli = await CliHarness.make({ cwd: checkout });
+  const { folder: home } = cli;
   const env = { HOME: home, MLIST_WORKSPACE: join(home, 'workspace'), XDG_CACHE_HOME: home };
-  const limiter = new Limiter(4);
-  const groups = await Promise.all(
-    Object.entries(refused).map(async ([group, lines]) => {
-      const texts = await Promise.all(lines.map((line) => limiter.run(() => messageOf(line, env))));
-      return `# ${group}\n\n${texts.join('\n')}`;
-    }),
-  );
+  const groups: string[] = [];
+  for (const [group, lines] of Object.entries(refused)) {
+    const texts: string[] = [];
+    for (const line of lines) texts.push(await messageOf(cli, line, env));
+    groups.push(`# ${group}\n\n${texts.join('\n')}`);
+  }
   const text = groups.join('\n').replaceAll(home, '$HOME').replaceAll(checkout, '$PWD/');
   expect(text).toBe(goldenText('usage-errors.txt', text));
 });
 
-async function messageOf(line: string, env: Readonly<Record<string, string>>): Promise<string> {
-  const { code, stdout, stderr } = await runMlist(line === '' ? [] : line.split(' '), env);
+async function messageOf(cli: CliHarness, line: string, env: Readonly<Record<string, string>>): Promise<string> {
+  const { code, stdout, stderr } = await cli.run(line === '' ? [] : line.split(' '), { env });
   return `$ mlist ${line}`.trimEnd() + `\n${stdout}${stderr}exit code ${code}\n`;
 }

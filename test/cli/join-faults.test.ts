@@ -1,13 +1,16 @@
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { slotName } from '../../src/operations/join/slot.ts';
 import { answer, RecordingProxy, type Rule } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, type Image } from '../support/images.ts';
-import { runMlist, startMlist, until, type Ended } from '../support/mlist.ts';
-import { temporaryFolder } from '../support/cli-harness.ts';
+import { startMlist, until } from '../support/mlist.ts';
+import { concurrentTests } from '../support/concurrent-tests.ts';
+import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
-/** `join` on registries that fail, that show writes late, or that other programs write to; with the built program. */
+/**
+ * `join` on registries that fail, that show writes late, or that other programs write to. The tests run concurrently, because
+ * a join waits more than it computes; the rules and requests of each are those of its own tag.
+ */
 const repository = 'team/app';
 const image = (salt: string, architecture: string): Image =>
   makeImage({ salt, kind: 'oci', platform: { architecture, os: 'linux' } });
@@ -19,12 +22,11 @@ const expectBoth = ['--group', '1', '--expect', 'linux/amd64,linux/arm64'];
 
 let registry: RunningRegistry;
 let proxy: RecordingProxy;
-let env: Readonly<Record<string, string>>;
+let cli: CliHarness;
 beforeAll(async () => {
   registry = await startRegistry();
   proxy = await RecordingProxy.start({ upstream: registry.url });
-  const home = await temporaryFolder();
-  env = { HOME: home, MLIST_WORKSPACE: join(home, 'workspace') };
+  cli = await CliHarness.make();
   await pushImage(registry.url, repository, 'amd64', amd64);
   await pushImage(registry.url, repository, 'arm64', arm64);
   await pushImage(registry.url, repository, 'old', old);
@@ -33,10 +35,11 @@ afterAll(async () => {
   await proxy.close();
   await registry.close();
 });
+const concurrent = concurrentTests();
 
 const ref = (tag: string) => `${proxy.host}/${repository}:${tag}`;
 const argumentsOf = (tag: string, ...more: readonly string[]) => ['join', ref(tag), ref('amd64'), ...more];
-const joining = (tag: string, ...more: readonly string[]): Promise<Ended> => runMlist(argumentsOf(tag, ...more), env);
+const joining = (tag: string, ...more: readonly string[]): Promise<CliResult> => cli.run(argumentsOf(tag, ...more));
 const puts = (name: string) => proxy.requestsMatching(new RegExp(`^PUT .*/manifests/${name}$`));
 const slotOf = (tag: string) => slotName(tag, 'linux/amd64');
 
@@ -61,7 +64,7 @@ async function freeze(name: string, reads = Number.POSITIVE_INFINITY): Promise<v
 }
 
 describe('a registry that fails', () => {
-  test.each<[string, string, (tag: string) => string, Rule, number, RegExp]>([
+  const failures: readonly [string, string, (tag: string) => string, Rule, number, RegExp][] = [
     [
       'a 500 to the tag',
       'tag-500',
@@ -89,12 +92,12 @@ describe('a registry that fails', () => {
       /reports a server error and asks to wait for 3600 s \(HTTP 503/,
     ],
     ['a 412 to every write', 'tag-412', (tag) => tag, unavailable(412), 2, /refuses it \(HTTP 412/],
-  ])(
-    '%s: exit code 7 with its answer, after the attempts of --retries',
-    async (_name, tag, written, rule, times, message) => {
+  ];
+  for (const [name, tag, written, rule, times, message] of failures)
+    concurrent(`${name}: exit code 7 with its answer, after the attempts of --retries`, async () => {
       proxy.on(new RegExp(`^PUT .*/manifests/${written(tag)}$`), rule);
       for (const more of [expectAmd64, []]) {
-        proxy.clear();
+        const before = puts(written(tag)).length;
         const { code, stdout, stderr } = await joining(tag, '--retries', '2', ...more);
         expect({ code, stdout, stderr }).toEqual({
           code: 7,
@@ -102,14 +105,12 @@ describe('a registry that fails', () => {
           stderr: expect.stringMatching(message) as unknown,
         });
         expect(stderr).toContain(`cannot write ${ref(written(tag))}: `);
-        expect(puts(written(tag))).toHaveLength(times);
+        expect(puts(written(tag))).toHaveLength(before + times);
       }
-    },
-  );
+    });
 
-  test('retries a failed read as often as --retries allows', async () => {
+  concurrent('retries a failed read as often as --retries allows', async () => {
     proxy.on(/^GET .*\/manifests\/unread$/, unavailable(500));
-    proxy.clear();
     const result = await joining('unread', '--retries', '1', ...expectAmd64);
     expect(result).toMatchObject({
       code: 7,
@@ -118,53 +119,49 @@ describe('a registry that fails', () => {
     expect(proxy.requestsMatching(/^GET .*\/manifests\/unread$/)).toHaveLength(2);
   });
 
-  test('names all slots that fail', async () => {
-    proxy.on(/^PUT .*\/manifests\/mlist-/, unavailable(503), 2);
+  concurrent('names all slots that fail', async () => {
+    const slots = ['linux/amd64', 'linux/arm64'].map((platform) => slotName('both', platform));
+    proxy.on(new RegExp(`^PUT .*/manifests/(?:${slots.join('|')})$`), unavailable(503), 2);
     const result = await joining('both', ref('arm64'), '--retries', '0');
     expect(result.code).toBe(7);
-    for (const platform of ['linux/amd64', 'linux/arm64']) expect(result.stderr).toContain(slotName('both', platform));
+    for (const slot of slots) expect(result.stderr).toContain(slot);
   });
 
-  test('accepts a write that was executed although the answer was an error', async () => {
+  concurrent('accepts a write that was executed although the answer was an error', async () => {
     proxy.on(/^PUT .*\/manifests\/happened$/, ({ pass }) => pass({ status: 504 }));
-    proxy.clear();
     expect(await joining('happened', '--retries', '0', ...expectAmd64)).toMatchObject({ code: 0 });
     expect(puts('happened')).toHaveLength(1);
   });
 
-  test('a participant that waits for others continues after a failed read', async () => {
+  concurrent('a participant that waits for others continues after a failed read', async () => {
     const other = slotName('polled', 'linux/arm64');
     const reads = new RegExp(`^GET .*/manifests/${other}$`);
-    proxy.clear();
+    const env = { HOME: cli.folder, MLIST_WORKSPACE: cli.workspace };
     const { ended } = startMlist(argumentsOf('polled', ...expectBoth, '--wait', '10m', '--retries', '1'), env);
     await until(() => proxy.requestsMatching(reads).length >= 3, ended);
     proxy.on(reads, unavailable(503), 2);
     const seen = proxy.requestsMatching(reads).length;
     await until(() => proxy.requestsMatching(reads).length >= seen + 3, ended);
-    expect(await runMlist(['join', ref('polled'), ref('arm64'), ...expectBoth], env)).toMatchObject({ code: 0 });
+    await cli.must('join', ref('polled'), ref('arm64'), ...expectBoth);
     expect(await ended).toMatchObject({ code: 0, stderr: expect.not.stringMatching(/HTTP 503/) as unknown });
   });
 });
 
 describe('a registry that shows writes late', () => {
-  test.each([['with --expect', expectAmd64] as const, ['without --expect', []] as const])(
-    '%s: the tag is written once, and the join ends well',
-    async (name, more) => {
+  for (const [name, more] of [['with --expect', expectAmd64] as const, ['without --expect', []] as const])
+    concurrent(`${name}: the tag is written once, and the join ends well`, async () => {
       const tag = name.replaceAll(/[^a-z]+/g, '-');
       await putOld(tag);
       await freeze(tag, 5);
-      proxy.clear();
       const { code, stdout } = await joining(tag, ...more);
       expect(code).toBe(0);
       expect(puts(tag)).toHaveLength(1);
       expect(stdout.trim()).toBe((await getManifest(registry.url, repository, tag))?.digest);
-    },
-  );
+    });
 
-  test('never: exit code 7 with both digests after the wait', async () => {
+  concurrent('never: exit code 7 with both digests after the wait', async () => {
     const before = await putOld('never');
     await freeze('never');
-    proxy.clear();
     const { code, stderr } = await joining('never', ...expectAmd64, '--wait', '2s');
     const written = (await getManifest(registry.url, repository, 'never'))!.digest;
     expect(code).toBe(7);
@@ -174,19 +171,18 @@ describe('a registry that shows writes late', () => {
     expect(puts('never')).toHaveLength(1);
   });
 
-  test('replaces a slot of the same build with another image, from an earlier attempt', async () => {
+  concurrent('replaces a slot of the same build with another image, from an earlier attempt', async () => {
     const slot = slotOf('rerun');
-    expect(await runMlist(['join', ref('rerun'), ref('old')], env)).toMatchObject({ code: 0 });
+    await cli.must('join', ref('rerun'), ref('old'));
+    const before = puts(slot).length;
     await freeze(slot, 5);
-    proxy.clear();
     expect(await joining('rerun')).toMatchObject({ code: 0 });
-    expect(puts(slot)).toHaveLength(1);
+    expect(puts(slot)).toHaveLength(before + 1);
   });
 });
 
-test('another program that moves the tag after every write: exit code 5', async () => {
+concurrent('another program that moves the tag after every write: exit code 5', async () => {
   let moves = 0;
-  proxy.clear();
   proxy.on(/^GET .*\/manifests\/contested$/, async ({ pass }) => {
     if (puts('contested').length > moves) {
       moves = puts('contested').length;

@@ -17,8 +17,12 @@ import {
 } from '../support/images.ts';
 import { describeOnRegistries } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
+import { concurrentTests } from '../support/concurrent-tests.ts';
 
-/** `join` by one job after the other: its output, the tag, and the slots. */
+/**
+ * `join` by one job after the other: its output, the tag, and the slots. The tests of a block run concurrently, because a join
+ * waits more than it computes; each uses its own tags.
+ */
 interface Document {
   readonly mediaType: string;
   readonly annotations?: Record<string, string>;
@@ -66,10 +70,11 @@ describeOnRegistries('join', (start) => {
     await pushImage(registry.url, 'team/built', 'armv7', armv7);
   });
   afterAll(() => registry.close());
+  const concurrent = concurrentTests();
 
   const joining = (...args: readonly string[]) => cli.json<JoinResult>('join', ...args);
 
-  test('with --expect: writes the tag when all platforms have joined, in the expected order', async () => {
+  concurrent('with --expect: writes the tag when all platforms have joined, in the expected order', async () => {
     const args = ['--expect', 'linux/arm64,linux/amd64', '--group', '7'];
     const first = await joining(at('one/app:v1'), at('team/built:amd64'), ...args);
     expect(first).toMatchObject({ complete: false, waiting: ['linux/arm64'] });
@@ -85,22 +90,25 @@ describeOnRegistries('join', (start) => {
     }
   });
 
-  test('without --expect: extends the list in canonical order, and prints only the digest on stdout', async () => {
-    for (const name of ['armv7', 'amd64', 'arm64']) {
-      const { code, stdout } = await cli.run(['join', at('two/app'), at(`team/built:${name}`)]);
-      expect([code, stdout]).toEqual([0, expect.stringMatching(/^sha256:[0-9a-f]{64}\n$/)]);
-    }
-    expect(await digestsOf(registry.url, 'two/app', 'latest')).toEqual([amd64.digest, armv7.digest, arm64.digest]);
-  });
+  concurrent(
+    'without --expect: extends the list in canonical order, and prints only the digest on stdout',
+    async () => {
+      for (const name of ['armv7', 'amd64', 'arm64']) {
+        const { code, stdout } = await cli.run(['join', at('two/app'), at(`team/built:${name}`)]);
+        expect([code, stdout]).toEqual([0, expect.stringMatching(/^sha256:[0-9a-f]{64}\n$/)]);
+      }
+      expect(await digestsOf(registry.url, 'two/app', 'latest')).toEqual([amd64.digest, armv7.digest, arm64.digest]);
+    },
+  );
 
-  test('many concurrent jobs, without --expect', async () => {
+  concurrent('many concurrent jobs, without --expect', async () => {
     const names = ['armv7', 'amd64', 'arm64'];
     const result = await Promise.all(names.map((name) => joining(at('three/app:v1'), at(`team/built:${name}`))));
     expect(new Set(result.map(({ digest }) => digest)).size).toBe(1);
     expect(await digestsOf(registry.url, 'three/app', 'v1')).toEqual([amd64.digest, armv7.digest, arm64.digest]);
   });
 
-  test('--prune deletes the slots and nothing else', async () => {
+  concurrent('--prune deletes the slots and nothing else', async () => {
     const args = ['--group', '1'];
     await joining(at('four/app:v1'), at('team/built:amd64'), ...args);
     await joining(at('four/app:v2'), at('team/built:amd64'), ...args);
@@ -125,10 +133,11 @@ describe('the content that join writes', () => {
     await pushImage(registry.url, 'team/app', 'arm64', arm64);
   });
   afterAll(() => registry.close());
+  const concurrent = concurrentTests();
   const joining = (...args: readonly string[]) => cli.json<JoinResult>('join', ...args);
   const expectBoth = ['--expect', 'linux/amd64,linux/arm64'];
 
-  test('a slot is an index of the images for a platform, with the specified tag and annotations', async () => {
+  concurrent('a slot is an index of the images for a platform, with the specified tag and annotations', async () => {
     const { slots } = await joining(at('team/app:slots'), at('team/app:arm64'), ...expectBoth, '--group', '9');
     const hex = (text: string) => sha256(Buffer.from(text)).slice('sha256:'.length);
     const tag = `mlist-${hex('slots').slice(0, 12)}-linux-arm64-${hex('linux/arm64').slice(0, 8)}`;
@@ -145,7 +154,7 @@ describe('the content that join writes', () => {
     });
   });
 
-  test('attestations are listed after the images; --attestations drop skips them', async () => {
+  concurrent('attestations are listed after the images; --attestations drop skips them', async () => {
     await pushBuild(registry.url, 'team/app', 'built', [{ architecture: 'riscv64', os: 'linux' }]);
     const [built, attestation] = (await digestsOf(registry.url, 'team/app', 'built')) ?? [];
     await joining(at('team/app:attested'), at('team/app:built'));
@@ -155,7 +164,7 @@ describe('the content that join writes', () => {
     expect(await digestsOf(registry.url, 'team/app', 'attested')).toEqual([amd64.digest, built]);
   });
 
-  test('keeps other platforms, annotations and unknown members of the list', async () => {
+  concurrent('keeps other platforms, annotations and unknown members of the list', async () => {
     const old = image('old', 'amd64');
     await pushImage(registry.url, 'team/app', undefined, old);
     const index = makeIndex(
@@ -171,7 +180,7 @@ describe('the content that join writes', () => {
     });
   });
 
-  test('does not write a list that is already complete, whatever its order', async () => {
+  concurrent('does not write a list that is already complete, whatever its order', async () => {
     const entries = [
       entryOf(arm64, { architecture: 'arm64', os: 'linux', variant: 'v8' }),
       entryOf(amd64, { architecture: 'amd64', os: 'linux' }),
@@ -182,13 +191,13 @@ describe('the content that join writes', () => {
     expect(digest).toBe(index.digest);
   });
 
-  test('replaces a single image with a list that includes it', async () => {
+  concurrent('replaces a single image with a list that includes it', async () => {
     await pushImage(registry.url, 'team/app', 'single', amd64);
     await joining(at('team/app:single'), at('team/app:arm64'));
     expect(await digestsOf(registry.url, 'team/app', 'single')).toEqual([amd64.digest, arm64.digest]);
   });
 
-  test('writes a Docker list for Docker images', async () => {
+  concurrent('writes a Docker list for Docker images', async () => {
     const docker = image('docker', 'amd64', {}, 'docker');
     await pushImage(registry.url, 'team/app', 'docker', docker);
     await joining(at('team/app:dockers'), at('team/app:docker'));
@@ -196,7 +205,7 @@ describe('the content that join writes', () => {
     expect((await documentOf(registry.url, 'team/app', 'dockers'))?.mediaType).toBe(type);
   });
 
-  test('an image with an OS version matches an expected platform without one', async () => {
+  concurrent('an image with an OS version matches an expected platform without one', async () => {
     const windows = makeImage({
       salt: 'w',
       kind: 'oci',
@@ -230,11 +239,12 @@ describe('concurrent builds', () => {
     for (const [salt, one, its] of images) await pushImage(registry.url, 'team/app', `${salt}-${one}`, its);
   });
   afterAll(() => registry.close());
+  const concurrent = concurrentTests();
   const joining = (tag: string, salt: string, one: string, ...more: readonly string[]) =>
     cli.json<JoinResult>('join', at(`team/app:${tag}`), at(`team/app:${salt}-${one}`), ...more);
   const expectBoth = ['--expect', 'linux/amd64,linux/arm64'];
 
-  test('the newer build wins; the older one never completes, and no list mixes both', async () => {
+  concurrent('the newer build wins; the older one never completes, and no list mixes both', async () => {
     await joining('meet', 'old', 'amd64', ...expectBoth, '--group', '99');
     await joining('meet', 'new', 'arm64', ...expectBoth, '--group', '100');
     const late = await joining('meet', 'old', 'arm64', ...expectBoth, '--group', '99');
@@ -246,14 +256,14 @@ describe('concurrent builds', () => {
     expect(await digestsOf(registry.url, 'team/app', 'meet')).toEqual([digest('new', 'amd64'), digest('new', 'arm64')]);
   });
 
-  test('without --expect, an older build adds nothing to the list of a newer one', async () => {
+  concurrent('without --expect, an older build adds nothing to the list of a newer one', async () => {
     await joining('grow', 'old', 'amd64', '--group', '1');
     await joining('grow', 'new', 'amd64', '--group', '2');
     expect(await joining('grow', 'old', 'arm64', '--group', '1')).toMatchObject({ complete: false, superseded: '2' });
     expect(await digestsOf(registry.url, 'team/app', 'grow')).toEqual([digest('new', 'amd64')]);
   });
 
-  test('a repeated job replaces its image; a late process of the first attempt does not', async () => {
+  concurrent('a repeated job replaces its image; a late process of the first attempt does not', async () => {
     const run = (salt: string, attempt: string) =>
       cli.run(['join', at('team/app:tries'), at(`team/app:${salt}-amd64`), '--json'], {
         env: { GITHUB_RUN_ID: '5', GITHUB_RUN_ATTEMPT: attempt },
@@ -268,7 +278,7 @@ describe('concurrent builds', () => {
     expect(await digestsOf(registry.url, 'team/app', 'tries')).toEqual([digest('new', 'amd64')]);
   });
 
-  test('jobs of one build with different --expect fail before the tag is written', async () => {
+  concurrent('jobs of one build with different --expect fail before the tag is written', async () => {
     await joining('order', 'new', 'amd64', ...expectBoth, '--group', '1');
     const args = ['join', at('team/app:order'), at('team/app:new-arm64'), '--group', '1'];
     for (const more of [['--expect', 'linux/arm64,linux/amd64'], []]) {
@@ -280,7 +290,7 @@ describe('concurrent builds', () => {
     expect(await documentOf(registry.url, 'team/app', 'order')).toBeUndefined();
   });
 
-  test('--wait waits for the other jobs, and exits with 5 if they do not join', async () => {
+  concurrent('--wait waits for the other jobs, and exits with 5 if they do not join', async () => {
     const waiting = joining('wait', 'new', 'amd64', ...expectBoth, '--group', '1', '--wait', '60s');
     await joining('wait', 'new', 'arm64', ...expectBoth, '--group', '1');
     expect(await waiting).toMatchObject({ complete: true });

@@ -81,8 +81,8 @@ describe('paths', () => {
     expect(draft.entries.map(({ source }) => source)).toEqual(['oci:out/amd64', 'oci-archive:out/arm64.tar']);
     const here = await cli.run(['show']);
     expect(here.stdout).toMatch(/ oci:out\/amd64$/m);
-    const there = await cli.run(['show'], inDeep);
-    expect(there.stdout).toMatch(/ oci:\.\.\/\.\.\/out\/amd64$/m);
+    const shown = await cli.run(['show'], inDeep);
+    expect(shown.stdout).toMatch(/ oci:\.\.\/\.\.\/out\/amd64$/m);
     const edited = await cli.run(['annotate', 'x.io/a:v1', 'oci:../../out/amd64', '--variant', 'v2'], inDeep);
     expect([edited.code, edited.stderr]).toEqual([0, expect.stringContaining('annotated oci:../../out/amd64')]);
     expect((await cli.run(['inspect', 'x.io/a:v1', 'oci:../../out/amd64'], inDeep)).stdout).toContain('"config"');

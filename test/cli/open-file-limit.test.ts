@@ -11,8 +11,8 @@ import { describeWith } from '../support/programs.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
 /** The number of files that a process may open. The default of macOS is 256. */
-const LIMIT = 200;
-const MANY = 240;
+const LIMIT = 160;
+const MANY = 192;
 
 let registry: RunningRegistry;
 let folder: string;

@@ -76,7 +76,7 @@ describe('drafts of published lists', () => {
       await putManifest(registry.url, 'team/app', tag(), otherList.mediaType, otherList.bytes);
     });
 
-    test('--amend does not discard such changes: it warns that the push is still refused, and why', async () => {
+    test('--amend keeps such changes, and warns that the push is still refused, with the reason', async () => {
       const { code, stderr } = await cli.run(['create', '--amend']);
       expect([code, stderr]).toEqual([
         0,
@@ -90,7 +90,7 @@ describe('drafts of published lists', () => {
       expect((await served())?.digest).toBe(otherList.digest);
     });
 
-    test('the hint of the refused push leads to --amend only once', async () => {
+    test('the hint of a refused push suggests --amend, but not again after it', async () => {
       expect((await refused()).stderr).toContain(`"mlist create --amend ${list}" reads it again`);
       await cli.must('create', '--amend');
       const { code, stderr } = await refused();
@@ -119,7 +119,7 @@ describe('drafts of published lists', () => {
       });
     });
 
-    test('the hint for a draft without any image of the list is not --amend, which would read nothing', async () => {
+    test('a draft without any image of the list: the hint does not suggest --amend, which would read nothing', async () => {
       await cli.must('add', at('team/app:arm64'));
       await cli.must('remove', '--platform', 'linux/amd64/v2');
       const { code, stderr } = await refused();

@@ -7,11 +7,12 @@ import { canMount, fill, makeReadOnly, mountDisk } from '../support/disks.ts';
 import { RecordingProxy } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
-import { runMlist, type Ended } from '../support/mlist.ts';
-import { temporaryFolder } from '../support/cli-harness.ts';
+import { runMlist } from '../support/mlist.ts';
+import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
 /** A push in a workspace that is not writable fails only after the list is published, and reports that. */
 let registry: RunningRegistry;
+let cli: CliHarness;
 let folder: string;
 let workspace: string;
 let list: string;
@@ -22,18 +23,13 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 beforeEach(async () => {
-  folder = await temporaryFolder();
-  workspace = join(folder, 'workspace');
+  cli = await CliHarness.make();
+  ({ folder, workspace } = cli);
   list = `${registry.host}/team/app:list${(count += 1)}`;
 });
 
-const run = (...args: readonly string[]): Promise<Ended> => runMlist(args, { MLIST_WORKSPACE: workspace });
-
-async function must(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(...args);
-  if (code !== 0) throw new Error(`mlist ${args.join(' ')} ended with ${code}:\n${stderr}`);
-  return stdout.trim();
-}
+const run = (...args: readonly string[]): Promise<CliResult> => cli.run(args);
+const must = (...args: readonly string[]): Promise<string> => cli.must(...args);
 
 const draft = () => must('create', list, `${registry.host}/team/app:amd64`);
 const served = async () => (await getManifest(registry.url, 'team/app', list.slice(list.lastIndexOf(':') + 1)))?.digest;

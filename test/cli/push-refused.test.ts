@@ -31,8 +31,18 @@ describe('refused before any write', () => {
     ['a metadata file without a name', ['--metadata-file='], 2, /--metadata-file takes the name of a file/],
     ['a metadata file that is stdin', ['--metadata-file=-'], 2, /takes the name of a file/],
     ['a digest file that is a folder', ['--digest-file', '.'], 1, /--digest-file \. cannot be written: it is a folder/],
-    ['a digest file in a missing folder', ['--digest-file', 'no/where/x'], 1, /there is no folder .*no\/where/],
-    ['a metadata file in a missing folder', ['--metadata-file', 'nowhere/x'], 1, /there is no folder .*nowhere/],
+    [
+      'a digest file in a missing folder',
+      ['--digest-file', 'no/where/x'],
+      1,
+      /--digest-file no\/where\/x cannot be written: there is no folder .*no\/where/,
+    ],
+    [
+      'a metadata file in a missing folder',
+      ['--metadata-file', 'nowhere/x'],
+      1,
+      /--metadata-file nowhere\/x cannot be written: there is no folder .*nowhere/,
+    ],
     ['one file for both', ['--metadata-file', 'x', '--digest-file', 'x'], 2, /cannot name the same file/],
   ])('%s', async (_name, flags, code, message) => {
     await cli.must('create', list, at('team/app:amd64'), at('team/app:arm64'));

@@ -67,7 +67,7 @@ describe.each([...refusals, ...unreadable])('a target that refuses %s', (_name, 
     expect(await run('push', '--force')).toMatchObject({ code: 0 });
   });
 
-  test('gets what a spec says', async () => {
+  test('gets the list of a spec', async () => {
     const spec = join(cli.folder, 'spec.json');
     await writeFile(spec, JSON.stringify({ list: to('1'), manifests: images() }));
     expect(await run('apply', '-f', spec)).toMatchObject({ code: 0 });
@@ -107,7 +107,7 @@ describe.each(refusals)('a registry that refuses %s', (_name, pattern, rule) => 
     expect((await getManifest(target.url, 'team/app', 'joined'))?.digest).toBe(joined.stdout.trim());
   });
 
-  test('lets a tag be deleted that is confirmed by a read', async () => {
+  test('deletes a tag, which a read confirms', async () => {
     proxy.on(/^DELETE/, ({ pass }) => pass({ status: 200 }));
     expect(await run('delete', to('1'))).toMatchObject({ code: 0 });
     expect(await pushed()).toBeUndefined();

@@ -121,7 +121,7 @@ describeOnRegistries('a tag that is moved', (start) => {
       expect(await digestAt('amd64')).toBe(replaced.stdout.trim());
     });
 
-  test('apply: a single image is not replaced by a list without its platform, copied or made', async () => {
+  test('apply: a single image is not replaced by a list without its platform, copied or created', async () => {
     await listOf('list', 'arm64', 'riscv64');
     const specs = { made: `manifests: ["${at('arm64')}"]`, copied: `copy: "${at('list')}"` };
     for (const [tag, content] of Object.entries(specs)) {

@@ -42,7 +42,7 @@ describeOnRegistries('requests', (start) => {
     return { waves, proxy, cli, at, cost, repository, list: at(`${repository}:v1`), images: elsewhere.map(at) };
   }
 
-  test('create and push, 12 images in other repositories: 24 in 2 waves, 86 in 4; again: 1', async () => {
+  test('12 images in other repositories: create sends 24 requests in 2 waves, push 86 in 4, a repeated push 1', async () => {
     const { proxy, cost, list, images } = await setUp();
     expect(await cost('create', list, ...images)).toEqual({ requests: 24, depth: 2 });
     expect(await cost('push')).toEqual({ requests: 86, depth: 4 });
@@ -51,7 +51,7 @@ describeOnRegistries('requests', (start) => {
     expect(await cost('push')).toEqual({ requests: 1, depth: 1 });
   });
 
-  test('a push after an edit, 12 images in other repositories: 2, and a dry run plans the same', async () => {
+  test('a push after an edit, 12 images in other repositories: 2 requests, and a dry run plans the same', async () => {
     const { cost, cli, list, images } = await setUp();
     await cli.must('create', list, ...images, '--push');
     await cli.must('annotate', list, images[0] ?? '', '--variant', 'v2');
@@ -72,7 +72,7 @@ describeOnRegistries('requests', (start) => {
     expect(await cost('push')).toMatchObject({ requests: 1 + 12 + 7 + 1 });
   });
 
-  test('the same in one command, the tag read at the same time as the sources: 110 in 5 waves, and with tokens one for both', async () => {
+  test('create --push: 110 requests in 5 waves, since the tag is read together with the sources, and one token for both', async () => {
     const { waves, proxy, at, cost, repository, list, images } = await setUp();
     const all = ['--push', ...images];
     expect(await cost('create', list, ...all)).toEqual({ requests: 110, depth: 5 });
@@ -83,7 +83,7 @@ describeOnRegistries('requests', (start) => {
     expect(tokens.requests).toHaveLength(1);
   });
 
-  test('the same with tokens: one for each command, and two answers more', async () => {
+  test('with tokens: one token for each command, and two more responses', async () => {
     const { waves, proxy, cost, list, images } = await setUp();
     const tokens = cleanup(await TokenService.start({ waves, grant: (scopes) => scopes }));
     guard(proxy, tokens);
@@ -93,14 +93,14 @@ describeOnRegistries('requests', (start) => {
     expect(await cost('push')).toEqual({ requests: 2, depth: 3 });
   });
 
-  test('create and push from 4 tags of the same repository: 10 in 4 waves, since only the list is sent', async () => {
+  test('create and push from 4 tags of the same repository: 10 requests in 4 waves, since only the list is sent', async () => {
     const { at, cost, repository, list } = await setUp();
     const images = await imagesBeside(registry.url, repository, 4);
     expect(await cost('create', list, ...images.map(at))).toEqual({ requests: 8, depth: 2 });
     expect(await cost('push')).toEqual({ requests: 2, depth: 2 });
   });
 
-  test('one more entry for a list of 40: 5, and the tag is read again before it moves', async () => {
+  test('add to a list of 40 entries: 5 requests, and the tag is read again before it moves', async () => {
     const { proxy, at, cost, repository, list } = await setUp();
     await longList(registry.url, repository, 'v1', 40);
     expect(await cost('create', list, `docker://${list}`)).toEqual({ requests: 1, depth: 1 });
@@ -112,27 +112,27 @@ describeOnRegistries('requests', (start) => {
     ]);
   });
 
-  test('a copy of 6 manifests and 11 blobs to another repository: 24 in 6 waves, and 2 when it is done again', async () => {
+  test('a copy of 6 manifests and 11 blobs to another repository: 24 requests in 6 waves, and 2 when repeated', async () => {
     const { at, cost, repository, list } = await setUp();
     await sharedList(registry.url, repository, 'v1');
     expect(await cost('copy', list, at(`${repository}/copy:v1`))).toEqual({ requests: 24, depth: 6 });
     expect(await cost('copy', list, at(`${repository}/copy:v1`))).toEqual({ requests: 2, depth: 2 });
   });
 
-  test('another tag for a list in its repository: 3 in 2 waves', async () => {
+  test('another tag for a list in its repository: 3 requests in 2 waves', async () => {
     const { at, cost, repository, list } = await setUp();
     await sharedList(registry.url, repository, 'v1');
     expect(await cost('copy', list, at(`${repository}:v2`))).toEqual({ requests: 3, depth: 2 });
   });
 
-  test('a tag that had another list: its content is read during the upload, 1 request more and no wave', async () => {
+  test('a tag that had another list: its content is read during the upload, in 1 more request and no more waves', async () => {
     const { cost, repository, list, images } = await setUp();
     await longList(registry.url, repository, 'v1', 3);
     expect(await cost('create', list, ...images)).toEqual({ requests: 24, depth: 2 });
     expect(await cost('push')).toEqual({ requests: 87, depth: 4 });
   });
 
-  test('a tag that had a single image: its manifest and config are read during the upload, 2 more and no wave', async () => {
+  test('a tag that had a single image: its manifest and config are read during the upload, in 2 more requests and no more waves', async () => {
     const { cost, repository, list, images } = await setUp();
     await pushImage(registry.url, repository, 'v1', makeImage({ salt: 'single', kind: 'oci' }));
     expect(await cost('create', list, ...images)).toEqual({ requests: 24, depth: 2 });

@@ -34,8 +34,8 @@ describe('the closest match', () => {
     ['windwos', 'windows'],
     ['crate', 'create'],
     ['zzz', undefined],
-  ])('%s', (word, wanted) => {
-    expect(closestMatch(word, ['amd64', 'arm64', 'linux', 'windows', 'create', 'copy'])).toBe(wanted);
+  ])('%s', (word, expected) => {
+    expect(closestMatch(word, ['amd64', 'arm64', 'linux', 'windows', 'create', 'copy'])).toBe(expected);
   });
 
   test.each<[string, string, string | undefined, string | undefined]>([
@@ -48,8 +48,8 @@ describe('the closest match', () => {
     ['arm64', 'macos', undefined, 'darwin/arm64'],
     ['linux', 'amd64', undefined, undefined],
     ['linux', 'quantum', undefined, undefined],
-  ])('%s/%s', (os, architecture, variant, wanted) => {
-    expect(suggestPlatform(os, architecture, variant)).toBe(wanted);
+  ])('%s/%s', (os, architecture, variant, expected) => {
+    expect(suggestPlatform(os, architecture, variant)).toBe(expected);
   });
 });
 
@@ -133,7 +133,7 @@ describe('platforms in the output of show', () => {
   const shown = ['linux(Ubuntu 16.04.7)/amd64', 'linux(macOS 13.6, build 22G120)/amd64', 'linux(10.0.20348%2B1)/amd64'];
   const list = () => at('team/app:versions');
 
-  async function made(): Promise<CliHarness> {
+  async function withDraft(): Promise<CliHarness> {
     const cli = await CliHarness.make();
     for (const version of versions) {
       const platform = { architecture: 'amd64', os: 'linux', 'os.version': version };
@@ -156,12 +156,12 @@ describe('platforms in the output of show', () => {
   }
 
   test('show prints versions that can be typed', async () => {
-    const stdout = await (await made()).must('show', list());
+    const stdout = await (await withDraft()).must('show', list());
     for (const platform of shown) expect(stdout).toContain(platform);
   });
 
   test.each(shown)('%s', async (platform) => {
-    const cli = await made();
+    const cli = await withDraft();
     await cli.must('resolve', list(), '--platform', platform);
     await cli.must('explain', list(), '--platform', platform);
     await cli.must('inspect', list(), '--platform', platform);

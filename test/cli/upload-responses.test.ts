@@ -71,17 +71,17 @@ describe('a proxy that limits the size of a request', () => {
     (exchange) =>
       Number(exchange.seen.headers['content-length']) > most ? refusal(exchange) : exchange.pass();
   /** Answers after the headers, and closes the connection. */
-  const early: Rule = ({ request, response }) => {
+  const earlyResponse: Rule = ({ request, response }) => {
     response.writeHead(413, { 'content-length': 0, connection: 'close' }).end(() => request.socket.destroy());
   };
 
   test.each([
     ['that reads what it refuses', answer(413)],
-    ['that breaks the connection', early],
+    ['that breaks the connection', earlyResponse],
   ])('%s gets smaller requests, down to exactly 1 MiB, whatever --retries says', async (_name, refusal) => {
     proxy.on(/^(?:PUT|PATCH) .*uploads/, limited(MIB, refusal));
     // The answer may be lost with the connection, which counts as a failed attempt.
-    expect(await copied('--retries', refusal === early ? '8' : '0')).toMatchObject({ code: 0 });
+    expect(await copied('--retries', refusal === earlyResponse ? '8' : '0')).toMatchObject({ code: 0 });
     const accepted = proxy.requestsMatching(/^PATCH/).filter(({ status }) => status === 202);
     expect(accepted.map(({ headers }) => headers['content-length'])).toEqual(Array(4).fill(String(MIB)));
   });

@@ -30,7 +30,7 @@ const at = (name: string): string => `${registry.host}/app:${name}`;
 
 /** The built program with its own home folder. No request leaves this machine. */
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const folder = env['HOME'] ?? (await temporaryFolder());
+  const folder = await temporaryFolder();
   const nowhere = 'http://127.0.0.1:1';
   return runMlist(args, { HOME: folder, MLIST_WORKSPACE: join(folder, 'ws'), HTTPS_PROXY: nowhere, ...env });
 }
@@ -72,8 +72,8 @@ describe('a draft that is not a regular file', () => {
   };
 
   test.each(Object.keys(kinds))('%s is named as damaged, and left alone', async (kind) => {
-    const folder = await temporaryFolder();
-    const workspace = new Workspace(join(folder, 'ws'));
+    const cli = await CliHarness.make();
+    const workspace = new Workspace(cli.workspace);
     await workspace.create();
     const path = workspace.pathOf(parseReference(name));
     await kinds[kind]!(path);
@@ -84,7 +84,7 @@ describe('a draft that is not a regular file', () => {
       ['use', name],
       ['create', name, at('amd64')],
     ]) {
-      const { code, stderr } = await run([...args, '--json'], { HOME: folder });
+      const { code, stderr } = await cli.run([...args, '--json']);
       expect([args, code]).toEqual([args, 3]);
       expect(JSON.parse(stderr)).toMatchObject({
         code: 'ERR_MLIST_DRAFT_DAMAGED',
@@ -93,14 +93,14 @@ describe('a draft that is not a regular file', () => {
       });
     }
     expect((await lstat(path)).ino).toBe(before.ino);
-    const { code, stdout } = await run(['ls'], { HOME: folder });
+    const { code, stdout } = await cli.run(['ls']);
     expect([code, stdout]).toEqual([0, expect.stringContaining(basename(path, '.json'))]);
   });
 
   test('a state.json that is a folder is reported as damaged', async () => {
-    const folder = await temporaryFolder();
-    await mkdir(join(folder, 'ws', 'state.json'), { recursive: true });
-    const { code, stderr } = await run(['show'], { HOME: folder });
+    const cli = await CliHarness.make();
+    await mkdir(join(cli.workspace, 'state.json'), { recursive: true });
+    const { code, stderr } = await cli.run(['show']);
     expect([code, stderr]).toEqual([3, expect.stringContaining('state.json is damaged: it is not a regular file')]);
   });
 });
@@ -148,7 +148,7 @@ describe('wrong input is refused', () => {
     ],
     ['a spec with a NUL in a path', ['apply', '-f', 'FILE {"list":"x.io/a:1","manifests":["oci:a\\u0000b"]}'], {}, 3],
     ['a digest of an inherited algorithm', ['push', 'x.io/app', '--if-digest', `constructor:${'a'.repeat(64)}`], {}, 4],
-  ])('%s', async (_name, args, env, wanted) => {
+  ])('%s', async (_name, args, env, expected) => {
     const folder = await temporaryFolder();
     const filled = await Promise.all(
       args.map(async (arg) => {
@@ -160,7 +160,7 @@ describe('wrong input is refused', () => {
     );
     const { code, stderr } = await run(filled, env);
     expect(stderr).not.toMatch(bug);
-    expect([code, stderr]).toEqual([wanted, expect.any(String)]);
+    expect([code, stderr]).toEqual([expected, expect.any(String)]);
   });
 
   test('login refuses a credentials file that contains only a number', async () => {

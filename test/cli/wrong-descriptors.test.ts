@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { writeArchive } from '../../src/store/archive/write-archive.ts';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import type { ManifestContent } from '../../src/store/store.ts';
@@ -8,7 +8,7 @@ import { MediaType } from '../../src/oci/media-type.ts';
 import { chunksOf, contentsOf, imageOf, indexOf, tagged, withFolder, writeLayout } from '../store/samples.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { cleanup } from '../support/cleanup.ts';
-import { runMlist } from '../support/mlist.ts';
+import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
 /** Lists with wrong descriptors: they are refused, and other content is not affected. */
 
@@ -22,9 +22,12 @@ const wrongFields: readonly (readonly [string, Partial<Descriptor>, number, stri
   ['the type of an index', { mediaType: MediaType.ociIndex }, 3, `Content-Type is ${MediaType.ociIndex}`],
 ];
 
-async function copy(from: string, to: string): ReturnType<typeof runMlist> {
-  return runMlist(['copy', from, to]);
-}
+let cli: CliHarness;
+beforeAll(async () => {
+  cli = await CliHarness.make();
+});
+
+const copy = (from: string, to: string): Promise<CliResult> => cli.run(['copy', from, to]);
 
 describe.each(wrongFields)('a list that lists an image with %s', (_, fields, code, fault) => {
   const wrong = indexOf([{ ...descriptor, ...fields }]);
@@ -52,7 +55,7 @@ describe.each(wrongFields)('a list that lists an image with %s', (_, fields, cod
         expect(await copy(`oci:${dir}:right`, `${target}:right`)).toMatchObject({ code: 0 });
         expect(await copy(`${target}:right`, `oci:${join(folder, 'again')}:right`)).toMatchObject({ code: 0 });
       }
-      const inspected = await runMlist(['inspect', `oci:${dir}@${descriptor.digest}`, '--raw']);
+      const inspected = await cli.run(['inspect', `oci:${dir}@${descriptor.digest}`, '--raw']);
       expect(inspected).toMatchObject({ code: 0, stdout: Buffer.from(image.manifest.bytes).toString() });
     }));
 });
@@ -109,10 +112,10 @@ test('an archive that lists an image as an index can be added to', () =>
     expect(await copy(`oci-archive:${path}:image`, `oci:${join(folder, 'to')}:image`)).toMatchObject({ code: 0 });
   }));
 
-describe('content of another size in a registry', () => {
+describe('content in a registry whose size differs from that in the list', () => {
   const list = indexOf([{ ...descriptor, size: 5 }]);
 
-  async function copied(served: Uint8Array): ReturnType<typeof runMlist> {
+  async function copied(served: Uint8Array): Promise<CliResult> {
     const proxy = cleanup(await RecordingProxy.start());
     const by = (content: ManifestContent, bytes = content.bytes) =>
       answer(200, { 'content-type': content.descriptor.mediaType }, bytes);
@@ -121,7 +124,7 @@ describe('content of another size in a registry', () => {
     return withFolder((folder) => copy(`${proxy.host}/team/app:1`, `oci:${folder}/to:1`));
   }
 
-  test('than the list states is reported as an error of the list', async () => {
+  test('is reported as an error of the list', async () => {
     const { code, stderr } = await copied(image.manifest.bytes);
     expect([code, stderr]).toEqual([
       7,
@@ -130,7 +133,7 @@ describe('content of another size in a registry', () => {
     expect(stderr).toContain('hint: The list or manifest that refers to it states a wrong size');
   });
 
-  test('and with another digest is reported as an error of the registry', async () => {
+  test('and whose digest differs too, is reported as an error of the registry', async () => {
     const { code, stderr } = await copied(Buffer.from('{}'));
     expect([code, stderr]).toEqual([7, expect.stringContaining('has 2 bytes, not 5')]);
     expect(stderr).toContain('hint: The registry, or a proxy in front of it, has changed the content');

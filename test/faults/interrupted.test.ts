@@ -13,11 +13,12 @@ import { withTimeLimit } from '../support/limits.ts';
 import { runMlist, startMlist, type Ended } from '../support/mlist.ts';
 import { expectFits } from '../support/schemas.ts';
 import { leaveUnanswered, printed } from '../support/pending-requests.ts';
-import { temporaryFolder } from '../support/cli-harness.ts';
+import { CliHarness } from '../support/cli-harness.ts';
 
 /** After an interruption, the error reports which targets were published, which were not, and which may have been. */
 let registry: RunningRegistry;
 let proxy: RecordingProxy;
+let cli: CliHarness;
 let folder: string;
 let env: Readonly<Record<string, string>>;
 let round = 0;
@@ -29,8 +30,9 @@ beforeAll(async () => {
 afterAll(() => registry.close());
 beforeEach(async () => {
   round += 1;
-  folder = await temporaryFolder();
-  env = { MLIST_WORKSPACE: join(folder, 'workspace') };
+  cli = await CliHarness.make();
+  ({ folder } = cli);
+  env = { MLIST_WORKSPACE: cli.workspace };
   proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
 });
 
@@ -43,11 +45,7 @@ async function served(reference: string): Promise<string | undefined> {
   return (await getManifest(registry.url, ...(path.split(':') as [string, string])))?.digest;
 }
 
-async function must(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await runMlist(args, env);
-  if (code !== 0) throw new Error(`mlist ${args.join(' ')} ended with ${code}:\n${stderr}`);
-  return stdout.trim();
-}
+const must = (...args: readonly string[]): Promise<string> => cli.must(...args);
 
 interface ErrorDocument {
   readonly type: string;
@@ -134,7 +132,7 @@ describe('a push to several repositories', () => {
     await Promise.all([sent, printed(started, `pushed ${at('a')} `)]);
     started.child.kill('SIGINT');
     expect((await started.ended).stderr).toContain(`may have been pushed: ${at('a', 'other')}@`);
-    const { pushes } = JSON.parse(await readFile(join(folder, 'workspace', 'state.json'), 'utf8')) as {
+    const { pushes } = JSON.parse(await readFile(join(cli.workspace, 'state.json'), 'utf8')) as {
       pushes: object;
     };
     expect(pushes).toEqual({ [at('a')]: { [at('a')]: expect.objectContaining({ digest: await served(at('a')) }) } });

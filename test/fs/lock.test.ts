@@ -91,8 +91,8 @@ describe('withLock', () => {
   );
 
   test.each(others)('a lock of %s is not broken while it has a heartbeat', async (_name, differs) => {
-    const taken = withLock(await heldBy(differs), () => 'mine', { waitMs: 100 });
-    await expect(taken).rejects.toMatchObject({ code: 'ERR_MLIST_LOCKED' });
+    const locked = withLock(await heldBy(differs), () => 'mine', { waitMs: 100 });
+    await expect(locked).rejects.toMatchObject({ code: 'ERR_MLIST_LOCKED' });
   });
 
   test.each(others)('a lock of %s is broken after 30 seconds without a heartbeat', async (_name, differs) => {
@@ -121,8 +121,8 @@ describe('withLock', () => {
   ])('%s in the place of a lock is waited for like a lock', async (_name, put) => {
     const path = await lockIn(await temporaryFolder());
     await put(path);
-    const taken = withLock(path, () => 'mine', { waitMs: 50 });
-    await expect(taken).rejects.toMatchObject({ code: 'ERR_MLIST_LOCKED' });
+    const locked = withLock(path, () => 'mine', { waitMs: 50 });
+    await expect(locked).rejects.toMatchObject({ code: 'ERR_MLIST_LOCKED' });
   });
 
   test.each([

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Explained } from '../../src/operations/explain/explain.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
+import { describeWithEngine, type EngineClient, type EngineVariable } from '../support/engine-client.ts';
 import { sha256 } from '../support/images.ts';
 import { isSampled } from '../support/long.ts';
 import { makeList, pushList, type BuiltList, type ListWords } from '../support/list-notation.ts';
 import { describeWith, runProgram } from '../support/programs.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
-/** Compares the images that skopeo and buildah pull with the output of `explain`. */
+/** Compares the images that skopeo, buildah and container engines pull with the output of `explain`. */
 
 const common = 'linux/amd64 linux/arm64/v8 linux/arm/v7 linux/arm/v6 linux/386 linux/s390x';
 
@@ -67,7 +68,7 @@ const cases = [...rows.map((row) => ['oci', row] as const), ...docker.map((row) 
 
 let registry: RunningRegistry;
 let cli: CliHarness;
-const pushed = new Map<string, Promise<{ readonly made: BuiltList; readonly tag: string }>>();
+const pushed = new Map<string, Promise<{ readonly list: BuiltList; readonly tag: string }>>();
 
 beforeAll(async () => {
   registry = await startRegistry();
@@ -76,25 +77,25 @@ beforeAll(async () => {
 afterAll(() => registry.close());
 
 /** Pushes each list only once. */
-function pushOnce(written: ListWords): Promise<{ readonly made: BuiltList; readonly tag: string }> {
+function pushOnce(written: ListWords): Promise<{ readonly list: BuiltList; readonly tag: string }> {
   const key = JSON.stringify(written);
   const known = pushed.get(key);
   if (known !== undefined) return known;
   const tag = `list${pushed.size}`;
-  const made = makeList(written, tag);
-  const pushing = pushList(registry.url, 'team/app', tag, made).then(() => ({ made, tag }));
+  const list = makeList(written, tag);
+  const pushing = pushList(registry.url, 'team/app', tag, list).then(() => ({ list, tag }));
   pushed.set(key, pushing);
   return pushing;
 }
 
 /** The digests of the manifest and of the config that a client selects according to `explain`. */
 async function explainedDigests(id: string, old: string, { written, platform }: Case) {
-  const { made, tag } = await pushOnce(written);
+  const { list, tag } = await pushOnce(written);
   const ref = `${registry.host}/team/app:${tag}`;
   const { platforms } = await cli.json<Explained>('explain', ref, '--platform', platform);
   const clients = platforms[0]?.clients ?? [];
   const client = clients.find((one) => one.id === old) ?? clients.find((one) => one.id === id);
-  const image = made.byPlace.get(client?.picked?.place ?? '');
+  const image = list.byPlace.get(client?.picked?.place ?? '');
   expect(image?.digest).toBe(client?.picked?.digest);
   const config = image?.blobs[0];
   return { ref, digest: image?.digest ?? 'none', config: config === undefined ? 'none' : sha256(config) };
@@ -160,3 +161,62 @@ describeWith('buildah', 'explain says what is pulled', () => {
     expect(pulled).toBe(config);
   });
 });
+
+interface EngineRow {
+  readonly variable: EngineVariable;
+  /** Id of its client in `explain`. */
+  readonly id: string;
+  /** Id of the client that stands for the versions before `since`. */
+  readonly old: string;
+  readonly since: readonly [major: number, minor: number];
+  /** Whether its image IDs are digests of configs. The containerd store lists the manifests that it has. */
+  readonly hasConfigIds: boolean;
+}
+
+const engineRows: readonly EngineRow[] = [
+  { variable: 'DOCKER_CONTAINERD_HOST', id: 'docker', old: 'containerd', since: [29, 5], hasConfigIds: false },
+  { variable: 'DOCKER_CLASSIC_HOST', id: 'docker-classic', old: 'docker-20.10', since: [23, 0], hasConfigIds: true },
+  { variable: 'PODMAN_HOST', id: 'podman', old: 'podman-4.6', since: [4, 7], hasConfigIds: true },
+];
+
+/** An engine on Linux does not pull images for Windows, and Docker 20.10 fails on the os "Linux" of a config. */
+const engineCases = cases.filter(({ written }) => !/windows|Linux/.test(written.words));
+
+for (const { variable, id, old, since, hasConfigIds } of engineRows) {
+  describeWithEngine(variable, 'explain says what is pulled', (engine) => {
+    let oldId: string;
+    beforeAll(async () => {
+      const { Version: version } = (await engine.json('/version')) as { readonly Version: string };
+      const [major = 0, minor = 0] = version.split('.').map(Number);
+      oldId = major > since[0] || (major === since[0] && minor >= since[1]) ? '' : old;
+    });
+
+    test.each(engineCases)('$name', async (row) => {
+      const { ref, digest, config } = await explainedDigests(id, oldId, row);
+      const pulled = await pullWith(engine, ref, row.platform);
+      // containerd also downloads the entries without a platform.
+      if (digest === 'none') expect(pulled).toEqual([]);
+      else if (hasConfigIds) expect(pulled).toEqual([config]);
+      else expect(pulled).toContain(digest);
+    });
+  });
+}
+
+/** Pulls an image and removes it. Returns the digests of what was pulled; empty if the pull fails. */
+async function pullWith(engine: EngineClient, ref: string, platform: string): Promise<readonly string[]> {
+  const query = new URLSearchParams({ fromImage: ref, platform });
+  const progress = await engine.call('POST', `/images/create?${query.toString()}`).catch(() => '{"error":""}');
+  if (progress.includes('"error"')) return [];
+  try {
+    const image = (await engine.json(`/images/${ref}/json?manifests=1`)) as InspectedImage;
+    return image.Manifests?.flatMap(({ ID, Available }) => (Available ? ID : [])) ?? [image.Id];
+  } finally {
+    await engine.call('DELETE', `/images/${ref}?force=true`);
+  }
+}
+
+interface InspectedImage {
+  readonly Id: string;
+  /** Only in the containerd store. */
+  readonly Manifests?: readonly { readonly ID: string; readonly Available: boolean }[];
+}

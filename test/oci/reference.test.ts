@@ -77,9 +77,9 @@ const examples: readonly (readonly [row: number, text: string, canonical: string
 ];
 
 describe('canonical references', () => {
-  test.each(examples)('%i: %s', (_row, text, wanted) => {
-    if (typeof wanted === 'string') expect(formatReference(withDefaultTag(parseReference(text)))).toBe(wanted);
-    else expect(() => parseReference(text)).toThrow(wanted);
+  test.each(examples)('%i: %s', (_row, text, expected) => {
+    if (typeof expected === 'string') expect(formatReference(withDefaultTag(parseReference(text)))).toBe(expected);
+    else expect(() => parseReference(text)).toThrow(expected);
   });
 });
 

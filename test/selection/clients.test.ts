@@ -16,7 +16,7 @@ function request(platform: string, more: Partial<RequestedPlatform> = {}): Reque
 /** The position of the entry that each client selects. */
 function selections(list: CandidateList, requested: RequestedPlatform): Readonly<Record<string, string>> {
   return Object.fromEntries(
-    compareClients(list, requested).choices.map(({ client, picked }) => [client.id, picked?.place ?? 'none']),
+    compareClients(list, requested).choices.map(({ client, selected }) => [client.id, selected?.place ?? 'none']),
   );
 }
 
@@ -161,6 +161,20 @@ describe('selection of each client', () => {
       { containerd: 'none', 'docker-classic': '1', podman: '1', 'first-match': 'none' },
     ],
     [
+      'older variants: Docker 20.10 matches them for 32-bit arm only',
+      'linux/amd64 linux/arm/v6',
+      'linux/amd64/v2',
+      'broken',
+      { 'docker-classic': '1', 'docker-20.10': 'none' },
+    ],
+    [
+      'no variant of arm that matches: Docker 20.10 uses the first entry for arm',
+      'linux/arm/v7 linux/arm/v6',
+      'linux/arm/v5',
+      'nothing',
+      { 'docker-classic': 'none', 'docker-20.10': '1' },
+    ],
+    [
       'a nested index',
       '[linux/arm64 linux/amd64] linux/s390x',
       'linux/amd64',
@@ -189,9 +203,9 @@ describe('selection of each client', () => {
       { containerd: 'none', docker: 'none', podman: 'none', 'first-match': 'none' },
     ],
     ['no entries', '', 'linux/amd64', 'nothing', { containerd: 'none', podman: 'none', 'first-match': 'none' }],
-  ])('%s', (_name, words, platform, verdict, wanted) => {
+  ])('%s', (_name, words, platform, verdict, expected) => {
     const list = listOf(words);
-    expect(selections(list, request(platform))).toMatchObject(wanted);
+    expect(selections(list, request(platform))).toMatchObject(expected);
     expect(compareClients(list, request(platform)).verdict).toBe(verdict);
   });
 
@@ -229,10 +243,20 @@ describe('selection of each client', () => {
       entries: [{ place: '1', descriptor: first!.descriptor, fault: 'it is not there' }, second!],
     };
     for (const { client, why, reason } of compareClients(list, request('linux/amd64')).choices) {
-      if (client.id === 'first-match') expect(why).toBe('none');
+      if (client.id === 'first-match' || client.id === 'docker-20.10') expect(why).toBe('none');
       else
         expect([client.id, why, reason]).toEqual([client.id, 'refused', expect.stringMatching(/entry 1, .*not there/)]);
     }
+  });
+
+  test.each<[words: string, why: string, reason: string]>([
+    ['/amd64', 'exact', 'exact match; its os is empty and counts as linux'],
+    ['/386', 'compatible', 'best match that a linux/amd64 host can run; its os is empty and counts as linux'],
+    ['linux/amd64', 'exact', 'exact match'],
+  ])('the reason of containerd reports that an empty os is replaced: %s', (words, why, reason) => {
+    const { choices } = compareClients(listOf(words), request('linux/amd64'));
+    for (const id of ['containerd', 'docker-classic'])
+      expect(choices.find(({ client }) => client.id === id)).toMatchObject({ why, reason });
   });
 
   test('all clients pull a single image whatever its platform is', () => {
@@ -242,7 +266,7 @@ describe('selection of each client', () => {
       request('linux/amd64'),
     );
     expect(verdict).toBe('nothing');
-    expect(choices.map(({ why, picked, fits }) => [why, picked?.place, fits])).toEqual(
+    expect(choices.map(({ why, selected, fits }) => [why, selected?.place, fits])).toEqual(
       choices.map(() => ['only', '1', false]),
     );
   });
@@ -269,9 +293,9 @@ describe('entries that no client can select', () => {
     ['levels', 'linux/amd64/v4 linux/amd64/v3 linux/amd64/v2 linux/amd64', {}],
     ['older variants', 'linux/arm/v5 linux/arm/v6 linux/arm/v7 linux/arm/v8', {}],
     ['an unknown variant is selected if it is requested', 'linux/amd64 linux/arm64/v10', {}],
-  ])('%s', (_name, words, wanted) => {
+  ])('%s', (_name, words, expected) => {
     const entries = unreachable(listOf(words)) ?? [];
-    expect(Object.fromEntries(entries.map(({ entry, why }) => [entry.place, why]))).toEqual(wanted);
+    expect(Object.fromEntries(entries.map(({ entry, why }) => [entry.place, why]))).toEqual(expected);
   });
 
   test('is undefined for a list with too many images', () => {

@@ -41,9 +41,12 @@ export const configPath = new RegExp(`^GET .*blobs/${sha256(image.blobs[0]!)}`);
 export const type = { 'content-type': list.mediaType };
 
 export const longHeader = { 'x-long': 'x'.repeat(2 ** 20) };
-/** 256 MiB of zeros, in 256 KiB. */
-const bomb = gzipSync(Buffer.alloc(2 ** 28));
-export const bombed: Rule = (exchange) => answer(200, { ...type, 'content-encoding': 'gzip' }, bomb)(exchange);
+/** 256 MiB of zeros, in 256 KiB. It takes a second to compress, and not every suite needs it. */
+let bomb: Buffer | undefined;
+export const bombed: Rule = (exchange) => {
+  bomb ??= gzipSync(Buffer.alloc(2 ** 28));
+  return answer(200, { ...type, 'content-encoding': 'gzip' }, bomb)(exchange);
+};
 
 /** Sends a response body that never ends. */
 export const endless: Rule = ({ response, request }) => {

@@ -46,11 +46,11 @@ export class AttackHarness {
   readonly proxy: RecordingProxy;
   readonly otherServer: RecordingProxy;
 
-  private constructor(cli: CliHarness, honest: RunningRegistry, proxy: RecordingProxy, stranger: RecordingProxy) {
+  private constructor(cli: CliHarness, honest: RunningRegistry, proxy: RecordingProxy, otherServer: RecordingProxy) {
     this.cli = cli;
     this.honest = honest;
     this.proxy = proxy;
-    this.otherServer = stranger;
+    this.otherServer = otherServer;
   }
 
   /** The current folder of commands. */
@@ -67,12 +67,12 @@ export class AttackHarness {
       /./,
       loggedIn((exchange) => exchange.pass()),
     );
-    const stranger = await RecordingProxy.start();
-    stranger.on(/./, answer(200));
+    const otherServer = await RecordingProxy.start();
+    otherServer.on(/./, answer(200));
     const auths = { [proxy.host]: { auth: login } };
     const cli = await CliHarness.make({ env: { DOCKER_AUTH_CONFIG: JSON.stringify({ auths }) } });
     await mkdir(join(cli.folder, 'work'));
-    return new AttackHarness(cli, honest, proxy, stranger);
+    return new AttackHarness(cli, honest, proxy, otherServer);
   }
 
   /** Applies a rule of the hostile registry to matching requests with the login, or to all matching requests. */

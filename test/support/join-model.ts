@@ -137,6 +137,8 @@ class Explorer {
   readonly #locals: Local[] = [];
   readonly #localIds = new Map<string, number>();
   readonly #decisions = new Map<string, number>();
+  /** The ids of the successors of a local state after a read of a register. */
+  readonly #afterReads = new Map<string, number>();
 
   constructor(model: Model) {
     this.#model = model;
@@ -239,16 +241,23 @@ class Explorer {
     const { staleSlots = false } = this.#model;
     for (const register of open.length > 0 ? open : [last]) {
       const [now, before] = [state.registers[register]!, state.before[register]];
-      yield this.#shown(state, runner, local, register, now);
+      yield this.#shown(state, runner, register, now);
       if (state.stale === 0 || before === undefined || before === now || (register !== last && !staleSlots)) continue;
-      yield this.#shown({ ...state, stale: state.stale - 1 }, runner, local, register, before);
+      yield this.#shown({ ...state, stale: state.stale - 1 }, runner, register, before);
     }
   }
 
-  #shown(state: State, runner: number, local: Local, register: number, value: number): State {
-    const seen = local.seen.with(register, value);
-    if (register === this.#names.length) return this.#decided(state, runner, { ...local, seen });
-    return this.#moved(state, runner, this.#localId({ ...local, seen }));
+  #shown(state: State, runner: number, register: number, value: number): State {
+    const before = state.locals[runner]!;
+    if (register === this.#names.length) return this.#decided(state, runner, value);
+    const key = `${before} ${register} ${value}`;
+    let id = this.#afterReads.get(key);
+    if (id === undefined) {
+      const local = this.#locals[before]!;
+      id = this.#localId({ ...local, seen: local.seen.with(register, value) });
+      this.#afterReads.set(key, id);
+    }
+    return this.#moved(state, runner, id);
   }
 
   /** Performs one of the decided writes, with each possible outcome. */
@@ -257,10 +266,10 @@ class Explorer {
       const { register, value } = write;
       const { condition } = write.write;
       const rest = local.writes.toSpliced(at, 1);
-      const after = (there: State, outcome: 'done' | 'unclear' | 'refused'): State => {
+      const after = (state: State, outcome: 'done' | 'unclear' | 'refused'): State => {
         const memory = afterWrite(local.memory, write.write, outcome);
-        const next = rest.length > 0 ? { ...local, writes: rest, memory } : this.#looking(there, runner, memory);
-        return this.#moved(there, runner, this.#localId(next));
+        const next = rest.length > 0 ? { ...local, writes: rest, memory } : this.#looking(state, runner, memory);
+        return this.#moved(state, runner, this.#localId(next));
       };
       const { hasConditions = false } = this.#model;
       const isRefused = hasConditions && condition !== undefined && this.#digestAt(state, register) !== condition;
@@ -283,15 +292,17 @@ class Explorer {
     return (register === this.#names.length ? this.#lists[value]?.digest : this.#slots[value]?.digest) ?? 'absent';
   }
 
-  /** The decision of a participant after a complete snapshot. A pause with nothing to wait for ends immediately. */
-  #decided(state: State, runner: number, { seen, memory: before }: Local): State {
+  /** The decision of a participant after it has read the list, the last part of a snapshot. A pause with nothing to wait for ends immediately. */
+  #decided(state: State, runner: number, list: number): State {
     const busy = this.#busy(state, runner);
-    const key = `${runner} ${seen.join()} ${JSON.stringify(before)} ${busy.join()}`;
+    const local = state.locals[runner]!;
+    const key = `${runner} ${local} ${list} ${busy.join()}`;
     let id = this.#decisions.get(key);
     if (id === undefined) {
+      const { seen, memory: before } = this.#locals[local]!;
       const slots = seen.slice(0, -1).flatMap((value) => this.#slots[value] ?? []);
       const sorted = slots.toSorted((left, right) => (left.name < right.name ? -1 : 1));
-      const look: Snapshot = { slots: sorted, nonSlots: new Map(), base: this.#lists[seen.at(-1)!] };
+      const look: Snapshot = { slots: sorted, nonSlots: new Map(), base: this.#lists[list] };
       const { decision, memory } = decide(this.#model.runners[runner]!, before, look);
       id = this.#localId(this.#after(decision, memory, busy));
       this.#decisions.set(key, id);

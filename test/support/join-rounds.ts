@@ -78,9 +78,9 @@ export async function joinRounds(options: RoundsOptions): Promise<Tally> {
       const seen = written.get(tagOf(round)) ?? [];
       const last = await getManifest(registry.url, 'team/app', tagOf(round));
       const lists = distinct([...seen, last?.bytes].map((bytes) => bytes?.toString()));
-      const wanted = images.map((build) => build.map(({ digest }) => digest));
+      const expected = images.map((build) => build.map(({ digest }) => digest));
       const unseen = seen.length === 0 ? ['no write of the tag was seen'] : [];
-      const faults = [...ended, ...unseen, ...faultsOf(lists, wanted, isExpected(kind))];
+      const faults = [...ended, ...unseen, ...faultsOf(lists, expected, isExpected(kind))];
       tally.kills += Number(killed);
       tally.lists += lists.length;
       tally.faults.push(...faults.map((fault) => `round ${round}: ${fault}`));

@@ -21,7 +21,7 @@ export interface BuiltList {
   readonly byPlace: ReadonlyMap<string, Image>;
 }
 
-interface Made {
+interface BuiltEntry {
   readonly entry: object;
   readonly images: readonly Image[];
   readonly lists: readonly Served[];
@@ -32,21 +32,21 @@ export const dockerList = 'application/vnd.docker.distribution.manifest.list.v2+
 
 /** @param salt - makes the images differ from those of other lists */
 export function makeList({ kind, words }: ListWords, salt: string, above = ''): BuiltList {
-  const made = (words.match(/\[[^\]]*\]\S*|\S+/g) ?? []).map((word, at) =>
+  const built = (words.match(/\[[^\]]*\]\S*|\S+/g) ?? []).map((word, at) =>
     makeEntry(word, kind, salt, `${above}${at + 1}`),
   );
-  const entries = made.map(({ entry }) => entry);
+  const entries = built.map(({ entry }) => entry);
   return {
     list: kind === 'oci' ? makeIndex(entries) : makeIndex(entries, {}, dockerList),
-    images: made.flatMap(({ images }) => images),
-    lists: made.flatMap(({ lists }) => lists),
-    byPlace: new Map(made.flatMap(({ places }) => places)),
+    images: built.flatMap(({ images }) => images),
+    lists: built.flatMap(({ lists }) => lists),
+    byPlace: new Map(built.flatMap(({ places }) => places)),
   };
 }
 
 const word = /^(\?)?([^@&+]+)(?:@([^&+]+))?(?:&([^+]+))?(\+zstd)?$/;
 
-function makeEntry(text: string, kind: ListWords['kind'], salt: string, place: string): Made {
+function makeEntry(text: string, kind: ListWords['kind'], salt: string, place: string): BuiltEntry {
   const nested = /^\[(.*)\](\S*)$/.exec(text);
   if (nested !== null) return makeNested(nested[1] ?? '', nested[2] ?? '', kind, salt, place);
   const [, isSilent, path = '', version, feature, zstd] = word.exec(text) ?? [];
@@ -58,7 +58,7 @@ function makeEntry(text: string, kind: ListWords['kind'], salt: string, place: s
   return { entry, images: [image], lists: [], places: [[place, image]] };
 }
 
-function makeNested(words: string, path: string, kind: ListWords['kind'], salt: string, place: string): Made {
+function makeNested(words: string, path: string, kind: ListWords['kind'], salt: string, place: string): BuiltEntry {
   const { list, images, lists, byPlace } = makeList({ kind, words }, salt, `${place}.`);
   const { mediaType, digest, bytes } = list;
   const platform = path === '' ? {} : { platform: platformOf(path) };
@@ -78,10 +78,10 @@ function platformOf(path: string, version?: string, feature?: string): Platform 
   };
 }
 
-export async function pushList(url: string, repository: string, tag: string, made: BuiltList): Promise<void> {
-  await Promise.all(made.images.map((image) => pushImage(url, repository, undefined, image)));
-  for (const { digest, mediaType, bytes } of made.lists) await putManifest(url, repository, digest, mediaType, bytes);
-  await putManifest(url, repository, tag, made.list.mediaType, made.list.bytes);
+export async function pushList(url: string, repository: string, tag: string, built: BuiltList): Promise<void> {
+  await Promise.all(built.images.map((image) => pushImage(url, repository, undefined, image)));
+  for (const { digest, mediaType, bytes } of built.lists) await putManifest(url, repository, digest, mediaType, bytes);
+  await putManifest(url, repository, tag, built.list.mediaType, built.list.bytes);
 }
 
 /** The list as clients read it that can access all of its content. */

@@ -37,12 +37,12 @@ export async function inOrder<T>(work: () => Promise<T>): Promise<T> {
   const result = await work();
   const stored = puts.slice(before).filter((put) => put.stored !== undefined);
   for (const { repository, digest, refersTo, begun } of stored) {
-    const early = refersTo.filter((other) => {
+    const tooEarly = refersTo.filter((other) => {
       if (read.has(`${repository}@${other}`)) return false;
       const same = stored.filter((put) => put.repository === repository && put.digest === other);
       return same.length > 0 && same.every((put) => (put.stored ?? 0) > begun);
     });
-    if (early.length > 0) throw new Error(`${repository}@${digest} was sent before ${early.join(', ')}`);
+    if (tooEarly.length > 0) throw new Error(`${repository}@${digest} was sent before ${tooEarly.join(', ')}`);
   }
   return result;
 }

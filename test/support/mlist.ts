@@ -51,7 +51,7 @@ function start(
   { stdout: out = 'pipe', stderr: err = 'pipe' }: StartOptions = {},
 ): Started {
   const child = spawn(program, args, {
-    env: { PATH: process.env['PATH'], NO_COLOR: '1', NODE_DISABLE_COMPILE_CACHE: '1', ...env },
+    env: { PATH: process.env['PATH'], NO_COLOR: '1', NODE_DISABLE_COMPILE_CACHE: '1', MLIST_NO_MIRRORS: '1', ...env },
     stdio: ['ignore', out, err],
   });
   const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];

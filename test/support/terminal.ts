@@ -35,6 +35,7 @@ export async function runOnTerminal(
       DOCKER_CONFIG: join(folder, '.docker'),
       NO_COLOR: '1',
       NODE_DISABLE_COMPILE_CACHE: '1',
+      MLIST_NO_MIRRORS: '1',
     },
     stdio: ['pipe', 'pipe', 'ignore'],
   });

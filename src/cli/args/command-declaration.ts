@@ -33,7 +33,7 @@ export interface CommandDeclaration {
 }
 
 export interface CommandModule {
-  readonly run: (invocation: ParsedArguments, context: Context) => Promise<number>;
+  readonly run: (args: ParsedArguments, context: Context) => Promise<number>;
 }
 
 /** A parsed command line. */

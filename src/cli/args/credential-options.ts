@@ -5,16 +5,16 @@ import type { ParsedArguments } from './command-declaration.ts';
 
 /** The options for reading and storing credentials: the environment, and `--authfile`. */
 export function credentialOptions(
-  invocation: ParsedArguments,
+  args: ParsedArguments,
   context: Pick<Context, 'env' | 'home' | 'platform' | 'uid' | 'cwd' | 'signal' | 'waiting' | 'onEvent'>,
 ): StoredCredentialsOptions {
   const { env, home, platform, uid, cwd, signal, waiting, onEvent } = context;
   const onWarning = (message: string) => onEvent({ type: 'warning', message });
-  return { env, home, platform, uid, authFile: pathOption(invocation, 'authfile', cwd), signal, waiting, onWarning };
+  return { env, home, platform, uid, authFile: pathOption(args, 'authfile', cwd), signal, waiting, onWarning };
 }
 
 /** The path in an option, resolved against the current folder. */
-export function pathOption(invocation: ParsedArguments, name: string, cwd: string): string | undefined {
-  const path = invocation.text(name);
+export function pathOption(args: ParsedArguments, name: string, cwd: string): string | undefined {
+  const path = args.text(name);
   return path === undefined ? undefined : resolve(cwd, path);
 }

@@ -7,11 +7,8 @@ import type { ParsedArguments } from './command-declaration.ts';
 const VARIABLE = 'DOCKER_METADATA_OUTPUT_JSON';
 
 /** Reads the metadata that `--docker-metadata` names. Undefined if the option is not given. */
-export async function readDockerMetadata(
-  invocation: ParsedArguments,
-  context: Context,
-): Promise<DockerMetadata | undefined> {
-  const source = invocation.text('docker-metadata');
+export async function readDockerMetadata(args: ParsedArguments, context: Context): Promise<DockerMetadata | undefined> {
+  const source = args.text('docker-metadata');
   if (source === undefined) return undefined;
   if (source === 'env') return parseDockerMetadata(Buffer.from(fromEnvironment(context)), VARIABLE);
   return parseDockerMetadata(await readInput(source, context), inputName(source));

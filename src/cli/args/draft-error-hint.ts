@@ -16,14 +16,14 @@ interface Folders {
  * and containers the home folder is often not writable. A file that the user has named gets no such hint, even if it is a
  * folder that contains the workspace.
  */
-export function withDraftHint(thrown: unknown, invocation: ParsedArguments, { workspace, cwd }: Folders): unknown {
+export function withDraftHint(thrown: unknown, args: ParsedArguments, { workspace, cwd }: Folders): unknown {
   const error = asMlistError(thrown);
   const { path } = error.facts;
   if (error.code !== 'ERR_MLIST_FILE' || path === undefined) return thrown;
   const isPath = (typed: string) => resolve(cwd, typed) === resolve(cwd, path);
-  if (invocation.typed(['workspace', 'authfile']).some(isPath)) return thrown;
+  if (args.typed(['workspace', 'authfile']).some(isPath)) return thrown;
   const { folder } = workspace;
-  const hint = isWithin(path, folder) || isWithin(folder, path) ? WORKSPACE : credentialHint(invocation);
+  const hint = isWithin(path, folder) || isWithin(folder, path) ? WORKSPACE : credentialHint(args);
   return hint === undefined ? thrown : withHint(error, [error.hint, hint].filter(Boolean).join(' '));
 }
 

@@ -24,8 +24,8 @@ export function parseDuration(text: string, option: string, least: 0 | 1 = 1): n
 }
 
 /** Milliseconds of `--wait` or `--wait-for-source`; 0 if it is not given. */
-export function waitTime(invocation: ParsedArguments, name: 'wait' | 'wait-for-source'): number {
-  const text = invocation.text(name);
+export function waitTime(args: ParsedArguments, name: 'wait' | 'wait-for-source'): number {
+  const text = args.text(name);
   return text === undefined ? 0 : parseDuration(text, `--${name}`, 0);
 }
 

@@ -60,6 +60,19 @@ const onRegistries: readonly OptionDeclaration[] = [
     value: 'HOST',
     describe: 'Use HTTP instead of HTTPS for the registry HOST',
   },
+  {
+    name: 'mirror',
+    type: 'string',
+    repeat: true,
+    value: 'HOST=URL[,URL]',
+    describe: 'Read from these mirrors of the registry HOST first (environment: MLIST_MIRRORS)',
+  },
+  {
+    name: 'no-mirrors',
+    type: 'boolean',
+    describe:
+      'Ignore mirrors, and the registry configuration of docker, podman and containerd (environment: MLIST_NO_MIRRORS)',
+  },
   { name: 'ca-file', type: 'string', value: 'FILE', describe: 'Also trust the CA certificates in FILE' },
   {
     name: 'authfile',
@@ -73,6 +86,12 @@ const onRegistries: readonly OptionDeclaration[] = [
     repeat: true,
     value: 'REGISTRY=HOST',
     describe: 'Send the credentials of REGISTRY to its token service on HOST',
+  },
+  {
+    name: 'spool-limit',
+    type: 'string',
+    value: 'SIZE',
+    describe: 'Limit the temporary files of the command to SIZE, such as 10GiB (default: the free space less 10 %)',
   },
 ];
 

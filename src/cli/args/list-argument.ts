@@ -13,7 +13,7 @@ import type { ParsedArguments } from './command-declaration.ts';
  */
 export async function withListArgumentHint<T>(
   list: string | undefined,
-  invocation: ParsedArguments,
+  args: ParsedArguments,
   context: Context,
   work: () => Promise<T>,
 ): Promise<T> {
@@ -23,13 +23,13 @@ export async function withListArgumentHint<T>(
     if (list?.startsWith('docker://') === true && thrown instanceof MlistError && isMissing(thrown)) {
       throw needsPush(thrown, list);
     }
-    const [first] = invocation.positionals;
-    const isPositional = list !== undefined && listOption(invocation, context) === undefined;
+    const [first] = args.positionals;
+    const isPositional = list !== undefined && listOption(args, context) === undefined;
     if (!isPositional || !first || !isOfList(thrown, first)) throw thrown;
     const current = await currentList(context.workspace).catch(() => undefined);
-    const typed = invocation.positionals.map(withoutPassword);
+    const typed = args.positionals.map(withoutPassword);
     const name = current === undefined ? 'LIST' : formatReference(current);
-    const command = [invocation.command.name, name, ...typed].join(' ');
+    const command = [args.command.name, name, ...typed].join(' ');
     const hint = `${withoutPassword(first)} is used as the list. If it is an image, put the list before it: "mlist ${command}".`;
     throw withFirstHint(thrown, hint);
   }

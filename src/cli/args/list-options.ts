@@ -11,6 +11,24 @@ export const missingOption: OptionDeclaration = {
   describe: 'Handle images that an index lists but its location lacks: refuse or skip (default refuse)',
 };
 
+/** For commands that read images that may have uncompressed layers. */
+export const compressionOption: OptionDeclaration = {
+  name: 'compression',
+  type: 'string',
+  choices: ['gzip', 'zstd', 'none'],
+  value: 'FORMAT',
+  describe: 'Compress the layers of docker-archive: with gzip or zstd, if they are uncompressed (default none)',
+};
+
+/** For commands that write archives. */
+export const archiveCompressionOption: OptionDeclaration = {
+  name: 'archive-compression',
+  type: 'string',
+  choices: ['gzip', 'zstd'],
+  value: 'FORMAT',
+  describe: 'Compress the archive that oci-archive:- writes to stdout with gzip or zstd',
+};
+
 export const waitForSourceOption: OptionDeclaration = {
   name: 'wait-for-source',
   type: 'string',
@@ -43,6 +61,7 @@ export const sourceOptions: readonly OptionDeclaration[] = [
     describe: 'Record the sources by digest, so that --amend reads the same content after their tags have moved',
   },
   waitForSourceOption,
+  compressionOption,
 ];
 
 export const formatOption: OptionDeclaration = {

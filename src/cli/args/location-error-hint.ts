@@ -21,19 +21,13 @@ const codes: readonly string[] = [
  * Adds a hint with the correct location if the error concerns an argument in another tool's spelling, or the name of a
  * local file: `web.tar` and `oci-layout:web` are valid names of images on Docker Hub.
  */
-export async function withLocationHint(
-  error: MlistError,
-  invocation: ParsedArguments,
-  cwd: string,
-): Promise<MlistError> {
+export async function withLocationHint(error: MlistError, args: ParsedArguments, cwd: string): Promise<MlistError> {
   if (error instanceof SeveralErrors) {
-    const [first = error, ...more] = await Promise.all(
-      error.errors.map((one) => withLocationHint(one, invocation, cwd)),
-    );
+    const [first = error, ...more] = await Promise.all(error.errors.map((one) => withLocationHint(one, args, cwd)));
     return SeveralErrors.of([first, ...more]);
   }
   if (!codes.includes(error.code)) return error;
-  for (const text of [...invocation.positionals, ...invocation.texts('to'), ...invocation.texts('tag')]) {
+  for (const text of [...args.positionals, ...args.texts('to'), ...args.texts('tag')]) {
     const hint = isAbout(error, text) ? await hintFor(text, cwd) : undefined;
     if (hint === undefined || error.hint?.includes(hint) === true) continue;
     return withFirstHint(error, hint);

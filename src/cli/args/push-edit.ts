@@ -21,11 +21,11 @@ export type Edit<T> = (list: Reference | undefined, place: EditTarget) => Promis
 /** Edits a list and pushes it. Loaded only with `--push`, because editing a draft needs no registry code. */
 export async function pushEdit<T>(
   list: string | undefined,
-  invocation: ParsedArguments,
+  args: ParsedArguments,
   context: Context,
   edit: Edit<T>,
 ): Promise<Required<Edited<T>>> {
-  const { edited, pushed } = await editAndPush(list, edit, await pushOptions(invocation, context));
+  const { edited, pushed } = await editAndPush(list, edit, await pushOptions(args, context));
   reportPushed(pushed, context);
   return { edited, pushed: pushedDocument(pushed) };
 }
@@ -33,33 +33,33 @@ export async function pushEdit<T>(
 /** Creates the draft of a list and pushes it. */
 export async function pushCreated<T>(
   list: Reference,
-  invocation: ParsedArguments,
+  args: ParsedArguments,
   context: Context,
   make: (place: DraftTarget) => Promise<T>,
   { tags, sources }: { readonly tags: readonly string[]; readonly sources: readonly Location[] },
 ): Promise<Required<Edited<T>>> {
-  const options = { ...(await pushOptions(invocation, context, tags)), sources, missing: missingChoice(invocation) };
+  const options = { ...(await pushOptions(args, context, tags)), sources, missing: missingChoice(args) };
   const { edited, pushed } = await createAndPush(list, make, options);
   reportPushed(pushed, context);
   return { edited, pushed: pushedDocument(pushed) };
 }
 
 async function pushOptions(
-  invocation: ParsedArguments,
+  args: ParsedArguments,
   context: Context,
   tags: readonly string[] = [],
 ): Promise<PushOptions> {
   return {
     workspace: context.workspace,
     stores: await context.stores(),
-    tags: [...invocation.texts('tag'), ...tags].map((text) => typedName(text, context)),
-    ...readExpected(invocation.texts('expect')),
-    replaceImage: invocation.flag('replace-image'),
-    dryRun: invocation.flag('dry-run'),
-    allowDuplicates: invocation.flag('allow-duplicates'),
-    allowEmpty: invocation.flag('allow-empty'),
-    strict: invocation.flag('strict'),
-    checkSignatures: invocation.flag('check-signatures'),
+    tags: [...args.texts('tag'), ...tags].map((text) => typedName(text, context)),
+    ...readExpected(args.texts('expect')),
+    replaceImage: args.flag('replace-image'),
+    dryRun: args.flag('dry-run'),
+    allowDuplicates: args.flag('allow-duplicates'),
+    allowEmpty: args.flag('allow-empty'),
+    strict: args.flag('strict'),
+    checkSignatures: args.flag('check-signatures'),
     signal: context.signal,
     onEvent: context.onEvent,
   };

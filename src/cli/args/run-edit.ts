@@ -12,12 +12,12 @@ import type { Edit, Edited } from './push-edit.ts';
  */
 export async function runEdit<T>(
   list: string | undefined,
-  invocation: ParsedArguments,
+  args: ParsedArguments,
   context: Context,
   edit: Edit<T>,
 ): Promise<Edited<T>> {
-  if (invocation.flag('push')) return (await import('./push-edit.ts')).pushEdit(list, invocation, context, edit);
-  refusePushOptions(invocation);
+  if (args.flag('push')) return (await import('./push-edit.ts')).pushEdit(list, args, context, edit);
+  refusePushOptions(args);
   return { edited: await edit(optionalList(list), editDraft(context)) };
 }
 
@@ -25,8 +25,8 @@ export async function runEdit<T>(
  * @param hint - for `--tag`, if it probably names the list
  * @throws MlistError `ERR_MLIST_USAGE` if an option of a push is given without `--push`
  */
-export function refusePushOptions(invocation: ParsedArguments, hint?: string): void {
-  const name = pushOptions.find((option) => invocation.has(option.name))?.name;
+export function refusePushOptions(args: ParsedArguments, hint?: string): void {
+  const name = pushOptions.find((option) => args.has(option.name))?.name;
   if (name === undefined) return;
   throw new MlistError('ERR_MLIST_USAGE', `--${name} needs --push`, name === 'tag' ? { hint } : {});
 }

@@ -4,7 +4,7 @@ import { waitTime } from './duration.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 
 /** The options for reading images into a list: `--attestations`, `--missing`, `--nested`, `--pin` and `--wait-for-source`. */
-export function sourceChoices(invocation: ParsedArguments): {
+export function sourceChoices(args: ParsedArguments): {
   readonly attestations: AttestationChoice | undefined;
   readonly missing: MissingChoice | undefined;
   readonly nested: 'keep' | 'flatten' | undefined;
@@ -12,14 +12,14 @@ export function sourceChoices(invocation: ParsedArguments): {
   readonly waitForSourceMs: number;
 } {
   return {
-    attestations: invocation.text('attestations') as AttestationChoice | undefined,
-    missing: missingChoice(invocation),
-    nested: invocation.text('nested') as 'keep' | 'flatten' | undefined,
-    pin: invocation.flag('pin'),
-    waitForSourceMs: waitTime(invocation, 'wait-for-source'),
+    attestations: args.text('attestations') as AttestationChoice | undefined,
+    missing: missingChoice(args),
+    nested: args.text('nested') as 'keep' | 'flatten' | undefined,
+    pin: args.flag('pin'),
+    waitForSourceMs: waitTime(args, 'wait-for-source'),
   };
 }
 
-export function missingChoice(invocation: ParsedArguments): MissingChoice | undefined {
-  return invocation.text('missing') as MissingChoice | undefined;
+export function missingChoice(args: ParsedArguments): MissingChoice | undefined {
+  return args.text('missing') as MissingChoice | undefined;
 }

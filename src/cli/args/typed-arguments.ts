@@ -23,8 +23,8 @@ import { clearable, readPlatform } from './platform-arguments.ts';
  * an error, because otherwise an image would become the list.
  * @throws MlistError `ERR_MLIST_USAGE`
  */
-export function listOption(invocation: ParsedArguments, { env }: Context): string | undefined {
-  const list = invocation.text('list');
+export function listOption(args: ParsedArguments, { env }: Context): string | undefined {
+  const list = args.text('list');
   if (list === '') throw new MlistError('ERR_MLIST_USAGE', '--list needs the name of a list, not an empty value');
   return list ?? (env['MLIST_LIST'] === '' ? undefined : env['MLIST_LIST']);
 }
@@ -36,17 +36,24 @@ export interface ListAndRest {
 }
 
 /** For commands whose first positional is always the list. */
-export function listFirst(invocation: ParsedArguments, context: Context): ListAndRest {
-  const option = listOption(invocation, context);
-  const { positionals } = invocation;
+export function listFirst(args: ParsedArguments, context: Context): ListAndRest {
+  const option = listOption(args, context);
+  const { positionals } = args;
   const [first, ...rest] = option === undefined ? positionals : [option, ...positionals];
   return { list: first && typedName(first, context), rest };
 }
 
+/** For commands whose only positional is the list. @throws MlistError `ERR_MLIST_USAGE` for another one beside `--list` */
+export function onlyList(args: ParsedArguments, context: Context): string | undefined {
+  const { list, rest } = listFirst(args, context);
+  if (rest.length > 0) throw tooManyArguments(args);
+  return list;
+}
+
 /** For commands whose single positional belongs to the current draft. */
-export function listBeforeOthers(invocation: ParsedArguments, context: Context): ListAndRest {
-  const option = listOption(invocation, context);
-  const { positionals } = invocation;
+export function listBeforeOthers(args: ParsedArguments, context: Context): ListAndRest {
+  const option = listOption(args, context);
+  const { positionals } = args;
   if (option !== undefined || positionals.length < 2) return { list: option, rest: positionals };
   return { list: positionals[0], rest: positionals.slice(1) };
 }
@@ -56,9 +63,9 @@ export function optionalList(text: string | undefined): Reference | undefined {
 }
 
 /** The error for a positional in excess of those that remain beside `--list` or MLIST_LIST. */
-export function tooManyArguments(invocation: ParsedArguments): MlistError {
-  const { command, positionals } = invocation;
-  const option = invocation.has('list') ? '--list' : 'MLIST_LIST';
+export function tooManyArguments(args: ParsedArguments): MlistError {
+  const { command, positionals } = args;
+  const option = args.has('list') ? '--list' : 'MLIST_LIST';
   const last = withoutPassword(positionals.at(-1) ?? '');
   const message = `unexpected argument: ${JSON.stringify(last)}, because ${option} already names the list`;
   return new MlistError('ERR_MLIST_USAGE', message, {
@@ -129,9 +136,9 @@ export function annotationChange(texts: readonly string[], option: string): Anno
 }
 
 /** The changes of `--index-annotation` and `--index-artifact-type` to the list itself. */
-export function listChange(invocation: ParsedArguments): Pick<ListChange, 'annotations' | 'artifactType'> {
+export function listChange(args: ParsedArguments): Pick<ListChange, 'annotations' | 'artifactType'> {
   return {
-    annotations: annotationChange(invocation.texts('index-annotation'), '--index-annotation'),
-    artifactType: clearable(invocation.text('index-artifact-type')),
+    annotations: annotationChange(args.texts('index-annotation'), '--index-annotation'),
+    artifactType: clearable(args.text('index-artifact-type')),
   };
 }

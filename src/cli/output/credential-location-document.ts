@@ -1,6 +1,5 @@
 import type { CredentialLocation } from '../../store/registry/credentials/credential-store.ts';
 
-/** The location of stored credentials as a document. */
 export function credentialLocationDocument(location: CredentialLocation): object {
   return location.kind === 'file' ? { path: location.path } : { helper: location.program };
 }

@@ -13,6 +13,8 @@ export function eventDocument(event: OperationEvent): object {
   switch (event.type) {
     case 'from':
       return { type: event.type, from: event.from, ref: event.reference };
+    case 'mirror':
+      return { type: event.type, ref: event.reference, mirror: event.mirror };
     case 'entry':
       return { type: event.type, ref: event.list, change: changeDocument(event.change) };
     case 'manifest':

@@ -33,6 +33,9 @@ export function eventReporter(
       case 'from':
         output.note(['from ', 'dim'], `${event.from} ${event.reference}`);
         break;
+      case 'mirror':
+        output.note(['from mirror ', 'dim'], `${event.mirror}: ${event.reference}`);
+        break;
       case 'left':
         output.note(['skipped ', 'yellow'], skippedText(event));
         break;

@@ -54,7 +54,10 @@ function ignoreNewFile(thrown: unknown, name: string, option: string): undefined
 }
 
 async function requireFolder(folder: string, name: string, option: string): Promise<void> {
-  if (!(await stat(folder)).isDirectory()) throw unwritable(name, option, `${folder} is not a folder`);
+  const info = await stat(folder).catch((thrown: unknown) => {
+    throw unwritable(name, option, `the folder ${folder} cannot be read (${errorCode(thrown) ?? 'unknown'})`, thrown);
+  });
+  if (!info.isDirectory()) throw unwritable(name, option, `${folder} is not a folder`);
   await access(folder, constants.W_OK).catch((thrown: unknown) => {
     throw unwritable(name, option, `the folder ${folder} is not writable`, thrown);
   });

@@ -10,7 +10,7 @@ import { replacedText } from '../output/reporter.ts';
  */
 export function renderPlan(targets: readonly PushedTarget[], plan: Plan, output: Output): void {
   output.note(['plan for ', 'bold'], targets.map(({ reference }) => reference).join(', '));
-  for (const { digest, size } of plan.there) output.note(`  exists   ${shortDigest(digest)} ${size} bytes`);
+  for (const { digest, size } of plan.existing) output.note(`  exists   ${shortDigest(digest)} ${size} bytes`);
   for (const { action, blob, from } of plan.blobs)
     output.note(`  ${action.padEnd(8)} ${shortDigest(blob.digest)} ${blob.size} bytes from ${from.location}`);
   for (const { content } of plan.manifests)
@@ -25,7 +25,7 @@ export function renderPlan(targets: readonly PushedTarget[], plan: Plan, output:
 /** The plan as a document: schemas/output/push.schema.json. */
 export function planDocument(plan: Plan): object {
   return {
-    there: plan.there.map(({ digest, size }) => ({ digest, size })),
+    there: plan.existing.map(({ digest, size }) => ({ digest, size })),
     blobs: plan.blobs.map(({ action, blob, from }) => ({
       action,
       digest: blob.digest,

@@ -142,19 +142,19 @@ export class Workspace {
   }
 
   /**
-   * Calls `pick` for each draft in the order of their names, including damaged ones, and returns the results. Only a few
+   * Calls `work` for each draft in the order of their names, including damaged ones, and returns the results. Only a few
    * drafts are in memory at once.
    * @throws MlistError `ERR_MLIST_FILE` if a draft cannot be read
    */
-  async map<T>(pick: (stored: StoredDraft | DamagedDraft) => T | Promise<T>): Promise<readonly T[]> {
+  async map<T>(work: (stored: StoredDraft | DamagedDraft) => T | Promise<T>): Promise<readonly T[]> {
     const names = (await listFolder(join(this.folder, 'drafts'))).filter(
       (name) => name.endsWith(SUFFIX) && !name.startsWith('.'),
     );
-    const picked = await mapLimited(names, DRAFTS_AT_ONCE, async (name) => {
+    const results = await mapLimited(names, DRAFTS_AT_ONCE, async (name) => {
       const stored = await this.#read(name);
-      return stored === undefined ? [] : [await pick(stored)];
+      return stored === undefined ? [] : [await work(stored)];
     });
-    return picked.flatMap((one) => one);
+    return results.flatMap((one) => one);
   }
 
   /** Undefined if the draft was removed meanwhile. A file that cannot be read is an error, not a damaged draft. */

@@ -11,8 +11,8 @@ export interface Selectable {
 }
 
 /** All matching entries, best first. Entries of the same rank keep the order of the list. */
-export function rankEntries<T extends Selectable>(entries: readonly T[], wanted: Platform): readonly T[] {
-  const rank = ranker(wanted);
+export function rankEntries<T extends Selectable>(entries: readonly T[], requested: Platform): readonly T[] {
+  const rank = ranker(requested);
   return entries
     .map((entry) => ({ entry, rank: entry.platform ? rank(entry.platform) : Infinity }))
     .filter((scored): scored is { entry: T; rank: number } => scored.rank !== undefined)
@@ -31,27 +31,27 @@ function featureCount({ platform }: Selectable): number {
 
 /** Returns a function that ranks a platform: 0 is an exact match, higher ranks are worse, undefined does not match. */
 export function ranker(platform: Platform): (entry: Platform) => number | undefined {
-  const wanted = normalizePlatform(platform);
-  const features = new Set(wanted['os.features']);
-  const isWindows = wanted.os === 'windows';
-  const host = isWindows ? windowsVersion(wanted['os.version'] ?? '') : undefined;
+  const requested = normalizePlatform(platform);
+  const features = new Set(requested['os.features']);
+  const isWindows = requested.os === 'windows';
+  const host = isWindows ? windowsVersion(requested['os.version'] ?? '') : undefined;
   return (entry) => {
     const candidate = normalizePlatform(isWindows ? withoutWin32k(entry) : entry);
-    if (candidate.os !== wanted.os) return undefined;
+    if (candidate.os !== requested.os) return undefined;
     if (host !== undefined && !runsOnWindows(host, entry['os.version'] ?? '')) return undefined;
     if (!(candidate['os.features'] ?? []).every((feature) => features.has(feature))) return undefined;
-    return machineRank(wanted, candidate);
+    return machineRank(requested, candidate);
   };
 }
 
 /** Ranks architecture and variant: 0 is equal, higher ranks are older or 32-bit, undefined does not match. */
-function machineRank(wanted: Platform, candidate: Platform): number | undefined {
-  const own = wanted.variant ?? '';
+function machineRank(requested: Platform, candidate: Platform): number | undefined {
+  const own = requested.variant ?? '';
   const other = candidate.variant ?? '';
-  if (wanted.architecture === 'arm64') return arm64Rank(own, candidate.architecture, other);
-  if (wanted.architecture === candidate.architecture && own === other) return 0;
-  if (wanted.architecture === 'amd64') return amd64Rank(own, candidate.architecture, other);
-  if (wanted.architecture === 'arm' && candidate.architecture === 'arm') return stepsDown(own, other, 5);
+  if (requested.architecture === 'arm64') return arm64Rank(own, candidate.architecture, other);
+  if (requested.architecture === candidate.architecture && own === other) return 0;
+  if (requested.architecture === 'amd64') return amd64Rank(own, candidate.architecture, other);
+  if (requested.architecture === 'arm' && candidate.architecture === 'arm') return stepsDown(own, other, 5);
   return undefined;
 }
 

@@ -27,10 +27,10 @@ export function parsePlatform(text: string, options: ParsePlatformOptions = {}):
   if (text.includes('*')) throw invalid(text, 'wildcards are not supported');
   const [first = '', architecture, variant, ...more] = text.split('/', 5);
   const match = osPart.exec(first);
-  if (match === null) throw invalid(text, `${JSON.stringify(first)} is not an operating system`);
+  if (match === null) throw invalid(text, `${quoted(first)} is not an operating system`);
   const invalidPart = [architecture, variant, ...more].find((part) => part !== undefined && !otherPart.test(part));
   if (invalidPart !== undefined) {
-    throw invalid(text, `${JSON.stringify(invalidPart)} is not an architecture or variant`);
+    throw invalid(text, `${quoted(invalidPart)} is not an architecture or variant`);
   }
   if (more.length > 0) throw invalid(text, 'it has more than three parts');
   const os = normalizeOs(match[1] ?? '');
@@ -114,19 +114,20 @@ function decodeOption(text: string, option: string): string {
   try {
     return decodeURIComponent(option);
   } catch (cause) {
-    throw invalid(text, `${JSON.stringify(option)} is not percent-encoded UTF-8`, cause);
+    throw invalid(text, `${quoted(option)} is not percent-encoded UTF-8`, cause);
   }
 }
 
 function invalid(text: string, reason: string, cause?: unknown): MlistError {
-  return new MlistError(
-    'ERR_MLIST_PLATFORM_INVALID',
-    `invalid platform ${JSON.stringify(text.slice(0, 200))}: ${reason}`,
-    {
-      hint: 'A platform is OS/ARCH or OS/ARCH/VARIANT, such as linux/amd64, linux/arm/v7 or windows(10.0.20348.2402)/amd64.',
-      cause,
-    },
-  );
+  return new MlistError('ERR_MLIST_PLATFORM_INVALID', `invalid platform ${quoted(text)}: ${reason}`, {
+    hint: 'A platform is OS/ARCH or OS/ARCH/VARIANT, such as linux/amd64, linux/arm/v7 or windows(10.0.20348.2402)/amd64.',
+    cause,
+  });
+}
+
+/** At most 200 characters of text, for messages. */
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 200));
 }
 
 function normalizeOs(os: string): string {

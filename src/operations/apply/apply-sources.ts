@@ -67,10 +67,10 @@ export class RepositoryUse {
   /** Marks a list as done. Returns the repositories that no other list needs. */
   leave(spec: ListSpec): readonly Reference[] {
     return [...repositoriesOf(spec)].flatMap(([name, reference]) => {
-      const left = (this.#lists.get(name) ?? 1) - 1;
-      if (left > 0) this.#lists.set(name, left);
+      const remaining = (this.#lists.get(name) ?? 1) - 1;
+      if (remaining > 0) this.#lists.set(name, remaining);
       else this.#lists.delete(name);
-      return left > 0 ? [] : [reference];
+      return remaining > 0 ? [] : [reference];
     });
   }
 }

@@ -7,6 +7,7 @@ import { checkUnits, namesOf, shardOf, type Shard } from './apply-units.ts';
 import type { OnEvent, OperationEvent } from '../events.ts';
 import type { Stores } from '../../store/open.ts';
 import { interruption } from '../publish/interruption.ts';
+import { targetsOf } from '../publish/target.ts';
 import { repositoryName } from '../../oci/reference.ts';
 import { SharedTransfers } from '../../transfer/shared-transfers.ts';
 import { logTarget, type TargetLog } from '../../transfer/target-log.ts';
@@ -67,7 +68,7 @@ export async function apply(files: readonly SpecFile[], options: ApplyOptions): 
   const units = await readUnits(files, options);
   expectAccess(specsOf(units, options), options.stores);
   const run = new Run(units, options);
-  const lists = await mapLimited(taken(units), LISTS_AT_ONCE, (unit) => run.apply(unit));
+  const lists = await mapLimited(drained(units), LISTS_AT_ONCE, (unit) => run.apply(unit));
   const { writes, stopped } = run;
   if (!lists.some(({ status }) => status === 'stopped')) return { lists, writes };
   return { lists, writes, interruption: interruption(options.signal?.reason, [...lists.flatMap(doneIn), ...stopped]) };
@@ -96,11 +97,14 @@ function* specsOf(units: readonly SpecUnit[], parsing: SpecParsing): Generator<L
 
 /** Announces the target repositories, so that one token covers them. */
 function expectAccess(specs: Iterable<ListSpec>, stores: Stores): void {
-  for (const { list } of specs) stores.registries.expect([{ reference: list, push: true }]);
+  for (const { list, tags } of specs) {
+    stores.expect({ later: targetsOf(list, tags, []).map(({ location }) => location) });
+    stores.registries.expect([{ reference: list, push: true }]);
+  }
 }
 
 /** Removes the items from the array in order, so that each can be garbage-collected when it is done. */
-function* taken<T>(items: T[]): Generator<T> {
+function* drained<T>(items: T[]): Generator<T> {
   items.reverse();
   for (let item = items.pop(); item !== undefined; item = items.pop()) yield item;
 }
@@ -125,10 +129,10 @@ class Run {
     this.#options = options;
   }
 
-  async apply(taken: SpecUnit): Promise<AppliedList> {
+  async apply(packed: SpecUnit): Promise<AppliedList> {
     const { onEvent } = this.#options;
-    const spec = taken.spec && unpackSpec(taken.spec, this.#options);
-    const unit = spec === undefined ? taken : { ...taken, written: spec.name };
+    const spec = packed.spec && unpackSpec(packed.spec, this.#options);
+    const unit = spec === undefined ? packed : { ...packed, written: spec.name };
     const warnings: string[] = (unit.quirks ?? []).map(
       ({ line, column, message }) => `${unit.file}:${line}:${column}: ${message}`,
     );

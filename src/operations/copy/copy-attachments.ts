@@ -75,7 +75,7 @@ async function underTag(
 
 export interface OtherRoots {
   readonly otherRoots: readonly RootStep[];
-  readonly left: readonly Omission[];
+  readonly omissions: readonly Omission[];
 }
 
 /**
@@ -94,7 +94,8 @@ export async function otherRootsFor(
   });
   const referring = attached.filter(({ tag }) => tag === undefined);
   const [first] = referring;
-  if (first === undefined || !(await needsTags(target, first.subject, options))) return { otherRoots: tags, left: [] };
+  if (first === undefined || !(await needsTags(target, first.subject, options)))
+    return { otherRoots: tags, omissions: [] };
   const subjects = [...new Set(referring.map(({ subject }) => subject))];
   const merged = await Promise.all(
     subjects.map((subject) => {
@@ -104,7 +105,7 @@ export async function otherRootsFor(
   );
   return {
     otherRoots: [...tags, ...merged.flatMap(({ otherRoots }) => otherRoots)],
-    left: merged.flatMap(({ left }) => left),
+    omissions: merged.flatMap(({ omissions }) => omissions),
   };
 }
 
@@ -130,7 +131,7 @@ async function fallbackFor(
   const tag = referrersTag(subject);
   const omit = (reason: string): OtherRoots => ({
     otherRoots: [],
-    left: referring.map(({ digest }) => ({ what: 'referrer', digest, reason })),
+    omissions: referring.map(({ digest }) => ({ what: 'referrer', digest, reason })),
   });
   const reading = ignoreNotFound(target.fetchManifest(tag, options));
   const now = await reading.catch((thrown: unknown) => refusedRead(thrown, options));
@@ -141,12 +142,12 @@ async function fallbackFor(
   const list = read?.mediaType === MediaType.ociIndex ? read : undefined;
   const listed = list?.manifests ?? [];
   const missing = referring.filter(({ digest }) => !listed.some((entry) => entry.digest === digest));
-  if (missing.length === 0) return { otherRoots: [], left: [] };
+  if (missing.length === 0) return { otherRoots: [], omissions: [] };
   const added = missing.flatMap(({ digest }) => {
     const content = contents.get(digest);
     return content === undefined ? [] : [referrerOf(content.descriptor, readDocument(content.bytes))];
   });
   const bytes = encodeImageIndex({ ...list, manifests: [...listed, ...added] }, { keepEmpty: true });
   const descriptor = { mediaType: MediaType.ociIndex, digest: digestOf(bytes), size: bytes.length };
-  return { otherRoots: [{ content: { descriptor, bytes }, names: [tag] }], left: [] };
+  return { otherRoots: [{ content: { descriptor, bytes }, names: [tag] }], omissions: [] };
 }

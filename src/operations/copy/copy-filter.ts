@@ -42,8 +42,7 @@ export interface Filtering {
 export interface Filtered {
   /** The same content if nothing was left out; otherwise a new list with the other members of the old one. */
   readonly content: ManifestContent;
-  readonly left: readonly Omission[];
-  /** Events to report. */
+  readonly omissions: readonly Omission[];
   readonly events: readonly OperationEvent[];
 }
 
@@ -63,7 +62,7 @@ export async function filterContent(
 ): Promise<Filtered> {
   const { platforms = [], missing: choice, signal } = options;
   const reading = { store, reference, missing: choice, canChoose: options.platforms !== undefined, signal };
-  const whole: Filtered = { content, left: [], events: [] };
+  const whole: Filtered = { content, omissions: [], events: [] };
   const { mediaType } = content.descriptor;
   if (!isIndexType(mediaType)) {
     if (platforms.length > 0) requirePlatforms(platforms, await platformsOfImage(content, reading), reference);
@@ -80,14 +79,14 @@ export async function filterContent(
   ]);
   if (missing.size === 0) return whole;
   const list = readIndex(content.bytes, mediaType, reference);
-  return withoutMissing(content, list, { wanted: list.manifests, left: [], missing }, reading);
+  return withoutMissing(content, list, { selected: list.manifests, omissions: [], missing }, reading);
 }
 
 interface Selection {
   /** The entries that are to be copied. */
-  readonly wanted: readonly Descriptor[];
+  readonly selected: readonly Descriptor[];
   /** The others. */
-  readonly left: readonly Omission[];
+  readonly omissions: readonly Omission[];
   /** Which of the entries the source does not have. */
   readonly missing: MissingEntries;
 }
@@ -101,9 +100,9 @@ async function select(
 ): Promise<Selection> {
   const missing = new Map(known);
   const entries = await Promise.all(manifests.map((entry) => withPlatforms(entry, reading, missing)));
-  const left = leftOut(entries, platforms, attestations);
-  const wanted = manifests.filter((entry) => !left.has(entry));
-  for (const [digest, state] of await findMissing(() => wanted, reading)) missing.set(digest, state);
+  const omissions = omittedEntries(entries, platforms, attestations);
+  const selected = manifests.filter((entry) => !omissions.has(entry));
+  for (const [digest, state] of await findMissing(() => selected, reading)) missing.set(digest, state);
   const isUsable = ({ descriptor }: Entry) => reading.missing !== 'skip' || !missing.has(descriptor.digest);
   const images = entries.filter((entry) => !isAttestation(entry.descriptor) && isUsable(entry));
   requirePlatforms(
@@ -111,23 +110,23 @@ async function select(
     images.flatMap((image) => image.platforms ?? []),
     reading.reference,
   );
-  return { wanted, left: [...left.values()], missing };
+  return { selected, omissions: [...omissions.values()], missing };
 }
 
 /** The selected part of a list without the entries that are missing, if these may be left out. */
 async function withoutMissing(
   content: ManifestContent,
   list: Index,
-  { wanted, left, missing }: Selection,
+  { selected, omissions, missing }: Selection,
   options: MissingOptions,
 ): Promise<Filtered> {
-  const missingEntries = await omitMissing(wanted, missing, list.manifests, options);
-  const manifests = wanted.filter((entry) => !missingEntries.omitted.has(entry));
-  if (manifests.length === list.manifests.length) return { content, left: [], events: [] };
+  const missingEntries = await omitMissing(selected, missing, list.manifests, options);
+  const manifests = selected.filter((entry) => !missingEntries.omitted.has(entry));
+  if (manifests.length === list.manifests.length) return { content, omissions: [], events: [] };
   return {
     content: contentOfList(encodeList({ ...list, manifests })),
-    left: [...left, ...missingEntries.left],
-    events: [...left.map((omission) => ({ type: 'left', ...omission }) as const), ...missingEntries.events],
+    omissions: [...omissions, ...missingEntries.omissions],
+    events: [...omissions.map((omission) => ({ type: 'left', ...omission }) as const), ...missingEntries.events],
   };
 }
 
@@ -140,36 +139,36 @@ interface Entry {
 }
 
 /** The entries that are not copied. An entry without a platform matches any platform; attestations follow their image. */
-function leftOut(
+function omittedEntries(
   entries: readonly Entry[],
-  wanted: readonly Platform[],
+  requested: readonly Platform[],
   attestations: 'keep' | 'drop',
 ): ReadonlyMap<Descriptor, Omission> {
-  const left = new Map<Descriptor, Omission>();
+  const omissions = new Map<Descriptor, Omission>();
   /** Whether an image is copied, by digest: an index may list it more than once. */
   const isCopied = new Map<string, boolean>();
   for (const entry of entries) {
     const { descriptor } = entry;
     if (isAttestation(descriptor)) continue;
-    const reason = reasonToLeave(entry, wanted);
-    if (reason !== undefined) left.set(descriptor, omissionOf('image', descriptor, reason));
+    const reason = reasonToOmit(entry, requested);
+    if (reason !== undefined) omissions.set(descriptor, omissionOf('image', descriptor, reason));
     isCopied.set(descriptor.digest, reason === undefined || isCopied.get(descriptor.digest) === true);
   }
   for (const { descriptor } of entries) {
     if (!isAttestation(descriptor)) continue;
-    const isOfLeft = isCopied.get(attestedDigest(descriptor) ?? '') === false;
-    const reason = isOfLeft ? 'its image is left out' : attestations === 'drop' ? 'not requested' : undefined;
-    if (reason !== undefined) left.set(descriptor, omissionOf('attestation', descriptor, reason));
+    const isOfOmitted = isCopied.get(attestedDigest(descriptor) ?? '') === false;
+    const reason = isOfOmitted ? 'its image is left out' : attestations === 'drop' ? 'not requested' : undefined;
+    if (reason !== undefined) omissions.set(descriptor, omissionOf('attestation', descriptor, reason));
   }
-  return left;
+  return omissions;
 }
 
 /** Why an image is not copied; undefined if it is. */
-function reasonToLeave({ platforms, isUnreadable = false }: Entry, wanted: readonly Platform[]): string | undefined {
-  if (wanted.length === 0) return undefined;
+function reasonToOmit({ platforms, isUnreadable = false }: Entry, requested: readonly Platform[]): string | undefined {
+  if (requested.length === 0) return undefined;
   if (platforms === undefined) return isUnreadable ? 'missing, and without a platform' : undefined;
-  const isWanted = wanted.some((platform) => platforms.some((candidate) => matchesPlatform(candidate, platform)));
-  return isWanted ? undefined : 'not requested';
+  const isRequested = requested.some((platform) => platforms.some((candidate) => matchesPlatform(candidate, platform)));
+  return isRequested ? undefined : 'not requested';
 }
 
 /**

@@ -47,30 +47,30 @@ export interface TransferOptions extends ContentOptions {
 export interface Transferred {
   /** Undefined without `referrers`. */
   readonly attached?: readonly Attached[];
-  readonly left: readonly Omission[];
+  readonly omissions: readonly Omission[];
 }
 
 /** Copies content and everything below it to the target, then writes its name. */
 export async function transferCopy(transfer: CopyTransfer, options: TransferOptions): Promise<Transferred> {
   const { target, content, node, name, isUpToDate } = transfer;
-  if (isUpToDate && options.referrers !== true) return { left: [] };
+  if (isUpToDate && options.referrers !== true) return { omissions: [] };
   // It may reject before a plan waits for it.
   transfer.replaced.catch(() => undefined);
   const running = { ...options, replaced: isUpToDate ? undefined : transfer.replaced };
   const root = { content, names: isUpToDate ? [] : [name] };
   if (node === undefined) {
     await runPlan(planTransfer(target, [], root), running);
-    return { left: [] };
+    return { omissions: [] };
   }
   const attachments = options.referrers === true ? await attachmentsOf(transfer, node, options) : undefined;
   const nodes = [...(isUpToDate ? [] : [node]), ...(attachments?.nodes ?? [])];
-  const { otherRoots, left } = await otherRootsOf(attachments, transfer, options);
+  const { otherRoots, omissions } = await otherRootsOf(attachments, transfer, options);
   const present = await presentOf(nodes, transfer, options);
   await runRepaired({ target, nodes, root, otherRoots, present }, running);
   if (attachments !== undefined) await confirmLists(attachments, otherRoots, transfer, options);
   return {
     ...(attachments === undefined ? {} : { attached: attachments.attached }),
-    left: [...foreignLayers(nodes), ...left, ...(attachments?.left ?? [])],
+    omissions: [...foreignLayers(nodes), ...omissions, ...(attachments?.omissions ?? [])],
   };
 }
 
@@ -79,15 +79,15 @@ async function attachmentsOf(
   { source, content, original }: CopyTransfer,
   node: ManifestNode,
   { signal }: TransferOptions,
-): Promise<Attachments & { readonly left: readonly Omission[] }> {
+): Promise<Attachments & { readonly omissions: readonly Omission[] }> {
   const digests = nodesIn(node).map(({ content: { descriptor } }) => descriptor.digest);
   const found = await findAttachments(source, new Set(digests), { signal });
-  if (original === content.descriptor.digest) return { ...found, left: [] };
+  if (original === content.descriptor.digest) return { ...found, omissions: [] };
   const { attached } = await findAttachments(source, [original], { signal });
   const reason = `it refers to the unfiltered list ${original}`;
   return {
     ...found,
-    left: attached.map(({ descriptor }) => ({ what: 'referrer', digest: descriptor.digest, reason })),
+    omissions: attached.map(({ descriptor }) => ({ what: 'referrer', digest: descriptor.digest, reason })),
   };
 }
 
@@ -96,11 +96,11 @@ async function otherRootsOf(
   attachments: Attachments | undefined,
   { target, isRegistry }: CopyTransfer,
   { signal, force = false, onEvent }: TransferOptions,
-): Promise<{ readonly otherRoots: readonly RootStep[]; readonly left: readonly Omission[] }> {
-  if (attachments === undefined) return { otherRoots: [], left: [] };
-  const { otherRoots, left } = await otherRootsFor(attachments, target, { signal, isRegistry });
+): Promise<{ readonly otherRoots: readonly RootStep[]; readonly omissions: readonly Omission[] }> {
+  if (attachments === undefined) return { otherRoots: [], omissions: [] };
+  const { otherRoots, omissions } = await otherRootsFor(attachments, target, { signal, isRegistry });
   const cosigned = new Set(attachments.attached.flatMap(({ tag }) => tag ?? []));
-  const isWanted = async ({ content, names: [name = ''] }: RootStep): Promise<boolean> => {
+  const mustWrite = async ({ content, names: [name = ''] }: RootStep): Promise<boolean> => {
     if (!cosigned.has(name)) return true;
     const now = await ignoreRefusedRead(ignoreNotFound(target.resolve(name, { signal })), { signal });
     if (now?.digest === content.descriptor.digest) return force;
@@ -108,8 +108,8 @@ async function otherRootsOf(
     if (now !== undefined) onEvent?.({ type: 'warning', message });
     return true;
   };
-  const wanted = await Promise.all(otherRoots.map(isWanted));
-  return { otherRoots: otherRoots.filter((_, at) => wanted[at]), left };
+  const isWritten = await Promise.all(otherRoots.map(mustWrite));
+  return { otherRoots: otherRoots.filter((_, at) => isWritten[at]), omissions };
 }
 
 /**
@@ -127,10 +127,10 @@ async function presentOf(
   const digests = new Set(nodes.flatMap(nodesIn).map((node) => node.content.descriptor.digest));
   digests.delete(content.descriptor.digest);
   const all = [...digests];
-  const there = await Promise.all(
+  const exists = await Promise.all(
     all.map((digest) => ignoreRefusedRead(target.hasManifest(digest, { signal }), { signal })),
   );
-  const present = new Set(all.filter((_, at) => there[at]));
+  const present = new Set(all.filter((_, at) => exists[at]));
   const lacking = nodes.flatMap(nodesIn).filter((node) => !present.has(node.content.descriptor.digest));
   const large = await existingLargeBlobs(
     target,

@@ -49,6 +49,8 @@ export interface CopyOptions extends FilterOptions, PublishContext, SourceWaitOp
 export interface Copied extends ReplacedTag {
   /** Location of the source. */
   readonly source: string;
+  /** The mirror that has resolved the tag of the source, unless the registry has confirmed it. */
+  readonly mirror?: string;
   /** Location of the target, with the tag or digest that was written. */
   readonly target: string;
   /** unchanged: the target already had the content under that name. planned: a dry run. */
@@ -82,7 +84,11 @@ async function copyLocation(from: Location, to: Location, options: CopyOptions):
   const imageName = (tag: string): string | undefined => imageNameOf(tag, source.repository);
   const name = tag ?? digestIn(to);
   if (name !== undefined) logTarget(options.targets, { reference: targetText(to, name), status: 'not-pushed' });
-  return publish(to, options, { dryRun, signal, imageName }, (store, reporting) => copyTo(store, job, reporting));
+  const copied = await publish(to, options, { dryRun, signal, imageName }, (store, reporting) =>
+    copyTo(store, job, reporting),
+  );
+  const mirror = stores.mirrorOf(from);
+  return mirror === undefined ? copied : { ...copied, mirror };
 }
 
 /** A copy of one source to one name at the target. */
@@ -102,9 +108,9 @@ async function copyTo(store: Store, job: CopyJob, options: CopyOptions): Promise
   const lookup = known === undefined ? undefined : lookUp(store, known, options);
   // It is awaited later, unless reading the source fails first.
   lookup?.catch(() => undefined);
-  const early = sameStore(from, to) || isForced ? undefined : (await lookup)?.found;
-  const isSame = early !== undefined && !isFiltered(options) && (await isAtSource(source, early, options));
-  if (isSame && options.referrers !== true) return unchanged(job, early, options);
+  const existing = sameStore(from, to) || isForced ? undefined : (await lookup)?.found;
+  const isSame = existing !== undefined && !isFiltered(options) && (await isAtSource(source, existing, options));
+  if (isSame && options.referrers !== true) return unchanged(job, existing, options);
   const read = await waitForSource(() => source.store.fetchManifest(source.name, { signal: options.signal }), options);
   const reading = { store, job, read, lookup };
   try {
@@ -170,7 +176,7 @@ async function copyRead(
     ...(content === read ? {} : { filtered: read.descriptor.digest }),
     moved,
     ...(result.attached === undefined ? {} : { referrers: result.attached }),
-    left: [...filtered.left, ...result.left],
+    left: [...filtered.omissions, ...result.omissions],
   };
 }
 
@@ -186,10 +192,10 @@ async function runTransfer(
   transfer: CopyTransfer,
   options: CopyOptions,
 ): Promise<Transferred & { readonly moved: TransferCounts }> {
-  if (options.dryRun === true) return { moved: noTransfers, left: [] };
+  if (options.dryRun === true) return { moved: noTransfers, omissions: [] };
   const count = new TransferCounter(options.onEvent);
   const result = await transferCopy(transfer, { ...options, onEvent: count.onEvent });
-  for (const omission of result.left) options.onEvent?.({ type: 'left', ...omission });
+  for (const omission of result.omissions) options.onEvent?.({ type: 'left', ...omission });
   return { ...result, moved: count.moved };
 }
 

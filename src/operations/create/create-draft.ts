@@ -54,7 +54,6 @@ export interface MovedBase {
   readonly members: readonly string[];
 }
 
-/** A new draft. */
 export function newDraft(list: Reference, resolved: readonly Resolved[], settings: ListSettings): DraftResult {
   const { draft, events } = appendSources(startOf(list, resolved), resolved);
   return {
@@ -127,14 +126,14 @@ export function replaceDraft(current: Draft, resolved: readonly Resolved[], sett
  * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` if the entries, or the platform of an entry, differ
  */
 export function requireSameDraft(current: Draft, read: readonly ReadArgument[], settings: ListSettings): DraftResult {
-  const wanted = newDraft(
+  const requested = newDraft(
     current.list,
     read.map(({ resolved }) => resolved),
     settings,
   ).draft;
-  if (identityOf(current) !== identityOf(wanted)) throw otherDraft(current, 'with other entries');
+  if (identityOf(current) !== identityOf(requested)) throw otherDraft(current, 'with other entries');
   for (const { isPlatformGiven, resolved } of read) {
-    const other = isPlatformGiven ? otherPlatform(current, wanted, resolved) : undefined;
+    const other = isPlatformGiven ? otherPlatform(current, requested, resolved) : undefined;
     if (other !== undefined) throw otherDraft(current, other);
   }
   return { draft: withSettings(current, settings), changes: [] };
@@ -151,11 +150,13 @@ function identityOf({ entries }: Draft): string {
 }
 
 /** Describes the entry whose platform differs from the one that the argument states; undefined if there is none. */
-function otherPlatform(current: Draft, wanted: Draft, { entries }: Resolved): string | undefined {
-  const differing = wanted.entries.find((entry, at) => entries.includes(entry) && !isSame(entry, current.entries[at]));
-  const there = differing && current.entries[wanted.entries.indexOf(differing)];
-  if (differing === undefined || there === undefined) return undefined;
-  return `and its entry ${describeEntry(there)} is not for ${formatPlatform(platformOf(differing) ?? noPlatform, { all: true })}`;
+function otherPlatform(current: Draft, requested: Draft, { entries }: Resolved): string | undefined {
+  const differing = requested.entries.find(
+    (entry, at) => entries.includes(entry) && !isSame(entry, current.entries[at]),
+  );
+  const existing = differing && current.entries[requested.entries.indexOf(differing)];
+  if (differing === undefined || existing === undefined) return undefined;
+  return `and its entry ${describeEntry(existing)} is not for ${formatPlatform(platformOf(differing) ?? noPlatform, { all: true })}`;
 }
 
 const noPlatform = { os: '', architecture: '' };

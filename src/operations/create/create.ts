@@ -22,7 +22,7 @@ import type { MissingChoice } from '../publish/find-missing.ts';
 import { requirePlatforms } from '../require-platforms.ts';
 import type { SourceWaitOptions } from '../source-wait.ts';
 import { withReferringAttestations } from '../sources/attestation-referrers.ts';
-import { requireCachedContent } from '../sources/copies.ts';
+import { requireCachedContent } from '../sources/require-cached-content.ts';
 import {
   type AttestationChoice,
   type ManifestArgument,
@@ -76,11 +76,12 @@ export async function create(
   manifests: readonly ManifestArgument[],
   options: CreateOptions,
 ): Promise<Created> {
-  const { workspace, amend = false } = options;
+  const { workspace, stores, amend = false } = options;
+  stores.expect({ later: [{ kind: 'registry', reference: list, explicit: true }] });
   const before = await workspace.find(list);
   const isForAll = amend && manifests.length === 0;
-  const wanted = isForAll ? argumentsOf(before ?? (await workspace.load(list))) : manifests;
-  const read = inOrder(wanted, await resolveAll(wanted, options), options.order);
+  const requested = isForAll ? argumentsOf(before ?? (await workspace.load(list))) : manifests;
+  const read = inOrder(requested, await resolveAll(requested, options), options.order);
   const resolved = read.map((one) => one.resolved);
   requirePlatforms(
     options.platforms ?? [],
@@ -123,12 +124,12 @@ interface ReadSource {
 
 /** Pairs each argument with its source. Arguments without an order are sorted by platform. */
 function inOrder(
-  wanted: readonly ManifestArgument[],
+  requested: readonly ManifestArgument[],
   resolved: readonly Resolved[],
   order: readonly Platform[] = [],
 ): readonly ReadSource[] {
   const read = resolved.flatMap((one, at): readonly ReadSource[] => {
-    const argument = wanted[at];
+    const argument = requested[at];
     return argument === undefined ? [] : [{ argument, resolved: one }];
   });
   const placeOf = ({ resolved: { platforms } }: ReadSource): number => {

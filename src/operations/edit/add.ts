@@ -5,7 +5,7 @@ import { formatReference, type Reference } from '../../oci/reference.ts';
 import { resolveAll } from '../create/create.ts';
 import { reportFormatChange, warnAboutDraft } from '../warnings.ts';
 import { chosenList } from '../current-draft.ts';
-import { requireCachedContent } from '../sources/copies.ts';
+import { requireCachedContent } from '../sources/require-cached-content.ts';
 import type { MissingChoice } from '../publish/find-missing.ts';
 import type { AttestationChoice, ManifestArgument } from '../sources/resolve-source.ts';
 import type { SourceWaitOptions } from '../source-wait.ts';
@@ -39,6 +39,7 @@ export async function add(
   const { workspace, keep = false, signal, onEvent } = options;
   const chosen = await chosenList(workspace, list);
   await workspace.load(chosen);
+  options.stores.expect({ later: [{ kind: 'registry', reference: chosen, explicit: true }] });
   const resolved = await resolveAll(manifests, options);
   requireCachedContent(workspace, options.stores.cache);
   const changes: EntryEvent[] = [];

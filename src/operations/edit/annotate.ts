@@ -140,7 +140,7 @@ async function chooseEntry(draft: Draft, options: AnnotateOptions): Promise<Entr
 
 /** Explains that the options of the short form select the entry, which is unexpected if they were meant to change it. */
 function noMatch(draft: Draft, pool: readonly Entry[], options: AnnotateOptions): MlistError {
-  const missed = entryNotFound(draft, describeWanted(draft, pool, options));
+  const missed = entryNotFound(draft, describeRequested(draft, pool, options));
   if (options.manifest !== undefined || options.platform !== undefined) return missed;
   const hint = `${missed.facts.hint ?? ''} Without a MANIFEST argument, --os and --arch select the image. To change them, select it by name or with --platform.`;
   return withHint(missed, hint.trim());
@@ -154,12 +154,12 @@ function shortForm(draft: Draft, { change, platform }: AnnotateOptions): readonl
   return images.filter((entry) => matchesShortForm(entry, change.platform ?? {}));
 }
 
-function describeWanted(draft: Draft, pool: readonly Entry[], options: AnnotateOptions): string {
+function describeRequested(draft: Draft, pool: readonly Entry[], options: AnnotateOptions): string {
   const { manifest, platform, change } = options;
-  const there = pool.flatMap((entry) => platformOf(entry) ?? []);
-  const wanted = platform === undefined ? undefined : platformNotFoundText(platform, there);
-  if (manifest !== undefined) return wanted === undefined ? manifest : `${manifest} for ${wanted}`;
-  return `for ${wanted ?? describeShortForm(draft, change.platform ?? {})}`;
+  const available = pool.flatMap((entry) => platformOf(entry) ?? []);
+  const requested = platform === undefined ? undefined : platformNotFoundText(platform, available);
+  if (manifest !== undefined) return requested === undefined ? manifest : `${manifest} for ${requested}`;
+  return `for ${requested ?? describeShortForm(draft, change.platform ?? {})}`;
 }
 
 /** Describes what the short form selects, with the versions that could be selected instead. */

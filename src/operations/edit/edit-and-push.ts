@@ -21,11 +21,10 @@ import { findInList } from '../sources/named-in-list.ts';
 import { push, type Pushed, type PushOptions } from '../push/push.ts';
 import { findDraft } from '../lookup.ts';
 import { deduplicateEvents, type OnEvent } from '../events.ts';
-import { isTagUsed, readTagStatesEarly } from '../publish/tag-state.ts';
+import { isTagUsed, prefetchTagStates } from '../publish/tag-state.ts';
 import { targetsOf } from '../publish/target.ts';
 
 export interface EditedAndPushed<T> {
-  /** The result of the edit. */
   readonly edited: T;
   readonly pushed: Pushed;
   /** Whether a draft of the workspace was edited, or the list in the registry. */
@@ -52,6 +51,8 @@ export async function editAndPush<T>(
   const draft = await findDraft(name, workspace);
   const from = draft === undefined ? 'registry' : 'draft';
   const list = draft?.list ?? parseListName(name ?? '');
+  const targets = targetsOf(list, options.tags ?? [], options.to ?? []);
+  options.stores.expect({ later: targets.map(({ location }) => location) });
   onEvent({ type: 'from', from, reference: formatReference(list) });
   const start = draft ?? (await remoteDraft(list, reporting));
   const namedEdit: DraftEdit<T> = (edited, place) =>
@@ -115,14 +116,15 @@ export async function createAndPush<T>(
 ): Promise<Omit<EditedAndPushed<T>, 'from'>> {
   const { workspace, stores, dryRun = false } = options;
   stores.registries.expect([{ reference: list, push: !dryRun }]);
-  stores.expect({ read: sources });
+  const targets = targetsOf(list, options.tags ?? [], options.to ?? []);
+  stores.expect({ later: targets.map(({ location }) => location), read: sources });
   const state = await readState(workspace);
-  const early = readTagStatesEarly(targetsOf(list, options.tags ?? [], options.to ?? []), sources, {
+  const prefetched = prefetchTagStates(targets, sources, {
     ...options,
     isLate: (reference) => isTagUsed(reference, pushesOf(state, list), options),
   });
   const hints = missing === 'skip' ? { missingHint: missingHint(missing) } : {};
-  const reporting = { ...options, ...hints, early, onEvent: deduplicateEvents(options.onEvent, ['warning']) };
+  const reporting = { ...options, ...hints, prefetched, onEvent: deduplicateEvents(options.onEvent, ['warning']) };
   const both = async (place: PushOptions) => ({ edited: await create(place), pushed: await push(list, place) });
   if (!dryRun) return both(reporting);
   return withWorkspaceOf(await workspace.find(list), both, reporting);

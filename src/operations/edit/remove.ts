@@ -76,10 +76,10 @@ function ofPlatforms(
   platforms: readonly Platform[],
   of: string,
 ): readonly Entry[] {
-  const there = imagePlatforms(entries);
+  const available = imagePlatforms(entries);
   return platforms.flatMap((platform) => {
     const found = entries.filter((entry) => !isAttestationEntry(entry) && matchesPlatform(platformOf(entry), platform));
-    if (found.length === 0) throw entryNotFound(draft, `${of}for ${platformNotFoundText(platform, there)}`);
+    if (found.length === 0) throw entryNotFound(draft, `${of}for ${platformNotFoundText(platform, available)}`);
     return found;
   });
 }

@@ -23,7 +23,7 @@ export interface ExplainOptions extends ReadOptions {
   readonly host?: HostFacts | undefined;
 }
 
-/** The image that each client picks from a list, and why. */
+/** The image that each client selects from a list, and why. */
 export interface Explained {
   readonly from: LookupResult['from'];
   readonly reference: string;
@@ -34,7 +34,7 @@ export interface Explained {
   readonly entries: readonly ExplainedEntry[];
   /** One for each requested platform. */
   readonly platforms: readonly ExplainedPlatform[];
-  /** Entries that no client can pick for any platform; undefined if the list is too long to search for them. */
+  /** Entries that no client can select for any platform; undefined if the list is too long to search for them. */
   readonly unreachable?: readonly ExplainedUnreachable[];
 }
 
@@ -50,9 +50,9 @@ export interface ExplainedEntry {
   readonly fault?: string;
 }
 
-export type ExplainedUnreachable = Pick<Unreachable, 'why' | 'reason'> & PickedEntry;
+export type ExplainedUnreachable = Pick<Unreachable, 'why' | 'reason'> & SelectedEntry;
 
-export interface PickedEntry {
+export interface SelectedEntry {
   readonly place: string;
   readonly digest: Digest;
   readonly platform?: string;
@@ -71,21 +71,21 @@ export interface ExplainedClient {
   readonly name: string;
   readonly version: string;
   /** Undefined if the client gets no image. */
-  readonly picked?: PickedEntry;
+  readonly picked?: SelectedEntry;
   readonly why: SelectionReason;
   readonly reason: string;
-  /** Whether a machine of the platform runs what the client picks. */
+  /** Whether a machine of the platform runs what the client selects. */
   readonly fits: boolean;
   /** The platforms that it accepts, best first. */
   readonly wants: readonly string[];
   /** The positions of the entries that it considers, in order of preference. */
   readonly tries: readonly string[];
-  /** Whether this machine runs what it picks; undefined if the platform of that is unknown. */
+  /** Whether this machine runs what it selects; undefined if the platform of that is unknown. */
   readonly runs?: Runs;
 }
 
 /**
- * The image that each client picks for each platform, with the reason, and whether this machine runs it.
+ * The image that each client selects for each platform, with the reason, and whether this machine runs it.
  * @param platforms - the requested platforms. If empty, the platform that a client on this machine requests
  */
 export async function explain(
@@ -98,7 +98,7 @@ export async function explain(
   const list = await readCandidates(found, options);
   const { mediaType, digest } = contentOf(found).descriptor;
   const requested = platforms.length === 0 ? [requestedByHost(host)] : platforms.map((platform) => ({ platform }));
-  const unpickable = unreachable(list)?.map(({ entry, why, reason }) => ({ ...pickedEntry(entry), why, reason }));
+  const unpickable = unreachable(list)?.map(({ entry, why, reason }) => ({ ...selectedEntry(entry), why, reason }));
   const explained = requested.map((request) => explainPlatform(list, request, host));
   if (platforms.length === 0) {
     const message = `for ${explained[0]?.platform ?? ''}, the platform of this machine; choose another with --platform`;
@@ -134,13 +134,13 @@ function explainPlatform(list: CandidateList, requested: RequestedPlatform, host
 }
 
 function explainClient(choice: ClientChoice, host: HostFacts): ExplainedClient {
-  const { client, picked, why, reason, fits, wants, tries } = choice;
-  const platform = picked && effectivePlatform(picked);
+  const { client, selected, why, reason, fits, wants, tries } = choice;
+  const platform = selected && effectivePlatform(selected);
   return {
     id: client.id,
     name: client.name,
     version: client.version,
-    ...(picked === undefined ? {} : { picked: pickedEntry(picked) }),
+    ...(selected === undefined ? {} : { picked: selectedEntry(selected) }),
     why,
     reason,
     fits,
@@ -150,7 +150,7 @@ function explainClient(choice: ClientChoice, host: HostFacts): ExplainedClient {
   };
 }
 
-function pickedEntry(entry: Candidate): PickedEntry {
+function selectedEntry(entry: Candidate): SelectedEntry {
   const platform = effectivePlatform(entry);
   return {
     place: entry.place,
@@ -199,7 +199,7 @@ function warn(
   }
 }
 
-/** How the picks of the clients differ; undefined if they do not. */
+/** How the selections of the clients differ; undefined if they do not. */
 function differenceText(
   verdict: Verdict,
   clients: readonly ExplainedClient[],
@@ -218,12 +218,12 @@ function differenceText(
 }
 
 function groups(clients: readonly ExplainedClient[]): string {
-  const byPick = new Map<string, string[]>();
+  const bySelection = new Map<string, string[]>();
   for (const { id, picked, fits } of clients) {
-    const pick = picked === undefined ? 'none' : `entry ${picked.place}${fits ? '' : ', which does not fit'}`;
-    byPick.set(pick, [...(byPick.get(pick) ?? []), id]);
+    const selection = picked === undefined ? 'none' : `entry ${picked.place}${fits ? '' : ', which does not fit'}`;
+    bySelection.set(selection, [...(bySelection.get(selection) ?? []), id]);
   }
-  return [...byPick].map(([pick, ids]) => `${ids.join(', ')} ${pick}`).join('; ');
+  return [...bySelection].map(([selection, ids]) => `${ids.join(', ')} ${selection}`).join('; ');
 }
 
 function hasTwins({ entries }: CandidateList): boolean {

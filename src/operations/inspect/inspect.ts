@@ -12,6 +12,7 @@ import {
   childrenOf,
   contentOf,
   lookup,
+  mirrorIn,
   readChild,
   type Child,
   type ChildChoice,
@@ -26,6 +27,8 @@ export interface Inspected {
   /** Exact bytes, with media type, digest and size. */
   readonly content: ManifestContent;
   readonly document: Json;
+  /** The mirror that has resolved the tag, unless the registry has confirmed it. */
+  readonly mirror?: string;
 }
 
 /** Reads a list or an image, or one manifest of a list, with its exact bytes. */
@@ -36,7 +39,8 @@ export async function inspect(name: string | undefined, choice: ChildChoice, opt
     isWhole || (await isChosen(found, choice, options))
       ? contentOf(found)
       : await readChild(onlyChild(found, choice), options);
-  return { from: found.from, reference: found.reference, content, document: documentOf(content, found.reference) };
+  const { from, reference } = found;
+  return { from, reference, content, document: documentOf(content, reference), ...mirrorIn(found) };
 }
 
 /**

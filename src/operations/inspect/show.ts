@@ -5,13 +5,15 @@ import { isIndexType, MediaType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { readCandidates } from '../read-candidates.ts';
-import { encodedContentOf, lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
+import { encodedContentOf, lookup, mirrorIn, type LookupResult, type ReadOptions } from '../lookup.ts';
 import { reportWarnings } from '../warnings.ts';
 
 /** A list for display: images with their attestations. */
 export interface ListView {
   readonly from: LookupResult['from'];
   readonly reference: string;
+  /** The mirror that has resolved the tag, unless the registry has confirmed it. */
+  readonly mirror?: string;
   readonly mediaType: string;
   /** Undefined if an image of a draft has no manifest yet, so that it is known only after the push. */
   readonly digest?: string;
@@ -49,7 +51,13 @@ export async function show(name: string | undefined, options: ReadOptions): Prom
   if (found.from === 'draft') reportWarnings(formatProblems(found.draft), options.onEvent);
   const { mediaType, digest, size } = descriptor;
   const isKnown = found.from !== 'draft' || !found.draft.entries.some(isUnpushed);
-  const facts = { from: found.from, reference: found.reference, mediaType, ...(isKnown ? { digest, size } : {}) };
+  const facts = {
+    from: found.from,
+    reference: found.reference,
+    ...mirrorIn(found),
+    mediaType,
+    ...(isKnown ? { digest, size } : {}),
+  };
   if (!isIndexType(mediaType)) {
     const { entries } = await readCandidates(found, options);
     const platform = entries[0]?.stated;

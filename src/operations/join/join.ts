@@ -84,7 +84,7 @@ export async function join(
   const resolved = await resolveAll(manifests, options);
   for (const event of resolved.flatMap(({ events }) => events)) onEvent?.(event);
   const entries = resolved.flatMap((source) => source.entries);
-  return retryWithoutAttestations(entries, (there) => joinEntries(reference, there, options), onEvent);
+  return retryWithoutAttestations(entries, (remaining) => joinEntries(reference, remaining, options), onEvent);
 }
 
 async function joinEntries(reference: TagReference, entries: readonly Entry[], options: JoinOptions): Promise<Joined> {
@@ -102,7 +102,6 @@ async function joinEntries(reference: TagReference, entries: readonly Entry[], o
   return withInterruptionReport(options, (reported) => new JoinRun(reference, own, reported).run(), hint);
 }
 
-/** One run of a join. */
 class JoinRun {
   readonly #reference: TagReference;
   readonly #target: string;
@@ -163,7 +162,7 @@ class JoinRun {
       }
       this.#waiting.registryShows();
       if (decision.do === 'end') return this.#joined({ complete: true, list: decision.list });
-      if (decision.do === 'leave') return this.#left(decision);
+      if (decision.do === 'leave') return this.#superseded(decision);
       if (decision.do === 'give-up') throw this.#failureOf(decision.names);
       if (decision.do === 'wait') {
         if (waitMs === 0 && decision.isSettled) return this.#joined({ waiting: decision.waiting });
@@ -256,7 +255,7 @@ class JoinRun {
     return SeveralErrors.of([first, ...more]);
   }
 
-  #left({ by }: Extract<Decision, { do: 'leave' }>): Joined {
+  #superseded({ by }: Extract<Decision, { do: 'leave' }>): Joined {
     const message = `${this.#target} now belongs to the newer build ${by.id}: it does not have the images of the build ${this.#participant.group.id}`;
     if ((this.#options.waitMs ?? 0) > 0) {
       throw new MlistError('ERR_MLIST_CONFLICT', message, { reference: this.#target });

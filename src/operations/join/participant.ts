@@ -60,9 +60,9 @@ function slotPlatform(image: Entry, target: string, expect: readonly Platform[])
   }
   const own = fullPlatform(platform);
   if (expect.length === 0) return own;
-  const wanted = expect.map(fullPlatform);
-  if (wanted.includes(own)) return own;
-  const matching = wanted.filter((_, at) => matchesPlatform(platform, expect[at] ?? platform));
+  const expected = expect.map(fullPlatform);
+  if (expected.includes(own)) return own;
+  const matching = expected.filter((_, at) => matchesPlatform(platform, expect[at] ?? platform));
   const [only, ...more] = matching;
   if (only !== undefined && more.length === 0) return only;
   const why =

@@ -31,7 +31,6 @@ export type Shown = Digest | 'absent';
 /** What a tag must have for a write to succeed, if the registry supports conditional writes. */
 export type Condition = Shown | undefined;
 
-/** One write of a tag. */
 export interface Write {
   /** The tag of a slot, or `LIST`. */
   readonly name: string;

@@ -75,10 +75,10 @@ export class SlotStore {
     };
   }
 
-  /** The wanted slots that exist although the registry's tag list, which may be behind, does not have them. */
-  unlisted({ slots }: Snapshot, wanted: readonly string[]): readonly string[] {
+  /** The expected slots that exist although the registry's tag list, which may be behind, does not have them. */
+  unlisted({ slots }: Snapshot, expected: readonly string[]): readonly string[] {
     if (this.#options.names !== undefined) return [];
-    return slots.map(({ name }) => name).filter((name) => wanted.includes(name) && !this.#listed.has(name));
+    return slots.map(({ name }) => name).filter((name) => expected.includes(name) && !this.#listed.has(name));
   }
 
   /**

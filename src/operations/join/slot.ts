@@ -36,7 +36,6 @@ export interface Slot {
   readonly entries: readonly Descriptor[];
 }
 
-/** A slot that is stored in the registry. */
 export interface StoredSlot extends Slot {
   readonly digest: Digest;
 }
@@ -133,9 +132,9 @@ export function readSlot({ descriptor, bytes }: ManifestContent, name: string, t
     return 'it is not a slot of this tag';
   }
   if (slotName(tagOf(target), platform) !== name) return `it is the slot of ${platform}`;
-  const wanted = platformIn(platform);
+  const expected = platformIn(platform);
   const images = document.manifests.filter((entry) => !isAttestation(entry));
-  const matches = (entry: Descriptor) => wanted !== undefined && matchesPlatform(entry.platform, wanted);
+  const matches = (entry: Descriptor) => expected !== undefined && matchesPlatform(entry.platform, expected);
   if (images.length === 0 || !images.every(matches)) return `its images are not for ${platform}`;
   const [number, attempt, expect] = [text(key.number), text(key.attempt), text(key.expect)];
   const group = { id, ...(number === undefined ? {} : { number }), ...attemptIn(attempt) };

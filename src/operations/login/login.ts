@@ -13,7 +13,6 @@ import type { Stores } from '../../store/open.ts';
 
 export interface LoginOptions {
   readonly stores: Stores;
-  /** Where credentials are stored. */
   readonly store: StoredCredentialsOptions;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;

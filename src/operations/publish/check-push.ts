@@ -40,9 +40,9 @@ export function checkBeforePush(draft: Draft, options: CheckOptions): void {
 
 /** @throws MlistError `ERR_MLIST_EXPECTATION` with all expected platforms that are missing */
 export function requireExpected(reference: string, available: readonly Platform[], expect: readonly Platform[]): void {
-  const missing = expect.filter((wanted) => !available.some((platform) => matchesPlatform(platform, wanted)));
+  const missing = expect.filter((requested) => !available.some((platform) => matchesPlatform(platform, requested)));
   if (missing.length === 0) return;
-  const names = [...new Set(missing.map((wanted) => platformNotFoundText(wanted, available)))].join(', ');
+  const names = [...new Set(missing.map((requested) => platformNotFoundText(requested, available)))].join(', ');
   const all = formatPlatforms(available);
   throw new MlistError('ERR_MLIST_EXPECTATION', `${reference} lacks ${names}, which it is expected to have`, {
     reference,

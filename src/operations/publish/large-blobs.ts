@@ -13,8 +13,8 @@ export async function existingLargeBlobs(
   { signal }: ContentOptions,
 ): Promise<readonly Descriptor[]> {
   const all = uniqueByDigest(nodes.flatMap((node) => largeBelow(node, target)));
-  const there = await Promise.all(all.map((blob) => ignoreRefusedRead(target.hasBlob(blob, { signal }), { signal })));
-  return all.filter((_, at) => there[at]);
+  const exists = await Promise.all(all.map((blob) => ignoreRefusedRead(target.hasBlob(blob, { signal }), { signal })));
+  return all.filter((_, at) => exists[at]);
 }
 
 function largeBelow({ source, blobs, children }: ManifestNode, target: Store): readonly Descriptor[] {

@@ -102,9 +102,9 @@ export async function retryWithoutAttestations<T>(
   try {
     return await work(entries);
   } catch (thrown) {
-    const there = withoutAttestations(entries, [asMlistError(thrown)], onEvent);
-    if (there === undefined) throw thrown;
-    return work(there);
+    const remaining = withoutAttestations(entries, [asMlistError(thrown)], onEvent);
+    if (remaining === undefined) throw thrown;
+    return work(remaining);
   }
 }
 

@@ -35,29 +35,29 @@ export interface MissingOptions extends FindingOptions {
 export interface MissingOmissions {
   /** Entries that are left out. */
   readonly omitted: ReadonlySet<Descriptor>;
-  readonly left: readonly Omission[];
+  readonly omissions: readonly Omission[];
   /** Events to report: each skipped image, and one warning for all attestations. */
   readonly events: readonly OperationEvent[];
 }
 
 /**
- * Decides which of the wanted entries are left out. Attestations that are missing, or whose image is, always are.
+ * Decides which of the selected entries are left out. Attestations that are missing, or whose image is, always are.
  * @param all - the entries of the index
  * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images that are not skipped, or if no image would be left
  */
 export async function omitMissing(
-  wanted: readonly Descriptor[],
+  selected: readonly Descriptor[],
   missing: MissingEntries,
   all: readonly Descriptor[],
   options: MissingOptions,
 ): Promise<MissingOmissions> {
-  const images = wanted.filter((entry) => !isAttestation(entry));
+  const images = selected.filter((entry) => !isAttestation(entry));
   const lost = images.filter(({ digest }) => missing.has(digest));
   if (lost.length > 0 && (options.missing !== 'skip' || lost.length === images.length)) {
     throw await missingImages(lost, missing, all, options);
   }
   const digests = new Set<string>(lost.map(({ digest }) => digest));
-  const attestations = wanted.filter(
+  const attestations = selected.filter(
     (entry) => isAttestation(entry) && (missing.has(entry.digest) || digests.has(attestedDigest(entry) ?? '')),
   );
   if (attestations.length > 0 && lost.length === images.length) throw noImageLeft(attestations, options);
@@ -67,7 +67,7 @@ export async function omitMissing(
   const warning = attestations.length === 0 ? [] : [attestationsWarning(attestations.length, options.reference)];
   return {
     omitted: new Set([...lost, ...attestations]),
-    left: [...omittedImages, ...omittedAttestations],
+    omissions: [...omittedImages, ...omittedAttestations],
     events: [...omittedImages.map((omission) => ({ type: 'left', ...omission }) as const), ...warning],
   };
 }
@@ -76,7 +76,6 @@ export async function omitMissing(
 export interface IndexSource {
   readonly source: string;
   readonly store: ReadStore;
-  /** All entries of the index. */
   readonly entries: readonly Entry[];
   /** What was missing when it was read. Further missing entries are added. */
   readonly missing: Map<Digest, MissingState>;
@@ -89,21 +88,22 @@ export interface SourceOptions extends ContentOptions {
 }
 
 /**
- * The wanted entries without those that are missing and may be left out.
+ * The selected entries without those that are missing and may be left out.
  * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images
  */
 export async function availableEntries(
-  wanted: readonly Entry[],
+  selected: readonly Entry[],
   { source, store, entries, missing }: IndexSource,
   { missing: choice, platforms, signal }: SourceOptions,
-): Promise<{ readonly there: readonly Entry[]; readonly events: readonly OperationEvent[] }> {
+): Promise<{ readonly available: readonly Entry[]; readonly events: readonly OperationEvent[] }> {
   const options = { store, reference: source, missing: choice, canChoose: platforms !== undefined, signal };
-  for (const [digest, state] of await findMissing(() => wanted.map(descriptorOf), options)) missing.set(digest, state);
-  if (missing.size === 0) return { there: wanted, events: [] };
-  const byDescriptor = new Map(wanted.map((entry) => [descriptorOf(entry), entry]));
+  for (const [digest, state] of await findMissing(() => selected.map(descriptorOf), options))
+    missing.set(digest, state);
+  if (missing.size === 0) return { available: selected, events: [] };
+  const byDescriptor = new Map(selected.map((entry) => [descriptorOf(entry), entry]));
   const { omitted, events } = await omitMissing([...byDescriptor.keys()], missing, entries.map(descriptorOf), options);
   return {
-    there: [...byDescriptor].flatMap(([descriptor, entry]) => (omitted.has(descriptor) ? [] : [entry])),
+    available: [...byDescriptor].flatMap(([descriptor, entry]) => (omitted.has(descriptor) ? [] : [entry])),
     events,
   };
 }

@@ -14,7 +14,6 @@ import type { OnEvent } from '../events.ts';
 import { statedPlatform } from '../stated-platform.ts';
 import { digestOfTag, refusedRead, type TagState } from './tag-state.ts';
 
-/** A tag that may be moved. */
 export interface MovingTag {
   readonly tag: string;
   /** Canonical reference, for messages. */

@@ -11,8 +11,8 @@ import { targetName, type TargetRepository } from './target.ts';
 /** The digest that a tag has, or `absent` if the tag does not exist. */
 export type TagState = Digest | 'absent';
 
-/** Tag states that were read early, by `targetName`. */
-export type EarlyTagStates = ReadonlyMap<string, Promise<TagState>>;
+/** Tag states that were read before they are needed, by `targetName`. */
+export type PrefetchedTagStates = ReadonlyMap<string, Promise<TagState>>;
 
 /** Reads what a tag has. */
 export async function digestOfTag(store: ContentReader, tag: string, options: ContentOptions): Promise<TagState> {
@@ -61,7 +61,7 @@ export interface TagUses {
   readonly checkSignatures?: boolean | undefined;
 }
 
-export interface EarlyOptions extends ContentOptions {
+export interface PrefetchOptions extends ContentOptions {
   readonly stores: Stores;
   /** Whether a tag has to be read immediately before it is moved, since the push depends on its state. */
   readonly isLate: (reference: string) => boolean;
@@ -71,11 +71,11 @@ export interface EarlyOptions extends ContentOptions {
  * Reads the tags of a push while its sources are still being read, which saves a round trip. Only tags that the push will
  * read anyway are read: those of targets that do not hold all sources.
  */
-export function readTagStatesEarly(
+export function prefetchTagStates(
   targets: readonly TargetRepository[],
   sources: readonly Location[],
-  { stores, signal, isLate }: EarlyOptions,
-): EarlyTagStates {
+  { stores, signal, isLate }: PrefetchOptions,
+): PrefetchedTagStates {
   const states = new Map<string, Promise<TagState>>();
   for (const target of targets) {
     const { location, tags } = target;

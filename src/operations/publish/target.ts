@@ -56,7 +56,6 @@ function parseTag(list: Reference, own: readonly Location[], text: string): read
   return [parseTarget(text)];
 }
 
-/** The location with another tag. */
 export function taggedAs(location: Location, tag: string): Location {
   if (location.kind === 'registry') return { ...location, reference: withTag(location.reference, tag) };
   return isInEngine(location) ? location : { ...location, ref: tag };

@@ -75,7 +75,7 @@ export async function planPush(job: OpenPushJob, known: KnownContent, options: P
   const listed = needed.filter((content) => content !== undefined && 'blob' in content);
   const isLookedUp = target.location.kind === 'registry' && options.force !== true;
   const largeBlobs = isLookedUp ? await existingLargeBlobs(store, nodes, options) : [];
-  const there = options.dryRun === true ? [...present, ...largeBlobs] : largeBlobs;
+  const existing = options.dryRun === true ? [...present, ...largeBlobs] : largeBlobs;
   const root = {
     content: contentOfList(encoded),
     names: target.tags,
@@ -83,7 +83,7 @@ export async function planPush(job: OpenPushJob, known: KnownContent, options: P
   };
   return {
     draft,
-    plan: planTransfer(store, nodes, root, { there, listed, present: sent }),
+    plan: planTransfer(store, nodes, root, { existing, listed, present: sent }),
     resent,
     hasKnown: present.length + largeBlobs.length > 0,
     repair: (sentSince) => planPush(job, { ...known, sent: sentSince }, { ...options, force: true }),

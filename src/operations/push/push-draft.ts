@@ -54,6 +54,7 @@ async function pushToAll(
   options: PushDraftOptions & { readonly targets: TargetLog },
 ): Promise<DraftPushed> {
   const { stores, signal } = options;
+  stores.expect({ later: targets.map(({ location }) => location) });
   const encoded = await listBytes(draft, { cache: stores.cache, stores: () => stores, signal });
   expectAccess(draft, targets, stores);
   const pushes = pushesOf(state, draft.list);

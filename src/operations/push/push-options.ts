@@ -4,7 +4,7 @@ import type { Push } from '../../draft/workspace/workspace-state.ts';
 import type { Store } from '../../store/store.ts';
 import type { CheckOptions } from '../publish/check-push.ts';
 import type { PublishContext } from '../publish/publish.ts';
-import type { EarlyTagStates, TagState } from '../publish/tag-state.ts';
+import type { PrefetchedTagStates, TagState } from '../publish/tag-state.ts';
 import type { TargetRepository } from '../publish/target.ts';
 
 /** What the caller of a push requests, and the context that it runs in. */
@@ -28,7 +28,7 @@ export interface PushDraftOptions extends PublishContext, CheckOptions {
   /** Read what every tag has before anything is written. Default: only if the push depends on it or it may save work. */
   readonly readTags?: boolean | undefined;
   /** Tag states that were read before the push. Used for tags of which the push only needs to know that they move. */
-  readonly early?: EarlyTagStates | undefined;
+  readonly prefetched?: PrefetchedTagStates | undefined;
   /** The hint for missing images if there is no draft that can be edited. */
   readonly missingHint?: string | undefined;
 }

@@ -22,9 +22,9 @@ async function readTag(job: OpenPushJob, tag: string, options: PushDraftOptions)
   const known = { tag, reference, ...(expected === undefined ? {} : { expected }) };
   if (!isWorthReading(job, reference, options)) return known;
   try {
-    const early = isUsed(job, reference, options) ? undefined : await options.early?.get(reference);
-    const isEnough = early !== undefined && early !== job.encoded.digest;
-    return { ...known, before: isEnough ? early : await digestOfTag(job.store, tag, options) };
+    const prefetched = isUsed(job, reference, options) ? undefined : await options.prefetched?.get(reference);
+    const isEnough = prefetched !== undefined && prefetched !== job.encoded.digest;
+    return { ...known, before: isEnough ? prefetched : await digestOfTag(job.store, tag, options) };
   } catch (thrown) {
     const unread = refusedRead(thrown, options);
     if (expected !== undefined || options.expectKept === true) throw unread;

@@ -7,15 +7,17 @@ import { isIndexType } from '../../oci/media-type.ts';
 import { formatPlatform, isUnknownPlatform, type Platform } from '../../oci/platform/platform.ts';
 import { platformsOfSingle } from '../image-platforms.ts';
 import { readCandidates } from '../read-candidates.ts';
-import { contentOf, lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
+import { contentOf, lookup, mirrorIn, type LookupResult, type ReadOptions } from '../lookup.ts';
 
 export interface ResolvedManifest {
   readonly from: LookupResult['from'];
   readonly reference: string;
   /** The manifest that a client gets. */
   readonly descriptor: Descriptor;
-  /** The platform that it was picked for; undefined if it is a list or a single image. */
+  /** The platform that it was selected for; undefined if it is a list or a single image. */
   readonly platform?: Platform;
+  /** The mirror that has resolved the tag, unless the registry has confirmed it. */
+  readonly mirror?: string;
 }
 
 export interface ResolveOptions extends ReadOptions {
@@ -24,8 +26,8 @@ export interface ResolveOptions extends ReadOptions {
 }
 
 /**
- * The manifest that a client picks: for a platform the image that containerd picks, as in `explain`, otherwise the list
- * itself. Only entries that containerd may pick are read.
+ * The manifest that a client selects: for a platform the image that containerd selects, as in `explain`, otherwise the list
+ * itself. Only entries that containerd may select are read.
  * @param platform - undefined for the list itself
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`
  */
@@ -36,7 +38,7 @@ export async function resolve(
 ): Promise<ResolvedManifest> {
   const found = await lookup(name, options);
   const { descriptor } = contentOf(found);
-  const facts = { from: found.from, reference: found.reference };
+  const facts = { from: found.from, reference: found.reference, ...mirrorIn(found) };
   if (platform === undefined) return { ...facts, descriptor };
   if (!isIndexType(descriptor.mediaType)) {
     if (options.isAssumed !== true) await warnOfOtherPlatform(found, platform, options);
@@ -51,8 +53,8 @@ export async function resolve(
   }
   const opens = (entry: Descriptor) => rankCandidates([{ place: '1', descriptor: entry }], platform, false).length > 0;
   const list = await readCandidates(found, { ...options, opens });
-  const { picked, why, reason } = selectAsContainerd(list, { platform });
-  if (picked !== undefined) return { ...facts, descriptor: picked.descriptor, platform };
+  const { selected, why, reason } = selectAsContainerd(list, { platform });
+  if (selected !== undefined) return { ...facts, descriptor: selected.descriptor, platform };
   const available = platformsOf(list);
   const because = why === 'none' ? '' : `: containerd ${reason}`;
   const names = new Set(available.map((candidate) => formatPlatform(candidate, { all: true })));

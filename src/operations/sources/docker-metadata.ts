@@ -1,4 +1,3 @@
-import { MlistError } from '../../errors/errors.ts';
 import { isAttestationEntry, platformOf, type Draft, type Entry } from '../../draft/draft.ts';
 import { changeEntry } from '../../draft/draft-edit.ts';
 import { matchesPlatform } from '../../draft/entry-selection.ts';
@@ -8,6 +7,7 @@ import { isJsonObject, type Json, type JsonObject } from '../../json/json.ts';
 import { readJson } from '../../json/parse.ts';
 import { parsePlatform, type Platform } from '../../oci/platform/platform.ts';
 import type { Reference } from '../../oci/reference.ts';
+import { unusableFile } from './parse-sources.ts';
 
 /** The members of docker/metadata-action's `json` output (DOCKER_METADATA_OUTPUT_JSON) that concern a list. */
 export interface DockerMetadata {
@@ -43,9 +43,9 @@ interface Level {
  */
 export function parseDockerMetadata(bytes: Uint8Array, name: string): DockerMetadata {
   const { value, problems } = readJson(bytes);
-  if (value === undefined || problems.length > 0) throw refused(name, problems[0]?.message ?? 'it is not JSON');
+  if (value === undefined || problems.length > 0) throw unusableFile(name, problems[0]?.message ?? 'it is not JSON');
   if (!isJsonObject(value) || !('tags' in value || 'annotations' in value || 'labels' in value)) {
-    throw refused(name, 'it has neither tags nor labels nor annotations');
+    throw unusableFile(name, 'it has neither tags nor labels nor annotations');
   }
   const given = stringsIn(value, 'annotations', name).map((text) => ({ text, ...parseAnnotation(text, name) }));
   const of = (type: string, isForAll: boolean) =>
@@ -76,7 +76,7 @@ function parseAnnotation(
   const [prefix = ''] = LEVELS.exec(text) ?? [];
   const rest = text.slice(prefix.length);
   const at = rest.indexOf('=');
-  if (at < 1) throw refused(name, `${JSON.stringify(text)} is not an annotation of the form [TYPE:]KEY=VALUE`);
+  if (at < 1) throw unusableFile(name, `${JSON.stringify(text)} is not an annotation of the form [TYPE:]KEY=VALUE`);
   const levels = prefix === '' ? [{ type: 'index' }] : prefix.slice(0, -1).split(',').map(parseLevel);
   return { levels, pair: [rest.slice(0, at), rest.slice(at + 1)] };
 }
@@ -90,14 +90,14 @@ function stringsIn(document: JsonObject, member: string, name: string): readonly
   const value: Json = document[member] ?? [];
   if (Array.isArray(value) && (value as readonly Json[]).every((one) => typeof one === 'string'))
     return value as readonly string[];
-  throw refused(name, `"${member}" is not an array of strings`);
+  throw unusableFile(name, `"${member}" is not an array of strings`);
 }
 
 function labelsIn(document: JsonObject, name: string): readonly (readonly [string, string])[] {
   const value: Json = document['labels'] ?? {};
   const pairs = isJsonObject(value) ? Object.entries(value) : undefined;
   if (pairs?.every((pair): pair is [string, string] => typeof pair[1] === 'string') === true) return pairs;
-  throw refused(name, '"labels" is not an object of strings');
+  throw unusableFile(name, '"labels" is not an object of strings');
 }
 
 /** Annotates the images of a draft, of one platform or all. Attestations are skipped. */
@@ -115,8 +115,4 @@ function annotated(entry: Entry, { platform, annotations }: EntryAnnotations): E
   const isMeant =
     !isAttestationEntry(entry) && (platform === undefined || matchesPlatform(platformOf(entry), platform));
   return isMeant ? changeEntry(entry, { annotations }) : entry;
-}
-
-function refused(name: string, reason: string): MlistError {
-  return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${name} cannot be used: ${reason}`, { path: name });
 }

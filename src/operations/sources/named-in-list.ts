@@ -21,9 +21,8 @@ export async function findInList(
   if (/^(?:sha256:)?[0-9a-f]{1,64}$/.test(manifest) || entriesNamed(draft, manifest).length > 0) return manifest;
   const location = parseLocation(manifest);
   if (location.kind !== 'registry' || location.reference.domain !== draft.list.domain) return manifest;
-  const content = await ignoreNotFound(
-    stores.registries.repository(location.reference).fetchManifest(nameIn(location), { signal }),
-  );
+  const store = await stores.source(location, { signal });
+  const content = await ignoreNotFound(store.fetchManifest(nameIn(location), { signal }));
   if (content === undefined) return manifest;
   const images = new Set<string>(draft.entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : [entry.digest])));
   const [only, ...more] = digestsOf(content, manifest).filter((digest) => images.has(digest));

@@ -43,7 +43,6 @@ function fromLines(text: string, { list, repository = list, parse }: SourceParsi
     .map((line) => (isDigestName(line) ? digestOnlyArgument(repository, line) : parse(line)));
 }
 
-/** An argument that is only a digest. */
 export function digestOnlyArgument(repository: Reference, digest: Digest): ManifestArgument {
   return {
     location: { kind: 'registry', reference: withDigest(repository, digest), explicit: true },
@@ -53,9 +52,9 @@ export function digestOnlyArgument(repository: Reference, digest: Digest): Manif
 
 function fromJson(bytes: Uint8Array, name: string, parsing: SourceParsing): readonly ManifestArgument[] {
   const { value, problems } = readJson(bytes);
-  if (value === undefined || problems.length > 0) throw refused(name, problems[0]?.message ?? 'it is not JSON');
+  if (value === undefined || problems.length > 0) throw unusableFile(name, problems[0]?.message ?? 'it is not JSON');
   const sources = sourcesIn(value, { ...parsing, name }, bytes);
-  if (sources.length === 0) throw refused(name, 'it contains no descriptor, index, build metadata or digest');
+  if (sources.length === 0) throw unusableFile(name, 'it contains no descriptor, index, build metadata or digest');
   return sources;
 }
 
@@ -124,7 +123,7 @@ function given(bytes: Uint8Array, { name, list, repository = list }: Reading): M
 function described(value: Json, { name, list, repository = list }: Reading): ManifestArgument {
   const [problem] = checkDescriptor(value);
   if (problem !== undefined)
-    throw refused(name, `it contains an invalid descriptor: ${problem.message} at ${problem.pointer}`);
+    throw unusableFile(name, `it contains an invalid descriptor: ${problem.message} at ${problem.pointer}`);
   const descriptor = value as unknown as Descriptor;
   return { ...digestOnlyArgument(repository, descriptor.digest), described: descriptor };
 }
@@ -142,7 +141,8 @@ function built(metadata: JsonObject, { name, list, repository = list }: Reading)
   const descriptor = metadata['containerimage.descriptor'];
   const digest = metadata['containerimage.digest'] ?? (isJsonObject(descriptor) ? descriptor['digest'] : undefined);
   const names = metadata['image.name'];
-  if (typeof digest !== 'string' || !isDigest(digest)) throw refused(name, '"containerimage.digest" is not a digest');
+  if (typeof digest !== 'string' || !isDigest(digest))
+    throw unusableFile(name, '"containerimage.digest" is not a digest');
   const pushed = (typeof names === 'string' ? names.split(',') : [])
     .map((one) => one.trim())
     .filter((one) => one !== '');
@@ -163,13 +163,13 @@ export function parseBuildMetadata(
   { list, repository }: Omit<SourceParsing, 'parse'>,
 ): readonly ManifestArgument[] {
   const { value, problems } = readJson(bytes);
-  if (problems.length > 0) throw refused(name, problems[0]?.message ?? 'it is not JSON');
+  if (problems.length > 0) throw unusableFile(name, problems[0]?.message ?? 'it is not JSON');
   const targets = isJsonObject(value) && !isBuilt(value) ? Object.values(value) : [value];
   const builds = targets.filter((target): target is JsonObject => isJsonObject(target) && isBuilt(target));
   if (builds.length > 0) return builds.map((target) => built(target, { name, list, repository }));
-  throw refused(name, 'it has no "containerimage.digest", so it is not the metadata of a build that was pushed');
+  throw unusableFile(name, 'it has no "containerimage.digest", so it is not the metadata of a build that was pushed');
 }
 
-function refused(name: string, reason: string): MlistError {
+export function unusableFile(name: string, reason: string): MlistError {
   return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${name} cannot be used: ${reason}`, { path: name });
 }

@@ -27,7 +27,6 @@ import type { MissingState } from '../../transfer/missing-content.ts';
 
 /** Reads the manifest of a MANIFEST argument: an image, or an index, whose entries are used. */
 
-/** One MANIFEST argument. */
 export interface ManifestArgument {
   readonly location: Location;
   /** The platform of `=PLATFORM`. It takes precedence over the image's config. */
@@ -46,7 +45,6 @@ export interface ManifestArgument {
   readonly isUnordered?: boolean | undefined;
 }
 
-/** An index from a file. */
 export interface GivenIndex {
   /** Name of the file, for messages. */
   readonly name: string;
@@ -136,12 +134,12 @@ function resolveImage(
 ): Resolved {
   const { source } = detected;
   const entry = withArgument(detected, argument);
-  const warnings = isWanted(entry, options)
+  const warnings = isRequested(entry, options)
     ? claimWarnings(formatLocation(source), platformOf(entry), detected.detected)
     : [];
   const events = [...tolerated, ...warnings];
   const facts = { source, events, platforms: imagePlatforms([entry]), ...givenPlatform(detected, argument) };
-  return isWanted(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], omitted: entry };
+  return isRequested(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], omitted: entry };
 }
 
 /** Reads the config of an image, unless its descriptor states the platform. */
@@ -191,23 +189,23 @@ async function resolveIndex(
   const entries = await allOrErrors(
     listed.map(async (descriptor) => {
       const entry = { ...placeOf(descriptor), ...entryMembers(descriptor) };
-      const mustBeThere = argument.given !== undefined && isWanted(entry, options);
-      return indexEntry(entry, { mustBeThere, missing }, store, options);
+      const isRequired = argument.given !== undefined && isRequested(entry, options);
+      return indexEntry(entry, { isRequired, missing }, store, options);
     }),
     signal,
   );
   // A missing image whose entry states no platform cannot be selected by platform.
   const isChosen = (entry: Entry) =>
-    isWanted(entry, options) &&
+    isRequested(entry, options) &&
     (platforms.length === 0 || platformOf(entry) !== undefined || !missing.has(entry.digest));
   const kept = keepImages(entries, isChosen);
-  const wanted = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
+  const selected = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
   const place = argument.given === undefined ? formatLocation(source) : store.location;
-  const { there, events } = await availableEntries(wanted, { source: place, store, entries, missing }, options);
-  const applied = applyToOnlyImage(there, argument);
+  const { available, events } = await availableEntries(selected, { source: place, store, entries, missing }, options);
+  const applied = applyToOnlyImage(available, argument);
   const usable = options.missing === 'skip' ? entries.filter(({ digest }) => !missing.has(digest)) : entries;
   const all = [...imagePlatforms(usable), ...imagePlatforms(applied)];
-  const image = there.find((entry) => !isAttestationEntry(entry));
+  const image = available.find((entry) => !isAttestationEntry(entry));
   const claims = await indexClaimWarnings(applied, store, signal);
   const reported = [
     ...toleranceWarnings(index.content, argument.given?.name ?? formatLocation(source)),
@@ -234,14 +232,14 @@ async function resolveGiven(
 }
 
 /** Whether an entry is for a requested platform. Entries without a platform and attestations always are. */
-function isWanted(entry: Entry, { platforms: wanted = [] }: ResolveOptions): boolean {
+function isRequested(entry: Entry, { platforms: requested = [] }: ResolveOptions): boolean {
   const platform = isAttestationEntry(entry) ? undefined : platformOf(entry);
-  return wanted.length === 0 || platform === undefined || wanted.some((one) => matchesPlatform(platform, one));
+  return requested.length === 0 || platform === undefined || requested.some((one) => matchesPlatform(platform, one));
 }
 
 interface EntryReading {
   /** Whether to check that the entry exists, since the index is from a file. */
-  readonly mustBeThere: boolean;
+  readonly isRequired: boolean;
   /** Missing entries are added to it. */
   readonly missing: Map<Digest, MissingState>;
 }
@@ -249,18 +247,18 @@ interface EntryReading {
 /** Completes an entry of an index from the image's config if the index states neither platform nor artifact type. */
 async function indexEntry(
   entry: Entry,
-  { mustBeThere, missing }: EntryReading,
+  { isRequired, missing }: EntryReading,
   store: ReadStore,
   options: ResolveOptions,
 ): Promise<Entry> {
   const isImage = isManifestType(entry.mediaType);
   const isStated = entry.detected !== undefined || entry.artifactType !== undefined || isAttestationEntry(entry);
   const isSilent = isImage && !isStated;
-  if (!isSilent && !(mustBeThere && (isImage || isIndexType(entry.mediaType)))) return entry;
+  if (!isSilent && !(isRequired && (isImage || isIndexType(entry.mediaType)))) return entry;
   const { signal } = options;
   try {
     const fetch = () => store.fetchManifest(entry.digest, { expected: entry, signal });
-    const content = mustBeThere ? await waitForSource(fetch, options) : await fetch();
+    const content = isRequired ? await waitForSource(fetch, options) : await fetch();
     await options.stores.cache.put(content.bytes);
     return isSilent ? await imageEntry(entry, content, store, options) : entry;
   } catch (thrown) {

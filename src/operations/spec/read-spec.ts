@@ -10,7 +10,6 @@ import type { SpecDocument } from './spec.ts';
 import { fromManifestTool, isManifestToolSpec, pointerInTool, type Quirk } from './manifest-tool-spec.ts';
 import { parseSpec, type SpecParsing } from './parse-spec.ts';
 
-/** Specs in a file, or on stdin. */
 export interface SpecFile {
   /** The path, or `stdin`. */
   readonly name: string;

@@ -46,7 +46,6 @@ export interface PlatformSpec {
   readonly variant?: string | null;
 }
 
-/** A parsed spec. */
 export interface ListSpec {
   readonly list: Reference;
   /** Canonical reference. */

@@ -9,10 +9,13 @@ export interface RegistryTagOptions {
 }
 
 /** The tags of a repository in the registry's order. Pages are fetched while the caller iterates. */
-export function listTags({ domain, path }: Reference, { stores, signal }: RegistryTagOptions): AsyncIterable<string> {
+export async function* listTags(
+  { domain, path }: Reference,
+  { stores, signal }: RegistryTagOptions,
+): AsyncGenerator<string> {
   const reference = { domain, path };
   stores.registries.expect([{ reference, push: false }]);
-  return stores.registries.repository(reference).tags({ signal });
+  yield* (await stores.registries.source(reference)).tags({ signal });
 }
 
 export interface Deleted {

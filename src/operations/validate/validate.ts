@@ -23,7 +23,6 @@ export interface Validated {
   readonly checked?: Depth;
 }
 
-/** Options for documents in files. */
 export interface FileOptions {
   readonly rules: ValidateOptions;
   /** Also check all content below the document. Default: only the document. */

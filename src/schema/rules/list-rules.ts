@@ -48,12 +48,12 @@ export function checkList(list: Index, options: RuleOptions = {}): readonly Prob
 }
 
 function take<T>(items: Iterable<T>, limit: number): readonly T[] {
-  const taken: T[] = [];
+  const first: T[] = [];
   for (const item of items) {
-    if (taken.length >= limit) break;
-    taken.push(item);
+    if (first.length >= limit) break;
+    first.push(item);
   }
-  return taken;
+  return first;
 }
 
 function* empty({ manifests }: Index): Iterable<Problem> {

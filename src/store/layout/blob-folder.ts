@@ -49,7 +49,6 @@ export class BlobFolder {
     return openFiles.run(() => readWhole(blob, () => this.stream(blob, signal)));
   }
 
-  /** Streams and verifies a blob. */
   async *stream({ digest, size }: BlobIdentity, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     const actual = await this.size(checkVerifiable(digest));
     if (actual !== undefined && actual !== size) {

@@ -201,7 +201,6 @@ function isCorrect({ descriptor, isRoot }: Claim, stored: Descriptor | undefined
   return descriptor.size === stored?.size && familyOf(descriptor.mediaType) === familyOf(stored.mediaType);
 }
 
-/** The digests of the entries that were removed. */
 function removedDigests(before: Entries, after: Entries): readonly Digest[] {
   const remaining = new Set(after);
   return [...new Set(before.filter((entry) => !remaining.has(entry)).map(({ descriptor }) => descriptor.digest))];

@@ -94,11 +94,11 @@ export function withCorrectedDescriptors(
 
 /** The media types of these digests in index.json: of the minimal entry, else of the first entry. */
 export function mediaTypesIn(entries: Entries, digests: Iterable<Digest>): ReadonlyMap<Digest, string> {
-  const wanted = new Set(digests);
+  const requested = new Set(digests);
   const types = new Map<Digest, string>();
   for (const entry of entries) {
     const { digest, mediaType } = entry.descriptor;
-    if (wanted.has(digest) && (!types.has(digest) || isMinimal(entry))) types.set(digest, mediaType);
+    if (requested.has(digest) && (!types.has(digest) || isMinimal(entry))) types.set(digest, mediaType);
   }
   return types;
 }

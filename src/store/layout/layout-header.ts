@@ -11,7 +11,6 @@ export const HEADER_FILE = 'oci-layout';
 const VERSION = '1.0.0';
 const MAX_BYTES = 64 * 1024;
 
-/** A file to read. */
 export interface NamedFile {
   readonly path: string;
   /** Name of the file in errors. */

@@ -70,17 +70,17 @@ export class ManifestGraph {
     digests: Iterable<Digest>,
     { removed, accepts = isManifestClaim }: FindClaimsOptions = {},
   ): Promise<Map<Digest, Claim>> {
-    const wanted = new Set(digests);
+    const remaining = new Set(digests);
     const claims = new Map<Digest, Claim>();
-    if (wanted.size === 0) return claims;
+    if (remaining.size === 0) return claims;
     const visit = (descriptor: Descriptor, isRoot: boolean): boolean => {
       const { digest } = descriptor;
-      if (!wanted.has(digest)) return false;
+      if (!remaining.has(digest)) return false;
       const claim = { descriptor: minimalDescriptor(descriptor), isRoot };
       const isAccepted = accepts(claim);
       if (isAccepted || !claims.has(digest)) claims.set(digest, claim);
-      if (isAccepted) wanted.delete(digest);
-      return wanted.size === 0;
+      if (isAccepted) remaining.delete(digest);
+      return remaining.size === 0;
     };
     await this.#walk(roots, visit, removed);
     return claims;
@@ -91,7 +91,6 @@ export class ManifestGraph {
     return familyOf(mediaType) === 'index' ? ((await this.facts(digest))?.manifests ?? []) : [];
   }
 
-  /** The subject of a manifest. */
   async subject({ mediaType, digest }: Descriptor): Promise<Descriptor | undefined> {
     return familyOf(mediaType) === 'other' ? undefined : (await this.facts(digest))?.subject;
   }

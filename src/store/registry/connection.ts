@@ -1,12 +1,12 @@
 import type { Limiter } from '../../async/limiter.ts';
 import type { PendingSteps } from '../../async/pending.ts';
-import type { MlistError } from '../../errors/errors.ts';
+import { withHint, type MlistError } from '../../errors/errors.ts';
 import type { SecretRedactor } from '../../errors/redact.ts';
 import type { Authorization, Authorizer } from './auth/auth.ts';
 import type { Scope } from './auth/scope.ts';
 import type { OpenUploads } from './blobs/open-uploads.ts';
-import { sameOrigin } from './http/address.ts';
-import type { Endpoint } from './http/endpoint.ts';
+import { apiUrl, sameOrigin } from './http/address.ts';
+import type { Address, Endpoint } from './http/endpoint.ts';
 import type { HttpClient } from './http/http-client.ts';
 import { followRedirects, type LocatedResponse } from './http/redirect.ts';
 import { drain, readBody, type HttpResponse } from './http/response.ts';
@@ -45,6 +45,12 @@ export interface ConnectionParts {
   readonly secrets: SecretRedactor;
   readonly steps: PendingSteps;
   readonly uploads: OpenUploads;
+  /** Headers for requests to the registry's own origin. Secret. Default: none. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Whether another host serves the same content, so that nothing is retried until this one has answered. Default false. */
+  readonly isMirror?: boolean | undefined;
+  /** Checks whether requests that need these scopes are allowed, before they are sent. Default: all are. */
+  readonly checkAllowed?: ((scopes: readonly Scope[]) => Promise<void>) | undefined;
 }
 
 /** A repository, and the connection to its registry. */
@@ -60,6 +66,9 @@ const MAX_LOGINS = 4;
 const MAX_OVERLAPS = 3;
 const MAX_ERROR_BODY = 64 * 1024;
 
+const NOT_TRUSTED =
+  'No credentials were sent, since the connection is not verified. Trust its certificate authority with --ca-file, or use --insecure or --plain-http.';
+
 interface Received extends LocatedResponse {
   /** The login that the request was sent with. */
   readonly sent: Authorization;
@@ -68,9 +77,16 @@ interface Received extends LocatedResponse {
 /** Sends requests to one registry: with a login, redirects, retries and limits. Its errors name the step and the reference. */
 export class Connection {
   readonly #parts: ConnectionParts;
+  #hasAnswered = false;
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
+  }
+
+  /** How often a failed request is sent again. */
+  get retries(): number {
+    const { isMirror = false, client } = this.#parts;
+    return isMirror && !this.#hasAnswered ? 0 : client.retries;
   }
 
   /** The address of the registry's API. */
@@ -154,11 +170,13 @@ export class Connection {
     const isRepeatable = request.repeatable ?? (request.method !== 'POST' && request.method !== 'PATCH');
     const acceptAgain = [...request.accept, ...(request.acceptAgain ?? [])];
     let accept = request.accept;
+    await this.#parts.checkAllowed?.(request.scopes);
     for (let attempt = 1, overlaps = 0; ; attempt += 1) {
-      const isLast = attempt - overlaps > (request.retries ?? client.retries);
+      const isLast = attempt - overlaps > (request.retries ?? this.retries);
       try {
         const { received, write } = await this.#attempt(request, streams);
         const { status, headers } = received.response;
+        if (status < 500) this.#hasAnswered = true;
         const retryAfterMs = parseRetryAfter(headers['retry-after'], Date.now());
         const isTooLong = exceedsMaxWait({ status, retryAfterMs });
         if (accept.includes(status) && !isTooLong) return await take(received);
@@ -199,7 +217,8 @@ export class Connection {
       isWrite: ['POST', 'PUT', 'PATCH'].includes(request.method),
       hasCondition: isConditional(request),
     };
-    return responseFailure(request.step, failed, this.#parts.secrets);
+    const failure = responseFailure(request.step, failed, this.#parts.secrets);
+    return status === 401 && !this.#parts.endpoint.isTrusted ? withHint(failure, NOT_TRUSTED) : failure;
   }
 
   /** Sends a request. The write of a manifest waits for the write gate. */
@@ -222,13 +241,14 @@ export class Connection {
     let before: Authorization | undefined;
     for (let logins = 0; ; logins += 1) {
       const sent = await authorizer.authorize(scopes);
-      const { base, ...located } = await this.#sendAndRedirect(request, sent, streams);
+      const { address, ...located } = await this.#sendAndRedirect(request, sent, streams);
+      const { base } = address;
       const { status, headers } = located.response;
       const isRefused = status === 401 || status === 403;
       if (!isRefused) authorizer.accepted(sent);
       if (!isRefused || !sameOrigin(located.url, base) || logins >= MAX_LOGINS) return { ...located, sent };
       const challenge =
-        headers['www-authenticate'] ?? (status === 401 ? await this.#challenge(base, request) : undefined);
+        headers['www-authenticate'] ?? (status === 401 ? await this.#challenge(address, request) : undefined);
       const isRepeated = await authorizer.refused({ status, challenge, sent, scopes, before, base });
       if (!isRepeated) return { ...located, sent };
       located.response.discard();
@@ -237,9 +257,15 @@ export class Connection {
   }
 
   /** Some registries send a challenge for `/v2/` only (distribution-spec v1.1.1 "Determining Support"). */
-  async #challenge(base: URL, { signal }: RegistryRequest): Promise<string | undefined> {
+  async #challenge(address: Address, { signal }: RegistryRequest): Promise<string | undefined> {
     if (this.#parts.authorizer.hasLearned) return undefined;
-    const response = await this.#parts.client.send({ method: 'GET', url: new URL('/v2/', base), headers: {}, signal });
+    const response = await this.#parts.client.send({
+      method: 'GET',
+      url: apiUrl('/v2/', address.base),
+      headers: this.#ownHeaders(address),
+      isUnverified: address.isUnverified,
+      signal,
+    });
     response.discard();
     return response.headers['www-authenticate'];
   }
@@ -252,30 +278,49 @@ export class Connection {
     request: RegistryRequest,
     sent: Authorization,
     streams: boolean,
-  ): Promise<LocatedResponse & { readonly base: URL }> {
-    const { base, response } = await this.#parts.endpoint.tryAddresses((address) =>
-      this.#send(request, urlOf(request, address), sent, address, streams),
+  ): Promise<LocatedResponse & { readonly address: Address }> {
+    const { response, ...address } = await this.#parts.endpoint.tryAddresses((tried) =>
+      this.#send(request, urlOf(request, tried.base), sent, tried, streams),
     );
-    const send = (url: URL, isOwn: boolean) => this.#send(request, url, isOwn ? sent : {}, base, streams);
+    const { base } = address;
+    const send = (url: URL, isOwn: boolean) => this.#send(request, url, isOwn ? sent : {}, address, streams);
     const first = { url: urlOf(request, base), response };
-    return { base, ...(await followRedirects(first, { method: request.method, base, send })) };
+    return { address, ...(await followRedirects(first, { method: request.method, base, send })) };
   }
 
-  #send(request: RegistryRequest, url: URL, sent: Authorization, base: URL, streams: boolean): Promise<HttpResponse> {
-    const login = sent.header !== undefined && sameOrigin(url, base) ? { authorization: sent.header } : {};
+  #send(
+    request: RegistryRequest,
+    url: URL,
+    sent: Authorization,
+    address: Address,
+    streams: boolean,
+  ): Promise<HttpResponse> {
+    const isOwn = sameOrigin(url, address.base);
+    const login = sent.header !== undefined && isOwn ? { authorization: sent.header } : {};
     const { method, body, isUpload = false, extraTimeoutMs, opensUpload, signal } = request;
     return this.#parts.client.send({
       method,
       url,
-      headers: { ...request.headers, ...login },
+      headers: { ...(isOwn ? this.#ownHeaders(address) : {}), ...request.headers, ...login },
       body: typeof body === 'function' ? body() : body,
       streamsResponse: streams || isUpload,
       extraTimeoutMs,
       opensUpload,
+      isUnverified: isOwn && address.isUnverified,
       signal,
     });
   }
+
+  /** The configured headers. Those that authenticate are credentials, which only a trusted address receives. */
+  #ownHeaders({ isTrusted }: Address): Readonly<Record<string, string>> {
+    const { headers = {} } = this.#parts;
+    if (isTrusted) return headers;
+    return Object.fromEntries(Object.entries(headers).filter(([name]) => !authenticating.test(name)));
+  }
 }
+
+/** Names of headers that may authenticate, such as `Authorization` and `Private-Token`. */
+const authenticating = /auth|cookie|token|key|secret|passw|credential|session|signature/i;
 
 /** Calls `release` when a body has been read or discarded. */
 async function* releasing(body: AsyncIterable<Uint8Array>, release: () => void): AsyncGenerator<Uint8Array> {

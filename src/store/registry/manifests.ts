@@ -187,7 +187,7 @@ export class Manifests {
     for (let attempt = 1; ; attempt += 1) {
       const isRetried = this.#existing.has(name) && attempt <= REREADS;
       try {
-        const retries = this.#existing.has(name) ? Math.max(REREADS, this.#parts.connection.client.retries) : undefined;
+        const retries = this.#existing.has(name) ? Math.max(REREADS, this.#parts.connection.retries) : undefined;
         const response = await this.#read(method, name, { ...options, retries });
         if (response.status === 200) this.#existing.add(name);
         return response;

@@ -1,6 +1,7 @@
 import type { CredentialsSource } from './credentials/credentials.ts';
 import type { RateLimit } from './http/rate-limit.ts';
 import type { ReportPending } from '../../async/pending.ts';
+import type { RegistryConfiguration } from './mirrors/registry-configuration.ts';
 
 /** Options for requests to registries. */
 export interface RegistryOptions {
@@ -22,11 +23,17 @@ export interface RegistryOptions {
   readonly authHosts?: readonly AuthHost[] | undefined;
   /** The source of credentials. Default: all requests are anonymous. */
   readonly credentials?: CredentialsSource | undefined;
+  /** Mirrors for what is only read, and blocked registries. Default: none. */
+  readonly mirrors?: RegistryConfiguration | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Reports that a file is being read, since it may be a pipe. Default: not reported. */
   readonly waiting?: ReportPending | undefined;
   /** Receives warnings, such as those that a registry sends. Each text is reported once. */
   readonly onWarning?: ((message: string) => void) | undefined;
+  /** Receives notes about mirrors that are not used. Each text is reported once. */
+  readonly onNote?: ((message: string) => void) | undefined;
+  /** Receives tags that a mirror has resolved, and the registry has not confirmed. */
+  readonly onMirror?: ((event: MirrorEvent) => void) | undefined;
   /** Receives every request, for `--debug`. The events contain no secrets. */
   readonly onRequest?: ((event: RequestEvent) => void) | undefined;
 }
@@ -35,6 +42,14 @@ export interface RegistryOptions {
 export interface AuthHost {
   readonly registry: string;
   readonly host: string;
+}
+
+/** Content that comes from a mirror without being verified by its digest: a tag, or a list of tags or referrers. */
+export interface MirrorEvent {
+  /** The reference, as the registry is named in it. */
+  readonly reference: string;
+  /** The host of the mirror. */
+  readonly mirror: string;
 }
 
 /** One HTTP request and its result. */
@@ -50,6 +65,11 @@ export interface RequestEvent {
   readonly note?: string | undefined;
   /** The rate limit that the registry reports, if any. */
   readonly rateLimit?: RateLimit | undefined;
+  /** The rule of a configuration file that chose the host, such as `/etc/docker/daemon.json, registry-mirrors`. */
+  readonly chosenBy?: string | undefined;
 }
 
 export const defaults = { concurrency: 32, retries: 4, timeoutMs: 30_000 } as const;
+
+/** Milliseconds to wait for a connection to a mirror, and for the registry to confirm what a mirror has. */
+export const MIRROR_LIMIT_MS = 3_000;

@@ -56,7 +56,7 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
 
   /** How often a failed request is sent again. */
   get retries(): number {
-    return this.#parts.connection.client.retries;
+    return this.#parts.connection.retries;
   }
 
   async resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
@@ -137,12 +137,17 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
     return this.#blobs.read(descriptor, options);
   }
 
+  /** The bytes of a blob from `start` on. The caller verifies the whole blob. */
+  readUnverified(descriptor: Descriptor, start: number, options: ContentOptions = {}): AsyncIterable<Uint8Array> {
+    return this.#blobs.readUnverified(descriptor, start, options);
+  }
+
   putBlob(descriptor: Descriptor, open: () => AsyncIterable<Uint8Array>, options: ContentOptions = {}): Promise<void> {
     return this.#blobs.put(descriptor, open, options);
   }
 
   canMountFrom(source: ContentReader): boolean {
-    return source instanceof Repository && source.domain === this.domain;
+    return originOf(source)?.domain === this.domain;
   }
 
   mountBlob(
@@ -151,9 +156,16 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
     open: () => AsyncIterable<Uint8Array>,
     options: ContentOptions = {},
   ): Promise<'mounted' | 'uploaded'> {
-    if (!(from instanceof Repository)) return this.putBlob(descriptor, open, options).then(() => 'uploaded');
-    return this.#blobs.mount(descriptor, from.path, open, options);
+    const origin = originOf(from);
+    if (origin === undefined) return this.putBlob(descriptor, open, options).then(() => 'uploaded');
+    return this.#blobs.mount(descriptor, origin.path, open, options);
   }
+}
+
+/** The repository of a registry that a store reads, also if it reads from mirrors; undefined for other stores. */
+function originOf(store: ContentReader & { readonly origin?: unknown }): Repository | undefined {
+  if (store instanceof Repository) return store;
+  return store.origin instanceof Repository ? store.origin : undefined;
 }
 
 /** Statuses with which registries refuse a type of manifest. */

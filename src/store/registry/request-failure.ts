@@ -14,7 +14,6 @@ import type { SecretRedactor } from '../../errors/redact.ts';
 export interface FailedResponse {
   readonly status: number;
   readonly body: Uint8Array;
-  /** The host of the registry. */
   readonly host: string;
   /** The address that sent the response. It differs from the registry after a redirect. */
   readonly location: URL;

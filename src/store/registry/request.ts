@@ -1,5 +1,6 @@
 import type { Step } from '../../async/pending.ts';
 import type { Scope } from './auth/scope.ts';
+import { apiUrl } from './http/address.ts';
 import type { DocumentRequest } from './http/document-request.ts';
 import type { HttpResponse } from './http/response.ts';
 
@@ -60,5 +61,5 @@ export function isConditional({ headers = {} }: RegistryRequest): boolean {
 }
 
 export function urlOf({ target }: RegistryRequest, base: URL): URL {
-  return typeof target === 'string' ? new URL(target, base) : target;
+  return typeof target === 'string' ? apiUrl(target, base) : target;
 }

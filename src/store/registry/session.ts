@@ -1,6 +1,6 @@
 import { Limiter } from '../../async/limiter.ts';
 import { getOrCreate } from '../../async/single-flight.ts';
-import { repositoryName, type Reference } from '../../oci/reference.ts';
+import { formatReference, repositoryName, type Reference } from '../../oci/reference.ts';
 import { MlistError } from '../../errors/errors.ts';
 import { Authorizer } from './auth/auth.ts';
 import { SentBlobs } from './blobs/mount.ts';
@@ -9,16 +9,23 @@ import type { Credentials, CredentialsSource } from './credentials/credentials.t
 import { Endpoint } from './http/endpoint.ts';
 import { ConnectionPool } from './http/connection-pool.ts';
 import { tokenSender } from './auth/token-request.ts';
-import { defaults, type RegistryOptions } from './registry-options.ts';
+import { defaults, MIRROR_LIMIT_MS, type RegistryOptions } from './registry-options.ts';
+import type { ConfiguredEndpoint } from './mirrors/mirror-endpoint.ts';
+import { MirrorHealth } from './mirrors/mirror-health.ts';
+import { MirroredSources, type SourceRepository } from './mirrors/mirrored-sources.ts';
 import { CANCEL_MS } from './blobs/upload.ts';
 import { PendingSteps } from '../../async/pending.ts';
 import { OpenUploads } from './blobs/open-uploads.ts';
 import { apiHost } from './http/address.ts';
 import { Repository } from './repository.ts';
-import { pullFrom, pushTo } from './auth/scope.ts';
+import { pullFrom, pushTo, type Scope } from './auth/scope.ts';
 import { SecretRedactor } from '../../errors/redact.ts';
 import { ABORT_DELAY_MS, HttpClient } from './http/http-client.ts';
 import { WriteGate } from './write-gate.ts';
+import type { HostCertificates } from './http/certificates.ts';
+import type { TrustOptions } from './http/tls.ts';
+import type { ReadingOptions } from './mirrors/configuration-files.ts';
+import type { RegistryConfiguration } from './mirrors/registry-configuration.ts';
 
 export interface SessionOptions extends RegistryOptions {
   /** The `User-Agent` header. */
@@ -46,6 +53,11 @@ export class RegistrySession {
   readonly #repositories = new Map<string, Repository>();
   readonly #secrets = new SecretRedactor();
   readonly #pool: ConnectionPool;
+  /** By certificates: the pools of mirrors, and of hosts with certificates of their own. */
+  readonly #otherPools = new Map<HostCertificates | undefined, ConnectionPool>();
+  readonly #sources: MirroredSources | undefined;
+  /** Names of the repositories that the command writes to. */
+  readonly #written = new Set<string>();
   readonly #warned = new Set<string>();
   readonly #steps = new PendingSteps();
   readonly #uploads = new OpenUploads();
@@ -56,27 +68,26 @@ export class RegistrySession {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#signal = AbortSignal.any([this.#closed.signal, ...(options.signal === undefined ? [] : [options.signal])]);
-    this.#pool = new ConnectionPool({
-      insecure: options.insecure ?? false,
-      caFile: options.caFile,
-      certificateFolders: options.certificateFolders ?? [],
-      env: options.env,
-      signal: this.#signal,
-      secrets: this.#secrets,
-      timeoutMs: options.timeoutMs ?? defaults.timeoutMs,
-      waiting: options.waiting,
-      onWarning: (message) => this.#warn(message),
-    });
+    this.#pool = this.#createPool(options.timeoutMs ?? defaults.timeoutMs, undefined);
+    const { mirrors } = options;
+    if (mirrors !== undefined) this.#sources = this.#createSources(mirrors);
   }
 
   /** Announces the repositories that the command will use, so that one token covers them. */
   expect(accesses: readonly Access[]): void {
     for (const { reference, push } of accesses) {
       const scope = push ? pushTo(reference.path) : pullFrom(reference.path);
+      if (push) this.bypassMirrors(reference);
       this.#registry(reference.domain).connection.expect([scope]);
     }
   }
 
+  /** Announces a repository that this or a later command writes to: it is read from the registry itself. */
+  bypassMirrors(reference: Reference): void {
+    this.#written.add(repositoryName(reference));
+  }
+
+  /** The repository at the registry itself, for everything that is written, and for reads that a write depends on. */
   repository(reference: Reference): Repository {
     const { domain, path, digest, tag } = reference;
     const create = () => new Repository({ ...this.#registry(domain), domain, path });
@@ -85,9 +96,25 @@ export class RegistrySession {
     return repository;
   }
 
+  /**
+   * The repository for reading, from its mirrors if it has any.
+   * @throws MlistError `ERR_MLIST_CONFIGURATION` if a configuration file is invalid; `ERR_MLIST_BLOCKED`
+   */
+  async source(reference: Reference): Promise<SourceRepository> {
+    const registry = this.repository(reference);
+    if (this.#sources === undefined || this.#written.has(repositoryName(reference))) return registry;
+    return this.#sources.open(registry, reference);
+  }
+
+  /** The mirror that has resolved the tag of a reference; undefined if the registry has. */
+  mirrorOf(reference: Reference): string | undefined {
+    return this.#sources?.mirrorOf(formatReference(reference));
+  }
+
   /** Frees the memory of a repository that is not used any more. */
   forget(reference: Reference): void {
     this.#repositories.delete(repositoryName(reference));
+    this.#sources?.forget(repositoryName(reference));
   }
 
   /**
@@ -96,7 +123,7 @@ export class RegistrySession {
    * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if it refuses them, `ERR_MLIST_NOT_FOUND` if it is not a registry
    */
   async tryLogin(domain: string, credentials: Credentials, signal?: AbortSignal): Promise<'accepted' | 'unasked'> {
-    const { authorizer, connection } = this.#connect(domain, () => Promise.resolve(credentials));
+    const { authorizer, connection } = this.#connect({ domain, credentials: () => Promise.resolve(credentials) });
     const step = { what: 'log in to', reference: domain };
     const { status } = await connection.request(
       { step, method: 'GET', target: '/v2/', scopes: [], accept: [200, 404], signal },
@@ -128,21 +155,38 @@ export class RegistrySession {
     this.#registries.clear();
     this.#repositories.clear();
     await this.#uploads.ended(ABORT_DELAY_MS + CANCEL_MS);
-    this.#pool.close();
+    for (const pool of [this.#pool, ...this.#otherPools.values()]) pool.close();
   }
 
   #registry(domain: string): Registry {
-    const credentials: CredentialsSource = this.#options.credentials ?? (() => Promise.resolve(undefined));
     return getOrCreate(this.#registries, domain, () => ({
-      connection: this.#connect(domain, credentials).connection,
+      connection: this.#connect({ domain }).connection,
       sentBlobs: new SentBlobs(),
     }));
   }
 
-  #connect(domain: string, credentials: CredentialsSource) {
-    const { concurrency = defaults.concurrency, retries = defaults.retries, ...options } = this.#options;
+  #createSources(configuration: RegistryConfiguration): MirroredSources {
+    const { timeoutMs = defaults.timeoutMs, onNote, onMirror } = this.#options;
+    const note = (message: string) => this.#reportOnce(message, onNote);
+    return new MirroredSources({
+      configuration,
+      connect: (endpoint, isMirror) =>
+        this.#connect({ domain: endpoint.host, configured: endpoint, isMirror }).connection,
+      isWritten: (repository) => this.#written.has(repository),
+      health: new MirrorHealth({ onNote: note }),
+      limitMs: Math.min(timeoutMs, MIRROR_LIMIT_MS),
+      onMirror: (event) => onMirror?.(event),
+      onNote: note,
+      reading: this.#reading,
+      throwIfAborted: (signal) => [signal, this.#signal].forEach((one) => one?.throwIfAborted()),
+    });
+  }
+
+  #connect({ domain, credentials = this.#options.credentials, configured, isMirror = false }: ConnectTarget) {
+    const { concurrency = defaults.concurrency, retries = defaults.retries, mirrors, ...options } = this.#options;
+    const pool = configured === undefined ? this.#pool : this.#poolFor(configured, isMirror);
     const client = new HttpClient({
-      pool: this.#pool,
+      pool,
       retries,
       timeoutMs: options.timeoutMs ?? defaults.timeoutMs,
       userAgent: options.userAgent,
@@ -150,16 +194,19 @@ export class RegistrySession {
       signal: this.#signal,
       onRequest: options.onRequest,
       onWarning: (message) => this.#warn(message),
+      chosenBy: configured?.origin,
     });
+    const endpoint = this.#endpoint(domain, pool, configured);
     const authorizer = new Authorizer({
       registry: domain,
-      credentials: (repository) => credentials(domain, repository),
+      credentials: async (repository) => (endpoint.isTrusted ? credentials?.(domain, repository) : undefined),
       authHosts: options.authHosts ?? [],
       secrets: this.#secrets,
       tokens: tokenSender(client, this.#steps),
     });
+    this.#secrets.add(...Object.values(configured?.headers ?? {}));
     const connection = new Connection({
-      endpoint: this.#endpoint(domain),
+      endpoint,
       authorizer,
       client,
       requests: new Limiter(concurrency),
@@ -168,23 +215,95 @@ export class RegistrySession {
       secrets: this.#secrets,
       steps: this.#steps,
       uploads: this.#uploads,
+      headers: configured?.headers,
+      isMirror,
+      ...(configured === undefined && mirrors !== undefined
+        ? { checkAllowed: (scopes: readonly Scope[]) => this.#checkAllowed(mirrors, domain, scopes) }
+        : {}),
     });
     return { connection, authorizer };
   }
 
-  #endpoint(domain: string): Endpoint {
-    const { plainHttp = [], insecure = false } = this.#options;
-    const isPlain = plainHttp.includes(domain);
-    const hasCertificates = () => this.#pool.trust.hasCertificates(new URL(`https://${apiHost(domain)}`));
-    return new Endpoint({ domain, plainHttp: isPlain, insecure, hasCertificates });
+  async #checkAllowed(mirrors: RegistryConfiguration, domain: string, scopes: readonly Scope[]): Promise<void> {
+    for (const { type, name } of scopes)
+      if (type === 'repository') await mirrors.checkAllowed({ domain, path: name }, this.#reading);
   }
 
-  /** Reports each warning once. */
+  #endpoint(domain: string, pool: ConnectionPool, configured: ConfiguredEndpoint | undefined): Endpoint {
+    const { plainHttp = [], insecure = false, mirrors } = this.#options;
+    const common = {
+      domain,
+      plainHttp: plainHttp.includes(domain),
+      insecure,
+      hasCertificates: () => pool.trust.hasCertificates(new URL(`https://${apiHost(domain)}`)),
+    };
+    if (configured === undefined)
+      return new Endpoint({
+        ...common,
+        permitsInsecure: async () => mirrors?.permitsInsecure(domain, this.#reading) ?? false,
+      });
+    const { scheme, apiPath, namespace, trustsHttp, permitsInsecure } = configured;
+    return new Endpoint({
+      ...common,
+      scheme,
+      trustsHttp,
+      api: `${apiPath}${namespace === undefined ? '' : `?${new URLSearchParams({ ns: namespace }).toString()}`}`,
+      permitsInsecure: async () =>
+        permitsInsecure || ((await mirrors?.permitsInsecure(domain, this.#reading)) ?? false),
+    });
+  }
+
+  /** Mirrors have less time to connect, and hosts with certificates of their own need a separate pool. */
+  #poolFor({ host, certificates }: ConfiguredEndpoint, isMirror: boolean): ConnectionPool {
+    const { timeoutMs = defaults.timeoutMs } = this.#options;
+    if (!isMirror && certificates === undefined) return this.#pool;
+    const limitMs = isMirror ? Math.min(timeoutMs, MIRROR_LIMIT_MS) : timeoutMs;
+    const own = certificates && { host, certificates };
+    return getOrCreate(this.#otherPools, certificates, () => this.#createPool(limitMs, own));
+  }
+
+  #createPool(timeoutMs: number, hostCertificates: TrustOptions['hostCertificates']): ConnectionPool {
+    const { insecure = false, caFile, certificateFolders = [], env, waiting } = this.#options;
+    return new ConnectionPool({
+      insecure,
+      caFile,
+      certificateFolders,
+      hostCertificates,
+      env,
+      signal: this.#signal,
+      secrets: this.#secrets,
+      timeoutMs,
+      waiting,
+      onWarning: (message) => this.#warn(message),
+    });
+  }
+
+  get #reading(): ReadingOptions {
+    return { signal: this.#signal, onWarning: (message) => this.#warn(message) };
+  }
+
   #warn(message: string): void {
+    this.#reportOnce(message, this.#options.onWarning);
+  }
+
+  /** Reports each warning and each note once. */
+  #reportOnce(message: string, report: ((message: string) => void) | undefined): void {
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
-    this.#options.onWarning?.(message);
+    report?.(message);
   }
+}
+
+/** What a connection is opened to. */
+interface ConnectTarget {
+  /** As named in references, or the host of a mirror. */
+  readonly domain: string;
+  /** Default: those of the session. */
+  readonly credentials?: CredentialsSource | undefined;
+  /** The configuration that names the host; undefined for a registry that a reference names. */
+  readonly configured?: ConfiguredEndpoint | undefined;
+  /** Whether another host serves the same content. Default false. */
+  readonly isMirror?: boolean | undefined;
 }
 
 /** Some registries answer with an HTML page. */

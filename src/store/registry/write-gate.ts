@@ -7,7 +7,6 @@ const WRITES_TO_RECOVER = 16;
 /** The limit is removed when it would reach the default number of concurrent requests. */
 const MAX_LIMIT = 32;
 
-/** A write in progress. */
 export interface Write {
   /** The largest number of writes in progress at once during this one, including it. */
   peak: number;

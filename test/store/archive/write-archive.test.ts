@@ -261,7 +261,7 @@ describe('an existing archive', () => {
     }),
   );
 
-  links('behind a link that leads to nothing yet is made where it leads', () =>
+  links('behind a link that leads to a missing file is created at its target', () =>
     withFolder(async (folder) => {
       const [real, link] = [join(folder, 'real.tar'), join(folder, 'link.tar')];
       await symlink('real.tar', link);

@@ -171,8 +171,8 @@ describe.each(Object.keys(logins) as Login[])('an error of a request with %s', (
     'shows no credentials: the redirect leads to a certificate that is not trusted',
     () =>
       withFolder(async (folder) => {
-        const stranger = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('stranger') }));
-        const proxy = await registryWith(login, answer(307, { location: `${stranger.url}/?sig=${signature}` }));
+        const otherServer = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('stranger') }));
+        const proxy = await registryWith(login, answer(307, { location: `${otherServer.url}/?sig=${signature}` }));
         const caFile = new Authority(folder, 'other').certificate.certFile;
         for (const request of Object.values(requests)) {
           const error = await failureOf(request(client(proxy, { caFile, plainHttp: [proxy.host] })));
@@ -287,6 +287,7 @@ describe('an error from elsewhere', () => {
     const credentials = () => Promise.reject(Object.assign(new Error(message), request));
     const error = await failureOf(client(proxy, { credentials }).fetchManifest('v1'));
     expectSafeAndComplete(error);
+    expect(error).toMatchObject({ code: 'ERR_MLIST_CREDENTIALS', reference: proxy.host });
     expect((error as MlistError).message).toContain(shown);
     expect((error as MlistError).cause).toMatchObject({ message: shown });
   });

@@ -373,8 +373,8 @@ describe('accounts', () => {
       const blob = layerOf(1000);
       await put(target, blob);
       expect(proxy.requests.map(({ status }) => status)).toEqual([401, 202, 201]);
-      const stranger = repository(session(), host, 'a');
-      await expect(stranger.fetchBlob(blob.descriptor)).rejects.toMatchObject({ code: 'ERR_MLIST_UNAUTHORIZED' });
+      const anonymous = repository(session(), host, 'a');
+      await expect(anonymous.fetchBlob(blob.descriptor)).rejects.toMatchObject({ code: 'ERR_MLIST_UNAUTHORIZED' });
       const wrong = repository(session({ credentials: always({ ...me, password: 'not-mine' }) }), host, 'a');
       proxy.clear();
       await expect(wrong.fetchBlob(blob.descriptor)).rejects.toMatchObject({ code: 'ERR_MLIST_UNAUTHORIZED' });

@@ -25,7 +25,7 @@ function onlyWithLogin(rule: Rule): Rule {
 }
 
 /** Another host that records requests. */
-async function stranger(rule: Rule = answer(200)): Promise<RecordingProxy> {
+async function startOtherServer(rule: Rule = answer(200)): Promise<RecordingProxy> {
   const proxy = cleanup(await RecordingProxy.start());
   proxy.on(/./, rule);
   return proxy;
@@ -52,7 +52,9 @@ describe('a redirect', () => {
     ['to another port', (other) => `http://${other.host}/stolen`],
     ['to another name of this machine', (other) => `http://localhost:${other.port}/stolen`],
   ])('%s is followed without the login', async (_name, locationOf) => {
-    const other = await stranger(answer(200, { 'content-type': manifest.descriptor.mediaType }, manifest.bytes));
+    const other = await startOtherServer(
+      answer(200, { 'content-type': manifest.descriptor.mediaType }, manifest.bytes),
+    );
     const proxy = cleanup(await RecordingProxy.start());
     proxy.on(/manifests/, onlyWithLogin(answer(307, { location: locationOf(other) })));
     const content = await client(proxy.host).fetchManifest(manifest.descriptor.digest);
@@ -63,7 +65,7 @@ describe('a redirect', () => {
 
   test('through another host does not get the login again', async () => {
     const proxy = cleanup(await RecordingProxy.start());
-    const other = await stranger((exchange) => answer(307, { location: `${proxy.url}/v2/private` })(exchange));
+    const other = await startOtherServer((exchange) => answer(307, { location: `${proxy.url}/v2/private` })(exchange));
     proxy.on(/manifests/, onlyWithLogin(answer(307, { location: other.url })));
     proxy.on(/private/, answer(403));
     await expect(client(proxy.host).fetchManifest('v1')).rejects.toMatchObject({ code: 'ERR_MLIST_UNAUTHORIZED' });
@@ -84,7 +86,7 @@ describe('a redirect', () => {
   });
 
   test('of an upload is followed with the same bytes and without the login', async () => {
-    const other = await stranger(answer(201));
+    const other = await startOtherServer(answer(201));
     const proxy = cleanup(await RecordingProxy.start());
     proxy.on(/^POST/, onlyWithLogin(answer(202, { location: '/v2/repo/blobs/uploads/1' })));
     proxy.on(/^PUT/, answer(307, { location: `${other.url}/bucket` }));
@@ -96,7 +98,7 @@ describe('a redirect', () => {
 
 describe('an upload location', () => {
   test('on another host receives the bytes but no login', async () => {
-    const other = await stranger(answer(201));
+    const other = await startOtherServer(answer(201));
     const proxy = cleanup(await RecordingProxy.start());
     proxy.on(/^POST/, onlyWithLogin(answer(202, { location: `${other.url}/bucket?signature=x` })));
     await put(client(proxy.host), layer!);
@@ -110,7 +112,7 @@ describe('an upload location', () => {
     ['of the registry is cancelled with the login', false],
   ])('%s', async (_name, isElsewhere) => {
     const proxy = cleanup(await RecordingProxy.start());
-    const other = isElsewhere ? await stranger(answer(204)) : proxy;
+    const other = isElsewhere ? await startOtherServer(answer(204)) : proxy;
     proxy.on(/^POST/, onlyWithLogin(answer(202, { location: `${other.url}/bucket?signature=x` })));
     async function* failing(): AsyncGenerator<Uint8Array> {
       yield layer!.bytes.subarray(0, 1);
@@ -137,7 +139,7 @@ describe('an upload location', () => {
 
 describe('a token service', () => {
   test('on another host receives nothing, and the error names the option that would allow it', async () => {
-    const other = await stranger(answer(200, {}, '{"token":"x"}'));
+    const other = await startOtherServer(answer(200, {}, '{"token":"x"}'));
     const proxy = cleanup(await RecordingProxy.start());
     proxy.on(/./, bearer(`${other.url}/token`));
     await expect(client(proxy.host).fetchManifest('v1')).rejects.toMatchObject({
@@ -149,7 +151,7 @@ describe('a token service', () => {
   });
 
   test('on another host receives anonymous requests', async () => {
-    const other = await stranger(answer(200, {}, '{"token":"x"}'));
+    const other = await startOtherServer(answer(200, {}, '{"token":"x"}'));
     const proxy = cleanup(await RecordingProxy.start());
     proxy.on(/./, bearer(`${other.url}/token`));
     const anonymous = { credentials: () => Promise.resolve(undefined) };
@@ -171,7 +173,9 @@ describe('a token service', () => {
 
   test('never sees the token of another registry', async () => {
     const proxy = cleanup(await RecordingProxy.start());
-    const other = await stranger(answer(200, { 'content-type': manifest.descriptor.mediaType }, manifest.bytes));
+    const other = await startOtherServer(
+      answer(200, { 'content-type': manifest.descriptor.mediaType }, manifest.bytes),
+    );
     proxy.on(/token/, answer(200, {}, '{"token":"secret-token"}'));
     proxy.on(/manifests/, (exchange) =>
       exchange.seen.headers.authorization === undefined
@@ -401,7 +405,7 @@ describe('a response', () => {
   });
 
   test('with a link to another host is not followed', async () => {
-    const other = await stranger(answer(200, {}, '{"tags":["stolen"]}'));
+    const other = await startOtherServer(answer(200, {}, '{"tags":["stolen"]}'));
     const proxy = cleanup(await RecordingProxy.start());
     proxy.on(/tags/, answer(200, { link: `<${other.url}/v2/repo/tags/list?n=2>; rel="next"` }, '{"tags":["a"]}'));
     const tags = client(proxy.host).tags();

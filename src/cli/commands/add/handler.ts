@@ -8,19 +8,19 @@ import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { sourceChoices } from '../../args/source-choices.ts';
 import { withListArgumentHint } from '../../args/list-argument.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listBeforeOthers(invocation, context);
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const { list, rest } = listBeforeOthers(args, context);
   const { output, signal } = context;
   const stores = await context.stores();
-  const { edited, pushed } = await withListArgumentHint(list, invocation, context, async () => {
+  const { edited, pushed } = await withListArgumentHint(list, args, context, async () => {
     const target = optionalList(list) ?? (await currentList(context.workspace));
     const manifests = rest.map((text) => manifestArgument(text, context, target));
-    return runEdit(list, invocation, context, (name, { workspace, onEvent }) =>
+    return runEdit(list, args, context, (name, { workspace, onEvent }) =>
       add(name, manifests, {
-        ...sourceChoices(invocation),
+        ...sourceChoices(args),
         workspace,
         stores,
-        keep: invocation.flag('keep'),
+        keep: args.flag('keep'),
         signal,
         onEvent,
       }),

@@ -21,13 +21,13 @@ import type { Span } from '../../output/output.ts';
 import { canonicalPlatform, clearable, readPlatform } from '../../args/platform-arguments.ts';
 import { withListArgumentHint } from '../../args/list-argument.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listFirst(invocation, context);
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const { list, rest } = listFirst(args, context);
   const [manifest, ...more] = rest.map((text) => typedName(text, context));
-  if (more.length > 0) throw tooManyArguments(invocation);
+  if (more.length > 0) throw tooManyArguments(args);
   const { output, signal } = context;
-  const requested = changes(invocation, context);
-  const selected = invocation.text('platform');
+  const requested = changes(args, context);
+  const selected = args.text('platform');
   const platform = selected === undefined ? undefined : readPlatform(selected);
   const edit = async (name: Reference | undefined, place: EditTarget): Promise<Annotated> => {
     const { workspace, resolveManifest, onEvent } = place;
@@ -36,65 +36,62 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
       workspace,
       manifest: manifest === undefined ? undefined : await resolveManifest(manifest),
       platform,
-      strict: invocation.flag('strict'),
+      strict: args.flag('strict'),
       stores: context.stores,
       choose: context.canAsk ? (candidates) => choose(candidates, context) : undefined,
       signal,
       onEvent,
     });
-    place.whenAccepted(() => report(annotated, invocation, context));
+    place.whenAccepted(() => report(annotated, args, context));
     return annotated;
   };
-  const { edited, pushed } = await withListArgumentHint(list, invocation, context, async () =>
-    runEdit(list, invocation, context, edit),
+  const { edited, pushed } = await withListArgumentHint(list, args, context, async () =>
+    runEdit(list, args, context, edit),
   ).catch((thrown: unknown) => {
-    throw withCommands(thrown, list, invocation);
+    throw withCommands(thrown, list, args);
   });
   const { entry, changed } = edited;
   if (output.json) output.document({ ref: edited.list, changed, entry: entry && entryDocument(entry), pushed });
   return 0;
 }
 
-function report({ entry, changed, list }: Annotated, invocation: ParsedArguments, context: Context): void {
-  const verb = invocation.flag('dry-run') ? 'would annotate ' : 'annotated ';
+function report({ entry, changed, list }: Annotated, args: ParsedArguments, context: Context): void {
+  const verb = args.flag('dry-run') ? 'would annotate ' : 'annotated ';
   const status: Span = changed ? [verb, 'green'] : ['unchanged ', 'dim'];
   if (entry !== undefined) context.output.note(status, describeEntry(entry));
-  if (changesList(invocation)) context.output.note(status, `the list ${list}`);
+  if (changesList(args)) context.output.note(status, `the list ${list}`);
 }
 
-function changesList(invocation: ParsedArguments): boolean {
-  return ['index-annotation', 'index-artifact-type', 'subject'].some((name) => invocation.has(name));
+function changesList(args: ParsedArguments): boolean {
+  return ['index-annotation', 'index-artifact-type', 'subject'].some((name) => args.has(name));
 }
 
-function changes(
-  invocation: ParsedArguments,
-  context: Context,
-): Pick<AnnotateOptions, 'change' | 'listChange' | 'subject'> {
+function changes(args: ParsedArguments, context: Context): Pick<AnnotateOptions, 'change' | 'listChange' | 'subject'> {
   const { platform, notes } = canonicalPlatform({
-    os: clearable(invocation.text('os')),
-    architecture: clearable(invocation.text('arch')),
-    variant: clearable(invocation.text('variant')),
-    'os.version': clearable(invocation.text('os-version')),
+    os: clearable(args.text('os')),
+    architecture: clearable(args.text('arch')),
+    variant: clearable(args.text('variant')),
+    'os.version': clearable(args.text('os-version')),
   });
   for (const note of notes) context.output.note(note);
-  const subject = invocation.text('subject');
+  const subject = args.text('subject');
   const isPlatform = Object.keys(platform).length > 0;
   return {
     change: {
       platform: isPlatform ? platform : undefined,
-      features: featureChange(invocation),
-      annotations: annotationChange(invocation.texts('annotation'), '--annotation'),
-      artifactType: clearable(invocation.text('artifact-type')),
+      features: featureChange(args),
+      annotations: annotationChange(args.texts('annotation'), '--annotation'),
+      artifactType: clearable(args.text('artifact-type')),
     },
-    listChange: listChange(invocation),
+    listChange: listChange(args),
     subject: subject === undefined ? undefined : subject === '' ? null : typedLocation(subject, context),
   };
 }
 
 /** Features are added, as in docker. An empty value clears the existing ones first. */
-function featureChange(invocation: ParsedArguments): AnnotateOptions['change']['features'] {
-  if (!invocation.has('os-features')) return undefined;
-  const features = invocation.texts('os-features').flatMap((text) => (text === '' ? [''] : text.split(',')));
+function featureChange(args: ParsedArguments): AnnotateOptions['change']['features'] {
+  if (!args.has('os-features')) return undefined;
+  const features = args.texts('os-features').flatMap((text) => (text === '' ? [''] : text.split(',')));
   return { clear: features.includes(''), add: features.filter((feature) => feature !== '') };
 }
 
@@ -106,21 +103,21 @@ async function choose(candidates: readonly Entry[], context: Context): Promise<E
 }
 
 /** Replaces the candidates of an error with complete commands. */
-function withCommands(thrown: unknown, list: string | undefined, invocation: ParsedArguments): unknown {
+function withCommands(thrown: unknown, list: string | undefined, args: ParsedArguments): unknown {
   if (!(thrown instanceof MlistError) || thrown.facts.candidates === undefined) return thrown;
   const name = list ?? thrown.facts.reference ?? '';
-  const options = typedOptions(invocation);
+  const options = typedOptions(args);
   const candidates = thrown.facts.candidates.map((candidate) => `mlist annotate ${name} ${candidate}${options}`);
   return new MlistError(thrown.code, thrown.message, { ...thrown.facts, candidates });
 }
 
 /** The options of this command line, for a suggested command, which names the entry instead of its platform. */
-function typedOptions(invocation: ParsedArguments): string {
-  return invocation.command.options
-    .filter(({ name }) => invocation.has(name) && name !== platformOption.name)
+function typedOptions(args: ParsedArguments): string {
+  return args.command.options
+    .filter(({ name }) => args.has(name) && name !== platformOption.name)
     .flatMap(({ name, type, repeat }) => {
-      if (type === 'boolean') return invocation.flag(name) ? [` --${name}`] : [];
-      const values = repeat === true ? invocation.texts(name) : [invocation.text(name) ?? ''];
+      if (type === 'boolean') return args.flag(name) ? [` --${name}`] : [];
+      const values = repeat === true ? args.texts(name) : [args.text(name) ?? ''];
       return values.map((value) => ` --${name} ${quoted(value)}`);
     })
     .join('');

@@ -1,5 +1,5 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
-import { replaceImageOption, missingOption, waitForSourceOption } from '../../args/list-options.ts';
+import { compressionOption, replaceImageOption, missingOption, waitForSourceOption } from '../../args/list-options.ts';
 
 export const applyCommand: CommandDeclaration = {
   name: 'apply',
@@ -31,6 +31,7 @@ export const applyCommand: CommandDeclaration = {
     replaceImageOption,
     { ...missingOption, describe: `${missingOption.describe}; a spec can override this` },
     waitForSourceOption,
+    compressionOption,
     {
       name: 'force',
       type: 'boolean',

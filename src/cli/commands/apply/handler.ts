@@ -18,11 +18,11 @@ import { type Applied, type AppliedList, apply } from '../../../operations/apply
 import type { SpecFile } from '../../../operations/spec/read-spec.ts';
 import { MAX_YAML_BYTES } from '../../../schema/yaml.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const names = invocation.texts('file');
-  if (names.length === 0) throw usageError(invocation.command, 'missing option: --file');
-  if (new Set(names).size < names.length) throw usageError(invocation.command, '--file names the same file twice');
-  const shard = readShard(invocation.text('shard'));
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const names = args.texts('file');
+  if (names.length === 0) throw usageError(args.command, 'missing option: --file');
+  if (new Set(names).size < names.length) throw usageError(args.command, '--file names the same file twice');
+  const shard = readShard(args.text('shard'));
   const read = await Promise.allSettled(names.map((name) => readSpecFile(name, context)));
   const files = read.flatMap((result): readonly SpecFile[] => (result.status === 'fulfilled' ? [result.value] : []));
   const unreadable = read.flatMap((result) => (result.status === 'rejected' ? [asMlistError(result.reason)] : []));
@@ -30,13 +30,13 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
     stores: await context.stores(),
     location: (text) => typedLocation(text, context),
     platform: readPlatform,
-    force: invocation.flag('force'),
-    dryRun: invocation.flag('dry-run'),
-    expectKept: invocation.text('expect') === 'kept',
-    replaceImage: invocation.flag('replace-image'),
-    missing: missingChoice(invocation),
+    force: args.flag('force'),
+    dryRun: args.flag('dry-run'),
+    expectKept: args.text('expect') === 'kept',
+    replaceImage: args.flag('replace-image'),
+    missing: missingChoice(args),
     shard,
-    waitForSourceMs: waitTime(invocation, 'wait-for-source'),
+    waitForSourceMs: waitTime(args, 'wait-for-source'),
     signal: context.signal,
     onEvent: context.onEvent,
   });

@@ -4,12 +4,12 @@ import { completionScript, shells } from '../../completion/completion-script.ts'
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-export function run(invocation: ParsedArguments, { output }: Context): Promise<number> {
-  const shell = shells.find((name) => name === invocation.positionals[0]);
+export function run(args: ParsedArguments, { output }: Context): Promise<number> {
+  const shell = shells.find((name) => name === args.positionals[0]);
   if (shell === undefined)
     throw new MlistError(
       'ERR_MLIST_USAGE',
-      `completion takes ${alternatives(shells)}, not ${JSON.stringify(invocation.positionals[0])}`,
+      `completion takes ${alternatives(shells)}, not ${JSON.stringify(args.positionals[0])}`,
     );
   const script = completionScript(shell);
   if (output.json) output.document({ shell, script });

@@ -9,19 +9,19 @@ import { readExpected, readPlatforms } from '../../args/platform-arguments.ts';
 import { missingChoice } from '../../args/source-choices.ts';
 import { reportUnchanged } from '../../output/reporter.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const [source = '', target = ''] = invocation.positionals;
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const [source = '', target = ''] = args.positionals;
   // A target without a tag gets the tag of the source.
   const copied = await copy(typedLocation(source, context), typedBareLocation(target, context), {
     stores: await context.stores(),
-    platforms: readPlatforms(invocation.texts('platform')),
-    ...readExpected(invocation.texts('expect')),
-    replaceImage: invocation.flag('replace-image'),
-    attestations: invocation.text('attestations') as 'keep' | 'drop' | undefined,
-    missing: missingChoice(invocation),
-    referrers: invocation.flag('referrers'),
-    force: invocation.flag('force'),
-    waitForSourceMs: waitTime(invocation, 'wait-for-source'),
+    platforms: readPlatforms(args.texts('platform')),
+    ...readExpected(args.texts('expect')),
+    replaceImage: args.flag('replace-image'),
+    attestations: args.text('attestations') as 'keep' | 'drop' | undefined,
+    missing: missingChoice(args),
+    referrers: args.flag('referrers'),
+    force: args.flag('force'),
+    waitForSourceMs: waitTime(args, 'wait-for-source'),
     signal: context.signal,
     onEvent: context.onEvent,
   });
@@ -50,6 +50,7 @@ function documentOf(copied: Copied): object {
   return {
     ref: copied.target,
     source: copied.source,
+    mirror: copied.mirror,
     status: copied.status,
     mediaType,
     digest,

@@ -18,14 +18,14 @@ import { imageOptions } from './source-file.ts';
 export async function createdName(
   { list: typed, rest }: ListAndRest,
   metadata: DockerMetadata | undefined,
-  invocation: ParsedArguments,
+  args: ParsedArguments,
   context: Context,
 ): Promise<Reference> {
   const name = typed ?? metadata?.tags[0];
-  if (name === undefined && !invocation.flag('amend')) throw missingName(invocation, metadata);
+  if (name === undefined && !args.flag('amend')) throw missingName(args, metadata);
   const list = name === undefined ? await currentList(context.workspace) : parseListName(name);
-  const isPositional = typed !== undefined && listOption(invocation, context) === undefined;
-  if (isPositional && metadata !== undefined) refuseImage(list, typed, rest, metadata, invocation);
+  const isPositional = typed !== undefined && listOption(args, context) === undefined;
+  if (isPositional && metadata !== undefined) refuseImage(list, typed, rest, metadata, args);
   return list;
 }
 
@@ -45,7 +45,7 @@ function refuseImage(
   typed: string,
   rest: readonly string[],
   { tags }: DockerMetadata,
-  invocation: ParsedArguments,
+  args: ParsedArguments,
 ): void {
   const name = formatReference(list);
   const [first] = tags;
@@ -55,8 +55,8 @@ function refuseImage(
     const hint = `If it is the list, use "--list ${name}". If it is an image, use "--list ${first}".`;
     throw new MlistError('ERR_MLIST_USAGE', message, { hint });
   }
-  const isSingle = rest.length === 0 && !imageOptions.some((option) => invocation.has(option));
-  if (!isSingle || invocation.flag('amend')) return;
+  const isSingle = rest.length === 0 && !imageOptions.some((option) => args.has(option));
+  if (!isSingle || args.flag('amend')) return;
   const message = `${typed} is used as the list, so no image is named: the metadata of --docker-metadata has no tags`;
   throw new MlistError('ERR_MLIST_USAGE', message, {
     hint: `If it is an image, put the list before it: "mlist create LIST ${typed}". If it is the list, add its images.`,

@@ -19,16 +19,14 @@ import { readExpected, readPlatforms } from '../../args/platform-arguments.ts';
 import { sourceChoices } from '../../args/source-choices.ts';
 import { readSources } from './source-file.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const { list: typed, rest: manifests } = listFirst(invocation, context);
-  const metadata = await readDockerMetadata(invocation, context);
-  const list = await createdName({ list: typed, rest: manifests }, metadata, invocation, context).catch(
-    (thrown: unknown) => {
-      throw withListFirst(thrown, 'ERR_MLIST_REFERENCE_INVALID', invocation, context);
-    },
-  );
-  const sources = await sourcesOf(manifests, list, invocation, context);
-  const request = { sources, metadata, invocation, context };
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const { list: typed, rest: manifests } = listFirst(args, context);
+  const metadata = await readDockerMetadata(args, context);
+  const list = await createdName({ list: typed, rest: manifests }, metadata, args, context).catch((thrown: unknown) => {
+    throw withListFirst(thrown, 'ERR_MLIST_REFERENCE_INVALID', args, context);
+  });
+  const sources = await sourcesOf(manifests, list, args, context);
+  const request = { sources, metadata, args, context };
   const { edited, pushed } = await createOrPush(list, request);
   const { draft, created } = edited;
   const { output } = context;
@@ -48,17 +46,16 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
 async function sourcesOf(
   manifests: readonly string[],
   list: Reference,
-  invocation: ParsedArguments,
+  args: ParsedArguments,
   context: Context,
 ): Promise<readonly ManifestArgument[]> {
-  const sources = await readSources(manifests, list, invocation, context);
-  const replace = invocation.flag('replace');
-  if (replace && invocation.flag('amend'))
-    throw usageError(invocation.command, '--amend and --replace cannot be used together');
-  const files = invocation.texts('file').map(inputName).join(', ');
+  const sources = await readSources(manifests, list, args, context);
+  const replace = args.flag('replace');
+  if (replace && args.flag('amend')) throw usageError(args.command, '--amend and --replace cannot be used together');
+  const files = args.texts('file').map(inputName).join(', ');
   if (files !== '' && sources.length === 0) throw new MlistError('ERR_MLIST_USAGE', `${files} contains no sources`);
   if (replace && sources.length === 0)
-    throw usageError(invocation.command, '--replace needs all images of the list as arguments');
+    throw usageError(args.command, '--replace needs all images of the list as arguments');
   return sources;
 }
 
@@ -71,23 +68,23 @@ interface CreateResult {
 interface CreateRequest {
   readonly sources: readonly ManifestArgument[];
   readonly metadata: DockerMetadata | undefined;
-  readonly invocation: ParsedArguments;
+  readonly args: ParsedArguments;
   readonly context: Context;
 }
 
 async function createDraft(list: Reference, place: DraftTarget, request: CreateRequest): Promise<CreateResult> {
-  const { sources, metadata, invocation, context } = request;
+  const { sources, metadata, args, context } = request;
   const created = await create(list, sources, {
     workspace: place.workspace,
     stores: await context.stores(),
-    amend: invocation.flag('amend'),
-    replace: invocation.flag('replace'),
-    format: invocation.text('format') as Format | undefined,
-    platforms: readPlatforms(invocation.texts('platform')),
-    order: readExpected(invocation.texts('expect')).expect,
-    ...sourceChoices(invocation),
-    strict: invocation.flag('strict'),
-    listChange: changeOf(invocation, metadata),
+    amend: args.flag('amend'),
+    replace: args.flag('replace'),
+    format: args.text('format') as Format | undefined,
+    platforms: readPlatforms(args.texts('platform')),
+    order: readExpected(args.texts('expect')).expect,
+    ...sourceChoices(args),
+    strict: args.flag('strict'),
+    listChange: changeOf(args, metadata),
     signal: context.signal,
     onEvent: place.onEvent,
   });
@@ -99,22 +96,22 @@ async function createDraft(list: Reference, place: DraftTarget, request: CreateR
 
 /** Creates the draft. With `--push` it also pushes the list to all tags of the metadata. */
 async function createOrPush(list: Reference, request: CreateRequest): Promise<Edited<CreateResult>> {
-  const { sources, metadata, invocation, context } = request;
+  const { sources, metadata, args, context } = request;
   const make = (place: DraftTarget): Promise<CreateResult> => createDraft(list, place, request);
-  if (!invocation.flag('push')) {
-    refusePushOptions(invocation, listFirstHint(invocation, context));
+  if (!args.flag('push')) {
+    refusePushOptions(args, listFirstHint(args, context));
     return { edited: await make(context) };
   }
   const { pushCreated } = await import('../../args/push-edit.ts');
   const options = { tags: metadata?.tags ?? [], sources: sources.map(({ location }) => location) };
-  return pushCreated(list, invocation, context, make, options).catch((thrown: unknown) => {
-    throw withListFirst(thrown, 'ERR_MLIST_CONFLICT', invocation, context);
+  return pushCreated(list, args, context, make, options).catch((thrown: unknown) => {
+    throw withListFirst(thrown, 'ERR_MLIST_CONFLICT', args, context);
   });
 }
 
 /** Adds the hint that the list comes first to an error that the argument order of other tools causes. */
-function withListFirst(thrown: unknown, code: ErrorCode, invocation: ParsedArguments, context: Context): unknown {
-  const hint = listFirstHint(invocation, context);
+function withListFirst(thrown: unknown, code: ErrorCode, args: ParsedArguments, context: Context): unknown {
+  const hint = listFirstHint(args, context);
   if (hint === undefined || !(thrown instanceof MlistError) || thrown.code !== code) return thrown;
   return code === 'ERR_MLIST_CONFLICT' ? withFirstHint(thrown, hint) : withHint(thrown, hint);
 }
@@ -123,10 +120,10 @@ function withListFirst(thrown: unknown, code: ErrorCode, invocation: ParsedArgum
  * In other tools `-t` names the list and all arguments are images. The hint shows the same command in the order of `create`.
  * There is no hint for arguments that need quoting in a shell.
  */
-function listFirstHint(invocation: ParsedArguments, context: Context): string | undefined {
-  const [list, ...tags] = invocation.texts('tag').filter((tag) => tag.includes('/'));
-  const { positionals } = invocation;
-  if (list === undefined || positionals.length === 0 || listOption(invocation, context) !== undefined) return undefined;
+function listFirstHint(args: ParsedArguments, context: Context): string | undefined {
+  const [list, ...tags] = args.texts('tag').filter((tag) => tag.includes('/'));
+  const { positionals } = args;
+  if (list === undefined || positionals.length === 0 || listOption(args, context) !== undefined) return undefined;
   const isPlain = [list, ...positionals, ...tags].every((word) => /^[\w.:/@=,+-]+$/.test(word));
   if (!isPlain) return undefined;
   const command = ['mlist create', list, ...positionals, '--push', ...tags.map((tag) => `-t ${tag}`)].join(' ');
@@ -134,8 +131,8 @@ function listFirstHint(invocation: ParsedArguments, context: Context): string | 
 }
 
 /** The changes to the list. `--index-annotation` takes precedence over the metadata. */
-function changeOf(invocation: ParsedArguments, metadata: DockerMetadata | undefined): ReturnType<typeof listChange> {
-  const change = listChange(invocation);
+function changeOf(args: ParsedArguments, metadata: DockerMetadata | undefined): ReturnType<typeof listChange> {
+  const change = listChange(args);
   if (metadata === undefined || Object.keys(metadata.annotations).length === 0) return change;
   return { ...change, annotations: { ...metadata.annotations, ...change.annotations } };
 }

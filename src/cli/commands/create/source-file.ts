@@ -17,19 +17,19 @@ import type { ParsedArguments } from '../../args/command-declaration.ts';
 export async function readSources(
   manifests: readonly string[],
   list: Reference,
-  invocation: ParsedArguments,
+  args: ParsedArguments,
   context: Context,
 ): Promise<readonly ManifestArgument[]> {
-  const repository = repositoryOf(invocation, manifests);
+  const repository = repositoryOf(args, manifests);
   const parse = (text: string): ManifestArgument => manifestArgument(text, context, repository ?? list);
   const parsing = { list, repository, parse };
-  const listed = invocation
+  const listed = args
     .texts('file')
     .map(async (file) => parseSources(await readInput(file, context), inputName(file), parsing));
-  const built = invocation
+  const built = args
     .texts('metadata-file')
     .map(async (file) => parseBuildMetadata(await readInput(file, context), inputName(file), parsing));
-  const folder = invocation.text('digests-dir');
+  const folder = args.text('digests-dir');
   const digests = folder === undefined ? [] : [readDigestsFolder(resolve(context.cwd, folder), repository ?? list)];
   return [...manifests.map(parse), ...(await Promise.all([...listed, ...built, ...digests])).flat()];
 }
@@ -37,11 +37,11 @@ export async function readSources(
 /** The options that add images to those of the arguments. */
 export const imageOptions = ['file', 'metadata-file', 'digests-dir'] as const;
 
-function repositoryOf(invocation: ParsedArguments, manifests: readonly string[]): Reference | undefined {
-  const text = invocation.text('repo');
+function repositoryOf(args: ParsedArguments, manifests: readonly string[]): Reference | undefined {
+  const text = args.text('repo');
   if (text === undefined) return undefined;
   const hasDigests = manifests.some((manifest) => isDigestName(manifest.replace(/=.*$/, '')));
-  if (hasDigests || imageOptions.some((name) => invocation.has(name))) {
+  if (hasDigests || imageOptions.some((name) => args.has(name))) {
     return bareRepository(text);
   }
   throw new MlistError(

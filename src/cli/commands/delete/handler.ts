@@ -9,12 +9,9 @@ import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 /** There is no default tag: the tag or digest to delete must be explicit. */
-export async function run(
-  invocation: ParsedArguments,
-  { stores, signal, output, workspace }: Context,
-): Promise<number> {
-  const [typed = ''] = invocation.positionals;
-  const reference = registryReference(invocation);
+export async function run(args: ParsedArguments, { stores, signal, output, workspace }: Context): Promise<number> {
+  const [typed = ''] = args.positionals;
+  const reference = registryReference(args);
   const deleted = await deleteReference(reference, { stores: await stores(), signal }).catch(
     async (thrown: unknown) => {
       throw await withDraftName(thrown, typed, workspace);

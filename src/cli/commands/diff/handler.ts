@@ -5,10 +5,10 @@ import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { renderDiff } from './render-diff.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listFirst(invocation, context);
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const { list, rest } = listFirst(args, context);
   const [against, ...more] = rest;
-  if (more.length > 0) throw tooManyArguments(invocation);
+  if (more.length > 0) throw tooManyArguments(args);
   const compared = await diff(list, against, context);
   const { before, after, verdict, list: members, entries } = compared;
   if (context.output.json)
@@ -20,7 +20,7 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
       entries,
     });
   else renderDiff(compared, context.output);
-  return invocation.flag('exit-code') && verdict !== 'same' ? exitCodes.ERR_MLIST_DIFFERS : 0;
+  return args.flag('exit-code') && verdict !== 'same' ? exitCodes.ERR_MLIST_DIFFERS : 0;
 }
 
 function sideDocument({ from, reference, digest }: DiffSide): object {

@@ -3,7 +3,7 @@ import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 /** Prints the metadata of a docker CLI plugin. */
-export function run(_invocation: ParsedArguments, { output }: Context): Promise<number> {
+export function run(_args: ParsedArguments, { output }: Context): Promise<number> {
   output.document({
     SchemaVersion: '0.1.0',
     Vendor: 'mlist',

@@ -8,9 +8,9 @@ import type { Context } from '../../context.ts';
 import { waitTime } from '../../args/duration.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const [name = ''] = invocation.positionals;
-  const found = await locate(name, waitTime(invocation, 'wait'), context);
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const [name = ''] = args.positionals;
+  const found = await locate(name, waitTime(args, 'wait'), context);
   const { output } = context;
   if (output.json) output.document({ exists: found !== undefined, ...found });
   else if (found !== undefined) output.note(['from ', 'dim'], `${found.from} ${found.ref}`);
@@ -20,6 +20,7 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
 interface Place {
   readonly from: LookupResult['from'];
   readonly ref: string;
+  readonly mirror?: string | undefined;
 }
 
 async function locate(name: string, waitMs: number, context: Context): Promise<Place | undefined> {
@@ -32,7 +33,7 @@ async function locate(name: string, waitMs: number, context: Context): Promise<P
     const stores = await context.stores();
     const { store, name: named } = await stores.resolveLocation(location, { signal });
     await waitForSource(() => store.resolve(named, { signal }), { stores, waitForSourceMs: waitMs, signal, onEvent });
-    return { from: location.kind, ref: formatLocation(location) };
+    return { from: location.kind, ref: formatLocation(location), mirror: stores.mirrorOf(location) };
   } catch (thrown) {
     if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') throw thrown;
     if (waitMs > 0) output.note(thrown.message);

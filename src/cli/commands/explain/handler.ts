@@ -1,17 +1,16 @@
 import type { HostFacts } from '../../../host/host-facts.ts';
 import { readHost } from '../../../host/read-host.ts';
 import { explain } from '../../../operations/explain/explain.ts';
-import { listFirst, tooManyArguments } from '../../args/typed-arguments.ts';
+import { onlyList } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readRequestedPlatforms } from '../../args/platform-arguments.ts';
 import { renderExplained } from './render-explain.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listFirst(invocation, context);
-  if (rest.length > 0) throw tooManyArguments(invocation);
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const list = onlyList(args, context);
   const host = await readHost({ platform: context.platform });
-  const explained = await explain(list, readRequestedPlatforms(invocation.texts('platform')), { ...context, host });
+  const explained = await explain(list, readRequestedPlatforms(args.texts('platform')), { ...context, host });
   const { output } = context;
   const { from, reference, ...facts } = explained;
   if (output.json) output.document({ from, ref: reference, ...facts, host: hostDocument(host) });

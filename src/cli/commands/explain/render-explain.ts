@@ -5,7 +5,7 @@ import type {
   ExplainedClient,
   ExplainedEntry,
   ExplainedPlatform,
-  PickedEntry,
+  SelectedEntry,
 } from '../../../operations/explain/explain.ts';
 import type { Output, Style } from '../../output/output.ts';
 import { escapeLine } from '../../../text/escape.ts';
@@ -97,7 +97,7 @@ function shortened(words: readonly string[]): string {
   return [...words.slice(0, MAX_SHOWN), ...(more > 0 ? [`${more} more`] : [])].join(', ');
 }
 
-function textOf({ place, platform, digest }: PickedEntry): string {
+function textOf({ place, platform, digest }: SelectedEntry): string {
   return `entry ${place}, ${platform ?? 'no platform'}, ${shortDigest(digest)}`;
 }
 

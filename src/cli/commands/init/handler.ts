@@ -5,8 +5,8 @@ import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 /** Creates the workspace in the current folder, or in that of `--workspace`. */
-export async function run(invocation: ParsedArguments, { output, cwd, workspace }: Context): Promise<number> {
-  const created = invocation.has('workspace') ? workspace : new Workspace(join(cwd, WORKSPACE_FOLDER));
+export async function run(args: ParsedArguments, { output, cwd, workspace }: Context): Promise<number> {
+  const created = args.has('workspace') ? workspace : new Workspace(join(cwd, WORKSPACE_FOLDER));
   await created.create({ gitignore: true });
   if (output.json) output.document({ workspace: created.folder });
   else output.note(['workspace ', 'green'], created.folder);

@@ -5,22 +5,22 @@ import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readPlatform } from '../../args/platform-arguments.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listFirst(invocation, context);
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const { list, rest } = listFirst(args, context);
   const [manifest, ...more] = rest.map((text) => typedName(text, context));
-  if (more.length > 0) throw tooManyArguments(invocation);
-  const platform = invocation.text('platform');
+  if (more.length > 0) throw tooManyArguments(args);
+  const platform = args.text('platform');
   const choice = { manifest, platform: platform === undefined ? undefined : readPlatform(platform) };
   const { output } = context;
-  if (invocation.flag('verbose')) {
+  if (args.flag('verbose')) {
     const verbose = await inspectVerbose(list, choice, context);
     if (output.json) output.document(verbose);
     else output.bytes(Buffer.from(writeJson(verbose, { indent: '\t', goEscapes: true })), '\n');
     return 0;
   }
-  const { from, reference, content, document } = await inspect(list, choice, context);
+  const { from, reference, content, document, mirror } = await inspect(list, choice, context);
   const { mediaType, digest, size } = content.descriptor;
-  if (output.json) output.document({ from, ref: reference, mediaType, digest, size, document });
-  else output.bytes(content.bytes, invocation.flag('raw') ? '' : '\n');
+  if (output.json) output.document({ from, ref: reference, mediaType, digest, size, document, mirror });
+  else output.bytes(content.bytes, args.flag('raw') ? '' : '\n');
   return 0;
 }

@@ -13,17 +13,17 @@ import { missingArguments, usageError } from '../../args/parse-arguments.ts';
 import { readPlatforms } from '../../args/platform-arguments.ts';
 import { missingChoice } from '../../args/source-choices.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const [text = '', ...manifests] = invocation.positionals;
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const [text = '', ...manifests] = args.positionals;
   const reference = targetOf(text);
-  if (invocation.flag('prune')) return prune(reference, manifests, invocation, context);
-  if (manifests.length === 0) throw missingArguments(invocation.command, ['MANIFEST']);
-  const expect = readPlatforms(invocation.texts('expect'));
-  const wait = invocation.text('wait');
-  if (wait !== undefined && expect.length === 0) throw usageError(invocation.command, '--wait needs --expect');
-  const group = invocation.text('group');
+  if (args.flag('prune')) return prune(reference, manifests, args, context);
+  if (manifests.length === 0) throw missingArguments(args.command, ['MANIFEST']);
+  const expect = readPlatforms(args.texts('expect'));
+  const wait = args.text('wait');
+  if (wait !== undefined && expect.length === 0) throw usageError(args.command, '--wait needs --expect');
+  const group = args.text('group');
   if (group !== undefined && !/^[^\p{Cc}]{1,200}$/u.test(group))
-    throw usageError(invocation.command, '--group takes 1 to 200 characters, without control characters');
+    throw usageError(args.command, '--group takes 1 to 200 characters, without control characters');
   const joined = await join(
     reference,
     manifests.map((manifest) => manifestArgument(manifest, context, reference)),
@@ -32,10 +32,10 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
       group: groupOf(context.env, group),
       expect,
       waitMs: wait === undefined ? undefined : parseDuration(wait, '--wait'),
-      replaceImage: invocation.flag('replace-image'),
-      waitForSourceMs: waitTime(invocation, 'wait-for-source'),
-      attestations: invocation.text('attestations') as 'keep' | 'drop' | undefined,
-      missing: missingChoice(invocation),
+      replaceImage: args.flag('replace-image'),
+      waitForSourceMs: waitTime(args, 'wait-for-source'),
+      attestations: args.text('attestations') as 'keep' | 'drop' | undefined,
+      missing: missingChoice(args),
       signal: context.signal,
       onEvent: context.onEvent,
     },
@@ -47,10 +47,10 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
 async function prune(
   reference: TagReference,
   more: readonly string[],
-  invocation: ParsedArguments,
+  args: ParsedArguments,
   { stores, output, signal, onEvent }: Context,
 ): Promise<number> {
-  if (more.length > 0) throw usageError(invocation.command, '--prune takes only REF');
+  if (more.length > 0) throw usageError(args.command, '--prune takes only REF');
   const { ref, pruned } = await pruneSlots(reference, { stores: await stores(), signal, onEvent });
   if (output.json) output.document({ ref, pruned });
   return 0;

@@ -12,12 +12,12 @@ const userNameQuestion: Question = {
   hidden: false,
 };
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const registry = registryOf(invocation.positionals[0] ?? '');
-  const username = invocation.text('username') ?? (await ask(userNameQuestion, registry, invocation, context));
-  const password = await readPassword(registry, invocation, context);
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const registry = registryOf(args.positionals[0] ?? '');
+  const username = args.text('username') ?? (await ask(userNameQuestion, registry, args, context));
+  const password = await readPassword(registry, args, context);
   const { stores, signal, onEvent, output } = context;
-  const store = credentialOptions(invocation, context);
+  const store = credentialOptions(args, context);
   const options = { stores: await stores(), store, signal, onEvent };
   const { location, verified } = await login({ registry, username, password }, options);
   if (output.json) output.document({ registry, username, verified, keeper: credentialLocationDocument(location) });

@@ -4,10 +4,10 @@ import { credentialLocationDocument } from '../../output/credential-location-doc
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { credentialOptions } from '../../args/credential-options.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const { onEvent, output } = context;
-  const store = credentialOptions(invocation, context);
-  const { registry, locations } = await logout(registryOf(invocation.positionals[0] ?? ''), { store, onEvent });
+  const store = credentialOptions(args, context);
+  const { registry, locations } = await logout(registryOf(args.positionals[0] ?? ''), { store, onEvent });
   if (output.json) output.document({ registry, keepers: locations.map(credentialLocationDocument) });
   else output.line(`Removed the login for ${registry}`);
   return 0;

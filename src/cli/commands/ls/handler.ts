@@ -4,7 +4,7 @@ import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { renderDrafts } from './render-drafts.ts';
 
-export async function run(_invocation: ParsedArguments, { output, workspace }: Context): Promise<number> {
+export async function run(_args: ParsedArguments, { output, workspace }: Context): Promise<number> {
   const drafts = await listDrafts(workspace);
   if (output.json) output.document({ workspace: workspace.folder, drafts: drafts.map(draftDocument) });
   else renderDrafts(drafts, output);

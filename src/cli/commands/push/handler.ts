@@ -4,7 +4,7 @@ import { isDigest } from '../../../oci/digest.ts';
 import { writeJson } from '../../../json/stringify.ts';
 import { push, type Pushed } from '../../../operations/push/push.ts';
 import type { TagState } from '../../../operations/publish/tag-state.ts';
-import { listFirst, optionalList, tooManyArguments, typedName } from '../../args/typed-arguments.ts';
+import { onlyList, optionalList, typedName } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { readDockerMetadata } from '../../args/docker-metadata-file.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
@@ -12,33 +12,32 @@ import { readExpected } from '../../args/platform-arguments.ts';
 import { pushedDocument, reportPushed } from '../../render/render-push.ts';
 import { resultFile, type ResultFile } from '../../output/result-file.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listFirst(invocation, context);
-  if (rest.length > 0) throw tooManyArguments(invocation);
-  const metadata = await readDockerMetadata(invocation, context);
-  const files = await resultFiles(invocation, context);
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const list = onlyList(args, context);
+  const metadata = await readDockerMetadata(args, context);
+  const files = await resultFiles(args, context);
   const pushed = await push(optionalList(list), {
     workspace: context.workspace,
     stores: await context.stores(),
-    tags: [...invocation.texts('tag'), ...(metadata?.tags ?? [])].map((text) => typedName(text, context)),
-    to: invocation.texts('to').map((text) => typedName(text, context)),
-    format: invocation.text('format') as Format | undefined,
-    ...readExpected(invocation.texts('expect')),
-    replaceImage: invocation.flag('replace-image'),
-    ifDigest: readTagState(invocation.text('if-digest')),
-    allowDuplicates: invocation.flag('allow-duplicates'),
-    allowEmpty: invocation.flag('allow-empty'),
-    strict: invocation.flag('strict'),
-    force: invocation.flag('force'),
-    checkSignatures: invocation.flag('check-signatures'),
-    dryRun: invocation.flag('dry-run'),
-    purge: invocation.flag('purge'),
+    tags: [...args.texts('tag'), ...(metadata?.tags ?? [])].map((text) => typedName(text, context)),
+    to: args.texts('to').map((text) => typedName(text, context)),
+    format: args.text('format') as Format | undefined,
+    ...readExpected(args.texts('expect')),
+    replaceImage: args.flag('replace-image'),
+    ifDigest: readTagState(args.text('if-digest')),
+    allowDuplicates: args.flag('allow-duplicates'),
+    allowEmpty: args.flag('allow-empty'),
+    strict: args.flag('strict'),
+    force: args.flag('force'),
+    checkSignatures: args.flag('check-signatures'),
+    dryRun: args.flag('dry-run'),
+    purge: args.flag('purge'),
     signal: context.signal,
     onEvent: context.onEvent,
   });
   reportPushed(pushed, context);
   if (context.output.json) context.output.document(pushedDocument(pushed));
-  if (!invocation.flag('dry-run')) await writeFiles(files, pushed);
+  if (!args.flag('dry-run')) await writeFiles(files, pushed);
   return 0;
 }
 
@@ -53,8 +52,8 @@ interface ResultFiles {
 }
 
 /** Checks the files before the push, so that a digest is never lost after it. */
-async function resultFiles(invocation: ParsedArguments, context: Context): Promise<ResultFiles> {
-  const [digest, metadata] = [invocation.text('digest-file'), invocation.text('metadata-file')];
+async function resultFiles(args: ParsedArguments, context: Context): Promise<ResultFiles> {
+  const [digest, metadata] = [args.text('digest-file'), args.text('metadata-file')];
   if (digest !== undefined && digest === metadata)
     throw new MlistError('ERR_MLIST_USAGE', '--digest-file and --metadata-file cannot name the same file');
   return {

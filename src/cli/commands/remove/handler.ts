@@ -9,10 +9,9 @@ import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readPlatforms } from '../../args/platform-arguments.ts';
 import { withListArgumentHint } from '../../args/list-argument.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const platforms = readPlatforms(invocation.texts('platform'));
-  const { list, rest } =
-    platforms.length === 0 ? listBeforeOthers(invocation, context) : listFirst(invocation, context);
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const platforms = readPlatforms(args.texts('platform'));
+  const { list, rest } = platforms.length === 0 ? listBeforeOthers(args, context) : listFirst(args, context);
   if (rest.length === 0 && platforms.length === 0) {
     throw new MlistError('ERR_MLIST_USAGE', 'missing argument: MANIFEST or DIGEST', {
       hint: 'Name an entry by its source or digest, or select entries with --platform.',
@@ -20,8 +19,8 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   }
   const manifests = rest.map((text) => typedName(text, context));
   const { output, signal } = context;
-  const { edited, pushed } = await withListArgumentHint(list, invocation, context, async () =>
-    runEdit(list, invocation, context, async (name, { workspace, resolveManifest, onEvent }: EditTarget) => {
+  const { edited, pushed } = await withListArgumentHint(list, args, context, async () =>
+    runEdit(list, args, context, async (name, { workspace, resolveManifest, onEvent }: EditTarget) => {
       const names = await Promise.all(manifests.map(resolveManifest));
       return remove(name, names, { workspace, platforms, signal, onEvent });
     }),

@@ -5,10 +5,10 @@ import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 /** Removes each draft, and reports all that cannot be removed. */
-export async function run(invocation: ParsedArguments, { output, workspace, signal }: Context): Promise<number> {
+export async function run(args: ParsedArguments, { output, workspace, signal }: Context): Promise<number> {
   const removed: string[] = [];
   const errors: MlistError[] = [];
-  for (const name of invocation.positionals) {
+  for (const name of args.positionals) {
     try {
       removed.push(await removeDraft(workspace, parseListName(name), signal));
     } catch (thrown) {

@@ -7,20 +7,19 @@ import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readInputFile } from '../../args/input-file.ts';
 import { ask, readPassword } from '../../password-input.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const user = invocation.text('hash-password');
-  if (user !== undefined) return printEntry(user, invocation, context);
-  if (invocation.flag('password-stdin'))
-    throw new MlistError('ERR_MLIST_USAGE', '--password-stdin needs --hash-password');
-  return serve(invocation, context);
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const user = args.text('hash-password');
+  if (user !== undefined) return printEntry(user, args, context);
+  if (args.flag('password-stdin')) throw new MlistError('ERR_MLIST_USAGE', '--password-stdin needs --hash-password');
+  return serve(args, context);
 }
 
-async function printEntry(user: string, invocation: ParsedArguments, context: Context): Promise<number> {
-  const unused = ['addr', 'dir', 'read-only', 'tls-cert', 'tls-key', 'htpasswd'].find((name) => invocation.has(name));
+async function printEntry(user: string, args: ParsedArguments, context: Context): Promise<number> {
+  const unused = ['addr', 'dir', 'read-only', 'tls-cert', 'tls-key', 'htpasswd'].find((name) => args.has(name));
   if (unused !== undefined)
     throw new MlistError('ERR_MLIST_USAGE', `--hash-password and --${unused} cannot be used together`);
-  const password = await readPassword(user, invocation, context);
-  if (!invocation.flag('password-stdin')) await confirm(password, user, invocation, context);
+  const password = await readPassword(user, args, context);
+  if (!args.flag('password-stdin')) await confirm(password, user, args, context);
   const hash = await hashPassword(user, password);
   if (context.output.json) context.output.document({ user, hash });
   else context.output.line(`${user}:${hash}`);
@@ -28,22 +27,22 @@ async function printEntry(user: string, invocation: ParsedArguments, context: Co
 }
 
 /** Prompts again, because a typing error would be noticed only at the first login. */
-async function confirm(password: string, user: string, invocation: ParsedArguments, context: Context): Promise<void> {
+async function confirm(password: string, user: string, args: ParsedArguments, context: Context): Promise<void> {
   const question = { what: 'password', question: 'Repeat the password: ', option: '--password-stdin', hidden: true };
-  if ((await ask(question, user, invocation, context)) !== password)
+  if ((await ask(question, user, args, context)) !== password)
     throw new MlistError('ERR_MLIST_USAGE', 'the passwords do not match');
 }
 
 /** Serves until the process is interrupted, and then returns 0. */
-async function serve(invocation: ParsedArguments, context: Context): Promise<number> {
+async function serve(args: ParsedArguments, context: Context): Promise<number> {
   const { output, cwd, signal, onEvent } = context;
-  const dir = invocation.text('dir');
-  const htpasswd = invocation.text('htpasswd');
+  const dir = args.text('dir');
+  const htpasswd = args.text('htpasswd');
   const registry = await startRegistry({
-    address: invocation.text('addr') ?? '127.0.0.1:5000',
+    address: args.text('addr') ?? '127.0.0.1:5000',
     dir: dir === undefined ? undefined : resolve(cwd, dir),
-    readOnly: invocation.flag('read-only'),
-    tls: await readTls(invocation, context),
+    readOnly: args.flag('read-only'),
+    tls: await readTls(args, context),
     htpasswd: htpasswd === undefined ? undefined : resolve(cwd, htpasswd),
     signal,
     onRequest: ({ method, path, status, milliseconds, fault }) => {
@@ -60,10 +59,10 @@ async function serve(invocation: ParsedArguments, context: Context): Promise<num
 }
 
 async function readTls(
-  invocation: ParsedArguments,
+  args: ParsedArguments,
   context: Context,
 ): Promise<{ readonly cert: Uint8Array; readonly key: Uint8Array } | undefined> {
-  const [cert, key] = [invocation.text('tls-cert'), invocation.text('tls-key')];
+  const [cert, key] = [args.text('tls-cert'), args.text('tls-key')];
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined || key === undefined)
     throw new MlistError('ERR_MLIST_USAGE', '--tls-cert and --tls-key must be used together');

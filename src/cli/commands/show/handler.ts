@@ -1,15 +1,14 @@
 import { show } from '../../../operations/inspect/show.ts';
-import { listFirst, tooManyArguments } from '../../args/typed-arguments.ts';
+import { onlyList } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { renderList } from './render-list.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listFirst(invocation, context);
-  if (rest.length > 0) throw tooManyArguments(invocation);
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const list = onlyList(args, context);
   const view = await show(list, context);
   const { from, reference, ...facts } = view;
   if (context.output.json) context.output.document({ from, ref: reference, ...facts });
-  else renderList(view, { tree: invocation.flag('tree') }, context.output);
+  else renderList(view, { tree: args.flag('tree') }, context.output);
   return 0;
 }

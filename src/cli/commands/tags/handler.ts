@@ -6,8 +6,8 @@ import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 /** Prints the tags page by page, or with `--json` all in one document. */
-export async function run(invocation: ParsedArguments, { stores, signal, output }: Context): Promise<number> {
-  const reference = registryReference(invocation);
+export async function run(args: ParsedArguments, { stores, signal, output }: Context): Promise<number> {
+  const reference = registryReference(args);
   if (reference.tag !== undefined || reference.digest !== undefined) {
     throw new MlistError(
       'ERR_MLIST_USAGE',

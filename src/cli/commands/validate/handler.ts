@@ -3,17 +3,16 @@ import { resolve } from 'node:path';
 import { exitCodes, MlistError, type Problem, withFirstHint } from '../../../errors/errors.ts';
 import { isLocalLocation } from '../../../oci/location.ts';
 import { validateBytes, validateFile, validateList, type Validated } from '../../../operations/validate/validate.ts';
-import { listFirst, tooManyArguments, typedLocation } from '../../args/typed-arguments.ts';
+import { onlyList, typedLocation } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { readInput } from '../../args/input-file.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-export async function run(invocation: ParsedArguments, context: Context): Promise<number> {
-  const { list, rest } = listFirst(invocation, context);
-  if (rest.length > 0) throw tooManyArguments(invocation);
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const list = onlyList(args, context);
   const { output } = context;
-  const { from, subject, problems, checked } = await check(list, invocation, context);
-  const isRefused = (problem: Problem) => problem.severity === 'error' || invocation.flag('strict');
+  const { from, subject, problems, checked } = await check(list, args, context);
+  const isRefused = (problem: Problem) => problem.severity === 'error' || args.flag('strict');
   const valid = !problems.some(isRefused);
   if (output.json) output.document({ ...subjectDocument(subject, from), valid, problems, checked });
   else {
@@ -31,10 +30,10 @@ export async function run(invocation: ParsedArguments, context: Context): Promis
   return valid ? 0 : exitCodes.ERR_MLIST_DOCUMENT_INVALID;
 }
 
-async function check(name: string | undefined, invocation: ParsedArguments, context: Context): Promise<Validated> {
-  const rules = { strict: invocation.flag('strict'), allowDuplicates: invocation.flag('allow-duplicates') };
-  const deep = invocation.flag('deep');
-  const repository = invocation.text('repo');
+async function check(name: string | undefined, args: ParsedArguments, context: Context): Promise<Validated> {
+  const rules = { strict: args.flag('strict'), allowDuplicates: args.flag('allow-duplicates') };
+  const deep = args.flag('deep');
+  const repository = args.text('repo');
   const isDocument = name === '-' || (name !== undefined && isFile(name));
   if (repository !== undefined && !(deep && isDocument)) {
     throw new MlistError('ERR_MLIST_USAGE', '--repo needs --deep and a file');

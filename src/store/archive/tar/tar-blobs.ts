@@ -30,7 +30,6 @@ export class TarBlobs {
     return openFiles.run(() => readWhole(blob, () => this.stream(blob, signal)));
   }
 
-  /** Streams and verifies a blob. */
   async *stream({ digest, size }: BlobIdentity, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     const actual = this.size(digest);
     if (actual === undefined) {

@@ -49,7 +49,7 @@ export class TarFile {
   static async open(path: string, { signal, name = path, input, spool }: OpenOptions = {}): Promise<TarFile> {
     signal?.throwIfAborted();
     const file = { path, name };
-    if (input !== undefined) return TarFile.#openInput(file, input(), { signal, spool });
+    if (input !== undefined) return TarFile.#openInput({ path: 'stdin', name: 'stdin' }, input(), { signal, spool });
     const plain = await openPlain(file);
     try {
       const compression = await compressionOf(plain.handle);
@@ -132,7 +132,6 @@ export class TarFile {
     });
   }
 
-  /** Closes the file. */
   async close(): Promise<void> {
     if (this.#isClosed || this.#opened === undefined) return;
     this.#isClosed = true;

@@ -9,7 +9,6 @@ export interface TarHeader {
   readonly type: TarType;
   /** Size of the content after the header, in bytes. */
   readonly size: number;
-  /** Target of a link. */
   readonly link: string;
 }
 
@@ -69,8 +68,9 @@ function hasChecksum(block: Uint8Array): boolean {
   if (stated === undefined) return false;
   let unsigned = 0;
   let signed = 0;
-  for (const [at, byte] of block.entries()) {
-    const counted = at >= 148 && at < 156 ? 0x20 : byte;
+  // Not with an iterator, which is ten times as slow; an archive may have 200,000 headers.
+  for (let at = 0; at < block.length; at += 1) {
+    const counted = at >= 148 && at < 156 ? 0x20 : (block[at] ?? 0);
     unsigned += counted;
     signed += counted > 127 ? counted - 256 : counted;
   }

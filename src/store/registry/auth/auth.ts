@@ -1,5 +1,5 @@
 import { getOrCreate } from '../../../async/single-flight.ts';
-import { MlistError, type ErrorCode } from '../../../errors/errors.ts';
+import { errorMessage, MlistError, type ErrorCode } from '../../../errors/errors.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
 import { sameCredentials, type Credentials } from '../credentials/credentials.ts';
 import { TokenCache, type CachedToken, type TokenService } from './token-cache.ts';
@@ -247,9 +247,21 @@ export class Authorizer {
 
   #credentialsFor([scope]: readonly Scope[]): Promise<Credentials | undefined> {
     const repository = scope?.name ?? '';
-    return getOrCreate(this.#credentials, repository, () =>
-      this.#options.credentials(repository).then((credentials) => this.#redact(credentials)),
+    return getOrCreate(this.#credentials, repository, async () =>
+      this.#redact(await this.#readCredentials(repository)),
     );
+  }
+
+  /** Calls the function that the caller of the library may have provided, and which may throw any value. */
+  async #readCredentials(repository: string): Promise<Credentials | undefined> {
+    const { registry, credentials } = this.#options;
+    try {
+      return await credentials(repository);
+    } catch (thrown) {
+      if (thrown instanceof MlistError) throw thrown;
+      const message = `cannot get the credentials for ${registry}: ${errorMessage(thrown)}`;
+      throw new MlistError('ERR_MLIST_CREDENTIALS', message, { reference: registry, cause: thrown });
+    }
   }
 
   /** Removes credentials from all later messages. */

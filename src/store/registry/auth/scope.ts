@@ -48,7 +48,6 @@ function sorted(actions: Iterable<string>): readonly string[] {
   return all.includes('*') ? ['*'] : all;
 }
 
-/** Whether a granted scope includes a required one. */
 export function covers(granted: Scope, required: Scope): boolean {
   if (granted.type !== required.type || granted.name !== required.name) return false;
   return granted.actions.includes('*') || required.actions.every((action) => granted.actions.includes(action));

@@ -16,7 +16,6 @@ export interface TokenService {
   readonly acceptsBasic: boolean;
 }
 
-/** A token, and the request for it. */
 export interface CachedToken {
   readonly scopes: readonly Scope[];
   /** Identifies the token service and the account. */

@@ -3,7 +3,6 @@ import type { RegistryRequest, RegistryResponse, SendRequest } from '../request.
 import type { Connection } from '../connection.ts';
 import { HEAD_REFUSED } from '../http/retry.ts';
 
-/** A query for a blob of a registry. */
 export interface BlobQuery {
   readonly connection: Connection;
   /** Sends the HEAD. Default: the connection. */

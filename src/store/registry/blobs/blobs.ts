@@ -6,7 +6,7 @@ import { digestMatches, isVerifiable } from '../../../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../../../json/parse.ts';
 import type { BlobTransfer, SentBlobs } from './mount.ts';
 import { queryBlob } from './blob-query.ts';
-import { readBlob } from './download.ts';
+import { readBlob, readBytes, type BlobReading } from './download.ts';
 import { BlobUpload, type UploadTarget } from './upload.ts';
 import { blobShownInstead, statedSize } from '../confirm-change.ts';
 import type { RegistryRequest, RegistryResponse, SendRequest } from '../request.ts';
@@ -66,10 +66,19 @@ export class Blobs {
     return this.#reading.run(`${descriptor.digest} ${descriptor.size}`, read, signal);
   }
 
-  read(descriptor: Descriptor, { signal }: ContentOptions): AsyncIterable<Uint8Array> {
+  read(descriptor: Descriptor, options: ContentOptions): AsyncIterable<Uint8Array> {
+    return readBlob(this.#download(descriptor, options));
+  }
+
+  /** The bytes from `start` on. The caller verifies the whole blob. */
+  readUnverified(descriptor: Descriptor, start: number, options: ContentOptions): AsyncIterable<Uint8Array> {
+    return readBytes(this.#download(descriptor, options), start);
+  }
+
+  #download(descriptor: Descriptor, { signal }: ContentOptions): BlobReading {
     const { connection } = this.#parts;
     const request = { ...this.#readRequest(descriptor), method: 'GET', signal } as const;
-    return readBlob({ connection, descriptor, request });
+    return { connection, descriptor, request };
   }
 
   /** Uploads a blob, or mounts it if this command has sent it to another repository of the registry before. */

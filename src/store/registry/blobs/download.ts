@@ -19,13 +19,18 @@ export interface BlobReading {
  * is requested with a range (RFC 9110 section 14.2). An attempt that yields no bytes counts as a retry.
  */
 export function readBlob(reading: BlobReading): AsyncIterable<Uint8Array> {
-  return verified(reading.descriptor, resuming(reading), mismatchError(reading.request.step.reference));
+  return verified(reading.descriptor, readBytes(reading, 0), mismatchError(reading.request.step.reference));
 }
 
-async function* resuming(reading: BlobReading): AsyncGenerator<Uint8Array> {
+/**
+ * The same without verification.
+ * @param start - the offset of the first byte
+ */
+export async function* readBytes(reading: BlobReading, start: number): AsyncGenerator<Uint8Array> {
   const { connection, request, descriptor } = reading;
   const { client, base } = connection;
-  let offset = 0;
+  let offset = start;
+  if (start > 0 && start >= descriptor.size) return;
   for (let failures = 0; ;) {
     const before = offset;
     try {
@@ -41,7 +46,7 @@ async function* resuming(reading: BlobReading): AsyncGenerator<Uint8Array> {
       // The body is complete: only its end is missing.
       if (isConnectionError(thrown) && offset === descriptor.size) return;
       failures = offset > before ? 1 : failures + 1;
-      if (!isConnectionError(thrown) || failures > client.retries)
+      if (!isConnectionError(thrown) || failures > connection.retries)
         throw connectionFailure(request.step, base.host, thrown);
     }
     await client.pause(backoff(failures), request.signal);

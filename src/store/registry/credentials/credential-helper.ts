@@ -31,7 +31,6 @@ const NOT_FOUND = 'credentials not found in native keychain';
 const TIME_LIMIT_S = 30;
 const MAX_OUTPUT = 1024 * 1024;
 
-/** The name of the program. */
 export function programOf({ name }: Pick<CredentialHelper, 'name'>): string {
   return `docker-credential-${name}`;
 }

@@ -15,7 +15,6 @@ export function loginText(registry: string, place: string | undefined): string {
   return place === undefined ? `the login for ${registry}` : `the login for ${registry} from ${place}`;
 }
 
-/** The hint for a login that was refused. */
 export function refusedLoginHint(registry: string, place: string | undefined): string {
   if (place === undefined)
     return 'Check the user name and the password; some registries require an access token instead of the password.';

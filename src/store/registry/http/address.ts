@@ -8,6 +8,18 @@ export function apiHost(domain: string): string {
   return domain === 'docker.io' ? 'registry-1.docker.io' : domain;
 }
 
+/**
+ * The URL of a path of the API, such as `/v2/NAME/tags/list?n=1000`.
+ * @param base - the address of the API, `https://HOST/v2`. A mirror may have another path in place of `/v2`, and a query for
+ *   all requests
+ */
+export function apiUrl(path: string, base: URL): URL {
+  const url = new URL(path, base);
+  url.pathname = `${base.pathname.replace(/\/$/, '')}${url.pathname.slice('/v2'.length)}`;
+  for (const [name, value] of base.searchParams) url.searchParams.set(name, value);
+  return url;
+}
+
 /** Whether a host is 127.0.0.0/8, ::1, `localhost` or `*.localhost`. Names are not resolved. */
 export function isLoopback(hostname: string): boolean {
   const host = normalizeHost(hostname);

@@ -40,14 +40,18 @@ export class ConnectionPool {
     this.trust = new TrustStore(options);
   }
 
-  /** @throws MlistError if the proxy settings or the certificates are invalid */
-  async route(url: URL): Promise<Route> {
-    const known = this.#routes.get(url.origin);
+  /**
+   * @param isUnverified - do not verify the certificate. Default false
+   * @throws MlistError if the proxy settings or the certificates are invalid
+   */
+  async route(url: URL, isUnverified = false): Promise<Route> {
+    const key = isUnverified ? `unverified ${url.origin}` : url.origin;
+    const known = this.#routes.get(key);
     if (known !== undefined) return known;
-    const destination = await this.#destination(url);
+    const destination = await this.#destination(url, isUnverified);
     // Another request may have created the route while this one waited for the certificates.
-    const route = this.#routes.get(url.origin) ?? this.#createRoute(destination);
-    this.#routes.set(url.origin, route);
+    const route = this.#routes.get(key) ?? this.#createRoute(destination);
+    this.#routes.set(key, route);
     return route;
   }
 
@@ -61,13 +65,14 @@ export class ConnectionPool {
     this.#routes.clear();
   }
 
-  async #destination(url: URL): Promise<Destination> {
+  async #destination(url: URL, isUnverified: boolean): Promise<Destination> {
     this.#proxies ??= proxiesOf(this.#options.env);
     const proxy = this.#proxies(url);
     this.#options.secrets.add(...(proxy?.secrets ?? []));
+    const trust = url.protocol === 'https:' ? await this.trust.forHost(url) : undefined;
     return {
       ...hostAndPort(url),
-      trust: url.protocol === 'https:' ? await this.trust.forHost(url) : undefined,
+      trust: trust !== undefined && isUnverified ? { ...trust, verify: false } : trust,
       proxy,
       proxyTrust: proxy?.url.protocol === 'https:' ? await this.trust.forHost(proxy.url) : undefined,
       timeoutMs: this.#options.timeoutMs,

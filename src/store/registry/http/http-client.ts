@@ -19,6 +19,8 @@ export interface HttpClientOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onRequest?: ((event: RequestEvent) => void) | undefined;
   readonly onWarning: (message: string) => void;
+  /** The rule of a configuration file that chose the host, for `onRequest`. */
+  readonly chosenBy?: string | undefined;
 }
 
 export interface HttpRequest extends Pick<DocumentRequest, 'method' | 'url' | 'headers' | 'signal'> {
@@ -29,6 +31,8 @@ export interface HttpRequest extends Pick<DocumentRequest, 'method' | 'url' | 'h
   readonly extraTimeoutMs?: number | undefined;
   /** The response states the location of an upload that has to be cancelled: an abort takes effect after `ABORT_DELAY_MS`. */
   readonly opensUpload?: boolean | undefined;
+  /** Do not verify the certificate of the server. The request must not carry credentials. */
+  readonly isUnverified?: boolean | undefined;
 }
 
 /** How long to wait after an abort for the response to a request that opens an upload. */
@@ -67,10 +71,18 @@ export class HttpClient {
   }
 
   async #dispatch(request: HttpRequest): Promise<HttpResponse> {
-    const { method, url, body, streamsResponse = false, extraTimeoutMs = 0, opensUpload = false } = request;
+    const {
+      method,
+      url,
+      body,
+      streamsResponse = false,
+      extraTimeoutMs = 0,
+      opensUpload = false,
+      isUnverified,
+    } = request;
     const { pool, timeoutMs, userAgent } = this.#options;
     const headers = { 'user-agent': userAgent, ...request.headers };
-    const common = { method, url, headers, route: await pool.route(url), timeoutMs };
+    const common = { method, url, headers, route: await pool.route(url, isUnverified), timeoutMs };
     const linked = this.signals.link(request.signal);
     linked?.throwIfAborted();
     const signal = opensUpload && linked !== undefined ? this.signals.delayed(linked, ABORT_DELAY_MS) : linked;
@@ -89,12 +101,15 @@ export class HttpClient {
   }
 
   #report({ method, url }: HttpRequest, started: number, result: () => Partial<RequestEvent>): void {
-    const { onRequest, secrets } = this.#options;
+    const { onRequest, secrets, chosenBy } = this.#options;
     if (onRequest === undefined) return;
     const milliseconds = performance.now() - started;
     const { rateLimit, ...outcome } = result();
-    const limit = rateLimit === undefined ? {} : { rateLimit };
-    onRequest({ type: 'request', method, url: secrets.redact(safeUrl(url)), milliseconds, ...outcome, ...limit });
+    const details = {
+      ...(rateLimit === undefined ? {} : { rateLimit }),
+      ...(chosenBy === undefined ? {} : { chosenBy }),
+    };
+    onRequest({ type: 'request', method, url: secrets.redact(safeUrl(url)), milliseconds, ...outcome, ...details });
   }
 
   /** Waits this long. @throws the abort's reason */

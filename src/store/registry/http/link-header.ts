@@ -1,6 +1,6 @@
 import { MlistError } from '../../../errors/errors.ts';
 import type { RegistryResponse } from '../request.ts';
-import { sameOrigin } from './address.ts';
+import { apiUrl, sameOrigin } from './address.ts';
 
 /** The target of `Link: </v2/NAME/tags/list?last=x>; rel="next"` (RFC 8288); undefined on the last page. */
 function nextPage(header: string | undefined): string | undefined {
@@ -34,6 +34,6 @@ export function nextAddress(
   }
   const end = path.split('/').slice(-2).join('/');
   const isSameList = address.search !== '' && address.pathname.endsWith(`/${end}`);
-  if (isSameList) return new URL(`${path}${address.search}`, base);
+  if (isSameList) return apiUrl(`${path}${address.search}`, base);
   return sameOrigin(address, base) ? address : new URL(`${address.pathname}${address.search}`, base);
 }

@@ -1,6 +1,5 @@
 import { MlistError } from '../../../errors/errors.ts';
 
-/** The response to one HTTP request. */
 export interface HttpResponse {
   readonly status: number;
   /** By lower-case name. Repeated headers are joined with commas. */

@@ -15,6 +15,8 @@ export interface TrustOptions {
   readonly caFile: string | undefined;
   /** `certs.d` folders. */
   readonly certificateFolders: readonly string[];
+  /** Certificates for one host, in place of those in `certificateFolders`. */
+  readonly hostCertificates?: { readonly host: string; readonly certificates: HostCertificates } | undefined;
   readonly env: Environment;
   /** Aborts reading a file that may be a pipe. */
   readonly signal?: AbortSignal | undefined;
@@ -75,7 +77,8 @@ export class TrustStore {
   }
 
   #certificatesOf(url: URL): HostCertificates | undefined {
-    const { certificateFolders, onWarning } = this.#options;
+    const { certificateFolders, hostCertificates, onWarning } = this.#options;
+    if (url.host === hostCertificates?.host) return hostCertificates.certificates;
     return getOrCreate(this.#certificates, url.host, () => {
       const names = url.port === '' ? [url.host, `${url.host}:443`] : [url.host];
       return certificatesFor(names, certificateFolders, onWarning);

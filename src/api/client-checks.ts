@@ -1,0 +1,175 @@
+import type { CredentialsSource } from '../store/registry/credentials/credentials.ts';
+import type {
+  AnnotateDraftOptions,
+  ApplyOptions,
+  ClientOptions,
+  CopyOptions,
+  CreateDraftOptions,
+  CreateIndexOptions,
+  ExplainOptions,
+  InspectOptions,
+  JoinOptions,
+  PushDraftOptions,
+  PushIndexOptions,
+  RemoveFromDraftOptions,
+  ResolveOptions,
+  ValidateOptions,
+} from './client-options.ts';
+import type { CallOptions } from './inputs.ts';
+import {
+  isArrayOf,
+  isAtLeast,
+  isFlag,
+  isFunction,
+  isObject,
+  isOneOf,
+  isRecordOf,
+  isSignal,
+  isText,
+  orNull,
+  type Check,
+  type Checks,
+} from './option-checks.ts';
+
+/** The checks of the options of a client and of its calls. */
+
+const isPlatforms = isArrayOf(isText, 'a platform');
+const isTexts = (itemName: string): Check => isArrayOf(isText, itemName);
+const isFormat = isOneOf('auto', 'oci', 'docker');
+const isAttestations = isOneOf('keep', 'drop');
+const isMissing = isOneOf('refuse', 'skip');
+
+const isAuthHost: Check = (value, name) => {
+  isObject(value, name);
+  const { registry, host } = value as Readonly<Record<string, unknown>>;
+  isText(registry, `registry of ${name}`);
+  isText(host, `host of ${name}`);
+};
+
+const isGroup: Check = (value, name) => {
+  if (typeof value === 'string') return;
+  isObject(value, name);
+  const { id, number, attempt } = value as Readonly<Record<string, unknown>>;
+  isText(id, `id of ${name}`);
+  if (number !== undefined) isText(number, `number of ${name}`);
+  if (attempt !== undefined) isAtLeast(0)(attempt, `attempt of ${name}`);
+};
+
+const isCredentials: Check = (value, name) => {
+  isObject(value, name);
+  const { type, username, password, token } = value as Readonly<Record<string, unknown>>;
+  isOneOf('basic', 'identity', 'bearer')(type, `type of ${name}`);
+  if (type !== 'basic') return isText(token, `token of ${name}`);
+  isText(username, `username of ${name}`);
+  isText(password, `password of ${name}`);
+};
+
+/** Checks what the function of the caller returns. */
+export function checkedCredentials(source: CredentialsSource): CredentialsSource {
+  return async (registry, repository) => {
+    const credentials = await source(registry, repository);
+    if (credentials !== undefined) isCredentials(credentials, `the credentials for ${registry}`);
+    return credentials;
+  };
+}
+
+export const callChecks: Checks<CallOptions> = { signal: isSignal, onEvent: isFunction };
+
+const client: Checks<ClientOptions> = {
+  cwd: isText,
+  userAgent: isText,
+  env: isObject,
+  onEvent: isFunction,
+  concurrency: isAtLeast(1),
+  retries: isAtLeast(0),
+  timeoutMs: isAtLeast(0),
+  insecure: isFlag,
+  plainHttp: isTexts('a registry of plainHttp'),
+  caFile: isText,
+  certificateFolders: isTexts('a certificate folder'),
+  authHosts: isArrayOf(isAuthHost, 'an item of authHosts'),
+  mirrors: isObject,
+  credentials: isFunction,
+  signal: isSignal,
+  onRequest: isFunction,
+};
+
+const createIndex: Checks<CreateIndexOptions> = {
+  ...callChecks,
+  format: isFormat,
+  annotations: isRecordOf(isText, 'the annotation'),
+  artifactType: isText,
+  platforms: isPlatforms,
+  attestations: isAttestations,
+  missing: isMissing,
+};
+
+const pushIndex: Checks<PushIndexOptions> = {
+  ...callChecks,
+  tags: isTexts('a tag'),
+  expect: isPlatforms,
+  ifDigest: isText,
+  allowEmpty: isFlag,
+  replaceImage: isFlag,
+  dryRun: isFlag,
+};
+
+const copy: Checks<CopyOptions> = {
+  ...callChecks,
+  platforms: isPlatforms,
+  attestations: isAttestations,
+  referrers: isFlag,
+  missing: isMissing,
+  expect: isPlatforms,
+  replaceImage: isFlag,
+  dryRun: isFlag,
+};
+
+const resolve: Checks<ResolveOptions> = { ...callChecks, platform: isText };
+const inspect: Checks<InspectOptions> = { ...callChecks, platform: isText };
+const validate: Checks<ValidateOptions> = { ...callChecks, allowDuplicates: isFlag, deep: isFlag };
+const explain: Checks<ExplainOptions> = { ...callChecks, platforms: isPlatforms };
+const join: Checks<JoinOptions> = { ...callChecks, group: isGroup, expect: isPlatforms, waitMs: isAtLeast(0) };
+const apply: Checks<ApplyOptions> = { ...callChecks, dryRun: isFlag, name: isText };
+
+export const optionChecks = {
+  client,
+  createIndex,
+  pushIndex,
+  copy,
+  resolve,
+  inspect,
+  validate,
+  explain,
+  join,
+  apply,
+};
+
+const create: Checks<CreateDraftOptions> = {
+  ...callChecks,
+  format: isFormat,
+  amend: isFlag,
+  replace: isFlag,
+  platforms: isPlatforms,
+};
+
+const annotate: Checks<AnnotateDraftOptions> = {
+  ...callChecks,
+  platform: isRecordOf(orNull(isText), 'the platform member'),
+  annotations: isRecordOf(orNull(isText), 'the annotation'),
+  artifactType: orNull(isText),
+};
+
+const remove: Checks<RemoveFromDraftOptions> = { ...callChecks, platforms: isPlatforms };
+
+const push: Checks<PushDraftOptions> = {
+  ...callChecks,
+  tags: isTexts('a tag'),
+  to: isTexts('a location'),
+  expect: isPlatforms,
+  purge: isFlag,
+  dryRun: isFlag,
+};
+
+/** For `DraftWorkspace`. */
+export const draftChecks = { create, annotate, remove, push };

@@ -1,0 +1,17 @@
+import { homedir } from 'node:os';
+import { env, platform } from 'node:process';
+import {
+  registryConfiguration,
+  type ConfigurationOptions,
+  type RegistryConfiguration,
+} from '../store/registry/mirrors/registry-configuration.ts';
+
+/**
+ * The mirrors that the user has configured: `MLIST_MIRRORS`, `registries.conf` of Podman, Buildah and Skopeo, `hosts.toml` of
+ * containerd, and Docker's `daemon.json`, in the order of docs/mirrors.md. Each file is read once, when it is needed.
+ * @param options - overrides; by default the environment, home folder and platform of the process
+ * @throws MlistError `ERR_MLIST_USAGE` if `options.mirrors` or `MLIST_MIRRORS` is invalid
+ */
+export function systemMirrors(options: Partial<ConfigurationOptions> = {}): RegistryConfiguration {
+  return registryConfiguration({ env, home: homedir(), platform, ...options });
+}

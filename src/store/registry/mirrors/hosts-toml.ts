@@ -1,0 +1,120 @@
+import { invalidConfiguration, type Capabilities, type Origin } from './mirror-endpoint.ts';
+import { linesOf, parseToml, TableReader, type TomlTable } from './toml-file.ts';
+
+/** A `certs.d/HOST/hosts.toml` of containerd, BuildKit and nerdctl. */
+export interface HostsFile {
+  /** In the order of the file. */
+  readonly hosts: readonly HostEntry[];
+  /** The settings at the top, for the registry itself or its replacement. Its `address` is undefined without `server`. */
+  readonly server: HostSettings & { readonly address: HostAddress | undefined };
+}
+
+export interface HostAddress {
+  readonly scheme: 'https' | 'http';
+  readonly host: string;
+  readonly apiPath: string;
+}
+
+export interface HostSettings {
+  readonly capabilities: Capabilities;
+  /** Files with certificate authorities, relative to the folder of the file. */
+  readonly ca: readonly string[];
+  /** Files with a client certificate and its key, which may be one file. */
+  readonly client: readonly [cert: string, key: string] | undefined;
+  readonly skipVerify: boolean;
+  /** Whether `ca`, `client` or `skip_verify` is set, so that https is tried on an http address, too. */
+  readonly hasTlsSettings: boolean;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly origin: Origin;
+}
+
+export interface HostEntry extends HostSettings {
+  readonly address: HostAddress;
+}
+
+/** @throws MlistError `ERR_MLIST_CONFIGURATION` */
+export async function parseHostsToml(text: string, path: string): Promise<HostsFile> {
+  const table = await parseToml(text, path);
+  const failAt = (line: number | undefined) => (reason: string) => invalidConfiguration(path, line, reason);
+  const root = new TableReader(table, failAt(undefined));
+  const hosts = root.table('host');
+  const entries = Object.keys(hosts).map((name): HostEntry => {
+    const line = lineOfHost(text, name);
+    const fail = failAt(line);
+    const settings = parseSettings(new TableReader(hosts, fail).table(name), `${path}:${line ?? 1}, host`, fail);
+    const address = parseAddress(name, settings.overridesPath, fail);
+    return { ...settings, address, origin: `${path}:${line ?? 1}, host "${address.host}"` };
+  });
+  const [serverLine] = linesOf(text, /^[ \t]*server[ \t]*=/);
+  const fail = failAt(serverLine);
+  const settings = parseSettings(table, `${path}:${serverLine ?? 1}, server`, fail);
+  const server = new TableReader(table, fail).text('server') ?? '';
+  const address = server === '' ? undefined : parseAddress(server, settings.overridesPath, fail);
+  return { hosts: entries, server: { ...settings, address } };
+}
+
+function lineOfHost(text: string, name: string): number | undefined {
+  const at = text.split('\n').findIndex((line) => /^[ \t]*\[/.test(line) && line.includes(name));
+  return at < 0 ? undefined : at + 1;
+}
+
+function parseAddress(text: string, overridesPath: boolean, fail: (reason: string) => Error): HostAddress {
+  const withScheme = text.startsWith('http') && text.includes('://') ? text : `https://${text}`;
+  const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol))
+    throw fail('a host or server is not an http or https address');
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
+    throw fail('a host or server has a user name, a query or a fragment in its address');
+  const path = url.pathname.replace(/\/{2,}/g, '/').replace(/\/$/, '');
+  const apiPath = overridesPath || path.endsWith('/v2') ? path : `${path}/v2`;
+  return { scheme: url.protocol === 'http:' ? 'http' : 'https', host: url.host, apiPath };
+}
+
+function parseSettings(
+  table: TomlTable,
+  origin: Origin,
+  fail: (reason: string) => Error,
+): HostSettings & { readonly overridesPath: boolean } {
+  const reader = new TableReader(table, fail);
+  const client = parseClient(reader.value('client'), fail);
+  return {
+    capabilities: parseCapabilities(reader.texts('capabilities'), fail),
+    ca: reader.texts('ca'),
+    client,
+    skipVerify: reader.flag('skip_verify'),
+    hasTlsSettings: reader.has('skip_verify') || reader.has('ca') || client !== undefined,
+    headers: parseHeaders(reader.table('header'), fail),
+    overridesPath: reader.flag('override_path'),
+    origin,
+  };
+}
+
+function parseCapabilities(names: readonly string[], fail: (reason: string) => Error): Capabilities {
+  const unknown = names.find((name) => !['pull', 'resolve', 'push', 'referrers'].includes(name));
+  if (unknown !== undefined) throw fail(`unknown capability ${JSON.stringify(unknown)}`);
+  const has = (name: string) => names.length === 0 || names.includes(name);
+  return { tags: has('resolve'), digests: has('pull'), referrers: has('referrers') };
+}
+
+/** A file with certificate and key, a list of such files, or a list of pairs of files. The first one is used. */
+function parseClient(value: unknown, fail: (reason: string) => Error): HostSettings['client'] {
+  if (value === undefined) return undefined;
+  const first: unknown = Array.isArray(value) ? value[0] : value;
+  if (typeof first === 'string') return [first, first];
+  const [cert, key, ...more] = Array.isArray(first) ? (first as readonly unknown[]) : [];
+  if (typeof cert === 'string' && typeof key === 'string' && more.length === 0) return [cert, key === '' ? cert : key];
+  throw fail('client is neither a file nor a list of pairs of files');
+}
+
+function parseHeaders(table: TomlTable, fail: (reason: string) => Error): Readonly<Record<string, string>> {
+  const reader = new TableReader(table, fail);
+  return Object.fromEntries(
+    reader.names.map((name) => {
+      const value = reader.texts(name).join(', ');
+      // The message does not quote the value, which may be a token.
+      if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || /[^\t\x20-\x7e\x80-\xff]/.test(value))
+        throw fail(`the header ${JSON.stringify(name)} is not valid in HTTP`);
+      return [name.toLowerCase(), value];
+    }),
+  );
+}

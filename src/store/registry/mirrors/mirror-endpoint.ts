@@ -1,0 +1,98 @@
+import { MlistError } from '../../../errors/errors.ts';
+import type { HostCertificates } from '../http/certificates.ts';
+
+/** The values that all formats of registry configuration are parsed into. */
+
+/** A repository of a registry, as references name it. */
+export interface RepositoryName {
+  /** Host with an optional port; `docker.io` for Docker Hub. */
+  readonly domain: string;
+  readonly path: string;
+}
+
+/** Which requests an endpoint may receive. */
+export interface Capabilities {
+  /** Requests that resolve a tag. */
+  readonly tags: boolean;
+  /** Requests for content by digest. */
+  readonly digests: boolean;
+  readonly referrers: boolean;
+}
+
+/** A host that serves the content of a repository. */
+export interface ConfiguredEndpoint {
+  readonly kind: 'endpoint';
+  /** Host with an optional port. Credentials are looked up for it. */
+  readonly host: string;
+  /** Default: https, or http for this machine, as for a registry that a reference names. */
+  readonly scheme?: 'https' | 'http' | undefined;
+  /** The path of the API: `/v2`, or another one such as `/proxy/v2`. May be empty. */
+  readonly apiPath: string;
+  /** The repository at this host. */
+  readonly repository: string;
+  /** The query parameter `ns`, which names the registry to a mirror of several registries. Default: not sent. */
+  readonly namespace?: string | undefined;
+  readonly capabilities: Capabilities;
+  /** Permits plain http and unverified TLS for requests without credentials. */
+  readonly permitsInsecure: boolean;
+  /** Whether credentials may be sent over plain http, because the user has named this address to mlist. */
+  readonly trustsHttp: boolean;
+  readonly certificates?: HostCertificates | undefined;
+  /** Headers for every request. Their values are secret. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly origin: Origin;
+}
+
+/** The registry that the reference names, accessed as without any configuration. */
+export interface RegistryItself {
+  readonly kind: 'registry';
+  readonly capabilities: Capabilities;
+}
+
+/** The place of a rule, such as `/etc/containers/registries.conf:3, prefix "docker.io"`. */
+export type Origin = string;
+
+export const allCapabilities: Capabilities = { tags: true, digests: true, referrers: true };
+
+export const registryItself: RegistryItself = { kind: 'registry', capabilities: allCapabilities };
+
+/** Whether a host is the registry of this domain. Docker Hub serves its API on another host than references name. */
+export function isHostOf(host: string, domain: string): boolean {
+  return host === domain || (domain === 'docker.io' && host === 'registry-1.docker.io');
+}
+
+/** The address of a mirror: `SCHEME://HOST[:PORT][/PATH]`. */
+export interface MirrorAddress {
+  readonly scheme: 'https' | 'http';
+  readonly host: string;
+  /** Without a slash at the end; empty for the root. */
+  readonly path: string;
+}
+
+/**
+ * Parses the address of a mirror.
+ * @returns why the address is invalid, without quoting it, since it may contain a password
+ */
+export function parseMirrorAddress(text: string): MirrorAddress | string {
+  const scheme = /^(https?):\/\/[^/]/.exec(text)?.[1];
+  if ((scheme !== 'https' && scheme !== 'http') || !URL.canParse(text))
+    return 'the address of a mirror begins with http:// or https:// and a host';
+  const { host, pathname, username, password, search, hash } = new URL(text);
+  if (username !== '' || password !== '') return 'the address of a mirror has no user name and no password';
+  if (search !== '' || hash !== '') return 'the address of a mirror has neither a query nor a fragment';
+  return { scheme, host, path: pathname.replace(/\/{2,}/g, '/').replace(/\/$/, '') };
+}
+
+/** The error for a configuration file that cannot be used. */
+export function invalidConfiguration(path: string, line: number | undefined, reason: string): MlistError {
+  const place = line === undefined ? path : `${path}:${line}`;
+  return new MlistError('ERR_MLIST_CONFIGURATION', `${place} cannot be used: ${reason}`, {
+    path,
+    hint: 'Correct the file, or ignore all files of this kind with --no-mirrors.',
+  });
+}
+
+/** The number of the line that contains a character. Lines start at 1. */
+export function lineAt(text: string, offset: number): number {
+  return text.slice(0, offset).split('\n').length;
+}

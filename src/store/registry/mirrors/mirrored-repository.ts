@@ -1,0 +1,360 @@
+import { errorCode, MlistError } from '../../../errors/errors.ts';
+import type { Descriptor } from '../../../oci/descriptor.ts';
+import { isDigestName, type Digest } from '../../../oci/digest.ts';
+import {
+  contentReference,
+  RepeatableReadError,
+  type ContentOptions,
+  type ContentReader,
+  type ExistenceChecker,
+  type FetchOptions,
+  type ManifestContent,
+  type ReferrerLister,
+  type TagOrDigest,
+} from '../../store.ts';
+import { verified } from '../../verify.ts';
+import { mismatchError } from '../blobs/verify-response.ts';
+import type { MirrorEvent } from '../registry-options.ts';
+import type { Repository } from '../repository.ts';
+import type { Capabilities } from './mirror-endpoint.ts';
+import type { MirrorHealth } from './mirror-health.ts';
+
+/** A repository at one of the hosts that serve it. */
+export interface Replica {
+  readonly repository: Repository;
+  readonly capabilities: Capabilities;
+  /** Whether the host is another one than the reference names. */
+  readonly isOther: boolean;
+}
+
+export interface MirroredParts {
+  /** The repository at the registry itself. */
+  readonly registry: Repository;
+  /** In the order in which they are asked. */
+  readonly mirrors: readonly Replica[];
+  /** The registry, or what replaces it. It is asked last. */
+  readonly last: Replica;
+  /** Whether the command writes to the repository, so that it is read from the registry itself only. */
+  readonly isWritten: () => boolean;
+  readonly health: MirrorHealth;
+  /** Milliseconds to wait for the registry to confirm what a mirror has. */
+  readonly limitMs: number;
+  readonly onMirror: (event: MirrorEvent) => void;
+  readonly onNote: (message: string) => void;
+  /** @throws the reason if the command or the session was aborted */
+  readonly throwIfAborted: (signal: AbortSignal | undefined) => void;
+}
+
+/** Reads from one of the repositories. */
+type Read<T> = (repository: Repository, options: ContentOptions) => Promise<T>;
+
+/**
+ * Reads a repository from its mirrors and its registry, one after another for each request. Content is verified by its
+ * digest. For a tag, the registry is asked at the same time: if it answers in time, its digest is used. Lists of tags and
+ * referrers come from a mirror only if the registry does not answer in time.
+ */
+export class MirroredRepository implements ContentReader, ExistenceChecker, ReferrerLister {
+  readonly #parts: MirroredParts;
+
+  constructor(parts: MirroredParts) {
+    this.#parts = parts;
+  }
+
+  get location(): string {
+    return this.origin.location;
+  }
+
+  /** The repository at the registry itself, from which its content can be mounted. */
+  get origin(): Repository {
+    return this.#parts.registry;
+  }
+
+  /** Records that a reference names a tag together with a digest, since a pull-through cache may know only the tag. */
+  learn(digest: Digest, tag: string): void {
+    for (const { repository, capabilities } of [...this.#parts.mirrors, this.#parts.last])
+      if (capabilities.tags) repository.learn(digest, tag);
+  }
+
+  async resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
+    const read: Read<Descriptor> = (repository, reading) => repository.resolve(name, reading);
+    if (isDigestName(name) || this.#parts.isWritten()) return this.#first(name, read, options);
+    const { value, confirmed } = await this.#resolveTag(name, read, (descriptor) => descriptor, options);
+    return confirmed ?? value;
+  }
+
+  async fetchManifest(name: TagOrDigest, options: FetchOptions = {}): Promise<ManifestContent> {
+    const { expected } = options;
+    const read: Read<ManifestContent> = (repository, { signal }) =>
+      repository.fetchManifest(name, { expected, signal });
+    if (isDigestName(name) || this.#parts.isWritten()) return this.#first(name, read, options);
+    const { value, confirmed } = await this.#resolveTag(name, read, ({ descriptor }) => descriptor, options);
+    if (confirmed === undefined) return value;
+    return this.fetchManifest(confirmed.digest, { ...options, expected: expected ?? confirmed });
+  }
+
+  async fetchBlob(descriptor: Descriptor, options: ContentOptions = {}): Promise<Uint8Array> {
+    return this.#first(descriptor.digest, (repository, reading) => repository.fetchBlob(descriptor, reading), options);
+  }
+
+  async hasManifest(digest: Digest, options: ContentOptions = {}): Promise<boolean> {
+    return this.#first(
+      digest,
+      (repository, reading) => repository.hasManifest(digest, reading),
+      options,
+      (has) => has,
+    );
+  }
+
+  async statedSize(descriptor: Descriptor, options: ContentOptions = {}): Promise<number | 'unknown' | undefined> {
+    const read: Read<number | 'unknown' | undefined> = (repository, reading) =>
+      repository.statedSize(descriptor, reading);
+    return this.#first(descriptor.digest, read, options, (size) => size !== undefined);
+  }
+
+  async referrers(digest: Digest, artifactType?: string, options: ContentOptions = {}): Promise<readonly Descriptor[]> {
+    const read: Read<readonly Descriptor[]> = (repository, reading) =>
+      repository.referrers(digest, artifactType, reading);
+    const mirrors = this.#mirrors('referrers');
+    return this.#current(
+      { reference: `${this.location}@${digest}`, content: `${digest} referrers`, mirrors },
+      read,
+      options,
+    );
+  }
+
+  /** All tags, in the order of the host that lists them. */
+  async *tags(options: ContentOptions = {}): AsyncGenerator<string> {
+    const read: Read<AsyncIterable<string>> = (repository, reading) => started(repository.tags(reading));
+    const list = { reference: this.location, content: 'tags', mirrors: this.#mirrors('tags') };
+    yield* await this.#current(list, read, options);
+  }
+
+  /**
+   * Streams a blob. If a host breaks off, the next one continues. If the content is wrong, the mirrors that have sent it are
+   * not used again, and the stream fails with a `RepeatableReadError` unless the caller has not received any of it.
+   */
+  async *readBlob(descriptor: Descriptor, options: ContentOptions = {}): AsyncGenerator<Uint8Array> {
+    const reference = `${this.location}@${descriptor.digest}`;
+    for (let isRepeated = true; isRepeated;) {
+      isRepeated = false;
+      const senders = new Set<Replica>();
+      let hasYielded = false;
+      try {
+        const bytes = this.#bytesOf(descriptor, senders, options);
+        for await (const chunk of verified(descriptor, bytes, mismatchError(reference))) {
+          hasYielded = true;
+          yield chunk;
+        }
+      } catch (thrown) {
+        const mirrors = [...senders].filter((replica) => !this.#isLast(replica));
+        if (errorCode(thrown) !== 'ERR_MLIST_CONTENT_MISMATCH' || mirrors.length === 0) throw thrown;
+        for (const mirror of mirrors) this.#record(mirror, descriptor.digest, thrown);
+        if (hasYielded) throw new RepeatableReadError(thrown as MlistError);
+        isRepeated = true;
+      }
+    }
+  }
+
+  /** The bytes of a blob, which are not verified. @param senders - the hosts that sent bytes are added to it */
+  async *#bytesOf(descriptor: Descriptor, senders: Set<Replica>, options: ContentOptions): AsyncGenerator<Uint8Array> {
+    let offset = 0;
+    const candidates = this.#candidates('digests', descriptor.digest);
+    for (const [at, replica] of candidates.entries()) {
+      try {
+        for await (const chunk of replica.repository.readUnverified(descriptor, offset, options)) {
+          senders.add(replica);
+          offset += chunk.length;
+          yield chunk;
+        }
+        return;
+      } catch (thrown) {
+        this.#parts.throwIfAborted(options.signal);
+        if (at === candidates.length - 1) throw thrown;
+        this.#record(replica, descriptor.digest, thrown);
+      }
+    }
+  }
+
+  /** Reads from the first host that succeeds. @param isFound - whether a value is a result, unless it is the last one */
+  async #first<T>(
+    content: string,
+    read: Read<T>,
+    options: ContentOptions,
+    isFound: (value: T) => boolean = () => true,
+  ): Promise<T> {
+    const candidates = this.#candidates('digests', content);
+    for (const [at, replica] of candidates.entries()) {
+      const isLast = at === candidates.length - 1;
+      try {
+        const value = await read(replica.repository, options);
+        if (isLast || isFound(value)) return value;
+      } catch (thrown) {
+        this.#parts.throwIfAborted(options.signal);
+        if (isLast) throw thrown;
+        this.#record(replica, content, thrown);
+      }
+    }
+    throw this.#unserved(content);
+  }
+
+  /**
+   * Reads a tag from the first host that has it.
+   * @returns the value and, if the registry has another digest for the tag, the descriptor that it has
+   */
+  async #resolveTag<T>(
+    tag: string,
+    read: Read<T>,
+    descriptorOf: (value: T) => Descriptor,
+    options: ContentOptions,
+  ): Promise<{ readonly value: T; readonly confirmed?: Descriptor }> {
+    const candidates = this.#candidates('tags', tag);
+    const confirming = candidates.some((replica) => !this.#isLast(replica)) ? this.#confirm(tag, options) : undefined;
+    for (const [at, replica] of candidates.entries()) {
+      const isLast = at === candidates.length - 1;
+      try {
+        const value = await read(replica.repository, options);
+        const confirmed = this.#isLast(replica) ? undefined : await confirming;
+        const isStale = confirmed !== undefined && confirmed.digest !== descriptorOf(value).digest;
+        if (isStale) this.#reportStale(tag, replica, descriptorOf(value).digest, confirmed.digest);
+        else if (confirmed === undefined) this.#reportMirror(contentReference(this.location, tag), replica);
+        return isStale ? { value, confirmed } : { value };
+      } catch (thrown) {
+        this.#parts.throwIfAborted(options.signal);
+        if (isLast) throw thrown;
+        this.#record(replica, tag, thrown);
+      }
+    }
+    throw this.#unserved(tag);
+  }
+
+  /** What the registry has for a tag; undefined if it does not answer in time, or refuses the request. */
+  async #confirm(tag: string, options: ContentOptions): Promise<Descriptor | undefined> {
+    const last = this.#parts.last;
+    if (this.#parts.health.isSilent(last.repository.domain) || !last.capabilities.tags) return undefined;
+    try {
+      return await this.#withinLimit(
+        last.repository,
+        (repository, reading) => repository.resolve(tag, reading),
+        options,
+      );
+    } catch (thrown) {
+      if (!isAnswer(thrown) && options.signal?.aborted !== true) this.#recordSilence();
+      return undefined;
+    }
+  }
+
+  /** Reads a list that changes: from the registry if it answers in time, else from the first mirror that has it. */
+  async #current<T>({ reference, content, mirrors }: CurrentList, read: Read<T>, options: ContentOptions): Promise<T> {
+    const { registry, isWritten, health, throwIfAborted } = this.#parts;
+    if (isWritten()) return read(registry, options);
+    const { repository } = this.#parts.last;
+    if (mirrors.length > 0 && !health.isSilent(repository.domain)) {
+      try {
+        return await this.#withinLimit(repository, read, options);
+      } catch (thrown) {
+        throwIfAborted(options.signal);
+        if (isAnswer(thrown)) throw thrown;
+        this.#recordSilence();
+      }
+    }
+    for (const mirror of mirrors) {
+      if (this.#isSkipped(mirror, content)) continue;
+      try {
+        const value = await read(mirror.repository, options);
+        this.#reportMirror(reference, mirror);
+        return value;
+      } catch (thrown) {
+        throwIfAborted(options.signal);
+        this.#record(mirror, content, thrown);
+      }
+    }
+    const value = await read(repository, options);
+    this.#reportMirror(reference, this.#parts.last);
+    return value;
+  }
+
+  async #withinLimit<T>(repository: Repository, read: Read<T>, { signal }: ContentOptions): Promise<T> {
+    const limit = new AbortController();
+    const { limitMs } = this.#parts;
+    const message = `${repository.domain} does not answer within ${limitMs} ms`;
+    const abort = () => limit.abort(new MlistError('ERR_MLIST_TIMEOUT', message));
+    const timer = setTimeout(abort, limitMs);
+    try {
+      return await read(repository, {
+        signal: signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]),
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** The hosts to ask for content, without mirrors that have failed. */
+  #candidates(capability: keyof Capabilities, content: string): readonly Replica[] {
+    const { registry, mirrors, last, isWritten } = this.#parts;
+    if (isWritten()) return [{ repository: registry, capabilities: last.capabilities, isOther: false }];
+    return [...mirrors, last].filter(
+      (replica) => replica.capabilities[capability] && (this.#isLast(replica) || !this.#isSkipped(replica, content)),
+    );
+  }
+
+  #mirrors(capability: keyof Capabilities): readonly Replica[] {
+    return this.#parts.mirrors.filter(({ capabilities }) => capabilities[capability]);
+  }
+
+  #isLast(replica: Replica): boolean {
+    return replica === this.#parts.last || replica.repository === this.#parts.registry;
+  }
+
+  #isSkipped({ repository: { domain, path } }: Replica, content: string): boolean {
+    return this.#parts.health.isSkipped(domain, path, content);
+  }
+
+  #record({ repository: { domain, path } }: Replica, content: string, thrown: unknown): void {
+    this.#parts.health.record(domain, path, content, thrown);
+  }
+
+  #recordSilence(): void {
+    this.#parts.health.recordSilence(this.#parts.last.repository.domain);
+  }
+
+  #reportMirror(reference: string, { isOther, repository }: Replica): void {
+    if (isOther) this.#parts.onMirror({ reference, mirror: repository.domain });
+  }
+
+  #reportStale(tag: string, { repository: { domain } }: Replica, stale: Digest, current: Digest): void {
+    const reference = contentReference(this.location, tag);
+    this.#parts.onNote(
+      `mirror ${domain} has ${stale} for ${reference}, but the registry has ${current}, which is used`,
+    );
+  }
+
+  #unserved(content: string): MlistError {
+    const reference = contentReference(this.location, content);
+    const message = `no host may serve ${reference}: the configuration gives none of them the capability`;
+    return new MlistError('ERR_MLIST_CONFIGURATION', message, { reference });
+  }
+}
+
+/** A list that changes, such as that of the tags. */
+interface CurrentList {
+  readonly reference: string;
+  readonly content: string;
+  readonly mirrors: readonly Replica[];
+}
+
+/** Whether an error is an answer of the registry, such as a 404. */
+function isAnswer(thrown: unknown): boolean {
+  const status = thrown instanceof MlistError ? thrown.facts.status : undefined;
+  return status !== undefined && status < 500;
+}
+
+/** Waits for the first item of a list. */
+async function started(items: AsyncIterable<string>): Promise<AsyncIterable<string>> {
+  const iterator = items[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  return (async function* () {
+    if (first.done === true) return;
+    yield first.value;
+    yield* { [Symbol.asyncIterator]: () => iterator };
+  })();
+}

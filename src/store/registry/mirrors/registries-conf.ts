@@ -1,0 +1,162 @@
+import { allCapabilities, invalidConfiguration, type Capabilities, type Origin } from './mirror-endpoint.ts';
+import { linesOf, parseToml, TableReader, type TomlTable } from './toml-file.ts';
+
+/** The rules of containers-registries.conf(5). Version 1 of the format is read, too. */
+
+/** A `[[registry]]`. */
+export interface RegistryRule {
+  /** `HOST[:PORT][/PATH]`, or `*.DOMAIN` for all subdomains. */
+  readonly prefix: string;
+  /** Replaces the prefix; undefined if references stay as they are. */
+  readonly location: string | undefined;
+  readonly insecure: boolean;
+  readonly blocked: boolean;
+  readonly mirrors: readonly RegistryMirror[];
+  readonly origin: Origin;
+}
+
+/** A `[[registry.mirror]]`. */
+export interface RegistryMirror {
+  readonly location: string;
+  readonly insecure: boolean;
+  readonly capabilities: Capabilities;
+  readonly origin: Origin;
+}
+
+/** @throws MlistError `ERR_MLIST_CONFIGURATION` */
+export async function parseRegistriesConf(text: string, path: string): Promise<readonly RegistryRule[]> {
+  const root = new TableReader(await parseToml(text, path), (reason) => invalidConfiguration(path, undefined, reason));
+  const lines = linesOf(text, /^[ \t]*\[\[[ \t]*registry[ \t]*\]\]/);
+  const rules = root.tables('registry').map((table, at) => parseRule(table, { path, line: lines[at] }));
+  const old = root.has('registries') ? versionOne(root.table('registries'), path) : [];
+  if (old.length > 0 && rules.length > 0)
+    throw invalidConfiguration(path, undefined, 'it mixes version 1 ([registries]) and version 2 ([[registry]])');
+  const all = [...rules, ...old];
+  refuseConflicts(all, path, lines);
+  return all;
+}
+
+interface Place {
+  readonly path: string;
+  readonly line: number | undefined;
+}
+
+function parseRule(table: TomlTable, place: Place): RegistryRule {
+  const fail = (reason: string) => invalidConfiguration(place.path, place.line, reason);
+  const reader = new TableReader(table, fail);
+  const location = parseLocation(reader.text('location'), fail);
+  const prefix = parseLocation(reader.text('prefix'), fail) ?? location;
+  if (prefix === undefined) throw fail('a [[registry]] has neither a prefix nor a location');
+  const isWildcard = prefix.startsWith('*.');
+  if (isWildcard && /[/@:]/.test(prefix))
+    throw fail(`the prefix "${prefix}" has a wildcard, and also one of /, @ and :`);
+  if (location === undefined && !isWildcard) throw fail(`the prefix "${prefix}" has no location`);
+  const origin = `${place.path}${place.line === undefined ? '' : `:${place.line}`}, prefix "${prefix}"`;
+  const isByDigestOnly = reader.flag('mirror-by-digest-only');
+  return {
+    prefix,
+    location: location === prefix ? undefined : location,
+    insecure: reader.flag('insecure'),
+    blocked: reader.flag('blocked'),
+    mirrors: reader.tables('mirror').map((mirror) => parseMirror(mirror, { isByDigestOnly, origin, fail })),
+    origin,
+  };
+}
+
+interface MirrorParsing {
+  readonly isByDigestOnly: boolean;
+  readonly origin: Origin;
+  readonly fail: (reason: string) => Error;
+}
+
+function parseMirror(table: TomlTable, { isByDigestOnly, origin, fail }: MirrorParsing): RegistryMirror {
+  const reader = new TableReader(table, fail);
+  const location = parseLocation(reader.text('location'), fail);
+  if (location === undefined) throw fail('a [[registry.mirror]] has no location');
+  const pulls = reader.text('pull-from-mirror') ?? '';
+  if (isByDigestOnly && pulls !== '')
+    throw fail(
+      `the mirror "${location}" has pull-from-mirror, and its registry mirror-by-digest-only: only one is allowed`,
+    );
+  if (!['', 'all', 'digest-only', 'tag-only'].includes(pulls))
+    throw fail(`the mirror "${location}" has a pull-from-mirror that is none of all, digest-only and tag-only`);
+  const digests = pulls !== 'tag-only';
+  const tags = !isByDigestOnly && pulls !== 'digest-only';
+  return { location, insecure: reader.flag('insecure'), capabilities: { ...allCapabilities, tags, digests }, origin };
+}
+
+/** A prefix or location without slashes at its end; undefined if it is empty. */
+function parseLocation(text: string | undefined, fail: (reason: string) => Error): string | undefined {
+  const location = text?.replace(/\/+$/, '');
+  if (location === undefined || location === '') return undefined;
+  if (/^https?:\/\//.test(location)) throw fail('a location or prefix has no scheme such as https://');
+  if (/\s/.test(location)) throw fail('a location or prefix contains white space');
+  return location;
+}
+
+/** Version 1: lists of insecure and of blocked registries. */
+function versionOne(table: TomlTable, path: string): readonly RegistryRule[] {
+  const fail = (reason: string) => invalidConfiguration(path, undefined, reason);
+  const lists = new TableReader(table, fail);
+  const listed = (name: string) => new TableReader(lists.table(name), fail).texts('registries');
+  const [insecure, blocked] = [listed('insecure'), listed('block')];
+  return [...new Set([...insecure, ...blocked])].map((text) => {
+    const prefix = parseLocation(text, fail);
+    if (prefix === undefined) throw fail('a registry in [registries] is empty');
+    const origin = `${path}, registry "${prefix}"`;
+    const flags = { insecure: insecure.includes(text), blocked: blocked.includes(text) };
+    return { prefix, location: undefined, ...flags, mirrors: [], origin };
+  });
+}
+
+/** Several rules may rewrite to one location, but they must agree on how it is accessed. */
+function refuseConflicts(rules: readonly RegistryRule[], path: string, lines: readonly number[]): void {
+  const byLocation = new Map<string, RegistryRule>();
+  rules.forEach((rule, at) => {
+    const location = rule.location ?? rule.prefix;
+    const other = byLocation.get(location);
+    const member = other && (['insecure', 'blocked'] as const).find((name) => other[name] !== rule[name]);
+    if (member !== undefined)
+      throw invalidConfiguration(path, lines[at], `the location "${location}" has conflicting settings of ${member}`);
+    byLocation.set(location, rule);
+  });
+}
+
+/** Adds the rules of a drop-in file. A rule replaces an earlier one with the same prefix; their mirrors are not merged. */
+export function mergeRules(rules: readonly RegistryRule[], added: readonly RegistryRule[]): readonly RegistryRule[] {
+  return [...new Map([...rules, ...added].map((rule) => [rule.prefix, rule])).values()];
+}
+
+/** A rule that applies to a repository. */
+export interface MatchedRule {
+  readonly rule: RegistryRule;
+  /** The name of the repository after the prefix, such as `/image`; it may begin with a port. */
+  readonly rest: string;
+}
+
+/** The rule with the longest prefix of a name, which is `HOST[:PORT]` or `HOST[:PORT]/PATH`. Only this one applies. */
+export function findRule(rules: readonly RegistryRule[], name: string): MatchedRule | undefined {
+  let longest: MatchedRule | undefined;
+  for (const rule of rules) {
+    const rest = restAfter(rule.prefix, name);
+    const isLonger = longest === undefined || rule.prefix.length > longest.rule.prefix.length;
+    if (rest !== undefined && isLonger) longest = { rule, rest };
+  }
+  return longest;
+}
+
+function restAfter(prefix: string, name: string): string | undefined {
+  const end = prefix.startsWith('*.')
+    ? endOfDomain(prefix.slice(1), name)
+    : name.startsWith(prefix)
+      ? prefix.length
+      : -1;
+  const rest = end < 0 ? undefined : name.slice(end);
+  return rest === '' || rest?.startsWith('/') === true || rest?.startsWith(':') === true ? rest : undefined;
+}
+
+/** Where the host of a name ends, if it is a subdomain of `.example.com`; else -1. */
+function endOfDomain(suffix: string, name: string): number {
+  const at = name.indexOf(suffix);
+  return at <= 0 || name.slice(0, at).includes('/') ? -1 : at + suffix.length;
+}

@@ -1,0 +1,116 @@
+import { lookup } from 'node:dns/promises';
+import { getOrCreate } from '../../../async/single-flight.ts';
+import { MlistError } from '../../../errors/errors.ts';
+import { variable } from '../credentials/environment.ts';
+import {
+  readDaemonJson,
+  readHostsToml,
+  readRegistriesConf,
+  type ConfigurationPlaces,
+  type ReadingOptions,
+} from './configuration-files.ts';
+import { isInsecureRegistry } from './daemon-json.ts';
+import type { RepositoryName } from './mirror-endpoint.ts';
+import { parseMirrors, parseMirrorVariable, type MirrorsByRegistry } from './mirror-option.ts';
+import { findRule } from './registries-conf.ts';
+import { selectEndpoints, type Endpoints } from './select-endpoints.ts';
+
+/** Where repositories are read from, and which registries are blocked. */
+export interface RegistryConfiguration {
+  /** The hosts that serve a repository, in order; empty if it is read from the registry as without any configuration. */
+  readonly endpointsOf: (repository: RepositoryName, options: ReadingOptions) => Promise<Endpoints>;
+  /** @throws MlistError `ERR_MLIST_BLOCKED` if a configuration file blocks the repository */
+  readonly checkAllowed: (repository: RepositoryName, options: ReadingOptions) => Promise<void>;
+  /** Whether plain http and unverified TLS are permitted for requests to a registry without credentials. */
+  readonly permitsInsecure: (domain: string, options: ReadingOptions) => Promise<boolean>;
+}
+
+export interface ConfigurationOptions extends ConfigurationPlaces {
+  /** `--mirror`: `HOST=URL[,URL]`. They replace those of `MLIST_MIRRORS` for the same host. */
+  readonly mirrors?: readonly string[] | undefined;
+  /** Whether the files of other tools are read. Default true. */
+  readonly readsFiles?: boolean | undefined;
+}
+
+/**
+ * The mirrors of `mirrors` and `MLIST_MIRRORS`, and the configuration files of other tools. Each file is read once, when the
+ * first registry is accessed.
+ * @throws MlistError `ERR_MLIST_USAGE` if `mirrors` or `MLIST_MIRRORS` is invalid
+ */
+export function registryConfiguration(options: ConfigurationOptions): RegistryConfiguration {
+  const { env, mirrors = [], readsFiles = true } = options;
+  const fromVariable = parseMirrorVariable(variable(env, 'MLIST_MIRRORS') ?? '');
+  const named: MirrorsByRegistry = new Map([...fromVariable, ...parseMirrors(mirrors, '--mirror')]);
+  const files = new ConfigurationFiles(options, readsFiles);
+  return {
+    endpointsOf: async (repository, reading) => {
+      const [matched, hosts, daemon] = await Promise.all([
+        files.ruleOf(repository, reading),
+        files.hostsOf(repository.domain, reading),
+        files.daemon(reading),
+      ]);
+      const { file, certificates } = hosts ?? {};
+      const own = named.get(repository.domain);
+      return selectEndpoints(repository, { named: own, matched, hosts: file, certificates, daemon });
+    },
+    checkAllowed: async (repository, reading) => {
+      const matched = await files.ruleOf(repository, reading);
+      if (matched?.rule.blocked === true) throw blocked(repository, matched.rule.origin);
+    },
+    permitsInsecure: async (domain, reading) => {
+      const matched = findRule(await files.rules(reading), domain);
+      if (matched?.rest === '' && matched.rule.location === undefined && matched.rule.insecure) return true;
+      const daemon = await files.daemon(reading);
+      return daemon !== undefined && isInsecureRegistry(daemon, domain, addressesOf);
+    },
+  };
+}
+
+/** Reads each file once, when it is needed. */
+class ConfigurationFiles {
+  readonly #places: ConfigurationPlaces;
+  readonly #isUsed: boolean;
+  readonly #hosts = new Map<string, ReturnType<typeof readHostsToml>>();
+  #rules: ReturnType<typeof readRegistriesConf> | undefined;
+  #daemon: ReturnType<typeof readDaemonJson> | undefined;
+
+  constructor(places: ConfigurationPlaces, isUsed: boolean) {
+    this.#places = places;
+    this.#isUsed = isUsed;
+  }
+
+  rules(options: ReadingOptions): ReturnType<typeof readRegistriesConf> {
+    if (!this.#isUsed) return Promise.resolve([]);
+    return (this.#rules ??= readRegistriesConf(this.#places, options));
+  }
+
+  async ruleOf({ domain, path }: RepositoryName, options: ReadingOptions) {
+    return findRule(await this.rules(options), `${domain}/${path}`);
+  }
+
+  async daemon(options: ReadingOptions) {
+    return this.#isUsed ? (this.#daemon ??= readDaemonJson(this.#places, options)) : undefined;
+  }
+
+  async hostsOf(domain: string, options: ReadingOptions) {
+    return this.#isUsed
+      ? getOrCreate(this.#hosts, domain, () => readHostsToml(domain, this.#places, options))
+      : undefined;
+  }
+}
+
+/** The addresses of a host; none if its name cannot be resolved. */
+async function addressesOf(host: string): Promise<readonly string[]> {
+  return lookup(host, { all: true }).then(
+    (found) => found.map(({ address }) => address),
+    () => [],
+  );
+}
+
+function blocked({ domain, path }: RepositoryName, origin: string): MlistError {
+  const reference = `${domain}/${path}`;
+  return new MlistError('ERR_MLIST_BLOCKED', `${reference} is blocked by ${origin}`, {
+    reference,
+    hint: 'Change the rule, or ignore the registry configuration of other tools with --no-mirrors.',
+  });
+}

@@ -1,0 +1,173 @@
+import type { HostCertificates } from '../http/certificates.ts';
+import type { DaemonConfiguration } from './daemon-json.ts';
+import type { HostAddress, HostsFile, HostSettings } from './hosts-toml.ts';
+import {
+  allCapabilities,
+  isHostOf,
+  registryItself,
+  type ConfiguredEndpoint,
+  type MirrorAddress,
+  type Origin,
+  type RegistryItself,
+  type RepositoryName,
+} from './mirror-endpoint.ts';
+import type { NamedMirrors } from './mirror-option.ts';
+import type { MatchedRule } from './registries-conf.ts';
+
+/** Everything that is configured for one repository. */
+export interface RepositoryConfiguration {
+  /** `--mirror` and `MLIST_MIRRORS`. */
+  readonly named?: NamedMirrors | undefined;
+  /** The rule of registries.conf. */
+  readonly matched?: MatchedRule | undefined;
+  readonly hosts?: HostsFile | undefined;
+  /** The certificates that `hosts` names, by their settings. */
+  readonly certificates?: ReadonlyMap<HostSettings, HostCertificates> | undefined;
+  readonly daemon?: DaemonConfiguration | undefined;
+}
+
+/** Hosts that serve a repository. The last one is the registry, or what replaces it; all others are mirrors. */
+export type Endpoints = readonly (ConfiguredEndpoint | RegistryItself)[];
+
+/**
+ * Selects the hosts that serve a repository, in the order in which they are asked. The first of these that has mirrors or
+ * another host for the repository decides: `--mirror`, registries.conf, hosts.toml with hosts, daemon.json, hosts.toml with
+ * only a server. Pure.
+ * @returns an empty array if the registry is accessed as without any configuration
+ */
+export function selectEndpoints(repository: RepositoryName, configuration: RepositoryConfiguration): Endpoints {
+  const { named, matched, hosts, daemon } = configuration;
+  const registry = registryEndpoint(repository, matched);
+  if (named !== undefined)
+    return [...named.addresses.map((address) => namedEndpoint(repository, address, named.origin)), registry];
+  if (matched !== undefined && (matched.rule.mirrors.length > 0 || matched.rule.location !== undefined))
+    return ruleEndpoints(repository, matched);
+  if (hosts !== undefined && hosts.hosts.length > 0) return hostsEndpoints(repository, hosts, configuration);
+  if (repository.domain === 'docker.io' && daemon !== undefined && daemon.mirrors.length > 0)
+    return [...daemonEndpoints(repository, daemon), registry];
+  if (hosts !== undefined) return hostsEndpoints(repository, hosts, configuration);
+  return registry.kind === 'registry' ? [] : [registry];
+}
+
+const common = { kind: 'endpoint', permitsInsecure: false, trustsHttp: false, headers: {} } as const;
+
+/** A path that begins with `/v2/` names a namespace at the mirror, so that tokens are requested for that name. */
+function namedEndpoint({ domain, path }: RepositoryName, address: MirrorAddress, origin: Origin): ConfiguredEndpoint {
+  const namespace = /^\/v2\/(.+)$/.exec(address.path)?.[1];
+  return {
+    ...common,
+    host: address.host,
+    scheme: address.scheme,
+    apiPath: namespace === undefined ? apiPathOf(address) : '/v2',
+    repository: namespace === undefined ? path : `${namespace}/${path}`,
+    namespace: domain,
+    capabilities: allCapabilities,
+    trustsHttp: true,
+    origin,
+  };
+}
+
+function apiPathOf({ path }: MirrorAddress): string {
+  return path.endsWith('/v2') ? path : `${path}/v2`;
+}
+
+/** The registry itself, with `insecure` of a rule for a part of it. `permitsInsecure` of a whole registry is looked up later. */
+function registryEndpoint(
+  repository: RepositoryName,
+  matched: MatchedRule | undefined,
+): ConfiguredEndpoint | RegistryItself {
+  const isPart = matched?.rule.prefix.includes('/') === true;
+  if (matched === undefined || !isPart || !matched.rule.insecure) return registryItself;
+  return locatedEndpoint(`${repository.domain}/${repository.path}`, matched.rule);
+}
+
+function ruleEndpoints(repository: RepositoryName, { rule, rest }: MatchedRule): Endpoints {
+  const mirrors = rule.mirrors.map((mirror) => ({
+    ...locatedEndpoint(`${mirror.location}${rest}`, mirror),
+    capabilities: mirror.capabilities,
+  }));
+  if (rule.location === undefined) return [...mirrors, registryEndpoint(repository, { rule, rest })];
+  const isSame = `${rule.location}${rest}` === `${repository.domain}/${repository.path}`;
+  return [...mirrors, isSame && !rule.insecure ? registryItself : locatedEndpoint(`${rule.location}${rest}`, rule)];
+}
+
+interface Located {
+  readonly insecure: boolean;
+  readonly origin: Origin;
+}
+
+/** @param name - `HOST[:PORT]/REPOSITORY`; the path of a mirror is a part of the repository */
+function locatedEndpoint(name: string, { insecure, origin }: Located): ConfiguredEndpoint {
+  const slash = name.indexOf('/');
+  return {
+    ...common,
+    host: name.slice(0, slash),
+    apiPath: '/v2',
+    repository: name.slice(slash + 1),
+    capabilities: allCapabilities,
+    permitsInsecure: insecure,
+    origin,
+  };
+}
+
+function hostsEndpoints(
+  repository: RepositoryName,
+  { hosts, server }: HostsFile,
+  { certificates, matched }: RepositoryConfiguration,
+): Endpoints {
+  const endpointOf = (settings: HostSettings, address: HostAddress) =>
+    hostEndpoint(repository, settings, address, certificates?.get(settings));
+  const mirrors = hosts.map((entry) => endpointOf(entry, entry.address));
+  return [...mirrors, serverEndpoint(server, endpointOf) ?? registryEndpoint(repository, matched)];
+
+  function serverEndpoint(settings: HostsFile['server'], create: typeof endpointOf): ConfiguredEndpoint | undefined {
+    const { address, capabilities, hasTlsSettings, headers } = settings;
+    const isPlain = address === undefined || (isHostOf(address.host, repository.domain) && isDefaultAddress(address));
+    const isLimited = !capabilities.tags || !capabilities.digests;
+    if (isPlain && !hasTlsSettings && !isLimited && Object.keys(headers).length === 0) return undefined;
+    return create(settings, address ?? { scheme: 'https', host: apiHostOf(repository.domain), apiPath: '/v2' });
+  }
+}
+
+function isDefaultAddress({ scheme, apiPath }: HostAddress): boolean {
+  return scheme === 'https' && apiPath === '/v2';
+}
+
+function apiHostOf(domain: string): string {
+  return domain === 'docker.io' ? 'registry-1.docker.io' : domain;
+}
+
+function hostEndpoint(
+  { domain, path }: RepositoryName,
+  { capabilities, skipVerify, hasTlsSettings, headers, origin }: HostSettings,
+  { scheme, host, apiPath }: HostAddress,
+  certificates: HostCertificates | undefined,
+): ConfiguredEndpoint {
+  const fallsBack = scheme === 'http' && hasTlsSettings && new URL(`http://${host}`).port !== '';
+  return {
+    ...common,
+    host,
+    scheme: fallsBack ? 'https' : scheme,
+    apiPath,
+    repository: path,
+    namespace: isHostOf(host, domain) ? undefined : domain,
+    capabilities,
+    permitsInsecure: skipVerify || fallsBack,
+    certificates,
+    headers,
+    origin,
+  };
+}
+
+function daemonEndpoints({ domain, path }: RepositoryName, { mirrors, path: file }: DaemonConfiguration): Endpoints {
+  return mirrors.map((address) => ({
+    ...common,
+    host: address.host,
+    scheme: address.scheme,
+    apiPath: apiPathOf(address),
+    repository: path,
+    namespace: domain,
+    capabilities: allCapabilities,
+    origin: `${file}, registry-mirrors`,
+  }));
+}

@@ -1,0 +1,85 @@
+import { invalidConfiguration, lineAt } from './mirror-endpoint.ts';
+
+/** A TOML table. Its members are in the order of the file. */
+export type TomlTable = Readonly<Record<string, unknown>>;
+
+/**
+ * Parses a TOML file. The only importer of smol-toml, which is loaded when the first file is parsed.
+ * @throws MlistError `ERR_MLIST_CONFIGURATION` with the line, which quotes nothing of the content
+ */
+export async function parseToml(text: string, path: string): Promise<TomlTable> {
+  const { parse, TomlError } = await import('smol-toml');
+  try {
+    return parse(text);
+  } catch (thrown) {
+    if (!(thrown instanceof TomlError)) throw thrown;
+    // The following lines of the message quote the file.
+    const [reason = ''] = thrown.message.split('\n');
+    throw invalidConfiguration(path, thrown.line, reason.replace(/^Invalid TOML document: /, 'invalid TOML: '));
+  }
+}
+
+/** Reads the members of a table with their types. */
+export class TableReader {
+  readonly #table: TomlTable;
+  readonly #fail: (reason: string) => Error;
+
+  /** @param fail - creates the error for a member of another type */
+  constructor(table: TomlTable, fail: (reason: string) => Error) {
+    this.#table = table;
+    this.#fail = fail;
+  }
+
+  get names(): readonly string[] {
+    return Object.keys(this.#table);
+  }
+
+  has(name: string): boolean {
+    return this.#table[name] !== undefined;
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#table[name];
+    if (value === undefined || typeof value === 'string') return value;
+    throw this.#fail(`${name} is not a string`);
+  }
+
+  flag(name: string): boolean {
+    const value = this.#table[name] ?? false;
+    if (typeof value === 'boolean') return value;
+    throw this.#fail(`${name} is neither true nor false`);
+  }
+
+  /** A string or an array of strings. */
+  texts(name: string): readonly string[] {
+    const value = this.#table[name] ?? [];
+    const all: readonly unknown[] = Array.isArray(value) ? value : [value];
+    if (all.every((item) => typeof item === 'string')) return all;
+    throw this.#fail(`${name} is not a list of strings`);
+  }
+
+  value(name: string): unknown {
+    return this.#table[name];
+  }
+
+  table(name: string): TomlTable {
+    const value = this.#table[name] ?? {};
+    if (isTable(value)) return value;
+    throw this.#fail(`${name} is not a table`);
+  }
+
+  tables(name: string): readonly TomlTable[] {
+    const value = this.#table[name] ?? [];
+    if (Array.isArray(value) && value.every(isTable)) return value;
+    throw this.#fail(`${name} is not an array of tables`);
+  }
+}
+
+function isTable(value: unknown): value is TomlTable {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+/** The lines that match a pattern, such as the headers of tables. Lines start at 1. */
+export function linesOf(text: string, pattern: RegExp): readonly number[] {
+  return [...text.matchAll(new RegExp(pattern.source, 'gm'))].map(({ index }) => lineAt(text, index));
+}

@@ -95,7 +95,7 @@ export function parseRegistryReference(text: string): Reference {
 export function parseTagReference(text: string): TagReference {
   isText(text, 'the target');
   if (isLocalLocation(text)) throw new MlistError('ERR_MLIST_USAGE', `${text} is not a tag in a registry`);
-  const { tag = 'latest', ...reference } = parseListName(text.replace(/^docker:\/\//, ''));
+  const { tag = 'latest', ...reference } = parseListName(text);
   return { ...reference, tag };
 }
 

@@ -81,6 +81,16 @@ describe('an engine with the containerd store', () => {
     ]);
   });
 
+  test('engines that do not describe manifests: Docker 23 to 27', async () => {
+    const description = { ...sparse.description, Descriptor: undefined, Manifests: undefined };
+    const engine = await startEngine('docker27', { 'team/app:1': { ...sparse, description } });
+    const cli = await withDocker(engine);
+    await cli.must('create', at('list'), 'docker-daemon:team/app:1', '--missing', 'skip');
+    await cli.must('push');
+    await cli.must('validate', '--deep', `docker://${at('list')}`);
+    expect((await cli.run(['copy', 'docker-daemon:team/app:1', at('app')])).code).toBe(4);
+  });
+
   test('the available images of a sparse index are used', async () => {
     const engine = await startEngine('containerd', { 'team/app:1': sparse });
     const cli = await withDocker(engine);

@@ -27,10 +27,12 @@ export interface EngineContent {
   readonly tar: (platform: string | undefined) => Buffer | undefined;
 }
 
-export type EngineShape = 'containerd' | 'classic' | 'podman';
+/** docker27: Docker 23 to 27 with the containerd store, which do not describe manifests. */
+export type EngineShape = 'containerd' | 'docker27' | 'classic' | 'podman';
 
 const versions = {
   containerd: { ApiVersion: '1.51', MinAPIVersion: '1.24', Components: [{ Name: 'Engine' }] },
+  docker27: { ApiVersion: '1.47', MinAPIVersion: '1.24', Components: [{ Name: 'Engine' }] },
   classic: { ApiVersion: '1.41', MinAPIVersion: '1.12', Components: [{ Name: 'Engine' }] },
   podman: { ApiVersion: '1.41', MinAPIVersion: '1.24', Components: [{ Name: 'Podman Engine' }] },
 };
@@ -78,7 +80,7 @@ function answer(
       ([key, { description }]) => familiar(key) === familiar(name) || description.Id === name,
     )?.[1];
   if (target === '/version') return json(response, 200, versions[shape]);
-  if (target === '/info') return json(response, 200, { Driver: 'vfs', DriverStatus: null });
+  if (target === '/info') return json(response, 200, { DriverStatus: shape === 'docker27' ? containerdStatus : null });
   if (target === '/images/json') return json(response, 200, [{ RepoTags: [...engine.images.keys()] }]);
   if (target === '/images/get') {
     const name = query.get('names') ?? '';
@@ -91,6 +93,8 @@ function answer(
   const found = find(name);
   return found === undefined ? noImage(response, shape, name) : json(response, 200, found.description);
 }
+
+const containerdStatus = [['driver-type', 'io.containerd.snapshotter.v1']];
 
 function familiar(name: string): string {
   return name.replace(/^docker\.io\/(?:library\/)?/, '').replace(/:latest$/, '');

@@ -98,7 +98,8 @@ function parseDocument(
   expected: Reference | undefined,
   problems: Problem[],
 ): Draft | undefined {
-  const list = attempt(() => parseListName(name));
+  // Without the prefix, a registry that is called podman would be read as an engine.
+  const list = attempt(() => parseListName(`docker://${name}`));
   if (list === undefined || formatReference(list) !== name) {
     problems.push(error('E-DRAFT', '/list', 'is not a canonical reference with a tag'));
   } else if (expected !== undefined && !sameReference(list, expected)) {

@@ -60,7 +60,7 @@ function targetOf(text: string): TagReference {
   if (isLocalLocation(text)) {
     throw new MlistError('ERR_MLIST_USAGE', `join supports registries only, not ${text}`);
   }
-  const { tag = 'latest', ...reference } = parseListName(text.replace(/^docker:\/\//, ''));
+  const { tag = 'latest', ...reference } = parseListName(text);
   return { ...reference, tag };
 }
 

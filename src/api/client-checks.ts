@@ -102,6 +102,7 @@ const createIndex: Checks<CreateIndexOptions> = {
   platforms: isPlatforms,
   attestations: isAttestations,
   missing: isMissing,
+  fillFrom: isTexts('a location of fillFrom'),
 };
 
 const pushIndex: Checks<PushIndexOptions> = {
@@ -120,6 +121,7 @@ const copy: Checks<CopyOptions> = {
   attestations: isAttestations,
   referrers: isFlag,
   missing: isMissing,
+  fillFrom: isTexts('a location of fillFrom'),
   expect: isPlatforms,
   replaceImage: isFlag,
   dryRun: isFlag,

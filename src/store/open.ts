@@ -5,6 +5,7 @@ import { Limiter } from '../async/limiter.ts';
 import { getOrCreate } from '../async/single-flight.ts';
 import { Spool } from '../fs/spool.ts';
 import { BlobCache } from './cache.ts';
+import { CompletedStore, OriginProbes, type Origin } from './completed-store.ts';
 import type { LayerCompression } from './docker-image/layer-compression.ts';
 import type { LayerCompressor } from './docker-image/layer-compressor.ts';
 import type { EngineStore } from './engine/engine-store.ts';
@@ -67,6 +68,13 @@ export interface TargetOptions extends ContentOptions {
   readonly imageName?: ((tag: string) => string | undefined) | undefined;
 }
 
+export interface SourceOptions extends ContentOptions {
+  /** Where content that the source lacks is read from. */
+  readonly fill?: readonly Location[] | undefined;
+  /** Called before the first request to a location of `fill`. */
+  readonly onAsk?: ((origin: Origin) => void) | undefined;
+}
+
 /** Limit for opening layouts and archives concurrently: each archive is indexed, and decompressed if necessary. */
 const MAX_CONCURRENT_OPENS = 8;
 
@@ -81,6 +89,8 @@ export class Stores {
   readonly waiting: SessionOptions['waiting'];
   /** The temporary files of the command. */
   readonly spool: Spool;
+  /** What the origins of incomplete content were found to have. */
+  readonly probes = new OriginProbes();
   readonly #options: StoresOptions;
   #compressor: Promise<LayerCompressor> | undefined;
   #writesToRegistry = false;
@@ -121,9 +131,17 @@ export class Stores {
    * @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist; `ERR_MLIST_CONFIGURATION`,
    *   `ERR_MLIST_BLOCKED`
    */
-  async source(location: Location, options: ContentOptions = {}): Promise<ReadStore> {
-    if (location.kind === 'registry') return this.registries.source(location.reference);
-    return isInEngine(location) ? this.engineImage(location) : this.#file(location, options.signal);
+  async source(location: Location, { fill = [], onAsk, signal }: SourceOptions = {}): Promise<ReadStore> {
+    const store = await this.#sourceAt(location, signal);
+    if (fill.length === 0) return store;
+    const origins = () => this.origins(fill, { signal });
+    return new CompletedStore(store, { origins, probes: this.probes, onAsk });
+  }
+
+  /** Opens the stores that complete another one. */
+  origins(locations: readonly Location[], { signal }: ContentOptions = {}): Promise<readonly Origin[]> {
+    const open = async (location: Location) => ({ location, store: await this.#sourceAt(location, signal) });
+    return Promise.all(locations.map(open));
   }
 
   /** An image of a container engine. The engine is contacted when content is read. */
@@ -229,6 +247,11 @@ export class Stores {
     };
     this.#engines ??= open();
     return this.#engines;
+  }
+
+  async #sourceAt(location: Location, signal: AbortSignal | undefined): Promise<ReadStore> {
+    if (location.kind === 'registry') return this.registries.source(location.reference);
+    return isInEngine(location) ? this.engineImage(location) : this.#file(location, signal);
   }
 
   #file(location: FileLocation, signal: AbortSignal | undefined): Promise<FileStore> {

@@ -6,9 +6,19 @@ import type { OptionDeclaration } from './command-declaration.ts';
 export const missingOption: OptionDeclaration = {
   name: 'missing',
   type: 'string',
-  choices: ['refuse', 'skip'],
+  choices: ['refuse', 'skip', 'fill'],
   value: 'MODE',
-  describe: 'Handle images that an index lists but its location lacks: refuse or skip (default refuse)',
+  describe:
+    'Handle content that an index lists but its location lacks: refuse, skip, or fill from where it came from (default refuse)',
+};
+
+export const fillFromOption: OptionDeclaration = {
+  name: 'fill-from',
+  type: 'string',
+  repeat: true,
+  value: 'LOCATION',
+  describe:
+    'With --missing fill: read missing content from this repository, layout or archive (default: those that the source names)',
 };
 
 /** For commands that read images that may have uncompressed layers. */
@@ -47,6 +57,7 @@ export const sourceOptions: readonly OptionDeclaration[] = [
       'Handle attestations: keep or drop those of an index, or referrers to also look up those of single images (default keep)',
   },
   missingOption,
+  fillFromOption,
   {
     name: 'nested',
     type: 'string',

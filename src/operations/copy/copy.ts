@@ -25,6 +25,8 @@ import type { ResolvedLocation } from '../../store/open.ts';
 import { imageNameOf } from '../publish/image-name.ts';
 import { withInterruptionReport } from '../publish/interruption.ts';
 import { publish, type PublishContext } from '../publish/publish.ts';
+import { completeSource } from '../publish/fill.ts';
+import type { Filled } from '../events.ts';
 import { requireExpected } from '../publish/check-push.ts';
 import { waitForSource, type SourceWaitOptions } from '../source-wait.ts';
 import { refusedRead } from '../publish/tag-state.ts';
@@ -62,6 +64,8 @@ export interface Copied extends ReplacedTag {
   /** Referrers and cosign tags that were copied too; undefined without `referrers`. */
   readonly referrers?: readonly Attached[];
   readonly left: readonly Omission[];
+  /** What the source lacked and was read from elsewhere; undefined if it lacked nothing. */
+  readonly filled?: readonly Filled[];
 }
 
 /**
@@ -78,17 +82,34 @@ async function copyLocation(from: Location, to: Location, options: CopyOptions):
   const { stores, dryRun, signal, onEvent } = options;
   stores.expect({ write: [to], read: [from] });
   const source = await stores.resolveLocation(from, { signal });
+  const filled: Filled[] = [];
   const tag = nameOfTarget(to) ?? (digestIn(to) === undefined ? source.tag : undefined);
   const job = { from, to, source, tag };
   onEvent?.({ type: 'from', from: from.kind, reference: formatLocation(from) });
   const imageName = (tag: string): string | undefined => imageNameOf(tag, source.repository);
   const name = tag ?? digestIn(to);
   if (name !== undefined) logTarget(options.targets, { reference: targetText(to, name), status: 'not-pushed' });
-  const copied = await publish(to, options, { dryRun, signal, imageName }, (store, reporting) =>
+  const recording: CopyOptions = {
+    ...options,
+    namedHosts: [from, to].flatMap((one) => (one.kind === 'registry' ? [one.reference.domain] : [])),
+    onEvent: (event) => {
+      if (event.type === 'filled') filled.push(event);
+      onEvent?.(event);
+    },
+  };
+  const copied = await publish(to, recording, { dryRun, signal, imageName }, (store, reporting) =>
     copyTo(store, job, reporting),
   );
   const mirror = stores.mirrorOf(from);
-  return mirror === undefined ? copied : { ...copied, mirror };
+  return {
+    ...copied,
+    ...(mirror === undefined ? {} : { mirror }),
+    ...(filled.length === 0 ? {} : { filled: filled.map(withoutType) }),
+  };
+}
+
+function withoutType({ what, digest, platform, source }: Filled): Filled {
+  return { what, digest, ...(platform === undefined ? {} : { platform }), source };
 }
 
 /** A copy of one source to one name at the target. */
@@ -112,7 +133,7 @@ async function copyTo(store: Store, job: CopyJob, options: CopyOptions): Promise
   const isSame = existing !== undefined && !isFiltered(options) && (await isAtSource(source, existing, options));
   if (isSame && options.referrers !== true) return unchanged(job, existing, options);
   const read = await waitForSource(() => source.store.fetchManifest(source.name, { signal: options.signal }), options);
-  const reading = { store, job, read, lookup };
+  const reading = { store, job: completedJob(job, read, options), read, lookup };
   try {
     return await copyRead(reading, new Map(), options);
   } catch (thrown) {
@@ -120,6 +141,13 @@ async function copyTo(store: Store, job: CopyJob, options: CopyOptions): Promise
     // The filter now knows what is missing: it skips or reports that.
     return copyRead(reading, thrown.missing, options);
   }
+}
+
+/** With `fill`, the source is completed by its origins. */
+function completedJob(job: CopyJob, content: ManifestContent, options: CopyOptions): CopyJob {
+  const { from, source } = job;
+  const store = completeSource({ location: from, store: source.store, content }, options);
+  return { ...job, source: { ...source, store } };
 }
 
 /** The content of the source, and what is known about the target. */
@@ -147,7 +175,8 @@ async function copyRead(
   const isForced = options.force === true;
   const before = isForced ? undefined : (await (lookup ?? lookUp(store, digest, options))).found;
   const isUpToDate = before?.digest === digest;
-  const isMoved = !isWithin && options.dryRun !== true && (!isUpToDate || options.referrers === true);
+  const isMoved =
+    (!isWithin || options.missing === 'fill') && options.dryRun !== true && (!isUpToDate || options.referrers === true);
   const next = { content, source: source.store };
   const replaced = replacedBy(next, tag, lookup, { store, reference: target, ...options });
   replaced.catch(() => undefined);

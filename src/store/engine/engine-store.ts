@@ -3,6 +3,7 @@ import { formatEngineLocation, type EngineLocation } from '../../oci/engine-loca
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { childrenIn, readDocument } from '../../oci/children.ts';
+import type { Reference } from '../../oci/reference.ts';
 import {
   contentReference,
   type ContentOptions,
@@ -10,6 +11,7 @@ import {
   type FetchOptions,
   type LocalStore,
   type ManifestContent,
+  type OriginLister,
   type TagOrDigest,
 } from '../store.ts';
 import type { EngineImage } from './engine-image.ts';
@@ -21,7 +23,7 @@ import { ImageExports, type ExportsOptions } from './image-exports.ts';
  * classic store and podman have none: a manifest is generated from an export, as for a docker archive. The engine is
  * contacted when content is needed.
  */
-export class EngineStore implements ContentReader, LocalStore {
+export class EngineStore implements ContentReader, LocalStore, OriginLister {
   readonly location: string;
   readonly #image: EngineLocation;
   readonly #open: () => Promise<Engine>;
@@ -76,6 +78,17 @@ export class EngineStore implements ContentReader, LocalStore {
     const part = image.parts.find(({ descriptor }) => descriptor.digest === digest);
     if (part !== undefined) return part.descriptor.size;
     return (await (await this.#exported()).withBlob(digest)).storedSize(digest);
+  }
+
+  /**
+   * The repositories that the export names, then those of the engine. Images of engines without manifests are complete, so
+   * they have none.
+   */
+  async origins(digest: Digest): Promise<readonly Reference[]> {
+    const { root, repositories } = await this.describe();
+    if (root === undefined) return [];
+    const named = await (await (await this.#exported()).whole()).origins(digest);
+    return [...named, ...repositories];
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@ import type { CommandDeclaration } from '../../args/command-declaration.ts';
 import {
   archiveCompressionOption,
   compressionOption,
+  fillFromOption,
   missingOption,
   replaceImageOption,
   waitForSourceOption,
@@ -29,6 +30,7 @@ export const copyCommand: CommandDeclaration = {
       describe: 'Handle attestations: keep them with their images, or drop them (default keep)',
     },
     missingOption,
+    fillFromOption,
     {
       name: 'referrers',
       type: 'boolean',

@@ -37,7 +37,7 @@ const isPlatforms = isArrayOf(isText, 'a platform');
 const isTexts = (itemName: string): Check => isArrayOf(isText, itemName);
 const isFormat = isOneOf('auto', 'oci', 'docker');
 const isAttestations = isOneOf('keep', 'drop');
-const isMissing = isOneOf('refuse', 'skip');
+const isMissing = isOneOf('refuse', 'skip', 'fill');
 
 const isAuthHost: Check = (value, name) => {
   isObject(value, name);

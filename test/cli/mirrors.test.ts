@@ -407,6 +407,22 @@ describe('configuration', () => {
     expect((await scene.runBare('digest', 'reg.test/open/a:1', ...plain)).code).toBe(0);
   });
 
+  test('of version 1 blocks and permits registries, too', async () => {
+    const scene = await Scene.make({});
+    const lists = '[registries.insecure]\nregistries = ["m1.test"]\n[registries.block]\nregistries = ["reg.test"]\n';
+    await scene.write(conf, lists);
+    expect((await scene.runBare('digest', 'reg.test/a:1')).code).toBe(2);
+    expect((await scene.runBare('digest', 'm1.test/a:1')).code).toBe(0);
+    await scene.write(conf, `${lists}[[registry]]\nlocation = "m2.test"\n`);
+    expect((await scene.runBare('digest', 'm1.test/a:1')).code).toBe(2);
+  });
+
+  test('that is not valid does not matter to commands that access no registry', async () => {
+    const scene = await Scene.make({});
+    await scene.write(conf, '[[registry');
+    expect(await scene.runBare('ls')).toMatchObject({ code: 0, stderr: '' });
+  });
+
   test('with a repeated prefix uses the last rule', async () => {
     const scene = await Scene.make({});
     await scene.write(

@@ -138,6 +138,7 @@ test('every line on stderr is an event that matches its schema, for every comman
   await run('push', '--to', 'localhost:1/x:y', '--to', 'oci:third:x', '--allow-duplicates', '--retries', '0');
   await run('copy', 'oci:sparse', at('team/filled:x'), '--missing', 'fill', '--fill-from', at('team/app'));
   await run('digest', at('team/none:x'));
+  await run('digest', 'localhost:1/team/app:amd64', '--mirror', `localhost:1=${registry.url}`, '--retries', '0');
   const { $defs } = JSON.parse(readFileSync(join(schemas, 'output', 'event.schema.json'), 'utf8')) as { $defs: object };
   expect([...types].sort()).toEqual([...Object.keys($defs), 'error'].sort());
 });

@@ -1,11 +1,19 @@
 import { AnnotationKey, isAttestation, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ManifestContent } from '../store.ts';
-import type { Json } from '../../json/json.ts';
+import { getOrCreate } from '../../async/single-flight.ts';
+import { isJsonObject, type Json } from '../../json/json.ts';
 import { annotationsOf, readDocument, type Children } from '../../oci/children.ts';
 import { writeJson } from '../../json/stringify.ts';
 import { isImageConfigType } from '../../oci/media-type.ts';
-import { canonicalReference, familiarReference, parseReference } from '../../oci/reference.ts';
+import {
+  canonicalReference,
+  familiarReference,
+  formatReference,
+  isTag,
+  parseReference,
+  type Reference,
+} from '../../oci/reference.ts';
 import type { Entries, Entry } from '../layout/index-entries.ts';
 import { blobName } from './tar/tar-blobs.ts';
 
@@ -20,37 +28,112 @@ type Manifests = ReadonlyMap<Digest, ArchivedManifest>;
 /** Media types of file system layers. Attestations and signatures have others, and foreign layers are not in the archive. */
 const layerType = /^application\/vnd\.(?:oci\.image\.layer\.v1\.tar|docker\.image\.rootfs\.diff\.tar)/;
 
+/** An image of an archive. */
+interface Image extends ArchivedManifest {
+  /** The platform in the list that contains the image, with its members joined by "-"; undefined if there is none. */
+  readonly platform?: string | undefined;
+}
+
+interface Item {
+  readonly Config: string | undefined;
+  readonly RepoTags: readonly string[] | null;
+  readonly Layers: readonly string[];
+}
+
 /**
- * The manifest.json that `docker load` reads (moby, image/tarexport/load.go). Docker does not support lists, so this is
- * undefined unless the archive contains exactly one image. The image may be the only one of a list; attestations and
- * signatures do not count.
+ * The manifest.json that `docker load` reads (moby, image/tarexport/load.go); undefined if the archive contains no image.
+ * Docker's classic store does not support lists: it loads every image that is named here. So a single image has the names of
+ * its entry, and may be the only one of a list. Of a list with several images, each image has the tag of the list with its
+ * platform, such as `1.0-linux-arm64`. Attestations and signatures are not images.
+ * @param hasBlob - whether the archive has the content. Images that are not complete cannot be loaded, and are left out, as are images without a tag if there are several
  */
-export function dockerManifestJson(entries: Entries, manifests: Manifests): Uint8Array | undefined {
+export function dockerManifestJson(
+  entries: Entries,
+  manifests: Manifests,
+  hasBlob: (blob: Descriptor) => boolean,
+): Uint8Array | undefined {
   const roots = entries.map((entry) => ({ entry, images: imagesIn(entry.descriptor, manifests) }));
-  const images = new Map(roots.flatMap((root) => root.images.map((each) => [digestOf(each), each] as const)));
-  const [image, ...others] = images.values();
-  if (image === undefined || others.length > 0) return undefined;
-  const names = roots.flatMap(({ entry, images: own }) => (own.length > 0 ? familiarNames(entry) : []));
-  const [config, ...layers] = image.links.blobs.map(({ digest }) => blobName(digest));
-  const tags = names.length === 0 ? null : [...new Set(names)];
-  return Buffer.from(writeJson([{ Config: config, RepoTags: tags, Layers: layers }]));
+  const images = [
+    ...new Map(roots.flatMap((root) => root.images.map((each) => [digestOf(each), each] as const))).values(),
+  ];
+  const [image] = images;
+  if (image === undefined) return undefined;
+  if (images.length === 1) {
+    const names = roots.flatMap(({ entry, images: own }) => (own.length > 0 ? familiarNames(entry) : []));
+    return Buffer.from(writeJson([itemFor(image, new Set(names))]));
+  }
+  const tags = tagsOf(roots);
+  const items = images
+    .filter((each) => tags.has(digestOf(each)) && each.links.blobs.every(hasBlob))
+    // Docker stops at an image of another operating system.
+    .sort((left, right) => Number(isWindows(left)) - Number(isWindows(right)))
+    .map((each) => itemFor(each, tags.get(digestOf(each)) ?? new Set()));
+  return items.length === 0 ? undefined : Buffer.from(writeJson(items));
+}
+
+function itemFor({ links }: Image, tags: ReadonlySet<string>): Item & Json {
+  const [config, ...layers] = links.blobs.map(({ digest }) => blobName(digest));
+  return { Config: config, RepoTags: tags.size === 0 ? null : [...tags], Layers: layers } as Item & Json;
+}
+
+function isWindows({ platform = '' }: Image): boolean {
+  return platform.startsWith('windows');
+}
+
+interface Root {
+  readonly entry: Entry;
+  readonly images: readonly Image[];
+}
+
+/** The tags of each image, in full, because podman adds `localhost/` to others. A tag is given to one image only. */
+function tagsOf(roots: readonly Root[]): ReadonlyMap<Digest, ReadonlySet<string>> {
+  const taken = new Set<string>();
+  const tags = new Map<Digest, Set<string>>();
+  for (const { entry, images } of roots) {
+    const reference = referenceOf(entry);
+    for (const image of images) {
+      const suffix = images.length === 1 ? '' : `-${image.platform ?? ''}`;
+      const tag = reference === undefined ? '' : `${reference.tag}${suffix}`;
+      if (reference === undefined || !isTag(tag) || tag.endsWith('-')) continue;
+      const name = formatReference({ ...reference, tag });
+      if (taken.has(name)) continue;
+      taken.add(name);
+      getOrCreate(tags, digestOf(image), () => new Set<string>()).add(name);
+    }
+  }
+  return tags;
 }
 
 function digestOf({ content }: ArchivedManifest): Digest {
   return content.descriptor.digest;
 }
 
-function imagesIn(root: Descriptor, manifests: Manifests): readonly ArchivedManifest[] {
+function imagesIn(root: Descriptor, manifests: Manifests, platform?: string): readonly Image[] {
   const manifest = manifests.get(root.digest);
   if (manifest === undefined) return [];
-  if (manifest.links.manifests.length > 0) return entriesOf(manifest).flatMap((entry) => imagesIn(entry, manifests));
-  return isImage(manifest) ? [manifest] : [];
+  if (manifest.links.manifests.length === 0) return isImage(manifest) ? [{ ...manifest, platform }] : [];
+  return entriesOf(manifest).flatMap((entry) => imagesIn(entry.descriptor, manifests, entry.platform));
+}
+
+interface ListEntry {
+  readonly descriptor: Descriptor;
+  readonly platform: string | undefined;
 }
 
 /** The entries of a list without attestations, some of which look like images. */
-function entriesOf({ content, links }: ArchivedManifest): readonly Descriptor[] {
+function entriesOf({ content, links }: ArchivedManifest): readonly ListEntry[] {
   const items = readDocument(content.bytes)['manifests'] as readonly Json[];
-  return links.manifests.filter((_, at) => !isAttestation(annotationsOf(items[at])));
+  return links.manifests.flatMap((descriptor, at) => {
+    const item = items[at];
+    if (isAttestation(annotationsOf(item))) return [];
+    return [{ descriptor, platform: isJsonObject(item) ? platformText(item['platform']) : undefined }];
+  });
+}
+
+function platformText(value: Json | undefined): string | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const members = [value['os'], value['architecture'], value['variant']].filter((member) => member !== undefined);
+  return members.length >= 2 && members.every((member) => typeof member === 'string') ? members.join('-') : undefined;
 }
 
 function isImage({ links: { blobs } }: ArchivedManifest): boolean {
@@ -62,9 +145,15 @@ function isImage({ links: { blobs } }: ArchivedManifest): boolean {
   );
 }
 
-function familiarNames({ descriptor }: Entry): readonly string[] {
+function familiarNames(entry: Entry): readonly string[] {
+  const reference = referenceOf(entry);
+  return reference === undefined ? [] : [familiarReference(reference)];
+}
+
+/** The name that an entry has in engines, with its tag; undefined if it has none. */
+function referenceOf({ descriptor }: Entry): (Reference & { readonly tag: string }) | undefined {
   const name = canonicalReference(descriptor.annotations?.[AnnotationKey.imageName] ?? '');
-  if (name === undefined) return [];
+  if (name === undefined) return undefined;
   const { domain, path, tag } = parseReference(name);
-  return tag === undefined ? [] : [familiarReference({ domain, path, tag })];
+  return tag === undefined ? undefined : { domain, path, tag };
 }

@@ -27,7 +27,7 @@ export interface UnfinishedArchive {
 
 /**
  * Writes the rest of an archive: the existing blobs that are still needed, and the manifests, both in the order of their
- * digests; the index; and, if the archive contains one image, docker's manifest.json. Unlisted content is dropped.
+ * digests; the index; and, if the archive contains images, docker's manifest.json. Unlisted content is dropped.
  */
 export async function finishArchive(writer: TarWriter, archive: UnfinishedArchive): Promise<void> {
   const { existing, signal, written } = archive;
@@ -50,7 +50,8 @@ export async function finishArchive(writer: TarWriter, archive: UnfinishedArchiv
   for (const { digest, bytes } of byDigest(contents)) await writer.addBytes(blobName(digest), bytes);
   const document = { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] };
   await writer.addBytes(INDEX_FILE, Buffer.from(formatIndex({ document, entries })));
-  const list = dockerManifestJson(entries, all);
+  const hasBlob = (blob: Descriptor) => written.has(blob.digest) || existing?.hasBlob(blob) === true;
+  const list = dockerManifestJson(entries, all, hasBlob);
   if (list !== undefined) await writer.addBytes(DOCKER_MANIFEST_FILE, list);
 }
 

@@ -301,6 +301,12 @@ describe('manifest.json for docker', () => {
     one.manifest.descriptor,
     { ...two.manifest.descriptor, annotations: { 'vnd.docker.reference.type': 'attestation-manifest' } },
   ]);
+  const linux = { os: 'linux', architecture: 'amd64' };
+  const withPlatforms = indexOf([
+    { ...one.manifest.descriptor, platform: { os: 'windows', architecture: 'amd64', 'os.version': '10.0.20348.1' } },
+    { ...two.manifest.descriptor, platform: { os: 'linux', architecture: 'arm', variant: 'v7' } },
+  ]);
+  const samePlatform = indexOf([one, two].map(({ manifest }) => ({ ...manifest.descriptor, platform: linux })));
   const signature = imageOf('s', {
     layers: [blobOf('signature', 'application/vnd.dev.cosign.simplesigning.v1+json').descriptor],
   });
@@ -337,7 +343,28 @@ describe('manifest.json for docker', () => {
       },
       expected(one, ['team/app:v1']),
     ],
-    ['is not written for two images', (target) => putList(target, list, [one, two], 'v1'), undefined],
+    [
+      'names the images of a list by their platforms; Windows is the last',
+      (target) => putList(target, withPlatforms, [one, two], 'v1'),
+      [
+        ...expected(two, ['docker.io/team/app:v1-linux-arm-v7']),
+        ...expected(one, ['docker.io/team/app:v1-windows-amd64']),
+      ],
+    ],
+    [
+      'names images that have their own names, in full',
+      async (target) => {
+        await putImage(target, one, 'v1');
+        await putImage(target, two, 'v2');
+      },
+      [...expected(one, ['docker.io/team/app:v1']), ...expected(two, ['docker.io/team/app:v2'])],
+    ],
+    [
+      'gives a tag to one image only',
+      (target) => putList(target, samePlatform, [one, two], 'v1'),
+      expected(one, ['docker.io/team/app:v1-linux-amd64']),
+    ],
+    ['is not written for a list without platforms', (target) => putList(target, list, [one, two], 'v1'), undefined],
     ['is not written for a signature', (target) => target.putManifest(signature.manifest, 'v1'), undefined],
   ])('%s', (_, put, list) =>
     withFolder(async (folder) => {

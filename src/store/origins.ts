@@ -36,8 +36,8 @@ function pulledFrom(annotations: Annotations): readonly Reference[] {
   });
 }
 
-/** The annotations of containerd have no port, but the full name of the image does. */
-function withPort(source: Reference, named: readonly Reference[]): Reference {
+/** The annotations of containerd have no port, but the full names of the image have it. */
+export function withPort(source: Reference, named: readonly Reference[]): Reference {
   const isSameHost = ({ domain }: Reference) => domain.replace(/:\d+$/, '') === source.domain;
   return { ...source, domain: named.find(isSameHost)?.domain ?? source.domain };
 }

@@ -109,9 +109,13 @@ export function json(response: ServerResponse, status: number, value: unknown): 
   response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(value));
 }
 
-/** An index in a containerd store; images that are not available are listed, but have no content. */
+/**
+ * An index in a containerd store; images that are not available are listed, but have no content.
+ * @param source - the annotations of an export, which name where the content was pulled from
+ */
 export function containerdIndex(
   parts: readonly (Image & { readonly platform: string; readonly isMissing?: boolean })[],
+  source?: Readonly<Record<string, string>>,
 ) {
   const manifests = parts.map(({ mediaType, digest, bytes, platform }) => {
     const [os = '', architecture = '', variant] = platform.split('/');
@@ -137,7 +141,8 @@ export function containerdIndex(
     })),
   };
   const tar = (platform: string | undefined): Buffer | undefined => {
-    if (platform === undefined) return layoutTar([root], [index, ...there.flatMap(contentOf)]);
+    const annotations = source === undefined ? {} : { annotations: source };
+    if (platform === undefined) return layoutTar([{ ...root, ...annotations }], [index, ...there.flatMap(contentOf)]);
     const at = manifests.findIndex((one) => JSON.stringify(one.platform) === platform);
     const part = parts[at];
     return part === undefined || part.isMissing === true ? undefined : layoutTar([manifests[at]], contentOf(part));

@@ -14,6 +14,7 @@ import {
   type OriginLister,
   type TagOrDigest,
 } from '../store.ts';
+import { withPort } from '../origins.ts';
 import type { EngineImage } from './engine-image.ts';
 import type { Engine } from './engine.ts';
 import { ImageExports, type ExportsOptions } from './image-exports.ts';
@@ -88,7 +89,7 @@ export class EngineStore implements ContentReader, LocalStore, OriginLister {
     const { root, repositories } = await this.describe();
     if (root === undefined) return [];
     const named = await (await (await this.#exported()).whole()).origins(digest);
-    return [...named, ...repositories];
+    return [...named.map((origin) => withPort(origin, repositories)), ...repositories];
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { benchApply } from './apply.ts';
 import { benchCompression } from './compression.ts';
+import { benchEngines } from './engines.ts';
 import { benchHostile } from './hostile.ts';
 import { benchJoin } from './join.ts';
 import { benchStartup } from './startup.ts';
@@ -20,6 +21,7 @@ const parts: Readonly<Record<string, (place: BenchContext, only: readonly string
   work: benchWork,
   stream: benchStream,
   compression: benchCompression,
+  engines: benchEngines,
   apply: benchApply,
   join: benchJoin,
 };

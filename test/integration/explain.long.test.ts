@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Explained } from '../../src/operations/explain/explain.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
-import { describeWithEngine, type EngineClient, type EngineVariable } from '../support/engine-client.ts';
 import { sha256 } from '../support/images.ts';
+import { callEngine, describeOnEngines, mustCall, type RealEngine } from '../support/real-engines.ts';
 import { isSampled } from '../support/long.ts';
 import { makeList, pushList, type BuiltList, type ListWords } from '../support/list-notation.ts';
 import { describeWith, runProgram } from '../support/programs.ts';
@@ -163,7 +163,7 @@ describeWith('buildah', 'explain says what is pulled', () => {
 });
 
 interface EngineRow {
-  readonly variable: EngineVariable;
+  readonly name: RealEngine['name'];
   /** Id of its client in `explain`. */
   readonly id: string;
   /** Id of the client that stands for the versions before `since`. */
@@ -174,44 +174,50 @@ interface EngineRow {
 }
 
 const engineRows: readonly EngineRow[] = [
-  { variable: 'DOCKER_CONTAINERD_HOST', id: 'docker', old: 'containerd', since: [29, 5], hasConfigIds: false },
-  { variable: 'DOCKER_CLASSIC_HOST', id: 'docker-classic', old: 'docker-20.10', since: [23, 0], hasConfigIds: true },
-  { variable: 'PODMAN_HOST', id: 'podman', old: 'podman-4.6', since: [4, 7], hasConfigIds: true },
+  { name: 'containerd', id: 'docker', old: 'containerd', since: [29, 5], hasConfigIds: false },
+  { name: 'classic', id: 'docker-classic', old: 'docker-20.10', since: [23, 0], hasConfigIds: true },
+  { name: 'podman', id: 'podman', old: 'podman-4.6', since: [4, 7], hasConfigIds: true },
 ];
 
 /** An engine on Linux does not pull images for Windows, and Docker 20.10 fails on the os "Linux" of a config. */
 const engineCases = cases.filter(({ written }) => !/windows|Linux/.test(written.words));
 
-for (const { variable, id, old, since, hasConfigIds } of engineRows) {
-  describeWithEngine(variable, 'explain says what is pulled', (engine) => {
-    let oldId: string;
-    beforeAll(async () => {
-      const { Version: version } = (await engine.json('/version')) as { readonly Version: string };
-      const [major = 0, minor = 0] = version.split('.').map(Number);
-      oldId = major > since[0] || (major === since[0] && minor >= since[1]) ? '' : old;
-    });
+for (const { name, id, old, since, hasConfigIds } of engineRows) {
+  describeOnEngines(
+    'explain says what is pulled',
+    (engine) => {
+      let oldId: string;
+      beforeAll(async () => {
+        const { Version: version } = JSON.parse(await mustCall(engine, 'GET', '/version')) as {
+          readonly Version: string;
+        };
+        const [major = 0, minor = 0] = version.split('.').map(Number);
+        oldId = major > since[0] || (major === since[0] && minor >= since[1]) ? '' : old;
+      });
 
-    test.each(engineCases)('$name', async (row) => {
-      const { ref, digest, config } = await explainedDigests(id, oldId, row);
-      const pulled = await pullWith(engine, ref, row.platform);
-      // containerd also downloads the entries without a platform.
-      if (digest === 'none') expect(pulled).toEqual([]);
-      else if (hasConfigIds) expect(pulled).toEqual([config]);
-      else expect(pulled).toContain(digest);
-    });
-  });
+      test.each(engineCases)('$name', async (row) => {
+        const { ref, digest, config } = await explainedDigests(id, oldId, row);
+        const pulled = await pullWith(engine, ref, row.platform);
+        // containerd also downloads the entries without a platform.
+        if (digest === 'none') expect(pulled).toEqual([]);
+        else if (hasConfigIds) expect(pulled).toEqual([config]);
+        else expect(pulled).toContain(digest);
+      });
+    },
+    [name],
+  );
 }
 
 /** Pulls an image and removes it. Returns the digests of what was pulled; empty if the pull fails. */
-async function pullWith(engine: EngineClient, ref: string, platform: string): Promise<readonly string[]> {
+async function pullWith(engine: RealEngine, ref: string, platform: string): Promise<readonly string[]> {
   const query = new URLSearchParams({ fromImage: ref, platform });
-  const progress = await engine.call('POST', `/images/create?${query.toString()}`).catch(() => '{"error":""}');
-  if (progress.includes('"error"')) return [];
+  const { status, text } = await callEngine(engine, 'POST', `/images/create?${query.toString()}`);
+  if (status >= 300 || text.includes('"error"')) return [];
   try {
-    const image = (await engine.json(`/images/${ref}/json?manifests=1`)) as InspectedImage;
+    const image = JSON.parse(await mustCall(engine, 'GET', `/images/${ref}/json?manifests=1`)) as InspectedImage;
     return image.Manifests?.flatMap(({ ID, Available }) => (Available ? ID : [])) ?? [image.Id];
   } finally {
-    await engine.call('DELETE', `/images/${ref}?force=true`);
+    await mustCall(engine, 'DELETE', `/images/${ref}?force=true`);
   }
 }
 

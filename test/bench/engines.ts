@@ -1,0 +1,74 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { measured, startTarget, writeArchive } from './large-layer.ts';
+import type { BenchContext } from './main.ts';
+import { median, print } from './measure.ts';
+import { isInstalled } from './tools.ts';
+
+const ROUNDS = 3;
+
+/** CPU time and memory of copying an image from Docker's classic store, compared with skopeo. */
+export async function benchEngines({ root, folder }: BenchContext): Promise<void> {
+  const host = process.env['DOCKER_CLASSIC_HOST'] ?? '';
+  if (!host.startsWith('unix://')) return print('   skipped: DOCKER_CLASSIC_HOST is not the address of a socket');
+  const env = { DOCKER_HOST: host };
+  const socket = host.slice('unix://'.length);
+  const path = join(folder, 'saved.tar');
+  const program = join(root, 'dist', 'cli', 'mlist.js');
+  const mlist = (target: string) => [process.execPath, program, 'copy', 'docker-daemon:app:v1', target, '--quiet'];
+  const skopeo = (target: string) => [
+    ...['skopeo', '--insecure-policy', 'copy', '--dest-tls-verify=false', '--quiet', '--src-daemon-host', host],
+    ...['docker-daemon:app:v1', `docker://${target}`],
+  ];
+  await load(socket, path, 100);
+  print(`\n## copy one layer of 100 MiB   aim: at most 1.3 times the CPU time of skopeo; rounds: ${ROUNDS}`);
+  for (const [name, command] of [['mlist', mlist] as const, ['skopeo', skopeo] as const]) {
+    if (name !== 'mlist' && !isInstalled(name)) continue;
+    const times: number[] = [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const registry = await startTarget();
+      const own = join(folder, 'homes', `${name}-${round}`);
+      times.push((await measured(command(`${registry.host}/copied/app:v1`), own, { env })).cpuSeconds);
+      await registry.close();
+    }
+    print(`   ${name.padEnd(10)} ${median(times).toFixed(2)} s CPU`);
+  }
+  print('\n## peak memory of mlist with one layer of 2 GiB   aim: at most 150 MiB');
+  await load(socket, path, 2048);
+  const registry = await startTarget();
+  const { peakMib, seconds } = await measured(mlist(`${registry.host}/copied/app:v1`), join(folder, 'large'), { env });
+  await registry.close();
+  print(`   ${peakMib.toFixed(0)} MiB, ${seconds.toFixed(0)} s`);
+  await send(socket, 'DELETE', '/images/app:v1?force=true');
+}
+
+/** Loads an image with one layer into the engine as `app:v1`. */
+async function load(socketPath: string, path: string, mib: number): Promise<void> {
+  await writeArchive(path, mib);
+  await send(socketPath, 'POST', '/images/load', path);
+}
+
+/** Docker reports errors of loads in the body of a response with status 200. */
+async function send(socketPath: string, method: string, path: string, file?: string): Promise<void> {
+  const length = file === undefined ? 0 : (await stat(file)).size;
+  await new Promise<void>((resolve, reject) => {
+    const headers = { Host: 'engine', 'Content-Type': 'application/x-tar', 'Content-Length': length };
+    const sent = request({ socketPath, method, path, headers }, (response) => {
+      let body = '';
+      response
+        .setEncoding('utf8')
+        .on('data', (text: string) => (body += text))
+        .on('error', reject)
+        .on('end', () => {
+          const { statusCode = 0 } = response;
+          if (statusCode < 300 && !body.includes('"error"')) resolve();
+          else reject(new Error(`${method} ${path}: HTTP ${statusCode} ${body}`));
+        });
+    });
+    sent.on('error', reject);
+    if (file === undefined) sent.end();
+    else createReadStream(file).on('error', reject).pipe(sent);
+  });
+}

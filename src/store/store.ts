@@ -109,11 +109,26 @@ export interface ReferrerLister {
   supportsReferrers?(digest: Digest, options?: ContentOptions): Promise<boolean>;
 }
 
+/** What a container engine can do as a target. */
+export interface EngineTargetFacts {
+  /** Whether it holds lists. If not, single images only. */
+  readonly holdsLists: boolean;
+  /** Such as `podman at unix:///run/podman/podman.sock`. */
+  readonly name: string;
+  /** Whether the name that is written has everything that its manifest or list refers to. */
+  readonly isComplete: () => Promise<boolean>;
+}
+
 /** A store to read from, with its optional abilities. */
 export type ReadStore = ContentReader & Partial<ReferrerLister> & Partial<ExistenceChecker> & Partial<LocalStore>;
 
 /** A store to write to, with its optional abilities. */
-export type Store = ContentWriter & Partial<Mounter> & Partial<ReferrerLister>;
+export type Store = ContentWriter &
+  Partial<Mounter> &
+  Partial<ReferrerLister> & {
+    /** Set for container engines, whose names cannot be checked like tags of registries. */
+    readonly engine?: EngineTargetFacts;
+  };
 
 /** The reference of content in a store, for messages: `LOCATION@DIGEST` or `LOCATION:TAG`. */
 export function contentReference(location: string, name: TagOrDigest): string {

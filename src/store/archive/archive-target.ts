@@ -1,5 +1,4 @@
 import { MlistError } from '../../errors/errors.ts';
-import type { HeldLock } from '../../fs/atomic.ts';
 import { Limiter } from '../../async/limiter.ts';
 import { SerialQueue } from '../../async/serial-queue.ts';
 import type {
@@ -20,7 +19,7 @@ import { checkVerifiable, damagedBlob, damageError, verified, readWhole } from '
 import { finishArchive } from './finish-archive.ts';
 import type { OciArchive } from './oci-archive.ts';
 import { blobName } from './tar/tar-blobs.ts';
-import { TarWriter } from './tar/tar-writer.ts';
+import { TarWriter, type TarSink } from './tar/tar-writer.ts';
 
 /** Blobs up to this size are read ahead. */
 const SMALL_BLOB_BYTES = 256 * 1024;
@@ -28,21 +27,21 @@ const MAX_READ_AHEAD_BYTES = 16 * 1024 * 1024;
 const MAX_CONCURRENT_READS = 64;
 
 export interface ArchiveTargetParts {
-  /** Final path of the archive. */
-  readonly path: string;
   /** Such as `oci-archive:FILE`, for messages. */
   readonly location: string;
   /** The archive at this path. Its images are kept, except those whose tags are moved. */
   readonly existing: OciArchive | undefined;
   /** The full reference for a tag of the archive; undefined if it is unknown. */
   readonly imageName: (tag: string) => string | undefined;
-  /** The lock that protects the path. */
-  readonly lock: HeldLock;
+  /** `docker`: one image as in `docker save`, without an index. Default: an OCI archive. */
+  readonly format?: 'oci' | 'docker' | undefined;
+  /** Opens the file or pipe, before the first write. */
+  readonly openSink: () => Promise<TarSink>;
 }
 
 /**
  * An OCI archive that is being written. Blobs are written one after another, in the order of the calls of `putBlob`;
- * manifests follow at the end. The file appears at its path when it is complete, by `commit`.
+ * manifests follow at the end. A file appears at its path when it is complete, by `commit`.
  */
 export class ArchiveTarget implements ContentWriter {
   readonly location: string;
@@ -158,10 +157,11 @@ export class ArchiveTarget implements ContentWriter {
         manifests: this.#manifests,
         written: this.#blobs,
         existing: this.#parts.existing,
+        format: this.#parts.format,
         signal,
       });
       await this.#parts.existing?.close();
-      await writer.finish(this.#parts.lock);
+      await writer.finish();
     } catch (error) {
       await this.discard();
       throw error;
@@ -176,9 +176,9 @@ export class ArchiveTarget implements ContentWriter {
 
   async #open(): Promise<TarWriter> {
     if (this.#writer !== undefined) return this.#writer;
-    const writer = await TarWriter.create(this.#parts.path);
+    const writer = new TarWriter(await this.#parts.openSink());
     this.#writer = writer;
-    await writer.addBytes(HEADER_FILE, Buffer.from(HEADER));
+    if (this.#parts.format !== 'docker') await writer.addBytes(HEADER_FILE, Buffer.from(HEADER));
     return writer;
   }
 

@@ -9,6 +9,7 @@ import { ignoreNotFound } from '../../errors/not-found.ts';
 import { isNotFound } from '../layout/path-inside.ts';
 import { ArchiveTarget, type ArchiveTargetParts } from './archive-target.ts';
 import { OciArchive } from './oci-archive.ts';
+import { FileSink } from './tar/file-sink.ts';
 
 export interface WriteArchiveOptions extends ContentOptions {
   /** Name of the archive in errors. Default: its path. */
@@ -34,11 +35,16 @@ export async function writeArchive<T>(
   const real = await resolvePath(path, options);
   const folder = dirname(real);
   const lockPath = join(folder, `.${basename(real)}.lock`);
+  const openSink = (lock: HeldLock) => FileSink.create(real, lock);
   const write = async (lock: HeldLock): Promise<T> => {
     await removeStaleTemporaries(folder, STALE_MS, basename(real));
     const existing = await openExisting(real, options);
     try {
-      return await writeTo({ path: real, existing, lock }, options, work);
+      return await writeTo(
+        { existing, openSink: () => openSink(lock) },
+        { ...options, name: options.name ?? path },
+        work,
+      );
     } finally {
       await existing?.close();
     }
@@ -47,14 +53,13 @@ export async function writeArchive<T>(
 }
 
 async function writeTo<T>(
-  { path, ...parts }: Pick<ArchiveTargetParts, 'path' | 'existing' | 'lock'>,
+  parts: Pick<ArchiveTargetParts, 'existing' | 'openSink'>,
   { name, imageName, signal }: WriteArchiveOptions,
   work: (target: ArchiveTarget) => Promise<T>,
 ): Promise<T> {
   const target = await ArchiveTarget.create({
     ...parts,
-    path,
-    location: `oci-archive:${name ?? path}`,
+    location: `oci-archive:${name}`,
     imageName: imageName ?? (() => undefined),
   });
   try {

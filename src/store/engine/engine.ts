@@ -10,6 +10,7 @@ import type { ContentOptions } from '../store.ts';
 import type { EngineClient } from './engine-client.ts';
 import { nameOf } from './engine-error.ts';
 import { parseEngineImage, type EngineImage } from './engine-image.ts';
+import type { RequestBody } from './request-body.ts';
 
 /** The newest version of Docker's API that mlist knows, and the first one that lists the manifests of an image. */
 const KNOWN_API = [1, 51] as const;
@@ -18,10 +19,17 @@ const MANIFESTS_API = [1, 48] as const;
 /** An export may take long to begin: the classic store and podman write the whole image to their disk first. */
 const EXPORT_WAIT_MS = 15 * 60 * 1000;
 
+/** Engines unpack the layers of an image after they have received it, and report nothing in the meantime. */
+const LOAD_WAIT_MS = 60 * 60 * 1000;
+
+/** The image store of Docker, or podman. Only the containerd store holds lists. */
+export type ImageStore = 'containerd' | 'classic' | 'podman';
+
 type ApiVersion = readonly [number, number];
 
 interface EngineFacts {
   readonly api: ApiVersion;
+  readonly isPodman: boolean;
   /** Whether the engine has the containerd store. Undefined if the description of an image shows it. */
   readonly keepsManifests: boolean;
 }
@@ -91,6 +99,31 @@ export class Engine {
     yield* this.#client.stream({ step, path: `${prefix(api)}/images/get`, query, waitMs: EXPORT_WAIT_MS, signal });
   }
 
+  /** Which images the engine can hold. */
+  async imageStore(reference: string): Promise<ImageStore> {
+    const { api, isPodman, keepsManifests } = await this.#negotiate(reference);
+    if (isPodman) return 'podman';
+    const isKnown = keepsManifests || !isAtLeast(api, MANIFESTS_API);
+    const isContainerd = isKnown ? keepsManifests : await this.#hasContainerdStore(api, reference);
+    return isContainerd ? 'containerd' : 'classic';
+  }
+
+  /**
+   * Describes what has exactly this name now.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`, and the errors of the client
+   */
+  current(location: EngineLocation, options: ContentOptions = {}): Promise<EngineImage> {
+    return this.#describe(nameOfImage(location.image), formatLocation(location), options);
+  }
+
+  /** Sends an archive to the engine, and streams its answer. */
+  async *load(archive: RequestBody, reference: string, { signal }: ContentOptions = {}): AsyncGenerator<Uint8Array> {
+    const { api } = await this.#negotiate(reference);
+    const request = { step: { what: 'load', reference }, path: `${prefix(api)}/images/load`, query: { quiet: '1' } };
+    this.#images.clear();
+    yield* this.#client.stream({ ...request, body: archive, waitMs: LOAD_WAIT_MS, signal });
+  }
+
   /** The names of all images. */
   async names({ signal }: ContentOptions = {}): Promise<readonly string[]> {
     const step = { what: 'list the images of', reference: this.name };
@@ -123,7 +156,7 @@ export class Engine {
     const api = isAtLeast(known, oldest) ? known : oldest;
     // Since API 1.48, the description of an image contains its manifest if the engine keeps it.
     const keepsManifests = !isAtLeast(api, MANIFESTS_API) && (await this.#hasContainerdStore(api, reference));
-    return { api, keepsManifests };
+    return { api, isPodman: isPodman(answer['Components']), keepsManifests };
   }
 
   async #hasContainerdStore(api: ApiVersion, reference: string): Promise<boolean> {
@@ -136,6 +169,12 @@ export class Engine {
 
 export interface ExportOptions extends ContentOptions {
   readonly platform?: Platform | undefined;
+}
+
+/** podman answers Docker's API too, also at the address of DOCKER_HOST. */
+function isPodman(components: Json | undefined): boolean {
+  const named = Array.isArray(components) ? (components as readonly Json[]).filter(isJsonObject) : [];
+  return named.some(({ Name }) => Name === 'Podman Engine');
 }
 
 function prefix([major, minor]: ApiVersion): string {

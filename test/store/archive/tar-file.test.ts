@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { TarFile } from '../../../src/store/archive/tar/tar-file.ts';
+import { FileSink } from '../../../src/store/archive/tar/file-sink.ts';
 import { TarWriter } from '../../../src/store/archive/tar/tar-writer.ts';
 import { MlistError } from '../../../src/errors/errors.ts';
 import { describeWith, runProgram } from '../../support/programs.ts';
@@ -362,7 +363,7 @@ test('what is written is read back', () =>
     await fc.assert(
       fc.asyncProperty(files, async (all) => {
         const file = join(folder, 'written.tar');
-        const writer = await TarWriter.create(file);
+        const writer = new TarWriter(await FileSink.create(file));
         for (const [name, bytes] of all) await writer.add(name, bytes.length, chunksOf(bytes, 700));
         await writer.finish();
         const tar = await TarFile.open(file);
@@ -379,7 +380,7 @@ describeWith('tar', 'tar(1)', () => {
   test('lists an archive of mlist, with names of any length', () =>
     withFolder(async (folder) => {
       const file = join(folder, 'written.tar');
-      const writer = await TarWriter.create(file);
+      const writer = new TarWriter(await FileSink.create(file));
       const names = ['a', `blobs/sha512/${'f'.repeat(128)}`, `${'d/'.repeat(60)}end`];
       for (const name of names) await writer.addBytes(name, Buffer.from(name));
       await writer.finish();

@@ -301,6 +301,12 @@ describe('manifest.json for docker', () => {
     one.manifest.descriptor,
     { ...two.manifest.descriptor, annotations: { 'vnd.docker.reference.type': 'attestation-manifest' } },
   ]);
+  const forPlatform = ({ manifest }: Image, os: string, architecture: string, variant?: string) => ({
+    ...manifest.descriptor,
+    platform: { os, architecture, ...(variant && { variant }) },
+  });
+  const platforms = indexOf([forPlatform(one, 'linux', 'amd64'), forPlatform(two, 'linux', 'arm', 'v7')]);
+  const mixed = indexOf([forPlatform(one, 'windows', 'amd64'), forPlatform(two, 'linux', 'amd64')]);
   const signature = imageOf('s', {
     layers: [blobOf('signature', 'application/vnd.dev.cosign.simplesigning.v1+json').descriptor],
   });
@@ -309,7 +315,7 @@ describe('manifest.json for docker', () => {
     [
       'is written for one image, with its names',
       (target) => putImage(target, one, 'v1'),
-      expected(one, ['team/app:v1']),
+      expected(one, ['docker.io/team/app:v1']),
     ],
     [
       'is there for one image under two names',
@@ -317,7 +323,7 @@ describe('manifest.json for docker', () => {
         await putImage(target, one, 'v1');
         await target.putManifest(one.manifest, 'v2');
       },
-      expected(one, ['team/app:v1', 'team/app:v2']),
+      expected(one, ['docker.io/team/app:v1', 'docker.io/team/app:v2']),
     ],
     [
       'is there for an image without a name',
@@ -327,7 +333,7 @@ describe('manifest.json for docker', () => {
     [
       'is there for a list of one image, whose attestations do not count',
       (target) => putList(target, withAttestation, [one, two], 'v1'),
-      expected(one, ['team/app:v1']),
+      expected(one, ['docker.io/team/app:v1']),
     ],
     [
       'is there beside a signature',
@@ -335,9 +341,31 @@ describe('manifest.json for docker', () => {
         await putImage(target, one, 'v1');
         await target.putManifest(signature.manifest, 'sha256-0.sig');
       },
-      expected(one, ['team/app:v1']),
+      expected(one, ['docker.io/team/app:v1']),
     ],
-    ['is not written for two images', (target) => putList(target, list, [one, two], 'v1'), undefined],
+    [
+      'has the images of a list, with names for their platforms',
+      (target) => putList(target, platforms, [one, two], 'v1'),
+      [...expected(one, ['docker.io/team/app:v1-amd64']), ...expected(two, ['docker.io/team/app:v1-armv7'])],
+    ],
+    [
+      'has images without platforms, without names',
+      (target) => putList(target, list, [one, two], 'v1'),
+      [...expected(one, null), ...expected(two, null)],
+    ],
+    [
+      'leaves out Windows images beside others',
+      (target) => putList(target, mixed, [one, two], 'v1'),
+      expected(two, ['docker.io/team/app:v1-amd64']),
+    ],
+    [
+      'has two images under their own names',
+      async (target) => {
+        await putImage(target, one, 'v1');
+        await putImage(target, two, 'v2');
+      },
+      [...expected(one, ['docker.io/team/app:v1']), ...expected(two, ['docker.io/team/app:v2'])],
+    ],
     ['is not written for a signature', (target) => target.putManifest(signature.manifest, 'v1'), undefined],
   ])('%s', (_, put, list) =>
     withFolder(async (folder) => {

@@ -1,48 +1,54 @@
-import { open, unlink, type FileHandle } from 'node:fs/promises';
-import { renameOver, syncFile, syncFolder, temporaryName, type HeldLock } from '../../../fs/atomic.ts';
-import { writeFailure } from '../../../fs/file-errors.ts';
-import { dirname } from 'node:path';
+import { asMlistError, type MlistError } from '../../../errors/errors.ts';
 import { BLOCK_BYTES } from './tar-header.ts';
 
 /** The ustar size field has 11 octal digits. */
 const MAX_USTAR_SIZE = 0o77777777777;
 const MAX_NAME_BYTES = 100;
 
+/** Where an archive is written to, sequentially. */
+export interface TarSink {
+  write(bytes: Uint8Array): Promise<void>;
+  /** Drops what was written after this number of bytes. Undefined if that is impossible, as in a pipe. */
+  readonly rewind?: (length: number) => void;
+  /** Called after the last write. */
+  finish(): Promise<void>;
+  /** Called instead of `finish` if the archive is not completed. */
+  discard(): Promise<void>;
+}
+
 /**
  * Writes a tar archive sequentially (POSIX.1-2017 pax, "ustar Interchange Format"). The output is reproducible: entries have
- * no time, no owner and a fixed mode. A temporary file is moved to the path when the archive is complete.
+ * no time, no owner and a fixed mode.
  */
 export class TarWriter {
-  readonly #path: string;
-  readonly #temporaryPath: string;
-  readonly #file: FileHandle;
-  #at = 0;
+  readonly #sink: TarSink;
+  #length = 0;
+  /** Rejects if a part of a file could not be dropped. */
+  #state: Promise<void> = Promise.resolve();
 
-  private constructor(path: string, temporaryPath: string, file: FileHandle) {
-    this.#path = path;
-    this.#temporaryPath = temporaryPath;
-    this.#file = file;
+  constructor(sink: TarSink) {
+    this.#sink = sink;
   }
 
-  /** Creates the temporary file, in the folder of the archive. */
-  static async create(path: string): Promise<TarWriter> {
-    const temporaryPath = temporaryName(path);
-    return new TarWriter(
-      path,
-      temporaryPath,
-      await open(temporaryPath, 'wx', 0o644).catch((error: unknown) => fail(path, error)),
-    );
-  }
-
-  /** Appends a file from a stream, which must have exactly `size` bytes. If the stream fails, the file is not added. */
+  /**
+   * Appends a file from a stream, which must have exactly `size` bytes. If the stream fails, the file is not added; if a
+   * part of it cannot be dropped again, the archive cannot be completed.
+   */
   async add(name: string, size: number, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
-    const start = this.#at;
+    await this.#state;
+    const start = this.#length;
+    let isStarted = false;
     try {
-      await this.#write(headersOf(name, size));
-      for await (const chunk of chunks) await this.#write(chunk);
+      // A stream that cannot be opened fails before its first chunk.
+      for await (const chunk of chunks) {
+        if (!isStarted) await this.#write(headersOf(name, size));
+        isStarted = true;
+        await this.#write(chunk);
+      }
+      if (!isStarted) await this.#write(headersOf(name, size));
       await this.#write(padding(size));
     } catch (error) {
-      this.#at = start;
+      if (this.#length > start) this.#drop(start, asMlistError(error));
       throw error;
     }
   }
@@ -51,37 +57,30 @@ export class TarWriter {
     return this.add(name, bytes.length, [bytes]);
   }
 
-  /**
-   * Completes the archive and moves it to its path.
-   * @param lock - the lock that protects the path
-   */
-  async finish(lock?: HeldLock): Promise<void> {
-    try {
-      await this.#write(Buffer.alloc(2 * BLOCK_BYTES));
-      await this.#file.truncate(this.#at);
-      await syncFile(this.#file);
-      await this.#file.close();
-      await renameOver(this.#temporaryPath, this.#path, lock);
-      await syncFolder(dirname(this.#path));
-    } catch (error) {
-      await this.discard();
-      throw writeFailure(this.#path, error);
-    }
+  /** Completes the archive. */
+  async finish(): Promise<void> {
+    await this.#state;
+    await this.#write(Buffer.alloc(2 * BLOCK_BYTES));
+    await this.#sink.finish();
   }
 
-  async discard(): Promise<void> {
-    await this.#file.close().catch(() => undefined);
-    await unlink(this.#temporaryPath).catch(() => undefined);
+  discard(): Promise<void> {
+    return this.#sink.discard();
+  }
+
+  #drop(start: number, error: MlistError): void {
+    if (this.#sink.rewind === undefined) {
+      this.#state = Promise.reject(error);
+      this.#state.catch(() => undefined);
+    } else {
+      this.#sink.rewind(start);
+      this.#length = start;
+    }
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
-    for (let done = 0; done < bytes.length;) {
-      const { bytesWritten } = await this.#file
-        .write(bytes, done, bytes.length - done, this.#at)
-        .catch((error: unknown) => fail(this.#path, error));
-      done += bytesWritten;
-      this.#at += bytesWritten;
-    }
+    this.#length += bytes.length;
+    await this.#sink.write(bytes);
   }
 }
 
@@ -123,8 +122,4 @@ function headerOf(name: string, size: number, type: '0' | 'x'): Buffer {
 
 function padding(size: number): Buffer {
   return Buffer.alloc((BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES);
-}
-
-function fail(path: string, error: unknown): never {
-  throw writeFailure(path, error);
 }

@@ -10,6 +10,7 @@ const UNUSED = ['http2-wrapper', 'cacheable-request', 'cacheable-lookup', 'decom
 const VENDORED = {
   got: 'default',
   'jsonc-parser': undefined,
+  pako: undefined,
   'smol-toml': undefined,
   tldts: undefined,
   yaml: undefined,

@@ -30,7 +30,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   'store/layout': ['store'],
   'store/docker-image': ['store'],
   'store/archive': ['store', 'store/layout', 'store/docker-image'],
-  'store/engine': ['store', 'store/archive'],
+  'store/engine': ['store', 'store/archive', 'store/docker-image'],
   // Opens every kind of store.
   'store/open.ts': ['store/registry', 'store/docker-image', 'store/engine'],
   'store/open-file-store.ts': ['store/layout', 'store/archive', 'store/docker-image'],

@@ -37,7 +37,7 @@ const isPlatforms = isArrayOf(isText, 'a platform');
 const isTexts = (itemName: string): Check => isArrayOf(isText, itemName);
 const isFormat = isOneOf('auto', 'oci', 'docker');
 const isAttestations = isOneOf('keep', 'drop');
-const isMissing = isOneOf('refuse', 'skip');
+const isMissing = isOneOf('refuse', 'skip', 'fill');
 
 const isAuthHost: Check = (value, name) => {
   isObject(value, name);
@@ -102,6 +102,7 @@ const createIndex: Checks<CreateIndexOptions> = {
   platforms: isPlatforms,
   attestations: isAttestations,
   missing: isMissing,
+  fillFrom: isTexts('a location of fillFrom'),
 };
 
 const pushIndex: Checks<PushIndexOptions> = {
@@ -120,6 +121,7 @@ const copy: Checks<CopyOptions> = {
   attestations: isAttestations,
   referrers: isFlag,
   missing: isMissing,
+  fillFrom: isTexts('a location of fillFrom'),
   expect: isPlatforms,
   replaceImage: isFlag,
   dryRun: isFlag,

@@ -35,8 +35,16 @@ export interface CreateIndexOptions extends CallOptions {
   readonly platforms?: readonly string[] | undefined;
   /** Keep or drop the attestations of the images. Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
-  /** Refuse or skip images that a source index lists but its store lacks. Default refuse: they are an error. */
-  readonly missing?: 'refuse' | 'skip' | undefined;
+  /**
+   * Refuse or skip images that a source index lists but its store lacks, or fill: read them from where they came from.
+   * Default refuse: they are an error.
+   */
+  readonly missing?: 'refuse' | 'skip' | 'fill' | undefined;
+  /**
+   * With `fill`: the repositories, layouts or archives that missing content is read from, in this order. Default: the
+   * repositories that the source names.
+   */
+  readonly fillFrom?: readonly string[] | undefined;
 }
 
 /** An image index or Docker manifest list in memory. */
@@ -78,8 +86,16 @@ export interface CopyOptions extends CallOptions {
   readonly attestations?: 'keep' | 'drop' | undefined;
   /** Copy the referrers and cosign signatures too. Default false. */
   readonly referrers?: boolean | undefined;
-  /** Refuse or skip images that a list contains but its store lacks. Default refuse: they are an error. */
-  readonly missing?: 'refuse' | 'skip' | undefined;
+  /**
+   * Refuse or skip images that a list contains but its store lacks, or fill: read them from where they came from. Default
+   * refuse: they are an error.
+   */
+  readonly missing?: 'refuse' | 'skip' | 'fill' | undefined;
+  /**
+   * With `fill`: the repositories, layouts or archives that missing content is read from, in this order. Default: the
+   * repositories that the source names.
+   */
+  readonly fillFrom?: readonly string[] | undefined;
   /** Platforms that the copied image or list must have. */
   readonly expect?: readonly string[] | undefined;
   /** Allow a list to replace a single image whose platform it lacks. Default false. */

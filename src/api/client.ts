@@ -17,7 +17,7 @@ import { join, type Joined } from '../operations/join/join.ts';
 import { listBytes } from '../operations/list-bytes.ts';
 import type { ReadOptions } from '../operations/lookup.ts';
 import { withInterruptionReport } from '../operations/publish/interruption.ts';
-import { generateManifests } from '../operations/push/engine-images.ts';
+import { generateManifests } from '../operations/push/generate-manifests.ts';
 import { pushDraft } from '../operations/push/push-draft.ts';
 import { requirePlatforms } from '../operations/require-platforms.ts';
 import { resolve } from '../operations/resolve/resolve.ts';
@@ -47,6 +47,7 @@ import type {
 import { DraftWorkspace } from './draft-workspace.ts';
 import {
   explicitName,
+  parseFillFrom,
   parseIfDigest,
   parseOptionalPlatform,
   parsePlatforms,
@@ -99,8 +100,10 @@ export class Client {
     return this.#calls.run(options, optionChecks.createIndex, async (call) => {
       const calling = this.#calling(call);
       const { format, annotations, artifactType, attestations, missing } = options;
+      const fillFrom = parseFillFrom(options);
       const platforms = parsePlatforms(options.platforms);
-      const resolved = await resolveAll(parseSources(sources), { ...calling, platforms, attestations, missing });
+      const reading = { ...calling, platforms, attestations, missing, fillFrom };
+      const resolved = await resolveAll(parseSources(sources), reading);
       const available = resolved.flatMap((source) => source.platforms);
       requirePlatforms(platforms, available, 'the list of sources');
       for (const event of resolved.flatMap(({ events }) => events)) call.onEvent?.(event);
@@ -164,6 +167,7 @@ export class Client {
         attestations,
         referrers,
         missing,
+        fillFrom: parseFillFrom(options),
         replaceImage,
         dryRun,
         platforms: parsePlatforms(platforms),

@@ -68,6 +68,22 @@ export function parseTarget(text: string): Location {
   return parseBareLocation(text);
 }
 
+/**
+ * Where missing content is read from.
+ * @throws MlistError `ERR_MLIST_USAGE` for `fillFrom` without `missing: 'fill'`
+ */
+export function parseFillFrom({
+  missing,
+  fillFrom,
+}: {
+  readonly missing?: string | undefined;
+  readonly fillFrom?: readonly string[] | undefined;
+}): readonly Location[] | undefined {
+  if (fillFrom === undefined) return undefined;
+  if (missing !== 'fill') throw new MlistError('ERR_MLIST_USAGE', "fillFrom needs missing: 'fill'");
+  return fillFrom.map(parseBareLocation);
+}
+
 /** @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive */
 export function parseRegistryReference(text: string): Reference {
   isText(text, 'the reference');
@@ -79,7 +95,7 @@ export function parseRegistryReference(text: string): Reference {
 export function parseTagReference(text: string): TagReference {
   isText(text, 'the target');
   if (isLocalLocation(text)) throw new MlistError('ERR_MLIST_USAGE', `${text} is not a tag in a registry`);
-  const { tag = 'latest', ...reference } = parseListName(text.replace(/^docker:\/\//, ''));
+  const { tag = 'latest', ...reference } = parseListName(text);
   return { ...reference, tag };
 }
 

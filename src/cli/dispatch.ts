@@ -12,7 +12,9 @@ import type { CommandDeclaration, ParsedArguments } from './args/command-declara
 import { MAX_INPUT_BYTES } from './args/limits.ts';
 import { Output, type OutputOptions, type Sink } from './output/output.ts';
 import { commandPosition, unknownGlobalOption, parseCommand } from './args/parse-arguments.ts';
+import { pipesOf, refuseTerminals, type Pipes } from './args/pipes.ts';
 import { eventReporter } from './output/reporter.ts';
+import { LostOutput } from './output/result-stream.ts';
 
 /** Everything outside the process that a command line depends on. */
 export interface Environment {
@@ -21,6 +23,13 @@ export interface Environment {
   /** A function, because access to `process.stdin` creates a stream, which is slow. */
   readonly stdinIsTTY: () => boolean;
   readonly stdin: (limits: StdinLimits) => Promise<Uint8Array>;
+  /** The chunks of stdin, without a limit. */
+  readonly stdinChunks: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  /**
+   * Writes a chunk of an archive to stdout. Resolves when the buffer may be reused.
+   * @throws LostOutput if it cannot be written
+   */
+  readonly send: (chunk: Uint8Array) => Promise<void>;
   readonly ask: Ask;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
@@ -57,8 +66,17 @@ export async function main(argv: readonly string[], original: Environment): Prom
     output = await Output.open(environment, outputOptions(args, environment));
     if (args.flag('help')) return await help(output, command);
     if (args.flag('version')) return printVersion(output);
-    return await run(command, args, output, environment);
+    const pipes = pipesOf(args);
+    refuseTerminals(pipes, { stdin: environment.stdinIsTTY, stdout: environment.stdout.isTTY === true });
+    if (pipes.target !== undefined) {
+      // stdout is for the archive.
+      const streams = { stdout: environment.stderr, stderr: environment.stderr };
+      output = await Output.open(streams, { ...outputOptions(args, environment), hasDocumentLines: true });
+    }
+    return await run({ command, args, pipes }, output, environment);
   } catch (thrown) {
+    // The failed write determines the exit code, and was reported when it occurred.
+    if (thrown instanceof LostOutput) return 0;
     output.error(thrown);
     return exitCodeOf(thrown);
   }
@@ -84,14 +102,16 @@ async function complete([kind = '', ...words]: readonly string[], environment: E
   return 0;
 }
 
-async function run(
-  command: CommandDeclaration,
-  args: ParsedArguments,
-  output: Output,
-  environment: Environment,
-): Promise<number> {
+interface Call {
+  readonly command: CommandDeclaration;
+  readonly args: ParsedArguments;
+  readonly pipes: Pipes;
+}
+
+async function run(call: Call, output: Output, environment: Environment): Promise<number> {
+  const { command, args } = call;
   const { run: handler } = await command.load();
-  const { context, close } = await contextFor(args, output, environment);
+  const { context, close } = await contextFor(call, output, environment);
   try {
     return await handler(args, context);
   } catch (thrown) {
@@ -165,7 +185,7 @@ interface OpenContext {
   readonly close: () => Promise<void>;
 }
 
-async function contextFor(args: ParsedArguments, output: Output, environment: Environment): Promise<OpenContext> {
+async function contextFor({ args, pipes }: Call, output: Output, environment: Environment): Promise<OpenContext> {
   const { env, cwd, home, platform, uid } = environment;
   const folder = await locateWorkspace({ workspace: args.text('workspace'), env, cwd, home, platform, uid });
   let opened: Stores | undefined;
@@ -188,7 +208,14 @@ async function contextFor(args: ParsedArguments, output: Output, environment: En
     cache: new BlobCache(folder),
     stores: () =>
       (stores ??= import('./args/open-stores.ts').then(({ openStores }) => {
-        opened = openStores(args, output, { ...environment, folder, signal, waiting: work.track, onEvent });
+        opened = openStores(args, output, {
+          ...environment,
+          pipes,
+          folder,
+          signal,
+          waiting: work.track,
+          onEvent,
+        });
         return opened;
       })),
     onEvent,

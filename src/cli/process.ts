@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { asMlistError, MlistError } from '../errors/errors.ts';
-import { collectAtMost } from '../fs/read-file.ts';
+import { collectAtMost, streamUntilAborted } from '../fs/read-file.ts';
 import { main, reportError, type Environment } from './dispatch.ts';
 import { ResultStream } from './output/result-stream.ts';
 
@@ -67,6 +67,8 @@ const environment: Environment = {
   stderr: process.stderr,
   stdinIsTTY: () => process.stdin.isTTY,
   stdin: (limits) => collectAtMost(process.stdin, limits),
+  stdinChunks: (signal) => streamUntilAborted(process.stdin, signal),
+  send: (chunk) => stdout.send(chunk),
   ask: async (question, { hidden = false } = {}) => {
     const { prompt } = await import('./prompt.ts');
     const { stdin: input, stderr: output } = process;

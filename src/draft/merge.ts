@@ -8,6 +8,7 @@ import {
   isUnpushed,
   manifestKey,
   platformOf,
+  sourceName,
   type Draft,
   type Entry,
 } from './draft.ts';
@@ -115,6 +116,21 @@ export function mergeSource(draft: Draft, resolved: ResolvedSource): Merged {
       ...added.map((entry) => ({ type: 'added', entry }) as const),
     ],
   };
+}
+
+/** Splits a source whose entries are in several locations into one source for each, with the attestations of its images. */
+export function partsApart({ entries, platformChange }: ResolvedSource): readonly ResolvedSource[] {
+  const sources = new Map(entries.map((entry) => [sourceName(entry), entry.source]));
+  return [...sources.values()].map((source) => {
+    const own = entries.filter((entry) => isFrom(entry, source));
+    const digests = new Set(own.map(({ digest }) => digest));
+    const isAttached = ({ attests }: Entry) => attests !== undefined && digests.has(attests);
+    return {
+      source,
+      entries: entries.filter((entry) => own.includes(entry) || isAttached(entry)),
+      ...(platformChange === undefined ? {} : { platformChange }),
+    };
+  });
 }
 
 /** The new entry for each old one: for images, and for each of their attestations. */

@@ -92,20 +92,26 @@ export async function collectAtMost(
   stream: Readable,
   { maxBytes, signal }: Pick<ReadAtMostOptions, 'maxBytes' | 'signal'>,
 ): Promise<Buffer> {
-  const { addAbortSignal } = await import('node:stream');
   const chunks: Buffer[] = [];
   let remaining = maxBytes + 1;
+  for await (const chunk of streamUntilAborted(stream, signal)) {
+    chunks.push(chunk.subarray(0, remaining));
+    remaining -= chunk.length;
+    if (remaining <= 0) break;
+  }
+  return Buffer.concat(chunks);
+}
+
+/**
+ * The chunks of a stream.
+ * @throws the reason of the abort; the error of the stream
+ */
+export async function* streamUntilAborted(stream: Readable, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+  const { addAbortSignal } = await import('node:stream');
   try {
-    for await (const chunk of (signal === undefined
-      ? stream
-      : addAbortSignal(signal, stream)) as AsyncIterable<Buffer>) {
-      chunks.push(chunk.subarray(0, remaining));
-      remaining -= chunk.length;
-      if (remaining <= 0) break;
-    }
+    yield* (signal === undefined ? stream : addAbortSignal(signal, stream)) as AsyncIterable<Buffer>;
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
   }
-  return Buffer.concat(chunks);
 }

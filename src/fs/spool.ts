@@ -102,7 +102,6 @@ export class Spool {
   #exceeded(needed: string, limit: number): MlistError {
     const message = `cannot store temporary files in ${this.folder}: ${needed}, more than the limit of ${limit}`;
     return new MlistError('ERR_MLIST_FILE', message, {
-      path: this.folder,
       hint: 'Set a higher --spool-limit, or set TMPDIR to a folder with more free space.',
     });
   }

@@ -47,6 +47,11 @@ export interface FileLocation {
 
 const fileKinds = ['oci', 'oci-archive', 'docker-archive'] as const;
 
+/** Whether an archive is read from stdin, or written to stdout: `oci-archive:-`. A file of that name is `./-`. */
+export function isPipe(location: Location): boolean {
+  return hasPath(location) && location.kind !== 'oci' && location.path === '-';
+}
+
 /** Whether a string starts with a prefix of locations that have a path, such as `oci:`. */
 export function isFileLocation(text: string): boolean {
   return fileKinds.some((kind) => text.startsWith(`${kind}:`));
@@ -148,8 +153,12 @@ export function atDigest(location: Location, digest: Digest): Location {
   return { kind: location.kind, path: location.path, digest };
 }
 
-/** Whether two locations are in the same repository, layout, archive or engine. */
+/**
+ * Whether two locations are in the same repository, layout, archive or engine. What is written to stdout is not read from
+ * stdin.
+ */
 export function sameStore(left: Location, right: Location): boolean {
+  if (isPipe(left)) return false;
   if (left.kind === 'registry') return right.kind === 'registry' && sameRepository(left.reference, right.reference);
   if (left.kind !== right.kind) return false;
   return hasPath(left)

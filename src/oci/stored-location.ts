@@ -1,6 +1,6 @@
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { MlistError } from '../errors/errors.ts';
-import { formatLocation, hasPath, isFileLocation, parseLocation, type Location } from './location.ts';
+import { formatLocation, hasPath, isFileLocation, isPipe, parseLocation, type Location } from './location.ts';
 
 /**
  * Paths of locations. In draft files they are relative to the parent folder of the workspace, so that a project can be
@@ -29,11 +29,11 @@ export function foldersOf(workspace: string, cwd?: string): Folders {
  * @throws MlistError `ERR_MLIST_USAGE` if the path contains a ":"
  */
 export function storedLocation<T extends Location>(location: T, { cwd, root }: Folders): T {
-  if (!hasPath(location)) return location;
+  if (!hasPath(location) || isPipe(location)) return location;
   const absolute = resolve(cwd, location.path);
   const fromRoot = relative(root, absolute);
   const isOutside = isAbsolute(fromRoot) || (isAbsolute(location.path) && leadsOut(fromRoot));
-  const path = slashed(isOutside ? absolute : fromRoot === '' ? '.' : fromRoot);
+  const path = slashed(isOutside ? absolute : named(fromRoot));
   if (!hasColon(path)) return { ...location, path };
   throw new MlistError('ERR_MLIST_USAGE', `the path ${path} contains a ":", which separates paths from references`, {
     path: absolute,
@@ -43,9 +43,14 @@ export function storedLocation<T extends Location>(location: T, { cwd, root }: F
 
 /** Converts a stored location to one relative to the current folder. */
 export function shownLocation<T extends Location>(location: T, { cwd, root }: Folders): T {
-  if (!hasPath(location) || isAbsolute(location.path)) return location;
-  const path = relative(cwd, resolve(root, location.path));
-  return { ...location, path: slashed(path === '' ? '.' : path) };
+  if (!hasPath(location) || isPipe(location) || isAbsolute(location.path)) return location;
+  return { ...location, path: slashed(named(relative(cwd, resolve(root, location.path)))) };
+}
+
+/** A relative path that is neither empty nor `-`, which means stdin. */
+function named(path: string): string {
+  if (path === '') return '.';
+  return path === '-' ? `.${sep}-` : path;
 }
 
 export function storedText(text: string, folders: Folders): string {

@@ -15,7 +15,7 @@ export async function chosenList(workspace: Workspace, list: Reference | undefin
 /** @throws MlistError `ERR_MLIST_NO_CURRENT_DRAFT` */
 export async function currentList(workspace: Workspace): Promise<Reference> {
   const { current } = await readState(workspace);
-  if (current !== undefined) return parseListName(current);
+  if (current !== undefined) return parseListName(`docker://${current}`);
   throw new MlistError('ERR_MLIST_NO_CURRENT_DRAFT', 'no list is named, and there is no current draft', {
     path: workspace.folder,
     hint: 'Name the list, or choose one with "mlist use LIST".',

@@ -16,9 +16,22 @@ export type OperationEvent =
   | { readonly type: 'mirror'; readonly reference: string; readonly mirror: string }
   /** A part that is left out. */
   | ({ readonly type: 'left' } & Omission)
+  /** A repository or location is about to be asked for what the source lacks. */
+  | { readonly type: 'origin'; readonly reference: string; readonly source: string }
+  /** Content that the source lacks, and that is read from elsewhere. */
+  | ({ readonly type: 'filled' } & Filled)
   /** A name that had the list already; emitted only if another name failed. */
   | { readonly type: 'unchanged'; readonly reference: string; readonly digest: Digest }
   | { readonly type: 'note'; readonly message: string };
+
+export interface Filled {
+  readonly what: 'image' | 'attestation' | 'index' | 'config' | 'layer';
+  readonly digest: Digest;
+  /** The platform of an image, if its list states one. */
+  readonly platform?: string;
+  /** The repository or location that has it. */
+  readonly source: string;
+}
 
 export type OnEvent = (event: OperationEvent) => void;
 

@@ -154,6 +154,8 @@ export interface ChildChoice {
 /** A manifest in a list, and the location that it can be read from. */
 export interface Child {
   readonly source: Location;
+  /** Where content that the source lacks is read from. */
+  readonly fill?: readonly Location[] | undefined;
   readonly descriptor: Descriptor;
 }
 
@@ -189,6 +191,7 @@ function draftChildren(draft: Draft, manifest: string | undefined): readonly Chi
   const images = entries.filter((entry) => manifest === undefined || !isAttestationEntry(entry));
   return (images.length > 0 ? images : entries).map((entry) => ({
     source: contentSource(entry),
+    fill: entry.fill,
     descriptor: descriptorOf(entry),
   }));
 }
@@ -207,12 +210,12 @@ function remoteChildren(found: ContentResult, manifest: string | undefined): rea
 
 /** Reads one manifest of a list, from the cache or else from its location. */
 export async function readChild(
-  { source, descriptor }: Child,
+  { source, fill, descriptor }: Child,
   { cache, stores, signal }: ReadOptions,
 ): Promise<ManifestContent> {
   const known = await cache.get(descriptor.digest);
   if (known !== undefined) return { descriptor: minimalDescriptor(descriptor), bytes: known };
-  const store = await (await stores()).source(source, { signal });
+  const store = await (await stores()).source(source, { fill, signal });
   const isBlob = !isServedAsManifest(descriptor.mediaType) && descriptor.size <= MAX_DOCUMENT_BYTES;
   const blob = isBlob ? await ignoreNotFound(store.fetchBlob(descriptor, { signal })) : undefined;
   if (blob !== undefined) return { descriptor: minimalDescriptor(descriptor), bytes: blob };

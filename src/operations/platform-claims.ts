@@ -1,4 +1,4 @@
-import { isAttestation } from '../oci/descriptor.ts';
+import { isAttestation, minimalDescriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { platformOfConfig } from '../oci/manifest.ts';
 import { isImageConfigType, isIndexType, isManifestType } from '../oci/media-type.ts';
@@ -37,15 +37,17 @@ export async function indexClaimWarnings(
   store: ReadStore,
   signal: AbortSignal | undefined,
 ): Promise<readonly OperationEvent[]> {
-  if (store.statedSize !== undefined)
-    return entries.flatMap((entry) => claimWarnings(sourceName(entry), platformOf(entry), entry.detected));
+  const stated = (entry: Entry) => claimWarnings(sourceName(entry), platformOf(entry), entry.detected);
+  if (store.statedSize !== undefined) return entries.flatMap(stated);
   const images = entries.filter((entry) => isManifestType(entry.mediaType) && !isAttestationEntry(entry));
   const found = images.map(async (entry) => {
     try {
+      const holder = (await store.holderOf?.(minimalDescriptor(entry), { signal })) ?? store;
+      if (holder.statedSize !== undefined) return stated(entry);
       const { bytes } = await store.fetchManifest(entry.digest, { expected: entry, signal });
       const { config } = readImageManifest(bytes, entry.mediaType, sourceName(entry));
-      const stated = await statedPlatform(config, sourceName(entry), () => store.fetchBlob(config, { signal }), true);
-      return claimWarnings(`${store.location}@${entry.digest}`, platformOf(entry), stated);
+      const platform = await statedPlatform(config, sourceName(entry), () => store.fetchBlob(config, { signal }), true);
+      return claimWarnings(`${store.location}@${entry.digest}`, platformOf(entry), platform);
     } catch {
       return [];
     }

@@ -3,7 +3,6 @@ import { getOrCreate } from '../async/single-flight.ts';
 import { errorCode } from '../errors/errors.ts';
 import type { Candidate, CandidateList } from '../selection/candidates.ts';
 import { isAttestation, type Descriptor } from '../oci/descriptor.ts';
-import type { Location } from '../oci/location.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform/platform.ts';
 import { readImageManifest, readIndex } from '../schema/documents.ts';
@@ -39,12 +38,15 @@ export async function readCandidates(found: LookupResult, options: CandidateOpti
   return { mediaType: descriptor.mediaType, entries: await Promise.all(entries) };
 }
 
-function sourceOf(found: LookupResult, at: number): Location {
-  if (found.from !== 'draft') return found.location;
+/** Where an entry is read from. */
+type EntrySource = Pick<Child, 'source' | 'fill'>;
+
+function sourceOf(found: LookupResult, at: number): EntrySource {
+  if (found.from !== 'draft') return { source: found.location };
   const entry = found.draft.entries[at];
   return entry === undefined
-    ? { kind: 'registry', reference: found.draft.list, explicit: false }
-    : contentSource(entry);
+    ? { source: { kind: 'registry', reference: found.draft.list, explicit: false } }
+    : { source: contentSource(entry), fill: entry.fill };
 }
 
 class CandidateReader {
@@ -61,7 +63,7 @@ class CandidateReader {
     this.#options = options;
   }
 
-  async open(place: string, descriptor: Descriptor, source: Location, depth: number): Promise<Candidate> {
+  async open(place: string, descriptor: Descriptor, { source, fill }: EntrySource, depth: number): Promise<Candidate> {
     const { mediaType, platform } = descriptor;
     const candidate: Candidate = { place, descriptor };
     const isSilent = platform === undefined && isManifestType(mediaType) && !isAttestation(descriptor);
@@ -70,7 +72,7 @@ class CandidateReader {
     this.#opened += 1;
     if (this.#opened > MAX_OPENED) return { ...candidate, fault: TOO_MANY };
     try {
-      const child = { source, descriptor };
+      const child = { source, fill, descriptor };
       return { ...candidate, ...(await (isSilent ? this.#stated(child) : this.#nested(place, child, depth))) };
     } catch (error) {
       const fault = faultOf(error);
@@ -87,7 +89,7 @@ class CandidateReader {
     });
     this.#inner += manifests.length;
     if (this.#inner > MAX_INNER) return { fault: TOO_MANY };
-    const entries = manifests.map((entry, at) => this.open(`${place}.${at + 1}`, entry, child.source, depth + 1));
+    const entries = manifests.map((entry, at) => this.open(`${place}.${at + 1}`, entry, child, depth + 1));
     return { entries: await Promise.all(entries) };
   }
 
@@ -97,16 +99,16 @@ class CandidateReader {
       const own = contentOf(this.#found);
       const { bytes } = own.descriptor.digest === digest ? own : await readChild(child, this.#options);
       const { config } = readImageManifest(bytes, mediaType, digest);
-      const stated = await statedPlatform(config, digest, () => this.#blob(child.source, config));
+      const stated = await statedPlatform(config, digest, () => this.#blob(child, config));
       return stated === undefined ? {} : { stated };
     });
   }
 
-  async #blob(source: Location, descriptor: Descriptor): Promise<Uint8Array> {
+  async #blob({ source, fill }: EntrySource, descriptor: Descriptor): Promise<Uint8Array> {
     const { cache, stores, signal } = this.#options;
     const known = await cache.get(descriptor.digest);
     if (known !== undefined) return known;
-    const store = await (await stores()).source(source, { signal });
+    const store = await (await stores()).source(source, { fill, signal });
     return store.fetchBlob(descriptor, { signal });
   }
 }

@@ -28,7 +28,7 @@ const members: readonly (readonly [pointer: RegExp, names: readonly string[]])[]
     /^$/,
     [
       ...['list', 'tags', 'copy', 'format', 'annotations', 'artifactType', 'subject', 'platforms', 'manifests'],
-      ...['attestations', 'missing', 'ignoreMissing', 'expect', 'allowDuplicates'],
+      ...['attestations', 'missing', 'fillFrom', 'ignoreMissing', 'expect', 'allowDuplicates'],
     ],
   ],
   [

@@ -1,16 +1,20 @@
 import type { Spool } from '../fs/spool.ts';
 import { openDockerArchive, type DockerArchiveOptions } from './archive/docker-archive.ts';
 import { OciArchive } from './archive/oci-archive.ts';
+import { writeArchiveToPipe as pipeArchive, type WriteArchiveOptions } from './archive/write-archive.ts';
+import type { WritePipe } from './archive/tar/pipe-sink.ts';
+import { compressor } from './docker-image/layer-compression.ts';
 import { LayerCompressor } from './docker-image/layer-compressor.ts';
 import { LayerRecords } from './docker-image/layer-records.ts';
 import { openLayout } from './layout/open-layout.ts';
 import type { ResolvedEntry } from './layout/resolve-entry.ts';
 import { MemoryStore } from './memory.ts';
-import type { ContentOptions, ContentWriter, ReadStore } from './store.ts';
+import type { ContentOptions, ContentWriter, ReadStore, Store } from './store.ts';
 import type { FileLocation } from '../oci/location.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 
 export { writeArchive } from './archive/write-archive.ts';
+export type { WritePipe } from './archive/tar/pipe-sink.ts';
 
 /** `Stores` loads this module when a location names a layout or an archive. */
 
@@ -24,6 +28,21 @@ export interface FileStore extends ReadStore {
 interface OpenOptions extends ContentOptions {
   /** Name of the store in errors. */
   readonly name: string;
+}
+
+interface PipeOptions extends WriteArchiveOptions {
+  readonly compression: 'gzip' | 'zstd' | undefined;
+  readonly onNote: ((message: string) => void) | undefined;
+}
+
+/** Runs `work` with an OCI archive that is written to a pipe. */
+export async function writeArchiveToPipe<T>(
+  write: WritePipe,
+  { compression, onNote, ...options }: PipeOptions,
+  work: (target: Store) => Promise<T>,
+): Promise<T> {
+  const compress = compression === undefined ? undefined : await compressor(compression, onNote);
+  return pipeArchive(write, { ...options, compress }, work);
 }
 
 /** @param workspaceFolder - path of the workspace, which records compressed layers */

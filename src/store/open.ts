@@ -5,6 +5,7 @@ import { Limiter } from '../async/limiter.ts';
 import { getOrCreate } from '../async/single-flight.ts';
 import { Spool } from '../fs/spool.ts';
 import { BlobCache } from './cache.ts';
+import { CompletedStore, OriginProbes, type Origin } from './completed-store.ts';
 import type { LayerCompression } from './docker-image/layer-compression.ts';
 import type { LayerCompressor } from './docker-image/layer-compressor.ts';
 import type { EngineStore } from './engine/engine-store.ts';
@@ -16,9 +17,9 @@ import { RegistrySession, type SessionOptions } from './registry/session.ts';
 import { foldersOf, type Folders } from '../oci/stored-location.ts';
 import type { ContentOptions, ReadStore, Store, TagOrDigest } from './store.ts';
 import type { EngineLocation } from '../oci/engine-location.ts';
-import { formatLocation, isInEngine, nameIn, type FileLocation, type Location } from '../oci/location.ts';
+import { formatLocation, isInEngine, isPipe, nameIn, type FileLocation, type Location } from '../oci/location.ts';
 import { canonicalReference, isTag, parseReference, repositoryName } from '../oci/reference.ts';
-import type { FileStore } from './open-file-store.ts';
+import type { FileStore, WritePipe } from './open-file-store.ts';
 
 export type { LoadedImage } from './engine/load-image.ts';
 
@@ -37,14 +38,23 @@ export interface StoresOptions extends SessionOptions {
   readonly workspaceFolder?: string | undefined;
   /** Base of relative paths in locations, as for the `Workspace`. Default: the parent folder of the workspace. */
   readonly cwd?: string | undefined;
+  /** The user, whose container engines can be read. Default: the user of this process. */
+  readonly user?: Omit<EngineEnvironment, 'env'> | undefined;
   /** Maximum size of the temporary files in bytes. Default: the free space less 10 %. */
   readonly spoolLimit?: number | undefined;
   /** How layers are compressed that are stored uncompressed. Default: `none` for docker archives. */
   readonly compression?: LayerCompression | undefined;
+  /**
+   * Reads stdin, for `oci-archive:-` and `docker-archive:-` as sources. Default: they are refused, because stdin cannot be read
+   * again.
+   */
+  readonly stdin?: (() => AsyncIterable<Uint8Array>) | undefined;
+  /** Writes to stdout, for `oci-archive:-` as a target. Default: it is refused. */
+  readonly stdout?: WritePipe | undefined;
+  /** How an archive on stdout is compressed. Default: it is not compressed. */
+  readonly archiveCompression?: 'gzip' | 'zstd' | undefined;
   /** Receives information about how content is read. */
   readonly onNote?: ((message: string) => void) | undefined;
-  /** The user, whose container engines can be read. Default: the user of this process. */
-  readonly user?: Omit<EngineEnvironment, 'env'> | undefined;
 }
 
 export interface ExpectedLocations {
@@ -63,6 +73,13 @@ export interface TargetOptions extends ContentOptions {
   readonly load?: Pick<LoadOptions, 'onSend' | 'onLoaded'> | undefined;
 }
 
+export interface SourceOptions extends ContentOptions {
+  /** Where content that the source lacks is read from. */
+  readonly fill?: readonly Location[] | undefined;
+  /** Called before the first request to a location of `fill`. */
+  readonly onAsk?: ((origin: Origin) => void) | undefined;
+}
+
 /** Limit for opening layouts and archives concurrently: each archive is indexed, and decompressed if necessary. */
 const MAX_CONCURRENT_OPENS = 8;
 
@@ -77,17 +94,21 @@ export class Stores {
   readonly waiting: SessionOptions['waiting'];
   /** The temporary files of the command. */
   readonly spool: Spool;
+  /** What the origins of incomplete content were found to have. */
+  readonly probes = new OriginProbes();
   readonly #options: StoresOptions;
   #compressor: Promise<LayerCompressor> | undefined;
+  #writesToRegistry = false;
+  #isUncompressedReported = false;
   readonly #files = new Map<string, Promise<FileStore>>();
   readonly #openings = new Limiter(MAX_CONCURRENT_OPENS);
   #engines: Promise<EngineStores> | undefined;
 
   constructor(options: StoresOptions) {
-    this.#options = options;
     this.registries = new RegistrySession(options);
     this.waiting = options.waiting;
     this.spool = new Spool({ maxBytes: options.spoolLimit });
+    this.#options = options;
     this.cache = new BlobCache(options.workspaceFolder);
     this.folders =
       options.workspaceFolder === undefined
@@ -115,9 +136,17 @@ export class Stores {
    * @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist; `ERR_MLIST_CONFIGURATION`,
    *   `ERR_MLIST_BLOCKED`
    */
-  async source(location: Location, options: ContentOptions = {}): Promise<ReadStore> {
-    if (location.kind === 'registry') return this.registries.source(location.reference);
-    return isInEngine(location) ? this.engineImage(location) : this.#file(location, options.signal);
+  async source(location: Location, { fill = [], onAsk, signal }: SourceOptions = {}): Promise<ReadStore> {
+    const store = await this.#sourceAt(location, signal);
+    if (fill.length === 0) return store;
+    const origins = () => this.origins(fill, { signal });
+    return new CompletedStore(store, { origins, probes: this.probes, onAsk });
+  }
+
+  /** Opens the stores that complete another one. */
+  origins(locations: readonly Location[], { signal }: ContentOptions = {}): Promise<readonly Origin[]> {
+    const open = async (location: Location) => ({ location, store: await this.#sourceAt(location, signal) });
+    return Promise.all(locations.map(open));
   }
 
   /** An image of a container engine. The engine is contacted when content is read. */
@@ -154,6 +183,7 @@ export class Stores {
   async withTarget<T>(location: Location, work: (store: Store) => Promise<T>, options: TargetOptions = {}): Promise<T> {
     if (location.kind === 'registry') {
       this.registries.bypassMirrors(location.reference);
+      this.#writesToRegistry = true;
       return work(this.registries.repository(location.reference));
     }
     if (isInEngine(location)) return this.#loadInto(location, options, work);
@@ -161,13 +191,25 @@ export class Stores {
     const name = location.path;
     if (location.kind === 'docker-archive') throw readOnly(name, path);
     const { dryRun = false, signal, imageName } = options;
-    const { openLayoutTarget, writeArchive } = await import('./open-file-store.ts');
+    const { openLayoutTarget, writeArchive, writeArchiveToPipe } = await import('./open-file-store.ts');
     if (location.kind === 'oci') return work(await openLayoutTarget(path, { dryRun, name, signal }));
+    if (isPipe(location)) {
+      const { stdout, archiveCompression, onNote } = this.#options;
+      if (stdout === undefined)
+        throw new MlistError('ERR_MLIST_USAGE', `${formatLocation(location)} cannot be written here`);
+      const writing = { signal, imageName, compression: archiveCompression, onNote };
+      return writeArchiveToPipe(stdout, writing, work);
+    }
     return writeArchive(path, { name, signal, imageName }, async (target) => {
       const result = await work(target);
       await this.#forget(location);
       return result;
     });
+  }
+
+  /** How uncompressed layers are compressed; undefined if that was not chosen. */
+  get compression(): LayerCompression | undefined {
+    return this.#options.compression;
   }
 
   /** Compresses the layers of archives and engines. Each layer is compressed once for the command. */
@@ -213,10 +255,20 @@ export class Stores {
     const user = this.#options.user ?? { home: homedir(), platform: process.platform, uid: process.getuid?.() };
     const open = async (): Promise<EngineStores> => {
       const { EngineStores: Engines } = await import('./engine/engine-stores.ts');
-      return new Engines({ environment: { ...user, env }, env, timeoutMs, signal, waiting, onRequest });
+      return new Engines({
+        environment: { ...user, env },
+        ...{ env, timeoutMs, signal, waiting, onRequest, spool: this.spool },
+        compression: this.#options.compression ?? 'gzip',
+        compressor: () => this.compressor(),
+      });
     };
     this.#engines ??= open();
     return this.#engines;
+  }
+
+  async #sourceAt(location: Location, signal: AbortSignal | undefined): Promise<ReadStore> {
+    if (location.kind === 'registry') return this.registries.source(location.reference);
+    return isInEngine(location) ? this.engineImage(location) : this.#file(location, signal);
   }
 
   #file(location: FileLocation, signal: AbortSignal | undefined): Promise<FileStore> {
@@ -230,15 +282,27 @@ export class Stores {
 
   async #open(location: FileLocation, signal: AbortSignal | undefined): Promise<FileStore> {
     const { openFileStore } = await import('./open-file-store.ts');
+    const { stdin, compression } = this.#options;
+    if (isPipe(location) && stdin === undefined) throw notAgain(location);
     const path = this.#pathOf(location);
     const options = {
       name: location.path,
       signal,
       spool: this.spool,
-      compression: this.#options.compression,
+      ...(isPipe(location) ? { input: stdin } : {}),
+      compression,
       compressor: await this.compressor(),
+      onUncompressed: () => this.#reportUncompressed(location),
     };
     return this.#openings.run(() => openFileStore(location.kind, path, options));
+  }
+
+  /** Once for a command. Layers of archives that are copied to layouts and archives are expected to be uncompressed. */
+  #reportUncompressed(location: FileLocation): void {
+    if (!this.#writesToRegistry || this.#isUncompressedReported) return;
+    this.#isUncompressedReported = true;
+    const message = `${formatLocation(location)} has uncompressed layers, which are pushed as they are; "--compression gzip" compresses them`;
+    this.#options.onNote?.(message);
   }
 
   async #forget(location: FileLocation): Promise<void> {
@@ -273,6 +337,18 @@ function asMissingLocation(location: FileLocation, thrown: unknown): unknown {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') return thrown;
   const reference = formatLocation(location);
   return new MlistError(thrown.code, `${reference} does not exist: ${thrown.message}`, { ...thrown.facts, reference });
+}
+
+function notAgain(location: FileLocation): MlistError {
+  const reference = formatLocation(location);
+  return new MlistError(
+    'ERR_MLIST_USAGE',
+    `cannot read ${reference}: stdin can only be read by the command that names it`,
+    {
+      reference,
+      hint: 'Name it in the same command that pushes the image, such as "mlist create LIST docker-archive:- --push".',
+    },
+  );
 }
 
 function readOnly(name: string, path: string): MlistError {

@@ -1,6 +1,7 @@
 import { MlistError } from '../errors/errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
+import type { Reference } from '../oci/reference.ts';
 
 /**
  * The interfaces of content stores: registry repositories, OCI layouts, archives and memory. Callers require only the
@@ -119,8 +120,42 @@ export interface EngineTargetFacts {
   readonly isComplete: () => Promise<boolean>;
 }
 
+/** A store that compresses the layers of its images. */
+export interface Recompressor {
+  /**
+   * The manifest of an image with the compression that the store was opened with; undefined if it does not have the image.
+   * @param digest - of the manifest, with any compression
+   */
+  recompressed(digest: Digest): Promise<ManifestContent | undefined>;
+}
+
+/** A store that names the repositories that its content came from. */
+export interface OriginLister {
+  /**
+   * The repositories that a manifest and its descendants may have come from, without tags, the most reliable first. The
+   * names may be wrong, or chosen by an attacker.
+   */
+  origins(digest: Digest): Promise<readonly Reference[]>;
+}
+
+/** A store that reads content that it lacks from other stores. */
+export interface CompositeStore {
+  /** The store that has a manifest, or a blob that an index lists; undefined if none has it. */
+  holderOf(content: Descriptor, options?: ContentOptions): Promise<ReadStore | undefined>;
+  /**
+   * The stores that have the blobs of a manifest. Blobs that no store has are left out.
+   * @param holder - the store that has the manifest
+   */
+  blobHolders(
+    blobs: readonly Descriptor[],
+    holder: ReadStore,
+    options?: ContentOptions,
+  ): Promise<ReadonlyMap<Digest, ReadStore>>;
+}
+
 /** A store to read from, with its optional abilities. */
-export type ReadStore = ContentReader & Partial<ReferrerLister> & Partial<ExistenceChecker> & Partial<LocalStore>;
+export type ReadStore = ContentReader &
+  Partial<ReferrerLister & ExistenceChecker & LocalStore & Recompressor & OriginLister & CompositeStore>;
 
 /** A store to write to, with its optional abilities. */
 export type Store = ContentWriter &

@@ -1,5 +1,5 @@
 import { errorCode, MlistError } from '../errors/errors.ts';
-import type { ManifestContent, ContentOptions, ContentReader } from '../store/store.ts';
+import type { CompositeStore, ManifestContent, ContentOptions, ContentReader, ReadStore } from '../store/store.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isJsonObject } from '../json/json.ts';
@@ -13,6 +13,8 @@ import { MissingContent } from './missing-content.ts';
 export interface ManifestNode {
   readonly content: ManifestContent;
   readonly source: ContentReader;
+  /** The stores of blobs that are not in `source`. */
+  readonly elsewhere?: ReadonlyMap<Digest, ContentReader> | undefined;
   /** Config and layers; for an index, the entries that are not manifests. */
   readonly blobs: readonly Descriptor[];
   /**
@@ -30,6 +32,9 @@ export interface GraphOptions extends ContentOptions {
   readonly cached?: ((digest: Digest) => Promise<Uint8Array | undefined>) | undefined;
 }
 
+/** The source of a graph. If it is a composite store, the nodes name the stores that have the content. */
+export type GraphSource = ContentReader & Partial<CompositeStore>;
+
 /** Limit for the nesting of indexes. Real lists have less. */
 export const MAX_DEPTH = 8;
 
@@ -38,7 +43,7 @@ export const MAX_DEPTH = 8;
  * @throws MissingContent if the source does not have all entries of an index; it lists all missing entries
  */
 export async function readGraph(
-  source: ContentReader,
+  source: GraphSource,
   descriptor: Descriptor,
   options: GraphOptions = {},
 ): Promise<ManifestNode> {
@@ -47,7 +52,7 @@ export async function readGraph(
 
 /** Like `readGraph`, for a manifest whose bytes are known: it was read before, or derived from one of the source. */
 export async function graphOfManifest(
-  source: ContentReader,
+  source: GraphSource,
   content: ManifestContent,
   options: GraphOptions = {},
 ): Promise<ManifestNode> {
@@ -62,12 +67,12 @@ export function childrenOfManifest({ descriptor, bytes }: ManifestContent, sourc
 }
 
 /** Whether a layer is stored at its urls, and not with its image. */
-function isForeignLayer({ mediaType, urls = [] }: Descriptor): boolean {
+export function isForeignLayer({ mediaType, urls = [] }: Descriptor): boolean {
   return isForeignLayerType(mediaType) && urls.length > 0;
 }
 
 async function read(
-  source: ContentReader,
+  source: GraphSource,
   descriptor: Descriptor,
   options: GraphOptions,
   ancestors: readonly Digest[],
@@ -82,7 +87,7 @@ async function read(
 }
 
 async function readChildNodes(
-  source: ContentReader,
+  source: GraphSource,
   content: ManifestContent,
   options: GraphOptions,
   ancestors: readonly Digest[],
@@ -97,14 +102,29 @@ async function readChildNodes(
     return result?.status === 'rejected' ? [{ entry, thrown: result.reason }] : [];
   });
   if (failures.length > 0) throw failureOf(failures, content, source);
+  const ownBlobs = allBlobs.filter((blob) => !isForeignLayer(blob));
   return {
     content,
-    source,
-    blobs: allBlobs.filter((blob) => !isForeignLayer(blob)),
+    ...(await placesOf(source, content, ownBlobs, options)),
+    blobs: ownBlobs,
     foreign: allBlobs.filter(isForeignLayer),
     children: results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
     subject: subjectOf(content.bytes),
   };
+}
+
+/** Where the blobs of a manifest are. */
+async function placesOf(
+  source: GraphSource,
+  { descriptor }: ManifestContent,
+  blobs: readonly Descriptor[],
+  { signal }: GraphOptions,
+): Promise<Pick<ManifestNode, 'source' | 'elsewhere'>> {
+  const holder = blobs.length === 0 ? undefined : await source.holderOf?.(descriptor, { signal });
+  if (holder === undefined) return { source };
+  const holders = (await source.blobHolders?.(blobs, holder, { signal })) ?? new Map<Digest, ReadStore>();
+  const elsewhere = new Map([...holders].filter(([, store]) => store !== holder));
+  return { source: holder, ...(elsewhere.size === 0 ? {} : { elsewhere }) };
 }
 
 interface Failure {

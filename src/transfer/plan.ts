@@ -84,7 +84,8 @@ export function planTransfer(
   const manifests: ManifestStep[] = [];
   for (const node of ordered) {
     const { digest, mediaType } = node.content.descriptor;
-    for (const blob of node.blobs) addBlob(blob, node.source, isIndexType(mediaType));
+    for (const blob of node.blobs)
+      addBlob(blob, node.elsewhere?.get(blob.digest) ?? node.source, isIndexType(mediaType));
     if (!named.has(digest) || required.has(digest)) manifests.push(stepOf(node, planned));
     planned.add(digest);
   }

@@ -36,7 +36,13 @@ beforeEach(() => {
 });
 
 test('the exports are these', () => {
-  expect(Object.keys(library).sort()).toEqual(['MlistError', 'createClient', 'dockerCredentials', 'version']);
+  expect(Object.keys(library).sort()).toEqual([
+    'MlistError',
+    'createClient',
+    'dockerCredentials',
+    'systemMirrors',
+    'version',
+  ]);
   expect(Object.keys(server).sort()).toEqual(['hashPassword', 'startRegistry']);
   expect(Object.keys(oci).sort()).toEqual([
     'JsonNumber',

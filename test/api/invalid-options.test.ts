@@ -52,7 +52,7 @@ const invalidOptions: Readonly<Record<string, Call>> = {
   'format must be "auto", "oci" or "docker", not number': () => drafts().create(image, [], { format: any(5) }),
   'attestations must be "keep" or "drop", not boolean': () => client.createIndex([], { attestations: any(true) }),
   'attestations must be "keep" or "drop", not "Keep"': () => client.copy(image, image, { attestations: any('Keep') }),
-  'missing must be "refuse" or "skip", not null': () => client.createIndex([image], { missing: any(null) }),
+  'missing must be "refuse", "skip" or "fill", not null': () => client.createIndex([image], { missing: any(null) }),
   'the annotation size must be a string, not number': () =>
     client.createIndex([image], { annotations: { size: any(5) } }),
   'the annotation size must be a string, not an object': () =>

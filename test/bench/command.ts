@@ -12,7 +12,10 @@ export interface Command {
 /** @returns the duration in milliseconds */
 export async function run({ program, args, env, onStart }: Command): Promise<number> {
   const started = performance.now();
-  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, MLIST_NO_MIRRORS: '1', ...env },
+  });
   if (child.pid !== undefined) onStart?.(child.pid);
   const output: Buffer[] = [];
   child.stderr.on('data', (chunk: Buffer) => output.push(chunk));

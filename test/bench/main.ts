@@ -1,4 +1,5 @@
 import { benchApply } from './apply.ts';
+import { benchCompression } from './compression.ts';
 import { benchHostile } from './hostile.ts';
 import { benchJoin } from './join.ts';
 import { benchStartup } from './startup.ts';
@@ -18,6 +19,7 @@ const parts: Readonly<Record<string, (place: BenchContext, only: readonly string
   hostile: benchHostile,
   work: benchWork,
   stream: benchStream,
+  compression: benchCompression,
   apply: benchApply,
   join: benchJoin,
 };

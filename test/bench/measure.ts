@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 export async function timeOf(command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<number> {
   const [program = '', ...args] = command;
   const started = performance.now();
-  const child = spawn(program, args, { stdio: 'ignore', env: { ...process.env, ...env } });
+  const child = spawn(program, args, { stdio: 'ignore', env: { ...process.env, MLIST_NO_MIRRORS: '1', ...env } });
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', resolve);

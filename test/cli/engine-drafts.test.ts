@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createClient } from '../../src/index.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 import { savedImage, startEngine, type ScriptedEngine } from '../support/scripted-engine.ts';
@@ -195,6 +196,32 @@ describe('images of the classic store', () => {
     await cli.must('add', at('test'), sources[1] ?? '', '--push');
     const { entries } = await cli.json<{ entries: readonly object[] }>('show', `docker://${at('test')}`);
     expect(entries).toHaveLength(2);
+  });
+
+  test('the library creates and pushes an index', async () => {
+    const engine = await startEngine('classic', { 'team/x8664-test': amd64 });
+    const client = createClient({ env: { DOCKER_HOST: engine.host } });
+    try {
+      const index = await client.createIndex(sources.slice(0, 1));
+      const { descriptor } = await client.pushIndex(index, at('library'));
+      expect(descriptor.digest).toBe(index.descriptor.digest);
+    } finally {
+      await client.close();
+    }
+  });
+
+  test('create --pin names the image by its ID', async () => {
+    const { cli } = await setUp();
+    await cli.must('create', at('test'), sources[0] ?? '', '--pin');
+    expect((await draftIn(cli)).entries[0]?.source).toBe(`docker-daemon:${amd64.id}`);
+    await cli.must('push');
+    await cli.must('create', '--amend', at('test'));
+  });
+
+  test('the draft of a list in a registry called podman can be read again', async () => {
+    const { cli } = await setUp();
+    await cli.must('create', 'docker://podman:5000/team/test', ...sources);
+    expect(await cli.must('show')).toContain('podman:5000/team/test:latest');
   });
 
   test('annotate and remove select an image by its source and by its ID', async () => {

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { chmod, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
+import { Authority, hasOpenssl } from '../support/certificates.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness, temporaryFolder } from '../support/cli-harness.ts';
 import { makeImage } from '../support/images.ts';
@@ -79,6 +81,16 @@ describe('an engine with the containerd store', () => {
     ]);
   });
 
+  test('engines that do not describe manifests: Docker 23 to 27', async () => {
+    const description = { ...sparse.description, Descriptor: undefined, Manifests: undefined };
+    const engine = await startEngine('docker27', { 'team/app:1': { ...sparse, description } });
+    const cli = await withDocker(engine);
+    await cli.must('create', at('list'), 'docker-daemon:team/app:1', '--missing', 'skip');
+    await cli.must('push');
+    await cli.must('validate', '--deep', `docker://${at('list')}`);
+    expect((await cli.run(['copy', 'docker-daemon:team/app:1', at('app')])).code).toBe(4);
+  });
+
   test('the available images of a sparse index are used', async () => {
     const engine = await startEngine('containerd', { 'team/app:1': sparse });
     const cli = await withDocker(engine);
@@ -87,6 +99,38 @@ describe('an engine with the containerd store', () => {
     expect(refused.stderr).toContain('images are missing from docker-daemon:docker.io/team/app:1');
     expect(refused.stderr).toContain('Available: linux/amd64');
     await cli.must('create', at('list'), 'docker-daemon:team/app:1', '--missing', 'skip', '--push');
+  });
+
+  test('apply uses images of engines', async () => {
+    const engine = await startEngine('containerd', { 'team/app:1': both });
+    const cli = await withDocker(engine);
+    const spec = `list: ${at('app:1')}\ncopy: docker-daemon:team/app:1\n---\nlist: ${at('app:2')}\nmanifests: [docker-daemon:team/app:1]\n`;
+    await writeFile(join(cli.folder, 'lists.yaml'), spec);
+    await cli.must('apply', '-f', 'lists.yaml');
+    await cli.must('validate', '--deep', `docker://${at('app:2')}`);
+    expect(await cli.must('digest', `docker://${at('app:1')}`)).toBe(both.digest);
+  });
+
+  test('join uses images of engines', async () => {
+    const engine = await startEngine('containerd', { arm: containerdImage(arm64) });
+    const cli = await withDocker(engine);
+    await cli.must('join', at('joined:1'), 'docker-daemon:arm', '--group', 'one', '--expect', 'linux/arm64');
+    const { entries } = await cli.json<{ entries: readonly object[] }>('show', `docker://${at('joined:1')}`);
+    expect(entries).toHaveLength(1);
+  });
+
+  test('completion lists the images of the engine', async () => {
+    const engine = await startEngine('containerd', { 'team/app:1': both, 'team/arm:1': containerdImage(arm64) });
+    const cli = await withDocker(engine);
+    const complete = async (...words: readonly string[]) => (await cli.must('--complete', ...words)).split('\n');
+    expect(await complete('create', at('list'), 'docker-daemon:team/a')).toEqual([
+      'docker-daemon:team/app:1',
+      'docker-daemon:team/arm:1',
+    ]);
+    expect(await complete('show', 'docker-daemon:team/ar')).toEqual(['docker-daemon:team/arm:1']);
+    expect(await complete('push', 'docker-daemon:')).toEqual(['']);
+    engine.fault = () => true;
+    expect(await complete('show', 'docker-daemon:')).toEqual(['']);
   });
 
   test('show, inspect and explain read images', async () => {
@@ -203,6 +247,32 @@ process.stdin.pipe(socket).pipe(process.stdout);
       ...['-o', 'ConnectTimeout=30', '-T', '-l', 'me', '-p', '2222'],
       ...['--', 'build-host', 'docker', 'system', 'dial-stdio'],
     ]);
+  });
+
+  test('DOCKER_TLS_VERIFY and a context use client certificates', async () => {
+    if (!hasOpenssl()) return;
+    const engine = await startEngine('containerd', { app: both });
+    const folder = await temporaryFolder();
+    const authority = new Authority(folder, 'ca');
+    const [own, user] = [authority.sign('engine'), authority.sign('cert')];
+    await writeFile(join(folder, 'key.pem'), user.key);
+    const options = { ca: authority.certificate.cert, cert: own.cert, key: own.key, requestCert: true };
+    const server = createTlsServer(options, (socket) => {
+      socket.pipe(connect(engine.host.slice('unix://'.length))).pipe(socket);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    cleanup({ close: () => void server.close() });
+    const host = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const cli = await CliHarness.make();
+    const env = { DOCKER_HOST: host, DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: folder };
+    expect((await cli.run(['show', 'docker-daemon:app'], { env })).code).toBe(0);
+    const without = await cli.run(['show', 'docker-daemon:app'], { env: { ...env, DOCKER_CERT_PATH: cli.folder } });
+    expect(without.code).toBe(7);
+    await writeContext(cli.folder, 'remote', { Host: host });
+    const id = createHash('sha256').update('remote').digest('hex');
+    await cp(folder, join(cli.folder, '.docker/contexts/tls', id, 'docker'), { recursive: true });
+    await cli.must('show', 'docker-daemon@remote:app');
   });
 
   test('what ssh prints is the reason of a failed connection', async () => {

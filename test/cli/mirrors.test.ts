@@ -261,6 +261,29 @@ describe('a tag', () => {
   });
 });
 
+describe('a host is chosen for each request: the tag comes from the registry, the content from the mirror', () => {
+  test.each([
+    [
+      'mirror-by-digest-only',
+      '.config/containers/registries.conf',
+      '[[registry]]\nlocation = "reg.test"\nmirror-by-digest-only = true\n[[registry.mirror]]\nlocation = "m1.test"\n',
+    ],
+    [
+      'capabilities without resolve',
+      'etc/docker/certs.d/reg.test/hosts.toml',
+      '[host."http://m1.test"]\ncapabilities = ["pull"]\n',
+    ],
+  ])('%s', async (_name, path, text) => {
+    const scene = await Scene.make({});
+    await scene.write(path, text);
+    const plain = ['--plain-http', 'reg.test', '--plain-http', 'm1.test'];
+    const { code, stderr } = await scene.runBare('copy', 'reg.test/a:1', 'oci:there:1', ...plain);
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining('mirror')]);
+    expect(scene.hosts.hostsOf('GET', /manifests/)).toEqual(['reg.test']);
+    expect(scene.hosts.hostsOf('GET', /blobs/)).toEqual(['m1.test']);
+  });
+});
+
 describe('credentials', () => {
   test('of the registry go to no mirror, and those of a mirror to no other host', async () => {
     const scene = await Scene.make({
@@ -328,6 +351,11 @@ describe('plain http', () => {
       'insecure of the registry',
       '.config/containers/registries.conf',
       '[[registry]]\nlocation = "reg.test"\ninsecure = true\n',
+    ],
+    [
+      'insecure of a wildcard',
+      '.config/containers/registries.conf',
+      '[[registry]]\nprefix = "*.test"\ninsecure = true\n',
     ],
     [
       'insecure of a part',
@@ -405,6 +433,22 @@ describe('configuration', () => {
     }
     expect(scene.hosts.to('reg.test')).toEqual([]);
     expect((await scene.runBare('digest', 'reg.test/open/a:1', ...plain)).code).toBe(0);
+  });
+
+  test('of version 1 blocks and permits registries, too', async () => {
+    const scene = await Scene.make({});
+    const lists = '[registries.insecure]\nregistries = ["m1.test"]\n[registries.block]\nregistries = ["reg.test"]\n';
+    await scene.write(conf, lists);
+    expect((await scene.runBare('digest', 'reg.test/a:1')).code).toBe(2);
+    expect((await scene.runBare('digest', 'm1.test/a:1')).code).toBe(0);
+    await scene.write(conf, `${lists}[[registry]]\nlocation = "m2.test"\n`);
+    expect((await scene.runBare('digest', 'm1.test/a:1')).code).toBe(2);
+  });
+
+  test('that is not valid does not matter to commands that access no registry', async () => {
+    const scene = await Scene.make({});
+    await scene.write(conf, '[[registry');
+    expect(await scene.runBare('ls')).toMatchObject({ code: 0, stderr: '' });
   });
 
   test('with a repeated prefix uses the last rule', async () => {

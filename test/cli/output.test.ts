@@ -7,6 +7,7 @@ import { startRegistry, type RunningRegistry } from '../../src/server/start-regi
 import { version } from '../../src/version.ts';
 import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
+import { writeSaved } from '../support/layouts.ts';
 import { expectFits, readSchemas, schemas } from '../support/schemas.ts';
 import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
@@ -120,6 +121,8 @@ test('the result of --json matches its schema, for every command', async () => {
 test('every line on stderr is an event that matches its schema, for every command', async () => {
   const cli = await CliHarness.make({ stdin: 'password' });
   const types = new Set<string>();
+  const image = makeImage({ salt: 'a' });
+  await writeSaved(join(cli.folder, 'sparse'), { index: makeIndex([entryOf(image)]), content: [] });
   const run = async (...args: readonly string[]): Promise<void> => {
     for (const line of (await cli.run([...args, '--json', '--debug'])).stderr.split('\n').slice(0, -1)) {
       expectFits('event', line);
@@ -133,7 +136,9 @@ test('every line on stderr is an event that matches its schema, for every comman
   await run('copy', at('team/app:built'), 'oci:other:v1', '--platform', 'linux/riscv64', '--attestations', 'drop');
   await run('push', '--to', at('team/elsewhere:x'), '--to', 'oci:third:x', '--allow-duplicates');
   await run('push', '--to', 'localhost:1/x:y', '--to', 'oci:third:x', '--allow-duplicates', '--retries', '0');
+  await run('copy', 'oci:sparse', at('team/filled:x'), '--missing', 'fill', '--fill-from', at('team/app'));
   await run('digest', at('team/none:x'));
+  await run('digest', 'localhost:1/team/app:amd64', '--mirror', `localhost:1=${registry.url}`, '--retries', '0');
   const { $defs } = JSON.parse(readFileSync(join(schemas, 'output', 'event.schema.json'), 'utf8')) as { $defs: object };
   expect([...types].sort()).toEqual([...Object.keys($defs), 'error'].sort());
 });

@@ -1,8 +1,7 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
-import { tarOf } from '../store/archive/tar-bytes.ts';
 import { attestationEntry } from '../support/buildx.ts';
 import { expectWhole, fresh, registry, serveCopyImages } from '../support/copy-fixture.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
@@ -16,7 +15,7 @@ import {
   putManifest,
   type Served,
 } from '../support/images.ts';
-import { putDocument, putInLayout } from '../support/layouts.ts';
+import { putDocument, putInLayout, tarOfFolder } from '../support/layouts.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
 /** Indexes that list images which their location lacks, as `docker save` writes them after `docker pull`. */
@@ -47,17 +46,6 @@ const missingAttestations = attested.map(({ digest }) => digest);
 
 let proxy: RecordingProxy;
 let cli: CliHarness;
-
-async function tarOfFolder(dir: string): Promise<Buffer> {
-  const files = await readdir(dir, { recursive: true, withFileTypes: true });
-  const members = files
-    .filter((file) => file.isFile())
-    .map(async ({ parentPath, name }) => {
-      const path = join(parentPath, name);
-      return { name: path.slice(dir.length + 1), content: await readFile(path) };
-    });
-  return tarOf(...(await Promise.all(members)));
-}
 
 beforeAll(async () => {
   cli = await CliHarness.make();

@@ -8,7 +8,13 @@ import { makeImage, pushImage } from '../support/images.ts';
  * Ends with 1 where any step does not give what it must.
  */
 const [program = '', folder = ''] = process.argv.slice(2);
-const env = { ...process.env, MLIST_WORKSPACE: `${folder}/workspace`, MLIST_LIST: '', NO_COLOR: '1' };
+const env = {
+  ...process.env,
+  MLIST_WORKSPACE: `${folder}/workspace`,
+  MLIST_LIST: '',
+  MLIST_NO_MIRRORS: '1',
+  NO_COLOR: '1',
+};
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);

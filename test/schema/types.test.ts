@@ -83,6 +83,7 @@ const entry: Full<EntryDocument> = {
   source: 'x.io/a:b',
   via: digest,
   image: { id: digest, layers: [digest] },
+  fill: ['x.io/a'],
   mediaType: 'a/b',
   digest,
   size: 1,

@@ -12,6 +12,12 @@ export interface CliResult {
   readonly stderr: string;
 }
 
+export interface PipeResult {
+  readonly code: number;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
 export interface CliHarnessOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
@@ -56,6 +62,12 @@ export class CliHarness {
   }
 
   async run(args: readonly string[], more: CliHarnessOptions = {}): Promise<CliResult> {
+    const { code, stdout, stderr } = await this.pipe(args, more);
+    return { code, stdout: stdout.toString('utf8'), stderr };
+  }
+
+  /** Runs a command, and returns the exact bytes of its stdout. */
+  async pipe(args: readonly string[], more: CliHarnessOptions = {}): Promise<PipeResult> {
     const {
       env = {},
       cwd = this.folder,
@@ -74,6 +86,8 @@ export class CliHarness {
         stderr,
         stdinIsTTY: () => terminal,
         stdin: () => Promise.resolve(Buffer.from(stdin)),
+        stdinChunks: () => chunksOf(Buffer.from(stdin)),
+        send: (chunk) => Promise.resolve(stdout.write(chunk)),
         ask: (question) => {
           stderr.write(question);
           return Promise.resolve(remainingAnswers.shift() ?? '');
@@ -87,7 +101,7 @@ export class CliHarness {
         signal: signal ?? new AbortController().signal,
       }),
     );
-    return { code, stdout: stdout.text, stderr: stderr.text };
+    return { code, stdout: stdout.bytes, stderr: stderr.bytes.toString('utf8') };
   }
 
   /** Runs a command that must succeed, and returns its stdout without the final line break. */
@@ -101,6 +115,11 @@ export class CliHarness {
   async json<T>(...args: readonly string[]): Promise<T> {
     return JSON.parse(await this.must(...args, '--json')) as T;
   }
+}
+
+/** Chunks of the size that a pipe usually has. */
+async function* chunksOf(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 65_536) yield await Promise.resolve(bytes.subarray(at, at + 65_536));
 }
 
 class Recorder {
@@ -120,7 +139,7 @@ class Recorder {
     this.#onWrite?.();
   }
 
-  get text(): string {
-    return Buffer.concat(this.#chunks).toString('utf8');
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
   }
 }

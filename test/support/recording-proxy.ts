@@ -134,6 +134,10 @@ export class RecordingProxy {
     return this.requests.filter(({ method, path }) => pattern.test(`${method} ${path}`));
   }
 
+  removeRules(): void {
+    this.#rules.length = 0;
+  }
+
   clear(): void {
     this.requests.length = 0;
     this.#depth = 0;

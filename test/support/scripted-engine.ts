@@ -32,10 +32,12 @@ export interface EngineContent {
   readonly tar: (platform: string | undefined) => Buffer | undefined;
 }
 
-export type EngineShape = 'containerd' | 'classic' | 'podman';
+/** docker27: Docker 23 to 27 with the containerd store, which do not describe manifests. */
+export type EngineShape = 'containerd' | 'docker27' | 'classic' | 'podman';
 
 const versions = {
   containerd: { ApiVersion: '1.51', MinAPIVersion: '1.24', Components: [{ Name: 'Engine' }] },
+  docker27: { ApiVersion: '1.47', MinAPIVersion: '1.24', Components: [{ Name: 'Engine' }] },
   classic: { ApiVersion: '1.41', MinAPIVersion: '1.12', Components: [{ Name: 'Engine' }] },
   podman: { ApiVersion: '1.41', MinAPIVersion: '1.24', Components: [{ Name: 'Podman Engine' }] },
 };
@@ -86,8 +88,8 @@ function answer(
     )?.[1];
   if (target === '/version') return json(response, 200, versions[shape]);
   if (target === '/info') {
-    const status = shape === 'containerd' ? [['driver-type', 'io.containerd.snapshotter.v1']] : null;
-    return json(response, 200, { Driver: 'vfs', DriverStatus: status });
+    const isContainerd = shape === 'containerd' || shape === 'docker27';
+    return json(response, 200, { DriverStatus: isContainerd ? containerdStatus : null });
   }
   if (target === '/images/json') return json(response, 200, [{ RepoTags: [...engine.images.keys()] }]);
   if (target === '/images/get') {
@@ -166,6 +168,7 @@ function loadedConfig(archive: LoadedArchive): readonly [name: string, descripti
   const Id = sha256(archive.get(item?.Config ?? '') ?? Buffer.alloc(0));
   return [item?.RepoTags[0] ?? '', { Id, ...{ Os: config.os, Architecture: config.architecture } }];
 }
+const containerdStatus = [['driver-type', 'io.containerd.snapshotter.v1']];
 
 function familiar(name: string): string {
   return name.replace(/^docker\.io\/(?:library\/)?/, '').replace(/:latest$/, '');
@@ -180,9 +183,13 @@ export function json(response: ServerResponse, status: number, value: unknown): 
   response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(value));
 }
 
-/** An index in a containerd store; images that are not available are listed, but have no content. */
+/**
+ * An index in a containerd store; images that are not available are listed, but have no content.
+ * @param source - the annotations of an export, which name where the content was pulled from
+ */
 export function containerdIndex(
   parts: readonly (Image & { readonly platform: string; readonly isMissing?: boolean })[],
+  source?: Readonly<Record<string, string>>,
 ) {
   const manifests = parts.map(({ mediaType, digest, bytes, platform }) => {
     const [os = '', architecture = '', variant] = platform.split('/');
@@ -208,7 +215,8 @@ export function containerdIndex(
     })),
   };
   const tar = (platform: string | undefined): Buffer | undefined => {
-    if (platform === undefined) return layoutTar([root], [index, ...there.flatMap(contentOf)]);
+    const annotations = source === undefined ? {} : { annotations: source };
+    if (platform === undefined) return layoutTar([{ ...root, ...annotations }], [index, ...there.flatMap(contentOf)]);
     const at = manifests.findIndex((one) => JSON.stringify(one.platform) === platform);
     const part = parts[at];
     return part === undefined || part.isMissing === true ? undefined : layoutTar([manifests[at]], contentOf(part));

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { ForwardProxy } from './forward-proxy.ts';
 import { sha256, type Image } from './images.ts';
 
@@ -15,6 +16,8 @@ export interface HostRequest {
   readonly headers: IncomingMessage['headers'];
   /** The user of the Basic credentials, if any. */
   readonly user: string | undefined;
+  /** The common name of the client certificate, if any. */
+  readonly client: string | undefined;
 }
 
 /** Answers requests to one host. Returns false to let the host serve its image. */
@@ -42,7 +45,9 @@ export class ScriptedHosts {
       this.#answer(scheme, request, response);
     this.#servers = [
       createServer(listener('http')),
-      tls === undefined ? undefined : createTlsServer({ ...tls }, listener('https')),
+      tls === undefined
+        ? undefined
+        : createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: false }, listener('https')),
     ];
   }
 
@@ -100,7 +105,10 @@ export class ScriptedHosts {
     const host = headers.host ?? '';
     const [, encoded] = /^Basic (.+)$/.exec(headers.authorization ?? '') ?? [];
     const user = encoded === undefined ? undefined : Buffer.from(encoded, 'base64').toString().split(':')[0];
-    const seen = { scheme, host, method, path, query, headers, user };
+    const peer = request.socket instanceof TLSSocket ? request.socket.getPeerCertificate() : undefined;
+    const names = Object.keys(peer ?? {}).length === 0 ? undefined : peer?.subject.CN;
+    const client = typeof names === 'string' ? names : names?.[0];
+    const seen = { scheme, host, method, path, query, headers, user, client };
     this.requests.push(seen);
     response.on('error', () => undefined);
     request.resume();

@@ -87,6 +87,12 @@ const onRegistries: readonly OptionDeclaration[] = [
     value: 'REGISTRY=HOST',
     describe: 'Send the credentials of REGISTRY to its token service on HOST',
   },
+  {
+    name: 'spool-limit',
+    type: 'string',
+    value: 'SIZE',
+    describe: 'Limit the temporary files of the command to SIZE, such as 10GiB (default: the free space less 10 %)',
+  },
 ];
 
 /** Every command accepts these, so that a script can pass the same options to all commands. */

@@ -6,9 +6,37 @@ import type { OptionDeclaration } from './command-declaration.ts';
 export const missingOption: OptionDeclaration = {
   name: 'missing',
   type: 'string',
-  choices: ['refuse', 'skip'],
+  choices: ['refuse', 'skip', 'fill'],
   value: 'MODE',
-  describe: 'Handle images that an index lists but its location lacks: refuse or skip (default refuse)',
+  describe:
+    'Handle content that an index lists but its location lacks: refuse, skip, or fill from where it came from (default refuse)',
+};
+
+export const fillFromOption: OptionDeclaration = {
+  name: 'fill-from',
+  type: 'string',
+  repeat: true,
+  value: 'LOCATION',
+  describe:
+    'With --missing fill: read missing content from this repository, layout or archive (default: those that the source names)',
+};
+
+/** For commands that read images that may have uncompressed layers. */
+export const compressionOption: OptionDeclaration = {
+  name: 'compression',
+  type: 'string',
+  choices: ['gzip', 'zstd', 'none'],
+  value: 'FORMAT',
+  describe: 'Compress the layers of docker-archive: with gzip or zstd, if they are uncompressed (default none)',
+};
+
+/** For commands that write archives. */
+export const archiveCompressionOption: OptionDeclaration = {
+  name: 'archive-compression',
+  type: 'string',
+  choices: ['gzip', 'zstd'],
+  value: 'FORMAT',
+  describe: 'Compress the archive that oci-archive:- writes to stdout with gzip or zstd',
 };
 
 export const waitForSourceOption: OptionDeclaration = {
@@ -29,6 +57,7 @@ export const sourceOptions: readonly OptionDeclaration[] = [
       'Handle attestations: keep or drop those of an index, or referrers to also look up those of single images (default keep)',
   },
   missingOption,
+  fillFromOption,
   {
     name: 'nested',
     type: 'string',
@@ -43,6 +72,7 @@ export const sourceOptions: readonly OptionDeclaration[] = [
     describe: 'Record the sources by digest, so that --amend reads the same content after their tags have moved',
   },
   waitForSourceOption,
+  compressionOption,
 ];
 
 export const formatOption: OptionDeclaration = {

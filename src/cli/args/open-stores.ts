@@ -9,10 +9,14 @@ import { storedCredentials } from '../../store/registry/credentials/stored-crede
 import { MlistError } from '../../errors/errors.ts';
 import { withoutPassword } from '../../oci/reference.ts';
 import type { OperationEvent } from '../../operations/events.ts';
-import { Stores } from '../../store/open.ts';
+import type { LayerCompression } from '../../store/docker-image/layer-compression.ts';
+import { zstdStreams } from '../../store/docker-image/zstd.ts';
+import { Stores, type StoresOptions } from '../../store/open.ts';
 import { version } from '../../version.ts';
 import { credentialOptions, pathOption } from './credential-options.ts';
 import { parseDuration } from './duration.ts';
+import type { Pipes } from './pipes.ts';
+import { parseSize } from './size.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 import type { Output } from '../output/output.ts';
 
@@ -25,15 +29,19 @@ interface StoreEnvironment {
   readonly cwd: string;
   readonly folder: string;
   readonly signal: AbortSignal;
+  readonly pipes: Pipes;
+  readonly stdinChunks: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  readonly send: (chunk: Uint8Array) => Promise<void>;
   readonly waiting: ReportPending;
   readonly onEvent: (event: OperationEvent) => void;
 }
 
 /** Creates the content stores with the options of the command line. */
 export function openStores(args: ParsedArguments, output: Output, environment: StoreEnvironment): Stores {
-  const { env, home, platform, uid, cwd, folder, signal, waiting, onEvent } = environment;
+  const { env, home, platform, uid, cwd, folder, signal, pipes, waiting, onEvent } = environment;
   const onWarning = (message: string) => onEvent({ type: 'warning', message });
   const timeout = args.text('timeout');
+  const spoolLimit = args.text('spool-limit');
   return new Stores({
     workspaceFolder: folder,
     cwd,
@@ -52,6 +60,10 @@ export function openStores(args: ParsedArguments, output: Output, environment: S
     certificateFolders: certificateFolders({ env, home, platform }),
     mirrors: mirrorsOf(args, environment),
     authHosts: args.texts('auth-host').map(parseAuthHost),
+    spoolLimit: spoolLimit === undefined ? undefined : parseSize(spoolLimit, '--spool-limit'),
+    ...compressions(args, pipes),
+    stdin: pipes.source === undefined ? undefined : () => environment.stdinChunks(signal),
+    stdout: pipes.target === undefined ? undefined : environment.send,
     onWarning,
     onNote: (message) => onEvent({ type: 'note', message }),
     onMirror: (event) => onEvent({ type: 'mirror', ...event }),
@@ -60,9 +72,9 @@ export function openStores(args: ParsedArguments, output: Output, environment: S
 }
 
 /** With `MLIST_NO_MIRRORS`, only the mirrors of `--mirror` are used. */
-function mirrorsOf(invocation: ParsedArguments, environment: StoreEnvironment): RegistryConfiguration | undefined {
-  const mirrors = invocation.texts('mirror');
-  const isOff = invocation.flag('no-mirrors');
+function mirrorsOf(args: ParsedArguments, environment: StoreEnvironment): RegistryConfiguration | undefined {
+  const mirrors = args.texts('mirror');
+  const isOff = args.flag('no-mirrors');
   if (isOff && mirrors.length > 0)
     throw new MlistError('ERR_MLIST_USAGE', '--mirror and --no-mirrors contradict each other');
   if (isOff) return undefined;
@@ -72,6 +84,20 @@ function mirrorsOf(invocation: ParsedArguments, environment: StoreEnvironment): 
   const places = { home, platform, systemFolder };
   if (!isOffByDefault) return registryConfiguration({ env, ...places, mirrors });
   return registryConfiguration({ env: { ...env, MLIST_MIRRORS: '' }, ...places, mirrors, readsFiles: false });
+}
+
+function compressions(
+  args: ParsedArguments,
+  { target }: Pipes,
+): Pick<StoresOptions, 'compression' | 'archiveCompression'> {
+  const compression = args.text('compression') as LayerCompression | undefined;
+  const archiveCompression = args.text('archive-compression') as 'gzip' | 'zstd' | undefined;
+  if (compression === 'zstd') zstdStreams('--compression zstd');
+  if (archiveCompression === 'zstd') zstdStreams('--archive-compression zstd');
+  if (archiveCompression === undefined || target !== undefined) return { compression, archiveCompression };
+  throw new MlistError('ERR_MLIST_USAGE', '--archive-compression needs an archive on stdout: oci-archive:-', {
+    hint: 'Nothing could be added to a compressed archive in a file.',
+  });
 }
 
 function atLeastOne(concurrency: number | undefined): number | undefined {

@@ -8,7 +8,7 @@ import type { Context } from '../context.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 import { readExpected } from './platform-arguments.ts';
 import { pushedDocument, reportPushed } from '../render/render-push.ts';
-import { missingChoice } from './source-choices.ts';
+import { missingPolicy } from './source-choices.ts';
 
 export interface Edited<T> {
   readonly edited: T;
@@ -38,7 +38,7 @@ export async function pushCreated<T>(
   make: (place: DraftTarget) => Promise<T>,
   { tags, sources }: { readonly tags: readonly string[]; readonly sources: readonly Location[] },
 ): Promise<Required<Edited<T>>> {
-  const options = { ...(await pushOptions(args, context, tags)), sources, missing: missingChoice(args) };
+  const options = { ...(await pushOptions(args, context, tags)), sources, ...missingPolicy(args, context) };
   const { edited, pushed } = await createAndPush(list, make, options);
   reportPushed(pushed, context);
   return { edited, pushed: pushedDocument(pushed) };

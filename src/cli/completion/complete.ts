@@ -52,7 +52,10 @@ async function completions(
   environment: CompletionEnvironment,
 ): Promise<Completions> {
   const cursor = cursorOf(commands, words);
-  const candidates = await candidatesFor(cursor, commands, () => draftNames(cursor.typing, words, environment));
+  const candidates = await candidatesFor(cursor, commands, {
+    drafts: () => draftNames(cursor.typing, words, environment),
+    images: () => imagesOfEngine(cursor.typing, environment),
+  });
   return { candidates: candidates.filter(({ word }) => word.startsWith(cursor.typing)), files: takesFile(cursor) };
 }
 
@@ -92,10 +95,16 @@ function valuedOption(word: string, command: CommandDeclaration | undefined): Op
   );
 }
 
+interface Names {
+  readonly drafts: () => Promise<readonly Candidate[]>;
+  /** Images in the engine whose prefix was typed. */
+  readonly images: () => Promise<readonly Candidate[]>;
+}
+
 async function candidatesFor(
   cursor: Cursor,
   commands: readonly CommandDeclaration[],
-  drafts: () => Promise<readonly Candidate[]>,
+  { drafts, images }: Names,
 ): Promise<readonly Candidate[]> {
   const { typing, command, options, pending } = cursor;
   if (pending?.name === 'list') return drafts();
@@ -105,7 +114,19 @@ async function candidatesFor(
   if (command === undefined)
     return visible(commands).map(({ name, summary }) => ({ word: name, description: summary }));
   if (command.name === 'completion') return shells.map((word) => ({ word }));
+  if (takesImage(cursor)) return images();
   return takesDraft(cursor) ? drafts() : [];
+}
+
+/** Whether the positional may be an image of an engine: its prefix was typed, and the command reads images. */
+function takesImage({ typing, command }: Cursor): boolean {
+  return /^(?:docker-daemon|podman)[@:]/.test(typing) && /\b(?:MANIFEST|REF|SRC)\b/.test(command?.usage ?? '');
+}
+
+/** The client of engines is loaded only if it is needed. */
+async function imagesOfEngine(typing: string, environment: CompletionEnvironment): Promise<readonly Candidate[]> {
+  const { engineImages } = await import('./engine-images.ts');
+  return (await engineImages(typing, environment)).map((word) => ({ word }));
 }
 
 function visible(commands: readonly CommandDeclaration[]): readonly CommandDeclaration[] {

@@ -15,6 +15,8 @@ export function eventDocument(event: OperationEvent): object {
       return { type: event.type, from: event.from, ref: event.reference };
     case 'mirror':
       return { type: event.type, ref: event.reference, mirror: event.mirror };
+    case 'origin':
+      return { type: event.type, ref: event.reference, source: event.source };
     case 'entry':
       return { type: event.type, ref: event.list, change: changeDocument(event.change) };
     case 'manifest':

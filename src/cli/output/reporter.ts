@@ -39,6 +39,12 @@ export function eventReporter(
       case 'left':
         output.note(['skipped ', 'yellow'], skippedText(event));
         break;
+      case 'origin':
+        output.note(['asking ', 'dim'], `${event.reference} for what ${event.source} lacks`);
+        break;
+      case 'filled':
+        output.note(['filled ', 'green'], filledText(event));
+        break;
       case 'note':
         output.note(event.message);
         break;
@@ -84,6 +90,10 @@ export function reportUnchanged(output: Output, name: string, digest: string): v
 
 function skippedText({ what, digest, platform, reason }: Extract<OperationEvent, { type: 'left' }>): string {
   return `${what}${platform === undefined ? '' : ` ${platform}`} ${shortDigest(digest)}: ${reason}`;
+}
+
+function filledText({ what, digest, platform, source }: Extract<OperationEvent, { type: 'filled' }>): string {
+  return `${what}${platform === undefined ? '' : ` ${platform}`} ${shortDigest(digest)} from ${source}`;
 }
 
 function reportEntry(

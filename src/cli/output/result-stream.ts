@@ -1,5 +1,5 @@
 import { fstatSync, writeSync } from 'node:fs';
-import { errorCode, type MlistError } from '../../errors/errors.ts';
+import { errorCode, MlistError } from '../../errors/errors.ts';
 import { writeFailure } from '../../fs/file-errors.ts';
 import type { Sink } from './output.ts';
 
@@ -45,6 +45,23 @@ export class ResultStream implements Sink {
     else this.#writeFile(Buffer.from(chunk));
   }
 
+  /**
+   * Writes bytes of an archive. Resolves when they were passed on, so that the buffer may be reused.
+   * @throws LostOutput if this or an earlier write has failed
+   */
+  async send(chunk: Uint8Array): Promise<void> {
+    if (this.#isFile) this.write(chunk);
+    else if (!this.isLost) {
+      await new Promise<void>((resolve) => {
+        this.#stream.write(chunk, (error) => {
+          if (error != null) this.#fail(error);
+          resolve();
+        });
+      });
+    }
+    if (this.isLost) throw new LostOutput();
+  }
+
   /** The exit code of the process, for a command that ended with `code`. */
   exitCode(code: number): number {
     if (code !== 0 || this.#lost === undefined) return code;
@@ -65,6 +82,13 @@ export class ResultStream implements Sink {
     const isUnread = closed.has(errorCode(thrown) ?? '');
     this.#lost = isUnread ? 'unread' : 'unwritable';
     this.#onLost(isUnread ? undefined : writeFailure('stdout', thrown));
+  }
+}
+
+/** An archive cannot be written because an earlier write to stdout has failed, which was reported then. */
+export class LostOutput extends MlistError {
+  constructor() {
+    super('ERR_MLIST_FILE', 'stdout was closed before the archive was complete');
   }
 }
 

@@ -1,7 +1,13 @@
 import { MlistError, type Problem } from '../../errors/errors.ts';
 import type { Json } from '../../json/json.ts';
 import { writeJson } from '../../json/stringify.ts';
-import { formatLocation, isLocalLocation, parseLocation, type Location } from '../../oci/location.ts';
+import {
+  formatLocation,
+  isLocalLocation,
+  parseBareLocation,
+  parseLocation,
+  type Location,
+} from '../../oci/location.ts';
 import { formatReference, parseTypedReference, sameReference, type Reference } from '../../oci/reference.ts';
 import { error } from '../../schema/problems.ts';
 import { checkDraftDocument } from '../../schema/workspace-documents.ts';
@@ -22,8 +28,10 @@ interface BaseDocument extends Omit<Base, 'ref'> {
 }
 
 /** The members that state a manifest are absent until the first push of an image of an engine that keeps no manifests. */
-export interface EntryDocument extends Omit<Entry, 'source' | StatedMember>, Partial<Pick<Entry, StatedMember>> {
+export interface EntryDocument
+  extends Omit<Entry, 'source' | 'fill' | StatedMember>, Partial<Pick<Entry, StatedMember>> {
   readonly source: string;
+  readonly fill?: readonly string[];
 }
 
 type StatedMember = 'mediaType' | 'digest' | 'size';
@@ -34,6 +42,7 @@ const entryMembers = [
     'source',
     'via',
     'image',
+    'fill',
     'mediaType',
     'digest',
     'size',
@@ -55,9 +64,10 @@ export function formatDraft(draft: Draft): string {
   };
   const members = Object.fromEntries(draftMembers.map((name) => [name, document[name]]));
   const entries = parsed.map((entry) => {
-    const { mediaType, digest, size, ...others } = entry;
+    const { mediaType, digest, size, fill, ...others } = entry;
     const stated = isUnpushed(entry) ? {} : { mediaType, digest, size };
-    const stored: EntryDocument = { ...others, ...stated, source: sourceName(entry) };
+    const completed = fill === undefined ? {} : { fill: fill.map(formatLocation) };
+    const stored: EntryDocument = { ...others, ...stated, ...completed, source: sourceName(entry) };
     return Object.fromEntries(entryMembers.map((name) => [name, stored[name]]));
   });
   return writeJson({ ...members, entries }, { indent: '  ' });
@@ -88,30 +98,40 @@ function parseDocument(
   expected: Reference | undefined,
   problems: Problem[],
 ): Draft | undefined {
-  const list = attempt(() => parseListName(name));
+  // Without the prefix, a registry that is called podman would be read as an engine.
+  const list = attempt(() => parseListName(`docker://${name}`));
   if (list === undefined || formatReference(list) !== name) {
     problems.push(error('E-DRAFT', '/list', 'is not a canonical reference with a tag'));
   } else if (expected !== undefined && !sameReference(list, expected)) {
     const message = `names ${name}, but this is the file of ${formatReference(expected)}`;
     problems.push(error('E-DRAFT', '/list', message));
   }
-  const locationAt = (pointer: string, text: string): Location | undefined => {
-    const location = attempt(() => parseLocation(text));
+  const locationAt = (pointer: string, text: string, parse = parseLocation): Location | undefined => {
+    const location = attempt(() => parse(text));
     if (location === undefined) problems.push(error('E-DRAFT', pointer, 'is not a location'));
     return location;
   };
   const ref = base && locationAt('/base/ref', base.ref);
-  const parsed = entries.flatMap((entry, at): readonly Entry[] => {
+  const parsed = entries.flatMap(({ fill, ...entry }, at): readonly Entry[] => {
     const source = locationAt(`/entries/${at}/source`, entry.source);
     const members = withManifest(entry);
     if (members === undefined) problems.push(error('E-DRAFT', `/entries/${at}`, 'has neither a manifest nor an image'));
-    return source === undefined || members === undefined ? [] : [{ ...members, source }];
+    const completing = fill?.flatMap(
+      (text, place) => locationAt(`/entries/${at}/fill/${place}`, text, parseBareLocation) ?? [],
+    );
+    if (source === undefined || members === undefined) return [];
+    return [{ ...members, source, ...(completing === undefined ? {} : { fill: completing }) }];
   });
   return list && { ...rest, list, ...(base && ref ? { base: { ...base, ref } } : {}), entries: parsed };
 }
 
 /** The entry of an image that has no manifest yet states the OCI manifest that the first push generates. */
-function withManifest({ mediaType, digest, size, ...entry }: EntryDocument): Omit<Entry, 'source'> | undefined {
+function withManifest({
+  mediaType,
+  digest,
+  size,
+  ...entry
+}: Omit<EntryDocument, 'fill'>): Omit<Entry, 'source'> | undefined {
   if (mediaType !== undefined && digest !== undefined && size !== undefined)
     return { ...entry, mediaType, digest, size };
   return entry.image && { ...entry, mediaType: MediaType.ociManifest, digest: entry.image.id, size: 0 };

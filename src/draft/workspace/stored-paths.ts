@@ -18,6 +18,10 @@ function convertDraft(draft: Draft, convert: (location: Location) => Location, {
   return {
     ...draft,
     ...(base === undefined ? {} : { base: { ...base, ref: convert(base.ref) } }),
-    entries: entries.map((entry) => ({ ...entry, source: convert(entry.source) })),
+    entries: entries.map((entry) => ({
+      ...entry,
+      source: convert(entry.source),
+      ...(entry.fill === undefined ? {} : { fill: entry.fill.map(convert) }),
+    })),
   };
 }

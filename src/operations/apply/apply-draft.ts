@@ -19,6 +19,7 @@ import type { OnEvent } from '../events.ts';
 import type { SourceReader } from './apply-sources.ts';
 import { entryMembers } from '../sources/entry-members.ts';
 import { applyToOnlyImage, type Resolved } from '../sources/resolve-source.ts';
+import { withoutName } from '../publish/fill.ts';
 import { claimWarnings } from '../platform-claims.ts';
 import { waitForSource, type SourceWaitOptions } from '../source-wait.ts';
 import type { EntrySpec, ListSpec, EntriesSpec } from '../spec/spec.ts';
@@ -99,8 +100,9 @@ async function readEntry(
 }
 
 /** The entry of a complete descriptor; nothing is read. */
-function exactSource({ location, exact }: EntrySpec): ResolvedSource | undefined {
-  return exact && { source: location, entries: [{ source: location, ...entryMembers(exact) }] };
+function exactSource({ location, exact, missing, fillFrom }: EntrySpec): ResolvedSource | undefined {
+  const fill = missing === 'fill' && fillFrom !== undefined ? { fill: fillFrom.map(withoutName) } : {};
+  return exact && { source: location, entries: [{ source: location, ...fill, ...entryMembers(exact) }] };
 }
 
 async function lookFor(location: Location, { stores, signal }: DraftingOptions): Promise<Descriptor> {

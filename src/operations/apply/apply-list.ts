@@ -62,7 +62,9 @@ async function pushList(spec: ListSpec, content: EntriesSpec, options: ApplyList
       transfers,
       targets: log,
       emptyHint: 'Name at least one image that exists, or remove the list from the spec.',
-      missingHint: missingHint(content.entries.every(({ missing }) => missing === 'skip') ? 'skip' : 'refuse'),
+      missingHint: missingHint(
+        content.entries.every(({ missing = 'refuse' }) => missing !== 'refuse') ? 'skip' : 'refuse',
+      ),
       duplicateHint: 'Name one image for each platform, or set "allowDuplicates: true".',
       force,
       dryRun,
@@ -85,15 +87,19 @@ function withoutPlan({ reference, status, before, lost }: PushedTarget): Applied
 }
 
 /** Copies to one tag after another: later copies find the content at the target. */
-async function copyList(spec: ListSpec, { from, missing }: CopySpec, options: ApplyListOptions): Promise<ListOutcome> {
+async function copyList(
+  spec: ListSpec,
+  { from, missing, fillFrom }: CopySpec,
+  options: ApplyListOptions,
+): Promise<ListOutcome> {
   const { stores, signal } = options;
   const { store, name } = await stores.resolveLocation(from, { signal });
   const original = await waitForSource(() => store.resolve(name, { signal }), options);
   let descriptor = original;
   const source = from.kind === 'registry' ? atDigest(from, original.digest) : { ...from, digest: original.digest };
-  const reported = deduplicateEvents(options.onEvent, ['warning', 'note', 'left']);
+  const reported = deduplicateEvents(options.onEvent, ['warning', 'note', 'left', 'origin', 'filled']);
   const onEvent: OnEvent = (event) => event.type === 'from' || reported(event);
-  const copying = { ...options, missing, onEvent };
+  const copying = { ...options, missing, fillFrom, onEvent };
   const targets: AppliedTarget[] = [];
   const failures: MlistError[] = [];
   for (const target of targetsOf(spec.list, spec.tags, [])) {
@@ -114,7 +120,7 @@ async function copyTo(
   source: Location,
   target: TargetRepository,
   tag: string,
-  options: ApplyListOptions & Pick<CopySpec, 'missing'>,
+  options: ApplyListOptions & Pick<CopySpec, 'missing' | 'fillFrom'>,
 ): Promise<{ readonly target: AppliedTarget; readonly descriptor: Descriptor }> {
   const reference = targetName(target, tag);
   const { status, descriptor, ...copied } = await copy(source, taggedAs(target.location, tag), options);

@@ -1,6 +1,7 @@
 import { formatLocation, type Location } from '../../oci/location.ts';
 import { repositoryName, type Reference } from '../../oci/reference.ts';
 import { resolveSource, type Resolved } from '../sources/resolve-source.ts';
+import type { MissingPolicy } from '../publish/fill.ts';
 import type { SourceWaitOptions } from '../source-wait.ts';
 import type { EntrySpec, ListSpec } from '../spec/spec.ts';
 import { targetsOf } from '../publish/target.ts';
@@ -10,28 +11,30 @@ import { targetsOf } from '../publish/target.ts';
  * needs it, so that memory does not grow with the number of lists.
  */
 export class SourceReader {
-  readonly #options: SourceWaitOptions;
+  readonly #options: SourceWaitOptions & Pick<MissingPolicy, 'namedHosts'>;
   /** For sources of several lists: the number of lists that still need them. */
   readonly #needed = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Resolved>>();
 
   constructor(specs: Iterable<ListSpec>, { stores, waitForSourceMs, signal, onEvent }: SourceWaitOptions) {
-    this.#options = { stores, waitForSourceMs, signal, onEvent };
+    const hosts = new Set<string>();
     const counts = new Map<string, number>();
-    for (const { content } of specs) {
+    for (const { content, list } of specs) {
+      hosts.add(list.domain);
       if (content.kind === 'copy') continue;
       for (const key of content.entries.map(keyOf)) counts.set(key, (counts.get(key) ?? 0) + 1);
     }
+    this.#options = { stores, waitForSourceMs, signal, onEvent, namedHosts: [...hosts] };
     for (const [key, count] of counts) if (count > 1) this.#needed.set(key, count);
   }
 
   read(entry: EntrySpec): Promise<Resolved> {
     const key = keyOf(entry);
-    const { location, missing } = entry;
+    const { location, missing, fillFrom } = entry;
     const needed = (this.#needed.get(key) ?? 1) - 1;
     const known = this.#reading.get(key);
     const argument = { location, isPlatformGiven: isPlatformGiven(entry) };
-    const reading = known ?? resolveSource(argument, { ...this.#options, missing });
+    const reading = known ?? resolveSource(argument, { ...this.#options, missing, fillFrom });
     this.#needed.set(key, needed);
     if (needed > 0) this.#reading.set(key, reading);
     else {
@@ -44,8 +47,8 @@ export class SourceReader {
 }
 
 function keyOf(entry: EntrySpec): string {
-  const { location, missing = 'refuse' } = entry;
-  return `${missing} ${String(isPlatformGiven(entry))} ${formatLocation(location)}`;
+  const { location, missing = 'refuse', fillFrom = [] } = entry;
+  return `${missing} ${fillFrom.map(formatLocation).join(' ')} ${String(isPlatformGiven(entry))} ${formatLocation(location)}`;
 }
 
 /** Whether the spec states the platform, so that the image's config may lack it. */

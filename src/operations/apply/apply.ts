@@ -4,7 +4,7 @@ import type { Descriptor } from '../../oci/descriptor.ts';
 import { RepositoryUse, SourceReader } from './apply-sources.ts';
 import { applyList, type AppliedTarget, type ListOutcome } from './apply-list.ts';
 import { checkUnits, namesOf, shardOf, type Shard } from './apply-units.ts';
-import type { OnEvent, OperationEvent } from '../events.ts';
+import { deduplicateEvents, type OnEvent, type OperationEvent } from '../events.ts';
 import type { Stores } from '../../store/open.ts';
 import { interruption } from '../publish/interruption.ts';
 import { targetsOf } from '../publish/target.ts';
@@ -123,7 +123,8 @@ class Run {
   readonly #transfers = new SharedTransfers();
   readonly #options: ApplyOptions;
 
-  constructor(units: readonly SpecUnit[], options: ApplyOptions) {
+  constructor(units: readonly SpecUnit[], given: ApplyOptions) {
+    const options = { ...given, onEvent: deduplicateEvents(given.onEvent, ['origin']) };
     this.#sources = new SourceReader(specsOf(units, options), options);
     this.#use = new RepositoryUse(specsOf(units, options));
     this.#options = options;

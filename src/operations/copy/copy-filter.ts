@@ -12,20 +12,19 @@ import { childrenOfManifest } from '../../transfer/graph.ts';
 import type { MissingEntries, MissingState } from '../../transfer/missing-content.ts';
 import type { OperationEvent } from '../events.ts';
 import { omissionOf, type Omission } from '../omissions.ts';
-import { findMissing, type MissingChoice } from '../publish/find-missing.ts';
+import type { MissingPolicy } from '../publish/fill.ts';
+import { findMissing } from '../publish/find-missing.ts';
 import { omitMissing, type MissingOptions } from '../publish/missing-images.ts';
 import { requirePlatforms } from '../require-platforms.ts';
 import { platformsOfImage, type ImageReading } from '../image-platforms.ts';
 
 /** Selects the part of a list that is copied. */
 
-export interface FilterOptions {
+export interface FilterOptions extends MissingPolicy {
   /** Only images for these platforms. Default: all images. */
   readonly platforms?: readonly Platform[] | undefined;
   /** Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
-  /** Whether images that the source does not have are refused or skipped. Default refuse. */
-  readonly missing?: MissingChoice | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -72,11 +71,13 @@ export async function filterContent(
     const list = readIndex(content.bytes, mediaType, reference);
     return withoutMissing(content, list, await select(list, known, reading, options), reading);
   }
-  if (isWithin && choice !== 'skip') return whole;
-  const missing = new Map([
-    ...known,
-    ...(await findMissing(() => childrenOfManifest(content, store).manifests, reading)),
-  ]);
+  if (isWithin && (choice === undefined || choice === 'refuse')) return whole;
+  // What is read from elsewhere is reported with its platform, so all members of the entries are needed.
+  const entriesOf = (): readonly Descriptor[] =>
+    choice === 'fill'
+      ? readIndex(content.bytes, mediaType, reference).manifests
+      : childrenOfManifest(content, store).manifests;
+  const missing = new Map([...known, ...(await findMissing(entriesOf, reading))]);
   if (missing.size === 0) return whole;
   const list = readIndex(content.bytes, mediaType, reference);
   return withoutMissing(content, list, { selected: list.manifests, omissions: [], missing }, reading);

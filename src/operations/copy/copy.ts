@@ -19,6 +19,7 @@ import {
   storeName,
   type Location,
 } from '../../oci/location.ts';
+import { isIndexType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { readManifest } from '../../schema/documents.ts';
 import { graphOfManifest } from '../../transfer/graph.ts';
@@ -36,6 +37,8 @@ import type { LoadedImage, ResolvedLocation } from '../../store/open.ts';
 import { imageNameOf } from '../publish/image-name.ts';
 import { withInterruptionReport } from '../publish/interruption.ts';
 import { publish, type PublishContext } from '../publish/publish.ts';
+import { completeSource } from '../publish/fill.ts';
+import type { Filled } from '../events.ts';
 import { requireExpected } from '../publish/check-push.ts';
 import { waitForSource, type SourceWaitOptions } from '../source-wait.ts';
 import { refusedRead } from '../publish/tag-state.ts';
@@ -75,6 +78,8 @@ export interface Copied extends ReplacedTag {
   readonly left: readonly Omission[];
   /** What the engine has after the content was loaded; undefined for other targets, and if nothing was loaded. */
   readonly engine?: LoadedImage;
+  /** What the source lacked and was read from elsewhere; undefined if it lacked nothing. */
+  readonly filled?: readonly Filled[];
 }
 
 /**
@@ -92,6 +97,7 @@ async function copyLocation(from: Location, to: Location, options: CopyOptions):
   if (isInEngine(to)) refuseForEngine(to, options);
   stores.expect({ write: [to], read: [from] });
   const source = await stores.resolveLocation(from, { signal });
+  const filled: Filled[] = [];
   const tag = nameOfTarget(to) ?? (digestIn(to) === undefined ? source.tag : undefined);
   const job = { from, to, source, tag };
   onEvent?.({ type: 'from', from: from.kind, reference: formatLocation(from) });
@@ -100,11 +106,28 @@ async function copyLocation(from: Location, to: Location, options: CopyOptions):
   if (name !== undefined) logTarget(options.targets, { reference: targetText(to, name), status: 'not-pushed' });
   let engine: LoadedImage | undefined;
   const load = isInEngine(to) ? { onLoaded: (loaded: LoadedImage) => void (engine = loaded) } : undefined;
-  const copied = await publish(to, options, { dryRun, signal, imageName, load }, (store, reporting) =>
+  const recording: CopyOptions = {
+    ...options,
+    namedHosts: [from, to].flatMap((one) => (one.kind === 'registry' ? [one.reference.domain] : [])),
+    onEvent: (event) => {
+      if (event.type === 'filled') filled.push(event);
+      onEvent?.(event);
+    },
+  };
+  const copied = await publish(to, recording, { dryRun, signal, imageName, load }, (store, reporting) =>
     copyTo(store, job, reporting),
   );
   const mirror = stores.mirrorOf(from);
-  return { ...copied, ...(mirror === undefined ? {} : { mirror }), ...(engine === undefined ? {} : { engine }) };
+  return {
+    ...copied,
+    ...(mirror === undefined ? {} : { mirror }),
+    ...(engine === undefined ? {} : { engine }),
+    ...(filled.length === 0 ? {} : { filled: filled.map(withoutType) }),
+  };
+}
+
+function withoutType({ what, digest, platform, source }: Filled): Filled {
+  return { what, digest, ...(platform === undefined ? {} : { platform }), source };
 }
 
 /** A copy of one source to one name at the target. */
@@ -131,7 +154,7 @@ async function copyTo(store: Store, job: CopyJob, given: CopyOptions): Promise<C
   const isSame = existing !== undefined && !isFiltered(options) && (await isAtSource(source, existing, options));
   if (isSame && options.referrers !== true) return unchanged(job, existing, options);
   const read = await waitForSource(() => source.store.fetchManifest(source.name, { signal: options.signal }), options);
-  const reading = { store, job, read, lookup };
+  const reading = { store, job: completedJob(job, read, options), read, lookup };
   try {
     return await copyRead(reading, new Map(), options);
   } catch (thrown) {
@@ -139,6 +162,13 @@ async function copyTo(store: Store, job: CopyJob, given: CopyOptions): Promise<C
     // The filter now knows what is missing: it skips or reports that.
     return copyRead(reading, thrown.missing, options);
   }
+}
+
+/** With `fill`, the source is completed by its origins. */
+function completedJob(job: CopyJob, content: ManifestContent, options: CopyOptions): CopyJob {
+  const { from, source } = job;
+  const store = completeSource({ location: from, store: source.store, content }, options);
+  return { ...job, source: { ...source, store } };
 }
 
 /** The content of the source, and what is known about the target. */
@@ -167,7 +197,8 @@ async function copyRead(
   const isForced = options.force === true;
   const before = isForced ? undefined : (await (lookup ?? lookUp(store, digest, options))).found;
   const isUpToDate = before?.digest === digest;
-  const isMoved = !isWithin && options.dryRun !== true && (!isUpToDate || options.referrers === true);
+  const isMoved =
+    (!isWithin || options.missing === 'fill') && options.dryRun !== true && (!isUpToDate || options.referrers === true);
   const next = { content, source: source.store };
   const replaced =
     store.engine === undefined
@@ -346,6 +377,10 @@ function report(
   for (const event of [...toleranceWarnings(read, reference), ...events]) onEvent?.(event);
   if (content === read) return;
   const [original, filtered] = [read.descriptor.digest, content.descriptor.digest];
+  if (!isIndexType(content.descriptor.mediaType)) {
+    onEvent?.({ type: 'note', message: `the engine gets the image ${filtered} without its list ${original}` });
+    return;
+  }
   onEvent?.({
     type: 'note',
     message: `the filtered list has a new digest: ${original} -> ${filtered}; signatures of the old list do not apply to it`,

@@ -4,6 +4,7 @@ import {
   emptyDraft,
   isAttestationEntry,
   listName,
+  manifestKey,
   platformOf,
   sourceName,
   type Draft,
@@ -12,7 +13,14 @@ import {
 } from '../../draft/draft.ts';
 import { changeList, type ListChange } from '../../draft/draft-edit.ts';
 import { formatOf } from '../../draft/to-list.ts';
-import { appendSources, mergeSource, replaceSources, type EntryEvent, type ResolvedSource } from '../../draft/merge.ts';
+import {
+  appendSources,
+  mergeSource,
+  partsApart,
+  replaceSources,
+  type EntryEvent,
+  type ResolvedSource,
+} from '../../draft/merge.ts';
 import { describeEntry } from '../../draft/entry-selection.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { sameLocation, type Location } from '../../oci/location.ts';
@@ -108,7 +116,9 @@ function membersOf({ annotations = {}, artifactType, subject, extra }: Draft): R
 
 /** Replaces all entries by the sources (`--replace`). Members that the author has set on the list itself stay. */
 export function replaceDraft(current: Draft, resolved: readonly Resolved[], settings: ListSettings): DraftResult {
-  const { draft, events } = replaceSources(current, startOf(current.list, resolved), resolved.flatMap(entriesApart));
+  const start = startOf(current.list, resolved);
+  const { draft: replaced, events } = replaceSources(current, start, resolved.flatMap(entriesApart));
+  const draft = { ...replaced, entries: inIndexOrder(replaced.entries, resolved) };
   const { artifactType, annotations, subject } = current.base === undefined ? current : {};
   const isChosen = current.base === undefined && current.format !== 'auto';
   const kept: Draft = {
@@ -184,8 +194,12 @@ function startOf(list: Reference, resolved: readonly Resolved[]): Draft {
   return only !== undefined && others.length === 0 ? fromIndex(list, only) : emptyDraft(list);
 }
 
-/** The images of an index from a file are separate sources, each with its attestations. */
+/**
+ * The images of an index from a file are separate sources, each with its attestations. The parts of an index that several
+ * sources have are separate sources, too.
+ */
 function imagesApart(resolved: Resolved): readonly ResolvedSource[] {
+  if (resolved.parts !== undefined) return partsApart(resolved);
   if (resolved.given === undefined) return [resolved];
   const images = resolved.entries.filter((entry) => !isAttestationEntry(entry));
   return images.map((image) => ({
@@ -194,8 +208,16 @@ function imagesApart(resolved: Resolved): readonly ResolvedSource[] {
   }));
 }
 
+/** Restores the order of the entries of an index whose parts were read from several sources. */
+function inIndexOrder(entries: readonly Entry[], resolved: readonly Resolved[]): readonly Entry[] {
+  if (resolved.every(({ parts }) => parts === undefined)) return entries;
+  const keys = resolved.flatMap((one) => one.entries).map(manifestKey);
+  return [...entries].sort((left, right) => keys.indexOf(manifestKey(left)) - keys.indexOf(manifestKey(right)));
+}
+
 /** The entries of an index from a file as separate sources, in their order. */
 function entriesApart(resolved: Resolved): readonly ResolvedSource[] {
+  if (resolved.parts !== undefined) return partsApart(resolved);
   if (resolved.given === undefined) return [resolved];
   return resolved.entries.map((entry) => ({ source: entry.source, entries: [entry] }));
 }

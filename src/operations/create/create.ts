@@ -5,7 +5,7 @@ import { matchesPlatform } from '../../draft/entry-selection.ts';
 import type { EntryEvent } from '../../draft/merge.ts';
 import { updateState, withCurrent } from '../../draft/workspace/workspace-state.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
-import { atDigest, digestIn, isInEngine } from '../../oci/location.ts';
+import { atDigest, digestIn, isInEngine, type Location } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
@@ -18,21 +18,17 @@ import {
   requireSameDraft,
 } from './create-draft.ts';
 import { reportCreated } from './report-created.ts';
-import type { MissingChoice } from '../publish/find-missing.ts';
+import type { MissingPolicy } from '../publish/fill.ts';
 import { requirePlatforms } from '../require-platforms.ts';
 import type { SourceWaitOptions } from '../source-wait.ts';
 import { withReferringAttestations } from '../sources/attestation-referrers.ts';
 import { requireCachedContent } from '../sources/require-cached-content.ts';
-import {
-  type AttestationChoice,
-  type ManifestArgument,
-  type Resolved,
-  resolveSource,
-} from '../sources/resolve-source.ts';
+import { resolveJoined, type ResolvedArgument } from '../sources/joined-sources.ts';
+import type { AttestationChoice, ManifestArgument, Resolved } from '../sources/resolve-source.ts';
 import { pinnedToId } from '../sources/unpushed-image.ts';
 
 /** `format` is by default that of the index if it is the only source, else auto. */
-export interface CreateOptions extends ListSettings, SourceWaitOptions {
+export interface CreateOptions extends ListSettings, SourceWaitOptions, MissingPolicy {
   readonly workspace: Workspace;
   /** Update an existing draft instead of failing. Default false. */
   readonly amend?: boolean | undefined;
@@ -42,8 +38,6 @@ export interface CreateOptions extends ListSettings, SourceWaitOptions {
   readonly platforms?: readonly Platform[] | undefined;
   /** Default keep. */
   readonly attestations?: AttestationChoice | undefined;
-  /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
-  readonly missing?: MissingChoice | undefined;
   /** Platforms in the order for sources without an order, such as files in a folder. Default: the order of the arguments. */
   readonly order?: readonly Platform[] | undefined;
   /** keep: an index is one entry. flatten: nested indexes are expanded too. Default: one level is expanded. */
@@ -81,7 +75,7 @@ export async function create(
   const before = await workspace.find(list);
   const isForAll = amend && manifests.length === 0;
   const requested = isForAll ? argumentsOf(before ?? (await workspace.load(list))) : manifests;
-  const read = inOrder(requested, await resolveAll(requested, options), options.order);
+  const read = inOrder(await resolveArguments(requested, { ...options, namedHosts: [list.domain] }), options.order);
   const resolved = read.map((one) => one.resolved);
   requirePlatforms(
     options.platforms ?? [],
@@ -106,7 +100,7 @@ export async function create(
 }
 
 /** Applies the sources to an existing draft. */
-function changeDraft(current: Draft, read: readonly ReadSource[], options: CreateOptions): DraftResult {
+function changeDraft(current: Draft, read: readonly ResolvedArgument[], options: CreateOptions): DraftResult {
   const resolved = read.map((one) => one.resolved);
   if (options.amend === true) return amendDraft(current, resolved, options);
   if (options.replace === true) return replaceDraft(current, resolved, options);
@@ -117,26 +111,13 @@ function changeDraft(current: Draft, read: readonly ReadSource[], options: Creat
   );
 }
 
-interface ReadSource {
-  readonly argument: ManifestArgument;
-  readonly resolved: Resolved;
-}
-
-/** Pairs each argument with its source. Arguments without an order are sorted by platform. */
-function inOrder(
-  requested: readonly ManifestArgument[],
-  resolved: readonly Resolved[],
-  order: readonly Platform[] = [],
-): readonly ReadSource[] {
-  const read = resolved.flatMap((one, at): readonly ReadSource[] => {
-    const argument = requested[at];
-    return argument === undefined ? [] : [{ argument, resolved: one }];
-  });
-  const placeOf = ({ resolved: { platforms } }: ReadSource): number => {
+/** Sorts arguments without an order by platform. */
+function inOrder(read: readonly ResolvedArgument[], order: readonly Platform[] = []): readonly ResolvedArgument[] {
+  const placeOf = ({ resolved: { platforms } }: ResolvedArgument): number => {
     const place = order.findIndex((one) => platforms.some((platform) => matchesPlatform(platform, one)));
     return place < 0 ? order.length : place;
   };
-  const isUnordered = ({ argument }: ReadSource): boolean => argument.isUnordered === true;
+  const isUnordered = ({ argument }: ResolvedArgument): boolean => argument.isUnordered === true;
   const sorted = read.filter(isUnordered).sort((left, right) => placeOf(left) - placeOf(right));
   return read.map((one) => (isUnordered(one) ? (sorted.shift() ?? one) : one));
 }
@@ -156,25 +137,31 @@ function argumentsOf(draft: Draft): readonly ManifestArgument[] {
   });
 }
 
-async function resolveOne(argument: ManifestArgument, options: Parameters<typeof resolveAll>[1]): Promise<Resolved> {
-  const resolved = await resolveSource(argument, options);
-  const whole = options.attestations === 'referrers' ? await withReferringAttestations(resolved, options) : resolved;
-  return options.pin === true ? pinToDigest(whole) : whole;
-}
+type ReadingOptions = SourceWaitOptions &
+  MissingPolicy &
+  Pick<CreateOptions, 'platforms' | 'attestations' | 'nested' | 'pin'>;
 
 /**
- * Reads all sources concurrently.
+ * Reads all sources concurrently. Sources with parts of the same index are joined.
  * @throws MlistError the errors of all sources that cannot be read
  */
 export async function resolveAll(
   manifests: readonly ManifestArgument[],
-  options: SourceWaitOptions & Pick<CreateOptions, 'platforms' | 'attestations' | 'missing' | 'nested' | 'pin'>,
+  options: ReadingOptions,
 ): Promise<readonly Resolved[]> {
+  return (await resolveArguments(manifests, options)).map(({ resolved }) => resolved);
+}
+
+async function resolveArguments(
+  manifests: readonly ManifestArgument[],
+  options: ReadingOptions,
+): Promise<readonly ResolvedArgument[]> {
   options.stores.expect({ read: manifests.map(({ location }) => location) });
-  return allOrErrors(
-    manifests.map((argument) => resolveOne(argument, options)),
-    options.signal,
-  );
+  const complete = async ({ argument, resolved }: ResolvedArgument): Promise<ResolvedArgument> => {
+    const whole = options.attestations === 'referrers' ? await withReferringAttestations(resolved, options) : resolved;
+    return { argument, resolved: options.pin === true ? pinToDigest(whole) : whole };
+  };
+  return allOrErrors((await resolveJoined(manifests, options)).map(complete), options.signal);
 }
 
 /** Names the source by the digest that was read, so that `create --amend` reads the same content after its tag moves. */
@@ -187,6 +174,7 @@ function pinToDigest(resolved: Resolved): Resolved {
   const digest = resolved.index?.content.descriptor.digest ?? first?.digest;
   // The entries of an index from a file are named by their digests already.
   if (digest === undefined || resolved.given !== undefined) return resolved;
-  const source = atDigest(resolved.source, digest);
-  return { ...resolved, source, entries: resolved.entries.map((entry) => ({ ...entry, source })) };
+  const pin = (source: Location): Location => atDigest(source, digest);
+  const entries = resolved.entries.map((entry) => ({ ...entry, source: pin(entry.source) }));
+  return { ...resolved, source: pin(resolved.source), entries };
 }

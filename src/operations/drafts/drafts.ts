@@ -1,5 +1,6 @@
 import { MlistError } from '../../errors/errors.ts';
 import type { BlobCache } from '../../store/cache.ts';
+import { LayerRecords } from '../../store/docker-image/layer-records.ts';
 import { isAttestationEntry, listName, platformOf } from '../../draft/draft.ts';
 import { formatOf } from '../../draft/to-list.ts';
 import { readState, updateState, withCurrent, withoutDraft } from '../../draft/workspace/workspace-state.ts';
@@ -69,7 +70,7 @@ export interface Pruned {
 const PRUNE_AGE_MS = 60 * 60 * 1000;
 
 /**
- * Removes cached blobs that no draft needs, and temporary files of crashed commands, if they are older than an hour.
+ * Removes cached blobs that no draft needs, records of compressed layers, and temporary files of crashed commands, if they are older than an hour.
  * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` if a draft cannot be read: nothing is removed then
  */
 export async function prune(workspace: Workspace, cache: BlobCache): Promise<Pruned> {
@@ -87,6 +88,7 @@ export async function prune(workspace: Workspace, cache: BlobCache): Promise<Pru
       if (config !== undefined) needed.add(config);
     }
   });
+  await new LayerRecords(workspace.folder).prune(PRUNE_AGE_MS);
   return { blobs: await cache.prune(needed, PRUNE_AGE_MS), leftovers: await workspace.removeLeftovers(PRUNE_AGE_MS) };
 }
 

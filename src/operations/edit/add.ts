@@ -1,23 +1,21 @@
 import type { Draft } from '../../draft/draft.ts';
-import { appendSources, mergeSource, type EntryEvent } from '../../draft/merge.ts';
+import { appendSources, mergeSource, partsApart, type EntryEvent, type Merged } from '../../draft/merge.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
 import { resolveAll } from '../create/create.ts';
 import { reportFormatChange, warnAboutDraft } from '../warnings.ts';
 import { chosenList } from '../current-draft.ts';
 import { requireCachedContent } from '../sources/require-cached-content.ts';
-import type { MissingChoice } from '../publish/find-missing.ts';
-import type { AttestationChoice, ManifestArgument } from '../sources/resolve-source.ts';
+import type { MissingPolicy } from '../publish/fill.ts';
+import type { AttestationChoice, ManifestArgument, Resolved } from '../sources/resolve-source.ts';
 import type { SourceWaitOptions } from '../source-wait.ts';
 
-export interface AddOptions extends SourceWaitOptions {
+export interface AddOptions extends SourceWaitOptions, MissingPolicy {
   readonly workspace: Workspace;
   /** Keep an existing image of the same platform. Default false: the new image replaces it. */
   readonly keep?: boolean | undefined;
   /** Default keep. */
   readonly attestations?: AttestationChoice | undefined;
-  /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
-  readonly missing?: MissingChoice | undefined;
   readonly nested?: 'keep' | 'flatten' | undefined;
   /** Store the sources by their digests, so that they never move. Default false. */
   readonly pin?: boolean | undefined;
@@ -40,7 +38,7 @@ export async function add(
   const chosen = await chosenList(workspace, list);
   await workspace.load(chosen);
   options.stores.expect({ later: [{ kind: 'registry', reference: chosen, explicit: true }] });
-  const resolved = await resolveAll(manifests, options);
+  const resolved = await resolveAll(manifests, { ...options, namedHosts: [chosen.domain] });
   requireCachedContent(workspace, options.stores.cache);
   const changes: EntryEvent[] = [];
   const {
@@ -51,9 +49,10 @@ export async function add(
     chosen,
     (before) => {
       let edited = before;
-      for (const source of resolved) {
+      const isApart = ({ parts }: Resolved) => parts !== undefined && !keep;
+      for (const source of resolved.flatMap((one) => (isApart(one) ? partsApart(one) : [one]))) {
         if (edited === undefined) return undefined;
-        const merged = keep ? appendSources(edited, [source]) : mergeSource(edited, source);
+        const merged: Merged = keep ? appendSources(edited, [source]) : mergeSource(edited, source);
         edited = merged.draft;
         changes.push(...merged.events);
       }

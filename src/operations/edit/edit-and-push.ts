@@ -15,7 +15,7 @@ import { isIndexType } from '../../oci/media-type.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { editDraft, type DraftEdit, type DraftTarget, type EditTarget } from '../edit-target.ts';
-import type { MissingChoice } from '../publish/find-missing.ts';
+import type { MissingPolicy } from '../publish/fill.ts';
 import { missingHint } from '../publish/missing-images.ts';
 import { findInList } from '../sources/named-in-list.ts';
 import { push, type Pushed, type PushOptions } from '../push/push.ts';
@@ -98,11 +98,9 @@ async function editTemporary<T>(
   return done;
 }
 
-export interface CreateAndPushOptions extends PushOptions {
+export interface CreateAndPushOptions extends PushOptions, MissingPolicy {
   /** Sources of the list that are known before it is created. */
   readonly sources?: readonly Location[] | undefined;
-  /** How the sources are read if they lack images. */
-  readonly missing?: MissingChoice | undefined;
 }
 
 /**
@@ -123,8 +121,9 @@ export async function createAndPush<T>(
     ...options,
     isLate: (reference) => isTagUsed(reference, pushesOf(state, list), options),
   });
-  const hints = missing === 'skip' ? { missingHint: missingHint(missing) } : {};
-  const reporting = { ...options, ...hints, prefetched, onEvent: deduplicateEvents(options.onEvent, ['warning']) };
+  const hints = missing === undefined || missing === 'refuse' ? {} : { missingHint: missingHint(missing) };
+  const onEvent = deduplicateEvents(options.onEvent, ['warning', 'origin']);
+  const reporting = { ...options, ...hints, prefetched, onEvent };
   const both = async (place: PushOptions) => ({ edited: await create(place), pushed: await push(list, place) });
   if (!dryRun) return both(reporting);
   return withWorkspaceOf(await workspace.find(list), both, reporting);

@@ -51,11 +51,13 @@ function ofDraft(draft: Draft, digest: Digest, list: string): SpecDocument {
   const { format, annotations, artifactType, subject, base } = draft;
   const manifests = draft.entries.map((entry) => manifestOf(entry.source, descriptorOf(entry)));
   const members = { annotations, artifactType, subject };
-  const written: SpecDocument = { list, format, ...stated(members), manifests };
+  const fillFrom = [...new Set(draft.entries.flatMap(({ fill = [] }) => fill.map(formatLocation)))];
+  const filling: Partial<SpecDocument> = fillFrom.length === 0 ? {} : { missing: 'fill', fillFrom };
+  const written: SpecDocument = { list, format, ...stated(members), manifests, ...filling };
   const spec = faithful(written, digest);
   if (spec !== undefined) return spec;
   if (digestOf(draftOf(written)) === digest) return written;
-  if (base?.digest === digest) return { list, copy: pinned(base.ref, digest) };
+  if (base?.digest === digest) return { list, copy: pinned(base.ref, digest), ...filling };
   throw new MlistError('ERR_MLIST_LIST_INVALID', `the draft ${listName(draft)} cannot be expressed as a spec`, {
     reference: listName(draft),
     hint: 'Push it, and export the list in the registry: the spec then copies it by digest.',

@@ -20,6 +20,12 @@ import {
   type ReadOptions,
 } from '../lookup.ts';
 import { requirePlatforms } from '../require-platforms.ts';
+import { availabilityOf, type Availability } from './availability.ts';
+
+export interface InspectOptions extends ReadOptions {
+  /** Also check which entries of an index its location has. Default false. */
+  readonly checkEntries?: boolean | undefined;
+}
 
 export interface Inspected {
   readonly from: LookupResult['from'];
@@ -29,10 +35,16 @@ export interface Inspected {
   readonly document: Json;
   /** The mirror that has resolved the tag, unless the registry has confirmed it. */
   readonly mirror?: string;
+  /** Which entries the location of an index has; undefined if that was not checked. */
+  readonly entries?: readonly Availability[];
 }
 
 /** Reads a list or an image, or one manifest of a list, with its exact bytes. */
-export async function inspect(name: string | undefined, choice: ChildChoice, options: ReadOptions): Promise<Inspected> {
+export async function inspect(
+  name: string | undefined,
+  choice: ChildChoice,
+  { checkEntries = false, ...options }: InspectOptions,
+): Promise<Inspected> {
   const found = await lookup(name, options);
   const isWhole = choice.manifest === undefined && choice.platform === undefined;
   const content =
@@ -40,7 +52,15 @@ export async function inspect(name: string | undefined, choice: ChildChoice, opt
       ? contentOf(found)
       : await readChild(onlyChild(found, choice), options);
   const { from, reference } = found;
-  return { from, reference, content, document: documentOf(content, reference), ...mirrorIn(found) };
+  const entries = isWhole && checkEntries ? await availabilityOf(found, options) : undefined;
+  return {
+    from,
+    reference,
+    content,
+    document: documentOf(content, reference),
+    ...mirrorIn(found),
+    ...(entries === undefined ? {} : { entries }),
+  };
 }
 
 /**

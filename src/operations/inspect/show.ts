@@ -7,6 +7,7 @@ import { readIndex } from '../../schema/documents.ts';
 import { readCandidates } from '../read-candidates.ts';
 import { encodedContentOf, lookup, mirrorIn, type LookupResult, type ReadOptions } from '../lookup.ts';
 import { reportWarnings } from '../warnings.ts';
+import { availabilityOf } from './availability.ts';
 
 /** A list for display: images with their attestations. */
 export interface ListView {
@@ -37,6 +38,8 @@ export interface EntryView {
   readonly digest?: string;
   readonly size?: number;
   readonly source?: string;
+  /** Whether the location has the entry with its content; undefined if that was not checked. */
+  readonly available?: boolean;
   readonly annotations?: Annotations;
   readonly artifactType?: string;
   /** Members that the author has set. */
@@ -64,17 +67,20 @@ export async function show(name: string | undefined, options: ReadOptions): Prom
     return { ...facts, ...(platform === undefined ? {} : { platform }), entries: [] };
   }
   const list = readIndex(bytes, mediaType, found.reference);
+  const availability = await availabilityOf(found, options);
   const { annotations, artifactType, subject } = list.mediaType === MediaType.ociIndex ? list : {};
   return {
     ...facts,
     ...(annotations === undefined ? {} : { annotations }),
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(subject === undefined ? {} : { subject: subject.digest }),
-    entries: grouped(list.manifests.map((entry, at) => ({ entry, view: viewOf(entry, found, at) }))),
+    entries: grouped(
+      list.manifests.map((entry, at) => ({ entry, view: viewOf(entry, found, at, availability?.[at]?.available) })),
+    ),
   };
 }
 
-function viewOf(entry: Descriptor, found: LookupResult, at: number): EntryView {
+function viewOf(entry: Descriptor, found: LookupResult, at: number, available: boolean | undefined): EntryView {
   const { platform, mediaType, digest, size, annotations, artifactType } = entry;
   const drafted = found.from === 'draft' ? found.draft.entries[at] : undefined;
   const set = Object.keys(drafted?.set ?? {});
@@ -86,6 +92,7 @@ function viewOf(entry: Descriptor, found: LookupResult, at: number): EntryView {
     ...(annotations === undefined ? {} : { annotations }),
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(set.length === 0 ? {} : { set }),
+    ...(available === undefined ? {} : { available }),
     attestations: [],
   };
 }

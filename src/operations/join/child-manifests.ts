@@ -3,7 +3,7 @@ import { encodeDraft } from '../../draft/to-list.ts';
 import { repositoryName, type Reference } from '../../oci/reference.ts';
 import { hasLostContent } from '../../transfer/unknown-content.ts';
 import { runPlan } from '../../transfer/run.ts';
-import type { MissingChoice } from '../publish/find-missing.ts';
+import type { MissingChoice } from '../publish/fill.ts';
 import { missingHint } from '../publish/missing-images.ts';
 import type { PublishContext } from '../publish/publish.ts';
 import { planPush, type PushPlan } from '../push/plan-push.ts';

@@ -18,13 +18,13 @@ import { ownSlots, type OwnSlot } from './participant.ts';
 import { fullPlatform, slotName } from './slot.ts';
 import { JoinWait } from './join-wait.ts';
 import { retryWithoutAttestations } from '../publish/missing-entries.ts';
-import type { MissingChoice } from '../publish/find-missing.ts';
+import type { MissingPolicy } from '../publish/fill.ts';
 import type { PublishContext } from '../publish/publish.ts';
 import type { ManifestArgument } from '../sources/resolve-source.ts';
 import type { SourceWaitOptions } from '../source-wait.ts';
 import { replacedByList } from '../publish/tag-moves.ts';
 
-export interface JoinOptions extends PublishContext, SourceWaitOptions {
+export interface JoinOptions extends PublishContext, SourceWaitOptions, MissingPolicy {
   /** The build that this participant is part of. Default: a build named `default`. */
   readonly group?: Group | undefined;
   /** All platforms of the build, in the order of the list. The tag is written when all have joined. Requires a group. */
@@ -38,8 +38,6 @@ export interface JoinOptions extends PublishContext, SourceWaitOptions {
   readonly replaceImage?: boolean | undefined;
   /** Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
-  /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
-  readonly missing?: MissingChoice | undefined;
   /** Milliseconds between two snapshots with nothing to do. Default 1000. */
   readonly settleMs?: number | undefined;
 }
@@ -81,7 +79,7 @@ export async function join(
   const { expect = [], onEvent } = options;
   if (expect.length > 0 && options.group === undefined) throw withoutGroup(formatReference(reference));
   options.stores.registries.expect([{ reference, push: true }]);
-  const resolved = await resolveAll(manifests, options);
+  const resolved = await resolveAll(manifests, { ...options, namedHosts: [reference.domain] });
   for (const event of resolved.flatMap(({ events }) => events)) onEvent?.(event);
   const entries = resolved.flatMap((source) => source.entries);
   return retryWithoutAttestations(entries, (remaining) => joinEntries(reference, remaining, options), onEvent);

@@ -1,16 +1,14 @@
 import { errorCode } from '../../errors/errors.ts';
-import type { ManifestContent, ContentOptions, LocalStore, ReadStore } from '../../store/store.ts';
+import type { CompositeStore, ManifestContent, ContentOptions, LocalStore, ReadStore } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isIndexType, isServedAsManifest } from '../../oci/media-type.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
-import { childrenOfManifest, MAX_DEPTH, readGraph, type ManifestNode } from '../../transfer/graph.ts';
+import { childrenOfManifest, isForeignLayer, MAX_DEPTH, readGraph, type ManifestNode } from '../../transfer/graph.ts';
+import type { MissingChoice } from './fill.ts';
 import { MissingContent, type MissingEntries, type MissingState } from '../../transfer/missing-content.ts';
 
 /** Finds content that a location lists but does not have, with as few reads as possible. */
-
-/** Refuse a sparse index, or leave its missing images out. */
-export type MissingChoice = 'refuse' | 'skip';
 
 export interface FindingOptions extends ContentOptions {
   readonly store: ReadStore;
@@ -19,14 +17,15 @@ export interface FindingOptions extends ContentOptions {
 }
 
 /**
- * The entries that the location does not have. A registry is only asked with `skip`: otherwise missing images are found
- * when they are read, without further requests.
+ * The entries that the location does not have. A registry is only asked with `skip` and `fill`: otherwise missing images are
+ * found when they are read, without further requests.
  */
 export async function findMissing(
   entriesOf: () => readonly Descriptor[],
   options: FindingOptions,
 ): Promise<MissingEntries> {
-  if (!isLocal(options.store) && options.missing !== 'skip') return new Map();
+  const { store, missing } = options;
+  if (!isLocal(store) && !isComposite(store) && missing !== 'skip') return new Map();
   const entries = entriesOf();
   const states = await Promise.all(entries.map((entry) => stateOf(entry, options)));
   return new Map(
@@ -44,7 +43,7 @@ export async function stateOf(
   depth = 0,
 ): Promise<MissingState | undefined> {
   const { store, signal } = options;
-  if (isLocal(store)) {
+  if (isLocal(store) || isComposite(store)) {
     const [part] = await missingParts(store, entry, { signal });
     return part === undefined ? undefined : part === entry.digest ? 'absent' : 'incomplete';
   }
@@ -75,6 +74,7 @@ export async function missingParts(
   descriptor: Descriptor,
   options: ContentOptions,
 ): Promise<readonly Digest[]> {
+  if (isComposite(store)) return (await survey(store, descriptor, options)).lacking;
   if (!isLocal(store)) return [];
   const { digest, mediaType } = descriptor;
   try {
@@ -88,6 +88,51 @@ export async function missingParts(
     if (thrown instanceof MissingContent) return [...thrown.missing.keys()];
     return errorCode(thrown) === 'ERR_MLIST_NOT_FOUND' ? [digest] : [];
   }
+}
+
+/** Where content and everything below it is. */
+export interface Survey {
+  /** The digests that no store has. */
+  readonly lacking: readonly Digest[];
+  readonly holders: ReadonlySet<ReadStore>;
+}
+
+/**
+ * Finds out which stores have content and everything below it. A registry is assumed to have what its manifests refer to.
+ * Unreadable content is not missing: reading it fails later.
+ */
+export async function survey(
+  store: ReadStore & CompositeStore,
+  content: Descriptor,
+  options: ContentOptions,
+  depth = 0,
+): Promise<Survey> {
+  const { digest, mediaType } = content;
+  const holder = await store.holderOf(content, options);
+  if (holder === undefined) return { lacking: [digest], holders: new Set() };
+  const own: Survey = { lacking: [], holders: new Set([holder]) };
+  if (!isLocal(holder) || !isServedAsManifest(mediaType) || depth >= MAX_DEPTH) return own;
+  try {
+    const { manifests, blobs } = childrenOfManifest(
+      await store.fetchManifest(digest, { ...options, expected: content }),
+      store,
+    );
+    const stored = blobs.filter((blob) => !isForeignLayer(blob));
+    const holders = await store.blobHolders(stored, holder, options);
+    const below = await Promise.all(manifests.map((entry) => survey(store, entry, options, depth + 1)));
+    const lacking = stored.filter((blob) => !holders.has(blob.digest)).map((blob) => blob.digest);
+    return {
+      lacking: [...lacking, ...below.flatMap((each) => each.lacking)],
+      holders: new Set([holder, ...holders.values(), ...below.flatMap((each) => [...each.holders])]),
+    };
+  } catch (thrown) {
+    options.signal?.throwIfAborted();
+    return errorCode(thrown) === 'ERR_MLIST_NOT_FOUND' ? { ...own, lacking: [digest] } : own;
+  }
+}
+
+export function isComposite(store: ReadStore): store is ReadStore & CompositeStore {
+  return store.holderOf !== undefined;
 }
 
 function isLocal(store: ReadStore): store is ReadStore & LocalStore {

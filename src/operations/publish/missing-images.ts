@@ -1,14 +1,13 @@
-import { descriptorOf, type Entry } from '../../draft/draft.ts';
 import { MlistError } from '../../errors/errors.ts';
 import type { ContentOptions, ReadStore } from '../../store/store.ts';
 import { attestedDigest, isAttestation, type Descriptor } from '../../oci/descriptor.ts';
-import type { Digest } from '../../oci/digest.ts';
 import { entryName } from '../../oci/entry-name.ts';
 import { isServedAsManifest } from '../../oci/media-type.ts';
-import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
-import type { MissingEntries, MissingState } from '../../transfer/missing-content.ts';
+import { formatPlatform } from '../../oci/platform/platform.ts';
+import type { MissingEntries } from '../../transfer/missing-content.ts';
 import type { OperationEvent } from '../events.ts';
-import { findMissing, missingParts, stateOf, type FindingOptions, type MissingChoice } from './find-missing.ts';
+import { attemptsText, type MissingChoice } from './fill.ts';
+import { missingParts, stateOf, type FindingOptions } from './find-missing.ts';
 import { omissionOf, type Omission } from '../omissions.ts';
 
 /**
@@ -16,13 +15,13 @@ import { omissionOf, type Omission } from '../omissions.ts';
  * (docs/decisions/0050-sparse-indexes.md).
  */
 
-const SKIP_MISSING = 'Leave missing images out with --missing skip.';
+const SKIP_MISSING = 'Leave missing images out with --missing skip, or complete them with --missing fill.';
 
 const REPORTED_PRESENT = 'The source reported these images as present when it was checked. Check the source.';
 
 /** The hint for missing images in commands without a draft. It never suggests the option that was given. */
 export function missingHint(choice: MissingChoice | undefined): string {
-  return choice === 'skip' ? REPORTED_PRESENT : SKIP_MISSING;
+  return choice === undefined || choice === 'refuse' ? SKIP_MISSING : REPORTED_PRESENT;
 }
 
 export interface MissingOptions extends FindingOptions {
@@ -41,7 +40,8 @@ export interface MissingOmissions {
 }
 
 /**
- * Decides which of the selected entries are left out. Attestations that are missing, or whose image is, always are.
+ * Decides which of the selected entries are left out. Attestations that are missing, or whose image is, are, unless the
+ * source was to be completed.
  * @param all - the entries of the index
  * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images that are not skipped, or if no image would be left
  */
@@ -52,7 +52,8 @@ export async function omitMissing(
   options: MissingOptions,
 ): Promise<MissingOmissions> {
   const images = selected.filter((entry) => !isAttestation(entry));
-  const lost = images.filter(({ digest }) => missing.has(digest));
+  const isFilled = options.missing === 'fill';
+  const lost = (isFilled ? selected : images).filter(({ digest }) => missing.has(digest));
   if (lost.length > 0 && (options.missing !== 'skip' || lost.length === images.length)) {
     throw await missingImages(lost, missing, all, options);
   }
@@ -72,42 +73,6 @@ export async function omitMissing(
   };
 }
 
-/** An index that is read to list its entries in a draft. */
-export interface IndexSource {
-  readonly source: string;
-  readonly store: ReadStore;
-  readonly entries: readonly Entry[];
-  /** What was missing when it was read. Further missing entries are added. */
-  readonly missing: Map<Digest, MissingState>;
-}
-
-export interface SourceOptions extends ContentOptions {
-  readonly missing?: MissingChoice | undefined;
-  /** Undefined if the command has no `--platform`. */
-  readonly platforms?: readonly Platform[] | undefined;
-}
-
-/**
- * The selected entries without those that are missing and may be left out.
- * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images
- */
-export async function availableEntries(
-  selected: readonly Entry[],
-  { source, store, entries, missing }: IndexSource,
-  { missing: choice, platforms, signal }: SourceOptions,
-): Promise<{ readonly available: readonly Entry[]; readonly events: readonly OperationEvent[] }> {
-  const options = { store, reference: source, missing: choice, canChoose: platforms !== undefined, signal };
-  for (const [digest, state] of await findMissing(() => selected.map(descriptorOf), options))
-    missing.set(digest, state);
-  if (missing.size === 0) return { available: selected, events: [] };
-  const byDescriptor = new Map(selected.map((entry) => [descriptorOf(entry), entry]));
-  const { omitted, events } = await omitMissing([...byDescriptor.keys()], missing, entries.map(descriptorOf), options);
-  return {
-    available: [...byDescriptor].flatMap(([descriptor, entry]) => (omitted.has(descriptor) ? [] : [entry])),
-    events,
-  };
-}
-
 /**
  * Requires an image, or an index that is an entry of a list, to be complete in a layout or an archive.
  * @throws MlistError `ERR_MLIST_NOT_FOUND`
@@ -116,12 +81,13 @@ export async function requireParts(
   descriptor: Descriptor,
   source: string,
   store: ReadStore,
-  { signal }: ContentOptions,
+  { missing, signal }: ContentOptions & Pick<FindingOptions, 'missing'>,
 ): Promise<void> {
   const parts = await missingParts(store, descriptor, { signal });
   if (parts.length === 0) return;
   throw new MlistError('ERR_MLIST_NOT_FOUND', `${source} is incomplete: it lacks ${joinNames(parts)}`, {
     reference: source,
+    hint: missing === 'fill' ? attemptsText(store) : 'Complete it with --missing fill.',
   });
 }
 
@@ -156,6 +122,13 @@ async function missingImages(
   const states = await Promise.all(others.map((entry) => stateOf(entry, options)));
   const there = others.filter((_, at) => states[at] === undefined).map(platformOrDigest);
   const message = missingText(lost, missing, reference);
+  if (options.missing === 'fill') {
+    const available = there.length === 0 ? '' : `Available: ${joinNames(there)}. `;
+    return new SomeMissing('ERR_MLIST_NOT_FOUND', message, {
+      reference,
+      hint: `${available}${attemptsText(options.store)}`,
+    });
+  }
   if (there.length === 0) {
     return new MlistError('ERR_MLIST_NOT_FOUND', message, { reference, hint: 'None of its images is available.' });
   }
@@ -168,11 +141,14 @@ async function missingImages(
 }
 
 export function missingText(lost: readonly Descriptor[], missing: MissingEntries, reference: string): string {
-  const what = lost.every(({ mediaType }) => isServedAsManifest(mediaType)) ? 'images are' : 'content is';
-  const names = lost.map(
-    (entry) => entryName(entry) + (missing.get(entry.digest) === 'incomplete' ? ' (in part)' : ''),
-  );
+  const areImages = lost.every((entry) => isServedAsManifest(entry.mediaType) && !isAttestation(entry));
+  const what = areImages ? 'images are' : 'content is';
+  const names = lost.map((entry) => nameOf(entry) + (missing.get(entry.digest) === 'incomplete' ? ' (in part)' : ''));
   return `${what} missing from ${reference}: ${joinNames(names)}`;
+}
+
+function nameOf(entry: Descriptor): string {
+  return isAttestation(entry) ? `attestation ${entry.digest}` : entryName(entry);
 }
 
 export function platformOrDigest(entry: Descriptor): string {

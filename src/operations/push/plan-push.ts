@@ -1,5 +1,5 @@
 import { settle } from '../../async/settle.ts';
-import { contentSource, type Draft, type Entry } from '../../draft/draft.ts';
+import type { Draft, Entry } from '../../draft/draft.ts';
 import { contentOfList } from '../../draft/to-list.ts';
 import { asMlistError, errorCode } from '../../errors/errors.ts';
 import { minimalDescriptor } from '../../oci/descriptor.ts';
@@ -8,6 +8,7 @@ import { isManifestType, isServedAsManifest } from '../../oci/media-type.ts';
 import type { ContentOptions, ReadStore, Store } from '../../store/store.ts';
 import { graphOfManifest, readGraph, subjectOf, type ManifestNode } from '../../transfer/graph.ts';
 import { planTransfer, type ListedBlob, type Plan } from '../../transfer/plan.ts';
+import { entrySource } from '../publish/fill.ts';
 import { existingLargeBlobs } from '../publish/large-blobs.ts';
 import { entryGone, MissingEntriesError, requireAll } from '../publish/missing-entries.ts';
 import type { MovingTag } from '../publish/tag-moves.ts';
@@ -119,7 +120,7 @@ export function readCachedImages({ draft, target }: PushJob, { stores }: PushDra
   const read = async (entry: Entry): Promise<ManifestNode | undefined> => {
     const bytes = await stores.cache.get(entry.digest);
     if (bytes?.length !== entry.size) return undefined;
-    return graphOfManifest(await stores.source(contentSource(entry)), { descriptor: minimalDescriptor(entry), bytes });
+    return graphOfManifest(await entrySource(entry, { stores }), { descriptor: minimalDescriptor(entry), bytes });
   };
   return new Map(images.map((entry) => [entry.digest, read(entry).catch(() => undefined)]));
 }
@@ -170,7 +171,10 @@ async function isInTarget(entry: Entry, { job, published, options }: Planning): 
 async function fromSource(entry: Entry, draft: Draft, options: PushDraftOptions): Promise<Needed> {
   const { stores, signal } = options;
   const source = await sourceOf(entry, draft, options);
-  if (!isServedAsManifest(entry.mediaType)) return { blob: minimalDescriptor(entry), source };
+  if (!isServedAsManifest(entry.mediaType)) {
+    const blob = minimalDescriptor(entry);
+    return { blob, source: (await source.holderOf?.(blob, { signal })) ?? source };
+  }
   try {
     return await readGraph(source, entry, { cached: (digest) => stores.cache.get(digest), signal });
   } catch (thrown) {
@@ -180,8 +184,8 @@ async function fromSource(entry: Entry, draft: Draft, options: PushDraftOptions)
 }
 
 /** Opens the source of an entry. A source that does not exist is reported as the entry that needs it. */
-async function sourceOf(entry: Entry, draft: Draft, { stores, signal }: PushDraftOptions): Promise<ReadStore> {
-  return stores.source(contentSource(entry), { signal }).catch((thrown: unknown) => {
+async function sourceOf(entry: Entry, draft: Draft, options: PushDraftOptions): Promise<ReadStore> {
+  return entrySource(entry, options).catch((thrown: unknown) => {
     throw errorCode(thrown) === 'ERR_MLIST_NOT_FOUND' ? entryGone(entry, draft, asMlistError(thrown)) : thrown;
   });
 }

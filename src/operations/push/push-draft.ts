@@ -7,9 +7,10 @@ import type { Stores } from '../../store/open.ts';
 import { logTarget, type TargetLog } from '../../transfer/target-log.ts';
 import { listBytes } from '../list-bytes.ts';
 import { checkBeforePush } from '../publish/check-push.ts';
+import { deduplicateEvents } from '../events.ts';
 import { withoutAttestations } from '../publish/missing-entries.ts';
 import { isStoredIn, targetName, targetsOf, type TargetRepository } from '../publish/target.ts';
-import { generateManifests } from './engine-images.ts';
+import { generateManifests } from './generate-manifests.ts';
 import type { PushDraftOptions } from './push-options.ts';
 import { pushToTarget, type PushedTarget } from './push-target.ts';
 
@@ -36,7 +37,7 @@ export async function pushDraft(given: Draft, state: State, options: PushDraftOp
   for (const reference of targets.flatMap(namesOf)) logTarget(log, { reference, status: 'not-pushed' });
   const draft = await generateManifests(given, options);
   checkBeforePush(draft, options);
-  const logged = { ...options, targets: log };
+  const logged = { ...options, targets: log, onEvent: deduplicateEvents(options.onEvent, ['origin']) };
   const result = await pushToAll(draft, state, targets, logged);
   const { failures, pushed } = result;
   const entries = pushed.length > 0 ? undefined : withoutAttestations(draft.entries, failures, options.onEvent);
@@ -88,5 +89,6 @@ function writtenTags(log: TargetLog, target: TargetRepository): readonly PushedT
 /** Announces all repositories that the push will use, so that one token can cover them. */
 function expectAccess(draft: Draft, targets: readonly TargetRepository[], stores: Stores): void {
   const elsewhere = draft.entries.filter((entry) => targets.some((target) => !isStoredIn(entry, target)));
-  stores.expect({ write: targets.map(({ location }) => location), read: elsewhere.map(({ source }) => source) });
+  const read = elsewhere.flatMap(({ source, fill = [] }) => [source, ...fill]);
+  stores.expect({ write: targets.map(({ location }) => location), read });
 }

@@ -10,6 +10,7 @@ import { withInterruptionReport } from '../publish/interruption.ts';
 import { pushDraft, type DraftPushed } from './push-draft.ts';
 import type { PushDraftOptions } from './push-options.ts';
 import type { PushedTarget } from './push-target.ts';
+import { recompressDraft } from './recompress.ts';
 import { purgeDraft, rebaseDraft, recordManifests, recordPush } from './record-push.ts';
 
 export interface PushOptions extends PushDraftOptions {
@@ -47,7 +48,7 @@ export async function push(list: Reference | undefined, options: PushOptions): P
 async function pushFromWorkspace(list: Reference | undefined, options: PushOptions): Promise<Pushed> {
   const { workspace, signal, dryRun = false } = options;
   const chosen = await chosenList(workspace, list);
-  const stored = await workspace.load(chosen);
+  const stored = await recompressDraft(await workspace.load(chosen), options);
   const draft: Draft = options.format === undefined ? stored : { ...stored, format: options.format };
   const isFormatOverridden = draft.format !== stored.format;
   const result = await pushDraft(draft, await readState(workspace), { ...options, isFormatOverridden });

@@ -7,7 +7,7 @@ import type { ContentOptions } from '../../store/store.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { OnEvent } from '../events.ts';
 import type { Stores } from '../../store/open.ts';
-import { withPushedManifests } from './engine-images.ts';
+import { withPushedManifests } from './generate-manifests.ts';
 import type { PushedTarget } from './push-target.ts';
 
 /** Writes to the workspace after a push. Failures are warnings, since the list has been published by then. */

@@ -1,5 +1,5 @@
 import { allOrErrors } from '../../async/settle.ts';
-import { changeEntry, type EntryChange, keepImages } from '../../draft/draft-edit.ts';
+import { keepImages } from '../../draft/draft-edit.ts';
 import { type Entry, imagePlatforms, isAttestationEntry, platformOf, sourceName } from '../../draft/draft.ts';
 import { describeEntry, matchesPlatform } from '../../draft/entry-selection.ts';
 import type { ResolvedSource } from '../../draft/merge.ts';
@@ -7,21 +7,25 @@ import { asMlistError, errorCode, MlistError, SeveralErrors, withHint } from '..
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { atDigest, formatLocation, type Location } from '../../oci/location.ts';
+import { atDigest, formatLocation, sameLocation, type Location } from '../../oci/location.ts';
 import type { Index } from '../../oci/manifest.ts';
 import { isIndexType, isManifestType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import type { OperationEvent } from '../events.ts';
 import { claimWarnings, indexClaimWarnings } from '../platform-claims.ts';
-import type { MissingChoice } from '../publish/find-missing.ts';
-import { availableEntries, requireParts, SomeMissing } from '../publish/missing-images.ts';
+import { availableEntries, placedEntry } from '../publish/available-entries.ts';
+import { completeSource, type MissingPolicy } from '../publish/fill.ts';
+import { isComposite, survey } from '../publish/find-missing.ts';
+import { requireParts, SomeMissing } from '../publish/missing-images.ts';
 import { type SourceWaitOptions, waitForSource } from '../source-wait.ts';
 import { entryMembers } from './entry-members.ts';
 import { flattenIndex } from './flatten-index.ts';
+import { platformChange, withPlatform } from './given-platform.ts';
 import { statedPlatform } from '../stated-platform.ts';
 import { findUnpushed, unpushedEntry } from './unpushed-image.ts';
 import { toleranceWarnings } from '../warnings.ts';
 import { readImageManifest, readManifest } from '../../schema/documents.ts';
+import type { Origin } from '../../store/completed-store.ts';
 import type { ManifestContent, ReadStore } from '../../store/store.ts';
 import type { MissingState } from '../../transfer/missing-content.ts';
 
@@ -52,13 +56,11 @@ export interface GivenIndex {
   readonly content: ManifestContent;
 }
 
-export interface ResolveOptions extends SourceWaitOptions {
+export interface ResolveOptions extends SourceWaitOptions, MissingPolicy {
   /** Only the images for these; all if empty. Undefined if the command has no `--platform`. */
   readonly platforms?: readonly Platform[] | undefined;
   /** referrers: for images without attestations, add those that refer to them. Default keep. */
   readonly attestations?: AttestationChoice | undefined;
-  /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
-  readonly missing?: MissingChoice | undefined;
   /** keep: an index is one entry. flatten: nested indexes are expanded too. Default: one level is expanded. */
   readonly nested?: 'keep' | 'flatten' | undefined;
   /** The platform is given, so that the image's config may lack it. */
@@ -74,41 +76,103 @@ export interface Resolved extends ResolvedSource {
   readonly index?: { readonly document: Index; readonly content: ManifestContent };
   /** The index is from a file. Each entry has its own source. */
   readonly given?: { readonly name: string; readonly isPublished: boolean };
+  /** Other sources with the same index, if entries are read from them. */
+  readonly parts?: readonly Location[];
   /** A single image that was left out, since it matches none of the requested platforms. */
   readonly omitted?: Entry;
   /** Events to report: parts that were left out, and deviations from the specification. */
   readonly events: readonly OperationEvent[];
 }
 
+/** A source whose manifest was read. */
+export interface ReadSource {
+  readonly argument: ManifestArgument;
+  readonly store: ReadStore;
+  /** Undefined for an index from a file, and for an image without a manifest. */
+  readonly content: ManifestContent | undefined;
+  /** The entry of an image of an engine that keeps no manifests. */
+  readonly unpushed?: Entry | undefined;
+}
+
+/** The other sources with the same index, which content that a source lacks is read from; undefined if there are none. */
+export type PartsOf = (source: ReadSource) => Promise<readonly Origin[] | undefined>;
+
 /**
  * Reads the source of an argument.
  * @throws MlistError the errors of the store; `ERR_MLIST_DOCUMENT_INVALID` for content that a list cannot contain
  */
 export async function resolveSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
-  const isPlatformGiven = argument.isPlatformGiven === true || argument.platform !== undefined;
-  const reading = readSource(argument, { ...options, isPlatformGiven });
-  return argument.isDigestOnly === true ? withRepositoryHint(reading, argument.location) : reading;
+  return resolveRead(readSource(argument, options), options);
 }
 
-async function readSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
-  const { location, described, given, isListed = false } = argument;
-  const { signal, nested = isListed ? 'keep' : undefined } = options;
-  const unpushed = described === undefined && given === undefined ? await findUnpushed(location, options) : undefined;
-  if (unpushed !== undefined) return resolveImage(argument, unpushedEntry(location, unpushed), [], options);
-  const { store, name } = await options.stores.resolveLocation(location, { signal });
-  if (given !== undefined) return resolveGiven(argument, given, store, options);
-  const source = formatLocation(location);
-  const fetch = () => store.fetchManifest(name, { expected: described, signal });
-  const content = await waitForSource(fetch, options);
-  const manifest = readManifest(content.bytes, content.descriptor.mediaType, source);
+/** Reads the manifest of an argument. */
+export async function readSource(argument: ManifestArgument, options: ResolveOptions): Promise<ReadSource> {
+  const { location, described, given } = argument;
+  const { signal } = options;
+  const reading = async (): Promise<ReadSource> => {
+    const unpushed = described === undefined && given === undefined ? await findUnpushed(location, options) : undefined;
+    if (unpushed !== undefined) {
+      const store = await options.stores.source(location, { signal });
+      return { argument, store, content: undefined, unpushed: unpushedEntry(location, unpushed) };
+    }
+    const { store, name } = await options.stores.resolveLocation(location, { signal });
+    if (given !== undefined) return { argument, store, content: undefined };
+    const fetch = () => store.fetchManifest(name, { expected: described, signal });
+    return { argument, store, content: await waitForSource(fetch, options) };
+  };
+  return argument.isDigestOnly === true ? withRepositoryHint(reading(), location) : reading();
+}
+
+/**
+ * Resolves a source that was read.
+ * @param partsOf - the other sources with the same index. Default: none
+ */
+export async function resolveRead(
+  reading: Promise<ReadSource>,
+  options: ResolveOptions,
+  partsOf?: PartsOf,
+): Promise<Resolved> {
+  const source = await reading;
+  const { argument } = source;
+  const isPlatformGiven = argument.isPlatformGiven === true || argument.platform !== undefined;
+  const resolving = resolveContent(source, { ...options, isPlatformGiven }, partsOf);
+  return argument.isDigestOnly === true ? withRepositoryHint(resolving, argument.location) : resolving;
+}
+
+async function resolveContent(
+  source: ReadSource,
+  options: ResolveOptions,
+  partsOf: PartsOf | undefined,
+): Promise<Resolved> {
+  const { argument, content, unpushed } = source;
+  if (unpushed !== undefined) return resolveImage(argument, unpushed, [], options);
+  const { location, given, isListed = false } = argument;
+  const { nested = isListed ? 'keep' : undefined } = options;
+  if (given !== undefined) {
+    const whole = { argument, content: given.content, store: source.store };
+    return resolveGiven(argument, given, completed(whole, undefined, options), options);
+  }
+  if (content === undefined) throw new MlistError('ERR_MLIST_UNEXPECTED', `${formatLocation(location)} was not read`);
+  const manifest = readManifest(content.bytes, content.descriptor.mediaType, formatLocation(location));
+  const isExpanded = 'manifests' in manifest && nested !== 'keep';
+  const parts = isExpanded ? await partsOf?.(source) : undefined;
+  const store = completed({ ...source, content }, parts, options);
   // The manifest is cached while the config is fetched.
   const [resolved] = await Promise.all([
-    'manifests' in manifest && nested !== 'keep'
-      ? resolveIndex(argument, { document: manifest, content }, store, options)
+    isExpanded
+      ? resolveIndex({ argument, document: manifest, content, parts }, store, options)
       : resolveEntry(argument, content, store, options),
     options.stores.cache.put(content.bytes),
   ]);
   return resolved;
+}
+
+function completed(
+  { argument, store, content }: ReadSource & { readonly content: ManifestContent },
+  parts: readonly Origin[] | undefined,
+  options: ResolveOptions,
+): ReadStore {
+  return completeSource({ location: argument.location, store, content, parts }, options);
 }
 
 async function resolveEntry(
@@ -121,7 +185,9 @@ async function resolveEntry(
   const name = formatLocation(source);
   await requireParts(content.descriptor, name, store, options);
   const members = entryMembers(argument.described ?? content.descriptor);
-  const detected = await completeEntry({ source, ...members }, content, store, options);
+  const found = isComposite(store) ? await survey(store, content.descriptor, options) : undefined;
+  const placed = await placedEntry({ source, ...members }, found, { store });
+  const detected = await completeEntry(placed, content, store, options);
   return resolveImage(argument, detected, toleranceWarnings(content, name), options);
 }
 
@@ -133,12 +199,12 @@ function resolveImage(
   options: ResolveOptions,
 ): Resolved {
   const { source } = detected;
-  const entry = withArgument(detected, argument);
+  const entry = withPlatform(detected, argument.platform);
   const warnings = isRequested(entry, options)
     ? claimWarnings(formatLocation(source), platformOf(entry), detected.detected)
     : [];
   const events = [...tolerated, ...warnings];
-  const facts = { source, events, platforms: imagePlatforms([entry]), ...givenPlatform(detected, argument) };
+  const facts = { source, events, platforms: imagePlatforms([entry]), ...platformChange(detected, argument.platform) };
   return isRequested(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], omitted: entry };
 }
 
@@ -172,9 +238,16 @@ async function imageEntry(
   return { ...entry, ...artifact, ...(detected === undefined ? {} : { detected }) };
 }
 
+/** An index whose entries are used. */
+interface ExpandedIndex {
+  readonly argument: ManifestArgument;
+  readonly document: Index;
+  readonly content: ManifestContent;
+  readonly parts?: readonly Origin[] | undefined;
+}
+
 async function resolveIndex(
-  argument: ManifestArgument,
-  index: { readonly document: Index; readonly content: ManifestContent },
+  { argument, parts, ...index }: ExpandedIndex,
   store: ReadStore,
   options: ResolveOptions,
 ): Promise<Resolved> {
@@ -201,7 +274,8 @@ async function resolveIndex(
   const kept = keepImages(entries, isChosen);
   const selected = options.attestations === 'drop' ? kept.filter((entry) => !isAttestationEntry(entry)) : kept;
   const place = argument.given === undefined ? formatLocation(source) : store.location;
-  const { available, events } = await availableEntries(selected, { source: place, store, entries, missing }, options);
+  const wholeIndex = { source: place, store, entries, missing, parts };
+  const { available, events } = await availableEntries(selected, wholeIndex, options);
   const applied = applyToOnlyImage(available, argument);
   const usable = options.missing === 'skip' ? entries.filter(({ digest }) => !missing.has(digest)) : entries;
   const all = [...imagePlatforms(usable), ...imagePlatforms(applied)];
@@ -212,7 +286,16 @@ async function resolveIndex(
     ...events,
     ...claims,
   ];
-  return { source, index, entries: applied, platforms: all, events: reported, ...givenPlatform(image, argument) };
+  const others = applied.map((entry) => entry.source).filter((one) => !sameLocation(one, source));
+  return {
+    source,
+    index,
+    entries: applied,
+    platforms: all,
+    events: reported,
+    ...(others.length === 0 || argument.given !== undefined ? {} : { parts: others }),
+    ...platformChange(image, argument.platform),
+  };
 }
 
 /** The entries are read from their own locations. The index itself is looked up, since a published index keeps its bytes. */
@@ -224,7 +307,7 @@ async function resolveGiven(
 ): Promise<Resolved> {
   const { name, document, content } = given;
   const [resolved, published] = await Promise.all([
-    resolveIndex(argument, { document, content }, store, options),
+    resolveIndex({ argument, document, content }, store, options),
     ignoreNotFound(store.resolve(content.descriptor.digest, { signal: options.signal })),
     options.stores.cache.put(content.bytes),
   ]);
@@ -286,32 +369,7 @@ export function applyToOnlyImage(entries: readonly Entry[], argument: ManifestAr
       },
     );
   }
-  return entries.map((entry) => (entry === only ? withArgument(entry, argument) : entry));
-}
-
-/** Sets the platform of the argument on an entry. */
-function withArgument(entry: Entry, { platform }: ManifestArgument): Entry {
-  return platform === undefined ? entry : changeEntry(entry, changeOf(platform, entry));
-}
-
-function givenPlatform(image: Entry | undefined, { platform }: ManifestArgument): Pick<Resolved, 'platformChange'> {
-  return image === undefined || platform === undefined ? {} : { platformChange: changeOf(platform, image) };
-}
-
-/** A given platform replaces the detected one. The version and features stay if the os is the same and they are not given. */
-function changeOf(given: Platform, { detected }: Entry): EntryChange {
-  const isOtherOs = detected?.os !== given.os;
-  const version = given['os.version'] ?? (isOtherOs ? null : undefined);
-  const features = given['os.features'];
-  return {
-    platform: {
-      os: given.os,
-      architecture: given.architecture,
-      variant: given.variant ?? null,
-      ...(version === undefined ? {} : { 'os.version': version }),
-    },
-    ...(features === undefined && !isOtherOs ? {} : { features: { clear: true, add: features ?? [] } }),
-  };
+  return entries.map((entry) => (entry === only ? withPlatform(entry, argument.platform) : entry));
 }
 
 /** If an image that was given only by its digest cannot be read, adds a hint how to name its repository. */

@@ -8,18 +8,19 @@ import { digestIn, type Location, parseLocation } from '../../oci/location.ts';
 import { resolveArchitecture, resolveOs } from '../../oci/platform/aliases.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { formatReference, isTag, type Reference } from '../../oci/reference.ts';
-import type { MissingChoice } from '../publish/find-missing.ts';
+import type { MissingPolicy } from '../publish/fill.ts';
 import { targetsOf } from '../publish/target.ts';
 import { digestOnlyArgument } from '../sources/parse-sources.ts';
 import type { CopySpec, EntrySpec, ListSpec, EntriesSpec, ManifestSpec, PlatformSpec, SpecDocument } from './spec.ts';
 import { error } from '../../schema/problems.ts';
 
-/** How locations and platforms of a spec are parsed. The caller knows the base folder of relative paths. */
-export interface SpecParsing {
+/**
+ * How locations and platforms of a spec are parsed. The caller knows the base folder of relative paths, and the policy for
+ * specs that set none.
+ */
+export interface SpecParsing extends Pick<MissingPolicy, 'missing' | 'fillFrom'> {
   readonly location: (text: string) => Location;
   readonly platform: (text: string) => Platform;
-  /** The value of `missing` for specs that do not set it. Default refuse. */
-  readonly missing?: MissingChoice | undefined;
 }
 
 export type ParsedSpec = { readonly spec: ListSpec } | { readonly problems: readonly Problem[] };
@@ -54,11 +55,13 @@ class SpecParser {
   }
 
   #copy(from: string, document: SpecDocument): CopySpec | undefined {
-    const beside = Object.keys(document).filter((name) => !['list', 'tags', 'copy', 'missing'].includes(name));
+    const beside = Object.keys(document).filter(
+      (name) => !['list', 'tags', 'copy', 'missing', 'fillFrom'].includes(name),
+    );
     for (const name of beside)
       this.#refuse(pointerTo(name), 'cannot be combined with "copy": the list is copied unchanged');
     const location = this.#try('/copy', () => this.#location(from));
-    return location && { kind: 'copy', from: location, missing: document.missing ?? this.#parsing.missing };
+    return location && { kind: 'copy', from: location, ...this.#policy(document) };
   }
 
   #entries(document: SpecDocument): EntriesSpec | undefined {
@@ -88,7 +91,7 @@ class SpecParser {
     const manifest: ManifestSpec = typeof given === 'string' ? { image: given } : given;
     const pointer = pointerTo('manifests', at);
     const image = typeof given === 'string' ? pointer : `${pointer}/image`;
-    if (manifest.mediaType !== undefined) return this.#exact(manifest, pointer);
+    if (manifest.mediaType !== undefined) return this.#exact(manifest, pointer, document);
     if (hasPlaceholder(manifest.image)) return this.#template(manifest, image, pointer, document);
     if (manifest.platforms !== undefined)
       this.#refuse(`${pointer}/platforms`, 'the image has no placeholder: {os}, {arch} or {variant}');
@@ -105,8 +108,18 @@ class SpecParser {
     document: SpecDocument,
   ): EntrySpec {
     const attestations = manifest.attestations ?? document.attestations ?? 'keep';
-    const missing = document.missing ?? this.#parsing.missing;
-    return { location, platform, change: changeOf(manifest), attestations, missing };
+    return { location, platform, change: changeOf(manifest), attestations, ...this.#policy(document) };
+  }
+
+  /** What happens to content that a source lacks. A spec's own `fillFrom` needs no `--missing fill`. */
+  #policy({ missing, fillFrom }: SpecDocument): Pick<EntrySpec, 'missing' | 'fillFrom'> {
+    const chosen = missing ?? this.#parsing.missing;
+    if (fillFrom === undefined) return { missing: chosen, fillFrom: this.#parsing.fillFrom };
+    if (chosen !== 'fill') this.#refuse('/fillFrom', 'needs "missing: fill"');
+    const locations = fillFrom.flatMap(
+      (text, at) => this.#try(pointerTo('fillFrom', at), () => this.#location(text)) ?? [],
+    );
+    return { missing: chosen, fillFrom: locations };
   }
 
   /** One entry for each platform. */
@@ -128,7 +141,7 @@ class SpecParser {
   }
 
   /** An entry with a complete descriptor, as `export` writes it. */
-  #exact(manifest: ManifestSpec, pointer: string): readonly EntrySpec[] {
+  #exact(manifest: ManifestSpec, pointer: string, document: SpecDocument): readonly EntrySpec[] {
     const { mediaType = '', size = 0, platform, annotations, artifactType, urls, data } = manifest;
     for (const name of ['platforms', 'attestations'] as const)
       if (manifest[name] !== undefined) this.#refuse(`${pointer}/${name}`, 'cannot be combined with "mediaType"');
@@ -148,7 +161,7 @@ class SpecParser {
       ...(stated === undefined ? {} : { platform: stated }),
       ...(artifactType === undefined ? {} : { artifactType }),
     };
-    return [{ location, attestations: 'keep', exact }];
+    return [{ location, attestations: 'keep', exact, ...this.#policy(document) }];
   }
 
   #exactPlatform(platform: ManifestSpec['platform'], pointer: string): Platform | undefined {

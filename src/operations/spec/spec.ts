@@ -4,7 +4,7 @@ import type { Annotations, Descriptor } from '../../oci/descriptor.ts';
 import type { Location } from '../../oci/location.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import type { Reference } from '../../oci/reference.ts';
-import type { MissingChoice } from '../publish/find-missing.ts';
+import type { MissingChoice, MissingPolicy } from '../publish/fill.ts';
 
 /** The spec of a list in a file: schemas/spec.schema.json. */
 export interface SpecDocument {
@@ -19,6 +19,7 @@ export interface SpecDocument {
   readonly manifests?: readonly (string | ManifestSpec)[];
   readonly attestations?: 'keep' | 'drop';
   readonly missing?: MissingChoice;
+  readonly fillFrom?: readonly string[];
   readonly ignoreMissing?: { readonly minimum: number };
   readonly expect?: readonly string[];
   readonly allowDuplicates?: boolean;
@@ -56,10 +57,9 @@ export interface ListSpec {
 }
 
 /** The list is copied unchanged. */
-export interface CopySpec {
+export interface CopySpec extends Pick<MissingPolicy, 'missing' | 'fillFrom'> {
   readonly kind: 'copy';
   readonly from: Location;
-  readonly missing: MissingChoice | undefined;
 }
 
 /** The list is built from entries. */
@@ -76,15 +76,13 @@ export interface EntriesSpec {
   readonly allowDuplicates: boolean;
 }
 
-export interface EntrySpec {
+export interface EntrySpec extends Pick<MissingPolicy, 'missing' | 'fillFrom'> {
   readonly location: Location;
   /** The complete platform, as with `=PLATFORM`. */
   readonly platform?: Platform | undefined;
   /** Changes to the entry. The source must be a single image. */
   readonly change?: EntryChange | undefined;
   readonly attestations: 'keep' | 'drop';
-  /** Whether images that an index lists but its location does not have are refused or skipped. Default refuse. */
-  readonly missing?: MissingChoice | undefined;
   /** The complete descriptor of the entry; the source is not read. */
   readonly exact?: Descriptor | undefined;
 }

@@ -80,7 +80,7 @@ async function rootsOfDraft(draft: Draft, { stores, signal }: DeepOptions): Prom
     draft.entries.map(async (entry, at) => {
       const root = { descriptor: descriptorOf(entry), pointer: pointerTo('manifests', at) };
       try {
-        return { ...root, store: await stores.source(contentSource(entry), { signal }) };
+        return { ...root, store: await stores.source(contentSource(entry), { fill: entry.fill, signal }) };
       } catch (thrown) {
         return { ...root, fault: withEntry(entry, thrown) };
       }

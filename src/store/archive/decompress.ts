@@ -4,7 +4,8 @@ import type { Duplex } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { errorCode, MlistError } from '../../errors/errors.ts';
 import { Spool } from '../../fs/spool.ts';
-import { through, zstdStreams } from '../docker-image/layer-compression.ts';
+import { through } from '../docker-image/layer-compression.ts';
+import { zstdStreams } from '../docker-image/zstd.ts';
 import type { ContentOptions } from '../store.ts';
 import { invalidHeader } from './tar/tar-header.ts';
 
@@ -84,6 +85,7 @@ export async function spoolInput(
   { spool = new Spool(), signal }: SpoolingOptions,
 ): Promise<OpenedFile & { readonly isCompressed: boolean }> {
   const { start, all } = await peek(chunks);
+  if (start.length === 0) throw invalidHeader('it is empty');
   const compression = compressionIn(start);
   const content = compression === undefined ? all : decompressed(all, decompressor(compression));
   return { ...(await store(content, { spool, signal })), isCompressed: compression !== undefined };

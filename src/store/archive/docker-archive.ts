@@ -1,7 +1,14 @@
 import { errorCode, errorMessage, MlistError } from '../../errors/errors.ts';
 import { Limiter } from '../../async/limiter.ts';
 import { getOrCreate } from '../../async/single-flight.ts';
-import type { ManifestContent, ContentOptions, ContentReader, FetchOptions, TagOrDigest } from '../store.ts';
+import type {
+  ManifestContent,
+  ContentOptions,
+  ContentReader,
+  FetchOptions,
+  Recompressor,
+  TagOrDigest,
+} from '../store.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { childrenIn, readDocument } from '../../oci/children.ts';
@@ -48,7 +55,7 @@ interface DockerArchiveParts extends DockerArchiveOptions {
  * later, which is also an OCI layout). Its images are those of manifest.json, not those of the layout's index
  * (docs/decisions/0020-archives.md). Read-only.
  */
-export class DockerArchive implements ContentReader {
+export class DockerArchive implements ContentReader, Recompressor {
   readonly location: string;
   readonly #tar: TarFile;
   readonly #layout: OciArchive | undefined;
@@ -122,6 +129,16 @@ export class DockerArchive implements ContentReader {
     if (descriptor.mediaType === layerTypes.none && this.#options.compression === undefined)
       this.#options.onUncompressed?.();
     yield* (await this.#locate(descriptor, signal)) ?? this.#blobs.stream(descriptor, signal);
+  }
+
+  async recompressed(digest: Digest): Promise<ManifestContent | undefined> {
+    for (const compression of new Set<LayerCompression>(['none', this.#compression, 'gzip'])) {
+      for (const image of this.#images) {
+        const { content } = await this.#image(image, compression);
+        if (content.descriptor.digest === digest) return (await this.#image(image)).content;
+      }
+    }
+    return undefined;
   }
 
   async close(): Promise<void> {

@@ -1,12 +1,19 @@
-import { AnnotationKey, isAttestation, uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
+import { AnnotationKey, isAttestation, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ManifestContent } from '../store.ts';
+import { getOrCreate } from '../../async/single-flight.ts';
 import { isJsonObject, type Json } from '../../json/json.ts';
 import { annotationsOf, readDocument, type Children } from '../../oci/children.ts';
 import { writeJson } from '../../json/stringify.ts';
 import { isImageConfigType } from '../../oci/media-type.ts';
-import type { Platform } from '../../oci/platform/platform.ts';
-import { canonicalReference, formatReference, isTag, parseReference } from '../../oci/reference.ts';
+import {
+  canonicalReference,
+  familiarReference,
+  formatReference,
+  isTag,
+  parseReference,
+  type Reference,
+} from '../../oci/reference.ts';
 import type { Entries, Entry } from '../layout/index-entries.ts';
 import { blobName } from './tar/tar-blobs.ts';
 
@@ -21,77 +28,118 @@ type Manifests = ReadonlyMap<Digest, ArchivedManifest>;
 /** Media types of file system layers. Attestations and signatures have others, and foreign layers are not in the archive. */
 const layerType = /^application\/vnd\.(?:oci\.image\.layer\.v1\.tar|docker\.image\.rootfs\.diff\.tar)/;
 
+/** An image of an archive. */
+interface Image extends ArchivedManifest {
+  /** The platform in the list that contains the image, with its members joined by "-"; undefined if there is none. */
+  readonly platform?: string | undefined;
+}
+
+interface Item {
+  readonly Config: string | undefined;
+  readonly RepoTags: readonly string[] | null;
+  readonly Layers: readonly string[];
+}
+
 /**
- * The manifest.json that `docker load` reads (moby, image/tarexport/load.go), with every image of the archive; undefined if
- * it has none. Attestations and signatures are not images. Classic image stores have no lists, so each image of a list with
- * several gets a name of its own, such as `app:1-arm64`. Engines without Windows refuse a whole archive that names a Windows
- * image, so these are left out beside other images.
+ * The manifest.json that `docker load` reads (moby, image/tarexport/load.go); undefined if the archive contains no image.
+ * Docker's classic store does not support lists: it loads every image that is named here. So a single image has the names of
+ * its entry, and may be the only one of a list. Of a list with several images, each image has the tag of the list with its
+ * platform, such as `1.0-linux-arm64`. Attestations and signatures are not images.
+ * @param hasBlob - whether the archive has the content. Images that are not complete cannot be loaded, and are left out, as are images without a tag if there are several
+ * @param names - podman stores an image with a familiar name under `localhost/`
  */
-export function dockerManifestJson(entries: Entries, manifests: Manifests): Uint8Array | undefined {
-  const named = new Map<Digest, NamedImage>();
-  const used = new Set<string>();
-  for (const entry of entries) {
-    const images = uniqueByDigest(imagesIn(entry.descriptor, manifests));
-    for (const image of images) {
-      const { names } = getOrAdd(named, image);
-      for (const name of fullNames(entry, images.length > 1 ? image : undefined)) {
-        if (!used.has(name)) names.push(name);
-        used.add(name);
-      }
-    }
+export function dockerManifestJson(
+  entries: Entries,
+  manifests: Manifests,
+  hasBlob: (blob: Descriptor) => boolean,
+  names: 'familiar' | 'full' = 'familiar',
+): Uint8Array | undefined {
+  const roots = entries.map((entry) => ({ entry, images: imagesIn(entry.descriptor, manifests) }));
+  const images = [
+    ...new Map(roots.flatMap((root) => root.images.map((each) => [digestOf(each), each] as const))).values(),
+  ];
+  const [image] = images;
+  if (image === undefined) return undefined;
+  if (images.length === 1) {
+    const nameOf = names === 'full' ? formatReference : familiarReference;
+    const references = roots.flatMap(({ entry, images: own }) => (own.length > 0 ? (referenceOf(entry) ?? []) : []));
+    return Buffer.from(writeJson([itemFor(image, new Set(references.map(nameOf)))]));
   }
-  const images = [...named.values()];
-  const others = images.filter(({ platform }) => platform?.os !== 'windows');
-  const items = (others.length > 0 ? others : images).map(({ links, names }) => {
-    const [config, ...layers] = links.blobs.map(({ digest }) => blobName(digest));
-    return { Config: config, RepoTags: names.length === 0 ? null : names, Layers: layers };
-  });
+  const tags = tagsOf(roots);
+  const items = images
+    .filter((each) => tags.has(digestOf(each)) && each.links.blobs.every(hasBlob))
+    // Docker stops at an image of another operating system.
+    .sort((left, right) => Number(isWindows(left)) - Number(isWindows(right)))
+    .map((each) => itemFor(each, tags.get(digestOf(each)) ?? new Set()));
   return items.length === 0 ? undefined : Buffer.from(writeJson(items));
 }
 
-interface FoundImage {
-  readonly digest: Digest;
-  readonly links: Children;
-  /** The platform in its list; undefined outside lists, and if the list states none. */
-  readonly platform: Platform | undefined;
+function itemFor({ links }: Image, tags: ReadonlySet<string>): Item & Json {
+  const [config, ...layers] = links.blobs.map(({ digest }) => blobName(digest));
+  return { Config: config, RepoTags: tags.size === 0 ? null : [...tags], Layers: layers } as Item & Json;
 }
 
-interface NamedImage extends FoundImage {
-  readonly names: string[];
+function isWindows({ platform = '' }: Image): boolean {
+  return platform.startsWith('windows');
 }
 
-function getOrAdd(named: Map<Digest, NamedImage>, image: FoundImage): NamedImage {
-  const known = named.get(image.digest);
-  const added = known ?? { ...image, names: [] };
-  if (known === undefined) named.set(image.digest, added);
-  return added;
+interface Root {
+  readonly entry: Entry;
+  readonly images: readonly Image[];
 }
 
-function imagesIn(root: Descriptor, manifests: Manifests): readonly FoundImage[] {
+/** The tags of each image, in full, because podman adds `localhost/` to others. A tag is given to one image only. */
+function tagsOf(roots: readonly Root[]): ReadonlyMap<Digest, ReadonlySet<string>> {
+  const taken = new Set<string>();
+  const tags = new Map<Digest, Set<string>>();
+  for (const { entry, images } of roots) {
+    const reference = referenceOf(entry);
+    for (const image of images) {
+      const suffix = images.length === 1 ? '' : `-${image.platform ?? ''}`;
+      const tag = reference === undefined ? '' : `${reference.tag}${suffix}`;
+      if (reference === undefined || !isTag(tag) || tag.endsWith('-')) continue;
+      const name = formatReference({ ...reference, tag });
+      if (taken.has(name)) continue;
+      taken.add(name);
+      getOrCreate(tags, digestOf(image), () => new Set<string>()).add(name);
+    }
+  }
+  return tags;
+}
+
+function digestOf({ content }: ArchivedManifest): Digest {
+  return content.descriptor.digest;
+}
+
+function imagesIn(root: Descriptor, manifests: Manifests, platform?: string): readonly Image[] {
   const manifest = manifests.get(root.digest);
   if (manifest === undefined) return [];
-  const { links } = manifest;
-  if (links.manifests.length > 0) return entriesOf(manifest).flatMap((entry) => imagesIn(entry, manifests));
-  return isImage(links) ? [{ digest: root.digest, links, platform: root.platform }] : [];
+  if (manifest.links.manifests.length === 0) return isImage(manifest.links) ? [{ ...manifest, platform }] : [];
+  return entriesOf(manifest).flatMap((entry) => imagesIn(entry.descriptor, manifests, entry.platform));
 }
 
-/** The entries of a list with their platforms, without attestations, some of which look like images. */
-function entriesOf({ content, links }: ArchivedManifest): readonly Descriptor[] {
+interface ListEntry {
+  readonly descriptor: Descriptor;
+  readonly platform: string | undefined;
+}
+
+/** The entries of a list without attestations, some of which look like images. */
+function entriesOf({ content, links }: ArchivedManifest): readonly ListEntry[] {
   const items = readDocument(content.bytes)['manifests'] as readonly Json[];
-  return links.manifests
-    .map((entry, at) => ({ ...entry, ...annotationsOf(items[at]), ...platformOf(items[at]) }))
-    .filter((entry) => !isAttestation(entry));
+  return links.manifests.flatMap((descriptor, at) => {
+    const item = items[at];
+    if (isAttestation(annotationsOf(item))) return [];
+    return [{ descriptor, platform: isJsonObject(item) ? platformText(item['platform']) : undefined }];
+  });
 }
 
-function platformOf(item: Json | undefined): Pick<Descriptor, 'platform'> {
-  const platform = isJsonObject(item) ? item['platform'] : undefined;
-  if (!isJsonObject(platform)) return {};
-  const { os, architecture, variant } = platform;
-  if (typeof os !== 'string' || typeof architecture !== 'string') return {};
-  return { platform: { os, architecture, ...(typeof variant === 'string' ? { variant } : {}) } };
+function platformText(value: Json | undefined): string | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const members = [value['os'], value['architecture'], value['variant']].filter((member) => member !== undefined);
+  return members.length >= 2 && members.every((member) => typeof member === 'string') ? members.join('-') : undefined;
 }
 
-/** Whether a manifest is that of an image with file system layers. Foreign layers are not counted. */
+/** Whether a manifest is that of an image with file system layers. */
 export function isImage({ blobs }: Pick<Children, 'blobs'>): boolean {
   const [config, ...layers] = blobs;
   return (
@@ -101,19 +149,10 @@ export function isImage({ blobs }: Pick<Children, 'blobs'>): boolean {
   );
 }
 
-/** Full names: podman stores others under localhost/. */
-function fullNames({ descriptor }: Entry, part: FoundImage | undefined): readonly string[] {
+/** The name that an entry has in engines, with its tag; undefined if it has none. */
+function referenceOf({ descriptor }: Entry): (Reference & { readonly tag: string }) | undefined {
   const name = canonicalReference(descriptor.annotations?.[AnnotationKey.imageName] ?? '');
-  if (name === undefined) return [];
+  if (name === undefined) return undefined;
   const { domain, path, tag } = parseReference(name);
-  const suffix = part === undefined ? '' : suffixOf(part.platform);
-  return tag === undefined || suffix === undefined || !isTag(tag + suffix)
-    ? []
-    : [formatReference({ domain, path, tag: tag + suffix })];
-}
-
-/** Such as `-amd64` or `-armv7`; undefined if the platform is unknown. */
-function suffixOf(platform: Platform | undefined): string | undefined {
-  if (platform === undefined || platform.architecture === '') return undefined;
-  return `-${platform.architecture}${platform.variant ?? ''}`.replace(/[^\w.-]/g, '_');
+  return tag === undefined ? undefined : { domain, path, tag };
 }

@@ -29,7 +29,7 @@ export interface UnfinishedArchive {
 
 /**
  * Writes the rest of an archive: the existing blobs that are still needed, and the manifests, both in the order of their
- * digests; the index; and, if the archive contains one image, docker's manifest.json. Unlisted content is dropped.
+ * digests; the index; and, if the archive contains images, docker's manifest.json. Unlisted content is dropped.
  */
 export async function finishArchive(writer: TarWriter, archive: UnfinishedArchive): Promise<void> {
   const { existing, signal, written } = archive;
@@ -48,8 +48,10 @@ export async function finishArchive(writer: TarWriter, archive: UnfinishedArchiv
       await writer.add(blobName(blob.digest), blob.size, existing.readBlob(blob, { signal }));
     }
   }
-  const list = dockerManifestJson(entries, all);
-  if (archive.format !== 'docker') await addIndex(writer, entries, all);
+  const hasBlob = (blob: Descriptor) => written.has(blob.digest) || existing?.hasBlob(blob) === true;
+  const isDocker = archive.format === 'docker';
+  const list = dockerManifestJson(entries, all, hasBlob, isDocker ? 'full' : 'familiar');
+  if (!isDocker) await addIndex(writer, entries, all);
   if (list !== undefined) await writer.addBytes(DOCKER_MANIFEST_FILE, list);
 }
 

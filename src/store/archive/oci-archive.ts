@@ -7,9 +7,11 @@ import type {
   TagOrDigest,
   ReferrerLister,
   LocalStore,
+  OriginLister,
 } from '../store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
+import type { Reference } from '../../oci/reference.ts';
 import type { Entries } from '../layout/index-entries.ts';
 import { ManifestGraph } from '../layout/manifest-graph.ts';
 import { checkHeader, HEADER_FILE } from '../layout/layout-header.ts';
@@ -26,7 +28,7 @@ export const INDEX_FILE = 'index.json';
 export const DOCKER_MANIFEST_FILE = 'manifest.json';
 
 /** An OCI archive: a tar file of an OCI image layout (image-spec v1.1.1 image-layout.md). It is read without unpacking. */
-export class OciArchive implements ContentReader, ReferrerLister, LocalStore {
+export class OciArchive implements ContentReader, ReferrerLister, LocalStore, OriginLister {
   readonly location: string;
   readonly #tar: TarFile;
   readonly #blobs: TarBlobs;
@@ -119,6 +121,10 @@ export class OciArchive implements ContentReader, ReferrerLister, LocalStore {
 
   referrers(digest: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
     return this.#view.referrers(digest, artifactType);
+  }
+
+  origins(digest: Digest): Promise<readonly Reference[]> {
+    return this.#view.origins(digest);
   }
 
   /** All manifests that index.json lists, directly or through an index. */

@@ -9,7 +9,9 @@ import { ignoreNotFound } from '../../errors/not-found.ts';
 import { isNotFound } from '../layout/path-inside.ts';
 import { ArchiveTarget, type ArchiveTargetParts } from './archive-target.ts';
 import { OciArchive } from './oci-archive.ts';
+import type { Compress } from '../docker-image/layer-compression.ts';
 import { FileSink } from './tar/file-sink.ts';
+import { pipeSink, type WritePipe } from './tar/pipe-sink.ts';
 
 export interface WriteArchiveOptions extends ContentOptions {
   /** Name of the archive in errors. Default: its path. */
@@ -50,6 +52,20 @@ export async function writeArchive<T>(
     }
   };
   return withLock(lockPath, write, { signal: options.signal, subject: `the archive ${options.name ?? path}` });
+}
+
+/**
+ * Runs `work` with an OCI archive that is written to a pipe. If the work fails, the archive lacks its end, so that readers
+ * refuse it.
+ * @param compress - compresses the archive. Default: it is not compressed
+ */
+export async function writeArchiveToPipe<T>(
+  write: WritePipe,
+  options: WriteArchiveOptions & { readonly compress?: Compress | undefined },
+  work: (target: ArchiveTarget) => Promise<T>,
+): Promise<T> {
+  const openSink = () => Promise.resolve(pipeSink(write, options.compress));
+  return writeTo({ existing: undefined, openSink }, { ...options, name: '-' }, work);
 }
 
 async function writeTo<T>(

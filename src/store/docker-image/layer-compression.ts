@@ -1,9 +1,8 @@
-import * as zlib from 'node:zlib';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { MlistError } from '../../errors/errors.ts';
 import { DEFLATE_LEVEL, deflater } from './deflate.ts';
 import { blocksOf, gzipBlocks } from './gzip-blocks.ts';
+import { ZSTD_LEVEL, zstdStreams } from './zstd.ts';
 
 /** How layers that are stored uncompressed are compressed. Layers that are compressed already are not changed. */
 export type LayerCompression = 'gzip' | 'zstd' | 'none';
@@ -18,32 +17,6 @@ export const layerTypes: Readonly<Record<LayerCompression, string>> = {
 /** The compression that the media type of a layer states; undefined for content of other types. */
 export function compressionOfType(mediaType: string): LayerCompression | undefined {
   return (Object.keys(layerTypes) as LayerCompression[]).find((compression) => layerTypes[compression] === mediaType);
-}
-
-const ZSTD_LEVEL = 3;
-
-/** Part of node:zlib since Node 22.15; the types of this project are those of Node 20. */
-interface Zstd {
-  readonly createZstdCompress?: (options: object) => Duplex;
-  readonly createZstdDecompress?: () => Duplex;
-}
-
-const { createZstdCompress, createZstdDecompress } = zlib as Zstd;
-
-/**
- * Streams that compress and decompress zstd.
- * @param what - what needs them, such as `--compression zstd`
- * @throws MlistError `ERR_MLIST_USAGE` if this version of Node does not support zstd
- */
-export function zstdStreams(what: string): { readonly compress: () => Duplex; readonly decompress: () => Duplex } {
-  if (createZstdCompress === undefined || createZstdDecompress === undefined) {
-    throw new MlistError(
-      'ERR_MLIST_USAGE',
-      `${what} needs Node 22.15 or newer (this is Node ${process.versions.node})`,
-    );
-  }
-  const level = (zlib.constants as { readonly ZSTD_c_compressionLevel?: number }).ZSTD_c_compressionLevel ?? 100;
-  return { compress: () => createZstdCompress({ params: { [level]: ZSTD_LEVEL } }), decompress: createZstdDecompress };
 }
 
 /** Compresses a stream of bytes. */

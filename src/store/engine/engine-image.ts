@@ -3,6 +3,7 @@ import type { Annotations, Descriptor } from '../../oci/descriptor.ts';
 import { isDigest, type Digest } from '../../oci/digest.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
+import { parseReference, type Reference } from '../../oci/reference.ts';
 import { checkDescriptor } from '../../schema/documents.ts';
 
 /** An image as an engine describes it, without an export (`GET /images/NAME/json`). */
@@ -15,6 +16,8 @@ export interface EngineImage {
   readonly layers: readonly Digest[];
   /** The index or manifest; undefined if the engine keeps none, so that one is generated from an export. */
   readonly root?: Descriptor;
+  /** The repositories that the engine names with the image, without tags. It may never have been there. */
+  readonly repositories: readonly Reference[];
   /** The manifests of an index. Empty if the engine does not list them. */
   readonly parts: readonly EnginePart[];
 }
@@ -48,7 +51,13 @@ export function parseEngineImage(value: Json, keepsManifests: boolean): EngineIm
     ...(version === undefined ? {} : { 'os.version': version }),
     ...(variant === undefined ? {} : { variant }),
   };
-  const facts = { id, platform, layers: layersIn(value['RootFS']), parts: partsIn(value['Manifests']) };
+  const facts = {
+    id,
+    platform,
+    layers: layersIn(value['RootFS']),
+    repositories: repositoriesIn(value['RepoDigests']),
+    parts: partsIn(value['Manifests']),
+  };
   if (root === undefined) return keepsManifests ? { ...facts, root: { ...unknownRoot, digest: id } } : facts;
   // Its annotations are those of the store.
   const { mediaType, digest, size } = root;
@@ -74,6 +83,17 @@ function layersIn(rootfs: Json | undefined): readonly Digest[] {
   return Array.isArray(layers)
     ? (layers as readonly Json[]).filter((one) => typeof one === 'string' && isDigest(one))
     : [];
+}
+
+function repositoriesIn(names: Json | undefined): readonly Reference[] {
+  return (Array.isArray(names) ? (names as readonly Json[]) : []).flatMap((name) => {
+    try {
+      const { domain, path } = parseReference(typeof name === 'string' ? name : '');
+      return [{ domain, path }];
+    } catch {
+      return [];
+    }
+  });
 }
 
 function partsIn(manifests: Json | undefined): readonly EnginePart[] {

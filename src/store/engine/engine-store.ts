@@ -3,6 +3,7 @@ import { formatEngineLocation, type EngineLocation } from '../../oci/engine-loca
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { childrenIn, readDocument } from '../../oci/children.ts';
+import type { Reference } from '../../oci/reference.ts';
 import {
   contentReference,
   type ContentOptions,
@@ -10,30 +11,32 @@ import {
   type FetchOptions,
   type LocalStore,
   type ManifestContent,
+  type OriginLister,
   type TagOrDigest,
 } from '../store.ts';
+import { withPort } from '../origins.ts';
 import type { EngineImage } from './engine-image.ts';
 import type { Engine } from './engine.ts';
-import { ImageExports } from './image-exports.ts';
+import { ImageExports, type ExportsOptions } from './image-exports.ts';
 
 /**
  * One image of a container engine as a content store. The containerd store has manifests, which are read as they are. The
  * classic store and podman have none: a manifest is generated from an export, as for a docker archive. The engine is
  * contacted when content is needed.
  */
-export class EngineStore implements ContentReader, LocalStore {
+export class EngineStore implements ContentReader, LocalStore, OriginLister {
   readonly location: string;
   readonly #image: EngineLocation;
   readonly #open: () => Promise<Engine>;
-  readonly #signal: AbortSignal | undefined;
+  readonly #options: ExportsOptions;
   #exports: Promise<ImageExports> | undefined;
 
   /** @param image - a location without a digest beside the name */
-  constructor(image: EngineLocation, open: () => Promise<Engine>, signal: AbortSignal | undefined) {
+  constructor(image: EngineLocation, open: () => Promise<Engine>, options: ExportsOptions) {
     this.location = formatEngineLocation(image);
     this.#image = image;
     this.#open = open;
-    this.#signal = signal;
+    this.#options = options;
   }
 
   /** The engine's description of the image. */
@@ -78,6 +81,17 @@ export class EngineStore implements ContentReader, LocalStore {
     return (await (await this.#exported()).withBlob(digest)).storedSize(digest);
   }
 
+  /**
+   * The repositories that the export names, then those of the engine. Images of engines without manifests are complete, so
+   * they have none.
+   */
+  async origins(digest: Digest): Promise<readonly Reference[]> {
+    const { root, repositories } = await this.describe();
+    if (root === undefined) return [];
+    const named = await (await (await this.#exported()).whole()).origins(digest);
+    return [...named.map((origin) => withPort(origin, repositories)), ...repositories];
+  }
+
   async close(): Promise<void> {
     await (await this.#exports?.catch(() => undefined))?.close();
   }
@@ -91,7 +105,7 @@ export class EngineStore implements ContentReader, LocalStore {
   #exported(): Promise<ImageExports> {
     const create = async (): Promise<ImageExports> => {
       const engine = await this.#open();
-      return new ImageExports(engine, await engine.inspect(this.#image), this.location, { signal: this.#signal });
+      return new ImageExports(engine, await engine.inspect(this.#image), this.location, this.#options);
     };
     this.#exports ??= create();
     return this.#exports;

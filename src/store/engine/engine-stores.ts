@@ -5,10 +5,11 @@ import { EngineClient, type EngineClientOptions } from './engine-client.ts';
 import { EngineStore } from './engine-store.ts';
 import type { EngineTarget } from './engine-target.ts';
 import { Engine } from './engine.ts';
+import type { ExportsOptions } from './image-exports.ts';
 import { findEngine, type EngineEnvironment } from './find-engine.ts';
 import { loadImage, type LoadOptions } from './load-image.ts';
 
-export interface EngineStoresOptions extends EngineClientOptions {
+export interface EngineStoresOptions extends EngineClientOptions, ExportsOptions {
   readonly environment: EngineEnvironment;
 }
 
@@ -25,7 +26,7 @@ export class EngineStores {
   /** The store of the image in a location. The engine is contacted when content is read. */
   store({ kind, context, image: named }: EngineLocation): EngineStore {
     const image = { kind, image: named, ...(context === undefined ? {} : { context }) };
-    const create = () => new EngineStore(image, () => this.engine(image), this.#options.signal);
+    const create = () => new EngineStore(image, () => this.engine(image), this.#options);
     return getOrCreate(this.#stores, formatEngineLocation(image), create);
   }
 

@@ -12,9 +12,12 @@ import { nameOf } from './engine-error.ts';
 import { parseEngineImage, type EngineImage } from './engine-image.ts';
 import type { RequestBody } from './request-body.ts';
 
-/** The newest version of Docker's API that mlist knows, and the first one that lists the manifests of an image. */
+/** The newest version of Docker's API that mlist knows. */
 const KNOWN_API = [1, 51] as const;
+/** The first version that describes the manifests of an image. */
 const MANIFESTS_API = [1, 48] as const;
+/** The version of Docker 23, the first one that can use the containerd store. */
+const CONTAINERD_API = [1, 42] as const;
 
 /** An export may take long to begin: the classic store and podman write the whole image to their disk first. */
 const EXPORT_WAIT_MS = 15 * 60 * 1000;
@@ -30,7 +33,7 @@ type ApiVersion = readonly [number, number];
 interface EngineFacts {
   readonly api: ApiVersion;
   readonly isPodman: boolean;
-  /** Whether the engine has the containerd store. Undefined if the description of an image shows it. */
+  /** Whether the engine has the containerd store and is too old to describe manifests. */
   readonly keepsManifests: boolean;
 }
 
@@ -154,8 +157,8 @@ export class Engine {
     const oldest = versionOf(answer['MinAPIVersion']) ?? newest;
     const known = isAtLeast(newest, KNOWN_API) ? KNOWN_API : newest;
     const api = isAtLeast(known, oldest) ? known : oldest;
-    // Since API 1.48, the description of an image contains its manifest if the engine keeps it.
-    const keepsManifests = !isAtLeast(api, MANIFESTS_API) && (await this.#hasContainerdStore(api, reference));
+    const isBetween = isAtLeast(api, CONTAINERD_API) && !isAtLeast(api, MANIFESTS_API);
+    const keepsManifests = isBetween && (await this.#hasContainerdStore(api, reference));
     return { api, isPodman: isPodman(answer['Components']), keepsManifests };
   }
 

@@ -1,20 +1,30 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MlistError } from '../../errors/errors.ts';
+import type { Spool } from '../../fs/spool.ts';
 import { isAttestation } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { DockerArchive, openDockerArchive } from '../archive/docker-archive.ts';
 import { OciArchive } from '../archive/oci-archive.ts';
 import type { OpenOptions } from '../archive/tar/tar-file.ts';
+import type { LayerCompression } from '../docker-image/layer-compression.ts';
+import type { LayerCompressor } from '../docker-image/layer-compressor.ts';
 import type { ContentOptions } from '../store.ts';
 import type { EngineImage, EnginePart } from './engine-image.ts';
 import type { Engine, ExportOptions } from './engine.ts';
-import { writeExport } from './export-file.ts';
 
 /** Manifests that are requested within this time are exported together. */
 const BATCH_MS = 20;
 
 /** What an export has beside the content of an image: the headers of the tar, its lists, and the indexes. */
 const OVERHEAD_BYTES = 64 * 1024 * 1024;
+
+export interface ExportsOptions extends ContentOptions {
+  /** Stores the exports, which are read at random positions: their lists come last. */
+  readonly spool: Spool;
+  /** How the layers of an engine without manifests are compressed, which store them uncompressed. */
+  readonly compression: LayerCompression;
+  readonly compressor: () => Promise<LayerCompressor>;
+}
 
 /** Manifests that are requested together. */
 interface Batch {
@@ -28,15 +38,14 @@ export class ImageExports {
   readonly #engine: Engine;
   readonly #image: EngineImage;
   readonly #reference: string;
-  readonly #options: ContentOptions;
+  readonly #options: ExportsOptions;
   #whole: Promise<OciArchive> | undefined;
   #saved: Promise<DockerArchive> | undefined;
   /** Exports of one platform, by the digest of its manifest. */
   readonly #parts = new Map<Digest, Promise<OciArchive>>();
   #batch: Batch | undefined;
-  readonly #removals: (() => Promise<void>)[] = [];
 
-  constructor(engine: Engine, image: EngineImage, reference: string, options: ContentOptions) {
+  constructor(engine: Engine, image: EngineImage, reference: string, options: ExportsOptions) {
     this.#engine = engine;
     this.#image = image;
     this.#reference = reference;
@@ -78,11 +87,10 @@ export class ImageExports {
     return this.whole();
   }
 
-  /** Closes and removes all exports. */
+  /** Closes all exports. */
   async close(): Promise<void> {
     const opened = [this.#whole, this.#saved, ...this.#parts.values()].filter((opening) => opening !== undefined);
     await Promise.all(opened.map((opening) => opening.then((archive) => archive.close()).catch(() => undefined)));
-    await Promise.all(this.#removals.map((remove) => remove().catch(() => undefined)));
   }
 
   #startBatch(): Batch {
@@ -105,29 +113,26 @@ export class ImageExports {
       : undefined;
   }
 
-  async #openLayout(options: Pick<ExportOptions, 'platform'> = {}): Promise<OciArchive> {
-    const { path, ...file } = await this.#write(options);
-    return OciArchive.open(path, file);
+  #openLayout(options: Pick<ExportOptions, 'platform'> = {}): Promise<OciArchive> {
+    return OciArchive.open(this.#reference, this.#opening(options));
   }
 
   async #openSaved(): Promise<DockerArchive> {
-    const { path, ...file } = await this.#write({});
-    const archive = await openDockerArchive(path, file);
+    const { compression } = this.#options;
+    const compressor = await this.#options.compressor();
+    const archive = await openDockerArchive(this.#reference, { ...this.#opening({}), compression, compressor });
     if (archive instanceof DockerArchive) return archive;
-    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${file.name} contains no list of images`, {
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `the export of ${this.#reference} contains no list of images`, {
       reference: this.#reference,
     });
   }
 
-  async #write(options: Pick<ExportOptions, 'platform'>): Promise<OpenOptions & { readonly path: string }> {
-    const { signal } = this.#options;
+  #opening({ platform }: Pick<ExportOptions, 'platform'>): OpenOptions {
+    const { signal, spool } = this.#options;
     const reference = this.#reference;
-    const chunks = this.#engine.export(this.#image, reference, { ...options, signal });
-    const { path, remove } = await writeExport(chunks, { reference, maxBytes: maxBytesOf(this.#image), signal });
-    this.#removals.push(remove);
-    // An open file is removed at once, so that it does not remain if the process is killed. Windows cannot do that.
-    const onHeld = () => remove().catch(() => undefined);
-    return { path, name: reference, location: reference, signal, onHeld };
+    const input = () =>
+      limitedTo(maxBytesOf(this.#image), this.#engine.export(this.#image, reference, { platform, signal }), reference);
+    return { name: reference, location: reference, signal, spool, input };
   }
 }
 
@@ -135,4 +140,20 @@ export class ImageExports {
 function maxBytesOf({ parts }: EngineImage): number {
   const content = parts.reduce((sum, { contentBytes }) => sum + contentBytes, 0);
   return content === 0 ? Infinity : content + OVERHEAD_BYTES;
+}
+
+async function* limitedTo(
+  maxBytes: number,
+  chunks: AsyncIterable<Uint8Array>,
+  reference: string,
+): AsyncGenerator<Uint8Array> {
+  let length = 0;
+  for await (const chunk of chunks) {
+    length += chunk.length;
+    if (length > maxBytes) {
+      const message = `the engine sends more than the ${maxBytes} bytes that ${reference} can have according to its description`;
+      throw new MlistError('ERR_MLIST_CONTENT_MISMATCH', message, { reference });
+    }
+    yield chunk;
+  }
 }

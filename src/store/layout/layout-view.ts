@@ -9,6 +9,8 @@ import {
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
 import { referrerOf } from '../../oci/children.ts';
+import type { Reference } from '../../oci/reference.ts';
+import { originsIn } from '../origins.ts';
 import type { BlobIdentity } from '../verify.ts';
 import { descriptorsOf, tagOf, mediaTypesIn, type Entries } from './index-entries.ts';
 import { typeByDigest } from './manifest-facts.ts';
@@ -107,6 +109,13 @@ export class LayoutView {
       all.push(referrerOf({ mediaType, digest: each, size: facts.size }, document));
     }
     return artifactType === undefined ? all : all.filter((descriptor) => descriptor.artifactType === artifactType);
+  }
+
+  /** The repositories that the entries of a manifest name; those of all entries if it has no entry of its own. */
+  async origins(digest: Digest): Promise<readonly Reference[]> {
+    const entries = await this.entries();
+    const own = entries.filter((entry) => entry.digest === digest);
+    return originsIn((own.length > 0 ? own : entries).map(({ annotations }) => annotations));
   }
 
   /** Whether the digest is listed as a manifest. Its blob may be missing. */

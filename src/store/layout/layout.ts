@@ -10,11 +10,12 @@ import type {
   PutOptions,
   ReferrerLister,
   LocalStore,
+  OriginLister,
   TagStore,
 } from '../store.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
-import { isTag } from '../../oci/reference.ts';
+import { isTag, type Reference } from '../../oci/reference.ts';
 import { checkVerifiable } from '../verify.ts';
 import { BlobFolder, blobWrites } from './blob-folder.ts';
 import { IndexEditor } from './index-editor.ts';
@@ -28,7 +29,7 @@ import { LayoutView, type LayoutParts } from './layout-view.ts';
 const refName = /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
 
 /** An OCI image layout folder (image-spec v1.1.1 image-layout.md); `openLayout` opens one. */
-export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter, LocalStore {
+export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter, LocalStore, OriginLister {
   readonly location: string;
   readonly #blobs: BlobFolder;
   readonly #parts: LayoutParts;
@@ -207,6 +208,10 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
 
   referrers(digest: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
     return this.#view.referrers(digest, artifactType);
+  }
+
+  origins(digest: Digest): Promise<readonly Reference[]> {
+    return this.#view.origins(digest);
   }
 }
 

@@ -27,6 +27,7 @@ import {
   type RegistryStream,
   type SendRequest,
 } from './request.ts';
+import { isAuthenticating } from './mirrors/mirror-endpoint.ts';
 import { connectionFailure, describeNoResponse, describeStatus, responseFailure } from './request-failure.ts';
 import type { Write, WriteGate } from './write-gate.ts';
 
@@ -315,12 +316,9 @@ export class Connection {
   #ownHeaders({ isTrusted }: Address): Readonly<Record<string, string>> {
     const { headers = {} } = this.#parts;
     if (isTrusted) return headers;
-    return Object.fromEntries(Object.entries(headers).filter(([name]) => !authenticating.test(name)));
+    return Object.fromEntries(Object.entries(headers).filter(([name]) => !isAuthenticating(name)));
   }
 }
-
-/** Names of headers that may authenticate, such as `Authorization` and `Private-Token`. */
-const authenticating = /auth|cookie|token|key|secret|passw|credential|session|signature/i;
 
 /** Calls `release` when a body has been read or discarded. */
 async function* releasing(body: AsyncIterable<Uint8Array>, release: () => void): AsyncGenerator<Uint8Array> {

@@ -10,7 +10,7 @@ import { Endpoint } from './http/endpoint.ts';
 import { ConnectionPool } from './http/connection-pool.ts';
 import { tokenSender } from './auth/token-request.ts';
 import { defaults, MIRROR_LIMIT_MS, type RegistryOptions } from './registry-options.ts';
-import type { ConfiguredEndpoint } from './mirrors/mirror-endpoint.ts';
+import { isAuthenticating, type ConfiguredEndpoint } from './mirrors/mirror-endpoint.ts';
 import { MirrorHealth } from './mirrors/mirror-health.ts';
 import { MirroredSources, type SourceRepository } from './mirrors/mirrored-sources.ts';
 import { CANCEL_MS } from './blobs/upload.ts';
@@ -204,7 +204,8 @@ export class RegistrySession {
       secrets: this.#secrets,
       tokens: tokenSender(client, this.#steps),
     });
-    this.#secrets.add(...Object.values(configured?.headers ?? {}));
+    for (const [name, value] of Object.entries(configured?.headers ?? {}))
+      if (isAuthenticating(name)) this.#secrets.add(value);
     const connection = new Connection({
       endpoint,
       authorizer,

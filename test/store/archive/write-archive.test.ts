@@ -301,12 +301,12 @@ describe('manifest.json for docker', () => {
     one.manifest.descriptor,
     { ...two.manifest.descriptor, annotations: { 'vnd.docker.reference.type': 'attestation-manifest' } },
   ]);
-  const forPlatform = ({ manifest }: Image, os: string, architecture: string, variant?: string) => ({
-    ...manifest.descriptor,
-    platform: { os, architecture, ...(variant && { variant }) },
-  });
-  const platforms = indexOf([forPlatform(one, 'linux', 'amd64'), forPlatform(two, 'linux', 'arm', 'v7')]);
-  const mixed = indexOf([forPlatform(one, 'windows', 'amd64'), forPlatform(two, 'linux', 'amd64')]);
+  const linux = { os: 'linux', architecture: 'amd64' };
+  const withPlatforms = indexOf([
+    { ...one.manifest.descriptor, platform: { os: 'windows', architecture: 'amd64', 'os.version': '10.0.20348.1' } },
+    { ...two.manifest.descriptor, platform: { os: 'linux', architecture: 'arm', variant: 'v7' } },
+  ]);
+  const samePlatform = indexOf([one, two].map(({ manifest }) => ({ ...manifest.descriptor, platform: linux })));
   const signature = imageOf('s', {
     layers: [blobOf('signature', 'application/vnd.dev.cosign.simplesigning.v1+json').descriptor],
   });
@@ -315,7 +315,7 @@ describe('manifest.json for docker', () => {
     [
       'is written for one image, with its names',
       (target) => putImage(target, one, 'v1'),
-      expected(one, ['docker.io/team/app:v1']),
+      expected(one, ['team/app:v1']),
     ],
     [
       'is there for one image under two names',
@@ -323,7 +323,7 @@ describe('manifest.json for docker', () => {
         await putImage(target, one, 'v1');
         await target.putManifest(one.manifest, 'v2');
       },
-      expected(one, ['docker.io/team/app:v1', 'docker.io/team/app:v2']),
+      expected(one, ['team/app:v1', 'team/app:v2']),
     ],
     [
       'is there for an image without a name',
@@ -333,7 +333,7 @@ describe('manifest.json for docker', () => {
     [
       'is there for a list of one image, whose attestations do not count',
       (target) => putList(target, withAttestation, [one, two], 'v1'),
-      expected(one, ['docker.io/team/app:v1']),
+      expected(one, ['team/app:v1']),
     ],
     [
       'is there beside a signature',
@@ -341,31 +341,30 @@ describe('manifest.json for docker', () => {
         await putImage(target, one, 'v1');
         await target.putManifest(signature.manifest, 'sha256-0.sig');
       },
-      expected(one, ['docker.io/team/app:v1']),
+      expected(one, ['team/app:v1']),
     ],
     [
-      'has the images of a list, with names for their platforms',
-      (target) => putList(target, platforms, [one, two], 'v1'),
-      [...expected(one, ['docker.io/team/app:v1-amd64']), ...expected(two, ['docker.io/team/app:v1-armv7'])],
+      'names the images of a list by their platforms; Windows is the last',
+      (target) => putList(target, withPlatforms, [one, two], 'v1'),
+      [
+        ...expected(two, ['docker.io/team/app:v1-linux-arm-v7']),
+        ...expected(one, ['docker.io/team/app:v1-windows-amd64']),
+      ],
     ],
     [
-      'has images without platforms, without names',
-      (target) => putList(target, list, [one, two], 'v1'),
-      [...expected(one, null), ...expected(two, null)],
-    ],
-    [
-      'leaves out Windows images beside others',
-      (target) => putList(target, mixed, [one, two], 'v1'),
-      expected(two, ['docker.io/team/app:v1-amd64']),
-    ],
-    [
-      'has two images under their own names',
+      'names images that have their own names, in full',
       async (target) => {
         await putImage(target, one, 'v1');
         await putImage(target, two, 'v2');
       },
       [...expected(one, ['docker.io/team/app:v1']), ...expected(two, ['docker.io/team/app:v2'])],
     ],
+    [
+      'gives a tag to one image only',
+      (target) => putList(target, samePlatform, [one, two], 'v1'),
+      expected(one, ['docker.io/team/app:v1-linux-amd64']),
+    ],
+    ['is not written for a list without platforms', (target) => putList(target, list, [one, two], 'v1'), undefined],
     ['is not written for a signature', (target) => target.putManifest(signature.manifest, 'v1'), undefined],
   ])('%s', (_, put, list) =>
     withFolder(async (folder) => {

@@ -227,7 +227,8 @@ describe('refuses', () => {
     withCompressor(
       async (compressor, folder) => {
         const deriving = deriveImage(image(), { compression: 'gzip', compressor });
-        await expect(deriving).rejects.toMatchObject({ code: 'ERR_MLIST_FILE', facts: { path: folder } });
+        await expect(deriving).rejects.toMatchObject({ code: 'ERR_MLIST_FILE' });
+        await expect(deriving).rejects.toThrow(folder);
       },
       { maxBytes: 1000 },
     ));

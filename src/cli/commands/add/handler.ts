@@ -17,7 +17,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
     const manifests = rest.map((text) => manifestArgument(text, context, target));
     return runEdit(list, args, context, (name, { workspace, onEvent }) =>
       add(name, manifests, {
-        ...sourceChoices(args),
+        ...sourceChoices(args, context),
         workspace,
         stores,
         keep: args.flag('keep'),

@@ -1,5 +1,11 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
-import { replaceImageOption, missingOption, waitForSourceOption } from '../../args/list-options.ts';
+import {
+  compressionOption,
+  fillFromOption,
+  replaceImageOption,
+  missingOption,
+  waitForSourceOption,
+} from '../../args/list-options.ts';
 
 export const applyCommand: CommandDeclaration = {
   name: 'apply',
@@ -30,7 +36,9 @@ export const applyCommand: CommandDeclaration = {
     },
     replaceImageOption,
     { ...missingOption, describe: `${missingOption.describe}; a spec can override this` },
+    fillFromOption,
     waitForSourceOption,
+    compressionOption,
     {
       name: 'force',
       type: 'boolean',

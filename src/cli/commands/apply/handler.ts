@@ -4,7 +4,7 @@ import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { waitTime } from '../../args/duration.ts';
 import { usageError } from '../../args/parse-arguments.ts';
 import { readPlatform } from '../../args/platform-arguments.ts';
-import { missingChoice } from '../../args/source-choices.ts';
+import { missingPolicy } from '../../args/source-choices.ts';
 import { typedLocation } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { replacedDocument } from '../../output/event-document.ts';
@@ -34,7 +34,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
     dryRun: args.flag('dry-run'),
     expectKept: args.text('expect') === 'kept',
     replaceImage: args.flag('replace-image'),
-    missing: missingChoice(args),
+    ...missingPolicy(args, context, { isSpecAware: true }),
     shard,
     waitForSourceMs: waitTime(args, 'wait-for-source'),
     signal: context.signal,

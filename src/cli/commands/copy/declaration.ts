@@ -1,5 +1,12 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
-import { missingOption, replaceImageOption, waitForSourceOption } from '../../args/list-options.ts';
+import {
+  archiveCompressionOption,
+  compressionOption,
+  fillFromOption,
+  missingOption,
+  replaceImageOption,
+  waitForSourceOption,
+} from '../../args/list-options.ts';
 
 export const copyCommand: CommandDeclaration = {
   name: 'copy',
@@ -23,6 +30,7 @@ export const copyCommand: CommandDeclaration = {
       describe: 'Handle attestations: keep them with their images, or drop them (default keep)',
     },
     missingOption,
+    fillFromOption,
     {
       name: 'referrers',
       type: 'boolean',
@@ -37,6 +45,8 @@ export const copyCommand: CommandDeclaration = {
     },
     replaceImageOption,
     waitForSourceOption,
+    compressionOption,
+    archiveCompressionOption,
     {
       name: 'force',
       type: 'boolean',
@@ -47,6 +57,11 @@ export const copyCommand: CommandDeclaration = {
     ['mlist copy team/app:1.0 registry.example/team/app', 'Copy to another registry, under the same tag'],
     ['mlist copy team/app:1.0 team/app:latest', 'Add a tag'],
     ['mlist copy team/app:1.0 oci-archive:app.tar --platform linux/arm64', 'Export the arm64 image for docker load'],
+    ['mlist copy team/app:1.0 oci-archive:- | docker load', 'Load an image into an engine'],
+    [
+      'docker save team/app:1.0 | mlist copy docker-archive:- registry.example/team/app:1.0 --compression gzip',
+      'Push an image of an engine',
+    ],
   ],
   load: () => import('./handler.ts'),
 };

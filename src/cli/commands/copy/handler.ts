@@ -7,7 +7,7 @@ import { replacedDocument } from '../../output/event-document.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import type { Output } from '../../output/output.ts';
 import { readExpected, readPlatforms } from '../../args/platform-arguments.ts';
-import { missingChoice } from '../../args/source-choices.ts';
+import { missingPolicy } from '../../args/source-choices.ts';
 import { reportUnchanged } from '../../output/reporter.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
@@ -19,7 +19,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
     ...readExpected(args.texts('expect')),
     replaceImage: args.flag('replace-image'),
     attestations: args.text('attestations') as 'keep' | 'drop' | undefined,
-    missing: missingChoice(args),
+    ...missingPolicy(args, context),
     referrers: args.flag('referrers'),
     force: args.flag('force'),
     waitForSourceMs: waitTime(args, 'wait-for-source'),
@@ -72,5 +72,6 @@ function documentOf(copied: Copied): object {
     referrers: copied.referrers?.map(({ subject, descriptor, tag }) => ({ subject, digest: descriptor.digest, tag })),
     left: copied.left,
     engine: engineDocument(copied),
+    filled: copied.filled,
   };
 }

@@ -82,7 +82,7 @@ async function createDraft(list: Reference, place: DraftTarget, request: CreateR
     format: args.text('format') as Format | undefined,
     platforms: readPlatforms(args.texts('platform')),
     order: readExpected(args.texts('expect')).expect,
-    ...sourceChoices(args),
+    ...sourceChoices(args, context),
     strict: args.flag('strict'),
     listChange: changeOf(args, metadata),
     signal: context.signal,

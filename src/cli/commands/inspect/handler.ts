@@ -18,9 +18,10 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
     else output.bytes(Buffer.from(writeJson(verbose, { indent: '\t', goEscapes: true })), '\n');
     return 0;
   }
-  const { from, reference, content, document, mirror } = await inspect(list, choice, context);
+  const options = { ...context, checkEntries: output.json };
+  const { from, reference, content, document, entries, mirror } = await inspect(list, choice, options);
   const { mediaType, digest, size } = content.descriptor;
-  if (output.json) output.document({ from, ref: reference, mediaType, digest, size, document, mirror });
+  if (output.json) output.document({ from, ref: reference, mediaType, digest, size, document, entries, mirror });
   else output.bytes(content.bytes, args.flag('raw') ? '' : '\n');
   return 0;
 }

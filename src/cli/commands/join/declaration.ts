@@ -1,5 +1,5 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
-import { missingOption, replaceImageOption, waitForSourceOption } from '../../args/list-options.ts';
+import { fillFromOption, missingOption, replaceImageOption, waitForSourceOption } from '../../args/list-options.ts';
 
 export const joinCommand: CommandDeclaration = {
   name: 'join',
@@ -37,6 +37,7 @@ export const joinCommand: CommandDeclaration = {
       describe: 'Handle the attestations of an index: keep or drop (default keep)',
     },
     missingOption,
+    fillFromOption,
     replaceImageOption,
     waitForSourceOption,
     {

@@ -11,7 +11,7 @@ import { parseDuration, waitTime } from '../../args/duration.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { missingArguments, usageError } from '../../args/parse-arguments.ts';
 import { readPlatforms } from '../../args/platform-arguments.ts';
-import { missingChoice } from '../../args/source-choices.ts';
+import { missingPolicy } from '../../args/source-choices.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const [text = '', ...manifests] = args.positionals;
@@ -35,7 +35,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
       replaceImage: args.flag('replace-image'),
       waitForSourceMs: waitTime(args, 'wait-for-source'),
       attestations: args.text('attestations') as 'keep' | 'drop' | undefined,
-      missing: missingChoice(args),
+      ...missingPolicy(args, context),
       signal: context.signal,
       onEvent: context.onEvent,
     },
@@ -60,7 +60,7 @@ function targetOf(text: string): TagReference {
   if (isLocalLocation(text)) {
     throw new MlistError('ERR_MLIST_USAGE', `join supports registries only, not ${text}`);
   }
-  const { tag = 'latest', ...reference } = parseListName(text.replace(/^docker:\/\//, ''));
+  const { tag = 'latest', ...reference } = parseListName(text);
   return { ...reference, tag };
 }
 

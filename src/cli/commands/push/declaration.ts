@@ -1,5 +1,12 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
-import { replaceImageOption, formatOption, dockerMetadataOption, strictOption } from '../../args/list-options.ts';
+import {
+  archiveCompressionOption,
+  compressionOption,
+  replaceImageOption,
+  formatOption,
+  dockerMetadataOption,
+  strictOption,
+} from '../../args/list-options.ts';
 
 export const pushCommand: CommandDeclaration = {
   name: 'push',
@@ -40,6 +47,8 @@ export const pushCommand: CommandDeclaration = {
     },
     { name: 'dry-run', type: 'boolean', describe: 'Print the plan and the digest without writing anything' },
     formatOption,
+    compressionOption,
+    archiveCompressionOption,
     { name: 'digest-file', type: 'string', value: 'FILE', describe: 'Write the digest to FILE after the push' },
     {
       name: 'metadata-file',

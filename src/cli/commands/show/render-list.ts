@@ -19,13 +19,28 @@ export function renderList(view: ListView, { tree }: { readonly tree: boolean },
   if (view.entries.length === 0) return;
   output.line('');
   // Control characters are escaped before the width is measured, so that the columns align.
-  const rows = view.entries.map((entry) => rowOf(entry).map(escapeLine));
-  const widths = widthsOf([header, ...rows]);
-  output.line(...cells(header, widths).map((text): Span => [text, 'dim']));
-  for (const [at, entry] of view.entries.entries()) renderEntry(entry, rows[at] ?? header, widths, tree, output);
+  const isSparse = view.entries.some(isIncomplete);
+  const columns = isSparse ? [...header, 'AVAILABLE'] : header;
+  const rows = view.entries.map((entry) => {
+    const row = isSparse ? [...rowOf(entry), availableText(entry)] : rowOf(entry);
+    return row.map(escapeLine);
+  });
+  const widths = widthsOf([columns, ...rows]);
+  output.line(...cells(columns, widths).map((text): Span => [text, 'dim']));
+  for (const [at, entry] of view.entries.entries()) renderEntry(entry, rows[at] ?? columns, widths, tree, output);
 }
 
 const header = ['PLATFORM', 'DIGEST', 'SIZE', 'SET', 'ATTESTATIONS', 'SOURCE'];
+
+function isIncomplete({ available, attestations }: EntryView): boolean {
+  return available === false || attestations.some(isIncomplete);
+}
+
+/** Whether the location has an image, and all of its attestations. */
+function availableText({ available, attestations }: EntryView): string {
+  if (available === false) return 'no';
+  return attestations.some(isIncomplete) ? 'without attestations' : 'yes';
+}
 
 function rowOf(entry: EntryView): readonly string[] {
   const { platform, image, digest = '', size, set, attestations, source, artifactType } = entry;
@@ -40,7 +55,7 @@ function rowOf(entry: EntryView): readonly string[] {
 }
 
 function widthsOf(rows: readonly (readonly string[])[]): readonly number[] {
-  return header.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  return (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
 }
 
 function cells(row: readonly string[], widths: readonly number[]): readonly string[] {
@@ -60,6 +75,8 @@ function renderEntry(
   if (!tree) return;
   for (const [name, value] of Object.entries(entry.annotations ?? {}))
     output.line('   ', [name, 'cyan'], ` = ${value}`);
-  for (const { digest, size } of entry.attestations)
-    output.line(['   attestation ', 'dim'], `${digest ?? ''} ${size ?? 0} bytes`);
+  for (const { digest, size, available } of entry.attestations) {
+    const state = available === false ? ', not available' : '';
+    output.line(['   attestation ', 'dim'], `${digest ?? ''} ${size ?? 0} bytes${state}`);
+  }
 }

@@ -46,10 +46,10 @@ export class TarFile {
    * Opens an archive. A compressed archive is decompressed to the spool, and the content of a pipe is stored there.
    * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID` if it is not a complete tar archive
    */
-  static async open(path: string, { signal, name = path, input, spool, onHeld }: OpenOptions = {}): Promise<TarFile> {
+  static async open(path: string, { signal, name = path, input, spool }: OpenOptions = {}): Promise<TarFile> {
     signal?.throwIfAborted();
     const file = { path, name };
-    if (input !== undefined) return TarFile.#openInput(file, input(), { signal, spool });
+    if (input !== undefined) return TarFile.#openInput({ path: 'stdin', name: 'stdin' }, input(), { signal, spool });
     const plain = await openPlain(file);
     try {
       const compression = await compressionOf(plain.handle);
@@ -63,7 +63,6 @@ export class TarFile {
         return new TarFile(file, { index, version, isCompressed });
       }
       openArchives += 1;
-      await onHeld?.();
       return new TarFile(file, { index, version, isCompressed, opened });
     } catch (error) {
       await plain.release();
@@ -168,8 +167,6 @@ export interface OpenOptions extends SpoolingOptions {
   readonly input?: (() => AsyncIterable<Uint8Array>) | undefined;
   /** The location of the store in errors. Default: the kind of archive with its name. */
   readonly location?: string | undefined;
-  /** Called when the archive is open and stays open, so that its path is not needed any more. */
-  readonly onHeld?: (() => Promise<void>) | undefined;
 }
 
 export interface StreamOptions extends ContentOptions {

@@ -38,7 +38,7 @@ export interface ConfiguredEndpoint {
   /** Whether credentials may be sent over plain http, because the user has named this address to mlist. */
   readonly trustsHttp: boolean;
   readonly certificates?: HostCertificates | undefined;
-  /** Headers for every request. Their values are secret. */
+  /** Headers for every request, with names in lower case. The values of those that authenticate are secret. */
   readonly headers: Readonly<Record<string, string>>;
   readonly origin: Origin;
 }
@@ -95,4 +95,9 @@ export function invalidConfiguration(path: string, line: number | undefined, rea
 /** The number of the line that contains a character. Lines start at 1. */
 export function lineAt(text: string, offset: number): number {
   return text.slice(0, offset).split('\n').length;
+}
+
+/** Whether a header may authenticate, such as `authorization` and `private-token`. */
+export function isAuthenticating(name: string): boolean {
+  return /auth|cookie|token|key|secret|passw|credential|session|signature/.test(name);
 }

@@ -1,6 +1,5 @@
-import { errorCode, errorMessage } from '../../../errors/errors.ts';
+import { errorCode, errorMessage, MlistError } from '../../../errors/errors.ts';
 import { exceedsMaxWait } from '../http/retry.ts';
-import { MlistError } from '../../../errors/errors.ts';
 
 export interface HealthOptions {
   readonly onNote: (message: string) => void;

@@ -58,8 +58,8 @@ export function registryConfiguration(options: ConfigurationOptions): RegistryCo
       if (matched?.rule.blocked === true) throw blocked(repository, matched.rule.origin);
     },
     permitsInsecure: async (domain, reading) => {
-      const matched = findRule(await files.rules(reading), domain);
-      if (matched?.rest === '' && matched.rule.location === undefined && matched.rule.insecure) return true;
+      const { rule } = findRule(await files.rules(reading), domain) ?? {};
+      if (rule?.insecure === true && rule.location === undefined) return true;
       const daemon = await files.daemon(reading);
       return daemon !== undefined && isInsecureRegistry(daemon, domain, addressesOf);
     },

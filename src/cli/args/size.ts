@@ -1,0 +1,33 @@
+import { MlistError } from '../../errors/errors.ts';
+
+const units: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  k: 1024,
+  m: 1024 ** 2,
+  g: 1024 ** 3,
+  t: 1024 ** 4,
+  kib: 1024,
+  mib: 1024 ** 2,
+  gib: 1024 ** 3,
+  tib: 1024 ** 4,
+  kb: 1000,
+  mb: 1000 ** 2,
+  gb: 1000 ** 3,
+  tb: 1000 ** 4,
+};
+
+/**
+ * Parses a size such as `500MB`, `10GiB`, `10g` or a number of bytes. A single letter is a power of 1024, as in docker.
+ * @throws MlistError `ERR_MLIST_USAGE`
+ */
+export function parseSize(text: string, option: string): number {
+  const [, digits, unit = ''] = /^(\d{1,15}(?:\.\d{1,9})?)\s?([A-Za-z]*)$/.exec(text) ?? [];
+  const factor = units[unit.toLowerCase()];
+  const size = digits === undefined || factor === undefined ? Number.NaN : Math.floor(Number(digits) * factor);
+  if (Number.isSafeInteger(size)) return size;
+  throw new MlistError(
+    'ERR_MLIST_USAGE',
+    `${option} takes a size such as 500MB or 10GiB, not ${JSON.stringify(text.slice(0, 40))}`,
+  );
+}

@@ -1,0 +1,32 @@
+import { isEngineLocation, parseEngineLocation } from '../../oci/engine-location.ts';
+import { EngineClient } from '../../store/engine/engine-client.ts';
+import { Engine } from '../../store/engine/engine.ts';
+import { findEngine, type EngineEnvironment } from '../../store/engine/find-engine.ts';
+
+/** A shell waits for the candidates, so an engine that does not answer within this time is ignored. */
+const TIME_LIMIT_MS = 1000;
+
+/** The name of images without one. */
+const UNNAMED = '<none>';
+
+/**
+ * The locations of the images in the engine whose prefix was typed, such as `docker-daemon:`.
+ * @returns an empty array if no prefix was typed, or the engine does not answer in time
+ */
+export async function engineImages(typing: string, environment: EngineEnvironment): Promise<readonly string[]> {
+  if (!isEngineLocation(typing)) return [];
+  const prefix = typing.slice(0, typing.indexOf(':') + 1);
+  try {
+    const signal = AbortSignal.timeout(TIME_LIMIT_MS);
+    const { kind, context } = parseEngineLocation(`${prefix}image`);
+    const address = await findEngine(kind, context, environment);
+    const client = new EngineClient(address, { timeoutMs: TIME_LIMIT_MS, env: environment.env, signal });
+    const names = await new Engine(client).names();
+    return names
+      .filter((name) => !name.includes(UNNAMED))
+      .map((name) => prefix + name)
+      .sort();
+  } catch {
+    return [];
+  }
+}

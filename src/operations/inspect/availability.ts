@@ -1,0 +1,36 @@
+import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { readIndex } from '../../schema/documents.ts';
+import { isIndexType } from '../../oci/media-type.ts';
+import { encodedContentOf, type LookupResult, type ReadOptions } from '../lookup.ts';
+import { stateOf } from '../publish/find-missing.ts';
+
+/** Whether the location of an index has the entries that it lists. */
+export interface Availability {
+  readonly digest: Digest;
+  /** False if the entry, or content below it, is missing. */
+  readonly available: boolean;
+}
+
+/**
+ * Checks which entries of an index its location has. In layouts and archives this includes the layers of an image.
+ * Registries are not asked, since that would take a request for each entry.
+ * @returns one element for each entry; undefined for single images, drafts and registries
+ */
+export async function availabilityOf(
+  found: LookupResult,
+  { stores, signal }: ReadOptions,
+): Promise<readonly Availability[] | undefined> {
+  if (found.from === 'draft' || found.from === 'registry') return undefined;
+  const { descriptor, bytes } = encodedContentOf(found);
+  if (!isIndexType(descriptor.mediaType)) return undefined;
+  const store = await (await stores()).source(found.location, { signal });
+  if (store.storedSize === undefined) return undefined;
+  const isFile = found.from === 'oci' || found.from === 'oci-archive';
+  const isThere = async (entry: Descriptor): Promise<boolean> => {
+    if (isFile) return (await stateOf(entry, { store, signal })) === undefined;
+    return (await store.storedSize?.(entry.digest)) !== undefined;
+  };
+  const { manifests } = readIndex(bytes, descriptor.mediaType, found.reference);
+  return Promise.all(manifests.map(async (entry) => ({ digest: entry.digest, available: await isThere(entry) })));
+}

@@ -1,0 +1,86 @@
+import { descriptorOf, type Entry } from '../../draft/draft.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Platform } from '../../oci/platform/platform.ts';
+import type { Origin } from '../../store/completed-store.ts';
+import type { ContentOptions, ReadStore } from '../../store/store.ts';
+import type { MissingState } from '../../transfer/missing-content.ts';
+import type { OperationEvent } from '../events.ts';
+import { originsAmong, type MissingChoice } from './fill.ts';
+import { findMissing, isComposite, missingParts, survey, type Survey } from './find-missing.ts';
+import { omitMissing } from './missing-images.ts';
+
+/** The entries of an index that can be read, and where their content is. */
+
+/** An index that is read to list its entries in a draft. */
+export interface IndexSource {
+  readonly source: string;
+  readonly store: ReadStore;
+  /** All entries of the index. */
+  readonly entries: readonly Entry[];
+  /** What was missing when it was read. Further missing entries are added. */
+  readonly missing: Map<Digest, MissingState>;
+  /** Other sources with the same index, which the store reads missing content from. Default: none. */
+  readonly parts?: readonly Origin[] | undefined;
+}
+
+export interface SourceOptions extends ContentOptions {
+  readonly missing?: MissingChoice | undefined;
+  /** Undefined if the command has no `--platform`. */
+  readonly platforms?: readonly Platform[] | undefined;
+}
+
+/**
+ * The selected entries without those that are missing and may be left out. An entry that another source has is read from
+ * there; an entry that was completed names what completes it.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images
+ */
+export async function availableEntries(
+  selected: readonly Entry[],
+  { source, store, entries, missing, parts }: IndexSource,
+  { missing: choice, platforms, signal }: SourceOptions,
+): Promise<{ readonly available: readonly Entry[]; readonly events: readonly OperationEvent[] }> {
+  const options = { store, reference: source, missing: choice, canChoose: platforms !== undefined, signal };
+  const surveys = isComposite(store)
+    ? await Promise.all(selected.map((entry) => survey(store, descriptorOf(entry), { signal })))
+    : [];
+  for (const [at, { lacking }] of surveys.entries()) {
+    const digest = selected[at]?.digest;
+    if (digest !== undefined && lacking.length > 0)
+      missing.set(digest, lacking.includes(digest) ? 'absent' : 'incomplete');
+  }
+  if (!isComposite(store)) {
+    for (const [digest, state] of await findMissing(() => selected.map(descriptorOf), options))
+      missing.set(digest, state);
+  }
+  const placed = await Promise.all(
+    selected.map((entry, at) => placedEntry(entry, surveys[at], { store, parts, signal })),
+  );
+  if (missing.size === 0) return { available: placed, events: [] };
+  const byDescriptor = new Map(placed.map((entry) => [descriptorOf(entry), entry]));
+  const { omitted, events } = await omitMissing([...byDescriptor.keys()], missing, entries.map(descriptorOf), options);
+  return {
+    available: [...byDescriptor].flatMap(([descriptor, entry]) => (omitted.has(descriptor) ? [] : [entry])),
+    events,
+  };
+}
+
+interface Placing extends Pick<IndexSource, 'store' | 'parts'>, ContentOptions {}
+
+/** The entry with the location that has its content. If several have parts of it, it names those that complete its source. */
+export async function placedEntry(
+  entry: Entry,
+  found: Survey | undefined,
+  { store, parts = [], signal }: Placing,
+): Promise<Entry> {
+  const origins = found === undefined ? [] : await originsAmong(store, found.holders);
+  if (origins.length === 0) return entry;
+  for (const part of parts) {
+    if (!origins.includes(part)) continue;
+    const isAlone = found?.holders.size === 1;
+    const isComplete =
+      part.store.storedSize !== undefined &&
+      (await missingParts(part.store, descriptorOf(entry), { signal })).length === 0;
+    if (isAlone || isComplete) return { ...entry, source: part.location };
+  }
+  return { ...entry, fill: origins.map(({ location }) => location) };
+}

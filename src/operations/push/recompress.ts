@@ -1,0 +1,53 @@
+import type { Draft, Entry } from '../../draft/draft.ts';
+import type { Workspace } from '../../draft/workspace/workspace.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
+import { shortDigest, type Digest } from '../../oci/digest.ts';
+import { formatLocation, isPipe } from '../../oci/location.ts';
+import { isManifestType } from '../../oci/media-type.ts';
+import type { ManifestContent } from '../../store/store.ts';
+import type { PushDraftOptions } from './push-options.ts';
+
+interface RecompressOptions extends PushDraftOptions {
+  readonly workspace: Workspace;
+}
+
+/**
+ * The draft with the digests that its images from docker archives have with `--compression`, if the option is given. The
+ * draft is stored, so that later pushes send the same list; a dry run does not store it.
+ */
+export async function recompressDraft(draft: Draft, options: RecompressOptions): Promise<Draft> {
+  const { stores, workspace, dryRun = false, signal } = options;
+  if (stores.compression === undefined) return draft;
+  const changed = new Map<Digest, ManifestContent>();
+  for (const entry of draft.entries) {
+    const content = await recompressed(entry, options);
+    if (content === undefined || content.descriptor.digest === entry.digest) continue;
+    await stores.cache.put(content.bytes);
+    changed.set(entry.digest, content);
+    const digests = `${shortDigest(entry.digest)} -> ${shortDigest(content.descriptor.digest)}`;
+    const message = `${formatLocation(entry.source)} with --compression ${stores.compression}: ${digests}`;
+    options.onEvent?.({ type: 'note', message });
+  }
+  if (changed.size === 0) return draft;
+  const change = (current: Draft): Draft => ({
+    ...current,
+    entries: current.entries.map((entry) => changedEntry(entry, changed)),
+  });
+  if (dryRun) return change(draft);
+  return (await workspace.update(draft.list, (current) => change(current ?? draft), { signal })).draft;
+}
+
+function changedEntry(entry: Entry, changed: ReadonlyMap<Digest, ManifestContent>): Entry {
+  const content = entry.source.kind === 'docker-archive' ? changed.get(entry.digest) : undefined;
+  if (content === undefined) return entry;
+  const { digest, size } = content.descriptor;
+  return { ...entry, digest, size };
+}
+
+/** Undefined if the image is not in a docker archive, or its archive does not exist: then the push reports that. */
+async function recompressed(entry: Entry, { stores, signal }: PushDraftOptions): Promise<ManifestContent | undefined> {
+  const { source, digest, mediaType } = entry;
+  if (source.kind !== 'docker-archive' || isPipe(source) || !isManifestType(mediaType)) return undefined;
+  const store = await ignoreNotFound(stores.source(source, { signal }));
+  return store?.recompressed?.(digest);
+}

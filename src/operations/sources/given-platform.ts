@@ -1,0 +1,35 @@
+import type { Entry } from '../../draft/draft.ts';
+import { changeEntry, type EntryChange } from '../../draft/draft-edit.ts';
+import type { ResolvedSource } from '../../draft/merge.ts';
+import type { Platform } from '../../oci/platform/platform.ts';
+
+/** The platform of `=PLATFORM`, which takes precedence over that of the image. */
+
+/** Sets the platform of an argument on an entry. */
+export function withPlatform(entry: Entry, platform: Platform | undefined): Entry {
+  return platform === undefined ? entry : changeEntry(entry, changeOf(platform, entry));
+}
+
+/** The change of an image that a given platform causes; none if no platform is given. */
+export function platformChange(
+  image: Entry | undefined,
+  platform: Platform | undefined,
+): Pick<ResolvedSource, 'platformChange'> {
+  return image === undefined || platform === undefined ? {} : { platformChange: changeOf(platform, image) };
+}
+
+/** A given platform replaces the detected one. The version and features stay if the os is the same and they are not given. */
+function changeOf(given: Platform, { detected }: Entry): EntryChange {
+  const isOtherOs = detected?.os !== given.os;
+  const version = given['os.version'] ?? (isOtherOs ? null : undefined);
+  const features = given['os.features'];
+  return {
+    platform: {
+      os: given.os,
+      architecture: given.architecture,
+      variant: given.variant ?? null,
+      ...(version === undefined ? {} : { 'os.version': version }),
+    },
+    ...(features === undefined && !isOtherOs ? {} : { features: { clear: true, add: features ?? [] } }),
+  };
+}

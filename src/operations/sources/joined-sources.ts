@@ -1,0 +1,108 @@
+import { allOrErrors } from '../../async/settle.ts';
+import { getOrCreate } from '../../async/single-flight.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { isIndexType } from '../../oci/media-type.ts';
+import type { Origin } from '../../store/completed-store.ts';
+import type { ContentOptions, ManifestContent, ReadStore } from '../../store/store.ts';
+import { childrenOfManifest } from '../../transfer/graph.ts';
+import { findMissing } from '../publish/find-missing.ts';
+import {
+  readSource,
+  resolveRead,
+  type ManifestArgument,
+  type ReadSource,
+  type Resolved,
+  type ResolveOptions,
+} from './resolve-source.ts';
+
+/** An argument with its source. */
+export interface ResolvedArgument {
+  readonly argument: ManifestArgument;
+  readonly resolved: Resolved;
+}
+
+/**
+ * Resolves arguments concurrently. If several sources have parts of the same index, as engines and archives do after pulls
+ * for several platforms, they are joined: the first source has the entries of all of them, and the others are left out.
+ * @throws MlistError the errors of all sources that cannot be read
+ */
+export async function resolveJoined(
+  manifests: readonly ManifestArgument[],
+  options: ResolveOptions,
+): Promise<readonly ResolvedArgument[]> {
+  const groups = new PartGroups(
+    manifests.map((argument) => readSource(argument, options)),
+    options,
+  );
+  const hasFiles = manifests.some(({ location }) => location.kind !== 'registry');
+  const isGrouped = manifests.length > 1 && hasFiles && options.nested !== 'keep';
+  const resolved = await allOrErrors(
+    groups.reading.map(async (source, at) => {
+      if (!isGrouped) return resolveRead(source, options);
+      if (!(await groups.isFirst(await source, at))) return undefined;
+      return resolveRead(source, options, (read) => groups.othersOf(read));
+    }),
+    options.signal,
+  );
+  return manifests.flatMap((argument, at): readonly ResolvedArgument[] => {
+    const one = resolved[at];
+    return one === undefined ? [] : [{ argument, resolved: one }];
+  });
+}
+
+/** The sources of a command by the index that they have. Sources that do not lack anything are never joined. */
+class PartGroups {
+  readonly reading: readonly Promise<ReadSource>[];
+  readonly #options: ContentOptions;
+  readonly #groups = new Map<string, Promise<Group>>();
+
+  constructor(reading: readonly Promise<ReadSource>[], options: ContentOptions) {
+    this.reading = reading;
+    this.#options = options;
+  }
+
+  /** Whether no earlier source has parts of the same index. */
+  async isFirst(source: ReadSource, at: number): Promise<boolean> {
+    const group = await this.#groupOf(source);
+    return group === undefined || !group.isSparse || group.members.every((member) => member.at >= at);
+  }
+
+  /** The other sources that have the same index; undefined if nothing is read from them. */
+  async othersOf(source: ReadSource): Promise<readonly Origin[] | undefined> {
+    const group = await this.#groupOf(source);
+    if (group?.isSparse !== true || group.members.length < 2) return undefined;
+    return group.members.flatMap(({ origin }) => (origin.store === source.store ? [] : [origin]));
+  }
+
+  async #groupOf({ argument, content }: ReadSource): Promise<Group | undefined> {
+    if (content === undefined || !isPart(argument, content.descriptor)) return undefined;
+    return getOrCreate(this.#groups, content.descriptor.digest, async () => {
+      const all = await Promise.allSettled(this.reading);
+      const members = all.flatMap((one, at) => {
+        if (one.status === 'rejected' || one.value.content?.descriptor.digest !== content.descriptor.digest) return [];
+        const { argument: other, store } = one.value;
+        return isPart(other, content.descriptor) ? [{ at, origin: { location: other.location, store } }] : [];
+      });
+      const lacking = members.map(({ origin: { store } }) => isSparse(store, content, this.#options));
+      return { members, isSparse: (await Promise.all(lacking)).includes(true) };
+    });
+  }
+}
+
+interface Group {
+  readonly members: readonly { readonly at: number; readonly origin: Origin }[];
+  /** Whether a layout or an archive among them lacks content of the index. */
+  readonly isSparse: boolean;
+}
+
+/** Whether an argument is an index that is expanded, without a platform or a descriptor of its own. */
+function isPart({ platform, described, isListed = false }: ManifestArgument, { mediaType }: Descriptor): boolean {
+  return isIndexType(mediaType) && platform === undefined && described === undefined && !isListed;
+}
+
+/** Whether a layout or an archive lacks content of an index. Registries are not asked. */
+async function isSparse(store: ReadStore, content: ManifestContent, options: ContentOptions): Promise<boolean> {
+  if (store.storedSize === undefined) return false;
+  const missing = await findMissing(() => childrenOfManifest(content, store).manifests, { ...options, store });
+  return missing.size > 0;
+}

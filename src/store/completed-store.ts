@@ -1,0 +1,232 @@
+import { getOrCreate } from '../async/single-flight.ts';
+import { asMlistError, errorCode, MlistError } from '../errors/errors.ts';
+import { ignoreNotFound } from '../errors/not-found.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { isDigestName, type Digest } from '../oci/digest.ts';
+import type { Location } from '../oci/location.ts';
+import { isServedAsManifest } from '../oci/media-type.ts';
+import type {
+  CompositeStore,
+  ContentOptions,
+  ContentReader,
+  FetchOptions,
+  ManifestContent,
+  ReadStore,
+  ReferrerLister,
+  TagOrDigest,
+} from './store.ts';
+
+/** A store that completes another one. */
+export interface Origin {
+  /** Without a tag or digest. */
+  readonly location: Location;
+  readonly store: ReadStore;
+}
+
+/** An origin that was asked for content, and why it was not read from there. */
+export interface Attempt {
+  readonly origin: Origin;
+  /** The failure; undefined if the origin does not have the content. */
+  readonly failure?: MlistError | undefined;
+}
+
+export interface CompletionOptions {
+  /** Called once, and only if the store lacks content. */
+  readonly origins: () => Promise<readonly Origin[]>;
+  readonly probes: OriginProbes;
+  /** Called before the first request to an origin. */
+  readonly onAsk?: ((origin: Origin) => void) | undefined;
+  /** Called once for each manifest that an origin has, and for each blob that is not stored with its manifest. */
+  readonly onFilled?: ((content: Descriptor, origin: Origin) => void) | undefined;
+}
+
+/**
+ * A store with the content of others, which are asked in their order for what it lacks. Content of an origin is read only
+ * after a HEAD request has confirmed its digest and size, and is verified like all content. A registry that has a manifest is
+ * assumed to have its blobs.
+ */
+export class CompletedStore implements ContentReader, CompositeStore {
+  readonly location: string;
+  readonly referrers?: ReferrerLister['referrers'];
+  readonly #primary: ReadStore;
+  readonly #options: CompletionOptions;
+  readonly #holders = new Map<Digest, Promise<ReadStore | undefined>>();
+  readonly #attempts = new Map<Origin, Attempt>();
+  readonly #asked = new Set<Origin>();
+  readonly #filled = new Set<Digest>();
+  #origins: Promise<readonly Origin[]> | undefined;
+
+  constructor(primary: ReadStore, options: CompletionOptions) {
+    this.location = primary.location;
+    this.#primary = primary;
+    this.#options = options;
+    if (primary.referrers !== undefined) this.referrers = primary.referrers.bind(primary);
+  }
+
+  /** The origins that lacked content, or could not be asked. */
+  get attempts(): readonly Attempt[] {
+    return [...this.#attempts.values()];
+  }
+
+  /** The origin that a store belongs to; undefined for the completed store itself. */
+  async originOf(store: ContentReader): Promise<Origin | undefined> {
+    return (await this.#origins)?.find((origin) => origin.store === store);
+  }
+
+  resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
+    return this.#primary.resolve(name, options);
+  }
+
+  async fetchManifest(name: TagOrDigest, options: FetchOptions = {}): Promise<ManifestContent> {
+    const { expected, signal } = options;
+    const known = isDigestName(name) ? await this.#holders.get(name) : undefined;
+    if (known !== undefined) return known.fetchManifest(name, options);
+    try {
+      const content = await this.#primary.fetchManifest(name, options);
+      this.#holders.set(content.descriptor.digest, Promise.resolve(this.#primary));
+      return content;
+    } catch (thrown) {
+      if (errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND' || expected?.digest !== name) throw thrown;
+      const holding = this.#fromOrigin(expected, { signal });
+      this.#holders.set(expected.digest, holding);
+      const holder = await holding;
+      if (holder === undefined) throw thrown;
+      return holder.fetchManifest(name, options);
+    }
+  }
+
+  async fetchBlob(descriptor: Descriptor, options: ContentOptions = {}): Promise<Uint8Array> {
+    const holder = await this.#blobHolder(descriptor, this.#primary, options);
+    return (holder ?? this.#primary).fetchBlob(descriptor, options);
+  }
+
+  async *readBlob(descriptor: Descriptor, options: ContentOptions = {}): AsyncGenerator<Uint8Array> {
+    const holder = await this.#blobHolder(descriptor, this.#primary, options);
+    yield* (holder ?? this.#primary).readBlob(descriptor, options);
+  }
+
+  holderOf(content: Descriptor, options: ContentOptions = {}): Promise<ReadStore | undefined> {
+    return getOrCreate(this.#holders, content.digest, async () => {
+      if (await hasItself(this.#primary, content, options)) return this.#primary;
+      return this.#fromOrigin(content, options);
+    });
+  }
+
+  async blobHolders(
+    blobs: readonly Descriptor[],
+    holder: ReadStore,
+    options: ContentOptions = {},
+  ): Promise<ReadonlyMap<Digest, ReadStore>> {
+    const holders = await Promise.all(
+      blobs.map(async (blob) => [blob.digest, await this.#blobHolder(blob, holder, options)] as const),
+    );
+    return new Map(holders.flatMap(([digest, store]) => (store === undefined ? [] : [[digest, store] as const])));
+  }
+
+  /** The store that has a blob of a manifest that `holder` has. */
+  async #blobHolder(blob: Descriptor, holder: ReadStore, options: ContentOptions): Promise<ReadStore | undefined> {
+    if (holder.storedSize === undefined || (await holder.storedSize(blob.digest)) !== undefined) return holder;
+    if (holder !== this.#primary && (await this.#primary.storedSize?.(blob.digest)) !== undefined) return this.#primary;
+    return this.#fromOrigin(blob, options);
+  }
+
+  async #fromOrigin(content: Descriptor, options: ContentOptions): Promise<ReadStore | undefined> {
+    const { origins, probes, onAsk, onFilled } = this.#options;
+    for (const origin of await (this.#origins ??= origins())) {
+      if (!this.#asked.has(origin)) onAsk?.(origin);
+      this.#asked.add(origin);
+      const { isThere, failure } = await probes.probe(origin, content, options);
+      if (isThere) {
+        if (!this.#filled.has(content.digest)) onFilled?.(content, origin);
+        this.#filled.add(content.digest);
+        return origin.store;
+      }
+      if (this.#attempts.get(origin)?.failure === undefined) this.#attempts.set(origin, { origin, failure });
+    }
+    return undefined;
+  }
+}
+
+interface Probe {
+  /** Milliseconds of `performance.now()`. */
+  readonly at: number;
+  readonly isThere: boolean;
+  readonly failure?: MlistError | undefined;
+}
+
+/** Results are used again for this time, so that a command asks once, and a long-lived client notices changes. */
+const MAX_AGE_MS = 60_000;
+
+/** Limit on the results that are kept. */
+const MAX_PROBES = 10_000;
+
+/** What origins were found to have, so that a command asks each of them once for each manifest or blob. */
+export class OriginProbes {
+  readonly #probes = new Map<string, Promise<Probe>>();
+  /** The last failure of each origin that could not be asked. */
+  readonly #failures = new WeakMap<ReadStore, Probe>();
+
+  /** Asks an origin for content. Failures are part of the result. An origin that could not be asked is not asked again. */
+  async probe({ store }: Origin, content: Descriptor, options: ContentOptions): Promise<Probe> {
+    const { digest, size, mediaType } = content;
+    const key = `${store.location}@${digest} ${size} ${isServedAsManifest(mediaType) ? 'manifest' : 'blob'}`;
+    const known = await this.#probes.get(key);
+    if (known !== undefined && !isOutdated(known)) return known;
+    if (known !== undefined) this.#probes.delete(key);
+    if (this.#probes.size >= MAX_PROBES) this.#probes.clear();
+    return getOrCreate(this.#probes, key, () => {
+      const probing = this.#ask(store, content, options);
+      probing.catch(() => this.#probes.delete(key));
+      return probing;
+    });
+  }
+
+  /** @throws only if the signal is aborted */
+  async #ask(store: ReadStore, content: Descriptor, options: ContentOptions): Promise<Probe> {
+    const known = this.#failures.get(store);
+    if (known !== undefined && !isOutdated(known)) return known;
+    const at = performance.now();
+    try {
+      return { at, isThere: await hasInOrigin(store, content, options) };
+    } catch (thrown) {
+      options.signal?.throwIfAborted();
+      const failed = { at, isThere: false, failure: asMlistError(thrown) };
+      if (failed.failure.code !== 'ERR_MLIST_CONTENT_MISMATCH') this.#failures.set(store, failed);
+      return failed;
+    }
+  }
+}
+
+function isOutdated({ at }: Probe): boolean {
+  return performance.now() - at > MAX_AGE_MS;
+}
+
+/** @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the size differs from that of the descriptor */
+async function hasInOrigin(store: ReadStore, content: Descriptor, options: ContentOptions): Promise<boolean> {
+  const { digest, size, mediaType } = content;
+  if (store.storedSize !== undefined) return requireSize(await store.storedSize(digest), content, store);
+  const asManifest = async () => (await ignoreNotFound(store.resolve(digest, options)))?.size;
+  if (isServedAsManifest(mediaType)) return requireSize(await asManifest(), content, store);
+  const stated = await store.statedSize?.(content, options);
+  return requireSize(stated === 'unknown' ? size : (stated ?? (await asManifest())), content, store);
+}
+
+function requireSize(stated: number | undefined, { digest, size }: Descriptor, { location }: ReadStore): boolean {
+  if (stated === undefined || stated === size) return stated === size;
+  const reference = `${location}@${digest}`;
+  throw new MlistError(
+    'ERR_MLIST_CONTENT_MISMATCH',
+    `${reference} has ${stated} bytes, but its descriptor states ${size}`,
+    { reference },
+  );
+}
+
+/** Whether the completed store has content. Content of a wrong size is there: reading it fails later. */
+async function hasItself(store: ReadStore, content: Descriptor, options: ContentOptions): Promise<boolean> {
+  const { digest, mediaType } = content;
+  if (store.storedSize !== undefined) return (await store.storedSize(digest)) !== undefined;
+  const asManifest = async () => (await ignoreNotFound(store.resolve(digest, options))) !== undefined;
+  const asBlob = async () => (await store.statedSize?.(content, options)) !== undefined;
+  const [first, second] = isServedAsManifest(mediaType) ? [asManifest, asBlob] : [asBlob, asManifest];
+  return (await first()) || (await second());
+}

@@ -1,0 +1,85 @@
+import { BlockList, isIP } from 'node:net';
+import { AnnotationKey, type Annotations } from '../oci/descriptor.ts';
+import { parseReference, repositoryName, type Reference } from '../oci/reference.ts';
+
+/**
+ * The repositories that content came from, as the annotations of layouts and archives name them. Anyone can write them, so
+ * they are only used on request (docs/decisions/0074-filling-sparse-indexes.md).
+ */
+
+/** containerd: `<prefix><host>` = repositories, separated by commas. The host is without its port. */
+const SOURCE_PREFIX = 'containerd.io/distribution.source.';
+
+/** Limit on the repositories that one source names. Real content comes from one or two. */
+export const MAX_ORIGINS = 8;
+
+/** The repositories that annotations name, without tags, without duplicates, and the most reliable first. */
+export function originsIn(all: Iterable<Annotations | undefined>): readonly Reference[] {
+  const sources: Reference[] = [];
+  const names: Reference[] = [];
+  for (const annotations of all) {
+    if (annotations === undefined) continue;
+    const named = [annotations[AnnotationKey.imageName], annotations[AnnotationKey.refName]].flatMap(fullName);
+    names.push(...named);
+    sources.push(...pulledFrom(annotations).map((source) => withPort(source, named)));
+  }
+  const unique = new Map([...sources, ...names].map((reference) => [repositoryName(reference), reference]));
+  return [...unique.values()].slice(0, MAX_ORIGINS);
+}
+
+/** Where containerd pulled the content from. */
+function pulledFrom(annotations: Annotations): readonly Reference[] {
+  return Object.entries(annotations).flatMap(([key, value]) => {
+    if (!key.startsWith(SOURCE_PREFIX)) return [];
+    const host = key.slice(SOURCE_PREFIX.length);
+    return value.split(',').flatMap((path) => repository(`${host}/${path.trim()}`));
+  });
+}
+
+/** The annotations of containerd have no port, but the full names of the image have it. */
+export function withPort(source: Reference, named: readonly Reference[]): Reference {
+  const isSameHost = ({ domain }: Reference) => domain.replace(/:\d+$/, '') === source.domain;
+  return { ...source, domain: named.find(isSameHost)?.domain ?? source.domain };
+}
+
+/** The repository of a name that starts with a host; empty for tags and for names without a host. */
+function fullName(name: string | undefined): readonly Reference[] {
+  const references = name?.includes('/') === true ? repository(name) : [];
+  return references.filter(({ domain }) => name?.startsWith(`${domain}/`));
+}
+
+function repository(text: string): readonly Reference[] {
+  try {
+    const { domain, path } = parseReference(text);
+    return [{ domain, path }];
+  } catch {
+    return [];
+  }
+}
+
+const internal = new BlockList();
+for (const [network, bits] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+] as const)
+  internal.addSubnet(network, bits, 'ipv4');
+for (const [network, bits] of [
+  ['::', 127],
+  ['fc00::', 7],
+  ['fe80::', 10],
+] as const)
+  internal.addSubnet(network, bits, 'ipv6');
+
+/** Whether a registry is on this machine, or is named by a private or link-local address. Host names are not looked up. */
+export function isInternalHost(domain: string): boolean {
+  const { hostname } = new URL(`http://${domain}`);
+  const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  if (host === 'localhost' || host.endsWith('.localhost')) return true;
+  const version = isIP(host);
+  return version !== 0 && internal.check(host, version === 6 ? 'ipv6' : 'ipv4');
+}

@@ -116,6 +116,11 @@ export class Stores {
         : foldersOf(options.workspaceFolder, options.cwd);
   }
 
+  /** Whether the compression of layers was chosen, so that the default of the store does not apply. */
+  get hasChosenCompression(): boolean {
+    return this.#options.compression !== undefined;
+  }
+
   /** Announces the locations that the command will use, so that one token covers the repositories of a registry. */
   expect({ write = [], later = [], read = [] }: ExpectedLocations): void {
     for (const location of [...write, ...later])

@@ -198,6 +198,23 @@ describe('images of the classic store', () => {
     expect(entries).toHaveLength(2);
   });
 
+  test('--compression generates the manifests again, and the draft records them', async () => {
+    const { cli } = await setUp();
+    await cli.must('create', at('test'), sources[0] ?? '');
+    const compressed = await cli.must('push');
+    const uncompressed = await cli.must('push', '--compression', 'none');
+    expect(uncompressed).not.toBe(compressed);
+    const [entry] = (await draftIn(cli)).entries;
+    const child = JSON.parse(await cli.must('inspect', `${at('test')}@${entry?.digest ?? ''}`)) as {
+      readonly layers: readonly { readonly mediaType: string; readonly digest: string }[];
+    };
+    expect(child.layers).toMatchObject([
+      { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: amd64.description.RootFS.Layers[0] },
+    ]);
+    expect(await cli.must('push')).toBe(uncompressed);
+    expect(await cli.must('push', '--compression', 'gzip')).toBe(compressed);
+  });
+
   test('the library creates and pushes an index', async () => {
     const engine = await startEngine('classic', { 'team/x8664-test': amd64 });
     const client = createClient({ env: { DOCKER_HOST: engine.host } });

@@ -27,7 +27,7 @@ export const compressionOption: OptionDeclaration = {
   type: 'string',
   choices: ['gzip', 'zstd', 'none'],
   value: 'FORMAT',
-  describe: 'Compress the layers of docker-archive: with gzip or zstd, if they are uncompressed (default none)',
+  describe: 'Compress uncompressed layers with gzip or zstd (default: none for docker-archive:, gzip for engines)',
 };
 
 /** For commands that write archives. */

@@ -27,14 +27,17 @@ const EXPORTS_AT_ONCE = 2;
 type Options = Pick<PublishContext, 'stores' | 'signal' | 'onEvent'>;
 
 /**
- * The draft with a manifest for each image. Images without one are exported by their ID.
+ * The draft with a manifest for each image. Images without one are exported by their ID. If a compression was chosen, the
+ * manifests of earlier pushes are generated again.
  * @throws MlistError `ERR_MLIST_NOT_FOUND` if an image is gone from its engine, and the errors of the engines
  */
 export async function generateManifests(draft: Draft, options: Options): Promise<Draft> {
-  if (!draft.entries.some(isUnpushed)) return draft;
+  const isGenerated = (entry: Entry) =>
+    isUnpushed(entry) || (entry.image !== undefined && options.stores.hasChosenCompression);
+  if (!draft.entries.some(isGenerated)) return draft;
   const limiter = new Limiter(EXPORTS_AT_ONCE);
   const entries = draft.entries.map((entry) =>
-    isUnpushed(entry) ? limiter.run(() => withManifest(entry, draft, options)) : Promise.resolve(entry),
+    isGenerated(entry) ? limiter.run(() => withManifest(entry, draft, options)) : Promise.resolve(entry),
   );
   return { ...draft, entries: await allOrErrors(entries, options.signal) };
 }
@@ -70,13 +73,22 @@ async function noteMovedName(entry: Entry, { stores, signal, onEvent }: Options)
   onEvent?.({ type: 'note', message });
 }
 
-/** Copies what a push has recorded about images of engines to the entries that still have none of it. */
+/** Whether the push has generated a manifest for an image of the draft. */
+export function hasNewManifests(stored: Draft, pushed: Draft): boolean {
+  const known = new Map(stored.entries.map((entry) => [contentId(entry), entry.digest]));
+  return pushed.entries.some((entry) => {
+    const before = known.get(contentId(entry));
+    return entry.image !== undefined && before !== undefined && before !== entry.digest;
+  });
+}
+
+/** Copies the manifests that a push has generated for images of engines to the entries of a draft. */
 export function withPushedManifests({ entries, ...draft }: Draft, pushed: Draft): Draft {
   const known = new Map(
     pushed.entries.filter(({ image }) => image !== undefined).map((entry) => [contentId(entry), entry]),
   );
   const completed = entries.map((entry) => {
-    const found = isUnpushed(entry) ? known.get(contentId(entry)) : undefined;
+    const found = entry.image === undefined ? undefined : known.get(contentId(entry));
     if (found === undefined) return entry;
     const { mediaType, digest, size, detected } = found;
     return { ...entry, mediaType, digest, size, ...(detected === undefined ? {} : { detected }) };

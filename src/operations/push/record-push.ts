@@ -1,5 +1,5 @@
 import { asMlistError } from '../../errors/errors.ts';
-import { isBasedOn, isUnpushed, listName, type Draft } from '../../draft/draft.ts';
+import { isBasedOn, listName, type Draft } from '../../draft/draft.ts';
 import type { EncodedList } from '../../draft/to-list.ts';
 import { updateState, withoutDraft, withPush } from '../../draft/workspace/workspace-state.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
@@ -7,7 +7,7 @@ import type { ContentOptions } from '../../store/store.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { OnEvent } from '../events.ts';
 import type { Stores } from '../../store/open.ts';
-import { withPushedManifests } from './generate-manifests.ts';
+import { hasNewManifests, withPushedManifests } from './generate-manifests.ts';
 import type { PushedTarget } from './push-target.ts';
 
 /** Writes to the workspace after a push. Failures are warnings, since the list has been published by then. */
@@ -75,7 +75,7 @@ export async function rebaseDraft(
 /** Records the manifests that were generated for images of engines, so that the next push does not export them again. */
 export async function recordManifests(stored: Draft, pushed: Draft, options: RecordOptions): Promise<void> {
   const { workspace, record = true, signal } = options;
-  if (!record || !stored.entries.some(isUnpushed)) return;
+  if (!record || !hasNewManifests(stored, pushed)) return;
   const complete = (current: Draft | undefined) => current && withPushedManifests(current, pushed);
   const recorded = workspace.update(stored.list, complete, { signal });
   await orWarn(recorded, `cannot record the digests of the images in the draft ${listName(stored)}`, options);

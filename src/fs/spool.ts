@@ -54,6 +54,7 @@ export class Spool {
     const file: SpoolFile = new SpoolFile(handle, {
       folder: this.folder,
       reserve: (bytes) => this.#reserve(bytes),
+      giveBack: (bytes) => (this.#usedBytes -= bytes),
       onRelease: async () => {
         this.#files.delete(file);
         this.#usedBytes -= file.size;
@@ -128,6 +129,8 @@ interface SpoolFileParts {
   readonly folder: string;
   /** Counts bytes against the limit of the spool. */
   readonly reserve: (bytes: number) => Promise<void>;
+  /** Reverses `reserve`. */
+  readonly giveBack: (bytes: number) => void;
   readonly onRelease: () => Promise<void>;
 }
 
@@ -164,6 +167,12 @@ export class SpoolFile {
         });
       done += bytesWritten;
     }
+  }
+
+  /** Drops what was appended after this number of bytes. */
+  rewind(size: number): void {
+    this.#parts.giveBack(this.#size - size);
+    this.#size = size;
   }
 
   /** Appends all chunks. Returns their range. */

@@ -11,6 +11,7 @@ import type { LayerCompressor } from './docker-image/layer-compressor.ts';
 import type { EngineStore } from './engine/engine-store.ts';
 import type { EngineStores } from './engine/engine-stores.ts';
 import type { EngineEnvironment } from './engine/find-engine.ts';
+import type { LoadOptions } from './engine/load-image.ts';
 import { defaults } from './registry/registry-options.ts';
 import { RegistrySession, type SessionOptions } from './registry/session.ts';
 import { foldersOf, type Folders } from '../oci/stored-location.ts';
@@ -19,6 +20,8 @@ import type { EngineLocation } from '../oci/engine-location.ts';
 import { formatLocation, isInEngine, isPipe, nameIn, type FileLocation, type Location } from '../oci/location.ts';
 import { canonicalReference, isTag, parseReference, repositoryName } from '../oci/reference.ts';
 import type { FileStore, WritePipe } from './open-file-store.ts';
+
+export type { LoadedImage } from './engine/load-image.ts';
 
 /** A location, resolved to a store and a manifest in it. */
 export interface ResolvedLocation {
@@ -66,6 +69,8 @@ export interface TargetOptions extends ContentOptions {
   readonly dryRun?: boolean | undefined;
   /** The full reference for a tag of an archive, for engines that load the archive. Default: unknown. */
   readonly imageName?: ((tag: string) => string | undefined) | undefined;
+  /** For an image of an engine: it may be written, by loading it into the engine. Default: engines are refused. */
+  readonly load?: Pick<LoadOptions, 'onSend' | 'onLoaded'> | undefined;
 }
 
 export interface SourceOptions extends ContentOptions {
@@ -186,7 +191,7 @@ export class Stores {
       this.#writesToRegistry = true;
       return work(this.registries.repository(location.reference));
     }
-    if (isInEngine(location)) throw readOnlyEngine(location);
+    if (isInEngine(location)) return this.#loadInto(location, options, work);
     const path = this.#pathOf(location);
     const name = location.path;
     if (location.kind === 'docker-archive') throw readOnly(name, path);
@@ -236,6 +241,18 @@ export class Stores {
     const { image } = location;
     if (typeof image === 'string') return { store, name };
     return { store, name, repository: repositoryName(image), ...(image.tag === undefined ? {} : { tag: image.tag }) };
+  }
+
+  async #loadInto<T>(
+    location: EngineLocation,
+    { load, dryRun, signal }: TargetOptions,
+    work: (store: Store) => Promise<T>,
+  ): Promise<T> {
+    if (load === undefined)
+      throw new MlistError('ERR_MLIST_USAGE', `${formatLocation(location)} cannot be written here`);
+    const { waiting } = this.#options;
+    const engines = await this.#allEngines();
+    return engines.load(location, { ...load, spool: this.spool, dryRun, signal, waiting }, work);
   }
 
   #allEngines(): Promise<EngineStores> {
@@ -343,14 +360,6 @@ function readOnly(name: string, path: string): MlistError {
   return new MlistError('ERR_MLIST_USAGE', `cannot write docker-archive:${name}: docker archives are read-only`, {
     path,
     hint: 'Write oci-archive:FILE. If it contains one image, "docker load" accepts it.',
-  });
-}
-
-function readOnlyEngine(location: EngineLocation): MlistError {
-  const reference = formatLocation(location);
-  return new MlistError('ERR_MLIST_USAGE', `cannot write ${reference}: images of engines are read-only`, {
-    reference,
-    hint: 'Write oci-archive:FILE, and load it with "docker load" or "podman load".',
   });
 }
 

@@ -110,6 +110,16 @@ export interface ReferrerLister {
   supportsReferrers?(digest: Digest, options?: ContentOptions): Promise<boolean>;
 }
 
+/** What a container engine can do as a target. */
+export interface EngineTargetFacts {
+  /** Whether it holds lists. If not, single images only. */
+  readonly holdsLists: boolean;
+  /** Such as `podman at unix:///run/podman/podman.sock`. */
+  readonly name: string;
+  /** Whether the name that is written has everything that its manifest or list refers to. */
+  readonly isComplete: () => Promise<boolean>;
+}
+
 /** A store that compresses the layers of its images. */
 export interface Recompressor {
   /**
@@ -148,7 +158,12 @@ export type ReadStore = ContentReader &
   Partial<ReferrerLister & ExistenceChecker & LocalStore & Recompressor & OriginLister & CompositeStore>;
 
 /** A store to write to, with its optional abilities. */
-export type Store = ContentWriter & Partial<Mounter> & Partial<ReferrerLister>;
+export type Store = ContentWriter &
+  Partial<Mounter> &
+  Partial<ReferrerLister> & {
+    /** Set for container engines, whose names cannot be checked like tags of registries. */
+    readonly engine?: EngineTargetFacts;
+  };
 
 /** The reference of content in a store, for messages: `LOCATION@DIGEST` or `LOCATION:TAG`. */
 export function contentReference(location: string, name: TagOrDigest): string {

@@ -418,9 +418,4 @@ describe('faults of engines', () => {
     }
     expect((await readdir(folder)).filter((name) => /^mlist-\w{6}$/.test(name))).toEqual([]);
   });
-
-  test('an engine is not a target', async () => {
-    const { code, stderr } = await (await CliHarness.make()).run(['copy', at('app'), source]);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('images of engines are read-only')]);
-  });
 });

@@ -19,7 +19,12 @@ export interface ScriptedEngine {
   readonly images: Map<string, EngineContent>;
   /** Answers the request instead of the engine. */
   fault: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
+  /** The archives that were loaded. */
+  readonly loads: LoadedArchive[];
 }
+
+/** The files of an archive by name. */
+export type LoadedArchive = ReadonlyMap<string, Buffer>;
 
 export interface EngineContent {
   /** The answer to an inspect request. */
@@ -48,13 +53,15 @@ export async function startEngine(
     requests: [],
     images: new Map(Object.entries(images)),
     fault: undefined,
+    loads: [],
   };
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '', 'http://engine');
     const target = url.pathname.replace(/^\/v\d+\.\d+/, '');
     engine.requests.push(target + url.search);
     if (engine.fault?.(request, response) === true) return;
-    answer(engine, shape, target, url.searchParams, response);
+    if (target === '/images/load') void loadArchive(engine, shape, request, response);
+    else answer(engine, shape, target, url.searchParams, response);
   });
   server.listen(path);
   await once(server, 'listening');
@@ -80,7 +87,10 @@ function answer(
       ([key, { description }]) => familiar(key) === familiar(name) || description.Id === name,
     )?.[1];
   if (target === '/version') return json(response, 200, versions[shape]);
-  if (target === '/info') return json(response, 200, { DriverStatus: shape === 'docker27' ? containerdStatus : null });
+  if (target === '/info') {
+    const isContainerd = shape === 'containerd' || shape === 'docker27';
+    return json(response, 200, { DriverStatus: isContainerd ? containerdStatus : null });
+  }
   if (target === '/images/json') return json(response, 200, [{ RepoTags: [...engine.images.keys()] }]);
   if (target === '/images/get') {
     const name = query.get('names') ?? '';
@@ -94,6 +104,70 @@ function answer(
   return found === undefined ? noImage(response, shape, name) : json(response, 200, found.description);
 }
 
+/** Answers a load request as the engines do: the images of the archive can be inspected afterwards. */
+async function loadArchive(
+  engine: ScriptedEngine,
+  shape: EngineShape,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+  } catch {
+    return;
+  }
+  const archive = filesIn(Buffer.concat(chunks));
+  engine.loads.push(archive);
+  const [name, image] = shape === 'containerd' ? loadedRoot(archive) : loadedConfig(archive);
+  engine.images.set(name, { description: image, tar: () => undefined });
+  response.writeHead(200, { 'Content-Type': 'application/json' });
+  response.end(`${JSON.stringify({ stream: `Loaded image: ${familiar(name)}\n` })}\r\n`);
+}
+
+function filesIn(tar: Buffer): LoadedArchive {
+  const files = new Map<string, Buffer>();
+  for (let at = 0; tar[at] !== undefined && tar[at] !== 0;) {
+    const size = Number.parseInt(tar.toString('latin1', at + 124, at + 135), 8);
+    const name = tar.toString('utf8', at, at + 100).replace(/\0.*$/s, '');
+    files.set(name, tar.subarray(at + 512, at + 512 + size));
+    at += 512 + Math.ceil(size / 512) * 512;
+  }
+  return files;
+}
+
+function documentIn<T>(archive: LoadedArchive, name: string): T {
+  return JSON.parse(archive.get(name)?.toString() ?? 'null') as T;
+}
+
+interface LoadedDescriptor {
+  readonly digest: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+function loadedRoot(archive: LoadedArchive): readonly [name: string, description: { readonly Id: string }] {
+  const [entry] = documentIn<{ manifests: LoadedDescriptor[] }>(archive, 'index.json').manifests;
+  if (entry === undefined) throw new Error('the archive is empty');
+  const { annotations = {}, ...root } = entry;
+  const file = `blobs/${root.digest.replace(':', '/')}`;
+  const parts = documentIn<{ manifests?: LoadedDescriptor[] }>(archive, file).manifests ?? [];
+  const description = {
+    Id: root.digest,
+    Architecture: 'amd64',
+    Os: 'linux',
+    RootFS: { Type: 'layers', Layers: [] },
+    Descriptor: root,
+    Manifests: parts.map((part) => ({ ID: part.digest, Descriptor: part, Available: true, Kind: 'image' })),
+  };
+  return [annotations['io.containerd.image.name'] ?? '', description];
+}
+
+function loadedConfig(archive: LoadedArchive): readonly [name: string, description: { readonly Id: string }] {
+  const [item] = documentIn<{ Config: string; RepoTags: string[] }[]>(archive, 'manifest.json');
+  const config = documentIn<{ os: string; architecture: string }>(archive, item?.Config ?? '');
+  const Id = sha256(archive.get(item?.Config ?? '') ?? Buffer.alloc(0));
+  return [item?.RepoTags[0] ?? '', { Id, ...{ Os: config.os, Architecture: config.architecture } }];
+}
 const containerdStatus = [['driver-type', 'io.containerd.snapshotter.v1']];
 
 function familiar(name: string): string {

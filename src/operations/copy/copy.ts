@@ -4,24 +4,36 @@ import {
   type ManifestContent,
   type ContentOptions,
   type ContentReader,
+  type EngineTargetFacts,
   type Store,
 } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
-import { digestIn, formatLocation, nameOfTarget, sameStore, storeName, type Location } from '../../oci/location.ts';
+import type { EngineLocation } from '../../oci/engine-location.ts';
+import {
+  digestIn,
+  formatLocation,
+  isInEngine,
+  nameOfTarget,
+  sameStore,
+  storeName,
+  type Location,
+} from '../../oci/location.ts';
+import { isIndexType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { readManifest } from '../../schema/documents.ts';
 import { graphOfManifest } from '../../transfer/graph.ts';
 import { MissingContent, type MissingEntries } from '../../transfer/missing-content.ts';
 import type { ReplacedTag } from '../../transfer/run.ts';
 import { logTarget } from '../../transfer/target-log.ts';
-import { filterContent, isFiltered, type FilterOptions, type Filtered } from './copy-filter.ts';
+import { filterContent, isFiltered, type FilterOptions, type Filtered, type Filtering } from './copy-filter.ts';
+import { singleImage } from './single-image.ts';
 import type { Omission } from '../omissions.ts';
 import type { Attached } from './copy-attachments.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { TransferCounter, noTransfers, type TransferCounts } from '../publish/transfer-counts.ts';
 import { transferCopy, type CopyTransfer, type Transferred } from './copy-transfer.ts';
-import type { ResolvedLocation } from '../../store/open.ts';
+import type { LoadedImage, ResolvedLocation } from '../../store/open.ts';
 import { imageNameOf } from '../publish/image-name.ts';
 import { withInterruptionReport } from '../publish/interruption.ts';
 import { publish, type PublishContext } from '../publish/publish.ts';
@@ -64,6 +76,8 @@ export interface Copied extends ReplacedTag {
   /** Referrers and cosign tags that were copied too; undefined without `referrers`. */
   readonly referrers?: readonly Attached[];
   readonly left: readonly Omission[];
+  /** What the engine has after the content was loaded; undefined for other targets, and if nothing was loaded. */
+  readonly engine?: LoadedImage;
   /** What the source lacked and was read from elsewhere; undefined if it lacked nothing. */
   readonly filled?: readonly Filled[];
 }
@@ -80,6 +94,7 @@ export async function copy(from: Location, to: Location, options: CopyOptions): 
 
 async function copyLocation(from: Location, to: Location, options: CopyOptions): Promise<Copied> {
   const { stores, dryRun, signal, onEvent } = options;
+  if (isInEngine(to)) refuseForEngine(to, options);
   stores.expect({ write: [to], read: [from] });
   const source = await stores.resolveLocation(from, { signal });
   const filled: Filled[] = [];
@@ -89,6 +104,8 @@ async function copyLocation(from: Location, to: Location, options: CopyOptions):
   const imageName = (tag: string): string | undefined => imageNameOf(tag, source.repository);
   const name = tag ?? digestIn(to);
   if (name !== undefined) logTarget(options.targets, { reference: targetText(to, name), status: 'not-pushed' });
+  let engine: LoadedImage | undefined;
+  const load = isInEngine(to) ? { onLoaded: (loaded: LoadedImage) => void (engine = loaded) } : undefined;
   const recording: CopyOptions = {
     ...options,
     namedHosts: [from, to].flatMap((one) => (one.kind === 'registry' ? [one.reference.domain] : [])),
@@ -97,13 +114,14 @@ async function copyLocation(from: Location, to: Location, options: CopyOptions):
       onEvent?.(event);
     },
   };
-  const copied = await publish(to, recording, { dryRun, signal, imageName }, (store, reporting) =>
+  const copied = await publish(to, recording, { dryRun, signal, imageName, load }, (store, reporting) =>
     copyTo(store, job, reporting),
   );
   const mirror = stores.mirrorOf(from);
   return {
     ...copied,
     ...(mirror === undefined ? {} : { mirror }),
+    ...(engine === undefined ? {} : { engine }),
     ...(filled.length === 0 ? {} : { filled: filled.map(withoutType) }),
   };
 }
@@ -121,8 +139,11 @@ interface CopyJob {
   readonly tag: string | undefined;
 }
 
-async function copyTo(store: Store, job: CopyJob, options: CopyOptions): Promise<Copied> {
+async function copyTo(store: Store, job: CopyJob, given: CopyOptions): Promise<Copied> {
   const { from, to, source, tag } = job;
+  // An engine may have the list under this name, but only some of its images.
+  const isPartial = store.engine !== undefined && !(await store.engine.isComplete());
+  const options = isPartial ? { ...given, force: true } : given;
   const isForced = options.force === true;
   // The digest of a filtered list is not known yet.
   const known = tag ?? digestIn(to) ?? (isFiltered(options) ? undefined : source.name);
@@ -164,9 +185,10 @@ async function copyRead(
   missing: MissingEntries,
   options: CopyOptions,
 ): Promise<Copied> {
-  const isWithin = sameStore(from, to);
+  // Names of an engine are written by loading the content again.
+  const isWithin = sameStore(from, to) && store.engine === undefined;
   const filtering = { store: source.store, reference: formatLocation(from), missing, isWithin };
-  const filtered = await filterContent(read, filtering, options);
+  const filtered = await selectContent(read, filtering, store, options);
   const { content } = filtered;
   const { digest } = content.descriptor;
   const target = targetText(to, tag ?? digest);
@@ -178,7 +200,10 @@ async function copyRead(
   const isMoved =
     (!isWithin || options.missing === 'fill') && options.dryRun !== true && (!isUpToDate || options.referrers === true);
   const next = { content, source: source.store };
-  const replaced = replacedBy(next, tag, lookup, { store, reference: target, ...options });
+  const replaced =
+    store.engine === undefined
+      ? replacedBy(next, tag, lookup, { store, reference: target, ...options })
+      : replacedInEngine(store.engine, tag, lookup, options);
   replaced.catch(() => undefined);
   const node = isMoved ? await graphOfManifest(source.store, content, { signal: options.signal }) : undefined;
   report(read, filtered, filtering.reference, options);
@@ -207,6 +232,19 @@ async function copyRead(
     ...(result.attached === undefined ? {} : { referrers: result.attached }),
     left: [...filtered.omissions, ...result.omissions],
   };
+}
+
+async function selectContent(
+  read: ManifestContent,
+  filtering: Filtering,
+  { engine }: Store,
+  options: CopyOptions,
+): Promise<Filtered> {
+  const filtered = await filterContent(read, filtering, options);
+  const { store, reference } = filtering;
+  return engine === undefined || engine.holdsLists
+    ? filtered
+    : singleImage(filtered, store, engine, { reference, signal: options.signal });
 }
 
 function unchanged({ from, to, tag }: CopyJob, descriptor: Descriptor, { targets }: CopyOptions): Copied {
@@ -262,6 +300,31 @@ async function replacedBy(
   return checkMoves(store, [{ tag, reference, before, unread }], next, { ...options, stores });
 }
 
+/** What a name of an engine has before it is moved, if the engine keeps manifests. */
+async function replacedInEngine(
+  { holdsLists }: EngineTargetFacts,
+  tag: string | undefined,
+  lookup: Promise<NameState> | undefined,
+  { dryRun }: CopyOptions,
+): Promise<ReadonlyMap<string, ReplacedTag>> {
+  if (tag === undefined || !holdsLists || dryRun === true) return new Map();
+  const { found, unread } = (await lookup) ?? {};
+  return new Map([[tag, unread === undefined ? { before: found?.digest ?? 'absent' } : {}]]);
+}
+
+/** Refuses options that need more than an engine can hold or report. */
+function refuseForEngine(to: EngineLocation, { referrers, expectKept }: CopyOptions): void {
+  const reason =
+    referrers === true
+      ? 'engines do not hold referrers; leave out --referrers'
+      : expectKept === true
+        ? '"--expect kept" cannot be checked in an engine; name the platforms'
+        : undefined;
+  if (reason === undefined) return;
+  const reference = formatLocation(to);
+  throw new MlistError('ERR_MLIST_USAGE', `cannot write ${reference}: ${reason}`, { reference });
+}
+
 /** @param name - a tag or a digest */
 function targetText(to: Location, name: string): string {
   return contentReference(storeName(to), name);
@@ -314,6 +377,10 @@ function report(
   for (const event of [...toleranceWarnings(read, reference), ...events]) onEvent?.(event);
   if (content === read) return;
   const [original, filtered] = [read.descriptor.digest, content.descriptor.digest];
+  if (!isIndexType(content.descriptor.mediaType)) {
+    onEvent?.({ type: 'note', message: `the engine gets the image ${filtered} without its list ${original}` });
+    return;
+  }
   onEvent?.({
     type: 'note',
     message: `the filtered list has a new digest: ${original} -> ${filtered}; signatures of the old list do not apply to it`,

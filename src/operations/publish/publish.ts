@@ -1,4 +1,4 @@
-import type { Location } from '../../oci/location.ts';
+import { isInEngine, type Location } from '../../oci/location.ts';
 import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
 import type { TargetLog } from '../../transfer/target-log.ts';
 import type { OnEvent, OperationEvent } from '../events.ts';
@@ -16,7 +16,10 @@ export interface PublishContext {
   readonly onEvent?: OnEvent | undefined;
 }
 
-/** Runs work that writes to a location. The tags of an archive are reported after the archive has been written. */
+/**
+ * Runs work that writes to a location. The tags of an archive or engine are reported after the archive has been written or
+ * loaded.
+ */
 export async function publish<T, O extends PublishContext>(
   location: Location,
   options: O,
@@ -24,14 +27,21 @@ export async function publish<T, O extends PublishContext>(
   work: (store: Store, options: O) => Promise<T>,
 ): Promise<T> {
   const { stores } = options;
-  if (location.kind !== 'oci-archive') return stores.withTarget(location, (store) => work(store, options), writing);
+  const isWrittenAtEnd = location.kind === 'oci-archive' || isInEngine(location);
+  if (!isWrittenAtEnd) return stores.withTarget(location, (store) => work(store, options), writing);
   const targets: TargetLog = new Map();
   const tagged: OperationEvent[] = [];
   const onEvent: OnEvent = (event) => {
     if (event.type === 'tagged') tagged.push(event);
     else options.onEvent?.(event);
   };
-  const result = await stores.withTarget(location, (store) => work(store, { ...options, targets, onEvent }), writing);
+  // When an engine is sent an archive, it may name the image before an interruption.
+  const onSend = (): void => {
+    for (const [reference, target] of targets) options.targets?.set(reference, { ...target, status: 'unknown' });
+  };
+  const { load } = writing;
+  const target = load === undefined ? writing : { ...writing, load: { ...load, onSend } };
+  const result = await stores.withTarget(location, (store) => work(store, { ...options, targets, onEvent }), target);
   for (const [reference, target] of targets) options.targets?.set(reference, target);
   for (const event of tagged) options.onEvent?.(event);
   return result;

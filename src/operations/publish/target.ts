@@ -1,7 +1,9 @@
 import type { Entry } from '../../draft/draft.ts';
 import { MlistError } from '../../errors/errors.ts';
+import type { EngineLocation } from '../../oci/engine-location.ts';
 import {
   digestIn,
+  formatLocation,
   isInEngine,
   nameOfTarget,
   parseLocation,
@@ -63,8 +65,18 @@ export function taggedAs(location: Location, tag: string): Location {
 
 function parseTarget(text: string): Location {
   const location = parseLocation(text);
+  if (isInEngine(location)) throw engineTarget(location);
   if (digestIn(location) === undefined) return location;
   throw new MlistError('ERR_MLIST_USAGE', `a list is pushed to a tag, not to a digest: ${text}`);
+}
+
+/** The error for an image of an engine as the target of a command other than `copy`. */
+function engineTarget(location: EngineLocation): MlistError {
+  const reference = formatLocation(location);
+  return new MlistError('ERR_MLIST_USAGE', `cannot write ${reference}: only "mlist copy" writes to engines`, {
+    reference,
+    hint: `Write to a registry or to oci:DIR:TAG, and load that with "mlist copy oci:DIR:TAG ${reference}".`,
+  });
 }
 
 function keyOf(location: Location): string {

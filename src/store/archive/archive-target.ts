@@ -33,6 +33,8 @@ export interface ArchiveTargetParts {
   readonly existing: OciArchive | undefined;
   /** The full reference for a tag of the archive; undefined if it is unknown. */
   readonly imageName: (tag: string) => string | undefined;
+  /** `docker`: one image as in `docker save`, without an index. Default: an OCI archive. */
+  readonly format?: 'oci' | 'docker' | undefined;
   /** Opens the file or pipe, before the first write. */
   readonly openSink: () => Promise<TarSink>;
 }
@@ -155,6 +157,7 @@ export class ArchiveTarget implements ContentWriter {
         manifests: this.#manifests,
         written: this.#blobs,
         existing: this.#parts.existing,
+        format: this.#parts.format,
         signal,
       });
       await this.#parts.existing?.close();
@@ -175,7 +178,7 @@ export class ArchiveTarget implements ContentWriter {
     if (this.#writer !== undefined) return this.#writer;
     const writer = new TarWriter(await this.#parts.openSink());
     this.#writer = writer;
-    await writer.addBytes(HEADER_FILE, Buffer.from(HEADER));
+    if (this.#parts.format !== 'docker') await writer.addBytes(HEADER_FILE, Buffer.from(HEADER));
     return writer;
   }
 

@@ -46,11 +46,13 @@ interface Item {
  * its entry, and may be the only one of a list. Of a list with several images, each image has the tag of the list with its
  * platform, such as `1.0-linux-arm64`. Attestations and signatures are not images.
  * @param hasBlob - whether the archive has the content. Images that are not complete cannot be loaded, and are left out, as are images without a tag if there are several
+ * @param names - podman stores an image with a familiar name under `localhost/`
  */
 export function dockerManifestJson(
   entries: Entries,
   manifests: Manifests,
   hasBlob: (blob: Descriptor) => boolean,
+  names: 'familiar' | 'full' = 'familiar',
 ): Uint8Array | undefined {
   const roots = entries.map((entry) => ({ entry, images: imagesIn(entry.descriptor, manifests) }));
   const images = [
@@ -59,8 +61,9 @@ export function dockerManifestJson(
   const [image] = images;
   if (image === undefined) return undefined;
   if (images.length === 1) {
-    const names = roots.flatMap(({ entry, images: own }) => (own.length > 0 ? familiarNames(entry) : []));
-    return Buffer.from(writeJson([itemFor(image, new Set(names))]));
+    const nameOf = names === 'full' ? formatReference : familiarReference;
+    const references = roots.flatMap(({ entry, images: own }) => (own.length > 0 ? (referenceOf(entry) ?? []) : []));
+    return Buffer.from(writeJson([itemFor(image, new Set(references.map(nameOf)))]));
   }
   const tags = tagsOf(roots);
   const items = images
@@ -111,7 +114,7 @@ function digestOf({ content }: ArchivedManifest): Digest {
 function imagesIn(root: Descriptor, manifests: Manifests, platform?: string): readonly Image[] {
   const manifest = manifests.get(root.digest);
   if (manifest === undefined) return [];
-  if (manifest.links.manifests.length === 0) return isImage(manifest) ? [{ ...manifest, platform }] : [];
+  if (manifest.links.manifests.length === 0) return isImage(manifest.links) ? [{ ...manifest, platform }] : [];
   return entriesOf(manifest).flatMap((entry) => imagesIn(entry.descriptor, manifests, entry.platform));
 }
 
@@ -136,18 +139,14 @@ function platformText(value: Json | undefined): string | undefined {
   return members.length >= 2 && members.every((member) => typeof member === 'string') ? members.join('-') : undefined;
 }
 
-function isImage({ links: { blobs } }: ArchivedManifest): boolean {
+/** Whether a manifest is that of an image with file system layers. */
+export function isImage({ blobs }: Pick<Children, 'blobs'>): boolean {
   const [config, ...layers] = blobs;
   return (
     config !== undefined &&
     isImageConfigType(config.mediaType) &&
     layers.every((blob) => layerType.test(blob.mediaType))
   );
-}
-
-function familiarNames(entry: Entry): readonly string[] {
-  const reference = referenceOf(entry);
-  return reference === undefined ? [] : [familiarReference(reference)];
 }
 
 /** The name that an entry has in engines, with its tag; undefined if it has none. */

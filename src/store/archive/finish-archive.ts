@@ -22,6 +22,8 @@ export interface UnfinishedArchive {
   readonly written: ReadonlyMap<Digest, number>;
   /** The archive that is replaced. Its images are copied while they have a name. */
   readonly existing: OciArchive | undefined;
+  /** `docker`: without manifests and index. */
+  readonly format?: 'oci' | 'docker' | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,13 +48,23 @@ export async function finishArchive(writer: TarWriter, archive: UnfinishedArchiv
       await writer.add(blobName(blob.digest), blob.size, existing.readBlob(blob, { signal }));
     }
   }
+  const hasBlob = (blob: Descriptor) => written.has(blob.digest) || existing?.hasBlob(blob) === true;
+  const isDocker = archive.format === 'docker';
+  const list = dockerManifestJson(entries, all, hasBlob, isDocker ? 'full' : 'familiar');
+  if (!isDocker) await addIndex(writer, entries, all);
+  if (list !== undefined) await writer.addBytes(DOCKER_MANIFEST_FILE, list);
+}
+
+/** Writes the manifests and the index of the archive. */
+async function addIndex(
+  writer: TarWriter,
+  entries: Entries,
+  all: ReadonlyMap<Digest, ArchivedManifest>,
+): Promise<void> {
   const contents = [...all.values()].map(({ content }) => ({ ...content, digest: content.descriptor.digest }));
   for (const { digest, bytes } of byDigest(contents)) await writer.addBytes(blobName(digest), bytes);
   const document = { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] };
   await writer.addBytes(INDEX_FILE, Buffer.from(formatIndex({ document, entries })));
-  const hasBlob = (blob: Descriptor) => written.has(blob.digest) || existing?.hasBlob(blob) === true;
-  const list = dockerManifestJson(entries, all, hasBlob);
-  if (list !== undefined) await writer.addBytes(DOCKER_MANIFEST_FILE, list);
 }
 
 /** The manifests below these roots and the roots, by digest. Missing ones, such as omitted platforms, are skipped. */

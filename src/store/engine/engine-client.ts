@@ -8,6 +8,7 @@ import type { ContentOptions } from '../store.ts';
 import type { EngineAddress } from './engine-address.ts';
 import { connectTo } from './engine-connection.ts';
 import { connectionFailure, cutResponse, engineRefusal, silentEngine, type EngineStep } from './engine-error.ts';
+import { sendBody, type RequestBody } from './request-body.ts';
 
 /** One request and its result, for `--debug`. */
 export interface EngineRequestEvent {
@@ -34,8 +35,10 @@ export interface EngineRequest extends ContentOptions {
   /** Without the version, such as `/images/json`. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>> | undefined;
-  /** Milliseconds until the response begins. Default: the timeout of the client. */
+  /** Milliseconds until the response begins, after the body has been sent. Default: the timeout of the client. */
   readonly waitMs?: number | undefined;
+  /** The body of a POST request. Default: a GET request. */
+  readonly body?: RequestBody | undefined;
 }
 
 /** Limit for answers in JSON. */
@@ -73,9 +76,9 @@ export class EngineClient {
     return value;
   }
 
-  /** Sends a GET request and streams the body of its response. The stream fails if the engine stops in the middle. */
+  /** Sends a request and streams the body of its response. The stream fails if the engine stops in the middle. */
   async *stream(request: EngineRequest): AsyncGenerator<Uint8Array> {
-    const { step } = request;
+    const { step, body, waitMs = this.#options.timeoutMs } = request;
     const signals = [this.#options.signal, request.signal].filter((signal) => signal !== undefined);
     const signal = AbortSignal.any(signals);
     signal.throwIfAborted();
@@ -86,21 +89,23 @@ export class EngineClient {
     const report = (status?: number, note?: string): void =>
       this.#options.onRequest?.({
         type: 'request',
-        method: 'GET',
+        method: methodOf(request),
         url: this.address.text + target,
         status,
         note,
         milliseconds: Date.now() - started,
       });
     try {
-      idle.restart(request.waitMs ?? this.#options.timeoutMs);
-      const response = await this.#send(target, idle.signal, connection.socket);
+      idle.restart(body === undefined ? waitMs : this.#options.timeoutMs);
+      // An engine may take long to respond when it has received everything.
+      const onSent = (isLast: boolean): void => idle.restart(isLast ? waitMs : this.#options.timeoutMs);
+      const response = await this.#send(request, idle.signal, connection.socket, onSent);
       report(response.statusCode);
       if (response.statusCode !== 200) throw await this.#refusal(request, response);
       for await (const chunk of response as AsyncIterable<Uint8Array>) {
         idle.stop();
         yield chunk;
-        idle.restart(this.#options.timeoutMs);
+        idle.restart(body === undefined ? this.#options.timeoutMs : waitMs);
       }
       if (!response.complete) throw cutResponse(step, this.address);
     } catch (thrown) {
@@ -112,15 +117,26 @@ export class EngineClient {
     }
   }
 
-  #send(path: string, signal: AbortSignal, socket: Duplex): Promise<IncomingMessage> {
+  #send(
+    request: EngineRequest,
+    signal: AbortSignal,
+    socket: Duplex,
+    onSent: (isLast: boolean) => void,
+  ): Promise<IncomingMessage> {
+    const { body } = request;
     return new Promise((resolve, reject) => {
       // The error of a missing socket is emitted before the request listens for it.
       socket.once('error', reject);
-      const headers = { Host: 'docker', 'User-Agent': 'mlist', Accept: '*/*', Connection: 'close' };
-      httpRequest({ path, headers, signal, createConnection: () => socket })
+      const headers = {
+        ...{ Host: 'docker', 'User-Agent': 'mlist', Accept: '*/*', Connection: 'close' },
+        ...(body === undefined ? {} : { 'Content-Type': body.type, 'Content-Length': body.size }),
+      };
+      const method = methodOf(request);
+      const call = httpRequest({ method, path: targetOf(request), headers, signal, createConnection: () => socket })
         .on('response', resolve)
-        .on('error', reject)
-        .end();
+        .on('error', reject);
+      if (body === undefined) call.end();
+      else sendBody(body, call, onSent).catch(reject);
     });
   }
 
@@ -148,6 +164,10 @@ export class EngineClient {
     const text = `cannot ${step.what} ${step.reference}: the answer of the engine is invalid: ${reason}`;
     return new MlistError('ERR_MLIST_REGISTRY', text, { reference: step.reference });
   }
+}
+
+function methodOf({ body }: EngineRequest): 'GET' | 'POST' {
+  return body === undefined ? 'GET' : 'POST';
 }
 
 function targetOf({ path, query = {} }: EngineRequest): string {

@@ -40,7 +40,14 @@ const MAX_MESSAGE = 500;
 function messageIn(body: Uint8Array): string {
   const { value } = readJson(body);
   const message = isJsonObject(value) ? value['message'] : undefined;
-  return typeof message === 'string' ? message.trim().slice(0, MAX_MESSAGE) : '';
+  return typeof message === 'string' ? reasonIn(message).trim().slice(0, MAX_MESSAGE) : '';
+}
+
+/** When podman cannot load an archive, it lists a reason for every format. Those for other formats say nothing. */
+function reasonIn(message: string): string {
+  const format = '* docker-archive:';
+  const at = message.indexOf(format);
+  return at < 0 ? message : message.slice(at + format.length);
 }
 
 /** The error for a request that got no complete response. */

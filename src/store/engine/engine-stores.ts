@@ -3,9 +3,11 @@ import { formatEngineLocation, type EngineLocation } from '../../oci/engine-loca
 import { storeName } from '../../oci/location.ts';
 import { EngineClient, type EngineClientOptions } from './engine-client.ts';
 import { EngineStore } from './engine-store.ts';
+import type { EngineTarget } from './engine-target.ts';
 import { Engine } from './engine.ts';
 import type { ExportsOptions } from './image-exports.ts';
 import { findEngine, type EngineEnvironment } from './find-engine.ts';
+import { loadImage, type LoadOptions } from './load-image.ts';
 
 export interface EngineStoresOptions extends EngineClientOptions, ExportsOptions {
   readonly environment: EngineEnvironment;
@@ -34,6 +36,15 @@ export class EngineStores {
       const address = await findEngine(location.kind, location.context, this.#options.environment);
       return new Engine(new EngineClient(address, this.#options));
     });
+  }
+
+  /** Runs `work` with a target whose content is loaded into the engine of the location. */
+  async load<T>(
+    location: EngineLocation,
+    options: LoadOptions,
+    work: (target: EngineTarget) => Promise<T>,
+  ): Promise<T> {
+    return loadImage(await this.engine(location), location, options, work);
   }
 
   async close(): Promise<void> {

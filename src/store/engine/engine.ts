@@ -10,6 +10,7 @@ import type { ContentOptions } from '../store.ts';
 import type { EngineClient } from './engine-client.ts';
 import { nameOf } from './engine-error.ts';
 import { parseEngineImage, type EngineImage } from './engine-image.ts';
+import type { RequestBody } from './request-body.ts';
 
 /** The newest version of Docker's API that mlist knows. */
 const KNOWN_API = [1, 51] as const;
@@ -21,10 +22,17 @@ const CONTAINERD_API = [1, 42] as const;
 /** An export may take long to begin: the classic store and podman write the whole image to their disk first. */
 const EXPORT_WAIT_MS = 15 * 60 * 1000;
 
+/** Engines unpack the layers of an image after they have received it, and report nothing in the meantime. */
+const LOAD_WAIT_MS = 60 * 60 * 1000;
+
+/** The image store of Docker, or podman. Only the containerd store holds lists. */
+export type ImageStore = 'containerd' | 'classic' | 'podman';
+
 type ApiVersion = readonly [number, number];
 
 interface EngineFacts {
   readonly api: ApiVersion;
+  readonly isPodman: boolean;
   /** Whether the engine has the containerd store and is too old to describe manifests. */
   readonly keepsManifests: boolean;
 }
@@ -94,6 +102,31 @@ export class Engine {
     yield* this.#client.stream({ step, path: `${prefix(api)}/images/get`, query, waitMs: EXPORT_WAIT_MS, signal });
   }
 
+  /** Which images the engine can hold. */
+  async imageStore(reference: string): Promise<ImageStore> {
+    const { api, isPodman, keepsManifests } = await this.#negotiate(reference);
+    if (isPodman) return 'podman';
+    const isKnown = keepsManifests || !isAtLeast(api, MANIFESTS_API);
+    const isContainerd = isKnown ? keepsManifests : await this.#hasContainerdStore(api, reference);
+    return isContainerd ? 'containerd' : 'classic';
+  }
+
+  /**
+   * Describes what has exactly this name now.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`, and the errors of the client
+   */
+  current(location: EngineLocation, options: ContentOptions = {}): Promise<EngineImage> {
+    return this.#describe(nameOfImage(location.image), formatLocation(location), options);
+  }
+
+  /** Sends an archive to the engine, and streams its answer. */
+  async *load(archive: RequestBody, reference: string, { signal }: ContentOptions = {}): AsyncGenerator<Uint8Array> {
+    const { api } = await this.#negotiate(reference);
+    const request = { step: { what: 'load', reference }, path: `${prefix(api)}/images/load`, query: { quiet: '1' } };
+    this.#images.clear();
+    yield* this.#client.stream({ ...request, body: archive, waitMs: LOAD_WAIT_MS, signal });
+  }
+
   /** The names of all images. */
   async names({ signal }: ContentOptions = {}): Promise<readonly string[]> {
     const step = { what: 'list the images of', reference: this.name };
@@ -125,7 +158,8 @@ export class Engine {
     const known = isAtLeast(newest, KNOWN_API) ? KNOWN_API : newest;
     const api = isAtLeast(known, oldest) ? known : oldest;
     const isBetween = isAtLeast(api, CONTAINERD_API) && !isAtLeast(api, MANIFESTS_API);
-    return { api, keepsManifests: isBetween && (await this.#hasContainerdStore(api, reference)) };
+    const keepsManifests = isBetween && (await this.#hasContainerdStore(api, reference));
+    return { api, isPodman: isPodman(answer['Components']), keepsManifests };
   }
 
   async #hasContainerdStore(api: ApiVersion, reference: string): Promise<boolean> {
@@ -138,6 +172,12 @@ export class Engine {
 
 export interface ExportOptions extends ContentOptions {
   readonly platform?: Platform | undefined;
+}
+
+/** podman answers Docker's API too, also at the address of DOCKER_HOST. */
+function isPodman(components: Json | undefined): boolean {
+  const named = Array.isArray(components) ? (components as readonly Json[]).filter(isJsonObject) : [];
+  return named.some(({ Name }) => Name === 'Podman Engine');
 }
 
 function prefix([major, minor]: ApiVersion): string {

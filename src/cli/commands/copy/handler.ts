@@ -1,6 +1,7 @@
 import { copy, type Copied } from '../../../operations/copy/copy.ts';
 import { typedBareLocation, typedLocation } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
+import { formatPlatform, formatPlatforms } from '../../../oci/platform/platform.ts';
 import { waitTime } from '../../args/duration.ts';
 import { replacedDocument } from '../../output/event-document.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
@@ -30,7 +31,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   return 0;
 }
 
-function report({ target, status, descriptor, moved }: Copied, output: Output): void {
+function report({ target, status, descriptor, moved, engine }: Copied, output: Output): void {
   if (status === 'unchanged') reportUnchanged(output, target, descriptor.digest);
   const { manifests, mounted, uploaded, present, bytes } = moved;
   if (manifests > 0) {
@@ -41,7 +42,17 @@ function report({ target, status, descriptor, moved }: Copied, output: Output): 
         `${mounted} mounted, ${uploaded} uploaded (${bytes} bytes), ${present} already present`,
     );
   }
+  if (engine !== undefined) {
+    const platforms = engine.platforms.length === 0 ? '' : ` for ${formatPlatforms(engine.platforms)}`;
+    output.note(['loaded ', 'green'], `into ${engine.engine}${platforms}, image ID ${engine.id}`);
+  }
   output.line(descriptor.digest);
+}
+
+function engineDocument({ engine }: Copied): object | undefined {
+  if (engine === undefined) return undefined;
+  const { store, id, platforms } = engine;
+  return { store, id, platforms: platforms.map((platform) => formatPlatform(platform, { all: true })) };
 }
 
 /** The result as a document: schemas/output/copy.schema.json. */
@@ -60,6 +71,7 @@ function documentOf(copied: Copied): object {
     moved: copied.moved,
     referrers: copied.referrers?.map(({ subject, descriptor, tag }) => ({ subject, digest: descriptor.digest, tag })),
     left: copied.left,
+    engine: engineDocument(copied),
     filled: copied.filled,
   };
 }

@@ -1,0 +1,36 @@
+import { once } from 'node:events';
+import type { ClientRequest } from 'node:http';
+
+/** A body of known size. */
+export interface RequestBody {
+  /** Its media type, such as `application/x-tar`. */
+  readonly type: string;
+  /** Its size in bytes. */
+  readonly size: number;
+  readonly chunks: () => AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Sends the body of a request, at the pace of the receiver. It stops if the request is closed, for example because the
+ * engine has refused it. If the body cannot be read, the request is destroyed, so that the engine discards it.
+ * @param onSent - called after each chunk
+ */
+export async function sendBody(
+  { chunks }: RequestBody,
+  request: ClientRequest,
+  onSent: (isLast: boolean) => void,
+): Promise<void> {
+  const closed = once(request, 'close').catch(() => undefined);
+  try {
+    for await (const chunk of chunks()) {
+      if (request.destroyed) return;
+      if (!request.write(chunk)) await Promise.race([once(request, 'drain'), closed]);
+      onSent(false);
+    }
+    request.end();
+    onSent(true);
+  } catch (thrown) {
+    request.destroy();
+    throw thrown;
+  }
+}

@@ -329,6 +329,18 @@ describe('what is refused', () => {
     expect(engine.loads).toEqual([]);
   });
 
+  test.each([
+    ['a list', 'manifests: [SOURCE]'],
+    ['a copy', 'copy: SOURCE'],
+  ])('apply with an engine as a target of %s', async (_, content) => {
+    const engine = await startEngine('containerd');
+    const spec = `list: ${registry.host}/team/new:1\ntags: ["docker-daemon:app:1"]\n${content}\n`;
+    const stdin = spec.replace('SOURCE', `${source}:amd64`);
+    const { code, stderr } = await (await connected(engine)).run(['apply', '-f', '-'], { stdin });
+    expect([code, stderr]).toEqual([3, expect.stringContaining('only "mlist copy" writes to engines')]);
+    expect(engine.requests).toEqual([]);
+  });
+
   test('push --to an engine, with the command to use', async () => {
     const engine = await startEngine('containerd');
     const cli = await connected(engine);

@@ -57,6 +57,10 @@ export const copyCommand: CommandDeclaration = {
     ['mlist copy team/app:1.0 registry.example/team/app', 'Copy to another registry, under the same tag'],
     ['mlist copy team/app:1.0 team/app:latest', 'Add a tag'],
     ['mlist copy team/app:1.0 oci-archive:app.tar --platform linux/arm64', 'Export the arm64 image for docker load'],
+    [
+      'mlist copy team/app:1.0 docker-daemon:team/app:1.0',
+      'Load a list into a Docker engine with the containerd store',
+    ],
     ['mlist copy team/app:1.0 oci-archive:- | docker load', 'Load an image into an engine'],
     [
       'docker save team/app:1.0 | mlist copy docker-archive:- registry.example/team/app:1.0 --compression gzip',

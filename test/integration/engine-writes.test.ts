@@ -5,7 +5,7 @@ import { afterEach, beforeAll, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness, temporaryFolder } from '../support/cli-harness.ts';
-import { describeWithEngine, type EngineClient } from '../support/engine-client.ts';
+import { callEngine, describeOnEngines, type RealEngine } from '../support/real-engines.ts';
 import { makeIndex, sha256, type Served } from '../support/images.ts';
 import { putDocument, putImage } from '../support/layouts.ts';
 import { loadableEntry, loadableImage, type LoadableImage } from '../support/loadable-images.ts';
@@ -50,13 +50,11 @@ interface Loaded {
   readonly engine?: { readonly store: string; readonly id: string; readonly platforms: readonly string[] };
 }
 
-async function idOf(engine: EngineClient, image: string): Promise<string | undefined> {
-  try {
-    const { Id } = (await engine.json(`/images/${name(image)}/json`)) as { readonly Id: string };
-    return Id.startsWith('sha256:') ? Id : `sha256:${Id}`;
-  } catch {
-    return undefined;
-  }
+async function idOf(engine: RealEngine, image: string): Promise<string | undefined> {
+  const { status, text } = await callEngine(engine, 'GET', `/images/${name(image)}/json`);
+  if (status === 404) return undefined;
+  const { Id } = JSON.parse(text) as { readonly Id: string };
+  return Id.startsWith('sha256:') ? Id : `sha256:${Id}`;
 }
 
 /** An engine whose connections are cut before the archive is complete: this many bytes are missing at its end. */
@@ -83,8 +81,8 @@ async function cutEngine(socketPath: string, missing: number): Promise<string> {
   return `unix://${path}`;
 }
 
-function socketOf(variable: string): string {
-  return (process.env[variable] ?? '').slice('unix://'.length);
+function socketOf({ host }: RealEngine): string {
+  return host.slice('unix://'.length);
 }
 
 /** The names that a test has written, so that they are removed. */
@@ -93,9 +91,9 @@ afterEach(async () => {
   for (const remove of written.splice(0)) await remove().catch(() => undefined);
 });
 
-function target(engine: EngineClient, prefix: string, image: string): string {
-  written.push(() => engine.call('DELETE', `/images/${name(image)}?force=1`));
-  return `${prefix}:${run}/${image}`;
+function target(engine: RealEngine, image: string): string {
+  written.push(() => callEngine(engine, 'DELETE', `/images/${name(image)}?force=1`));
+  return `${engine.prefix}:${run}/${image}`;
 }
 
 /** How many bytes of the archive are missing. An archive ends with 1024 zero bytes. */
@@ -104,100 +102,100 @@ const cuts: readonly (readonly [where: string, missing: number])[] = [
   ['shortly before its end', 1100],
 ];
 
-describeWithEngine('DOCKER_CONTAINERD_HOST', 'loading into the containerd store', (engine) => {
-  const docker = (host = process.env['DOCKER_CONTAINERD_HOST'] ?? '') =>
-    CliHarness.make({ env: { DOCKER_HOST: host } });
+describeOnEngines(
+  'loading into the containerd store',
+  (engine) => {
+    const docker = (host = engine.host) => CliHarness.make({ env: { DOCKER_HOST: host } });
 
-  test('a whole list is loaded, with images for other platforms, and then unchanged', async () => {
-    const cli = await docker();
-    const to = target(engine, 'docker-daemon', 'list:1');
-    const loaded = await cli.json<Loaded>('copy', source('list'), to);
-    expect(loaded).toMatchObject({ status: 'copied', digest: list.digest });
-    expect(loaded.engine).toEqual({
-      store: 'containerd',
-      id: list.digest,
-      platforms: ['linux/amd64', 'linux/arm64', 'windows/amd64'],
+    test('a whole list is loaded, with images for other platforms, and then unchanged', async () => {
+      const cli = await docker();
+      const to = target(engine, 'list:1');
+      const loaded = await cli.json<Loaded>('copy', source('list'), to);
+      expect(loaded).toMatchObject({ status: 'copied', digest: list.digest });
+      expect(loaded.engine).toEqual({
+        store: 'containerd',
+        id: list.digest,
+        platforms: ['linux/amd64', 'linux/arm64', 'windows/amd64'],
+      });
+      expect(await idOf(engine, 'list:1')).toBe(list.digest);
+      expect(await cli.json('copy', source('list'), to)).toMatchObject({ status: 'unchanged' });
+      const read = await cli.must('inspect', '--raw', to);
+      expect(read).toBe(list.bytes.toString());
     });
-    expect(await idOf(engine, 'list:1')).toBe(list.digest);
-    expect(await cli.json('copy', source('list'), to)).toMatchObject({ status: 'unchanged' });
-    const read = await cli.must('inspect', '--raw', to);
-    expect(read).toBe(list.bytes.toString());
-  });
 
-  test('one image of another platform is loaded from a list', async () => {
-    const cli = await docker();
-    const to = target(engine, 'docker-daemon', 'windows:1');
-    const loaded = await cli.json<Loaded>('copy', source('list'), to, '--platform', 'windows/amd64');
-    expect(loaded.engine).toMatchObject({ id: loaded.digest, platforms: ['windows/amd64'] });
-    expect(await cli.must('inspect', to, '--platform', 'windows/amd64')).toBe(windows.bytes.toString());
-  });
+    test('one image of another platform is loaded from a list', async () => {
+      const cli = await docker();
+      const to = target(engine, 'windows:1');
+      const loaded = await cli.json<Loaded>('copy', source('list'), to, '--platform', 'windows/amd64');
+      expect(loaded.engine).toMatchObject({ id: loaded.digest, platforms: ['windows/amd64'] });
+      expect(await cli.must('inspect', to, '--platform', 'windows/amd64')).toBe(windows.bytes.toString());
+    });
 
-  test('an image gets a second name', async () => {
-    const cli = await docker();
-    const to = target(engine, 'docker-daemon', 'first:1');
-    await cli.must('copy', source('amd64'), to);
-    await cli.must('copy', to, target(engine, 'docker-daemon', 'second:1'));
-    expect(await idOf(engine, 'second:1')).toBe(amd64.digest);
-  });
+    test('an image gets a second name', async () => {
+      const cli = await docker();
+      const to = target(engine, 'first:1');
+      await cli.must('copy', source('amd64'), to);
+      await cli.must('copy', to, target(engine, 'second:1'));
+      expect(await idOf(engine, 'second:1')).toBe(amd64.digest);
+    });
 
-  test('an image that cannot be unpacked is a failure', async () => {
-    const { code, stderr } = await (
-      await docker()
-    ).run(['copy', source('broken'), target(engine, 'docker-daemon', 'broken:1')]);
-    expect([code, stderr]).toEqual([7, expect.stringContaining('Error unpacking image')]);
-    expect(stderr).toContain('but cannot use it');
-  });
+    test('an image that cannot be unpacked is a failure', async () => {
+      const { code, stderr } = await (await docker()).run(['copy', source('broken'), target(engine, 'broken:1')]);
+      expect([code, stderr]).toEqual([7, expect.stringContaining('Error unpacking image')]);
+      expect(stderr).toContain('but cannot use it');
+    });
 
-  test.each(cuts)('a connection that is cut %s leaves no tag', async (_, missing) => {
-    const cli = await docker(await cutEngine(socketOf('DOCKER_CONTAINERD_HOST'), missing));
-    const { code } = await cli.run(['copy', source('large'), target(engine, 'docker-daemon', 'cut:1')]);
-    expect(code).toBe(7);
-    expect(await idOf(engine, 'cut:1')).toBeUndefined();
-  });
-});
+    test.each(cuts)('a connection that is cut %s leaves no tag', async (_, missing) => {
+      const cli = await docker(await cutEngine(socketOf(engine), missing));
+      const { code } = await cli.run(['copy', source('large'), target(engine, 'cut:1')]);
+      expect(code).toBe(7);
+      expect(await idOf(engine, 'cut:1')).toBeUndefined();
+    });
+  },
+  ['containerd'],
+);
 
-const single = [
-  ['DOCKER_CLASSIC_HOST', 'docker-daemon', 'classic'],
-  ['PODMAN_HOST', 'podman', 'podman'],
-] as const;
-
-for (const [variable, prefix, store] of single)
-  describeWithEngine(variable, 'loading into a store of single images', (engine) => {
-    const connected = (host = process.env[variable] ?? '') =>
-      CliHarness.make({ env: { DOCKER_HOST: host, CONTAINER_HOST: host } });
+describeOnEngines(
+  'loading into a store of single images',
+  (engine) => {
+    const connected = (host = engine.host) => CliHarness.make({ env: { DOCKER_HOST: host, CONTAINER_HOST: host } });
 
     test('an image for another platform is loaded from a list', async () => {
       const cli = await connected();
-      const to = target(engine, prefix, 'arm:1');
+      const to = target(engine, 'arm:1');
       const loaded = await cli.json<Loaded>('copy', source('list'), to, '--platform', 'linux/arm64');
-      expect(loaded).toMatchObject({ digest: arm64.digest, engine: { store, id: arm64.id } });
+      expect(loaded).toMatchObject({ digest: arm64.digest, engine: { store: engine.name, id: arm64.id } });
       expect(await idOf(engine, 'arm:1')).toBe(arm64.id);
       expect(await cli.must('explain', to, '--platform', 'linux/arm64')).toContain('linux/arm64');
     });
 
     test('a list is refused, with the platforms to choose from', async () => {
-      const { code, stderr } = await (
-        await connected()
-      ).run(['copy', source('list'), target(engine, prefix, 'list:1')]);
+      const { code, stderr } = await (await connected()).run(['copy', source('list'), target(engine, 'list:1')]);
       expect([code, stderr]).toEqual([2, expect.stringContaining('has single images only')]);
       expect(stderr).toContain('--platform: linux/amd64, linux/arm64, windows/amd64');
     });
 
     test.each(cuts)('a connection that is cut %s leaves no tag', async (_, missing) => {
-      const cli = await connected(await cutEngine(socketOf(variable), missing));
-      const { code } = await cli.run(['copy', source('large'), target(engine, prefix, 'cut:1')]);
+      const cli = await connected(await cutEngine(socketOf(engine), missing));
+      const { code } = await cli.run(['copy', source('large'), target(engine, 'cut:1')]);
       expect(code).toBe(7);
       expect(await idOf(engine, 'cut:1')).toBeUndefined();
     });
-  });
+  },
+  ['classic', 'podman'],
+);
 
-describeWithEngine('DOCKER_CLASSIC_HOST', 'what the classic store cannot hold', (engine) => {
-  test('a Windows image is refused with the reason of the engine', async () => {
-    const cli = await CliHarness.make({ env: { DOCKER_HOST: process.env['DOCKER_CLASSIC_HOST'] ?? '' } });
-    const { code, stderr } = await cli.run(['copy', source('windows'), target(engine, 'docker-daemon', 'windows:1')]);
-    expect([code, stderr]).toEqual([7, expect.stringContaining('cannot load docker-daemon:')]);
-    expect(stderr).toMatch(/windows/);
-    expect(stderr).toContain('A Docker engine with the containerd store');
-    expect(await idOf(engine, 'windows:1')).toBeUndefined();
-  });
-});
+describeOnEngines(
+  'what the classic store cannot hold',
+  (engine) => {
+    test('a Windows image is refused with the reason of the engine', async () => {
+      const cli = await CliHarness.make({ env: { DOCKER_HOST: engine.host } });
+      const { code, stderr } = await cli.run(['copy', source('windows'), target(engine, 'windows:1')]);
+      expect([code, stderr]).toEqual([7, expect.stringContaining('cannot load docker-daemon:')]);
+      expect(stderr).toMatch(/windows/);
+      expect(stderr).toContain('A Docker engine with the containerd store');
+      expect(await idOf(engine, 'windows:1')).toBeUndefined();
+    });
+  },
+  ['classic'],
+);

@@ -83,6 +83,8 @@ const client: Checks<ClientOptions> = {
   concurrency: isAtLeast(1),
   retries: isAtLeast(0),
   timeoutMs: isAtLeast(0),
+  compression: isOneOf('gzip', 'zstd', 'none'),
+  spoolLimit: isAtLeast(0),
   insecure: isFlag,
   plainHttp: isTexts('a registry of plainHttp'),
   caFile: isText,

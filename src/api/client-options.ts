@@ -19,6 +19,13 @@ export interface ClientOptions extends Omit<RegistryOptions, 'waiting' | 'onWarn
   /** Environment variables for proxies and certificates. Default: those of the process. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /**
+   * How to compress layers that archives and engines store uncompressed; `zstd` needs Node 22.15. Default: `gzip` for images of
+   * engines, `none` for archives of `docker save`.
+   */
+  readonly compression?: 'gzip' | 'zstd' | 'none' | undefined;
+  /** Maximum size of all temporary files together, in bytes. Default: the free space less 10 %. */
+  readonly spoolLimit?: number | undefined;
+  /**
    * Receives progress, warnings and notes of all calls that have no `onEvent` of their own. If it throws, the call is aborted
    * with its error as the reason.
    */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir } from 'node:fs/promises';
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -9,8 +9,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import * as library from '../../src/index.ts';
 import * as oci from '../../src/api/oci.ts';
 import * as server from '../../src/api/server.ts';
-import { makeImage, pushImage } from '../support/images.ts';
+import { makeImage, pushImage, sha256 } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
+import { tarOf } from '../store/archive/tar-bytes.ts';
 
 const { createClient, MlistError } = library;
 
@@ -147,6 +148,34 @@ test('copies, lists tags and deletes', async () => {
   expect(tags).toEqual(['1.0']);
   expect(await client.delete(target)).toMatchObject({ what: 'tag' });
   await expect(client.resolve(target)).rejects.toMatchObject({ code: 'ERR_MLIST_NOT_FOUND' });
+});
+
+test('compresses the layers of archives, within the limit for temporary files', async () => {
+  const layer = tarOf({ name: 'hello', content: 'hello'.repeat(1000) });
+  const config = JSON.stringify({
+    architecture: 'amd64',
+    os: 'linux',
+    rootfs: { type: 'layers', diff_ids: [sha256(layer)] },
+  });
+  const list = JSON.stringify([{ Config: 'config.json', RepoTags: ['app:v1'], Layers: ['layer.tar'] }]);
+  const path = join(await mkdtemp(join(tmpdir(), 'mlist-api-')), 'saved.tar');
+  await writeFile(
+    path,
+    tarOf(
+      { name: 'layer.tar', content: layer },
+      { name: 'config.json', content: config },
+      { name: 'manifest.json', content: list },
+    ),
+  );
+  const compressing = cleanup(createClient({ compression: 'gzip' }));
+  await compressing.copy(`docker-archive:${path}`, at('compressed'));
+  const { document } = await compressing.inspect(at('compressed'));
+  expect(document).toMatchObject({ layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' }] });
+  const limited = cleanup(createClient({ compression: 'gzip', spoolLimit: 10 }));
+  await expect(limited.copy(`docker-archive:${path}`, at('limited'))).rejects.toMatchObject({
+    code: 'ERR_MLIST_FILE',
+    message: expect.stringContaining('limit of 10'),
+  });
 });
 
 test('joins and applies', async () => {

@@ -10,7 +10,7 @@ import { RepositoryQueues, replyError, type Service } from './server-exchange.ts
 import type { Repositories, Repository } from './storage.ts';
 import { UploadSessions } from './upload-sessions.ts';
 import { MemoryStore } from '../store/memory.ts';
-import { isLoopback } from '../store/registry/http/address.ts';
+import { isLoopback } from '../store/hosts.ts';
 import { getOrCreate } from '../async/single-flight.ts';
 
 /** Options of the embedded registry. */

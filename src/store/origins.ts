@@ -1,6 +1,6 @@
-import { BlockList, isIP } from 'node:net';
 import { AnnotationKey, type Annotations } from '../oci/descriptor.ts';
 import { parseReference, repositoryName, type Reference } from '../oci/reference.ts';
+import { isPrivateAddress } from './hosts.ts';
 
 /**
  * The repositories that content came from, as the annotations of layouts and archives name them. Anyone can write them, so
@@ -57,29 +57,7 @@ function repository(text: string): readonly Reference[] {
   }
 }
 
-const internal = new BlockList();
-for (const [network, bits] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-] as const)
-  internal.addSubnet(network, bits, 'ipv4');
-for (const [network, bits] of [
-  ['::', 127],
-  ['fc00::', 7],
-  ['fe80::', 10],
-] as const)
-  internal.addSubnet(network, bits, 'ipv6');
-
 /** Whether a registry is on this machine, or is named by a private or link-local address. Host names are not looked up. */
 export function isInternalHost(domain: string): boolean {
-  const { hostname } = new URL(`http://${domain}`);
-  const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
-  if (host === 'localhost' || host.endsWith('.localhost')) return true;
-  const version = isIP(host);
-  return version !== 0 && internal.check(host, version === 6 ? 'ipv6' : 'ipv4');
+  return isPrivateAddress(new URL(`http://${domain}`).hostname);
 }

@@ -1,5 +1,5 @@
 import { connect as openSocket, isIP, type LookupFunction, type Socket } from 'node:net';
-import { isLoopback } from './address.ts';
+import { isLoopback } from '../../hosts.ts';
 
 export interface HostAndPort {
   /** A host name or an IP address without brackets. */

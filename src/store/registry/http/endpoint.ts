@@ -1,5 +1,6 @@
 import { errorCode } from '../../../errors/errors.ts';
-import { apiHost, isLoopback } from './address.ts';
+import { isLoopback } from '../../hosts.ts';
+import { apiHost } from './address.ts';
 import { bodyOf, readBody, type HttpResponse } from './response.ts';
 
 export interface EndpointOptions {

@@ -2,7 +2,7 @@ import { request as requestHttp, type ClientRequest, type IncomingMessage } from
 import { BlockList, isIP, type Socket } from 'node:net';
 import { MlistError } from '../../../errors/errors.ts';
 import { variable, type Environment } from '../credentials/environment.ts';
-import { isLoopback } from './address.ts';
+import { isLoopback } from '../../hosts.ts';
 import { hostAndPort, timeoutError, type HostAndPort } from './connect.ts';
 
 /** The proxy for the requests to a host. */

@@ -7,7 +7,7 @@ import { asMlistError, errorCode, errorMessage, MlistError } from '../../../erro
 import { certificatesFor, readPem, readPemFile, type HostCertificates } from './certificates.ts';
 import { variable, type Environment } from '../credentials/environment.ts';
 import { waitFor, type ReportPending } from '../../../async/pending.ts';
-import { isLoopback } from './address.ts';
+import { isLoopback } from '../../hosts.ts';
 import { opened } from './connect.ts';
 
 export interface TrustOptions {

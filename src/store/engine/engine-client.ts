@@ -119,6 +119,11 @@ export class EngineClient {
       const headers = { Host: 'docker', 'User-Agent': 'mlist', Accept: '*/*', Connection: 'close' };
       httpRequest({ path, headers, signal, createConnection: () => socket })
         .on('response', resolve)
+        // Node closes the connection without an error if a server answers 101.
+        .on('upgrade', (response: IncomingMessage) => {
+          response.resume();
+          resolve(response);
+        })
         .on('error', reject)
         .end();
     });

@@ -32,7 +32,11 @@ function pulledFrom(annotations: Annotations): readonly Reference[] {
   return Object.entries(annotations).flatMap(([key, value]) => {
     if (!key.startsWith(SOURCE_PREFIX)) return [];
     const host = key.slice(SOURCE_PREFIX.length);
-    return value.split(',').flatMap((path) => repository(`${host}/${path.trim()}`));
+    // A host such as `registry`, which references name with a port, would be read as a namespace of docker.io.
+    return value
+      .split(',')
+      .flatMap((path) => repository(`${host}/${path.trim()}`))
+      .filter(({ domain }) => domain === host);
   });
 }
 
@@ -72,6 +76,8 @@ for (const [network, bits] of [
   ['::', 127],
   ['fc00::', 7],
   ['fe80::', 10],
+  // NAT64: the last 32 bits are an IPv4 address.
+  ['64:ff9b::', 96],
 ] as const)
   internal.addSubnet(network, bits, 'ipv6');
 

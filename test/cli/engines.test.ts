@@ -345,7 +345,7 @@ describe('faults of engines', () => {
     const engine = await startEngine('containerd', { 'team/app:1': both });
     engine.fault = (request, response) => {
       if (request.url?.includes('/images/get') !== true) return false;
-      response.writeHead(200);
+      response.writeHead(200).write(both.tar(undefined)?.subarray(0, 512));
       const send = (): void => {
         while (!response.destroyed && response.write(Buffer.alloc(1024 * 1024)));
         response.once('drain', send);

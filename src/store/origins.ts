@@ -32,7 +32,11 @@ function pulledFrom(annotations: Annotations): readonly Reference[] {
   return Object.entries(annotations).flatMap(([key, value]) => {
     if (!key.startsWith(SOURCE_PREFIX)) return [];
     const host = key.slice(SOURCE_PREFIX.length);
-    return value.split(',').flatMap((path) => repository(`${host}/${path.trim()}`));
+    // A host such as `registry`, which references name with a port, would be read as a namespace of docker.io.
+    return value
+      .split(',')
+      .flatMap((path) => repository(`${host}/${path.trim()}`))
+      .filter(({ domain }) => domain === host);
   });
 }
 

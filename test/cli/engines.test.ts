@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
@@ -335,14 +337,15 @@ describe('faults of engines', () => {
       'team/app:1': { ...both, tar: () => both.tar(undefined)?.subarray(0, 700) },
     });
     const { code, stderr } = await (await withDocker(engine)).run(['copy', source, at('app')]);
-    expect([code, stderr]).toEqual([3, expect.stringContaining('it is truncated')]);
+    const message = 'cannot read the archive docker-daemon:docker.io/team/app:1: it is truncated';
+    expect([code, stderr]).toEqual([3, expect.stringContaining(message)]);
   });
 
   test('an export that is larger than its description is refused', async () => {
     const engine = await startEngine('containerd', { 'team/app:1': both });
     engine.fault = (request, response) => {
       if (request.url?.includes('/images/get') !== true) return false;
-      response.writeHead(200);
+      response.writeHead(200).write(both.tar(undefined)?.subarray(0, 512));
       const send = (): void => {
         while (!response.destroyed && response.write(Buffer.alloc(1024 * 1024)));
         response.once('drain', send);
@@ -352,6 +355,59 @@ describe('faults of engines', () => {
     };
     const { code, stderr } = await (await withDocker(engine)).run(['copy', source, at('app')]);
     expect([code, stderr]).toEqual([7, expect.stringContaining('the engine sends more than the')]);
+  });
+
+  test.each([
+    ['an ID', 'containerd', `docker-daemon:sha256:${'b'.repeat(64)}`],
+    ['an ID in a store without manifests', 'classic', `docker-daemon:sha256:${'b'.repeat(64)}`],
+    ['a digest', 'containerd', `docker-daemon:team/app@sha256:${'b'.repeat(64)}`],
+    ['a digest in an older store', 'docker27', `docker-daemon:team/app@sha256:${'b'.repeat(64)}`],
+  ] as const)('an engine that returns another image for %s is refused', async (_name, shape, location) => {
+    const engine = await startEngine(shape);
+    const { description } = shape === 'classic' ? savedImage('team/app:1') : both;
+    engine.fault = (request, response) => {
+      if (request.url?.includes('/images/') !== true) return false;
+      json(response, 200, description);
+      return true;
+    };
+    const { code, stderr } = await (await withDocker(engine)).run(['digest', location]);
+    expect([code, stderr]).toEqual([7, expect.stringContaining(`returns another image for docker-daemon:`)]);
+    expect(exportsOf(engine)).toEqual([]);
+  });
+
+  test('an engine that answers with another protocol is refused', async () => {
+    const engine = await startEngine('containerd');
+    engine.fault = (_request, response) => {
+      response.writeHead(101, { connection: 'upgrade', upgrade: 'tcp' }).end();
+      return true;
+    };
+    const { code, stderr } = await (await withDocker(engine)).run(['show', source]);
+    expect([code, stderr]).toEqual([7, expect.stringContaining('does not answer as an engine does (HTTP 101)')]);
+  });
+
+  test.each([
+    ['without a scheme', 'me:hidden@engine:2375'],
+    ['with a slash', 'tcp://me:hid/hidden@engine:2375'],
+    ['in a query', 'ssh://engine?password=hidden'],
+  ])('an invalid address is quoted without its password: %s', async (_name, host) => {
+    const { code, stderr } = await (await CliHarness.make({ env: { DOCKER_HOST: host } })).run(['show', source]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('DOCKER_HOST is not the address of an engine')]);
+    expect(stderr).not.toContain('hidden');
+  });
+
+  test.each([
+    ['a device', (path: string) => symlink('/dev/zero', path)],
+    ['a pipe', (path: string) => promisify(execFile)('mkfifo', [path])],
+    ['a folder', (path: string) => mkdir(path)],
+    ['a huge file', (path: string) => writeFile(path, ' '.repeat(2_000_000))],
+  ])('the file of a context that is %s is refused', async (_name, create) => {
+    const cli = await CliHarness.make();
+    const id = createHash('sha256').update('odd').digest('hex');
+    const folder = join(cli.folder, '.docker/contexts/meta', id);
+    await mkdir(folder, { recursive: true });
+    await create(join(folder, 'meta.json'));
+    const { code, stderr } = await cli.run(['show', 'docker-daemon@odd:app']);
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`cannot read ${join(folder, 'meta.json')}: it`)]);
   });
 
   test('an engine that sends other bytes than it describes is refused', async () => {
@@ -416,6 +472,6 @@ describe('faults of engines', () => {
       if (before === undefined) delete process.env['TMPDIR'];
       else process.env['TMPDIR'] = before;
     }
-    expect((await readdir(folder)).filter((name) => /^mlist-\w{6}$/.test(name))).toEqual([]);
+    expect((await readdir(folder)).filter((name) => name.startsWith('mlist-spool-'))).toEqual([]);
   });
 });

@@ -395,6 +395,15 @@ describe('configuration', () => {
       2,
     ],
     ['a wrong type', conf, '\n[[registry]]\nlocation = 5\n', 2],
+    ['a location with a password', conf, '[[registry]]\nprefix = "reg.test"\nlocation = "me:hidden@m1.test"\n', 1],
+    [
+      'a mirror with a query',
+      conf,
+      '[[registry]]\nlocation = "reg.test"\n[[registry.mirror]]\nlocation = "m1.test/?"\n',
+      1,
+    ],
+    ['a location that leaves its path', conf, '[[registry]]\nprefix = "reg.test"\nlocation = "m1.test/a/../b"\n', 1],
+    ['a location with an invalid port', conf, '[[registry]]\nprefix = "reg.test"\nlocation = "m1.test:99999"\n', 1],
     [
       'both digest settings',
       conf,
@@ -450,6 +459,33 @@ describe('configuration', () => {
     await scene.write(conf, '[[registry');
     expect(await scene.runBare('ls')).toMatchObject({ code: 0, stderr: '' });
   });
+
+  test('that results in an invalid name ends the command with 2', async () => {
+    const scene = await Scene.make({});
+    const file = await scene.write(conf, '[[registry]]\nprefix = "reg.test"\nlocation = "m1.test:5000"\n');
+    const { code, stderr } = await scene.runBare('digest', 'reg.test:6000/a:1');
+    expect({ code, stderr }).toMatchObject({ code: 2 });
+    expect(stderr).toContain(`${file}:1, prefix "reg.test" replaces a reference with m1.test:5000:6000/a, which`);
+  });
+
+  // If each line were searched for from the start of the file, this would take minutes.
+  test.each([
+    ['registries.conf', conf, '[[registry]]\n'.repeat(70_000)],
+    [
+      'hosts.toml',
+      'etc/containerd/certs.d/reg.test/hosts.toml',
+      `server = 5\n${Array.from({ length: 30_000 }, (_, at) => `[host."http://${at}.test"]\n`).join('')}`,
+    ],
+  ])(
+    'with as many tables as fit into a file is refused in time: %s',
+    async (_name, path, text) => {
+      const scene = await Scene.make({});
+      const file = await scene.write(path, text);
+      const { code, stderr } = await scene.runBare('digest', 'reg.test/a:1');
+      expect([code, stderr]).toEqual([2, expect.stringContaining(`${file}:1 cannot be used`)]);
+    },
+    30_000,
+  );
 
   test('with a repeated prefix uses the last rule', async () => {
     const scene = await Scene.make({});

@@ -128,7 +128,8 @@ describe('an archive on stdin', () => {
 
     test('if it does not fit into the spool, also if it expands while it is decompressed', async () => {
       const cli = await builds();
-      for (const stdin of [Buffer.alloc(200_000), gzipSync(Buffer.alloc(200_000))]) {
+      const archive = tarOf({ name: 'a', content: Buffer.alloc(200_000) });
+      for (const stdin of [archive, gzipSync(archive)]) {
         const line = ['digest', 'docker-archive:-', '--spool-limit', '100KiB'];
         const { code, stderr } = await cli.run(line, piped(stdin));
         expect(stderr).toMatch(
@@ -136,6 +137,16 @@ describe('an archive on stdin', () => {
         );
         expect(code).toBe(1);
       }
+    });
+
+    test.each([
+      ['zeros', Buffer.alloc(1024 * 1024), /stdin: it contains no files/],
+      ['text', Buffer.alloc(1024 * 1024, 'y\n'), /stdin: a header has a wrong checksum: it is not a tar archive/],
+    ])('without storing it, if it begins with %s', async (_name, bytes, message) => {
+      const cli = await builds();
+      const line = ['digest', 'docker-archive:-', '--spool-limit', '100KiB'];
+      const { code, stderr } = await cli.run(line, piped(bytes));
+      expect([code, stderr]).toEqual([3, expect.stringMatching(message)]);
     });
 
     test.each<[string, readonly string[], RegExp]>([

@@ -16,6 +16,7 @@ describe('the repositories that annotations name', () => {
       ['x.io/a', 'y.io/mine'],
     ],
     ['the port comes from the full name', [{ [source('x.io')]: 'a', [imageName]: 'x.io:5000/a:1' }], ['x.io:5000/a']],
+    ['a host without a dot is not a namespace of docker.io', [{ [source('registry')]: 'team/app' }], []],
     [
       'the port of another host does not',
       [{ [source('x.io')]: 'a', [imageName]: 'y.io:5000/a:1' }],
@@ -47,6 +48,7 @@ describe('internal hosts', () => {
   test.each([
     'localhost',
     'localhost:5000',
+    '[64:ff9b::7f00:1]:5000',
     'LOCALHOST:1',
     'a.localhost',
     '127.0.0.1',

@@ -7,7 +7,7 @@ import { Spool } from '../../fs/spool.ts';
 import { through } from '../docker-image/layer-compression.ts';
 import { zstdStreams } from '../docker-image/zstd.ts';
 import type { ContentOptions } from '../store.ts';
-import { invalidHeader } from './tar/tar-header.ts';
+import { BLOCK_BYTES, invalidHeader, isZeroBlock, readHeader } from './tar/tar-header.ts';
 
 /**
  * Compression of a whole archive, as in `docker save | gzip`. Compressed files and pipes cannot be read at random positions, so
@@ -88,7 +88,7 @@ export async function spoolInput(
   if (start.length === 0) throw invalidHeader('it is empty');
   const compression = compressionIn(start);
   const content = compression === undefined ? all : decompressed(all, decompressor(compression));
-  return { ...(await store(content, { spool, signal })), isCompressed: compression !== undefined };
+  return { ...(await store(checkedStart(content), { spool, signal })), isCompressed: compression !== undefined };
 }
 
 function decompressor(compression: Compression): Duplex {
@@ -147,6 +147,22 @@ async function peek(
     if (!isOver) yield* { [Symbol.asyncIterator]: () => iterator };
   }
   return { start, all: all() };
+}
+
+/** Fails if a stream does not begin as a tar archive, before all of it is stored: it may be endless. */
+async function* checkedStart(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let start: Buffer | undefined = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    if (start !== undefined) {
+      start = Buffer.concat([start, chunk.subarray(0, 2 * BLOCK_BYTES)]);
+      if (start.length >= 2 * BLOCK_BYTES) {
+        if (isZeroBlock(start.subarray(0, 2 * BLOCK_BYTES))) throw invalidHeader('it contains no files');
+        if (!isZeroBlock(start.subarray(0, BLOCK_BYTES))) readHeader(start.subarray(0, BLOCK_BYTES));
+        start = undefined;
+      }
+    }
+    yield chunk;
+  }
 }
 
 async function* limitedTo(maxBytes: number, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

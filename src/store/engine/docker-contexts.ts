@@ -1,6 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, MlistError } from '../../errors/errors.ts';
+import { readFailure } from '../../fs/file-errors.ts';
+import { readAtMost } from '../../fs/read-file.ts';
 import { isJsonObject, type Json } from '../../json/json.ts';
 import { readJson } from '../../json/parse.ts';
 import { createHash } from '../../oci/digest.ts';
@@ -10,6 +12,9 @@ import type { EngineTls } from './engine-address.ts';
 
 /** The name of the context that stands for DOCKER_HOST or the default socket. */
 export const DEFAULT_CONTEXT = 'default';
+
+/** Limit for each file. A config.json with many logins is the largest one. */
+const MAX_BYTES = 1024 * 1024;
 
 export interface DockerContext {
   /** The address of the engine. */
@@ -87,11 +92,14 @@ async function readDocument(path: string): Promise<Json | undefined> {
   throw new MlistError('ERR_MLIST_USAGE', `${path} is damaged: ${problems[0]?.message ?? 'it is not JSON'}`, { path });
 }
 
+/** Reads a file. @throws MlistError `ERR_MLIST_FILE` if it is too large, or not a regular file */
 async function readIfThere(path: string): Promise<Buffer | undefined> {
-  return readFile(path).catch((thrown: unknown) => {
+  const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, onlyFile: true }).catch((thrown: unknown) => {
     if (['ENOENT', 'ENOTDIR'].includes(errorCode(thrown) ?? '')) return undefined;
-    throw thrown;
+    throw readFailure(path, thrown);
   });
+  if (bytes === undefined || bytes.length <= MAX_BYTES) return bytes;
+  throw new MlistError('ERR_MLIST_FILE', `cannot read ${path}: it has more than ${MAX_BYTES} bytes`, { path });
 }
 
 function memberOf(value: Json | undefined, name: string): Json | undefined {

@@ -44,7 +44,7 @@ const DEFAULT_TLS_PORT = 2376;
  */
 export function parseAddress(address: string, options: ParseAddressOptions): EngineAddress {
   const { kind, origin } = options;
-  const text = address.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/@:]*):[^/]*@/i, '$1:***@');
+  const text = withoutSecrets(address);
   const [, scheme = 'tcp', rest = ''] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(.*)$/is.exec(address) ?? [];
   const found = (host: EngineHost): EngineAddress => ({ kind, host, text, origin });
   switch (scheme) {
@@ -62,6 +62,11 @@ export function parseAddress(address: string, options: ParseAddressOptions): Eng
       throw invalidAddress(text, origin, `${scheme}:// is not supported`, hint);
     }
   }
+}
+
+/** Masks everything that may be a password or a token: what is between a colon and the last `@`, and a query. */
+function withoutSecrets(address: string): string {
+  return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?([^/@:]*):.*@/is, '$1$2:***@').replace(/\?.*$/s, '?***');
 }
 
 function parseTcp(hostAndPort: string, text: string, { origin, tls }: ParseAddressOptions): EngineHost {

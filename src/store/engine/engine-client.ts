@@ -134,6 +134,11 @@ export class EngineClient {
       const method = methodOf(request);
       const call = httpRequest({ method, path: targetOf(request), headers, signal, createConnection: () => socket })
         .on('response', resolve)
+        // Node closes the connection without an error if a server answers 101.
+        .on('upgrade', (response: IncomingMessage) => {
+          response.resume();
+          resolve(response);
+        })
         .on('error', reject);
       if (body === undefined) call.end();
       else sendBody(body, call, onSent).catch(reject);

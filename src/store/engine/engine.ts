@@ -70,11 +70,11 @@ export class Engine {
     const reference = formatLocation(location);
     if (location.kind === 'podman' && typeof image !== 'string' && image.domain === 'docker.io') {
       const found = await ignoreNotFound(this.#describe(formatReference(image), reference, options));
-      if (found !== undefined) return found;
       // podman stores images that it builds under localhost/, and looks there for short names.
-      return this.#describe(`localhost/${familiarReference(image)}`, reference, options);
+      const name = `localhost/${familiarReference(image)}`;
+      return checkDigest(found ?? (await this.#describe(name, reference, options)), image, reference);
     }
-    return this.#describe(nameOfImage(image), reference, options);
+    return checkDigest(await this.#describe(nameOfImage(image), reference, options), image, reference);
   }
 
   async #describe(name: string, reference: string, { signal }: ContentOptions): Promise<EngineImage> {
@@ -178,6 +178,17 @@ export interface ExportOptions extends ContentOptions {
 function isPodman(components: Json | undefined): boolean {
   const named = Array.isArray(components) ? (components as readonly Json[]).filter(isJsonObject) : [];
   return named.some(({ Name }) => Name === 'Podman Engine');
+}
+
+/**
+ * Checks that an image has the ID or digest by which it is named. An engine without manifests does not keep the digest under
+ * which it has pulled an image.
+ */
+function checkDigest(found: EngineImage, image: EngineLocation['image'], reference: string): EngineImage {
+  const [named, actual] = typeof image === 'string' ? [image, found.id] : [image.digest, found.root?.digest];
+  if (named === undefined || actual === undefined || actual === named) return found;
+  const message = `the engine returns another image for ${reference}: ${actual}`;
+  throw new MlistError('ERR_MLIST_CONTENT_MISMATCH', message, { reference });
 }
 
 function prefix([major, minor]: ApiVersion): string {

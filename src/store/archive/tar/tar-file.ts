@@ -46,10 +46,13 @@ export class TarFile {
    * Opens an archive. A compressed archive is decompressed to the spool, and the content of a pipe is stored there.
    * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID` if it is not a complete tar archive
    */
-  static async open(path: string, { signal, name = path, input, spool }: OpenOptions = {}): Promise<TarFile> {
+  static async open(path: string, { signal, name = path, location, input, spool }: OpenOptions = {}): Promise<TarFile> {
     signal?.throwIfAborted();
     const file = { path, name };
-    if (input !== undefined) return TarFile.#openInput({ path: 'stdin', name: 'stdin' }, input(), { signal, spool });
+    if (input !== undefined) {
+      const source = location ?? 'stdin';
+      return TarFile.#openInput({ path: source, name: source }, input(), { signal, spool });
+    }
     const plain = await openPlain(file);
     try {
       const compression = await compressionOf(plain.handle);
@@ -165,7 +168,7 @@ export interface OpenOptions extends SpoolingOptions {
   readonly name?: string | undefined;
   /** Opens a pipe that the archive is read from, instead of the file at the path. */
   readonly input?: (() => AsyncIterable<Uint8Array>) | undefined;
-  /** The location of the store in errors. Default: the kind of archive with its name. */
+  /** The location of the store in errors. Default: the kind of archive with its name. A pipe without one is stdin. */
   readonly location?: string | undefined;
 }
 

@@ -86,9 +86,16 @@ export class Endpoint {
         isUnverified: true,
       }));
       const second = await this.#try(insecure, send);
-      if (second.response !== undefined) return second.response;
+      // A verified address may have answered another request in the meantime. Credentials are used from then on, so that no
+      // unverified response may say where they are sent.
+      if (this.#hasReachedTrusted()) second.response?.response.discard();
+      else if (second.response !== undefined) return second.response;
     }
     throw failure ?? new Error('no address answers');
+  }
+
+  #hasReachedTrusted(): boolean {
+    return this.#reached?.isTrusted === true;
   }
 
   async #try(addresses: readonly Address[], send: (address: Address) => Promise<HttpResponse>): Promise<Tried> {

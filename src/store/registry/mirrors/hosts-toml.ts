@@ -38,8 +38,9 @@ export async function parseHostsToml(text: string, path: string): Promise<HostsF
   const failAt = (line: number | undefined) => (reason: string) => invalidConfiguration(path, line, reason);
   const root = new TableReader(table, failAt(undefined));
   const hosts = root.table('host');
+  const lines = linesOfHosts(text);
   const entries = Object.keys(hosts).map((name): HostEntry => {
-    const line = lineOfHost(text, name);
+    const line = lines.get(name);
     const fail = failAt(line);
     const settings = parseSettings(new TableReader(hosts, fail).table(name), `${path}:${line ?? 1}, host`, fail);
     const address = parseAddress(name, settings.overridesPath, fail);
@@ -53,9 +54,18 @@ export async function parseHostsToml(text: string, path: string): Promise<HostsF
   return { hosts: entries, server: { ...settings, address } };
 }
 
-function lineOfHost(text: string, name: string): number | undefined {
-  const at = text.split('\n').findIndex((line) => /^[ \t]*\[/.test(line) && line.includes(name));
-  return at < 0 ? undefined : at + 1;
+/** The header of a table in `host`. */
+const hostHeader = /^[ \t]*\[[ \t]*"?host"?[ \t]*\.[ \t]*(?:"([^"\\]*)"|'([^']*)'|([\w-]+))/;
+
+/** By host: the line on which its first table begins. Names with escape sequences are not found. */
+function linesOfHosts(text: string): ReadonlyMap<string, number> {
+  const lines = new Map<string, number>();
+  for (const [at, line] of text.split('\n').entries()) {
+    const [, quoted, literal, bare] = hostHeader.exec(line) ?? [];
+    const name = quoted ?? literal ?? bare;
+    if (name !== undefined && !lines.has(name)) lines.set(name, at + 1);
+  }
+  return lines;
 }
 
 function parseAddress(text: string, overridesPath: boolean, fail: (reason: string) => Error): HostAddress {

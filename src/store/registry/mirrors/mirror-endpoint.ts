@@ -83,6 +83,19 @@ export function parseMirrorAddress(text: string): MirrorAddress | string {
   return { scheme, host, path: pathname.replace(/\/{2,}/g, '/').replace(/\/$/, '') };
 }
 
+/**
+ * Whether a name is `HOST[:PORT]`, or that with a path. It may not contain anything that changes where a request is sent:
+ * a user name, a query, a fragment, or a path segment of dots.
+ */
+export function isRepositoryAddress(name: string): boolean {
+  const [host = '', ...segments] = name.split('/');
+  return (
+    /^(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d+)?$/i.test(host) &&
+    URL.canParse(`https://${host}`) &&
+    segments.every((segment) => /^[\w.:@-]+$/.test(segment) && !/^\.+$/.test(segment))
+  );
+}
+
 /** The error for a configuration file that cannot be used. */
 export function invalidConfiguration(path: string, line: number | undefined, reason: string): MlistError {
   const place = line === undefined ? path : `${path}:${line}`;

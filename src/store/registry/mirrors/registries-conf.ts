@@ -1,4 +1,10 @@
-import { allCapabilities, invalidConfiguration, type Capabilities, type Origin } from './mirror-endpoint.ts';
+import {
+  allCapabilities,
+  invalidConfiguration,
+  isRepositoryAddress,
+  type Capabilities,
+  type Origin,
+} from './mirror-endpoint.ts';
 import { linesOf, parseToml, TableReader, type TomlTable } from './toml-file.ts';
 
 /** The rules of containers-registries.conf(5). Version 1 of the format is read, too. */
@@ -44,7 +50,7 @@ interface Place {
 function parseRule(table: TomlTable, place: Place): RegistryRule {
   const fail = (reason: string) => invalidConfiguration(place.path, place.line, reason);
   const reader = new TableReader(table, fail);
-  const location = parseLocation(reader.text('location'), fail);
+  const location = checkLocation(parseLocation(reader.text('location'), fail), fail);
   const prefix = parseLocation(reader.text('prefix'), fail) ?? location;
   if (prefix === undefined) throw fail('a [[registry]] has neither a prefix nor a location');
   const isWildcard = prefix.startsWith('*.');
@@ -71,7 +77,7 @@ interface MirrorParsing {
 
 function parseMirror(table: TomlTable, { isByDigestOnly, origin, fail }: MirrorParsing): RegistryMirror {
   const reader = new TableReader(table, fail);
-  const location = parseLocation(reader.text('location'), fail);
+  const location = checkLocation(parseLocation(reader.text('location'), fail), fail);
   if (location === undefined) throw fail('a [[registry.mirror]] has no location');
   const pulls = reader.text('pull-from-mirror') ?? '';
   if (isByDigestOnly && pulls !== '')
@@ -92,6 +98,12 @@ function parseLocation(text: string | undefined, fail: (reason: string) => Error
   if (/^https?:\/\//.test(location)) throw fail('a location or prefix has no scheme such as https://');
   if (/\s/.test(location)) throw fail('a location or prefix contains white space');
   return location;
+}
+
+/** Checks what requests are sent to. The message does not quote it, since it may contain a password. */
+function checkLocation(location: string | undefined, fail: (reason: string) => Error): string | undefined {
+  if (location === undefined || isRepositoryAddress(location)) return location;
+  throw fail('a location is not of the form HOST[:PORT][/PATH]');
 }
 
 /** Version 1: lists of insecure and of blocked registries. */

@@ -1,9 +1,11 @@
+import { MlistError } from '../../../errors/errors.ts';
 import type { HostCertificates } from '../http/certificates.ts';
 import type { DaemonConfiguration } from './daemon-json.ts';
 import type { HostAddress, HostsFile, HostSettings } from './hosts-toml.ts';
 import {
   allCapabilities,
   isHostOf,
+  isRepositoryAddress,
   registryItself,
   type ConfiguredEndpoint,
   type MirrorAddress,
@@ -33,6 +35,7 @@ export type Endpoints = readonly (ConfiguredEndpoint | RegistryItself)[];
  * Selects the hosts that serve a repository, in the order in which they are asked. The first of these that has mirrors or
  * another host for the repository decides: `--mirror`, registries.conf, hosts.toml with hosts, daemon.json, hosts.toml with
  * only a server. Pure.
+ * @throws MlistError `ERR_MLIST_CONFIGURATION` if a rule of registries.conf results in an invalid name
  * @returns an empty array if the registry is accessed as without any configuration
  */
 export function selectEndpoints(repository: RepositoryName, configuration: RepositoryConfiguration): Endpoints {
@@ -98,6 +101,10 @@ interface Located {
 
 /** @param name - `HOST[:PORT]/REPOSITORY`; the path of a mirror is a part of the repository */
 function locatedEndpoint(name: string, { insecure, origin }: Located): ConfiguredEndpoint {
+  if (!isRepositoryAddress(name)) {
+    const message = `${origin} replaces a reference with ${name}, which does not name a repository`;
+    throw new MlistError('ERR_MLIST_CONFIGURATION', message);
+  }
   const slash = name.indexOf('/');
   return {
     ...common,

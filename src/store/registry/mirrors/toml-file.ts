@@ -1,4 +1,4 @@
-import { invalidConfiguration, lineAt } from './mirror-endpoint.ts';
+import { invalidConfiguration } from './mirror-endpoint.ts';
 
 /** A TOML table. Its members are in the order of the file. */
 export type TomlTable = Readonly<Record<string, unknown>>;
@@ -81,5 +81,5 @@ function isTable(value: unknown): value is TomlTable {
 
 /** The lines that match a pattern, such as the headers of tables. Lines start at 1. */
 export function linesOf(text: string, pattern: RegExp): readonly number[] {
-  return [...text.matchAll(new RegExp(pattern.source, 'gm'))].map(({ index }) => lineAt(text, index));
+  return text.split('\n').flatMap((line, at) => (pattern.test(line) ? [at + 1] : []));
 }

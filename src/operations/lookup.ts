@@ -114,7 +114,7 @@ function requireManifests(draft: Draft): void {
   const message = `the digest of ${list} is not known before its first push: ${sourceName(entry)} has no manifest yet`;
   throw new MlistError('ERR_MLIST_USAGE', message, {
     reference: list,
-    hint: `Push it with "mlist push ${list}". "mlist show ${list}" shows the draft.`,
+    hint: `"mlist push ${list}" pushes it, with --dry-run it only prints the digest. "mlist show ${list}" shows the draft.`,
   });
 }
 

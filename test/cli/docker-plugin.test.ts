@@ -16,34 +16,44 @@ import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 const execute = promisify(execFile);
 
 describe('the arguments of docker before the name of its plugin', () => {
-  test.each<[string, readonly string[], readonly string[], string | undefined]>([
-    ['nothing', ['mlist', 'ls', '-q'], ['ls', '-q'], undefined],
-    ['--config DIR', ['--config', '/c', 'mlist', 'ls'], ['ls'], '/c'],
-    ['--config=DIR', ['--config=/c', 'mlist', 'ls'], ['ls'], '/c'],
-    ['-D', ['-D', 'mlist', 'ls'], ['ls', '--debug'], undefined],
-    ['--debug=false', ['--debug=false', 'mlist', 'ls'], ['ls'], undefined],
-    ['-l and -c', ['-l', 'debug', '-c', 'remote', 'mlist', 'push', '-l', 'a'], ['push', '-l', 'a'], undefined],
-    ['-ldebug', ['-ldebug', 'mlist', 'ls'], ['ls'], undefined],
-    ['-Dl=info', ['-Dl=info', 'mlist', 'ls'], ['ls', '--debug'], undefined],
-    ['-H twice', ['-H', 'tcp://a:1', '--host=tcp://b:1', 'mlist', 'ls'], ['ls'], undefined],
+  test.each<[string, readonly string[], readonly string[], Readonly<Record<string, string | undefined>>]>([
+    ['nothing', ['mlist', 'ls', '-q'], ['ls', '-q'], {}],
+    ['--config DIR', ['--config', '/c', 'mlist', 'ls'], ['ls'], { DOCKER_CONFIG: '/c' }],
+    ['--config=DIR', ['--config=/c', 'mlist', 'ls'], ['ls'], { DOCKER_CONFIG: '/c' }],
+    ['-D', ['-D', 'mlist', 'ls'], ['ls', '--debug'], {}],
+    ['--debug=false', ['--debug=false', 'mlist', 'ls'], ['ls'], {}],
+    [
+      '-l and -c',
+      ['-l', 'debug', '-c', 'remote', 'mlist', 'push', '-l', 'a'],
+      ['push', '-l', 'a'],
+      { DOCKER_CONTEXT: 'remote', DOCKER_HOST: undefined },
+    ],
+    ['-ldebug', ['-ldebug', 'mlist', 'ls'], ['ls'], {}],
+    ['-Dl=info', ['-Dl=info', 'mlist', 'ls'], ['ls', '--debug'], {}],
+    ['-H twice', ['-H', 'tcp://a:1', '--host=tcp://b:1', 'mlist', 'ls'], ['ls'], { DOCKER_HOST: 'tcp://b:1' }],
+    ['-c default', ['-c', 'default', 'mlist', 'ls'], ['ls'], { DOCKER_CONTEXT: 'default' }],
+    ['--tlsverify', ['--tlsverify', 'mlist', 'ls'], ['ls'], { DOCKER_TLS_VERIFY: '1' }],
     [
       'TLS',
       ['--tls', '--tlsverify=false', '--tlscacert', 'ca', '--tlskey=k', '--tlscert', 'c', 'mlist', 'ls'],
       ['ls'],
-      undefined,
+      { DOCKER_TLS: '1' },
     ],
-    ['a value that is called like the plugin', ['--context', 'mlist', 'mlist', 'ls'], ['ls'], undefined],
-    ['the plugin alone', ['-D', 'mlist'], ['--debug'], undefined],
-    ['help', ['help', 'mlist', 'create'], ['help', 'create'], undefined],
-    ['completion', ['__complete', 'mlist', 'cr'], ['__complete', 'cr'], undefined],
-    ['not docker: an option of mlist first', ['--json', 'ls'], ['--json', 'ls'], undefined],
-    ['not docker: a list that is called mlist', ['create', '-a', 'mlist'], ['create', '-a', 'mlist'], undefined],
-    ['not docker: -D and a command', ['-D', 'ls'], ['-D', 'ls'], undefined],
-  ])('%s', (_name, argv, args, config) => {
-    expect(parsePluginCall(argv, { HOME: '/h' })).toEqual({
-      args,
-      env: config === undefined ? { HOME: '/h' } : { HOME: '/h', DOCKER_CONFIG: config },
-    });
+    [
+      'a value that is called like the plugin',
+      ['--context', 'mlist', 'mlist', 'ls'],
+      ['ls'],
+      { DOCKER_CONTEXT: 'mlist', DOCKER_HOST: undefined },
+    ],
+    ['the plugin alone', ['-D', 'mlist'], ['--debug'], {}],
+    ['help', ['help', 'mlist', 'create'], ['help', 'create'], {}],
+    ['completion', ['__complete', 'mlist', 'cr'], ['__complete', 'cr'], {}],
+    ['not docker: an option of mlist first', ['--json', 'ls'], ['--json', 'ls'], {}],
+    ['not docker: a list that is called mlist', ['create', '-a', 'mlist'], ['create', '-a', 'mlist'], {}],
+    ['not docker: -D and a command', ['-D', 'ls'], ['-D', 'ls'], {}],
+  ])('%s', (_name, argv, args, changes) => {
+    const env = { HOME: '/h', DOCKER_HOST: 'tcp://env:1' };
+    expect(parsePluginCall(argv, env)).toStrictEqual({ args, env: { ...env, ...changes } });
   });
 });
 
@@ -132,6 +142,13 @@ describeWith('docker', 'called by docker', () => {
     const removed = `Removed the login for ${registry.host}\n`;
     await expect(docker('mlist', 'logout', registry.host)).rejects.toMatchObject({ code: 4 });
     expect((await docker('--config', config, 'mlist', 'logout', registry.host)).stdout).toBe(removed);
+  });
+
+  test('-H selects the engine of docker-daemon:', async () => {
+    await expect(docker('-H', 'unix:///missing', 'mlist', 'show', 'docker-daemon:app')).rejects.toMatchObject({
+      code: 7,
+      stderr: expect.stringContaining('unix:///missing cannot be reached') as unknown,
+    });
   });
 
   test('help, and the exit code of a failure', async () => {

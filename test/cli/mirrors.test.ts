@@ -130,6 +130,19 @@ describe('a mirror that fails', () => {
     expect(stderr).toContain(`cannot read ${byDigest}: reg.test reports a server error`);
   });
 
+  test.each([
+    ['breaks the connection', broken],
+    ['does not answer', silent],
+  ])('is proposed for docker.io if that %s, but not for another registry', async (_name, rule) => {
+    const scene = await Scene.make({ 'registry-1.docker.io': { rule }, 'reg.test': { rule } });
+    const run = async (...args: readonly string[]) =>
+      scene.runBare(...args, '--plain-http', 'docker.io', '--plain-http', 'reg.test', '--timeout', '500ms');
+    const hint = '--mirror docker.io=URL';
+    const read = await run('inspect', 'docker://alpine');
+    expect([read.code, read.stderr]).toEqual([7, expect.stringContaining(hint)]);
+    expect((await run('inspect', byDigest)).stderr).not.toContain(hint);
+  });
+
   test('and a registry without the content: not found', async () => {
     const scene = await Scene.make({ 'm1.test': {}, 'm2.test': { rule: status(500) }, 'reg.test': {} });
     expect((await scene.run('inspect', 'reg.test/a:1')).code).toBe(4);

@@ -14,7 +14,7 @@ interface DockerOption {
   readonly hasValue: boolean;
 }
 
-/** docker's global options. Those for the connection to an engine are ignored. */
+/** docker's global options. The log level and the files of TLS certificates are ignored. */
 const dockerOptions: readonly DockerOption[] = [
   { name: 'config', hasValue: true },
   { name: 'context', alias: 'c', hasValue: true },
@@ -29,10 +29,11 @@ const dockerOptions: readonly DockerOption[] = [
 ];
 
 const NAME = 'mlist';
+const DEFAULT_CONTEXT = 'default';
 
 /**
- * Removes docker's global options and the plugin name. `--config` becomes DOCKER_CONFIG, and `--debug` the option of mlist. Any
- * other command line is returned unchanged.
+ * Removes docker's global options and the plugin name. `--config` and the options that select an engine become the variables with
+ * the same effect, and `--debug` the option of mlist. Any other command line is returned unchanged.
  */
 export function parsePluginCall(argv: readonly string[], env: PluginCall['env']): PluginCall {
   if (argv[0] === 'help' && argv[1] === NAME) return { args: ['help', ...argv.slice(2)], env };
@@ -46,11 +47,29 @@ export function parsePluginCall(argv: readonly string[], env: PluginCall['env'])
     at += used;
   }
   if (at === argv.length) return { args: argv, env };
-  const config = options.get('config');
-  const isDebug = options.has('debug') && options.get('debug') !== 'false';
+  const isDebug = isSet(options, 'debug');
   return {
     args: [...argv.slice(at + 1, at + 2), ...(isDebug ? ['--debug'] : []), ...argv.slice(at + 2)],
-    env: config === undefined ? env : { ...env, DOCKER_CONFIG: config },
+    env: { ...env, ...variables(options) },
+  };
+}
+
+function isSet(options: ReadonlyMap<string, string>, name: string): boolean {
+  return options.has(name) && options.get(name) !== 'false';
+}
+
+/** The variables with the effect of docker's options. As in docker, a context other than `default` overrides DOCKER_HOST. */
+function variables(options: ReadonlyMap<string, string>): PluginCall['env'] {
+  const config = options.get('config');
+  const context = options.get('context');
+  const host = options.get('host');
+  return {
+    ...(config !== undefined && { DOCKER_CONFIG: config }),
+    ...(context !== undefined && { DOCKER_CONTEXT: context }),
+    ...(context !== undefined && context !== DEFAULT_CONTEXT && { DOCKER_HOST: undefined }),
+    ...(host !== undefined && { DOCKER_HOST: host }),
+    ...(isSet(options, 'tls') && { DOCKER_TLS: '1' }),
+    ...(isSet(options, 'tlsverify') && { DOCKER_TLS_VERIFY: '1' }),
   };
 }
 

@@ -73,11 +73,13 @@ const WITHOUT_FORMAT =
 
 const ADD_IMAGES = 'Add images with "mlist add", or push the empty list with --allow-empty.';
 
-const REMOVE_ONE = 'Remove one of them with "mlist remove DIGEST", or push both with --allow-duplicates.';
+const RESOLVE_DUPLICATE =
+  'Remove one of them with "mlist remove LIST IMAGE", correct its platform with "mlist annotate LIST IMAGE --os OS --arch ARCH", ' +
+  'or push both with --allow-duplicates. "mlist show LIST" names the images.';
 
 /** A hint that resolves all errors; undefined if there is none. */
 function hintFor(draft: Draft, errors: readonly Problem[], options: CheckOptions): string | undefined {
-  const { emptyHint = ADD_IMAGES, duplicateHint = REMOVE_ONE } = options;
+  const { emptyHint = ADD_IMAGES, duplicateHint = RESOLVE_DUPLICATE } = options;
   const isOf = (...rules: readonly string[]) => errors.every(({ rule }) => rules.includes(rule));
   if (isOf('W-EMPTY')) return emptyHint;
   if (isOf('E-DUP-PLATFORM', 'E-DUP-DIGEST')) return duplicateHint;

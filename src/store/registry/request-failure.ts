@@ -166,9 +166,14 @@ function explain(response: FailedResponse, diagnostics: readonly Diagnostic[]): 
   return { code: 'ERR_MLIST_REGISTRY', reason: `${host} refuses it` };
 }
 
+/** The host of docker.io. */
+const DOCKER_HUB_HOST = 'registry-1.docker.io';
+
 /** The server ended the handshake because the client certificate is missing or not accepted. */
 const clientRefused =
   /^ERR_SSL_.*ALERT_(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)/;
+/** The answer is not TLS. A registry that serves plain http gives such an answer. */
+const plainServer = /^(?:EPROTO$|ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST))/;
 const untrustedServer = /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL)/;
 
 /** The error for a request without a complete response. */
@@ -180,7 +185,7 @@ export function connectionFailure(step: Step, host: string, thrown: unknown): Ml
   if (isTimeout(thrown)) {
     return new MlistError('ERR_MLIST_TIMEOUT', `${prefix}: ${host} does not answer in time`, {
       ...facts,
-      hint: 'See --timeout and --deadline.',
+      hint: unreachableHint(step, host) ?? 'See --timeout and --deadline.',
     });
   }
   if (clientRefused.test(code)) {
@@ -189,13 +194,28 @@ export function connectionFailure(step: Step, host: string, thrown: unknown): Ml
       hint: 'It may require a client certificate: put NAME.cert and NAME.key into certs.d/HOST.',
     });
   }
+  if (plainServer.test(code)) {
+    return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${host} does not speak TLS here (${code})`, {
+      ...facts,
+      hint: `If it is to be used without encryption: --plain-http ${host}, or an http:// address for a mirror.`,
+    });
+  }
   if (untrustedServer.test(code)) {
     return new MlistError('ERR_MLIST_NETWORK', `${prefix}: the certificate of ${host} is not trusted (${code})`, {
       ...facts,
       hint: 'Pass its certificate authority with --ca-file, or disable verification with --insecure.',
     });
   }
-  return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${networkReason(host, code, thrown)}`, facts);
+  return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${networkReason(host, code, thrown)}`, {
+    ...facts,
+    hint: unreachableHint(step, host),
+  });
+}
+
+/** Networks that block Docker Hub usually have mirrors of it, which serve reads only. */
+function unreachableHint({ what }: Step, host: string): string | undefined {
+  if (what !== 'read' || host !== DOCKER_HUB_HOST) return undefined;
+  return 'If docker.io cannot be reached from here, sources can be read from a mirror: --mirror docker.io=URL.';
 }
 
 /** Adds the step to errors of redirects, addresses and token services, which do not name the reference. */
@@ -215,7 +235,6 @@ const reasons: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'cannot be resolved at the moment',
   EHOSTUNREACH: 'cannot be reached',
   ENETUNREACH: 'cannot be reached',
-  EPROTO: 'does not speak TLS here',
   EPROXY: 'cannot be reached through the proxy',
   HTTP_101: 'switches to another protocol',
   HPE_HEADER_OVERFLOW: 'sent headers that are too large',

@@ -53,6 +53,7 @@ function withAuthority(
       'registry.example:80': plain.port,
       'other.example:443': other.port,
       'misnamed.example:443': other.port,
+      'plain.example:443': plain.port,
     };
     const forwardProxy = cleanup(await ForwardProxy.start({ hosts }));
     const read = ({ env, ...options }: Parameters<typeof session>[0] = {}, host = 'registry.example') =>
@@ -116,6 +117,15 @@ describeWith('openssl', 'a certificate of a private authority', () => {
     withAuthority(async ({ read, secure, plain }) => {
       await read({ plainHttp: ['registry.example'] });
       expect([secure.requests.length, plain.requests.length]).toEqual([0, 1]);
+    }));
+
+  test('is not blamed if the registry serves plain http', () =>
+    withAuthority(async ({ read }) => {
+      await expect(read({}, 'plain.example')).rejects.toMatchObject({
+        code: 'ERR_MLIST_NETWORK',
+        message: expect.stringContaining('plain.example does not speak TLS here') as unknown,
+        hint: expect.stringContaining('--plain-http plain.example') as unknown,
+      });
     }));
 
   test('for another name is refused', () =>

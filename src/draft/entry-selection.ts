@@ -1,5 +1,5 @@
 import { MlistError } from '../errors/errors.ts';
-import { shortDigest } from '../oci/digest.ts';
+import { shortDigest, shortImageId } from '../oci/digest.ts';
 import { parseLocation, sameLocation } from '../oci/location.ts';
 import { formatPlatform, normalizePlatform, type Platform } from '../oci/platform/platform.ts';
 import { isDigestAlone, sameRepository, withTag, type Reference } from '../oci/reference.ts';
@@ -108,11 +108,6 @@ function isOpenTo(raw: string | undefined, given: string | null | undefined, nor
 function mayHaveVariant(architecture: string, given: PlatformSettings): boolean {
   if (given.architecture != null || given.variant == null || !/^v[5-8]$/.test(given.variant)) return true;
   return architecture === 'arm' || architecture === 'arm64';
-}
-
-/** The ID of an image as engines print it: 12 hex digits. */
-export function shortImageId(id: string): string {
-  return id.slice(id.indexOf(':') + 1).slice(0, 12);
 }
 
 /** Describes an entry in messages. */

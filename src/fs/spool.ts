@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { MlistError } from '../errors/errors.ts';
 import { listFolder } from './atomic.ts';
 import { writeFailure } from './file-errors.ts';
+import { writeAt } from './write-at.ts';
 
 export interface SpoolOptions {
   /** The folder for temporary files. Default: that of the system, `$TMPDIR`. */
@@ -159,14 +160,9 @@ export class SpoolFile {
     await this.#parts.reserve(bytes.length);
     const start = this.#size;
     this.#size += bytes.length;
-    for (let done = 0; done < bytes.length;) {
-      const { bytesWritten } = await this.handle
-        .write(bytes, done, bytes.length - done, start + done)
-        .catch((thrown: unknown) => {
-          throw writeFailure(this.#parts.folder, thrown);
-        });
-      done += bytesWritten;
-    }
+    await writeAt(this.handle, bytes, start).catch((thrown: unknown) => {
+      throw writeFailure(this.#parts.folder, thrown);
+    });
   }
 
   /** Drops what was appended after this number of bytes. */

@@ -83,6 +83,11 @@ export function shortDigest(digest: string): string {
   return digest.slice(0, digest.indexOf(':') + 13);
 }
 
+/** The ID of an image as engines print it: its first 12 hex digits, without the algorithm. */
+export function shortImageId(id: string): string {
+  return id.slice(id.indexOf(':') + 1).slice(0, 12);
+}
+
 /** All strings in a document that are digests of verifiable algorithms. */
 export function digestsIn(bytes: Uint8Array): ReadonlySet<string> {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');

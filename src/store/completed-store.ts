@@ -5,15 +5,16 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../oci/digest.ts';
 import type { Location } from '../oci/location.ts';
 import { isServedAsManifest } from '../oci/media-type.ts';
-import type {
-  CompositeStore,
-  ContentOptions,
-  ContentReader,
-  FetchOptions,
-  ManifestContent,
-  ReadStore,
-  ReferrerLister,
-  TagOrDigest,
+import {
+  contentReference,
+  type CompositeStore,
+  type ContentOptions,
+  type ContentReader,
+  type FetchOptions,
+  type ManifestContent,
+  type ReadStore,
+  type ReferrerLister,
+  type TagOrDigest,
 } from './store.ts';
 
 /** A store that completes another one. */
@@ -213,7 +214,7 @@ async function hasInOrigin(store: ReadStore, content: Descriptor, options: Conte
 
 function requireSize(stated: number | undefined, { digest, size }: Descriptor, { location }: ReadStore): boolean {
   if (stated === undefined || stated === size) return stated === size;
-  const reference = `${location}@${digest}`;
+  const reference = contentReference(location, digest);
   throw new MlistError(
     'ERR_MLIST_CONTENT_MISMATCH',
     `${reference} has ${stated} bytes, but its descriptor states ${size}`,

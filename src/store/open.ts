@@ -116,9 +116,9 @@ export class Stores {
         : foldersOf(options.workspaceFolder, options.cwd);
   }
 
-  /** Whether the compression of layers was chosen, so that the default of the store does not apply. */
-  get hasChosenCompression(): boolean {
-    return this.#options.compression !== undefined;
+  /** How uncompressed layers are compressed; undefined if that was not chosen, so that the default of the store applies. */
+  get compression(): LayerCompression | undefined {
+    return this.#options.compression;
   }
 
   /** Announces the locations that the command will use, so that one token covers the repositories of a registry. */
@@ -210,11 +210,6 @@ export class Stores {
       await this.#forget(location);
       return result;
     });
-  }
-
-  /** How uncompressed layers are compressed; undefined if that was not chosen. */
-  get compression(): LayerCompression | undefined {
-    return this.#options.compression;
   }
 
   /** Compresses the layers of archives and engines. Each layer is compressed once for the command. */

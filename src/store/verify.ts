@@ -45,6 +45,23 @@ export async function* verified(
   if (pending !== undefined) yield pending;
 }
 
+/**
+ * Passes on the bytes of a stream of unknown size. Fails when it exceeds the limit.
+ * @param exceeded - creates the error
+ */
+export async function* limitedTo(
+  maxBytes: number,
+  chunks: AsyncIterable<Uint8Array>,
+  exceeded: () => MlistError,
+): AsyncGenerator<Uint8Array> {
+  let length = 0;
+  for await (const chunk of chunks) {
+    length += chunk.length;
+    if (length > maxBytes) throw exceeded();
+    yield chunk;
+  }
+}
+
 /** Reads a whole small blob: at most 4 MiB. */
 export async function readWhole(
   { digest, size }: BlobIdentity,

@@ -10,8 +10,10 @@ export interface Pipes {
 
 const pipe = /^(?:oci|docker)-archive:-(?:[:@=]|$)/;
 
-/** Options whose values are targets, and options whose value `-` is stdin. */
+/** Options whose values are targets. */
 const targetOptions = ['to', 'tag'];
+
+/** Options whose value `-` is stdin. */
 const inputOptions = ['file', 'docker-metadata'];
 
 /**
@@ -21,13 +23,12 @@ const inputOptions = ['file', 'docker-metadata'];
 export function pipesOf(args: ParsedArguments): Pipes {
   const { command, positionals } = args;
   if (!args.typed([]).some((text) => pipe.test(text))) return {};
-  const isCopy = command.name === 'copy';
-  const optionTargets = targetOptions.flatMap((name) => [args.text(name) ?? [], args.texts(name)].flat());
-  const targets = [...(isCopy ? positionals.slice(1) : []), ...optionTargets].filter((text) => pipe.test(text));
-  const others = isCopy ? positionals.slice(0, 1) : positionals;
-  const sources = [...others, ...args.typed([...targetOptions]).slice(positionals.length)].filter((text) =>
-    pipe.test(text),
-  );
+  // Only copy has a target among its positionals. The values of all options other than those of targets may be sources.
+  const sourceCount = command.name === 'copy' ? 1 : positionals.length;
+  const optionSources = args.typed(targetOptions).slice(positionals.length);
+  const sources = [...positionals.slice(0, sourceCount), ...optionSources].filter((text) => pipe.test(text));
+  const optionTargets = targetOptions.flatMap((name) => valuesOf(name, args));
+  const targets = [...positionals.slice(sourceCount), ...optionTargets].filter((text) => pipe.test(text));
   const stdin = [...sources, ...inputsOf(args)];
   if (stdin.length > 1) throw usageError(command, `stdin can only be read once: ${stdin.join(' and ')} both name it`);
   if (targets.length > 1)
@@ -40,12 +41,14 @@ export function pipesOf(args: ParsedArguments): Pipes {
 /** The arguments that are read from stdin, apart from archives. */
 function inputsOf(args: ParsedArguments): readonly string[] {
   const values = inputOptions.flatMap((name) =>
-    [args.text(name) ?? [], args.texts(name)]
-      .flat()
-      .filter((value) => value === '-')
-      .map(() => `--${name} -`),
+    valuesOf(name, args).flatMap((value) => (value === '-' ? [`--${name} -`] : [])),
   );
   return [...values, ...(args.flag('password-stdin') ? ['--password-stdin'] : [])];
+}
+
+/** The values of an option, which may be declared as a text or as a list of texts. */
+function valuesOf(name: string, args: ParsedArguments): readonly string[] {
+  return [args.text(name) ?? [], args.texts(name)].flat();
 }
 
 /** A draft is pushed later, when stdin is gone. */
@@ -73,7 +76,7 @@ export function refuseTerminals(
   }
   if (target !== undefined && terminal.stdout) {
     throw new MlistError('ERR_MLIST_USAGE', `cannot write ${target}: stdout is a terminal`, {
-      hint: `Pipe the archive to a program, or write it to a file: mlist copy SOURCE ${target} | docker load`,
+      hint: `Pipe the archive to a program: mlist copy SOURCE ${target} | docker load. Or write it to a file.`,
     });
   }
 }

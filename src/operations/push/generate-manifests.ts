@@ -9,9 +9,9 @@ import {
   type Draft,
   type Entry,
 } from '../../draft/draft.ts';
-import { shortImageId } from '../../draft/entry-selection.ts';
 import { asMlistError, errorCode } from '../../errors/errors.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
+import { shortImageId } from '../../oci/digest.ts';
 import { isInEngine } from '../../oci/location.ts';
 import { readImageManifest } from '../../schema/documents.ts';
 import { claimWarnings } from '../platform-claims.ts';
@@ -33,7 +33,7 @@ type Options = Pick<PublishContext, 'stores' | 'signal' | 'onEvent'>;
  */
 export async function generateManifests(draft: Draft, options: Options): Promise<Draft> {
   const isGenerated = (entry: Entry) =>
-    isUnpushed(entry) || (entry.image !== undefined && options.stores.hasChosenCompression);
+    isUnpushed(entry) || (entry.image !== undefined && options.stores.compression !== undefined);
   if (!draft.entries.some(isGenerated)) return draft;
   const limiter = new Limiter(EXPORTS_AT_ONCE);
   const entries = draft.entries.map((entry) =>

@@ -7,6 +7,7 @@ import { Spool } from '../../fs/spool.ts';
 import { through } from '../docker-image/layer-compression.ts';
 import { zstdStreams } from '../docker-image/zstd.ts';
 import type { ContentOptions } from '../store.ts';
+import { limitedTo } from '../verify.ts';
 import { BLOCK_BYTES, invalidHeader, isZeroBlock, readHeader } from './tar/tar-header.ts';
 
 /**
@@ -66,12 +67,13 @@ const CHUNK_BYTES = 256 * 1024;
 export async function decompress(
   { handle, release }: OpenedFile,
   compression: Compression,
-  { spool = new Spool(), signal }: SpoolingOptions,
+  options: SpoolingOptions,
 ): Promise<OpenedFile> {
   const stream = decompressor(compression);
   const maxBytes = Math.max(ALWAYS_ALLOWED_BYTES, (await handle.stat()).size * MAX_RATIO);
   const source = createReadStream('', { fd: handle, start: 0, autoClose: false });
-  const stored = await store(limitedTo(maxBytes, decompressed(source, stream)), { spool, signal });
+  const exceeded = () => invalidHeader(`it decompresses to more than ${maxBytes} bytes`);
+  const stored = await store(limitedTo(maxBytes, decompressed(source, stream), exceeded), options);
   await release();
   return stored;
 }
@@ -82,13 +84,13 @@ export async function decompress(
  */
 export async function spoolInput(
   chunks: AsyncIterable<Uint8Array>,
-  { spool = new Spool(), signal }: SpoolingOptions,
+  options: SpoolingOptions,
 ): Promise<OpenedFile & { readonly isCompressed: boolean }> {
   const { start, all } = await peek(chunks);
   if (start.length === 0) throw invalidHeader('it is empty');
   const compression = compressionIn(start);
   const content = compression === undefined ? all : decompressed(all, decompressor(compression));
-  return { ...(await store(checkedStart(content), { spool, signal })), isCompressed: compression !== undefined };
+  return { ...(await store(checkedStart(content), options)), isCompressed: compression !== undefined };
 }
 
 function decompressor(compression: Compression): Duplex {
@@ -161,15 +163,6 @@ async function* checkedStart(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<
         start = undefined;
       }
     }
-    yield chunk;
-  }
-}
-
-async function* limitedTo(maxBytes: number, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let length = 0;
-  for await (const chunk of chunks) {
-    length += chunk.length;
-    if (length > maxBytes) throw invalidHeader(`it decompresses to more than ${maxBytes} bytes`);
     yield chunk;
   }
 }

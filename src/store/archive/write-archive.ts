@@ -37,13 +37,12 @@ export async function writeArchive<T>(
   const real = await resolvePath(path, options);
   const folder = dirname(real);
   const lockPath = join(folder, `.${basename(real)}.lock`);
-  const openSink = (lock: HeldLock) => FileSink.create(real, lock);
   const write = async (lock: HeldLock): Promise<T> => {
     await removeStaleTemporaries(folder, STALE_MS, basename(real));
     const existing = await openExisting(real, options);
     try {
       return await writeTo(
-        { existing, openSink: () => openSink(lock) },
+        { existing, openSink: () => FileSink.create(real, lock) },
         { ...options, name: options.name ?? path },
         work,
       );

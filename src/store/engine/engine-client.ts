@@ -5,6 +5,7 @@ import type { Json } from '../../json/json.ts';
 import { readJson } from '../../json/parse.ts';
 import { waitFor, type ReportPending } from '../../async/pending.ts';
 import type { ContentOptions } from '../store.ts';
+import { limitedTo } from '../verify.ts';
 import type { EngineAddress } from './engine-address.ts';
 import { connectTo } from './engine-connection.ts';
 import { connectionFailure, cutResponse, engineRefusal, silentEngine, type EngineStep } from './engine-error.ts';
@@ -56,19 +57,15 @@ export class EngineClient {
   }
 
   /**
-   * Sends a GET request and reads its answer.
+   * Sends a request and reads its answer in JSON.
    * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_UNAUTHORIZED`, `ERR_MLIST_REGISTRY`, `ERR_MLIST_NETWORK`,
    *   `ERR_MLIST_TIMEOUT`
    */
   async json(request: EngineRequest): Promise<Json> {
     const chunks: Uint8Array[] = [];
+    const exceeded = () => this.#invalidAnswer(request, `it has more than ${MAX_ANSWER_BYTES} bytes`);
     const reading = async (): Promise<void> => {
-      let length = 0;
-      for await (const chunk of this.stream(request)) {
-        length += chunk.length;
-        if (length > MAX_ANSWER_BYTES) throw this.#invalidAnswer(request, `it has more than ${MAX_ANSWER_BYTES} bytes`);
-        chunks.push(chunk);
-      }
+      for await (const chunk of limitedTo(MAX_ANSWER_BYTES, this.stream(request), exceeded)) chunks.push(chunk);
     };
     await waitFor(this.#options.waiting, `${request.step.what} ${request.step.reference}`, reading());
     const { value, problems } = readJson(Buffer.concat(chunks), { maxBytes: MAX_ANSWER_BYTES, maxValues: 1_000_000 });

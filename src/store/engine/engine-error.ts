@@ -33,14 +33,19 @@ function explain(status: number): { readonly code: MlistError['code']; readonly 
   return { code: 'ERR_MLIST_REGISTRY', reason: status < 500 ? 'refuses the request' : 'reports an error' };
 }
 
-/** The length of an engine's message that is quoted. */
+/** The most characters of an engine's message that an error quotes. */
 const MAX_MESSAGE = 500;
+
+/** An engine's message as errors quote it. */
+export function quotedMessage(message: string): string {
+  return message.trim().slice(0, MAX_MESSAGE);
+}
 
 /** The message of an error: `{"message"}`. podman adds `cause` and `response`, which say the same. */
 function messageIn(body: Uint8Array): string {
   const { value } = readJson(body);
   const message = isJsonObject(value) ? value['message'] : undefined;
-  return typeof message === 'string' ? reasonIn(message).trim().slice(0, MAX_MESSAGE) : '';
+  return typeof message === 'string' ? quotedMessage(reasonIn(message)) : '';
 }
 
 /** When podman cannot load an archive, it lists a reason for every format. Those for other formats say nothing. */

@@ -33,17 +33,17 @@ export interface EnginePart {
 
 /**
  * Parses the description of an image.
- * @param keepsManifests - whether the engine has the containerd store, whose older versions do not describe the manifest
+ * @param hidesManifests - whether the engine has manifests, but is too old to describe them: the ID is the digest of the root
  * @returns undefined if it is invalid
  */
-export function parseEngineImage(value: Json, keepsManifests: boolean): EngineImage | undefined {
+export function parseEngineImage(value: Json, hidesManifests: boolean): EngineImage | undefined {
   if (!isJsonObject(value)) return undefined;
   const id = idOf(value['Id']);
-  const os = text(value['Os']);
-  const architecture = text(value['Architecture']);
+  const os = textIn(value['Os']);
+  const architecture = textIn(value['Architecture']);
   if (id === undefined || os === undefined || architecture === undefined) return undefined;
-  const variant = text(value['Variant']);
-  const version = text(value['OsVersion']);
+  const variant = textIn(value['Variant']);
+  const version = textIn(value['OsVersion']);
   const root = descriptorIn(value['Descriptor']);
   const platform = {
     architecture,
@@ -58,7 +58,7 @@ export function parseEngineImage(value: Json, keepsManifests: boolean): EngineIm
     repositories: repositoriesIn(value['RepoDigests']),
     parts: partsIn(value['Manifests']),
   };
-  if (root === undefined) return keepsManifests ? { ...facts, root: { ...unknownRoot, digest: id } } : facts;
+  if (root === undefined) return hidesManifests ? { ...facts, root: { ...unknownRoot, digest: id } } : facts;
   // Its annotations are those of the store.
   const { mediaType, digest, size } = root;
   const isIndex = isIndexType(mediaType);
@@ -74,7 +74,8 @@ function idOf(value: Json | undefined): Digest | undefined {
   return typeof id === 'string' && isDigest(id) ? id : undefined;
 }
 
-function text(value: Json | undefined): string | undefined {
+/** A member of an answer that is a string; undefined if it is empty or another value. */
+export function textIn(value: Json | undefined): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 

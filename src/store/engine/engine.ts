@@ -33,8 +33,8 @@ type ApiVersion = readonly [number, number];
 interface EngineFacts {
   readonly api: ApiVersion;
   readonly isPodman: boolean;
-  /** Whether the engine has the containerd store and is too old to describe manifests. */
-  readonly keepsManifests: boolean;
+  /** Whether the engine has the containerd store, but is too old to describe its manifests. */
+  readonly hidesManifests: boolean;
 }
 
 /** One container engine: its images, and exports of them. */
@@ -78,11 +78,11 @@ export class Engine {
   }
 
   async #describe(name: string, reference: string, { signal }: ContentOptions): Promise<EngineImage> {
-    const { api, keepsManifests } = await this.#negotiate(reference);
+    const { api, hidesManifests } = await this.#negotiate(reference);
     const query = isAtLeast(api, MANIFESTS_API) ? { manifests: '1' } : undefined;
     const step = { what: 'find', reference };
     const value = await this.#client.json({ step, path: `${prefix(api)}/images/${name}/json`, query, signal });
-    const image = parseEngineImage(value, keepsManifests);
+    const image = parseEngineImage(value, hidesManifests);
     if (image !== undefined) return image;
     throw new MlistError('ERR_MLIST_REGISTRY', `${this.name} describes ${reference} in a form that is not known`, {
       reference,
@@ -104,10 +104,11 @@ export class Engine {
 
   /** Which images the engine can hold. */
   async imageStore(reference: string): Promise<ImageStore> {
-    const { api, isPodman, keepsManifests } = await this.#negotiate(reference);
+    const { api, isPodman, hidesManifests } = await this.#negotiate(reference);
     if (isPodman) return 'podman';
-    const isKnown = keepsManifests || !isAtLeast(api, MANIFESTS_API);
-    const isContainerd = isKnown ? keepsManifests : await this.#hasContainerdStore(api, reference);
+    if (hidesManifests) return 'containerd';
+    // The store of an older engine is known since the version was negotiated.
+    const isContainerd = isAtLeast(api, MANIFESTS_API) && (await this.#hasContainerdStore(api, reference));
     return isContainerd ? 'containerd' : 'classic';
   }
 
@@ -158,8 +159,8 @@ export class Engine {
     const known = isAtLeast(newest, KNOWN_API) ? KNOWN_API : newest;
     const api = isAtLeast(known, oldest) ? known : oldest;
     const isBetween = isAtLeast(api, CONTAINERD_API) && !isAtLeast(api, MANIFESTS_API);
-    const keepsManifests = isBetween && (await this.#hasContainerdStore(api, reference));
-    return { api, isPodman: isPodman(answer['Components']), keepsManifests };
+    const hidesManifests = isBetween && (await this.#hasContainerdStore(api, reference));
+    return { api, isPodman: isPodman(answer['Components']), hidesManifests };
   }
 
   async #hasContainerdStore(api: ApiVersion, reference: string): Promise<boolean> {

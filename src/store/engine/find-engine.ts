@@ -1,20 +1,22 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MlistError } from '../../errors/errors.ts';
+import { errorCode, MlistError } from '../../errors/errors.ts';
 import type { EngineKind } from '../../oci/engine-location.ts';
+import { variable, type Environment } from '../environment.ts';
 import { currentContext, DEFAULT_CONTEXT, readContext, readTls } from './docker-contexts.ts';
 import { parseAddress, type EngineAddress } from './engine-address.ts';
 
 /** Finds the engine that the docker or podman command would use. */
 
 export interface EngineEnvironment {
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   readonly home: string;
   readonly platform: NodeJS.Platform;
   readonly uid?: number | undefined;
 }
 
 /**
+ * Finds the address of an engine.
  * @param context - the Docker context that the location names
  * @throws MlistError `ERR_MLIST_USAGE` for an invalid address or an unknown context, `ERR_MLIST_NETWORK` if there is no engine
  */
@@ -29,27 +31,27 @@ export async function findEngine(
 /** DOCKER_HOST takes precedence over DOCKER_CONTEXT, and that over the context that `docker context use` has selected. */
 async function findDocker(named: string | undefined, environment: EngineEnvironment): Promise<EngineAddress> {
   const folder = configFolder(environment);
-  const host = value(environment, 'DOCKER_HOST');
+  const host = variable(environment.env, 'DOCKER_HOST');
   if (named === undefined && host !== undefined) return dockerHost(host, folder, environment);
-  const variable = value(environment, 'DOCKER_CONTEXT');
-  const context = named ?? variable ?? (await currentContext(folder)) ?? DEFAULT_CONTEXT;
+  const selected = variable(environment.env, 'DOCKER_CONTEXT');
+  const context = named ?? selected ?? (await currentContext(folder)) ?? DEFAULT_CONTEXT;
   if (context === DEFAULT_CONTEXT)
     return host === undefined ? defaultDocker(environment) : dockerHost(host, folder, environment);
   const from =
-    named !== undefined ? 'named in the location' : variable !== undefined ? 'DOCKER_CONTEXT' : 'the current one';
+    named !== undefined ? 'named in the location' : selected !== undefined ? 'DOCKER_CONTEXT' : 'the current one';
   const { host: address, tls } = await readContext(folder, context, from);
   return parseAddress(address, { kind: 'docker-daemon', origin: `the Docker context ${context}`, tls });
 }
 
 /** The folder of docker's configuration. */
 export function configFolder(environment: EngineEnvironment): string {
-  return value(environment, 'DOCKER_CONFIG') ?? join(environment.home, '.docker');
+  return variable(environment.env, 'DOCKER_CONFIG') ?? join(environment.home, '.docker');
 }
 
 async function dockerHost(host: string, folder: string, environment: EngineEnvironment): Promise<EngineAddress> {
-  const isVerified = value(environment, 'DOCKER_TLS_VERIFY') !== undefined;
-  const usesTls = isVerified || value(environment, 'DOCKER_TLS') !== undefined;
-  const certificates = value(environment, 'DOCKER_CERT_PATH') ?? folder;
+  const isVerified = variable(environment.env, 'DOCKER_TLS_VERIFY') !== undefined;
+  const usesTls = isVerified || variable(environment.env, 'DOCKER_TLS') !== undefined;
+  const certificates = variable(environment.env, 'DOCKER_CERT_PATH') ?? folder;
   const tls = usesTls ? ((await readTls(certificates, isVerified)) ?? { isVerified }) : undefined;
   return parseAddress(host, { kind: 'docker-daemon', origin: 'DOCKER_HOST', tls });
 }
@@ -57,7 +59,7 @@ async function dockerHost(host: string, folder: string, environment: EngineEnvir
 /** The default socket, the one of a rootless engine, or that of Docker Desktop. */
 async function defaultDocker(environment: EngineEnvironment): Promise<EngineAddress> {
   if (environment.platform === 'win32') return socket('docker-daemon', '//./pipe/docker_engine', 'npipe');
-  const runtime = value(environment, 'XDG_RUNTIME_DIR');
+  const runtime = variable(environment.env, 'XDG_RUNTIME_DIR');
   return firstSocket('docker-daemon', [
     '/var/run/docker.sock',
     ...(runtime === undefined ? [] : [join(runtime, 'docker.sock')]),
@@ -66,9 +68,9 @@ async function defaultDocker(environment: EngineEnvironment): Promise<EngineAddr
 }
 
 async function findPodman(environment: EngineEnvironment): Promise<EngineAddress> {
-  const host = value(environment, 'CONTAINER_HOST');
+  const host = variable(environment.env, 'CONTAINER_HOST');
   if (host !== undefined) return parseAddress(host, { kind: 'podman', origin: 'CONTAINER_HOST' });
-  const runtime = value(environment, 'XDG_RUNTIME_DIR');
+  const runtime = variable(environment.env, 'XDG_RUNTIME_DIR');
   const own = runtime === undefined ? [] : [join(runtime, 'podman/podman.sock')];
   const system = ['/run/podman/podman.sock'];
   return firstSocket('podman', environment.uid === 0 ? [...system, ...own] : [...own, ...system]);
@@ -79,26 +81,21 @@ async function firstSocket(kind: EngineKind, paths: readonly string[]): Promise<
     // A socket in a folder without permission may exist: connecting to it reports the reason.
     const isThere = await stat(path).then(
       () => true,
-      (thrown: unknown) => (thrown as NodeJS.ErrnoException).code === 'EACCES',
+      (thrown: unknown) => errorCode(thrown) === 'EACCES',
     );
     if (isThere) return socket(kind, path);
   }
-  const [program, variable] =
-    kind === 'podman' ? ['podman service', 'CONTAINER_HOST'] : ['Docker engine', 'DOCKER_HOST'];
-  const hint =
+  const [program, hint] =
     kind === 'podman'
-      ? `Start it with "systemctl --user start podman.socket" or "podman system service", or set ${variable}.`
-      : `Start it, set ${variable}, or name a context: docker-daemon@CONTEXT:NAME.`;
-  throw new MlistError('ERR_MLIST_NETWORK', `no ${program} is running here: there is no socket ${paths.join(' or ')}`, {
-    hint,
-  });
+      ? [
+          'podman service',
+          'Start it with "systemctl --user start podman.socket" or "podman system service", or set CONTAINER_HOST.',
+        ]
+      : ['Docker engine', 'Start it, set DOCKER_HOST, or name a context: docker-daemon@CONTEXT:NAME.'];
+  const message = `no ${program} is running here: there is no socket ${paths.join(' or ')}`;
+  throw new MlistError('ERR_MLIST_NETWORK', message, { hint });
 }
 
 function socket(kind: EngineKind, path: string, scheme = 'unix'): EngineAddress {
   return parseAddress(`${scheme}://${path}`, { kind, origin: 'the default socket' });
-}
-
-/** An empty variable counts as unset. */
-function value({ env }: EngineEnvironment, name: string): string | undefined {
-  return env[name] === '' ? undefined : env[name];
 }

@@ -9,6 +9,7 @@ import type { OpenOptions } from '../archive/tar/tar-file.ts';
 import type { LayerCompression } from '../docker-image/layer-compression.ts';
 import type { LayerCompressor } from '../docker-image/layer-compressor.ts';
 import type { ContentOptions } from '../store.ts';
+import { limitedTo } from '../verify.ts';
 import type { EngineImage, EnginePart } from './engine-image.ts';
 import type { Engine, ExportOptions } from './engine.ts';
 
@@ -130,8 +131,13 @@ export class ImageExports {
   #opening({ platform }: Pick<ExportOptions, 'platform'>): OpenOptions {
     const { signal, spool } = this.#options;
     const reference = this.#reference;
+    const maxBytes = maxBytesOf(this.#image);
+    const exceeded = () => {
+      const message = `the engine sends more than the ${maxBytes} bytes that ${reference} can have according to its description`;
+      return new MlistError('ERR_MLIST_CONTENT_MISMATCH', message, { reference });
+    };
     const input = () =>
-      limitedTo(maxBytesOf(this.#image), this.#engine.export(this.#image, reference, { platform, signal }), reference);
+      limitedTo(maxBytes, this.#engine.export(this.#image, reference, { platform, signal }), exceeded);
     return { name: reference, location: reference, signal, spool, input };
   }
 }
@@ -140,20 +146,4 @@ export class ImageExports {
 function maxBytesOf({ parts }: EngineImage): number {
   const content = parts.reduce((sum, { contentBytes }) => sum + contentBytes, 0);
   return content === 0 ? Infinity : content + OVERHEAD_BYTES;
-}
-
-async function* limitedTo(
-  maxBytes: number,
-  chunks: AsyncIterable<Uint8Array>,
-  reference: string,
-): AsyncGenerator<Uint8Array> {
-  let length = 0;
-  for await (const chunk of chunks) {
-    length += chunk.length;
-    if (length > maxBytes) {
-      const message = `the engine sends more than the ${maxBytes} bytes that ${reference} can have according to its description`;
-      throw new MlistError('ERR_MLIST_CONTENT_MISMATCH', message, { reference });
-    }
-    yield chunk;
-  }
 }

@@ -1,6 +1,9 @@
 import { isJsonObject, type Json } from '../../json/json.ts';
 import { readJson } from '../../json/parse.ts';
 import { MlistError } from '../../errors/errors.ts';
+import { limitedTo } from '../verify.ts';
+import { quotedMessage } from './engine-error.ts';
+import { textIn } from './engine-image.ts';
 
 /** What an engine reports after it has loaded an archive. */
 export interface LoadAnswer {
@@ -14,48 +17,39 @@ export interface LoadAnswer {
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const MAX_LINE_BYTES = 64 * 1024;
 
-/** The length of an engine's message that is quoted. */
-const MAX_MESSAGE = 500;
-
 /**
  * Reads the answer to a load request: a stream of JSON values, one per line (moby, pkg/jsonmessage). Errors come with HTTP
  * 200. The containerd store reports an image that it cannot unpack only in a message, after "Loaded image".
  * @throws MlistError `ERR_MLIST_REGISTRY` if the answer is invalid, or longer than an engine's
  */
 export async function readLoadAnswer(chunks: AsyncIterable<Uint8Array>, reference: string): Promise<LoadAnswer> {
+  const exceeded = () => invalid(reference, `it has more than ${MAX_ANSWER_BYTES} bytes`);
   let failure: string | undefined;
   let isStored = false;
   try {
-    for await (const line of linesOf(chunks, reference)) {
+    for await (const line of linesOf(limitedTo(MAX_ANSWER_BYTES, chunks, exceeded), reference)) {
       const { value } = readJson(line, { maxBytes: MAX_LINE_BYTES });
       if (!isJsonObject(value)) throw invalid(reference, 'a line is not a JSON object');
       failure ??= failureIn(value);
-      isStored ||= text(value['stream'])?.startsWith('Loaded image') === true;
+      isStored ||= textIn(value['stream'])?.startsWith('Loaded image') === true;
     }
   } catch (thrown) {
     // An engine may close the connection after an error.
     if (failure === undefined) throw thrown;
   }
-  return { isStored, ...(failure === undefined ? {} : { failure: failure.trim().slice(0, MAX_MESSAGE) }) };
+  return { isStored, ...(failure === undefined ? {} : { failure: quotedMessage(failure) }) };
 }
 
 function failureIn({ error, errorDetail, stream }: Readonly<Record<string, Json | undefined>>): string | undefined {
-  const detail = isJsonObject(errorDetail) ? text(errorDetail['message']) : undefined;
-  if (error !== undefined || errorDetail !== undefined) return detail ?? text(error) ?? 'it gives no reason';
-  const message = text(stream);
+  const detail = isJsonObject(errorDetail) ? textIn(errorDetail['message']) : undefined;
+  if (error !== undefined || errorDetail !== undefined) return detail ?? textIn(error) ?? 'it gives no reason';
+  const message = textIn(stream);
   return message?.startsWith('Error unpacking image') === true ? message : undefined;
-}
-
-function text(value: Json | undefined): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 async function* linesOf(chunks: AsyncIterable<Uint8Array>, reference: string): AsyncGenerator<Uint8Array> {
   let rest = Buffer.alloc(0);
-  let length = 0;
   for await (const chunk of chunks) {
-    length += chunk.length;
-    if (length > MAX_ANSWER_BYTES) throw invalid(reference, `it has more than ${MAX_ANSWER_BYTES} bytes`);
     let bytes = Buffer.concat([rest, chunk]);
     for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a)) {
       if (!isBlank(bytes.subarray(0, end))) yield bytes.subarray(0, end);

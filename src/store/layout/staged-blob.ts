@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { MlistError } from '../../errors/errors.ts';
 import { syncFile } from '../../fs/atomic.ts';
 import { writeFailure } from '../../fs/file-errors.ts';
+import { writeAt } from '../../fs/write-at.ts';
 import { digestAlgorithm, Digester, type Digest } from '../../oci/digest.ts';
 import { checkVerifiable } from '../verify.ts';
 
@@ -59,7 +60,7 @@ export class StagedBlob {
         if (this.#size + chunk.length > (options.limit ?? Infinity)) {
           throw new MlistError('ERR_MLIST_CONTENT_MISMATCH', `the content is longer than ${options.limit} bytes`);
         }
-        await writeAll(handle, chunk, this.#size).catch(fail);
+        await writeAt(handle, chunk, this.#size).catch(fail);
         this.#digester.update(chunk);
         this.#size += chunk.length;
       }
@@ -112,11 +113,5 @@ export class StagedBlob {
       at += bytesRead;
     }
     return digester.digest();
-  }
-}
-
-async function writeAll(handle: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < chunk.length;) {
-    done += (await handle.write(chunk, done, chunk.length - done, position + done)).bytesWritten;
   }
 }

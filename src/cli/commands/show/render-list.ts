@@ -1,5 +1,4 @@
-import { shortImageId } from '../../../draft/entry-selection.ts';
-import { shortDigest } from '../../../oci/digest.ts';
+import { shortDigest, shortImageId } from '../../../oci/digest.ts';
 import { formatPlatform } from '../../../oci/platform/platform.ts';
 import type { EntryView, ListView } from '../../../operations/inspect/show.ts';
 import type { Output, Span } from '../../output/output.ts';

@@ -2,6 +2,7 @@ import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { renameOver, syncFile, syncFolder, temporaryName, type HeldLock } from '../../../fs/atomic.ts';
 import { writeFailure } from '../../../fs/file-errors.ts';
+import { writeAt } from '../../../fs/write-at.ts';
 import type { TarSink } from './tar-writer.ts';
 
 /** A temporary file that is moved to its path when the archive is complete. */
@@ -30,13 +31,8 @@ export class FileSink implements TarSink {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    for (let done = 0; done < bytes.length;) {
-      const { bytesWritten } = await this.#file
-        .write(bytes, done, bytes.length - done, this.#at)
-        .catch((error: unknown) => fail(this.#path, error));
-      done += bytesWritten;
-      this.#at += bytesWritten;
-    }
+    await writeAt(this.#file, bytes, this.#at).catch((error: unknown) => fail(this.#path, error));
+    this.#at += bytes.length;
   }
 
   readonly rewind = (length: number): void => {

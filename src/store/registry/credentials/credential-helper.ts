@@ -5,7 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { MlistError } from '../../../errors/errors.ts';
 import { Limiter } from '../../../async/limiter.ts';
 import type { Credentials } from './credentials.ts';
-import type { Environment } from './environment.ts';
+import type { Environment } from '../../environment.ts';
 
 /**
  * A program that stores credentials: `docker-credential-NAME get|store|erase` with the key of the registry on stdin and JSON on

@@ -25,7 +25,7 @@ import {
   storeInHelper,
   type CredentialHelper,
 } from './credential-helper.ts';
-import { variable } from './environment.ts';
+import { variable } from '../../environment.ts';
 import { waitFor } from '../../../async/pending.ts';
 import { dockerConfigPath, StoredCredentials, type StoredCredentialsOptions } from './stored-credentials.ts';
 

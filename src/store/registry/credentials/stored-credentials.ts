@@ -14,7 +14,7 @@ import {
 } from './auth-file.ts';
 import { readFromHelper, defaultHelper, helperOf, programOf, type CredentialHelper } from './credential-helper.ts';
 import type { Credentials, CredentialsSource } from './credentials.ts';
-import { variable, type Environment } from './environment.ts';
+import { variable, type Environment } from '../../environment.ts';
 import { waitFor, type ReportPending } from '../../../async/pending.ts';
 
 export interface StoredCredentialsOptions {

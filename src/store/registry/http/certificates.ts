@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode, MlistError } from '../../../errors/errors.ts';
 import { readAtMost, readRegularSync } from '../../../fs/read-file.ts';
-import { variable, type Environment } from '../credentials/environment.ts';
+import { variable, type Environment } from '../../environment.ts';
 
 /**
  * The certificates for one registry from its folder `certs.d/HOST[:PORT]`: certificate authorities in `*.crt`, and a client

@@ -1,7 +1,7 @@
 import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
 import { BlockList, isIP, type Socket } from 'node:net';
 import { MlistError } from '../../../errors/errors.ts';
-import { variable, type Environment } from '../credentials/environment.ts';
+import { variable, type Environment } from '../../environment.ts';
 import { isLoopback } from '../../hosts.ts';
 import { hostAndPort, timeoutError, type HostAndPort } from './connect.ts';
 

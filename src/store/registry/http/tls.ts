@@ -5,7 +5,7 @@ import { isIP, type Socket } from 'node:net';
 import { getOrCreate } from '../../../async/single-flight.ts';
 import { asMlistError, errorCode, errorMessage, MlistError } from '../../../errors/errors.ts';
 import { certificatesFor, readPem, readPemFile, type HostCertificates } from './certificates.ts';
-import { variable, type Environment } from '../credentials/environment.ts';
+import { variable, type Environment } from '../../environment.ts';
 import { waitFor, type ReportPending } from '../../../async/pending.ts';
 import { isLoopback } from '../../hosts.ts';
 import { opened } from './connect.ts';

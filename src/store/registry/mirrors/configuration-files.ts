@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { errorCode, MlistError } from '../../../errors/errors.ts';
 import { readReason } from '../../../fs/file-errors.ts';
 import { readAtMost } from '../../../fs/read-file.ts';
-import { variable, type Environment } from '../credentials/environment.ts';
+import { variable, type Environment } from '../../environment.ts';
 import { readPem, type HostCertificates } from '../http/certificates.ts';
 import { parseDaemonJson, type DaemonConfiguration } from './daemon-json.ts';
 import { parseHostsToml, type HostsFile, type HostSettings } from './hosts-toml.ts';

@@ -116,7 +116,7 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
       repository.referrers(digest, artifactType, reading);
     const mirrors = this.#mirrors('referrers');
     return this.#current(
-      { reference: `${this.location}@${digest}`, content: `${digest} referrers`, mirrors },
+      { reference: contentReference(this.location, digest), content: `${digest} referrers`, mirrors },
       read,
       options,
     );
@@ -134,9 +134,8 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
    * not used again, and the stream fails with a `RepeatableReadError` unless the caller has not received any of it.
    */
   async *readBlob(descriptor: Descriptor, options: ContentOptions = {}): AsyncGenerator<Uint8Array> {
-    const reference = `${this.location}@${descriptor.digest}`;
-    for (let isRepeated = true; isRepeated;) {
-      isRepeated = false;
+    const reference = contentReference(this.location, descriptor.digest);
+    for (;;) {
       const senders = new Set<Replica>();
       let hasYielded = false;
       try {
@@ -145,17 +144,20 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
           hasYielded = true;
           yield chunk;
         }
+        return;
       } catch (thrown) {
         const mirrors = [...senders].filter((replica) => !this.#isLast(replica));
         if (errorCode(thrown) !== 'ERR_MLIST_CONTENT_MISMATCH' || mirrors.length === 0) throw thrown;
         for (const mirror of mirrors) this.#record(mirror, descriptor.digest, thrown);
         if (hasYielded) throw new RepeatableReadError(thrown as MlistError);
-        isRepeated = true;
       }
     }
   }
 
-  /** The bytes of a blob, which are not verified. @param senders - the hosts that sent bytes are added to it */
+  /**
+   * The bytes of a blob, which are not verified.
+   * @param senders - the hosts that send bytes are added to it
+   */
   async *#bytesOf(descriptor: Descriptor, senders: Set<Replica>, options: ContentOptions): AsyncGenerator<Uint8Array> {
     let offset = 0;
     const candidates = this.#candidates('digests', descriptor.digest);
@@ -175,7 +177,10 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
     }
   }
 
-  /** Reads from the first host that succeeds. @param isFound - whether a value is a result, unless it is the last one */
+  /**
+   * Reads from the first host that succeeds.
+   * @param isFound - whether a value is a result; that of the last host always is. Default: all values are
+   */
   async #first<T>(
     content: string,
     read: Read<T>,

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { getOrCreate } from '../../../async/single-flight.ts';
 import { MlistError } from '../../../errors/errors.ts';
-import { variable } from '../credentials/environment.ts';
+import { variable } from '../../environment.ts';
 import {
   readDaemonJson,
   readHostsToml,

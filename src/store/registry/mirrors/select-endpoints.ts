@@ -125,19 +125,18 @@ function hostsEndpoints(
   const endpointOf = (settings: HostSettings, address: HostAddress) =>
     hostEndpoint(repository, settings, address, certificates?.get(settings));
   const mirrors = hosts.map((entry) => endpointOf(entry, entry.address));
-  return [...mirrors, serverEndpoint(server, endpointOf) ?? registryEndpoint(repository, matched)];
-
-  function serverEndpoint(settings: HostsFile['server'], create: typeof endpointOf): ConfiguredEndpoint | undefined {
-    const { address, capabilities, hasTlsSettings, headers } = settings;
-    const isPlain = address === undefined || (isHostOf(address.host, repository.domain) && isDefaultAddress(address));
-    const isLimited = !capabilities.tags || !capabilities.digests;
-    if (isPlain && !hasTlsSettings && !isLimited && Object.keys(headers).length === 0) return undefined;
-    return create(settings, address ?? { scheme: 'https', host: apiHostOf(repository.domain), apiPath: '/v2' });
-  }
+  if (isRegistryItself(server, repository.domain)) return [...mirrors, registryEndpoint(repository, matched)];
+  const { address = { scheme: 'https', host: apiHostOf(repository.domain), apiPath: '/v2' } } = server;
+  return [...mirrors, endpointOf(server, address)];
 }
 
-function isDefaultAddress({ scheme, apiPath }: HostAddress): boolean {
-  return scheme === 'https' && apiPath === '/v2';
+/** Whether the settings of a server change nothing, so that the registry is accessed as without them. */
+function isRegistryItself({ address, capabilities, hasTlsSettings, headers }: HostsFile['server'], domain: string) {
+  const isOwnAddress =
+    address === undefined ||
+    (isHostOf(address.host, domain) && address.scheme === 'https' && address.apiPath === '/v2');
+  const isLimited = !capabilities.tags || !capabilities.digests;
+  return isOwnAddress && !hasTlsSettings && !isLimited && Object.keys(headers).length === 0;
 }
 
 function apiHostOf(domain: string): string {

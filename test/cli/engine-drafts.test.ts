@@ -5,6 +5,7 @@ import { createClient } from '../../src/index.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 import { savedImage, startEngine, type ScriptedEngine } from '../support/scripted-engine.ts';
+import { headerOf } from '../store/archive/tar-bytes.ts';
 
 /** Drafts of images from engines that keep no manifests: the classic store of Docker, and podman. */
 
@@ -180,7 +181,7 @@ describe('images of the classic store', () => {
     await cli.must('create', at('test'), ...sources);
     engine.fault = (request, response) => {
       if (request.url?.includes('/images/get') !== true) return false;
-      response.writeHead(200).write(Buffer.alloc(1024));
+      response.writeHead(200).write(Buffer.concat([headerOf({ name: 'layer.tar', size: 1e6 }), Buffer.alloc(1024, 1)]));
       setTimeout(() => response.destroy(), 20);
       return true;
     };

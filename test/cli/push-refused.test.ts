@@ -89,11 +89,11 @@ describe('refused before any write', () => {
     const { code, stderr } = await cli.run(['push']);
     expect([code, stderr.match(/two images for linux\/amd64/g)?.length]).toEqual([3, 2]);
     expect(stderr).toMatch(
-      /refused for 2 reasons\n {2}error E-DUP-PLATFORM .*\n {2}error .*\nhint: .*--allow-duplicates\.\n$/,
+      /refused for 2 reasons\n {2}error E-DUP-PLATFORM .*\n {2}error .*\nhint: .*--allow-duplicates\. .*\n$/,
     );
     await cli.must('remove', copies[2]?.digest ?? '');
     expect((await cli.run(['push'])).stderr).toMatch(
-      /^mlist: the list .* is refused: two images for linux\/amd64.*\nhint: .*--allow-duplicates\.\n$/,
+      /^mlist: the list .* is refused: two images for linux\/amd64.*\nhint: .*--allow-duplicates\. .*\n$/,
     );
     await cli.must('remove', list, copies[1]?.digest ?? '');
     const pushed = await cli.run(['push']);

@@ -1,5 +1,6 @@
 // Bundles the library and the program with esbuild: docs/decisions/0003-command-line.md.
 import { build } from 'esbuild';
+import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 // Parts of got that mlist never uses: HTTP/2, a response cache, a DNS cache, forms, decompression. Loading them would
@@ -16,6 +17,9 @@ const VENDORED = {
   yaml: undefined,
   yargs: 'default',
 };
+
+// Generated modules that only some commands need. They are separate files too, and would be a quarter of the program.
+const SEPARATE = /\/compiled\/(?:bcrypt|docker|specs|.*-all).*\.ts$/;
 
 export async function bundle(root) {
   const at = (...names) => join(root, ...names);
@@ -70,10 +74,12 @@ export async function bundle(root) {
       outdir: at('dist/cli'),
       plugins: [separateFiles],
     }),
-    // Validators that few commands use are separate files. They would be a quarter of the program.
     build({
       ...commonJs,
-      entryPoints: [at('src/schema/compiled/*.ts'), at('src/server/compiled/*.ts')],
+      entryPoints: ['src/schema/compiled', 'src/server/compiled']
+        .flatMap((folder) => readdirSync(at(folder)).map((name) => `${folder}/${name}`))
+        .filter((path) => SEPARATE.test(path))
+        .map((path) => at(path)),
       outdir: at('dist/cli'),
       entryNames: '[name]',
     }),
@@ -110,8 +116,7 @@ const separateFiles = {
   setup({ onResolve }) {
     const filter = new RegExp(`^(?:${Object.keys(VENDORED).join('|')})$`);
     onResolve({ filter }, ({ path }) => ({ path: `./${path}.js`, external: true }));
-    onResolve({ filter: /^\.\/process\.ts$|\/compiled\/(?:bcrypt|docker|specs|.*-all).*\.ts$/ }, ({ path, kind }) =>
-      kind === 'entry-point' ? undefined : { path: `./${basename(path, '.ts')}.js`, external: true },
-    );
+    for (const local of [/^\.\/process\.ts$/, SEPARATE])
+      onResolve({ filter: local }, ({ path }) => ({ path: `./${basename(path, '.ts')}.js`, external: true }));
   },
 };

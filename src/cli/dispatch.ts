@@ -69,9 +69,9 @@ export async function main(argv: readonly string[], original: Environment): Prom
     const pipes = pipesOf(args);
     refuseTerminals(pipes, { stdin: environment.stdinIsTTY, stdout: environment.stdout.isTTY === true });
     if (pipes.target !== undefined) {
-      // stdout is for the archive.
+      // stdout is for the archive, so everything else is printed to stderr.
       const streams = { stdout: environment.stderr, stderr: environment.stderr };
-      output = await Output.open(streams, { ...outputOptions(args, environment), hasDocumentLines: true });
+      output = await Output.open(streams, { ...outputOptions(args, environment), compactDocument: true });
     }
     return await run({ command, args, pipes }, output, environment);
   } catch (thrown) {

@@ -161,7 +161,7 @@ describe('an archive on stdin', () => {
       ],
       ['as a target, twice', ['push', 'app', '--to', 'oci-archive:-', '--to', 'oci-archive:-:b'], /written once/],
       ['as a docker archive to write', ['copy', 'app', 'docker-archive:-'], /read-only/],
-      ['with a size that is not one', ['digest', 'docker-archive:-', '--spool-limit', '5 apples'], /takes a size/],
+      ['with an invalid size', ['digest', 'docker-archive:-', '--spool-limit', '5 apples'], /takes a size/],
       [
         'with --archive-compression of a file',
         ['copy', 'app', 'oci-archive:a.tar', '--archive-compression', 'gzip'],
@@ -187,6 +187,15 @@ describe('an archive on stdin', () => {
       await writeFile(join(cli.folder, 'sources'), 'docker-archive:-\n');
       const listed = await cli.run(['create', 'app', '-f', 'sources'], piped(await dockerArchive(cli)));
       expect(listed).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('stdin can only be read by the command'),
+      });
+      await writeFile(
+        join(cli.folder, 'spec.json'),
+        JSON.stringify({ list: at('spec'), manifests: ['docker-archive:-'] }),
+      );
+      const specified = await cli.run(['apply', '-f', 'spec.json'], piped(await dockerArchive(cli)));
+      expect(specified).toMatchObject({
         code: 2,
         stderr: expect.stringContaining('stdin can only be read by the command'),
       });

@@ -125,7 +125,7 @@ describe.each([[',error="invalid_token"'], ['']])('a registry that refuses a new
   let flags: readonly string[];
   let env: Readonly<Record<string, string>>;
 
-  /** Refuses each request so many times, although its token is valid. */
+  /** Refuses each request this many times, although its token is valid. */
   function refuse(times: number): void {
     const refused = new Map<string, number>();
     proxy.on(/ \/v2\//, (exchange) => {

@@ -1,28 +1,15 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { commands } from '../../src/cli/commands/commands.ts';
 import { optionsOf } from '../../src/cli/args/global-options.ts';
 import { MlistError } from '../../src/errors/errors.ts';
-import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { bug } from '../support/bug-report.ts';
-import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
+import { at, registry, serveInputImages } from '../support/input-fixture.ts';
 import { isSampled } from '../support/long.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
-const platform = { os: 'linux', architecture: 'amd64' };
-const image = makeImage({ salt: 'input', kind: 'oci', platform });
-const list = makeIndex([entryOf(image, platform)]);
-
-let registry: RunningRegistry;
-beforeAll(async () => {
-  registry = await startRegistry();
-  await pushImage(registry.url, 'app', 'amd64', image);
-  await putManifest(registry.url, 'app', 'v1', list.mediaType, list.bytes);
-});
-afterAll(() => registry.close());
-
-const at = (name: string): string => `${registry.host}/app:${name}`;
+serveInputImages();
 
 /**
  * Every argument and option of every command gets each of these texts, while the rest of the command line is valid. In the

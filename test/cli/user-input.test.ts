@@ -3,30 +3,16 @@ import { lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { Workspace } from '../../src/draft/workspace/workspace.ts';
 import { parseReference } from '../../src/oci/reference.ts';
-import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { bug } from '../support/bug-report.ts';
-import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
+import { at, registry, serveInputImages } from '../support/input-fixture.ts';
 import { runMlist } from '../support/mlist.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 /** Invalid arguments, names and files: they may be refused, but are never reported as a bug in mlist. */
-
-const platform = { os: 'linux', architecture: 'amd64' };
-const image = makeImage({ salt: 'input', kind: 'oci', platform });
-const list = makeIndex([entryOf(image, platform)]);
-
-let registry: RunningRegistry;
-beforeAll(async () => {
-  registry = await startRegistry();
-  await pushImage(registry.url, 'app', 'amd64', image);
-  await putManifest(registry.url, 'app', 'v1', list.mediaType, list.bytes);
-});
-afterAll(() => registry.close());
-
-const at = (name: string): string => `${registry.host}/app:${name}`;
+serveInputImages();
 
 /** The built program with its own home folder. No request leaves this machine. */
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {

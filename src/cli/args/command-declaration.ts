@@ -53,8 +53,10 @@ export class ParsedArguments {
     return typeof value === 'string' ? value : undefined;
   }
 
+  /** The texts of an option, which may be repeatable or not; empty if it is not given. */
   texts(name: string): readonly string[] {
     const value = this.#values.get(name);
+    if (typeof value === 'string') return [value];
     return Array.isArray(value) ? (value as readonly string[]) : [];
   }
 

@@ -11,6 +11,7 @@ import { withoutPassword } from '../../oci/reference.ts';
 import type { OperationEvent } from '../../operations/events.ts';
 import type { LayerCompression } from '../../store/docker-image/layer-compression.ts';
 import { zstdStreams } from '../../store/docker-image/zstd.ts';
+import { variable } from '../../store/environment.ts';
 import { Stores, type StoresOptions } from '../../store/open.ts';
 import { version } from '../../version.ts';
 import { credentialOptions, pathOption } from './credential-options.ts';
@@ -74,16 +75,13 @@ export function openStores(args: ParsedArguments, output: Output, environment: S
 /** With `MLIST_NO_MIRRORS`, only the mirrors of `--mirror` are used. */
 function mirrorsOf(args: ParsedArguments, environment: StoreEnvironment): RegistryConfiguration | undefined {
   const mirrors = args.texts('mirror');
-  const isOff = args.flag('no-mirrors');
-  if (isOff && mirrors.length > 0)
+  if (args.flag('no-mirrors') && mirrors.length > 0)
     throw new MlistError('ERR_MLIST_USAGE', '--mirror and --no-mirrors contradict each other');
-  if (isOff) return undefined;
   const { env, home, platform, systemFolder } = environment;
-  const isOffByDefault = (env['MLIST_NO_MIRRORS'] ?? '') !== '';
-  if (isOffByDefault && mirrors.length === 0) return undefined;
-  const places = { home, platform, systemFolder };
-  if (!isOffByDefault) return registryConfiguration({ env, ...places, mirrors });
-  return registryConfiguration({ env: { ...env, MLIST_MIRRORS: '' }, ...places, mirrors, readsFiles: false });
+  const isOff = args.flag('no-mirrors') || variable(env, 'MLIST_NO_MIRRORS') !== undefined;
+  if (isOff && mirrors.length === 0) return undefined;
+  const options = { home, platform, systemFolder, mirrors, readsFiles: !isOff };
+  return registryConfiguration({ ...options, env: isOff ? { ...env, MLIST_MIRRORS: '' } : env });
 }
 
 function compressions(

@@ -8,7 +8,8 @@ export interface Pipes {
   readonly target?: string | undefined;
 }
 
-const pipe = /^(?:oci|docker)-archive:-(?:[:@=]|$)/;
+/** Whether an argument is an archive in a pipe. Sources may end with `=PLATFORM`. */
+const isPipe = (text: string): boolean => /^(?:oci|docker)-archive:-(?:[:@=]|$)/.test(text);
 
 /** Options whose values are targets. */
 const targetOptions = ['to', 'tag'];
@@ -22,13 +23,14 @@ const inputOptions = ['file', 'docker-metadata'];
  */
 export function pipesOf(args: ParsedArguments): Pipes {
   const { command, positionals } = args;
-  if (!args.typed([]).some((text) => pipe.test(text))) return {};
-  // Only copy has a target among its positionals. The values of all options other than those of targets may be sources.
-  const sourceCount = command.name === 'copy' ? 1 : positionals.length;
-  const optionSources = args.typed(targetOptions).slice(positionals.length);
-  const sources = [...positionals.slice(0, sourceCount), ...optionSources].filter((text) => pipe.test(text));
-  const optionTargets = targetOptions.flatMap((name) => valuesOf(name, args));
-  const targets = [...positionals.slice(sourceCount), ...optionTargets].filter((text) => pipe.test(text));
+  // DST is always the last positional. The values of all options other than those of targets may be sources.
+  const positionalTargets = command.usage.endsWith(' DST') ? positionals.slice(-1) : [];
+  const targets = [...positionalTargets, ...targetOptions.flatMap((name) => args.texts(name))].filter(isPipe);
+  const sources = args
+    .typed(targetOptions)
+    .toSpliced(positionals.length - positionalTargets.length, positionalTargets.length)
+    .filter(isPipe);
+  if (sources.length + targets.length === 0) return {};
   const stdin = [...sources, ...inputsOf(args)];
   if (stdin.length > 1) throw usageError(command, `stdin can only be read once: ${stdin.join(' and ')} both name it`);
   if (targets.length > 1)
@@ -41,14 +43,9 @@ export function pipesOf(args: ParsedArguments): Pipes {
 /** The arguments that are read from stdin, apart from archives. */
 function inputsOf(args: ParsedArguments): readonly string[] {
   const values = inputOptions.flatMap((name) =>
-    valuesOf(name, args).flatMap((value) => (value === '-' ? [`--${name} -`] : [])),
+    args.texts(name).flatMap((value) => (value === '-' ? [`--${name} -`] : [])),
   );
   return [...values, ...(args.flag('password-stdin') ? ['--password-stdin'] : [])];
-}
-
-/** The values of an option, which may be declared as a text or as a list of texts. */
-function valuesOf(name: string, args: ParsedArguments): readonly string[] {
-  return [args.text(name) ?? [], args.texts(name)].flat();
 }
 
 /** A draft is pushed later, when stdin is gone. */

@@ -1,5 +1,6 @@
 import { locateWorkspace, type LocateOptions } from '../../draft/workspace/locate-workspace.ts';
 import { Workspace } from '../../draft/workspace/workspace.ts';
+import { isEngineLocation } from '../../oci/engine-location.ts';
 import { familiarReference, formatReference } from '../../oci/reference.ts';
 import { listDrafts } from '../../operations/drafts/drafts.ts';
 import { shells } from './completion-script.ts';
@@ -120,7 +121,7 @@ async function candidatesFor(
 
 /** Whether the positional may be an image of an engine: its prefix was typed, and the command reads images. */
 function takesImage({ typing, command }: Cursor): boolean {
-  return /^(?:docker-daemon|podman)[@:]/.test(typing) && /\b(?:MANIFEST|REF|SRC)\b/.test(command?.usage ?? '');
+  return isEngineLocation(typing) && /\b(?:MANIFEST|REF|SRC)\b/.test(command?.usage ?? '');
 }
 
 /** The client of engines is loaded only if it is needed. */

@@ -1,4 +1,4 @@
-import { isEngineLocation, parseEngineLocation } from '../../oci/engine-location.ts';
+import { parseEngineLocation } from '../../oci/engine-location.ts';
 import { EngineClient } from '../../store/engine/engine-client.ts';
 import { Engine } from '../../store/engine/engine.ts';
 import { findEngine, type EngineEnvironment } from '../../store/engine/find-engine.ts';
@@ -6,15 +6,15 @@ import { findEngine, type EngineEnvironment } from '../../store/engine/find-engi
 /** A shell waits for the candidates, so an engine that does not answer within this time is ignored. */
 const TIME_LIMIT_MS = 1000;
 
-/** The name of images without one. */
+/** Engines list images without a name under this name. */
 const UNNAMED = '<none>';
 
 /**
- * The locations of the images in the engine whose prefix was typed, such as `docker-daemon:`.
- * @returns an empty array if no prefix was typed, or the engine does not answer in time
+ * The locations of the images in an engine.
+ * @param typing - begins with the prefix of the engine, such as `docker-daemon:`
+ * @returns an empty array if the engine cannot be reached, or does not answer in time
  */
 export async function engineImages(typing: string, environment: EngineEnvironment): Promise<readonly string[]> {
-  if (!isEngineLocation(typing)) return [];
   const prefix = typing.slice(0, typing.indexOf(':') + 1);
   try {
     const signal = AbortSignal.timeout(TIME_LIMIT_MS);

@@ -24,8 +24,8 @@ export interface OutputOptions {
   readonly debug: boolean;
   readonly progress: 'auto' | 'tty' | 'plain' | 'json' | 'none';
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Print the result document in one line, because it is on stderr, between JSON lines. Default false. */
-  readonly hasDocumentLines?: boolean | undefined;
+  /** Print the result document in one line, for a stream of JSON lines. Default false. */
+  readonly compactDocument?: boolean | undefined;
 }
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
@@ -120,7 +120,7 @@ export class Output {
 
   /** Prints the result as one JSON document. */
   document(value: object): void {
-    this.#stdout(`${escapeJson(writeJson(value, this.#options.hasDocumentLines === true ? {} : { indent: '  ' }))}\n`);
+    this.#stdout(`${escapeJson(writeJson(value, this.#options.compactDocument === true ? {} : { indent: '  ' }))}\n`);
   }
 
   /** Prints exact bytes. On a terminal, control characters are written as JSON escapes. */

@@ -115,11 +115,9 @@ function withCommands(thrown: unknown, list: string | undefined, args: ParsedArg
 function typedOptions(args: ParsedArguments): string {
   return args.command.options
     .filter(({ name }) => args.has(name) && name !== platformOption.name)
-    .flatMap(({ name, type, repeat }) => {
-      if (type === 'boolean') return args.flag(name) ? [` --${name}`] : [];
-      const values = repeat === true ? args.texts(name) : [args.text(name) ?? ''];
-      return values.map((value) => ` --${name} ${quoted(value)}`);
-    })
+    .flatMap(({ name }) =>
+      args.flag(name) ? [` --${name}`] : args.texts(name).map((value) => ` --${name} ${quoted(value)}`),
+    )
     .join('');
 }
 

@@ -4,7 +4,7 @@ export const deleteCommand: CommandDeclaration = {
   name: 'delete',
   usage: 'REF',
   positionals: { min: 1, max: 1 },
-  summary: 'Delete a tag from a registry, or by digest a manifest and all its tags',
+  summary: 'Delete a tag from a registry, or a manifest and all its tags',
   uses: ['registry'],
   options: [],
   examples: [

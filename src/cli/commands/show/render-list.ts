@@ -17,13 +17,12 @@ export function renderList(view: ListView, { tree }: { readonly tree: boolean },
     output.line(['  ', 'dim'], [name, 'cyan'], ` = ${value}`);
   if (view.entries.length === 0) return;
   output.line('');
-  // Control characters are escaped before the width is measured, so that the columns align.
   const isSparse = view.entries.some(isIncomplete);
   const columns = isSparse ? [...header, 'AVAILABLE'] : header;
-  const rows = view.entries.map((entry) => {
-    const row = isSparse ? [...rowOf(entry), availableText(entry)] : rowOf(entry);
-    return row.map(escapeLine);
-  });
+  // Control characters are escaped before the width is measured, so that the columns align.
+  const rows = view.entries.map((entry) =>
+    (isSparse ? [...rowOf(entry), availableText(entry)] : rowOf(entry)).map(escapeLine),
+  );
   const widths = widthsOf([columns, ...rows]);
   output.line(...cells(columns, widths).map((text): Span => [text, 'dim']));
   for (const [at, entry] of view.entries.entries()) renderEntry(entry, rows[at] ?? columns, widths, tree, output);
@@ -35,7 +34,7 @@ function isIncomplete({ available, attestations }: EntryView): boolean {
   return available === false || attestations.some(isIncomplete);
 }
 
-/** Whether the location has an image, and all of its attestations. */
+/** Whether the location has the image and all of its attestations. */
 function availableText({ available, attestations }: EntryView): string {
   if (available === false) return 'no';
   return attestations.some(isIncomplete) ? 'without attestations' : 'yes';

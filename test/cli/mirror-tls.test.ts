@@ -5,10 +5,9 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { Authority, hasOpenssl, type Certificate } from '../support/certificates.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness, temporaryFolder, type CliResult } from '../support/cli-harness.ts';
-import { makeImage } from '../support/images.ts';
+import { makeImage, pushImage } from '../support/images.ts';
 import { ScriptedHosts, type ScriptedHost } from '../support/scripted-hosts.ts';
 import { startRegistry } from '../../src/server/start-registry.ts';
-import { pushImage } from '../support/images.ts';
 
 /** TLS settings of hosts.toml and registries.conf. All hosts have certificates of an authority that is not trusted. */
 const image = makeImage({ kind: 'oci' });

@@ -481,6 +481,21 @@ describe('configuration', () => {
     expect(stderr).toContain(`${file}:1, prefix "reg.test" replaces a reference with m1.test:5000:6000/a, which`);
   });
 
+  test('that lets no host serve content by digest ends the command with 2', async () => {
+    const scene = await Scene.make({});
+    await scene.write(
+      'etc/containerd/certs.d/reg.test/hosts.toml',
+      'server = "http://reg.test"\ncapabilities = ["resolve"]\n[host."http://m1.test"]\ncapabilities = ["resolve"]\n',
+    );
+    for (const line of [
+      ['inspect', byDigest],
+      ['copy', 'reg.test/a:1', 'oci:there:1'],
+    ]) {
+      const { code, stderr } = await scene.runBare(...line);
+      expect([code, stderr]).toEqual([2, expect.stringContaining('no host may serve reg.test/a@sha256:')]);
+    }
+  });
+
   // If each line were searched for from the start of the file, this would take minutes.
   test.each([
     ['registries.conf', conf, '[[registry]]\n'.repeat(70_000)],

@@ -6,7 +6,6 @@ import { CliHarness } from '../support/cli-harness.ts';
 import { expectWhole, fresh, registry, serveCopyImages } from '../support/copy-fixture.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, sha256, type Image } from '../support/images.ts';
 import { writeSaved, writeSavedArchive } from '../support/layouts.ts';
-
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 
 /** `create` joins the parts of one index that several archives hold, as after pulls on machines of several platforms. */

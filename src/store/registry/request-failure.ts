@@ -3,6 +3,7 @@ import { digestsIn } from '../../oci/digest.ts';
 import type { Authorization } from './auth/auth.ts';
 import { parseChallenges } from './auth/challenge.ts';
 import { loginText, refusedLoginHint } from './credentials/credentials.ts';
+import { apiHost } from './http/address.ts';
 import { isTimeout, waitText } from './http/retry.ts';
 import type { Step } from '../../async/pending.ts';
 import { describeDiagnostic, namesUnknownContent, readRegistryError } from './registry-error.ts';
@@ -166,9 +167,6 @@ function explain(response: FailedResponse, diagnostics: readonly Diagnostic[]): 
   return { code: 'ERR_MLIST_REGISTRY', reason: `${host} refuses it` };
 }
 
-/** The host of docker.io. */
-const DOCKER_HUB_HOST = 'registry-1.docker.io';
-
 /** The server ended the handshake because the client certificate is missing or not accepted. */
 const clientRefused =
   /^ERR_SSL_.*ALERT_(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)/;
@@ -197,7 +195,7 @@ export function connectionFailure(step: Step, host: string, thrown: unknown): Ml
   if (plainServer.test(code)) {
     return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${host} does not speak TLS here (${code})`, {
       ...facts,
-      hint: `If it is to be used without encryption: --plain-http ${host}, or an http:// address for a mirror.`,
+      hint: `To use it without encryption, pass --plain-http ${host}, or for a mirror an http:// address.`,
     });
   }
   if (untrustedServer.test(code)) {
@@ -214,7 +212,7 @@ export function connectionFailure(step: Step, host: string, thrown: unknown): Ml
 
 /** Networks that block Docker Hub usually have mirrors of it, which serve reads only. */
 function unreachableHint({ what }: Step, host: string): string | undefined {
-  if (what !== 'read' || host !== DOCKER_HUB_HOST) return undefined;
+  if (what !== 'read' || host !== apiHost('docker.io')) return undefined;
   return 'If docker.io cannot be reached from here, sources can be read from a mirror: --mirror docker.io=URL.';
 }
 

@@ -173,7 +173,7 @@ export class RegistrySession {
       connect: (endpoint, isMirror) =>
         this.#connect({ domain: endpoint.host, configured: endpoint, isMirror }).connection,
       isWritten: (repository) => this.#written.has(repository),
-      health: new MirrorHealth({ onNote: note }),
+      health: new MirrorHealth(note),
       limitMs: Math.min(timeoutMs, MIRROR_LIMIT_MS),
       onMirror: (event) => onMirror?.(event),
       onNote: note,
@@ -183,7 +183,7 @@ export class RegistrySession {
   }
 
   #connect({ domain, credentials = this.#options.credentials, configured, isMirror = false }: ConnectTarget) {
-    const { concurrency = defaults.concurrency, retries = defaults.retries, mirrors, ...options } = this.#options;
+    const { concurrency = defaults.concurrency, retries = defaults.retries, ...options } = this.#options;
     const pool = configured === undefined ? this.#pool : this.#poolFor(configured, isMirror);
     const client = new HttpClient({
       pool,
@@ -218,39 +218,29 @@ export class RegistrySession {
       uploads: this.#uploads,
       headers: configured?.headers,
       isMirror,
-      ...(configured === undefined && mirrors !== undefined
-        ? { checkAllowed: (scopes: readonly Scope[]) => this.#checkAllowed(mirrors, domain, scopes) }
-        : {}),
+      checkAllowed: configured === undefined ? (scopes) => this.#checkAllowed(domain, scopes) : undefined,
     });
     return { connection, authorizer };
   }
 
-  async #checkAllowed(mirrors: RegistryConfiguration, domain: string, scopes: readonly Scope[]): Promise<void> {
+  async #checkAllowed(domain: string, scopes: readonly Scope[]): Promise<void> {
+    const { mirrors } = this.#options;
     for (const { type, name } of scopes)
-      if (type === 'repository') await mirrors.checkAllowed({ domain, path: name }, this.#reading);
+      if (type === 'repository') await mirrors?.checkAllowed({ domain, path: name }, this.#reading);
   }
 
   #endpoint(domain: string, pool: ConnectionPool, configured: ConfiguredEndpoint | undefined): Endpoint {
     const { plainHttp = [], insecure = false, mirrors } = this.#options;
-    const common = {
+    return new Endpoint({
       domain,
       plainHttp: plainHttp.includes(domain),
       insecure,
       hasCertificates: () => pool.trust.hasCertificates(new URL(`https://${apiHost(domain)}`)),
-    };
-    if (configured === undefined)
-      return new Endpoint({
-        ...common,
-        permitsInsecure: async () => mirrors?.permitsInsecure(domain, this.#reading) ?? false,
-      });
-    const { scheme, apiPath, namespace, trustsHttp, permitsInsecure } = configured;
-    return new Endpoint({
-      ...common,
-      scheme,
-      trustsHttp,
-      api: `${apiPath}${namespace === undefined ? '' : `?${new URLSearchParams({ ns: namespace }).toString()}`}`,
+      scheme: configured?.scheme,
+      trustsHttp: configured?.trustsHttp,
+      api: configured && apiOf(configured),
       permitsInsecure: async () =>
-        permitsInsecure || ((await mirrors?.permitsInsecure(domain, this.#reading)) ?? false),
+        configured?.permitsInsecure === true || (await mirrors?.permitsInsecure(domain, this.#reading)) === true,
     });
   }
 
@@ -305,6 +295,11 @@ interface ConnectTarget {
   readonly configured?: ConfiguredEndpoint | undefined;
   /** Whether another host serves the same content. Default false. */
   readonly isMirror?: boolean | undefined;
+}
+
+/** Path and query of the API. */
+function apiOf({ apiPath, namespace }: ConfiguredEndpoint): string {
+  return namespace === undefined ? apiPath : `${apiPath}?${new URLSearchParams({ ns: namespace }).toString()}`;
 }
 
 /** Some registries answer with an HTML page. */

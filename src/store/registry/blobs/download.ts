@@ -23,7 +23,7 @@ export function readBlob(reading: BlobReading): AsyncIterable<Uint8Array> {
 }
 
 /**
- * The same without verification.
+ * Like `readBlob`, but without verification.
  * @param start - the offset of the first byte
  */
 export async function* readBytes(reading: BlobReading, start: number): AsyncGenerator<Uint8Array> {

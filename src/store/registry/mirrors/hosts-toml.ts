@@ -1,4 +1,10 @@
-import { invalidConfiguration, type Capabilities, type Origin } from './mirror-endpoint.ts';
+import {
+  apiPathOf,
+  invalidConfiguration,
+  normalizedPath,
+  type Capabilities,
+  type RuleOrigin,
+} from './mirror-endpoint.ts';
 import { linesOf, parseToml, TableReader, type TomlTable } from './toml-file.ts';
 
 /** A `certs.d/HOST/hosts.toml` of containerd, BuildKit and nerdctl. */
@@ -25,7 +31,7 @@ export interface HostSettings {
   /** Whether `ca`, `client` or `skip_verify` is set, so that https is tried on an http address, too. */
   readonly hasTlsSettings: boolean;
   readonly headers: Readonly<Record<string, string>>;
-  readonly origin: Origin;
+  readonly origin: RuleOrigin;
 }
 
 export interface HostEntry extends HostSettings {
@@ -42,16 +48,17 @@ export async function parseHostsToml(text: string, path: string): Promise<HostsF
   const entries = Object.keys(hosts).map((name): HostEntry => {
     const line = lines.get(name);
     const fail = failAt(line);
-    const settings = parseSettings(new TableReader(hosts, fail).table(name), `${path}:${line ?? 1}, host`, fail);
-    const address = parseAddress(name, settings.overridesPath, fail);
-    return { ...settings, address, origin: `${path}:${line ?? 1}, host "${address.host}"` };
+    const settings = new TableReader(hosts, fail).table(name);
+    const address = parseAddress(name, settings, fail);
+    const origin = `${path}:${line ?? 1}, host "${address.host}"`;
+    return { ...parseSettings(settings, fail), address, origin };
   });
   const [serverLine] = linesOf(text, /^[ \t]*server[ \t]*=/);
   const fail = failAt(serverLine);
-  const settings = parseSettings(table, `${path}:${serverLine ?? 1}, server`, fail);
   const server = new TableReader(table, fail).text('server') ?? '';
-  const address = server === '' ? undefined : parseAddress(server, settings.overridesPath, fail);
-  return { hosts: entries, server: { ...settings, address } };
+  const address = server === '' ? undefined : parseAddress(server, table, fail);
+  const origin = `${path}:${serverLine ?? 1}, server`;
+  return { hosts: entries, server: { ...parseSettings(table, fail), address, origin } };
 }
 
 /** The header of a table in `host`. */
@@ -68,23 +75,20 @@ function linesOfHosts(text: string): ReadonlyMap<string, number> {
   return lines;
 }
 
-function parseAddress(text: string, overridesPath: boolean, fail: (reason: string) => Error): HostAddress {
+/** @param settings - the table of the host, which may override the path */
+function parseAddress(text: string, settings: TomlTable, fail: (reason: string) => Error): HostAddress {
   const withScheme = text.startsWith('http') && text.includes('://') ? text : `https://${text}`;
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol))
     throw fail('a host or server is not an http or https address');
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
     throw fail('a host or server has a user name, a query or a fragment in its address');
-  const path = url.pathname.replace(/\/{2,}/g, '/').replace(/\/$/, '');
-  const apiPath = overridesPath || path.endsWith('/v2') ? path : `${path}/v2`;
+  const path = normalizedPath(url);
+  const apiPath = new TableReader(settings, fail).flag('override_path') ? path : apiPathOf(path);
   return { scheme: url.protocol === 'http:' ? 'http' : 'https', host: url.host, apiPath };
 }
 
-function parseSettings(
-  table: TomlTable,
-  origin: Origin,
-  fail: (reason: string) => Error,
-): HostSettings & { readonly overridesPath: boolean } {
+function parseSettings(table: TomlTable, fail: (reason: string) => Error): Omit<HostSettings, 'origin'> {
   const reader = new TableReader(table, fail);
   const client = parseClient(reader.value('client'), fail);
   return {
@@ -94,8 +98,6 @@ function parseSettings(
     skipVerify: reader.flag('skip_verify'),
     hasTlsSettings: reader.has('skip_verify') || reader.has('ca') || client !== undefined,
     headers: parseHeaders(reader.table('header'), fail),
-    overridesPath: reader.flag('override_path'),
-    origin,
   };
 }
 

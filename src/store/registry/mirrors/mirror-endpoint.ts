@@ -1,4 +1,5 @@
 import { MlistError } from '../../../errors/errors.ts';
+import { apiHost } from '../http/address.ts';
 import type { HostCertificates } from '../http/certificates.ts';
 
 /** The values that all formats of registry configuration are parsed into. */
@@ -40,7 +41,7 @@ export interface ConfiguredEndpoint {
   readonly certificates?: HostCertificates | undefined;
   /** Headers for every request, with names in lower case. The values of those that authenticate are secret. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly origin: Origin;
+  readonly origin: RuleOrigin;
 }
 
 /** The registry that the reference names, accessed as without any configuration. */
@@ -50,7 +51,7 @@ export interface RegistryItself {
 }
 
 /** The place of a rule, such as `/etc/containers/registries.conf:3, prefix "docker.io"`. */
-export type Origin = string;
+export type RuleOrigin = string;
 
 export const allCapabilities: Capabilities = { tags: true, digests: true, referrers: true };
 
@@ -58,7 +59,7 @@ export const registryItself: RegistryItself = { kind: 'registry', capabilities: 
 
 /** Whether a host is the registry of this domain. Docker Hub serves its API on another host than references name. */
 export function isHostOf(host: string, domain: string): boolean {
-  return host === domain || (domain === 'docker.io' && host === 'registry-1.docker.io');
+  return host === domain || host === apiHost(domain);
 }
 
 /** The address of a mirror: `SCHEME://HOST[:PORT][/PATH]`. */
@@ -76,11 +77,22 @@ export interface MirrorAddress {
 export function parseMirrorAddress(text: string): MirrorAddress | string {
   const scheme = /^(https?):\/\/[^/]/.exec(text)?.[1];
   if ((scheme !== 'https' && scheme !== 'http') || !URL.canParse(text))
-    return 'the address of a mirror begins with http:// or https:// and a host';
-  const { host, pathname, username, password, search, hash } = new URL(text);
-  if (username !== '' || password !== '') return 'the address of a mirror has no user name and no password';
-  if (search !== '' || hash !== '') return 'the address of a mirror has neither a query nor a fragment';
-  return { scheme, host, path: pathname.replace(/\/{2,}/g, '/').replace(/\/$/, '') };
+    return 'the address of a mirror must begin with http:// or https:// and a host';
+  const url = new URL(text);
+  const { host, username, password, search, hash } = url;
+  if (username !== '' || password !== '') return 'the address of a mirror must not contain a user name or a password';
+  if (search !== '' || hash !== '') return 'the address of a mirror must not contain a query or a fragment';
+  return { scheme, host, path: normalizedPath(url) };
+}
+
+/** The path of a URL, without repeated slashes and without a slash at its end. */
+export function normalizedPath({ pathname }: URL): string {
+  return pathname.replace(/\/{2,}/g, '/').replace(/\/$/, '');
+}
+
+/** The path of the API of a host that is configured with a normalized path: `PATH/v2`. */
+export function apiPathOf(path: string): string {
+  return path.endsWith('/v2') ? path : `${path}/v2`;
 }
 
 /**

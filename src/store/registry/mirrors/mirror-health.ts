@@ -1,10 +1,6 @@
 import { errorCode, errorMessage, MlistError } from '../../../errors/errors.ts';
 import { exceedsMaxWait } from '../http/retry.ts';
 
-export interface HealthOptions {
-  readonly onNote: (message: string) => void;
-}
-
 /** Limits the memory for content that mirrors lack. */
 const MAX_MISSING = 10_000;
 
@@ -20,7 +16,7 @@ export class MirrorHealth {
   readonly #reportedMissing = new Set<string>();
   readonly #silentRegistries = new Set<string>();
 
-  constructor({ onNote }: HealthOptions) {
+  constructor(onNote: (message: string) => void) {
     this.#onNote = onNote;
   }
 

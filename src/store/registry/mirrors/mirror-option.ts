@@ -1,11 +1,11 @@
 import { MlistError } from '../../../errors/errors.ts';
 import { parseReference } from '../../../oci/reference.ts';
-import { parseMirrorAddress, type MirrorAddress, type Origin } from './mirror-endpoint.ts';
+import { parseMirrorAddress, type MirrorAddress, type RuleOrigin } from './mirror-endpoint.ts';
 
 /** The mirrors of a registry that the user has named to mlist. */
 export interface NamedMirrors {
   readonly addresses: readonly MirrorAddress[];
-  readonly origin: Origin;
+  readonly origin: RuleOrigin;
 }
 
 /** By the domain of the registry. */
@@ -16,7 +16,7 @@ export type MirrorsByRegistry = ReadonlyMap<string, NamedMirrors>;
  * @param origin - `--mirror` or `MLIST_MIRRORS`, for messages
  * @throws MlistError `ERR_MLIST_USAGE`, which does not quote the URLs, since they may contain passwords
  */
-export function parseMirrors(texts: readonly string[], origin: Origin): MirrorsByRegistry {
+export function parseMirrors(texts: readonly string[], origin: RuleOrigin): MirrorsByRegistry {
   const mirrors = new Map<string, NamedMirrors>();
   for (const text of texts) {
     const [host = '', ...rest] = text.split('=');
@@ -37,7 +37,7 @@ export function parseMirrorVariable(text: string): MirrorsByRegistry {
   );
 }
 
-function domainOf(host: string, origin: Origin): string {
+function domainOf(host: string, origin: RuleOrigin): string {
   try {
     const { domain, path } = parseReference(`${host}/x`);
     if (path === 'x' || (domain === 'docker.io' && path === 'library/x')) return domain;
@@ -47,13 +47,13 @@ function domainOf(host: string, origin: Origin): string {
   throw invalid(origin, `${JSON.stringify(host)} is not the host of a registry, such as docker.io`);
 }
 
-function addressOf(url: string, origin: Origin): MirrorAddress {
+function addressOf(url: string, origin: RuleOrigin): MirrorAddress {
   const address = parseMirrorAddress(url.includes('://') ? url : `https://${url}`);
   if (typeof address === 'string') throw invalid(origin, address);
   return address;
 }
 
-function invalid(origin: Origin, reason: string): MlistError {
+function invalid(origin: RuleOrigin, reason: string): MlistError {
   return new MlistError('ERR_MLIST_USAGE', `${origin}: ${reason}`, {
     hint: 'For example: --mirror docker.io=https://mirror.example.com',
   });

@@ -77,7 +77,7 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
 
   async resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
     const read: Read<Descriptor> = (repository, reading) => repository.resolve(name, reading);
-    if (isDigestName(name) || this.#parts.isWritten()) return this.#first(name, read, options);
+    if (isDigestName(name)) return this.#byDigest(name, read, options);
     const { value, confirmed } = await this.#resolveTag(name, read, (descriptor) => descriptor, options);
     return confirmed ?? value;
   }
@@ -86,46 +86,39 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
     const { expected } = options;
     const read: Read<ManifestContent> = (repository, { signal }) =>
       repository.fetchManifest(name, { expected, signal });
-    if (isDigestName(name) || this.#parts.isWritten()) return this.#first(name, read, options);
+    if (isDigestName(name)) return this.#byDigest(name, read, options);
     const { value, confirmed } = await this.#resolveTag(name, read, ({ descriptor }) => descriptor, options);
     if (confirmed === undefined) return value;
     return this.fetchManifest(confirmed.digest, { ...options, expected: expected ?? confirmed });
   }
 
   async fetchBlob(descriptor: Descriptor, options: ContentOptions = {}): Promise<Uint8Array> {
-    return this.#first(descriptor.digest, (repository, reading) => repository.fetchBlob(descriptor, reading), options);
+    const read: Read<Uint8Array> = (repository, reading) => repository.fetchBlob(descriptor, reading);
+    return this.#byDigest(descriptor.digest, read, options);
   }
 
   async hasManifest(digest: Digest, options: ContentOptions = {}): Promise<boolean> {
-    return this.#first(
-      digest,
-      (repository, reading) => repository.hasManifest(digest, reading),
-      options,
-      (has) => has,
-    );
+    const read: Read<boolean> = (repository, reading) => repository.hasManifest(digest, reading);
+    return this.#byDigest(digest, read, options, (has) => has);
   }
 
   async statedSize(descriptor: Descriptor, options: ContentOptions = {}): Promise<number | 'unknown' | undefined> {
     const read: Read<number | 'unknown' | undefined> = (repository, reading) =>
       repository.statedSize(descriptor, reading);
-    return this.#first(descriptor.digest, read, options, (size) => size !== undefined);
+    return this.#byDigest(descriptor.digest, read, options, (size) => size !== undefined);
   }
 
   async referrers(digest: Digest, artifactType?: string, options: ContentOptions = {}): Promise<readonly Descriptor[]> {
     const read: Read<readonly Descriptor[]> = (repository, reading) =>
       repository.referrers(digest, artifactType, reading);
-    const mirrors = this.#mirrors('referrers');
-    return this.#current(
-      { reference: contentReference(this.location, digest), content: `${digest} referrers`, mirrors },
-      read,
-      options,
-    );
+    const reference = contentReference(this.location, digest);
+    return this.#current({ reference, content: `${digest} referrers`, capability: 'referrers' }, read, options);
   }
 
   /** All tags, in the order of the host that lists them. */
   async *tags(options: ContentOptions = {}): AsyncGenerator<string> {
     const read: Read<AsyncIterable<string>> = (repository, reading) => started(repository.tags(reading));
-    const list = { reference: this.location, content: 'tags', mirrors: this.#mirrors('tags') };
+    const list = { reference: this.location, content: 'tags', capability: 'tags' } as const;
     yield* await this.#current(list, read, options);
   }
 
@@ -175,24 +168,34 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
         this.#record(replica, descriptor.digest, thrown);
       }
     }
+    throw this.#unserved(descriptor.digest);
   }
 
   /**
-   * Reads from the first host that succeeds.
+   * Reads content by digest from the first host that succeeds.
    * @param isFound - whether a value is a result; that of the last host always is. Default: all values are
    */
+  async #byDigest<T>(
+    digest: Digest,
+    read: Read<T>,
+    options: ContentOptions,
+    isFound?: (value: T) => boolean,
+  ): Promise<T> {
+    return (await this.#first(this.#candidates('digests', digest), digest, read, options, isFound)).value;
+  }
+
   async #first<T>(
+    candidates: readonly Replica[],
     content: string,
     read: Read<T>,
     options: ContentOptions,
     isFound: (value: T) => boolean = () => true,
-  ): Promise<T> {
-    const candidates = this.#candidates('digests', content);
+  ): Promise<Served<T>> {
     for (const [at, replica] of candidates.entries()) {
       const isLast = at === candidates.length - 1;
       try {
         const value = await read(replica.repository, options);
-        if (isLast || isFound(value)) return value;
+        if (isLast || isFound(value)) return { value, replica };
       } catch (thrown) {
         this.#parts.throwIfAborted(options.signal);
         if (isLast) throw thrown;
@@ -214,68 +217,67 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
   ): Promise<{ readonly value: T; readonly confirmed?: Descriptor }> {
     const candidates = this.#candidates('tags', tag);
     const confirming = candidates.some((replica) => !this.#isLast(replica)) ? this.#confirm(tag, options) : undefined;
-    for (const [at, replica] of candidates.entries()) {
-      const isLast = at === candidates.length - 1;
-      try {
-        const value = await read(replica.repository, options);
-        const confirmed = this.#isLast(replica) ? undefined : await confirming;
-        const isStale = confirmed !== undefined && confirmed.digest !== descriptorOf(value).digest;
-        if (isStale) this.#reportStale(tag, replica, descriptorOf(value).digest, confirmed.digest);
-        else if (confirmed === undefined) this.#reportMirror(contentReference(this.location, tag), replica);
-        return isStale ? { value, confirmed } : { value };
-      } catch (thrown) {
-        this.#parts.throwIfAborted(options.signal);
-        if (isLast) throw thrown;
-        this.#record(replica, tag, thrown);
-      }
+    const { value, replica } = await this.#first(candidates, tag, read, options);
+    const confirmed = this.#isLast(replica) ? undefined : await confirming;
+    const reference = contentReference(this.location, tag);
+    if (confirmed === undefined) {
+      this.#reportMirror(reference, replica);
+      return { value };
     }
-    throw this.#unserved(tag);
+    const { digest } = descriptorOf(value);
+    if (confirmed.digest === digest) return { value };
+    const { domain } = replica.repository;
+    this.#parts.onNote(
+      `mirror ${domain} has ${digest} for ${reference}, but the registry has ${confirmed.digest}, which is used`,
+    );
+    return { value, confirmed };
   }
 
   /** What the registry has for a tag; undefined if it does not answer in time, or refuses the request. */
   async #confirm(tag: string, options: ContentOptions): Promise<Descriptor | undefined> {
-    const last = this.#parts.last;
-    if (this.#parts.health.isSilent(last.repository.domain) || !last.capabilities.tags) return undefined;
+    if (!this.#parts.last.capabilities.tags) return undefined;
     try {
-      return await this.#withinLimit(
-        last.repository,
-        (repository, reading) => repository.resolve(tag, reading),
-        options,
-      );
-    } catch (thrown) {
-      if (!isAnswer(thrown) && options.signal?.aborted !== true) this.#recordSilence();
+      return await this.#readInTime((repository, reading) => repository.resolve(tag, reading), options);
+    } catch {
       return undefined;
     }
   }
 
   /** Reads a list that changes: from the registry if it answers in time, else from the first mirror that has it. */
-  async #current<T>({ reference, content, mirrors }: CurrentList, read: Read<T>, options: ContentOptions): Promise<T> {
-    const { registry, isWritten, health, throwIfAborted } = this.#parts;
+  async #current<T extends object>(
+    { reference, content, capability }: CurrentList,
+    read: Read<T>,
+    options: ContentOptions,
+  ): Promise<T> {
+    const { registry, last, isWritten } = this.#parts;
     if (isWritten()) return read(registry, options);
-    const { repository } = this.#parts.last;
-    if (mirrors.length > 0 && !health.isSilent(repository.domain)) {
-      try {
-        return await this.#withinLimit(repository, read, options);
-      } catch (thrown) {
-        throwIfAborted(options.signal);
-        if (isAnswer(thrown)) throw thrown;
-        this.#recordSilence();
-      }
-    }
-    for (const mirror of mirrors) {
-      if (this.#isSkipped(mirror, content)) continue;
-      try {
-        const value = await read(mirror.repository, options);
-        this.#reportMirror(reference, mirror);
-        return value;
-      } catch (thrown) {
-        throwIfAborted(options.signal);
-        this.#record(mirror, content, thrown);
-      }
-    }
-    const value = await read(repository, options);
-    this.#reportMirror(reference, this.#parts.last);
+    const mirrors = this.#parts.mirrors.filter(({ capabilities }) => capabilities[capability]);
+    const list = mirrors.length === 0 ? undefined : await this.#readInTime(read, options);
+    if (list !== undefined) return list;
+    const candidates = [...mirrors.filter((mirror) => !this.#isSkipped(mirror, content)), last];
+    const { value, replica } = await this.#first(candidates, content, read, options);
+    this.#reportMirror(reference, replica);
     return value;
+  }
+
+  /**
+   * Reads from the registry, or from what replaces it, within the time limit. If it does not answer in time, the command does
+   * not ask it for confirmations again.
+   * @returns undefined if it does not answer in time
+   * @throws its answer, such as a 404
+   */
+  async #readInTime<T>(read: Read<T>, options: ContentOptions): Promise<T | undefined> {
+    const { health, last, throwIfAborted } = this.#parts;
+    const { domain } = last.repository;
+    if (health.isSilent(domain)) return undefined;
+    try {
+      return await this.#withinLimit(last.repository, read, options);
+    } catch (thrown) {
+      throwIfAborted(options.signal);
+      if (isAnswer(thrown)) throw thrown;
+      health.recordSilence(domain);
+      return undefined;
+    }
   }
 
   async #withinLimit<T>(repository: Repository, read: Read<T>, { signal }: ContentOptions): Promise<T> {
@@ -302,10 +304,6 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
     );
   }
 
-  #mirrors(capability: keyof Capabilities): readonly Replica[] {
-    return this.#parts.mirrors.filter(({ capabilities }) => capabilities[capability]);
-  }
-
   #isLast(replica: Replica): boolean {
     return replica === this.#parts.last || replica.repository === this.#parts.registry;
   }
@@ -318,33 +316,29 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
     this.#parts.health.record(domain, path, content, thrown);
   }
 
-  #recordSilence(): void {
-    this.#parts.health.recordSilence(this.#parts.last.repository.domain);
-  }
-
   #reportMirror(reference: string, { isOther, repository }: Replica): void {
     if (isOther) this.#parts.onMirror({ reference, mirror: repository.domain });
   }
 
-  #reportStale(tag: string, { repository: { domain } }: Replica, stale: Digest, current: Digest): void {
-    const reference = contentReference(this.location, tag);
-    this.#parts.onNote(
-      `mirror ${domain} has ${stale} for ${reference}, but the registry has ${current}, which is used`,
-    );
-  }
-
   #unserved(content: string): MlistError {
     const reference = contentReference(this.location, content);
-    const message = `no host may serve ${reference}: the configuration gives none of them the capability`;
+    const message = `no host may serve ${reference}: none in the configuration has the required capability`;
     return new MlistError('ERR_MLIST_CONFIGURATION', message, { reference });
   }
+}
+
+/** A value, and the host that it was read from. */
+interface Served<T> {
+  readonly value: T;
+  readonly replica: Replica;
 }
 
 /** A list that changes, such as that of the tags. */
 interface CurrentList {
   readonly reference: string;
+  /** Identifies the list for `MirrorHealth`. */
   readonly content: string;
-  readonly mirrors: readonly Replica[];
+  readonly capability: 'tags' | 'referrers';
 }
 
 /** Whether an error is an answer of the registry, such as a 404. */

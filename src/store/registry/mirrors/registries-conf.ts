@@ -3,7 +3,7 @@ import {
   invalidConfiguration,
   isRepositoryAddress,
   type Capabilities,
-  type Origin,
+  type RuleOrigin,
 } from './mirror-endpoint.ts';
 import { linesOf, parseToml, TableReader, type TomlTable } from './toml-file.ts';
 
@@ -18,7 +18,7 @@ export interface RegistryRule {
   readonly insecure: boolean;
   readonly blocked: boolean;
   readonly mirrors: readonly RegistryMirror[];
-  readonly origin: Origin;
+  readonly origin: RuleOrigin;
 }
 
 /** A `[[registry.mirror]]`. */
@@ -26,7 +26,7 @@ export interface RegistryMirror {
   readonly location: string;
   readonly insecure: boolean;
   readonly capabilities: Capabilities;
-  readonly origin: Origin;
+  readonly origin: RuleOrigin;
 }
 
 /** @throws MlistError `ERR_MLIST_CONFIGURATION` */
@@ -71,7 +71,7 @@ function parseRule(table: TomlTable, place: Place): RegistryRule {
 
 interface MirrorParsing {
   readonly isByDigestOnly: boolean;
-  readonly origin: Origin;
+  readonly origin: RuleOrigin;
   readonly fail: (reason: string) => Error;
 }
 
@@ -85,7 +85,7 @@ function parseMirror(table: TomlTable, { isByDigestOnly, origin, fail }: MirrorP
       `the mirror "${location}" has pull-from-mirror, and its registry mirror-by-digest-only: only one is allowed`,
     );
   if (!['', 'all', 'digest-only', 'tag-only'].includes(pulls))
-    throw fail(`the mirror "${location}" has a pull-from-mirror that is none of all, digest-only and tag-only`);
+    throw fail(`the pull-from-mirror of the mirror "${location}" must be all, digest-only or tag-only`);
   const digests = pulls !== 'tag-only';
   const tags = !isByDigestOnly && pulls !== 'digest-only';
   return { location, insecure: reader.flag('insecure'), capabilities: { ...allCapabilities, tags, digests }, origin };
@@ -95,7 +95,7 @@ function parseMirror(table: TomlTable, { isByDigestOnly, origin, fail }: MirrorP
 function parseLocation(text: string | undefined, fail: (reason: string) => Error): string | undefined {
   const location = text?.replace(/\/+$/, '');
   if (location === undefined || location === '') return undefined;
-  if (/^https?:\/\//.test(location)) throw fail('a location or prefix has no scheme such as https://');
+  if (/^https?:\/\//.test(location)) throw fail('a location or prefix must not begin with a scheme such as https://');
   if (/\s/.test(location)) throw fail('a location or prefix contains white space');
   return location;
 }

@@ -1,15 +1,17 @@
 import { MlistError } from '../../../errors/errors.ts';
+import { apiHost } from '../http/address.ts';
 import type { HostCertificates } from '../http/certificates.ts';
 import type { DaemonConfiguration } from './daemon-json.ts';
 import type { HostAddress, HostsFile, HostSettings } from './hosts-toml.ts';
 import {
   allCapabilities,
+  apiPathOf,
   isHostOf,
   isRepositoryAddress,
   registryItself,
   type ConfiguredEndpoint,
   type MirrorAddress,
-  type Origin,
+  type RuleOrigin,
   type RegistryItself,
   type RepositoryName,
 } from './mirror-endpoint.ts';
@@ -47,7 +49,10 @@ export function selectEndpoints(repository: RepositoryName, configuration: Repos
     return ruleEndpoints(repository, matched);
   if (hosts !== undefined && hosts.hosts.length > 0) return hostsEndpoints(repository, hosts, configuration);
   if (repository.domain === 'docker.io' && daemon !== undefined && daemon.mirrors.length > 0)
-    return [...daemonEndpoints(repository, daemon), registry];
+    return [
+      ...daemon.mirrors.map((address) => mirrorEndpoint(repository, address, `${daemon.path}, registry-mirrors`)),
+      registry,
+    ];
   if (hosts !== undefined) return hostsEndpoints(repository, hosts, configuration);
   return registry.kind === 'registry' ? [] : [registry];
 }
@@ -55,23 +60,29 @@ export function selectEndpoints(repository: RepositoryName, configuration: Repos
 const common = { kind: 'endpoint', permitsInsecure: false, trustsHttp: false, headers: {} } as const;
 
 /** A path that begins with `/v2/` names a namespace at the mirror, so that tokens are requested for that name. */
-function namedEndpoint({ domain, path }: RepositoryName, address: MirrorAddress, origin: Origin): ConfiguredEndpoint {
+function namedEndpoint(repository: RepositoryName, address: MirrorAddress, origin: RuleOrigin): ConfiguredEndpoint {
+  const endpoint = { ...mirrorEndpoint(repository, address, origin), trustsHttp: true };
   const namespace = /^\/v2\/(.+)$/.exec(address.path)?.[1];
-  return {
-    ...common,
-    host: address.host,
-    scheme: address.scheme,
-    apiPath: namespace === undefined ? apiPathOf(address) : '/v2',
-    repository: namespace === undefined ? path : `${namespace}/${path}`,
-    namespace: domain,
-    capabilities: allCapabilities,
-    trustsHttp: true,
-    origin,
-  };
+  return namespace === undefined
+    ? endpoint
+    : { ...endpoint, apiPath: '/v2', repository: `${namespace}/${repository.path}` };
 }
 
-function apiPathOf({ path }: MirrorAddress): string {
-  return path.endsWith('/v2') ? path : `${path}/v2`;
+function mirrorEndpoint(
+  { domain, path }: RepositoryName,
+  { host, scheme, path: mirrorPath }: MirrorAddress,
+  origin: RuleOrigin,
+): ConfiguredEndpoint {
+  return {
+    ...common,
+    host,
+    scheme,
+    apiPath: apiPathOf(mirrorPath),
+    repository: path,
+    namespace: domain,
+    capabilities: allCapabilities,
+    origin,
+  };
 }
 
 /** The registry itself, with `insecure` of a rule for a part of it. `permitsInsecure` of a whole registry is looked up later. */
@@ -96,7 +107,7 @@ function ruleEndpoints(repository: RepositoryName, { rule, rest }: MatchedRule):
 
 interface Located {
   readonly insecure: boolean;
-  readonly origin: Origin;
+  readonly origin: RuleOrigin;
 }
 
 /** @param name - `HOST[:PORT]/REPOSITORY`; the path of a mirror is a part of the repository */
@@ -126,7 +137,7 @@ function hostsEndpoints(
     hostEndpoint(repository, settings, address, certificates?.get(settings));
   const mirrors = hosts.map((entry) => endpointOf(entry, entry.address));
   if (isRegistryItself(server, repository.domain)) return [...mirrors, registryEndpoint(repository, matched)];
-  const { address = { scheme: 'https', host: apiHostOf(repository.domain), apiPath: '/v2' } } = server;
+  const { address = { scheme: 'https', host: apiHost(repository.domain), apiPath: '/v2' } } = server;
   return [...mirrors, endpointOf(server, address)];
 }
 
@@ -137,10 +148,6 @@ function isRegistryItself({ address, capabilities, hasTlsSettings, headers }: Ho
     (isHostOf(address.host, domain) && address.scheme === 'https' && address.apiPath === '/v2');
   const isLimited = !capabilities.tags || !capabilities.digests;
   return isOwnAddress && !hasTlsSettings && !isLimited && Object.keys(headers).length === 0;
-}
-
-function apiHostOf(domain: string): string {
-  return domain === 'docker.io' ? 'registry-1.docker.io' : domain;
 }
 
 function hostEndpoint(
@@ -163,17 +170,4 @@ function hostEndpoint(
     headers,
     origin,
   };
-}
-
-function daemonEndpoints({ domain, path }: RepositoryName, { mirrors, path: file }: DaemonConfiguration): Endpoints {
-  return mirrors.map((address) => ({
-    ...common,
-    host: address.host,
-    scheme: address.scheme,
-    apiPath: apiPathOf(address),
-    repository: path,
-    namespace: domain,
-    capabilities: allCapabilities,
-    origin: `${file}, registry-mirrors`,
-  }));
 }

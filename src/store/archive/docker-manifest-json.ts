@@ -12,7 +12,7 @@ import {
   formatReference,
   isTag,
   parseReference,
-  type Reference,
+  type TagReference,
 } from '../../oci/reference.ts';
 import type { Entries, Entry } from '../layout/index-entries.ts';
 import { blobName } from './tar/tar-blobs.ts';
@@ -150,7 +150,7 @@ export function isImage({ blobs }: Pick<Children, 'blobs'>): boolean {
 }
 
 /** The name that an entry has in engines, with its tag; undefined if it has none. */
-function referenceOf({ descriptor }: Entry): (Reference & { readonly tag: string }) | undefined {
+function referenceOf({ descriptor }: Entry): TagReference | undefined {
   const name = canonicalReference(descriptor.annotations?.[AnnotationKey.imageName] ?? '');
   if (name === undefined) return undefined;
   const { domain, path, tag } = parseReference(name);

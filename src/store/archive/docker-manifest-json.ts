@@ -30,7 +30,7 @@ const layerType = /^application\/vnd\.(?:oci\.image\.layer\.v1\.tar|docker\.imag
 
 /** An image of an archive. */
 interface Image extends ArchivedManifest {
-  /** The platform in the list that contains the image, with its members joined by "-"; undefined if there is none. */
+  /** The platform in the list that contains the image, with its members joined by "-"; undefined if the list states none. */
   readonly platform?: string | undefined;
 }
 

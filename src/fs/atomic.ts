@@ -2,7 +2,7 @@ import { open, readdir, rename, stat, unlink, type FileHandle } from 'node:fs/pr
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../errors/errors.ts';
-import { writeFailure } from './file-errors.ts';
+import { isNotFound, writeFailure } from './file-errors.ts';
 import { openFiles } from './open-files.ts';
 import { uniqueName } from './unique-name.ts';
 
@@ -142,7 +142,7 @@ export async function listFolder(folder: string): Promise<readonly string[]> {
   try {
     return (await readdir(folder)).sort();
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return [];
+    if (isNotFound(error)) return [];
     throw error;
   }
 }

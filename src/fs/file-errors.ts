@@ -6,6 +6,11 @@ export function isExhausted(thrown: unknown): boolean {
   return ['EMFILE', 'ENFILE'].includes(errorCode(thrown) ?? '');
 }
 
+/** Whether a path does not exist, or one of its parents is not a folder. */
+export function isNotFound(thrown: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(errorCode(thrown) ?? '');
+}
+
 /** The error for a failed write. It names the file: Node's own error does not if the file was already open. */
 export function writeFailure(path: string, thrown: unknown): MlistError {
   if (thrown instanceof MlistError) return thrown;

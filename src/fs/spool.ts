@@ -55,7 +55,7 @@ export class Spool {
     const file: SpoolFile = new SpoolFile(handle, {
       folder: this.folder,
       reserve: (bytes) => this.#reserve(bytes),
-      giveBack: (bytes) => (this.#usedBytes -= bytes),
+      free: (bytes) => (this.#usedBytes -= bytes),
       onRelease: async () => {
         this.#files.delete(file);
         this.#usedBytes -= file.size;
@@ -64,16 +64,6 @@ export class Spool {
     });
     this.#files.add(file);
     return file;
-  }
-
-  /**
-   * Checks that this many further bytes may be stored, without reserving them. Callers that know the size of what they store
-   * can fail before they start.
-   * @throws MlistError `ERR_MLIST_FILE` that names the needed size, the limit and the folder
-   */
-  async requireSpace(bytes: number): Promise<void> {
-    const limit = await this.#maxBytes();
-    if (this.#usedBytes + bytes > limit) throw this.#exceeded(`${this.#usedBytes + bytes} bytes are needed`, limit);
   }
 
   /** Closes and removes all files. */
@@ -85,9 +75,14 @@ export class Spool {
   /** Counts bytes that are about to be stored. */
   async #reserve(bytes: number): Promise<void> {
     const limit = await this.#maxBytes();
-    if (this.#usedBytes + bytes > limit)
-      throw this.#exceeded(`at least ${this.#usedBytes + bytes} bytes are needed`, limit);
-    this.#usedBytes += bytes;
+    const needed = this.#usedBytes + bytes;
+    if (needed > limit) {
+      const reason = `at least ${needed} bytes are needed, more than the limit of ${limit}`;
+      throw new MlistError('ERR_MLIST_FILE', `cannot store temporary files in ${this.folder}: ${reason}`, {
+        hint: 'Set a higher --spool-limit, or set TMPDIR to a folder with more free space.',
+      });
+    }
+    this.#usedBytes = needed;
   }
 
   #maxBytes(): Promise<number> {
@@ -98,13 +93,6 @@ export class Spool {
       },
     );
     return this.#limit;
-  }
-
-  #exceeded(needed: string, limit: number): MlistError {
-    const message = `cannot store temporary files in ${this.folder}: ${needed}, more than the limit of ${limit}`;
-    return new MlistError('ERR_MLIST_FILE', message, {
-      hint: 'Set a higher --spool-limit, or set TMPDIR to a folder with more free space.',
-    });
   }
 
   async #open(): Promise<{ readonly handle: FileHandle; readonly remove: () => Promise<void> }> {
@@ -131,7 +119,7 @@ interface SpoolFileParts {
   /** Counts bytes against the limit of the spool. */
   readonly reserve: (bytes: number) => Promise<void>;
   /** Reverses `reserve`. */
-  readonly giveBack: (bytes: number) => void;
+  readonly free: (bytes: number) => void;
   readonly onRelease: () => Promise<void>;
 }
 
@@ -167,7 +155,7 @@ export class SpoolFile {
 
   /** Drops what was appended after this number of bytes. */
   rewind(size: number): void {
-    this.#parts.giveBack(this.#size - size);
+    this.#parts.free(this.#size - size);
     this.#size = size;
   }
 

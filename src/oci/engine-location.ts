@@ -19,8 +19,9 @@ export interface EngineLocation {
 
 export type EngineKind = 'docker-daemon' | 'podman';
 
-/** docker's own rule for the names of contexts. */
 const prefix = /^(docker-daemon|podman)(?:@([^:/]*))?:/;
+
+/** docker's own rule for the names of contexts. */
 const contextName = /^[a-zA-Z0-9][a-zA-Z0-9_.+-]+$/;
 
 /** Whether a string starts with the prefix of an engine, such as `docker-daemon:` or `docker-daemon@desktop:`. */
@@ -31,7 +32,7 @@ export function isEngineLocation(text: string): boolean {
 /** @throws MlistError `ERR_MLIST_REFERENCE_INVALID` */
 export function parseEngineLocation(text: string): EngineLocation {
   const [start = '', kind, context] = prefix.exec(text) ?? [];
-  const place = { kind: kind as EngineKind, ...(context === undefined ? {} : { context }) };
+  const engine = { kind: kind as EngineKind, ...(context === undefined ? {} : { context }) };
   if (context !== undefined && kind === 'podman') throw invalid(text, 'podman has no contexts: set CONTAINER_HOST');
   if (context !== undefined && !contextName.test(context)) throw invalid(text, 'the name of the context is invalid');
   const rest = text.slice(start.length);
@@ -41,13 +42,13 @@ export function parseEngineLocation(text: string): EngineLocation {
   if (isDigestName(name)) {
     if (more.length > 0 || (digest !== undefined && !isDigestName(digest)))
       throw invalid(text, 'the digest is invalid');
-    return { ...place, image: name, ...(digest === undefined ? {} : { digest }) };
+    return { ...engine, image: name, ...(digest === undefined ? {} : { digest }) };
   }
-  const { digest: pinned, ...reference } = parseReference(rest);
+  const reference = parseReference(rest);
+  const { digest: pinned, ...image } = reference;
   // The digest alone names the image. With a tag, it names a manifest in the image that has the tag.
-  if (pinned === undefined || reference.tag === undefined)
-    return { ...place, image: withDefaultTag(parseReference(rest)) };
-  return { ...place, image: reference, digest: pinned };
+  if (pinned === undefined || image.tag === undefined) return { ...engine, image: withDefaultTag(reference) };
+  return { ...engine, image, digest: pinned };
 }
 
 export function formatEngineLocation({ kind, context, image, digest }: EngineLocation): string {

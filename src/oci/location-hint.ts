@@ -1,4 +1,5 @@
 import { closestMatch } from '../text/closest-match.ts';
+import { isEngineLocation } from './engine-location.ts';
 import { withoutPassword } from './reference.ts';
 
 /** The prefixes of other tools, and the prefix that mlist uses. */
@@ -28,7 +29,7 @@ export function locationHint(text: string): string | undefined {
   if (prefix === undefined) {
     return isPath.test(text) || isArchive.test(text) ? pathHint(text, isArchive.test(text)) : undefined;
   }
-  if (isEngineKind(prefix) && slashes === undefined && /^\d{1,5}\//.test(rest)) {
+  if (isEngineLocation(text) && slashes === undefined && /^\d{1,5}\//.test(rest)) {
     return `To read it from the registry ${prefix}:${/^\d+/.exec(rest)?.[0] ?? ''}, write docker://${text}.`;
   }
   if (prefix === 'oci' && slashes !== undefined) {
@@ -37,10 +38,6 @@ export function locationHint(text: string): string | undefined {
   const prefixes = slashes === undefined ? spellings : schemes;
   const name = Object.hasOwn(prefixes, prefix) ? prefix : closestMatch(prefix, Object.keys(spellings));
   return name === undefined ? undefined : `Write it as ${prefixes[name] ?? ''}${rest}.`;
-}
-
-function isEngineKind(prefix: string): boolean {
-  return prefix === 'docker-daemon' || prefix === 'podman';
 }
 
 /** Suggests the location for a path of an archive or a folder. */

@@ -2,7 +2,7 @@ import type { RequestedPlatform, CandidateList } from './candidates.ts';
 import { selectAsContainerd, selectAsDocker } from './containerd.ts';
 import { selectAsContainers } from './containers.ts';
 import { selectAsClassicDocker, selectAsDocker20 } from './docker-classic.ts';
-import { type Selection, type Client, noSelection, failedSelection, unreadableReason } from './selection.ts';
+import { type Selection, type Client, noSelection, failedSelection, unpullableReason } from './selection.ts';
 
 /** The clients whose selection is explained. docs/clients.md describes their rules and the sources of these. */
 export const clients: readonly Client[] = [
@@ -76,7 +76,7 @@ function selectFirstMatch(
   const considered = { wants: [`${os}/${architecture}`], tries: matches };
   const [best] = matches;
   if (best === undefined) return noSelection(considered);
-  const failure = best.entries === undefined ? unreadableReason(best) : 'it is an index, not an image';
+  const failure = unpullableReason(best);
   if (failure !== undefined) return failedSelection(considered, best, failure);
   return { ...considered, selected: best, why: 'first', reason: `first entry for ${os}/${architecture}` };
 }

@@ -1,7 +1,7 @@
 import { AnnotationKey } from '../oci/descriptor.ts';
-import { isIndexType, isManifestType, MediaType } from '../oci/media-type.ts';
+import { MediaType } from '../oci/media-type.ts';
 import { normalizePlatform, type Platform } from '../oci/platform/platform.ts';
-import { tieNote, noSelection, failedSelection, type Selection } from './selection.ts';
+import { tieNote, noSelection, failedSelection, unpullableReason, type Selection } from './selection.ts';
 import { platformName, type RequestedPlatform, type Candidate, type CandidateList } from './candidates.ts';
 
 /** The differences between the programs that use containers/image. */
@@ -33,6 +33,7 @@ export function selectAsContainers(
     const considered = { wants: wanted.map(wantedName), tries: candidates.map(({ entry }) => entry) };
     const [best] = candidates;
     if (best === undefined) return noSelection(considered);
+    // A pull fails on a nested index, unlike `skopeo inspect`.
     const failure = unpullableReason(best.entry);
     if (failure !== undefined) return failedSelection(considered, best.entry, failure);
     const equals = candidates.filter(({ rank }) => rank === best.rank);
@@ -81,13 +82,6 @@ function rankOf({ descriptor: { platform } }: Candidate, wanted: readonly Platfo
 
 function isZstd({ descriptor: { annotations } }: Candidate): boolean {
   return annotations?.[AnnotationKey.zstd] === 'true';
-}
-
-/** Why an entry cannot be pulled. A pull fails on a nested index, unlike `skopeo inspect`. */
-function unpullableReason({ descriptor: { mediaType }, fault }: Candidate): string | undefined {
-  if (fault !== undefined) return fault;
-  if (isManifestType(mediaType)) return undefined;
-  return isIndexType(mediaType) ? 'it is an index, not an image' : `${mediaType} is not an image`;
 }
 
 interface RankedCandidate {

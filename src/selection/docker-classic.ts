@@ -4,7 +4,7 @@ import {
   noSelection,
   failedSelection,
   tieNote,
-  unreadableReason,
+  unpullableReason,
   type Selection,
   type Considered,
 } from './selection.ts';
@@ -37,28 +37,27 @@ export function selectAsDocker20({ entries }: CandidateList, { platform: machine
   const requested = normalizePlatform<Platform>(machineOf(machine));
   const isArm = requested.architecture === 'arm';
   const rank = ranker(requested);
-  const ranked = entries.flatMap((entry) => {
-    const { platform } = entry.descriptor;
-    const distance = platform && rank(machineOf(platform));
-    return distance === undefined || (distance > 0 && !isArm) ? [] : [{ entry, distance }];
-  });
-  const matches = ranked.sort((left, right) => left.distance - right.distance).map(({ entry }) => entry);
+  const matches = entries
+    .flatMap((entry) => {
+      const { platform } = entry.descriptor;
+      const distance = platform && rank(machineOf(platform));
+      return distance === undefined || (distance > 0 && !isArm) ? [] : [{ entry, distance }];
+    })
+    .sort((left, right) => left.distance - right.distance);
   const partial = isArm && matches.length === 0 ? entries.filter((entry) => isFor(entry, requested)) : [];
   const wants = isArm ? acceptedPlatforms(requested) : [requested];
-  const considered = { wants: wants.map(platformName), tries: [...matches, ...partial] };
+  const considered = { wants: wants.map(platformName), tries: [...matches.map(({ entry }) => entry), ...partial] };
   const [best] = considered.tries;
   if (best === undefined) return noSelection(considered);
-  const failure = best.entries === undefined ? unreadableReason(best) : 'it is an index, not an image';
+  const failure = unpullableReason(best);
   if (failure !== undefined) return failedSelection(considered, best, failure);
-  if (partial.length > 0)
-    return {
-      ...considered,
-      selected: best,
-      why: 'first',
-      reason: 'no variant matches; this is the first entry for arm',
-    };
-  const [{ distance } = { distance: 0 }] = ranked;
-  const equals = ranked.filter((other) => other.distance === distance).map(({ entry }) => entry);
+  const [match] = matches;
+  if (match === undefined) {
+    const first = 'no variant matches; this is the first entry for arm';
+    return { ...considered, selected: best, why: 'first', reason: first };
+  }
+  const { distance } = match;
+  const equals = matches.filter((other) => other.distance === distance).map(({ entry }) => entry);
   const reason = distance === 0 ? 'exact match' : `best match that a ${platformName(requested)} host can run`;
   const why = distance === 0 ? 'exact' : 'compatible';
   return { ...considered, selected: best, why, reason: `${reason}${tieNote(best, equals)}` };

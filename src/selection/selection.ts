@@ -62,6 +62,13 @@ export function unreadableReason({ descriptor, entries, fault }: Candidate): str
   return entries === undefined ? 'it is an index too deep in others' : undefined;
 }
 
+/** Why a client that does not pull nested indexes cannot pull an entry; undefined if it can. */
+export function unpullableReason({ descriptor: { mediaType }, fault }: Candidate): string | undefined {
+  if (fault !== undefined) return fault;
+  if (isManifestType(mediaType)) return undefined;
+  return isIndexType(mediaType) ? 'it is an index, not an image' : `${mediaType} is not an image`;
+}
+
 /** A note for a reason if several entries have the same rank; otherwise an empty string. */
 export function tieNote(entry: Candidate, equals: readonly Candidate[]): string {
   if (equals.length < 2) return '';

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+
 /** Environment variables. The command line passes in those of the process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -5,4 +7,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export function variable(env: Environment, name: string): string | undefined {
   const value = env[name];
   return value === '' ? undefined : value;
+}
+
+/** The folder of Docker's configuration. */
+export function dockerFolder(env: Environment, home: string): string {
+  return variable(env, 'DOCKER_CONFIG') ?? join(home, '.docker');
 }

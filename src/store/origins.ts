@@ -35,7 +35,7 @@ function pulledFrom(annotations: Annotations): readonly Reference[] {
     // A host such as `registry`, which references name with a port, would be read as a namespace of docker.io.
     return value
       .split(',')
-      .flatMap((path) => repository(`${host}/${path.trim()}`))
+      .flatMap((path) => repositoryIn(`${host}/${path.trim()}`))
       .filter(({ domain }) => domain === host);
   });
 }
@@ -48,11 +48,12 @@ export function withPort(source: Reference, named: readonly Reference[]): Refere
 
 /** The repository of a name that starts with a host; empty for tags and for names without a host. */
 function fullName(name: string | undefined): readonly Reference[] {
-  const references = name?.includes('/') === true ? repository(name) : [];
+  const references = name?.includes('/') === true ? repositoryIn(name) : [];
   return references.filter(({ domain }) => name?.startsWith(`${domain}/`));
 }
 
-function repository(text: string): readonly Reference[] {
+/** The repository of a reference, without tag and digest; empty if the reference is invalid. */
+export function repositoryIn(text: string): readonly Reference[] {
   try {
     const { domain, path } = parseReference(text);
     return [{ domain, path }];

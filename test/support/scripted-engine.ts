@@ -152,11 +152,7 @@ function loadedRoot(archive: LoadedArchive): readonly [name: string, description
   const file = `blobs/${root.digest.replace(':', '/')}`;
   const parts = documentIn<{ manifests?: LoadedDescriptor[] }>(archive, file).manifests ?? [];
   const description = {
-    Id: root.digest,
-    Architecture: 'amd64',
-    Os: 'linux',
-    RootFS: { Type: 'layers', Layers: [] },
-    Descriptor: root,
+    ...describeRoot(root),
     Manifests: parts.map((part) => ({ ID: part.digest, Descriptor: part, Available: true, Kind: 'image' })),
   };
   return [annotations['io.containerd.image.name'] ?? '', description];
@@ -166,8 +162,16 @@ function loadedConfig(archive: LoadedArchive): readonly [name: string, descripti
   const [item] = documentIn<{ Config: string; RepoTags: string[] }[]>(archive, 'manifest.json');
   const config = documentIn<{ os: string; architecture: string }>(archive, item?.Config ?? '');
   const Id = sha256(archive.get(item?.Config ?? '') ?? Buffer.alloc(0));
-  return [item?.RepoTags[0] ?? '', { Id, ...{ Os: config.os, Architecture: config.architecture } }];
+  const description = { Id, Os: config.os, Architecture: config.architecture };
+  return [item?.RepoTags[0] ?? '', description];
 }
+
+/** What the containerd store states about an image or index, apart from its manifests. */
+function describeRoot<T extends { readonly digest: string }>(root: T) {
+  const RootFS = { Type: 'layers', Layers: [] };
+  return { Id: root.digest, Architecture: 'amd64', Os: 'linux', RootFS, Descriptor: root };
+}
+
 const containerdStatus = [['driver-type', 'io.containerd.snapshotter.v1']];
 
 function familiar(name: string): string {
@@ -201,11 +205,7 @@ export function containerdIndex(
   const root = { mediaType: 'application/vnd.oci.image.index.v1+json', digest: sha256(index), size: index.length };
   const there = parts.filter(({ isMissing }) => isMissing !== true);
   const description = {
-    Id: root.digest,
-    Architecture: 'amd64',
-    Os: 'linux',
-    RootFS: { Type: 'layers', Layers: [] },
-    Descriptor: root,
+    ...describeRoot(root),
     Manifests: parts.map(({ digest, blobs, isMissing = false }, at) => ({
       ID: digest,
       Descriptor: manifests[at],
@@ -230,13 +230,8 @@ export function containerdIndex(
 /** A single image in a containerd store. */
 export function containerdImage(image: Image) {
   const root = { mediaType: image.mediaType, digest: image.digest, size: image.bytes.length };
-  const description = {
-    Id: image.digest,
-    Architecture: 'amd64',
-    Os: 'linux',
-    RootFS: { Type: 'layers', Layers: [] },
-    Descriptor: { ...root, annotations: { 'config.digest': sha256(image.blobs[0] ?? Buffer.alloc(0)) } },
-  };
+  const annotations = { 'config.digest': sha256(image.blobs[0] ?? Buffer.alloc(0)) };
+  const description = describeRoot({ ...root, annotations });
   return { description, tar: () => layoutTar([root], contentOf(image)) } satisfies EngineContent;
 }
 

@@ -4,7 +4,6 @@ import { diffIdsOf, type ArchivedImage } from '../../schema/docker-documents.ts'
 import { digestOfStream, type AbsentLayer, type StoredImage, type StoredLayer } from '../docker-image/derive-image.ts';
 import { layerTypes } from '../docker-image/layer-compression.ts';
 import { compressionIn } from './decompress.ts';
-import { blobName } from './tar/tar-blobs.ts';
 import { displayName } from './tar/tar-names.ts';
 import { invalidArchive, type TarFile } from './tar/tar-file.ts';
 
@@ -26,7 +25,7 @@ export async function archivedImage(tar: TarFile, image: ArchivedImage): Promise
   for (const [at, name] of image.layers.entries()) {
     const diffId = diffIds[at];
     const foreign = diffId === undefined ? undefined : image.sources.get(diffId);
-    if (tar.size(name) !== undefined) layers.push(await storedLayer(tar, name));
+    if (tar.size(name) !== undefined) layers.push({ ...(await storedLayer(tar, name)), diffId });
     else if (foreign !== undefined) layers.push({ descriptor: foreign });
     else throw invalidArchive(tar, `the layer ${displayName(name)} of an image is missing`);
   }
@@ -56,6 +55,6 @@ async function compressionOfFile(tar: TarFile, name: string): Promise<ReturnType
 
 /** The digest in a file name of the form `blobs/sha256/<encoded>`. */
 function digestInName(name: string): Digest | undefined {
-  const digest = `sha256:${name.slice(name.lastIndexOf('/') + 1)}` as Digest;
-  return /^blobs\/sha256\/[0-9a-f]{64}$/.test(name) && blobName(digest) === name ? digest : undefined;
+  const [, encoded] = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(name) ?? [];
+  return encoded === undefined ? undefined : (`sha256:${encoded}` as Digest);
 }

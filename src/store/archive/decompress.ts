@@ -32,7 +32,7 @@ const signatures: readonly (readonly [Compression, RegExp])[] = [
 
 const SIGNATURE_BYTES = 8;
 
-/** Detects the compression by the first bytes; undefined if there is none, or an unknown one. */
+/** Detects the compression by the first bytes; undefined if they are not those of a known format. */
 export function compressionIn(bytes: Uint8Array): Compression | undefined {
   const start = Buffer.from(bytes.subarray(0, SIGNATURE_BYTES)).toString('latin1');
   return signatures.find(([, signature]) => signature.test(start))?.[0];

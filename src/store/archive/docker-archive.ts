@@ -1,13 +1,14 @@
 import { errorCode, errorMessage, MlistError } from '../../errors/errors.ts';
 import { Limiter } from '../../async/limiter.ts';
 import { getOrCreate } from '../../async/single-flight.ts';
-import type {
-  ManifestContent,
-  ContentOptions,
-  ContentReader,
-  FetchOptions,
-  Recompressor,
-  TagOrDigest,
+import {
+  contentReference,
+  type ManifestContent,
+  type ContentOptions,
+  type ContentReader,
+  type FetchOptions,
+  type Recompressor,
+  type TagOrDigest,
 } from '../store.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
@@ -132,13 +133,8 @@ export class DockerArchive implements ContentReader, Recompressor {
   }
 
   async recompressed(digest: Digest): Promise<ManifestContent | undefined> {
-    for (const compression of new Set<LayerCompression>(['none', this.#compression, 'gzip'])) {
-      for (const image of this.#images) {
-        const { content } = await this.#image(image, compression);
-        if (content.descriptor.digest === digest) return (await this.#image(image)).content;
-      }
-    }
-    return undefined;
+    const found = await this.#find(digest, ['none', this.#compression, 'gzip']);
+    return found && (await this.#image(found.image)).content;
   }
 
   async close(): Promise<void> {
@@ -148,15 +144,24 @@ export class DockerArchive implements ContentReader, Recompressor {
   /** @param isListed - whether a draft or a list names the digest: then it may be that of an image with compressed layers */
   async #content(digest: Digest, isListed: boolean): Promise<ManifestContent> {
     const others: readonly LayerCompression[] = this.#options.compressor === undefined ? [] : ['none', 'gzip'];
-    for (const compression of new Set([this.#compression, ...(isListed ? others : [])])) {
+    const found = await this.#find(digest, [this.#compression, ...(isListed ? others : [])]);
+    if (found !== undefined) return found.content;
+    const reference = contentReference(this.location, digest);
+    throw new MlistError('ERR_MLIST_NOT_FOUND', `${reference} does not exist`, { reference });
+  }
+
+  /** The image whose manifest has this digest with one of the compressions; undefined if no image has it. */
+  async #find(
+    digest: Digest,
+    compressions: readonly LayerCompression[],
+  ): Promise<{ readonly image: NamedImage; readonly content: ManifestContent } | undefined> {
+    for (const compression of new Set(compressions)) {
       for (const image of this.#images) {
         const { content } = await this.#image(image, compression);
-        if (content.descriptor.digest === digest) return content;
+        if (content.descriptor.digest === digest) return { image, content };
       }
     }
-    throw new MlistError('ERR_MLIST_NOT_FOUND', `${this.location}@${digest} does not exist`, {
-      reference: `${this.location}@${digest}`,
-    });
+    return undefined;
   }
 
   /**

@@ -12,7 +12,7 @@ import {
   formatReference,
   isTag,
   parseReference,
-  type Reference,
+  type TagReference,
 } from '../../oci/reference.ts';
 import type { Entries, Entry } from '../layout/index-entries.ts';
 import { blobName } from './tar/tar-blobs.ts';
@@ -30,7 +30,7 @@ const layerType = /^application\/vnd\.(?:oci\.image\.layer\.v1\.tar|docker\.imag
 
 /** An image of an archive. */
 interface Image extends ArchivedManifest {
-  /** The platform in the list that contains the image, with its members joined by "-"; undefined if there is none. */
+  /** The platform in the list that contains the image, with its members joined by "-"; undefined if the list states none. */
   readonly platform?: string | undefined;
 }
 
@@ -150,7 +150,7 @@ export function isImage({ blobs }: Pick<Children, 'blobs'>): boolean {
 }
 
 /** The name that an entry has in engines, with its tag; undefined if it has none. */
-function referenceOf({ descriptor }: Entry): (Reference & { readonly tag: string }) | undefined {
+function referenceOf({ descriptor }: Entry): TagReference | undefined {
   const name = canonicalReference(descriptor.annotations?.[AnnotationKey.imageName] ?? '');
   if (name === undefined) return undefined;
   const { domain, path, tag } = parseReference(name);

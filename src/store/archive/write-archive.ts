@@ -6,7 +6,7 @@ import { resolveLinks } from '../../fs/symlinks.ts';
 import { withLock } from '../../fs/lock.ts';
 import type { ContentOptions } from '../store.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
-import { isNotFound } from '../layout/path-inside.ts';
+import { isNotFound } from '../../fs/file-errors.ts';
 import { ArchiveTarget, type ArchiveTargetParts } from './archive-target.ts';
 import { OciArchive } from './oci-archive.ts';
 import type { Compress } from '../docker-image/layer-compression.ts';

@@ -24,7 +24,7 @@ export const DICTIONARY_BYTES = 32 * 1024;
 const OUTPUT_BYTES = BLOCK_BYTES + 64 * 1024;
 
 /** Compresses in the thread pool of libuv, with the zlib that Node was built with. */
-const nodeDeflate: Deflate = ({ bytes, dictionary, isLast }) =>
+export const nodeDeflate: Deflate = ({ bytes, dictionary, isLast }) =>
   new Promise((resolve, reject) => {
     const options = {
       level: DEFLATE_LEVEL,
@@ -36,7 +36,7 @@ const nodeDeflate: Deflate = ({ bytes, dictionary, isLast }) =>
   });
 
 /** Compresses with pako, a port of zlib to JavaScript, in the main thread. */
-const pakoDeflate: Deflate = async ({ bytes, dictionary, isLast }) => {
+export const pakoDeflate: Deflate = async ({ bytes, dictionary, isLast }) => {
   const { Deflate, Z_FINISH, Z_SYNC_FLUSH } = await import('pako');
   const options = { raw: true, level: DEFLATE_LEVEL, chunkSize: OUTPUT_BYTES } as const;
   const deflate = new Deflate(
@@ -48,9 +48,6 @@ const pakoDeflate: Deflate = async ({ bytes, dictionary, isLast }) => {
   if (deflate.err !== 0) throw new Error(`pako cannot compress: ${deflate.msg}`);
   return Buffer.concat(chunks);
 };
-
-/** Both implementations, for tests. */
-export const deflaters = { node: nodeDeflate, pako: pakoDeflate };
 
 /** The digest of `selfTestResult` with the zlib of Node's official builds, and with pako. */
 const EXPECTED = '8d966ea0ed125c47abae8b808e2702cc5a5c3f5119b6b19ab838c395328d688f';

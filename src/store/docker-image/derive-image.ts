@@ -1,10 +1,8 @@
-import { MlistError } from '../../errors/errors.ts';
 import type { ManifestContent } from '../store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { Digester, digestOf, type Digest } from '../../oci/digest.ts';
 import { writeJson } from '../../json/stringify.ts';
 import { MediaType } from '../../oci/media-type.ts';
-import { diffIdsOf } from '../../schema/docker-documents.ts';
 import { damagedBlob, damageError, verified, type BlobIdentity } from '../verify.ts';
 import { layerTypes, type LayerCompression } from './layer-compression.ts';
 import type { LayerCompressor, OpenStream, ReadableLayer } from './layer-compressor.ts';
@@ -17,6 +15,8 @@ export interface StoredLayer {
   readonly size: number;
   /** The descriptor of a layer that is pushed as it is, because it is compressed. Default: the layer is uncompressed. */
   readonly descriptor?: Descriptor | undefined;
+  /** The digest of the uncompressed layer in the config. Default: it is computed. */
+  readonly diffId?: Digest | undefined;
 }
 
 /** A layer that is stored elsewhere, at its URLs or in a registry. */
@@ -55,23 +55,16 @@ export interface DerivedImage {
  * `none`, it has the same bytes as the manifest that docker 27 and later write for the image (moby,
  * image/tarexport/save.go), so its digest does not depend on the version of docker. With `gzip` its digest is the same on all
  * machines, because the compression is.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the config does not have as many diff ids as there are layers; what
- *   `LayerCompressor.compress` throws
+ * @throws MlistError as `LayerCompressor.compress`
  */
 export async function deriveImage(image: StoredImage, options: DeriveOptions): Promise<DerivedImage> {
   const { location, config, layers } = image;
-  const diffIds = diffIdsOf(config);
-  if (diffIds.length > 0 && diffIds.length !== layers.length) {
-    const message = `an image in ${location} has ${diffIds.length} layers in its config, but ${layers.length} are stored`;
-    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', message);
-  }
   const configDescriptor = { mediaType: MediaType.ociConfig, digest: digestOf(config), size: config.length };
   const blobs = new Map<Digest, ReadableLayer>();
   blobs.set(configDescriptor.digest, { descriptor: configDescriptor, read: () => once(config) });
   const descriptors: Descriptor[] = [];
-  for (const [at, layer] of layers.entries()) {
-    const { descriptor, read } =
-      layer.open === undefined ? layer : await readable(layer, diffIds[at], { ...options, location });
+  for (const layer of layers) {
+    const { descriptor, read } = layer.open === undefined ? layer : await readable(layer, { ...options, location });
     descriptors.push(descriptor);
     if (read !== undefined) blobs.set(descriptor.digest, { descriptor, read });
   }
@@ -98,8 +91,7 @@ interface ReadableOptions extends DeriveOptions {
 
 /** A layer as it is pushed. Its digest is that of the config if it is uncompressed; otherwise it is computed. */
 async function readable(
-  { open, size, descriptor }: StoredLayer,
-  stated: Digest | undefined,
+  { open, size, descriptor, diffId: stated }: StoredLayer,
   { compression, compressor, location, signal }: ReadableOptions,
 ): Promise<ReadableLayer> {
   const asStored = (own: Descriptor): ReadableLayer => ({

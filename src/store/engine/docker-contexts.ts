@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, MlistError } from '../../errors/errors.ts';
-import { readFailure } from '../../fs/file-errors.ts';
+import { MlistError } from '../../errors/errors.ts';
+import { isNotFound, readFailure } from '../../fs/file-errors.ts';
 import { readAtMost } from '../../fs/read-file.ts';
 import { isJsonObject, type Json } from '../../json/json.ts';
 import { readJson } from '../../json/parse.ts';
@@ -22,7 +22,7 @@ export interface DockerContext {
   readonly tls?: EngineTls;
 }
 
-/** The context that `docker context use` has selected; undefined if there is none. */
+/** The context that `docker context use` has selected; undefined if none is selected. */
 export async function currentContext(folder: string): Promise<string | undefined> {
   const path = join(folder, 'config.json');
   const name = memberOf(await readDocument(path), 'currentContext');
@@ -49,7 +49,7 @@ export async function readContext(folder: string, name: string, origin: string):
 }
 
 /** The names of all contexts, in alphabetical order. */
-export async function contextNames(folder: string): Promise<readonly string[]> {
+async function contextNames(folder: string): Promise<readonly string[]> {
   const meta = join(folder, 'contexts', 'meta');
   const entries = await readdir(meta).catch(() => []);
   const names = entries.map(async (entry) =>
@@ -95,7 +95,7 @@ async function readDocument(path: string): Promise<Json | undefined> {
 /** Reads a file. @throws MlistError `ERR_MLIST_FILE` if it is too large, or not a regular file */
 async function readIfThere(path: string): Promise<Buffer | undefined> {
   const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, onlyFile: true }).catch((thrown: unknown) => {
-    if (['ENOENT', 'ENOTDIR'].includes(errorCode(thrown) ?? '')) return undefined;
+    if (isNotFound(thrown)) return undefined;
     throw readFailure(path, thrown);
   });
   if (bytes === undefined || bytes.length <= MAX_BYTES) return bytes;

@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { MlistError } from '../../errors/errors.ts';
+import { collectAtMost } from '../../fs/read-file.ts';
 import type { Json } from '../../json/json.ts';
 import { readJson } from '../../json/parse.ts';
 import { waitFor, type ReportPending } from '../../async/pending.ts';
@@ -143,14 +144,7 @@ export class EngineClient {
   }
 
   async #refusal({ step }: EngineRequest, response: IncomingMessage): Promise<MlistError> {
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    for await (const chunk of response as AsyncIterable<Uint8Array>) {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > MAX_ERROR_BYTES) break;
-    }
-    const body = Buffer.concat(chunks).subarray(0, MAX_ERROR_BYTES);
+    const body = await collectAtMost(response, { maxBytes: MAX_ERROR_BYTES });
     return engineRefusal(step, this.address, response.statusCode ?? 0, body);
   }
 

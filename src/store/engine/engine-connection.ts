@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { connect as connectSocket } from 'node:net';
+import { connect as connectSocket, isIP } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { foreignMessage } from '../../errors/foreign-error.ts';
@@ -30,7 +30,6 @@ export function connectTo(host: EngineHost, env: NodeJS.ProcessEnv): EngineConne
 }
 
 function connectWithTls({ host, port, tls }: Extract<EngineHost, { type: 'tcp' }>): Duplex {
-  const isName = !/^[\d.]+$|:/.test(host);
   return connectTls({
     host,
     port,
@@ -38,7 +37,7 @@ function connectWithTls({ host, port, tls }: Extract<EngineHost, { type: 'tcp' }
     cert: tls?.cert,
     key: tls?.key,
     rejectUnauthorized: tls?.isVerified ?? true,
-    ...(isName ? { servername: host } : {}),
+    ...(isIP(host) === 0 ? { servername: host } : {}),
   });
 }
 

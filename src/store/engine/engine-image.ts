@@ -1,10 +1,11 @@
 import { isJsonObject, type Json, type JsonObject } from '../../json/json.ts';
-import type { Annotations, Descriptor } from '../../oci/descriptor.ts';
+import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigest, type Digest } from '../../oci/digest.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
-import { parseReference, type Reference } from '../../oci/reference.ts';
+import type { Reference } from '../../oci/reference.ts';
 import { checkDescriptor } from '../../schema/documents.ts';
+import { repositoryIn } from '../origins.ts';
 
 /** An image as an engine describes it, without an export (`GET /images/NAME/json`). */
 export interface EngineImage {
@@ -60,12 +61,10 @@ export function parseEngineImage(value: Json, hidesManifests: boolean): EngineIm
   };
   if (root === undefined) return hidesManifests ? { ...facts, root: { ...unknownRoot, digest: id } } : facts;
   // Its annotations are those of the store.
-  const { mediaType, digest, size } = root;
-  const isIndex = isIndexType(mediaType);
-  return { ...facts, root: { mediaType, digest, size }, ...(isIndex ? {} : { parts: [] }) };
+  return { ...facts, root: minimalDescriptor(root), ...(isIndexType(root.mediaType) ? {} : { parts: [] }) };
 }
 
-/** The root of an image in a containerd store before API 1.48: only its digest is known. */
+/** The root of an image in a containerd store with an API before 1.48: only its digest is known. */
 const unknownRoot = { mediaType: '', size: 0 };
 
 /** podman writes the ID without an algorithm. */
@@ -87,14 +86,8 @@ function layersIn(rootfs: Json | undefined): readonly Digest[] {
 }
 
 function repositoriesIn(names: Json | undefined): readonly Reference[] {
-  return (Array.isArray(names) ? (names as readonly Json[]) : []).flatMap((name) => {
-    try {
-      const { domain, path } = parseReference(typeof name === 'string' ? name : '');
-      return [{ domain, path }];
-    } catch {
-      return [];
-    }
-  });
+  const all = Array.isArray(names) ? (names as readonly Json[]) : [];
+  return all.flatMap((name) => (typeof name === 'string' ? repositoryIn(name) : []));
 }
 
 function partsIn(manifests: Json | undefined): readonly EnginePart[] {
@@ -110,5 +103,5 @@ function partsIn(manifests: Json | undefined): readonly EnginePart[] {
 
 function descriptorIn(value: Json | undefined): Descriptor | undefined {
   if (value === undefined || !isJsonObject(value) || checkDescriptor(value).length > 0) return undefined;
-  return value as unknown as Descriptor & { readonly annotations?: Annotations };
+  return value as unknown as Descriptor;
 }

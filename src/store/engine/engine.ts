@@ -84,7 +84,7 @@ export class Engine {
     const value = await this.#client.json({ step, path: `${prefix(api)}/images/${name}/json`, query, signal });
     const image = parseEngineImage(value, hidesManifests);
     if (image !== undefined) return image;
-    throw new MlistError('ERR_MLIST_REGISTRY', `${this.name} describes ${reference} in a form that is not known`, {
+    throw new MlistError('ERR_MLIST_REGISTRY', `${this.name} describes ${reference} in an unknown format`, {
       reference,
     });
   }

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, MlistError } from '../../errors/errors.ts';
 import type { EngineKind } from '../../oci/engine-location.ts';
-import { variable, type Environment } from '../environment.ts';
+import { dockerFolder, variable, type Environment } from '../environment.ts';
 import { currentContext, DEFAULT_CONTEXT, readContext, readTls } from './docker-contexts.ts';
 import { parseAddress, type EngineAddress } from './engine-address.ts';
 
@@ -30,7 +30,7 @@ export async function findEngine(
 
 /** DOCKER_HOST takes precedence over DOCKER_CONTEXT, and that over the context that `docker context use` has selected. */
 async function findDocker(named: string | undefined, environment: EngineEnvironment): Promise<EngineAddress> {
-  const folder = configFolder(environment);
+  const folder = dockerFolder(environment.env, environment.home);
   const host = variable(environment.env, 'DOCKER_HOST');
   if (named === undefined && host !== undefined) return dockerHost(host, folder, environment);
   const selected = variable(environment.env, 'DOCKER_CONTEXT');
@@ -41,11 +41,6 @@ async function findDocker(named: string | undefined, environment: EngineEnvironm
     named !== undefined ? 'named in the location' : selected !== undefined ? 'DOCKER_CONTEXT' : 'the current one';
   const { host: address, tls } = await readContext(folder, context, from);
   return parseAddress(address, { kind: 'docker-daemon', origin: `the Docker context ${context}`, tls });
-}
-
-/** The folder of docker's configuration. */
-export function configFolder(environment: EngineEnvironment): string {
-  return variable(environment.env, 'DOCKER_CONFIG') ?? join(environment.home, '.docker');
 }
 
 async function dockerHost(host: string, folder: string, environment: EngineEnvironment): Promise<EngineAddress> {

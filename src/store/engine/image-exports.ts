@@ -3,6 +3,7 @@ import { MlistError } from '../../errors/errors.ts';
 import type { Spool } from '../../fs/spool.ts';
 import { isAttestation } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
+import type { Platform } from '../../oci/platform/platform.ts';
 import { DockerArchive, openDockerArchive } from '../archive/docker-archive.ts';
 import { OciArchive } from '../archive/oci-archive.ts';
 import type { OpenOptions } from '../archive/tar/tar-file.ts';
@@ -11,7 +12,7 @@ import type { LayerCompressor } from '../docker-image/layer-compressor.ts';
 import type { ContentOptions } from '../store.ts';
 import { limitedTo } from '../verify.ts';
 import type { EngineImage, EnginePart } from './engine-image.ts';
-import type { Engine, ExportOptions } from './engine.ts';
+import type { Engine } from './engine.ts';
 
 /** Manifests that are requested within this time are exported together. */
 const BATCH_MS = 20;
@@ -74,7 +75,7 @@ export class ImageExports {
     this.#batch ??= this.#startBatch();
     this.#batch.wanted.add(digest);
     if (!(await this.#batch.isSingle)) return this.whole();
-    const opening = this.#parts.get(digest) ?? this.#openLayout({ platform: part.descriptor.platform });
+    const opening = this.#parts.get(digest) ?? this.#openLayout(part.descriptor.platform);
     this.#parts.set(digest, opening);
     return opening;
   }
@@ -114,21 +115,21 @@ export class ImageExports {
       : undefined;
   }
 
-  #openLayout(options: Pick<ExportOptions, 'platform'> = {}): Promise<OciArchive> {
-    return OciArchive.open(this.#reference, this.#opening(options));
+  #openLayout(platform?: Platform): Promise<OciArchive> {
+    return OciArchive.open(this.#reference, this.#opening(platform));
   }
 
   async #openSaved(): Promise<DockerArchive> {
     const { compression } = this.#options;
     const compressor = await this.#options.compressor();
-    const archive = await openDockerArchive(this.#reference, { ...this.#opening({}), compression, compressor });
+    const archive = await openDockerArchive(this.#reference, { ...this.#opening(), compression, compressor });
     if (archive instanceof DockerArchive) return archive;
     throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `the export of ${this.#reference} contains no list of images`, {
       reference: this.#reference,
     });
   }
 
-  #opening({ platform }: Pick<ExportOptions, 'platform'>): OpenOptions {
+  #opening(platform?: Platform): OpenOptions {
     const { signal, spool } = this.#options;
     const reference = this.#reference;
     const maxBytes = maxBytesOf(this.#image);

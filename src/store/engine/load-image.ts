@@ -111,8 +111,9 @@ async function verify(
     const isList = isIndexType(root.descriptor.mediaType);
     return { engine: engine.name, store: imageStore, id: found.id, platforms: isList ? platforms : [found.platform] };
   }
-  const state = found === undefined ? 'it has no image of that name' : `the name has ${found.id}`;
-  const message = `${engine.name} reports that it has loaded ${reference}, but ${state} instead of ${expected}`;
+  const state =
+    found === undefined ? 'it has no image of that name' : `the name has ${found.id} instead of ${expected}`;
+  const message = `${engine.name} reports that it has loaded ${reference}, but ${state}`;
   throw new MlistError('ERR_MLIST_CONTENT_MISMATCH', message, { reference });
 }
 

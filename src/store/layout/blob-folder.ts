@@ -2,11 +2,12 @@ import { link, mkdir, open, stat, unlink, type FileHandle } from 'node:fs/promis
 import { join } from 'node:path';
 import { asMlistError, errorCode, MlistError } from '../../errors/errors.ts';
 import { removeStaleTemporaries, renameOver, syncFolder, temporaryName } from '../../fs/atomic.ts';
+import { isNotFound } from '../../fs/file-errors.ts';
 import { Limiter } from '../../async/limiter.ts';
 import { openFiles } from '../../fs/open-files.ts';
 import { digestAlgorithm, digestEncoded, type Digest } from '../../oci/digest.ts';
 import { checkVerifiable, damagedBlob, damageError, verified, readWhole, type BlobIdentity } from '../verify.ts';
-import { isNotFound, realPathInside } from './path-inside.ts';
+import { realPathInside } from './path-inside.ts';
 import { StagedBlob } from './staged-blob.ts';
 
 const CHUNK = 256 * 1024;

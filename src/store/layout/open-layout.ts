@@ -10,7 +10,7 @@ import { BlobFolder } from './blob-folder.ts';
 import { indexLock } from './index-editor.ts';
 import { hasHeader, writeHeader } from './layout-header.ts';
 import { IndexFile } from './index-file.ts';
-import { isNotFound } from './path-inside.ts';
+import { isNotFound } from '../../fs/file-errors.ts';
 import { Layout } from './layout.ts';
 
 export interface LayoutOptions extends ContentOptions {

@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
-import { asMlistError, errorCode, MlistError } from '../../errors/errors.ts';
+import { asMlistError, MlistError } from '../../errors/errors.ts';
+import { isNotFound } from '../../fs/file-errors.ts';
 
 /**
  * The real path of a file or folder of the layout, with all links resolved; undefined if it does not exist.
@@ -20,9 +21,4 @@ export async function realPathInside(root: string, path: string, name: string): 
   if (inside !== '..' && !inside.startsWith(`..${sep}`) && !isAbsolute(inside)) return real;
   const link = join(name, relative(root, path));
   throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${link} is a link to a path outside the layout`, { path });
-}
-
-/** Whether a path does not exist, or one of its parents is not a folder. */
-export function isNotFound(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '');
 }

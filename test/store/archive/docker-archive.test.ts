@@ -333,6 +333,11 @@ describe('refuses', () => {
     ['a missing config', { ...oldItem, Config: 'none.json' }, /config "none.json" of an image is missing/],
     ['a missing layer', { ...oldItem, Layers: ['aa/layer.tar', 'none'] }, /layer "none" of an image is missing/],
     ['fewer layers than in the config', { ...oldItem, Layers: ['aa/layer.tar'] }, /2 layers in its config, but 1/],
+    [
+      'more layers than in the config',
+      { ...oldItem, Layers: [...oldItem.Layers, 'aa/layer.tar'] },
+      /2 layers in its config, but 3/,
+    ],
   ])('%s', (_, item, reason) =>
     opened([...base, listOf(item)], async (archive) => {
       await expect(archive.resolveRef()).rejects.toMatchObject({ code: 'ERR_MLIST_DOCUMENT_INVALID' });

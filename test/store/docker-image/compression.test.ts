@@ -6,7 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 import { Spool } from '../../../src/fs/spool.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { MediaType } from '../../../src/oci/media-type.ts';
-import { deflater, deflaters, selfTestResult } from '../../../src/store/docker-image/deflate.ts';
+import { deflater, nodeDeflate, pakoDeflate, selfTestResult } from '../../../src/store/docker-image/deflate.ts';
 import { deriveImage, type StoredImage } from '../../../src/store/docker-image/derive-image.ts';
 import { blocksOf, gzipBlocks } from '../../../src/store/docker-image/gzip-blocks.ts';
 import { LayerCompressor } from '../../../src/store/docker-image/layer-compressor.ts';
@@ -41,9 +41,9 @@ describe('gzip in blocks', () => {
     ['more blocks than are compressed at the same time', 5 * MiB + 12_345],
   ])('%s is one gzip member, whatever the size of the chunks', async (_, length) => {
     const bytes = sample(length);
-    const whole = await bytesOf(gzipBlocks(chunked(bytes, 300_000), deflaters.node));
+    const whole = await bytesOf(gzipBlocks(chunked(bytes, 300_000), nodeDeflate));
     expect(gunzipSync(whole).equals(bytes)).toBe(true);
-    const other = await bytesOf(gzipBlocks(chunked(bytes, 4 * MiB + 1), deflaters.node));
+    const other = await bytesOf(gzipBlocks(chunked(bytes, 4 * MiB + 1), nodeDeflate));
     expect(digestOf(other)).toBe(digestOf(whole));
   });
 
@@ -57,7 +57,7 @@ describe('gzip in blocks', () => {
       yield* chunked(sample(2 * MiB), MiB);
       throw new Error('the source failed');
     };
-    await expect(bytesOf(gzipBlocks(failing(), deflaters.node))).rejects.toThrow('the source failed');
+    await expect(bytesOf(gzipBlocks(failing(), nodeDeflate))).rejects.toThrow('the source failed');
   });
 
   test('blocks have 1 MiB, apart from the last', async () => {
@@ -69,7 +69,7 @@ describe('gzip in blocks', () => {
 
 describe('the self-test', () => {
   test('pako has the same result as the zlib of this Node, unless that is another one', async () => {
-    const [node, pako] = await Promise.all([selfTestResult(deflaters.node), selfTestResult(deflaters.pako)]);
+    const [node, pako] = await Promise.all([selfTestResult(nodeDeflate), selfTestResult(pakoDeflate)]);
     expect(await selfTestResult(await deflater())).toBe(pako);
     const isOfficial = !process.config.variables.node_shared_zlib;
     if (isOfficial) expect(node).toBe(pako);
@@ -79,7 +79,7 @@ describe('the self-test', () => {
     const bytes = sample(MiB + 3);
     const [node, pako] = await Promise.all([
       bytesOf(gzipBlocks(chunked(bytes, MiB), await deflater())),
-      bytesOf(gzipBlocks(chunked(bytes, MiB), deflaters.pako)),
+      bytesOf(gzipBlocks(chunked(bytes, MiB), pakoDeflate)),
     ]);
     expect(digestOf(pako)).toBe(digestOf(node));
   });
@@ -102,8 +102,9 @@ function image(
     location: 'test:image',
     opened: 0,
     config: configOf(diffIds),
-    layers: contents.map((bytes) => ({
+    layers: contents.map((bytes, at) => ({
       size: bytes.length,
+      diffId: diffIds[at],
       open: () => {
         stored.opened += 1;
         return chunked(bytes, 100_000);
@@ -216,12 +217,6 @@ describe('refuses', () => {
         await expect(deriving).rejects.toMatchObject({ code: 'ERR_MLIST_CONTENT_MISMATCH' });
       }),
   );
-
-  test('another number of layers than in the config', () =>
-    withCompressor(async (compressor) => {
-      const short = image(layers, [digestOf(layers[0]!)]);
-      await expect(deriveImage(short, { compression: 'gzip', compressor })).rejects.toThrow(/test:image has 1 layers/);
-    }));
 
   test('more than the limit of the spool', () =>
     withCompressor(

@@ -35,9 +35,9 @@ export class FileSink implements TarSink {
     this.#at += bytes.length;
   }
 
-  readonly rewind = (length: number): void => {
+  rewind(length: number): void {
     this.#at = length;
-  };
+  }
 
   async finish(): Promise<void> {
     try {

@@ -4,7 +4,7 @@ import { asMlistError, MlistError } from '../../../errors/errors.ts';
 import { openFiles } from '../../../fs/open-files.ts';
 import type { ContentOptions } from '../../store.ts';
 import type { NamedFile } from '../../layout/layout-header.ts';
-import { isNotFound } from '../../layout/path-inside.ts';
+import { isNotFound } from '../../../fs/file-errors.ts';
 import { compressionOf, decompress, spoolInput, type OpenedFile, type SpoolingOptions } from '../decompress.ts';
 import { indexTar, type IndexOptions, type TarIndex } from './tar-index.ts';
 

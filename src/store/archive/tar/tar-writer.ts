@@ -9,7 +9,7 @@ const MAX_NAME_BYTES = 100;
 export interface TarSink {
   write(bytes: Uint8Array): Promise<void>;
   /** Drops what was written after this number of bytes. Undefined if that is impossible, as in a pipe. */
-  readonly rewind?: (length: number) => void;
+  rewind?(length: number): void;
   /** Called after the last write. */
   finish(): Promise<void>;
   /** Called instead of `finish` if the archive is not completed. */

@@ -14,7 +14,7 @@ import {
 } from './auth-file.ts';
 import { readFromHelper, defaultHelper, helperOf, programOf, type CredentialHelper } from './credential-helper.ts';
 import type { Credentials, CredentialsSource } from './credentials.ts';
-import { variable, type Environment } from '../../environment.ts';
+import { dockerFolder, variable, type Environment } from '../../environment.ts';
 import { waitFor, type ReportPending } from '../../../async/pending.ts';
 
 export interface StoredCredentialsOptions {
@@ -52,7 +52,7 @@ export function storedCredentials(options: StoredCredentialsOptions): Credential
 
 /** The path of Docker's config.json. */
 export function dockerConfigPath({ env, home }: Pick<StoredCredentialsOptions, 'env' | 'home'>): string {
-  return join(variable(env, 'DOCKER_CONFIG') ?? join(home, '.docker'), 'config.json');
+  return join(dockerFolder(env, home), 'config.json');
 }
 
 /** A file that may have credentials. */

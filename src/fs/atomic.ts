@@ -137,6 +137,20 @@ export async function removeStaleTemporaries(folder: string, age: number, of?: s
   return removed;
 }
 
+/**
+ * Removes a file.
+ * @returns false if it does not exist, for example because another process has removed it
+ */
+export async function removeFile(path: string): Promise<boolean> {
+  try {
+    await unlink(path);
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
+}
+
 /** The names in a folder, sorted; empty if the folder does not exist. */
 export async function listFolder(folder: string): Promise<readonly string[]> {
   try {

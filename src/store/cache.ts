@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { SingleFlight } from '../async/single-flight.ts';
 import { errorCode, type MlistError } from '../errors/errors.ts';
 import { createFolders } from '../fs/folders.ts';
-import { listFolder, removeStaleTemporaries, renameOver, temporaryName } from '../fs/atomic.ts';
+import { listFolder, removeFile, removeStaleTemporaries, renameOver, temporaryName } from '../fs/atomic.ts';
 import { isExhausted, readFailure, writeFailure } from '../fs/file-errors.ts';
 import { openFiles } from '../fs/open-files.ts';
 import { readAtMost } from '../fs/read-file.ts';
@@ -95,8 +95,7 @@ export class BlobCache {
         const path = join(folder, encoded);
         const info = await fileAt(path);
         if (info === undefined || Date.now() - info.mtimeMs < age) continue;
-        await unlink(path);
-        removed.push(digest);
+        if (await removeFile(path)) removed.push(digest);
       }
     }
     return removed;

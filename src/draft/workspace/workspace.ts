@@ -6,7 +6,7 @@ import { damagedDraft, formatDraft, parseDraft } from './draft-file.ts';
 import { shownDraft, storedDraft } from './stored-paths.ts';
 import { errorCode, MlistError } from '../../errors/errors.ts';
 import { listFolder, removeStaleTemporaries, writeFileAtomic } from '../../fs/atomic.ts';
-import { readFailure } from '../../fs/file-errors.ts';
+import { isNotFound, readFailure } from '../../fs/file-errors.ts';
 import { createFolders } from '../../fs/folders.ts';
 import { type LockOptions, withLock } from '../../fs/lock.ts';
 import { readAtMost } from '../../fs/read-file.ts';
@@ -233,7 +233,7 @@ export async function readIfExists(path: string): Promise<Uint8Array | undefined
   try {
     return await readDocument(path);
   } catch (thrown) {
-    if (errorCode(thrown) === 'ENOENT' || errorCode(thrown) === 'ENOTDIR') return undefined;
+    if (isNotFound(thrown)) return undefined;
     throw thrown;
   }
 }

@@ -1,6 +1,6 @@
-import { lstat, readFile, unlink } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { listFolder, writeFileAtomic } from '../../fs/atomic.ts';
+import { listFolder, removeFile, writeFileAtomic } from '../../fs/atomic.ts';
 import { createFolders } from '../../fs/folders.ts';
 import { openFiles } from '../../fs/open-files.ts';
 import { isJsonObject } from '../../json/json.ts';
@@ -59,8 +59,7 @@ export class LayerRecords {
       const path = join(this.#folder, name);
       const info = await lstat(path).catch(() => undefined);
       if (info?.isFile() !== true || Date.now() - info.mtimeMs < age) continue;
-      await unlink(path);
-      removed += 1;
+      if (await removeFile(path)) removed += 1;
     }
     return removed;
   }

@@ -1,5 +1,5 @@
-import { errorCode, MlistError } from '../../../errors/errors.ts';
-import { readReason } from '../../../fs/file-errors.ts';
+import { MlistError } from '../../../errors/errors.ts';
+import { isNotFound, readReason } from '../../../fs/file-errors.ts';
 import { readAtMost } from '../../../fs/read-file.ts';
 import { MAX_DOCUMENT_BYTES } from '../../../json/parse.ts';
 import { checkDockerConfig } from '../../../schema/docker-documents.ts';
@@ -53,7 +53,7 @@ export async function readAuthFile(
     bytes = await readAtMost(path, { maxBytes: MAX_DOCUMENT_BYTES, signal });
   } catch (error) {
     signal?.throwIfAborted();
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
+    if (isNotFound(error)) return undefined;
     throw cannotRead(path, error);
   }
   return parseAuthFile(kind === 'legacy' ? wrapLegacy(bytes) : bytes, path);

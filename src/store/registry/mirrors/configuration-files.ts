@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { errorCode, MlistError } from '../../../errors/errors.ts';
-import { readReason } from '../../../fs/file-errors.ts';
+import { isNotFound, readReason } from '../../../fs/file-errors.ts';
 import { readAtMost } from '../../../fs/read-file.ts';
 import { variable, type Environment } from '../../environment.ts';
 import { readPem, type HostCertificates } from '../http/certificates.ts';
@@ -76,7 +76,7 @@ async function dropInsIn(folder: string): Promise<readonly string[]> {
       .sort()
       .map((name) => join(folder, name));
   } catch (thrown) {
-    if (isMissing(thrown)) return [];
+    if (isNotFound(thrown)) return [];
     throw unreadable(folder, thrown);
   }
 }
@@ -194,7 +194,7 @@ async function readLimited(path: string, { signal }: ReadingOptions): Promise<Bu
     const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, signal });
     if (bytes.length <= MAX_BYTES) return bytes;
   } catch (thrown) {
-    if (isMissing(thrown)) return undefined;
+    if (isNotFound(thrown)) return undefined;
     throw thrown;
   }
   throw invalidConfiguration(path, undefined, `it has more than ${MAX_BYTES} bytes`);
@@ -209,10 +209,6 @@ function unreadable(path: string, thrown: unknown): MlistError {
 async function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
-    (thrown: unknown) => !isMissing(thrown),
+    (thrown: unknown) => !isNotFound(thrown),
   );
-}
-
-function isMissing(thrown: unknown): boolean {
-  return errorCode(thrown) === 'ENOENT' || errorCode(thrown) === 'ENOTDIR';
 }

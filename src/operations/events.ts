@@ -10,7 +10,7 @@ export type OperationEvent =
   | { readonly type: 'entry'; readonly list: string; readonly change: EntryEvent }
   /** A problem that does not stop the operation. */
   | { readonly type: 'warning'; readonly rule?: string; readonly pointer?: string; readonly message: string }
-  /** Whether a draft, a registry, a layout or an archive was read. */
+  /** Whether a draft, a registry, a layout, an archive or an engine was read. */
   | { readonly type: 'from'; readonly from: 'draft' | Location['kind']; readonly reference: string }
   /** Content that a mirror has resolved, and the registry has not confirmed: a tag, or a list of tags or referrers. */
   | { readonly type: 'mirror'; readonly reference: string; readonly mirror: string }

@@ -35,6 +35,11 @@ export interface Filled {
 
 export type OnEvent = (event: OperationEvent) => void;
 
+/** One event for each part that is left out. */
+export function omissionEvents(omissions: readonly Omission[]): readonly OperationEvent[] {
+  return omissions.map((omission) => ({ type: 'left', ...omission }));
+}
+
 /** Passes all events on; equal events of these types only once. */
 export function deduplicateEvents(onEvent: OnEvent | undefined, types: readonly OperationEvent['type'][]): OnEvent {
   const reported = new Set<string>();

@@ -22,46 +22,36 @@ import {
   isFlag,
   isFunction,
   isObject,
+  isObjectOf,
   isOneOf,
   isRecordOf,
   isSignal,
   isText,
   orNull,
+  orUndefined,
   type Check,
   type Checks,
 } from './option-checks.ts';
 
 /** The checks of the options of a client and of its calls. */
 
-const isPlatforms = isArrayOf(isText, 'a platform');
 const isTexts = (itemName: string): Check => isArrayOf(isText, itemName);
+const isPlatforms = isTexts('a platform');
 const isFormat = isOneOf('auto', 'oci', 'docker');
 const isAttestations = isOneOf('keep', 'drop');
 const isMissing = isOneOf('refuse', 'skip', 'fill');
 
-const isAuthHost: Check = (value, name) => {
-  isObject(value, name);
-  const { registry, host } = value as Readonly<Record<string, unknown>>;
-  isText(registry, `registry of ${name}`);
-  isText(host, `host of ${name}`);
-};
+const isAuthHost = isObjectOf({ registry: isText, host: isText });
 
+const isGroupObject = isObjectOf({ id: isText, number: orUndefined(isText), attempt: orUndefined(isAtLeast(0)) });
 const isGroup: Check = (value, name) => {
-  if (typeof value === 'string') return;
-  isObject(value, name);
-  const { id, number, attempt } = value as Readonly<Record<string, unknown>>;
-  isText(id, `id of ${name}`);
-  if (number !== undefined) isText(number, `number of ${name}`);
-  if (attempt !== undefined) isAtLeast(0)(attempt, `attempt of ${name}`);
+  if (typeof value !== 'string') isGroupObject(value, name);
 };
 
 const isCredentials: Check = (value, name) => {
-  isObject(value, name);
-  const { type, username, password, token } = value as Readonly<Record<string, unknown>>;
-  isOneOf('basic', 'identity', 'bearer')(type, `type of ${name}`);
-  if (type !== 'basic') return isText(token, `token of ${name}`);
-  isText(username, `username of ${name}`);
-  isText(password, `password of ${name}`);
+  isObjectOf({ type: isOneOf('basic', 'identity', 'bearer') })(value, name);
+  const { type } = value as { readonly type: string };
+  isObjectOf(type === 'basic' ? { username: isText, password: isText } : { token: isText })(value, name);
 };
 
 /** Checks what the function of the caller returns. */

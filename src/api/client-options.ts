@@ -16,11 +16,11 @@ export interface ClientOptions extends Omit<RegistryOptions, 'waiting' | 'onWarn
   readonly cwd?: string | undefined;
   /** The `User-Agent` header. Default: `mlist/VERSION`. */
   readonly userAgent?: string | undefined;
-  /** Environment variables for proxies and certificates. Default: those of the process. */
+  /** Environment variables for proxies, certificates and container engines. Default: those of the process. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /**
-   * How to compress layers that archives and engines store uncompressed; `zstd` needs Node 22.15. Default: `gzip` for images of
-   * engines, `none` for archives of `docker save`.
+   * How to compress layers that archives and engines store uncompressed; `zstd` needs Node 22.15. Default: `gzip` for images
+   * of engines, `none` for archives of `docker save`.
    */
   readonly compression?: 'gzip' | 'zstd' | 'none' | undefined;
   /** Maximum size of all temporary files together, in bytes. Default: the free space less 10 %. */

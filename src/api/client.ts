@@ -69,9 +69,9 @@ export function createClient(options: ClientOptions = {}): Client {
 }
 
 /**
- * Reads and writes image lists in registries, OCI layouts and archives. A client keeps connections, tokens and fetched
- * manifests for all of its calls. Every method rejects with an `MlistError`, `ERR_MLIST_USAGE` for an invalid argument or
- * option.
+ * Reads and writes image lists in registries, OCI layouts, archives and container engines. A client keeps connections,
+ * tokens and fetched manifests for all of its calls. Every method rejects with an `MlistError`, `ERR_MLIST_USAGE` for an
+ * invalid argument or option.
  */
 export class Client {
   readonly #options: ClientOptions;
@@ -276,9 +276,10 @@ export class Client {
   drafts(folder: string): DraftWorkspace {
     isText(folder, 'the folder');
     this.#expectOpen();
-    const path = resolvePath(this.#options.cwd ?? process.cwd(), folder);
+    const { cwd = process.cwd() } = this.#options;
+    const path = resolvePath(cwd, folder);
     const stores = this.#open(path);
-    const workspace = new Workspace(path, { cwd: this.#options.cwd ?? process.cwd() });
+    const workspace = new Workspace(path, { cwd });
     const drafts = new DraftWorkspace(workspace, stores, this.#calls);
     this.#workspaces.push(stores);
     return drafts;

@@ -7,7 +7,7 @@ import { parsePlatform, type Platform } from '../oci/platform/platform.ts';
 import { isTag, parseTypedReference, type Reference, type TagReference } from '../oci/reference.ts';
 import type { OnEvent } from '../operations/events.ts';
 import type { PushedTarget } from '../operations/push/push-target.ts';
-import type { ManifestArgument } from '../operations/sources/resolve-source.ts';
+import type { ManifestArgument } from '../operations/sources/read-source.ts';
 import { isArray, isObject, isText } from './option-checks.ts';
 
 /** Options of every call. */
@@ -22,8 +22,9 @@ export interface CallOptions {
 }
 
 /**
- * An image or an index for a list: a reference such as `ghcr.io/team/app:amd64`, or a location such as `oci:DIR:TAG` or
- * `oci-archive:FILE`. The object form states the platform of an image, or the exact descriptor to list.
+ * An image or an index for a list: a reference such as `ghcr.io/team/app:amd64`, or a location such as `oci:DIR:TAG`,
+ * `oci-archive:FILE` or `docker-daemon:NAME`. The object form states the platform of an image, or the exact descriptor to
+ * list.
  */
 export type Source =
   | string
@@ -84,14 +85,14 @@ export function parseFillFrom({
   return fillFrom.map(parseBareLocation);
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive */
+/** @throws MlistError `ERR_MLIST_USAGE` for a location outside registries */
 export function parseRegistryReference(text: string): Reference {
   isText(text, 'the reference');
   if (!isLocalLocation(text)) return parseTypedReference(text.replace(/^docker:\/\//, ''));
   throw new MlistError('ERR_MLIST_USAGE', `${text} is not in a registry`);
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive */
+/** @throws MlistError `ERR_MLIST_USAGE` for a location outside registries */
 export function parseTagReference(text: string): TagReference {
   isText(text, 'the target');
   if (isLocalLocation(text)) throw new MlistError('ERR_MLIST_USAGE', `${text} is not a tag in a registry`);

@@ -14,10 +14,7 @@ export type Checks<Options> = { readonly [Name in keyof Required<Options>]: Chec
 
 export function checkOptions<Options>(options: Options, checks: Checks<Options>): void {
   isObject(options, 'the options');
-  for (const [name, check] of Object.entries<Check>(checks)) {
-    const value = options[name as keyof Options];
-    if (value !== undefined) check(value, name);
-  }
+  for (const [name, check] of Object.entries<Check>(checks)) orUndefined(check)(options[name as keyof Options], name);
 }
 
 export function isText(value: unknown, name: string): asserts value is string {
@@ -70,6 +67,12 @@ export function orNull(check: Check): Check {
   };
 }
 
+export function orUndefined(check: Check): Check {
+  return (value, name) => {
+    if (value !== undefined) check(value, name);
+  };
+}
+
 /** @param itemName - the name of an item in messages, such as `a platform` */
 export function isArrayOf(check: Check, itemName: string): Check {
   return (value, name) => {
@@ -83,6 +86,15 @@ export function isRecordOf(check: Check, memberKind: string): Check {
   return (value, name) => {
     isObject(value, name);
     for (const [member, content] of Object.entries(value)) check(content, `${memberKind} ${member}`);
+  };
+}
+
+/** An object with these members. */
+export function isObjectOf(members: Readonly<Record<string, Check>>): Check {
+  return (value, name) => {
+    isObject(value, name);
+    const object = value as Readonly<Record<string, unknown>>;
+    for (const [member, check] of Object.entries(members)) check(object[member], `${member} of ${name}`);
   };
 }
 

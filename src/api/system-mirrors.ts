@@ -5,13 +5,24 @@ import {
   type ConfigurationOptions,
   type RegistryConfiguration,
 } from '../store/registry/mirrors/registry-configuration.ts';
+import { checkOptions, isArrayOf, isFlag, isObject, isText, type Checks } from './option-checks.ts';
+
+const checks: Checks<ConfigurationOptions> = {
+  env: isObject,
+  home: isText,
+  platform: isText,
+  systemFolder: isText,
+  mirrors: isArrayOf(isText, 'a mirror'),
+  readsFiles: isFlag,
+};
 
 /**
- * The mirrors that the user has configured: `MLIST_MIRRORS`, `registries.conf` of Podman, Buildah and Skopeo, `hosts.toml` of
- * containerd, and Docker's `daemon.json`, in the order of docs/mirrors.md. Each file is read once, when it is needed.
+ * The mirrors that the user has configured: `MLIST_MIRRORS`, `registries.conf` of Podman, Buildah and Skopeo, `hosts.toml`
+ * of containerd, and Docker's `daemon.json`, in the order of docs/mirrors.md. Each file is read once, when it is needed.
  * @param options - overrides; by default the environment, home folder and platform of the process
- * @throws MlistError `ERR_MLIST_USAGE` if `options.mirrors` or `MLIST_MIRRORS` is invalid
+ * @throws MlistError `ERR_MLIST_USAGE` for an invalid option or an invalid `MLIST_MIRRORS`
  */
 export function systemMirrors(options: Partial<ConfigurationOptions> = {}): RegistryConfiguration {
+  checkOptions(options, checks);
   return registryConfiguration({ env, home: homedir(), platform, ...options });
 }

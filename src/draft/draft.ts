@@ -2,6 +2,7 @@ import type { Annotations, Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { JsonObject } from '../json/json.ts';
 import { formatLocation, isInEngine, type Location } from '../oci/location.ts';
+import { MediaType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform/platform.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
 
@@ -94,9 +95,25 @@ export function sourceName({ source }: Pick<Entry, 'source'>): string {
   return formatLocation(source);
 }
 
+/** The members of an entry that describe its manifest. */
+export type ManifestMembers = Pick<Entry, 'mediaType' | 'digest' | 'size'>;
+
+/** What the entry of an image has in place of its manifest until the first push, which generates an OCI manifest. */
+export function unpushedManifest({ id }: PinnedImage): ManifestMembers {
+  return { mediaType: MediaType.ociManifest, digest: id, size: 0 };
+}
+
 /** Whether the image has no manifest yet, so that its digest is unknown. */
 export function isUnpushed({ image, digest }: Pick<Entry, 'image' | 'digest'>): boolean {
   return image?.id === digest;
+}
+
+/** The entry with the manifest that was generated for its image, and with the platform that the image states. */
+export function withManifest(
+  entry: Entry,
+  { mediaType, digest, size, detected }: ManifestMembers & { readonly detected?: Platform | undefined },
+): Entry {
+  return { ...entry, mediaType, digest, size, ...(detected === undefined ? {} : { detected }) };
 }
 
 /** The location to read the entry's content from: the source, with the ID of a pinned image instead of its name. */

@@ -9,6 +9,7 @@ import {
   manifestKey,
   platformOf,
   sourceName,
+  withManifest,
   type Draft,
   type Entry,
 } from './draft.ts';
@@ -211,17 +212,15 @@ function pair(draft: Draft, { source, entries, platformChange = {} }: ResolvedSo
     );
     if (old === undefined) return [];
     free.delete(old);
-    const entry = withManifest(image, old);
+    const entry = keepManifest(image, old);
     const isSame = sameSource.length === 0 && old.digest === entry.digest;
     return [{ entry: isSame ? old : changeEntry(inheritSettings(entry, old), platformChange), old }];
   });
 }
 
 /** Keeps what the first push has recorded about an image of an engine, if the image is still the same. */
-function withManifest(entry: Entry, old: Entry): Entry {
-  if (!isUnpushed(entry) || contentId(old) !== contentId(entry)) return entry;
-  const { mediaType, digest, size, detected } = old;
-  return { ...entry, mediaType, digest, size, ...(detected === undefined ? {} : { detected }) };
+function keepManifest(entry: Entry, old: Entry): Entry {
+  return isUnpushed(entry) && contentId(old) === contentId(entry) ? withManifest(entry, old) : entry;
 }
 
 function isFrom(entry: Entry, source: Location): boolean {

@@ -1,7 +1,7 @@
 import { MlistError } from '../errors/errors.ts';
 import { readState } from '../draft/workspace/workspace-state.ts';
 import type { Workspace } from '../draft/workspace/workspace.ts';
-import { parseListName } from '../draft/workspace/draft-file.ts';
+import { parseStoredName } from '../draft/workspace/draft-file.ts';
 import type { Reference } from '../oci/reference.ts';
 
 /**
@@ -15,7 +15,7 @@ export async function chosenList(workspace: Workspace, list: Reference | undefin
 /** @throws MlistError `ERR_MLIST_NO_CURRENT_DRAFT` */
 export async function currentList(workspace: Workspace): Promise<Reference> {
   const { current } = await readState(workspace);
-  if (current !== undefined) return parseListName(`docker://${current}`);
+  if (current !== undefined) return parseStoredName(current);
   throw new MlistError('ERR_MLIST_NO_CURRENT_DRAFT', 'no list is named, and there is no current draft', {
     path: workspace.folder,
     hint: 'Name the list, or choose one with "mlist use LIST".',

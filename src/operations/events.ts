@@ -10,7 +10,7 @@ export type OperationEvent =
   | { readonly type: 'entry'; readonly list: string; readonly change: EntryEvent }
   /** A problem that does not stop the operation. */
   | { readonly type: 'warning'; readonly rule?: string; readonly pointer?: string; readonly message: string }
-  /** Whether a draft, a registry, a layout or an archive was read. */
+  /** Whether a draft, a registry, a layout, an archive or an engine was read. */
   | { readonly type: 'from'; readonly from: 'draft' | Location['kind']; readonly reference: string }
   /** Content that a mirror has resolved, and the registry has not confirmed: a tag, or a list of tags or referrers. */
   | { readonly type: 'mirror'; readonly reference: string; readonly mirror: string }
@@ -34,6 +34,11 @@ export interface Filled {
 }
 
 export type OnEvent = (event: OperationEvent) => void;
+
+/** One event for each part that is left out. */
+export function omissionEvents(omissions: readonly Omission[]): readonly OperationEvent[] {
+  return omissions.map((omission) => ({ type: 'left', ...omission }));
+}
 
 /** Passes all events on; equal events of these types only once. */
 export function deduplicateEvents(onEvent: OnEvent | undefined, types: readonly OperationEvent['type'][]): OnEvent {

@@ -26,13 +26,14 @@ import { formatLocation, parseLocation, type Location } from '../oci/location.ts
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 import { isIndexType, isServedAsManifest } from '../oci/media-type.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
-import { formatPlatforms, type Platform } from '../oci/platform/platform.ts';
+import type { Platform } from '../oci/platform/platform.ts';
 import type { Reference } from '../oci/reference.ts';
 import { readIndex } from '../schema/documents.ts';
 import { refusal } from '../schema/problems.ts';
 import { currentList } from './current-draft.ts';
 import type { Stores } from '../store/open.ts';
 import { listBytes } from './list-bytes.ts';
+import { availableHint } from './require-platforms.ts';
 import { waitForSource, type SourceWaitOptions } from './source-wait.ts';
 
 /** Options to read the draft of a name, or else the content of a location. */
@@ -58,7 +59,7 @@ export type LookupResult =
       readonly mirror?: string;
     };
 
-/** Content in a registry, a layout or an archive. */
+/** Content outside the workspace. */
 type ContentResult = Exclude<LookupResult, { from: 'draft' }>;
 
 /**
@@ -104,9 +105,7 @@ async function draftResult(draft: Draft, options: ReadOptions): Promise<LookupRe
   return { from: 'draft', reference: listName(draft), draft, list: await listBytes(draft, options) };
 }
 
-/**
- * @throws MlistError `ERR_MLIST_USAGE` if an image has no manifest yet, so that the digest of the list is unknown
- */
+/** @throws MlistError `ERR_MLIST_USAGE` if an image has no manifest yet, so that the digest of the list is unknown */
 function requireManifests(draft: Draft): void {
   const entry = draft.entries.find(isUnpushed);
   if (entry === undefined) return;
@@ -114,7 +113,7 @@ function requireManifests(draft: Draft): void {
   const message = `the digest of ${list} is not known before its first push: ${sourceName(entry)} has no manifest yet`;
   throw new MlistError('ERR_MLIST_USAGE', message, {
     reference: list,
-    hint: `"mlist push ${list}" pushes it, with --dry-run it only prints the digest. "mlist show ${list}" shows the draft.`,
+    hint: `"mlist push ${list}" pushes it; with --dry-run, it only prints the digest. "mlist show ${list}" shows the draft.`,
   });
 }
 
@@ -174,13 +173,12 @@ export function childrenOf(found: LookupResult, { manifest, platform }: ChildCho
   const requested = [manifest, platform && `for ${platformNotFoundText(platform, platforms)}`]
     .filter(Boolean)
     .join(' ');
-  const available = formatPlatforms(platforms);
   throw new MlistError(
     'ERR_MLIST_ENTRY_NOT_FOUND',
     `${found.reference} has no entry ${requested}${digestTooShort(requested)}`,
     {
       reference: found.reference,
-      hint: available === '' ? undefined : `Available: ${available}.`,
+      hint: availableHint(platforms),
     },
   );
 }

@@ -16,9 +16,12 @@ export function requirePlatforms(
   if (missing.length === 0) return;
   const missingText = missing.map((platform) => platformNotFoundText(platform, available)).join(', ');
   throw new MlistError('ERR_MLIST_PLATFORM_NOT_FOUND', `${subject} has no image for ${missingText}`, {
-    hint:
-      available.length === 0
-        ? undefined
-        : `Available: ${[...new Set(available.map((platform) => formatPlatform(platform, { all: true })))].join(', ')}.`,
+    hint: availableHint(available),
   });
+}
+
+/** The hint for a missing platform: each available one once; undefined if there are none. */
+export function availableHint(platforms: readonly Platform[]): string | undefined {
+  const names = new Set(platforms.map((platform) => formatPlatform(platform, { all: true })));
+  return names.size === 0 ? undefined : `Available: ${[...names].join(', ')}.`;
 }

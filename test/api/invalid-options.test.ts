@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/api/server.ts';
-import { createClient, dockerCredentials, MlistError, type Client } from '../../src/index.ts';
+import { createClient, dockerCredentials, MlistError, systemMirrors, type Client } from '../../src/index.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 
@@ -94,6 +94,8 @@ const invalidClients: Readonly<Record<string, Call>> = {
   'credentials must be a function, not an object': () => createClient({ credentials: any({ username: 'me' }) }),
   'home must be a string, not number': () => dockerCredentials({ home: any(5) }),
   'onWarning must be a function, not string': () => dockerCredentials({ onWarning: any('log') }),
+  'systemFolder must be a string, not null': () => systemMirrors({ systemFolder: any(null) }),
+  'a mirror must be a string, not number': () => systemMirrors({ mirrors: [any(5)] }),
 };
 
 const invalidServers: Readonly<Record<string, Call>> = {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createClient } from '../../src/index.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 import { savedImage, startEngine, type ScriptedEngine } from '../support/scripted-engine.ts';
 import { headerOf } from '../store/archive/tar-bytes.ts';
@@ -47,7 +48,7 @@ async function setUp(): Promise<{ readonly cli: CliHarness; readonly engine: Scr
 const sources = ['docker-daemon:team/x8664-test', 'docker-daemon:team/arm64v8-test'];
 
 describe('images of the classic store', () => {
-  test('the main job: create, annotate and push a list with its images', async () => {
+  test('create, annotate and push a list with its images', async () => {
     const { cli, engine } = await setUp();
     await cli.must('create', at('test'), ...sources);
     expect(exportsOf(engine)).toEqual([]);
@@ -139,7 +140,7 @@ describe('images of the classic store', () => {
     expect(await draftIn(cli)).toEqual(pushed);
   });
 
-  test('create --amend takes the image that the name has now', async () => {
+  test('create --amend reads the image that now has the name', async () => {
     const { cli, engine } = await setUp();
     await cli.must('create', at('test'), ...sources);
     await cli.must('push');
@@ -218,14 +219,10 @@ describe('images of the classic store', () => {
 
   test('the library creates and pushes an index', async () => {
     const engine = await startEngine('classic', { 'team/x8664-test': amd64 });
-    const client = createClient({ env: { DOCKER_HOST: engine.host } });
-    try {
-      const index = await client.createIndex(sources.slice(0, 1));
-      const { descriptor } = await client.pushIndex(index, at('library'));
-      expect(descriptor.digest).toBe(index.descriptor.digest);
-    } finally {
-      await client.close();
-    }
+    const client = cleanup(createClient({ env: { DOCKER_HOST: engine.host } }));
+    const index = await client.createIndex(sources.slice(0, 1));
+    const { descriptor } = await client.pushIndex(index, at('library'));
+    expect(descriptor.digest).toBe(index.descriptor.digest);
   });
 
   test('create --pin names the image by its ID', async () => {

@@ -4,7 +4,8 @@ import type { ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createClient } from '../../src/index.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
-import { CliHarness, temporaryFolder } from '../support/cli-harness.ts';
+import { cleanup } from '../support/cleanup.ts';
+import { CliHarness, ownTmpdir } from '../support/cli-harness.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest, sha256 } from '../support/images.ts';
 import { json, startEngine, type EngineShape, type ScriptedEngine } from '../support/scripted-engine.ts';
 
@@ -286,19 +287,12 @@ describe('what engines answer', () => {
   });
 
   test('temporary archives are removed after success and failure', async () => {
-    const folder = await temporaryFolder();
-    const before = process.env['TMPDIR'];
-    process.env['TMPDIR'] = folder;
-    try {
-      const engine = await startEngine('containerd');
-      const cli = await connected(engine);
-      await cli.must('copy', `${source}:1`, 'docker-daemon:app:1');
-      answerLoad(engine, (response) => lines(response, { error: 'disk full' }));
-      expect((await cli.run(['copy', `${source}:amd64`, 'docker-daemon:app:1'])).code).toBe(7);
-    } finally {
-      if (before === undefined) delete process.env['TMPDIR'];
-      else process.env['TMPDIR'] = before;
-    }
+    const folder = await ownTmpdir();
+    const engine = await startEngine('containerd');
+    const cli = await connected(engine);
+    await cli.must('copy', `${source}:1`, 'docker-daemon:app:1');
+    answerLoad(engine, (response) => lines(response, { error: 'disk full' }));
+    expect((await cli.run(['copy', `${source}:amd64`, 'docker-daemon:app:1'])).code).toBe(7);
     expect((await readdir(folder)).filter((name) => name.startsWith('mlist-spool'))).toEqual([]);
   });
 });
@@ -354,19 +348,11 @@ describe('what is refused', () => {
 
 test('a dry run asks for the kind of the engine only', async () => {
   const engine = await startEngine('containerd');
-  const before = process.env['DOCKER_HOST'];
-  process.env['DOCKER_HOST'] = engine.host;
-  const client = createClient({ plainHttp: [registry.host] });
-  try {
-    const planned = await client.copy(`${source}:1`, 'docker-daemon:app:1', { dryRun: true });
-    expect(planned).toMatchObject({ status: 'planned', descriptor: { digest: list.digest } });
-    expect(planned).not.toHaveProperty('before');
-    expect(engine.requests).toEqual(['/version', '/info']);
-    const copied = await client.copy(`${source}:1`, 'docker-daemon:app:1');
-    expect(copied.engine).toMatchObject({ store: 'containerd', id: list.digest });
-  } finally {
-    await client.close();
-    if (before === undefined) delete process.env['DOCKER_HOST'];
-    else process.env['DOCKER_HOST'] = before;
-  }
+  const client = cleanup(createClient({ env: { DOCKER_HOST: engine.host } }));
+  const planned = await client.copy(`${source}:1`, 'docker-daemon:app:1', { dryRun: true });
+  expect(planned).toMatchObject({ status: 'planned', descriptor: { digest: list.digest } });
+  expect(planned).not.toHaveProperty('before');
+  expect(engine.requests).toEqual(['/version', '/info']);
+  const copied = await client.copy(`${source}:1`, 'docker-daemon:app:1');
+  expect(copied.engine).toMatchObject({ store: 'containerd', id: list.digest });
 });

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { Authority, hasOpenssl } from '../support/certificates.ts';
 import { cleanup } from '../support/cleanup.ts';
-import { CliHarness, temporaryFolder } from '../support/cli-harness.ts';
+import { CliHarness, ownTmpdir, temporaryFolder } from '../support/cli-harness.ts';
 import { makeImage } from '../support/images.ts';
 import {
   containerdImage,
@@ -459,19 +459,12 @@ describe('faults of engines', () => {
   });
 
   test('exports are removed after success and failure', async () => {
-    const folder = await temporaryFolder();
-    const before = process.env['TMPDIR'];
-    process.env['TMPDIR'] = folder;
-    try {
-      const engine = await startEngine('containerd', { 'team/app:1': both });
-      const cli = await withDocker(engine);
-      await cli.must('copy', source, at('app'));
-      engine.images.set('team/app:1', { ...both, tar: () => Buffer.from('not a tar'.repeat(100)) });
-      expect((await cli.run(['copy', source, at('other')])).code).toBe(3);
-    } finally {
-      if (before === undefined) delete process.env['TMPDIR'];
-      else process.env['TMPDIR'] = before;
-    }
+    const folder = await ownTmpdir();
+    const engine = await startEngine('containerd', { 'team/app:1': both });
+    const cli = await withDocker(engine);
+    await cli.must('copy', source, at('app'));
+    engine.images.set('team/app:1', { ...both, tar: () => Buffer.from('not a tar'.repeat(100)) });
+    expect((await cli.run(['copy', source, at('other')])).code).toBe(3);
     expect((await readdir(folder)).filter((name) => name.startsWith('mlist-spool-'))).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from '@jest/globals';
 import { main } from '../../src/cli/dispatch.ts';
+import { cleanup } from './cleanup.ts';
 import { inOrder } from './manifest-order.ts';
 
 /** Runs command lines in this process, with isolated files, environment and output. */
@@ -36,6 +37,20 @@ export interface CliHarnessOptions {
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'mlist-test-'));
   folders.push(folder);
+  return folder;
+}
+
+/** Sets `TMPDIR` to a new folder until the end of the test. */
+export async function ownTmpdir(): Promise<string> {
+  const folder = await temporaryFolder();
+  const before = process.env['TMPDIR'];
+  process.env['TMPDIR'] = folder;
+  cleanup({
+    close: () => {
+      if (before === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = before;
+    },
+  });
   return folder;
 }
 

@@ -12,7 +12,7 @@ import {
   type Location,
 } from '../../oci/location.ts';
 import { parseTypedReference, withoutPassword, type Reference } from '../../oci/reference.ts';
-import type { ManifestArgument } from '../../operations/sources/resolve-source.ts';
+import type { ManifestArgument } from '../../operations/sources/read-source.ts';
 import { digestOnlyArgument } from '../../operations/sources/parse-sources.ts';
 import type { Context } from '../context.ts';
 import type { ParsedArguments } from './command-declaration.ts';

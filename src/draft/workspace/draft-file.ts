@@ -11,8 +11,15 @@ import {
 import { formatReference, parseTypedReference, sameReference, type Reference } from '../../oci/reference.ts';
 import { error } from '../../schema/problems.ts';
 import { checkDraftDocument } from '../../schema/workspace-documents.ts';
-import { isUnpushed, sourceName, type Base, type Draft, type Entry } from '../draft.ts';
-import { MediaType } from '../../oci/media-type.ts';
+import {
+  isUnpushed,
+  sourceName,
+  unpushedManifest,
+  type Base,
+  type Draft,
+  type Entry,
+  type ManifestMembers,
+} from '../draft.ts';
 
 /** Draft files: JSON with one member a line, so that changes are easy to review. */
 
@@ -27,31 +34,17 @@ interface BaseDocument extends Omit<Base, 'ref'> {
   readonly ref: string;
 }
 
-/** The members that state a manifest are absent until the first push of an image of an engine that keeps no manifests. */
+/** The members that describe the manifest are absent until the first push of an image of an engine that keeps no manifests. */
 export interface EntryDocument
-  extends Omit<Entry, 'source' | 'fill' | StatedMember>, Partial<Pick<Entry, StatedMember>> {
+  extends Omit<Entry, 'source' | 'fill' | keyof ManifestMembers>, Partial<ManifestMembers> {
   readonly source: string;
   readonly fill?: readonly string[];
 }
 
-type StatedMember = 'mediaType' | 'digest' | 'size';
-
 const draftMembers = ['version', 'list', 'format', 'annotations', 'artifactType', 'subject', 'base', 'extra'] as const;
 const entryMembers = [
-  ...([
-    'source',
-    'via',
-    'image',
-    'fill',
-    'mediaType',
-    'digest',
-    'size',
-    'detected',
-    'set',
-    'annotations',
-    'artifactType',
-  ] as const),
-  ...(['urls', 'data', 'attests', 'extra'] as const),
+  ...(['source', 'via', 'image', 'fill', 'mediaType', 'digest', 'size'] as const),
+  ...(['detected', 'set', 'annotations', 'artifactType', 'urls', 'data', 'attests', 'extra'] as const),
 ];
 
 /** Without a final line break, so that every truncated file is invalid JSON. */
@@ -65,9 +58,12 @@ export function formatDraft(draft: Draft): string {
   const members = Object.fromEntries(draftMembers.map((name) => [name, document[name]]));
   const entries = parsed.map((entry) => {
     const { mediaType, digest, size, fill, ...others } = entry;
-    const stated = isUnpushed(entry) ? {} : { mediaType, digest, size };
-    const completed = fill === undefined ? {} : { fill: fill.map(formatLocation) };
-    const stored: EntryDocument = { ...others, ...stated, ...completed, source: sourceName(entry) };
+    const stored: EntryDocument = {
+      ...others,
+      ...(isUnpushed(entry) ? {} : { mediaType, digest, size }),
+      ...(fill === undefined ? {} : { fill: fill.map(formatLocation) }),
+      source: sourceName(entry),
+    };
     return Object.fromEntries(entryMembers.map((name) => [name, stored[name]]));
   });
   return writeJson({ ...members, entries }, { indent: '  ' });
@@ -98,8 +94,7 @@ function parseDocument(
   expected: Reference | undefined,
   problems: Problem[],
 ): Draft | undefined {
-  // Without the prefix, a registry that is called podman would be read as an engine.
-  const list = attempt(() => parseListName(`docker://${name}`));
+  const list = attempt(() => parseStoredName(name));
   if (list === undefined || formatReference(list) !== name) {
     problems.push(error('E-DRAFT', '/list', 'is not a canonical reference with a tag'));
   } else if (expected !== undefined && !sameReference(list, expected)) {
@@ -114,19 +109,19 @@ function parseDocument(
   const ref = base && locationAt('/base/ref', base.ref);
   const parsed = entries.flatMap(({ fill, ...entry }, at): readonly Entry[] => {
     const source = locationAt(`/entries/${at}/source`, entry.source);
-    const members = withManifest(entry);
+    const members = completeMembers(entry);
     if (members === undefined) problems.push(error('E-DRAFT', `/entries/${at}`, 'has neither a manifest nor an image'));
-    const completing = fill?.flatMap(
+    const locations = fill?.flatMap(
       (text, place) => locationAt(`/entries/${at}/fill/${place}`, text, parseBareLocation) ?? [],
     );
     if (source === undefined || members === undefined) return [];
-    return [{ ...members, source, ...(completing === undefined ? {} : { fill: completing }) }];
+    return [{ ...members, source, ...(locations === undefined ? {} : { fill: locations }) }];
   });
   return list && { ...rest, list, ...(base && ref ? { base: { ...base, ref } } : {}), entries: parsed };
 }
 
-/** The entry of an image that has no manifest yet states the OCI manifest that the first push generates. */
-function withManifest({
+/** Undefined if an entry has neither a manifest nor an image whose manifest the first push generates. */
+function completeMembers({
   mediaType,
   digest,
   size,
@@ -134,7 +129,7 @@ function withManifest({
 }: Omit<EntryDocument, 'fill'>): Omit<Entry, 'source'> | undefined {
   if (mediaType !== undefined && digest !== undefined && size !== undefined)
     return { ...entry, mediaType, digest, size };
-  return entry.image && { ...entry, mediaType: MediaType.ociManifest, digest: entry.image.id, size: 0 };
+  return entry.image && { ...entry, ...unpushedManifest(entry.image) };
 }
 
 function attempt<T>(work: () => T): T | undefined {
@@ -162,12 +157,12 @@ export function damagedDraft(path: string, problems: readonly Problem[]): MlistE
 /**
  * Parses the name of a list: a reference with a tag, by default `latest`.
  * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` if it has a digest, which only results from the content, or if it is
- *   the location of a layout or an archive
+ *   a location outside registries
  */
 export function parseListName(text: string): Reference {
   if (isLocalLocation(text)) {
     throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `a list is named by a registry reference, not by ${text}`, {
-      hint: 'Name the list by a reference, and push it to the location with "mlist push --to LOCATION".',
+      hint: 'Name the list by a reference, and push it to a layout or an archive with "mlist push --to LOCATION".',
     });
   }
   const reference = parseTypedReference(text.startsWith('docker://') ? text.slice('docker://'.length) : text);
@@ -177,4 +172,9 @@ export function parseListName(text: string): Reference {
     });
   }
   return { ...reference, tag: reference.tag ?? 'latest' };
+}
+
+/** Parses the name of a list in a file of the workspace. The prefix makes `podman:5000/app` a registry, not an engine. */
+export function parseStoredName(text: string): Reference {
+  return parseListName(`docker://${text}`);
 }

@@ -49,6 +49,7 @@ const DRAFTS_AT_ONCE = 16;
  *   drafts/<name>.json    one file for each draft, to be committed and reviewed
  *   state.json            local state (workspace-state.ts)
  *   blobs/                cached manifests and configs (store/cache.ts)
+ *   layers/               digests of compressed layers (store/docker-image/layer-records.ts)
  *   locks/                lock files of running commands
  *   .gitignore            written by `init`: everything but drafts/
  *

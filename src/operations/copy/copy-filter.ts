@@ -10,7 +10,7 @@ import { contentOfList, encodeList } from '../../draft/to-list.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { childrenOfManifest } from '../../transfer/graph.ts';
 import type { MissingEntries, MissingState } from '../../transfer/missing-content.ts';
-import type { OperationEvent } from '../events.ts';
+import { omissionEvents, type OperationEvent } from '../events.ts';
 import { omissionOf, type Omission } from '../omissions.ts';
 import type { MissingPolicy } from '../publish/fill.ts';
 import { findMissing } from '../publish/find-missing.ts';
@@ -127,7 +127,7 @@ async function withoutMissing(
   return {
     content: contentOfList(encodeList({ ...list, manifests })),
     omissions: [...omissions, ...missingEntries.omissions],
-    events: [...omissions.map((omission) => ({ type: 'left', ...omission }) as const), ...missingEntries.events],
+    events: [...omissionEvents(omissions), ...missingEntries.events],
   };
 }
 

@@ -4,6 +4,7 @@ import { isIndexType, isManifestType } from '../../oci/media-type.ts';
 import { formatPlatform } from '../../oci/platform/platform.ts';
 import { readIndex } from '../../schema/documents.ts';
 import type { ContentOptions, ContentReader, EngineTargetFacts } from '../../store/store.ts';
+import { omissionEvents } from '../events.ts';
 import { omissionOf } from '../omissions.ts';
 import type { Filtered } from './copy-filter.ts';
 
@@ -38,7 +39,7 @@ export async function singleImage(
   return {
     content,
     omissions: [...filtered.omissions, ...omissions],
-    events: [...filtered.events, ...omissions.map((omission) => ({ type: 'left', ...omission }) as const)],
+    events: [...filtered.events, ...omissionEvents(omissions)],
   };
 }
 

@@ -1,11 +1,11 @@
 import { allOrErrors } from '../../async/settle.ts';
 import { requireKnownPlatforms } from '../../draft/draft-rules.ts';
-import { descriptorOf, isUnpushed, sourceName, type Draft } from '../../draft/draft.ts';
+import { contentSource, descriptorOf, isUnpushed, sourceName, type Draft } from '../../draft/draft.ts';
 import { matchesPlatform } from '../../draft/entry-selection.ts';
 import type { EntryEvent } from '../../draft/merge.ts';
 import { updateState, withCurrent } from '../../draft/workspace/workspace-state.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
-import { atDigest, digestIn, isInEngine, type Location } from '../../oci/location.ts';
+import { atDigest, digestIn, type Location } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
@@ -24,8 +24,8 @@ import type { SourceWaitOptions } from '../source-wait.ts';
 import { withReferringAttestations } from '../sources/attestation-referrers.ts';
 import { requireCachedContent } from '../sources/require-cached-content.ts';
 import { resolveJoined, type ResolvedArgument } from '../sources/joined-sources.ts';
-import type { AttestationChoice, ManifestArgument, Resolved } from '../sources/resolve-source.ts';
-import { pinnedToId } from '../sources/unpushed-image.ts';
+import type { ManifestArgument } from '../sources/read-source.ts';
+import type { AttestationChoice, Resolved } from '../sources/resolve-source.ts';
 
 /** `format` is by default that of the index if it is the only source, else auto. */
 export interface CreateOptions extends ListSettings, SourceWaitOptions, MissingPolicy {
@@ -167,8 +167,8 @@ async function resolveArguments(
 /** Names the source by the digest that was read, so that `create --amend` reads the same content after its tag moves. */
 function pinToDigest(resolved: Resolved): Resolved {
   const [first] = resolved.entries;
-  if (first !== undefined && isUnpushed(first) && isInEngine(resolved.source)) {
-    const source = pinnedToId(resolved.source, first);
+  if (first !== undefined && isUnpushed(first)) {
+    const source = contentSource(first);
     return { ...resolved, source, entries: [{ ...first, source }] };
   }
   const digest = resolved.index?.content.descriptor.digest ?? first?.digest;

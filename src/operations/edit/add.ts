@@ -1,5 +1,5 @@
 import type { Draft } from '../../draft/draft.ts';
-import { appendSources, mergeSource, partsApart, type EntryEvent, type Merged } from '../../draft/merge.ts';
+import { appendSources, mergeSource, partsApart, type EntryEvent } from '../../draft/merge.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
 import { resolveAll } from '../create/create.ts';
@@ -7,7 +7,8 @@ import { reportFormatChange, warnAboutDraft } from '../warnings.ts';
 import { chosenList } from '../current-draft.ts';
 import { requireCachedContent } from '../sources/require-cached-content.ts';
 import type { MissingPolicy } from '../publish/fill.ts';
-import type { AttestationChoice, ManifestArgument, Resolved } from '../sources/resolve-source.ts';
+import type { ManifestArgument } from '../sources/read-source.ts';
+import type { AttestationChoice } from '../sources/resolve-source.ts';
 import type { SourceWaitOptions } from '../source-wait.ts';
 
 export interface AddOptions extends SourceWaitOptions, MissingPolicy {
@@ -40,6 +41,7 @@ export async function add(
   options.stores.expect({ later: [{ kind: 'registry', reference: chosen, explicit: true }] });
   const resolved = await resolveAll(manifests, { ...options, namedHosts: [chosen.domain] });
   requireCachedContent(workspace, options.stores.cache);
+  const sources = resolved.flatMap((one) => (one.parts === undefined || keep ? [one] : partsApart(one)));
   const changes: EntryEvent[] = [];
   const {
     before: was,
@@ -49,10 +51,9 @@ export async function add(
     chosen,
     (before) => {
       let edited = before;
-      const isApart = ({ parts }: Resolved) => parts !== undefined && !keep;
-      for (const source of resolved.flatMap((one) => (isApart(one) ? partsApart(one) : [one]))) {
+      for (const source of sources) {
         if (edited === undefined) return undefined;
-        const merged: Merged = keep ? appendSources(edited, [source]) : mergeSource(edited, source);
+        const merged = keep ? appendSources(edited, [source]) : mergeSource(edited, source);
         edited = merged.draft;
         changes.push(...merged.events);
       }

@@ -1,6 +1,7 @@
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { readIndex } from '../../schema/documents.ts';
+import { isInEngine } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import { encodedContentOf, type LookupResult, type ReadOptions } from '../lookup.ts';
 import { stateOf } from '../publish/find-missing.ts';
@@ -13,7 +14,8 @@ export interface Availability {
 }
 
 /**
- * Checks which entries of an index its location has. In layouts and archives this includes the layers of an image.
+ * Checks which entries of an index its location has. In layouts and archives this includes the layers of an image. An engine
+ * states which images it has, so only the entries themselves are looked up.
  * Registries are not asked, since that would take a request for each entry.
  * @returns one element for each entry; undefined for single images, drafts and registries
  */
@@ -26,11 +28,10 @@ export async function availabilityOf(
   if (!isIndexType(descriptor.mediaType)) return undefined;
   const store = await (await stores()).source(found.location, { signal });
   if (store.storedSize === undefined) return undefined;
-  const isFile = found.from === 'oci' || found.from === 'oci-archive';
-  const isThere = async (entry: Descriptor): Promise<boolean> => {
-    if (isFile) return (await stateOf(entry, { store, signal })) === undefined;
-    return (await store.storedSize?.(entry.digest)) !== undefined;
-  };
+  const isThere = async (entry: Descriptor): Promise<boolean> =>
+    isInEngine(found.location)
+      ? (await store.storedSize?.(entry.digest)) !== undefined
+      : (await stateOf(entry, { store, signal })) === undefined;
   const { manifests } = readIndex(bytes, descriptor.mediaType, found.reference);
   return Promise.all(manifests.map(async (entry) => ({ digest: entry.digest, available: await isThere(entry) })));
 }

@@ -20,7 +20,7 @@ import { JoinWait } from './join-wait.ts';
 import { retryWithoutAttestations } from '../publish/missing-entries.ts';
 import type { MissingPolicy } from '../publish/fill.ts';
 import type { PublishContext } from '../publish/publish.ts';
-import type { ManifestArgument } from '../sources/resolve-source.ts';
+import type { ManifestArgument } from '../sources/read-source.ts';
 import type { SourceWaitOptions } from '../source-wait.ts';
 import { replacedByList } from '../publish/tag-moves.ts';
 

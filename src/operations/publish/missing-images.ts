@@ -5,7 +5,7 @@ import { entryName } from '../../oci/entry-name.ts';
 import { isServedAsManifest } from '../../oci/media-type.ts';
 import { formatPlatform } from '../../oci/platform/platform.ts';
 import type { MissingEntries } from '../../transfer/missing-content.ts';
-import type { OperationEvent } from '../events.ts';
+import { omissionEvents, type OperationEvent } from '../events.ts';
 import { attemptsText, type MissingChoice } from './fill.ts';
 import { missingParts, stateOf, type FindingOptions } from './find-missing.ts';
 import { omissionOf, type Omission } from '../omissions.ts';
@@ -69,7 +69,7 @@ export async function omitMissing(
   return {
     omitted: new Set([...lost, ...attestations]),
     omissions: [...omittedImages, ...omittedAttestations],
-    events: [...omittedImages.map((omission) => ({ type: 'left', ...omission }) as const), ...warning],
+    events: [...omissionEvents(omittedImages), ...warning],
   };
 }
 

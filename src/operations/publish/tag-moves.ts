@@ -47,7 +47,8 @@ export interface MoveOptions extends ContentOptions {
  * from the registry. A tag that cannot be read is moved nevertheless, with a note: the account may be push-only.
  * @returns the replaced content, by tag
  * @throws MlistError `ERR_MLIST_CONFLICT` if a single image, with or without attestations, would be replaced by a list
- *   without its platform; with `expectKept`, `ERR_MLIST_EXPECTATION` for lost platforms, and the registry's error if a tag cannot be read
+ *   without its platform; with `expectKept`, `ERR_MLIST_EXPECTATION` for lost platforms, and the registry's error if a tag
+ *   cannot be read
  */
 export async function checkMoves(
   store: ContentReader,

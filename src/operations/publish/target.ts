@@ -38,7 +38,7 @@ export function targetsOf(
   const further = tags.flatMap((tag) => parseTag(list, own, tag));
   const grouped = new Map<string, { location: Location; tags: Set<string> }>();
   for (const location of [...own, ...further]) {
-    const key = keyOf(location);
+    const key = storeName(location);
     const group = grouped.get(key) ?? { location, tags: new Set<string>() };
     group.tags.add(tagOf(location));
     grouped.set(key, group);
@@ -77,10 +77,6 @@ function engineTarget(location: EngineLocation): MlistError {
     reference,
     hint: `Write to a registry or to oci:DIR:TAG, and load that with "mlist copy oci:DIR:TAG ${reference}".`,
   });
-}
-
-function keyOf(location: Location): string {
-  return storeName(location);
 }
 
 function tagOf(location: Location): string {

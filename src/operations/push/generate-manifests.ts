@@ -6,6 +6,7 @@ import {
   isUnpushed,
   platformOf,
   sourceName,
+  withManifest,
   type Draft,
   type Entry,
 } from '../../draft/draft.ts';
@@ -37,12 +38,12 @@ export async function generateManifests(draft: Draft, options: Options): Promise
   if (!draft.entries.some(isGenerated)) return draft;
   const limiter = new Limiter(EXPORTS_AT_ONCE);
   const entries = draft.entries.map((entry) =>
-    isGenerated(entry) ? limiter.run(() => withManifest(entry, draft, options)) : Promise.resolve(entry),
+    isGenerated(entry) ? limiter.run(() => generateManifest(entry, draft, options)) : Promise.resolve(entry),
   );
   return { ...draft, entries: await allOrErrors(entries, options.signal) };
 }
 
-async function withManifest(entry: Entry, draft: Draft, options: Options): Promise<Entry> {
+async function generateManifest(entry: Entry, draft: Draft, options: Options): Promise<Entry> {
   const { stores, signal, onEvent } = options;
   const source = contentSource(entry);
   const store = await stores.source(source, { signal });
@@ -56,8 +57,7 @@ async function withManifest(entry: Entry, draft: Draft, options: Options): Promi
   // The description of an engine may lack the variant and the version, so the platform is that of the config.
   const isGiven = entry.set?.os != null && entry.set.architecture != null;
   const detected = await statedPlatform(config, sourceName(entry), () => store.fetchBlob(config, { signal }), isGiven);
-  const { mediaType, digest, size } = descriptor;
-  const complete = { ...entry, mediaType, digest, size, ...(detected === undefined ? {} : { detected }) };
+  const complete = withManifest(entry, { ...descriptor, detected });
   for (const warning of claimWarnings(sourceName(entry), platformOf(complete), detected)) onEvent?.(warning);
   return complete;
 }
@@ -89,9 +89,7 @@ export function withPushedManifests({ entries, ...draft }: Draft, pushed: Draft)
   );
   const completed = entries.map((entry) => {
     const found = entry.image === undefined ? undefined : known.get(contentId(entry));
-    if (found === undefined) return entry;
-    const { mediaType, digest, size, detected } = found;
-    return { ...entry, mediaType, digest, size, ...(detected === undefined ? {} : { detected }) };
+    return found === undefined ? entry : withManifest(entry, found);
   });
   return { ...draft, entries: completed };
 }

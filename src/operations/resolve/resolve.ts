@@ -7,6 +7,7 @@ import { isIndexType } from '../../oci/media-type.ts';
 import { formatPlatform, isUnknownPlatform, type Platform } from '../../oci/platform/platform.ts';
 import { platformsOfSingle } from '../image-platforms.ts';
 import { readCandidates } from '../read-candidates.ts';
+import { availableHint } from '../require-platforms.ts';
 import { contentOf, lookup, mirrorIn, type LookupResult, type ReadOptions } from '../lookup.ts';
 
 export interface ResolvedManifest {
@@ -21,7 +22,10 @@ export interface ResolvedManifest {
 }
 
 export interface ResolveOptions extends ReadOptions {
-  /** Whether the platform is that of this machine instead of a requested one. If the result depends on it, a note reports it. Default false. */
+  /**
+   * Whether the platform is that of this machine instead of a requested one. If the result depends on it, a note reports it.
+   * Default false.
+   */
   readonly isAssumed?: boolean | undefined;
 }
 
@@ -57,13 +61,12 @@ export async function resolve(
   if (selected !== undefined) return { ...facts, descriptor: selected.descriptor, platform };
   const available = platformsOf(list);
   const because = why === 'none' ? '' : `: containerd ${reason}`;
-  const names = new Set(available.map((candidate) => formatPlatform(candidate, { all: true })));
   throw new MlistError(
     'ERR_MLIST_PLATFORM_NOT_FOUND',
     `${found.reference} has no image that ${platformNotFoundText(platform, available)} can run${because}`,
     {
       reference: found.reference,
-      hint: names.size === 0 ? undefined : `Available: ${[...names].join(', ')}.`,
+      hint: availableHint(available),
     },
   );
 }

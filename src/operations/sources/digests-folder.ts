@@ -5,7 +5,7 @@ import { readAtMost } from '../../fs/read-file.ts';
 import { parseDigest } from '../../oci/digest.ts';
 import { formatLocation } from '../../oci/location.ts';
 import type { Reference } from '../../oci/reference.ts';
-import type { ManifestArgument } from './resolve-source.ts';
+import type { ManifestArgument } from './read-source.ts';
 import { digestOnlyArgument, digestArgument } from './parse-sources.ts';
 
 /** A file whose name is a digest, as the builds of a matrix write them. Its content is ignored. */

@@ -1,19 +1,12 @@
 import { allOrErrors } from '../../async/settle.ts';
 import { getOrCreate } from '../../async/single-flight.ts';
-import type { Descriptor } from '../../oci/descriptor.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import type { Origin } from '../../store/completed-store.ts';
 import type { ContentOptions, ManifestContent, ReadStore } from '../../store/store.ts';
 import { childrenOfManifest } from '../../transfer/graph.ts';
 import { findMissing } from '../publish/find-missing.ts';
-import {
-  readSource,
-  resolveRead,
-  type ManifestArgument,
-  type ReadSource,
-  type Resolved,
-  type ResolveOptions,
-} from './resolve-source.ts';
+import { readSource, type ManifestArgument, type ManifestSource, type ReadSource } from './read-source.ts';
+import { resolveRead, type Resolved, type ResolveOptions } from './resolve-source.ts';
 
 /** An argument with its source. */
 export interface ResolvedArgument {
@@ -74,14 +67,16 @@ class PartGroups {
     return group.members.flatMap(({ origin }) => (origin.store === source.store ? [] : [origin]));
   }
 
-  async #groupOf({ argument, content }: ReadSource): Promise<Group | undefined> {
-    if (content === undefined || !isPart(argument, content.descriptor)) return undefined;
+  async #groupOf(source: ReadSource): Promise<Group | undefined> {
+    if (!isPart(source)) return undefined;
+    const { content } = source;
     return getOrCreate(this.#groups, content.descriptor.digest, async () => {
       const all = await Promise.allSettled(this.reading);
       const members = all.flatMap((one, at) => {
-        if (one.status === 'rejected' || one.value.content?.descriptor.digest !== content.descriptor.digest) return [];
-        const { argument: other, store } = one.value;
-        return isPart(other, content.descriptor) ? [{ at, origin: { location: other.location, store } }] : [];
+        if (one.status === 'rejected' || !isPart(one.value)) return [];
+        const { argument, store, content: other } = one.value;
+        const isSame = other.descriptor.digest === content.descriptor.digest;
+        return isSame ? [{ at, origin: { location: argument.location, store } }] : [];
       });
       const lacking = members.map(({ origin: { store } }) => isSparse(store, content, this.#options));
       return { members, isSparse: (await Promise.all(lacking)).includes(true) };
@@ -95,9 +90,11 @@ interface Group {
   readonly isSparse: boolean;
 }
 
-/** Whether an argument is an index that is expanded, without a platform or a descriptor of its own. */
-function isPart({ platform, described, isListed = false }: ManifestArgument, { mediaType }: Descriptor): boolean {
-  return isIndexType(mediaType) && platform === undefined && described === undefined && !isListed;
+/** Whether a source is an index that is expanded, without a platform or a descriptor of its own, and not from a file. */
+function isPart(source: ReadSource): source is ManifestSource {
+  const { platform, described, given, isListed = false } = source.argument;
+  const isPlain = platform === undefined && described === undefined && given === undefined && !isListed;
+  return isPlain && 'content' in source && isIndexType(source.content.descriptor.mediaType);
 }
 
 /** Whether a layout or an archive lacks content of an index. Registries are not asked. */

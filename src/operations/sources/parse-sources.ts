@@ -6,7 +6,7 @@ import { readJson } from '../../json/parse.ts';
 import { writeJson } from '../../json/stringify.ts';
 import { parseReference, sameRepository, withDigest, type Reference } from '../../oci/reference.ts';
 import { checkDescriptor, readIndex } from '../../schema/documents.ts';
-import type { ManifestArgument } from './resolve-source.ts';
+import type { ManifestArgument } from './read-source.ts';
 
 /** How sources in a file are parsed: lines, or JSON that build tools write. */
 export interface SourceParsing {

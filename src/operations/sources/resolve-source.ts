@@ -3,7 +3,7 @@ import { keepImages } from '../../draft/draft-edit.ts';
 import { type Entry, imagePlatforms, isAttestationEntry, platformOf, sourceName } from '../../draft/draft.ts';
 import { describeEntry, matchesPlatform } from '../../draft/entry-selection.ts';
 import type { ResolvedSource } from '../../draft/merge.ts';
-import { asMlistError, errorCode, MlistError, SeveralErrors, withHint } from '../../errors/errors.ts';
+import { errorCode, MlistError } from '../../errors/errors.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -16,45 +16,27 @@ import { claimWarnings, indexClaimWarnings } from '../platform-claims.ts';
 import { availableEntries, placedEntry } from '../publish/available-entries.ts';
 import { completeSource, type MissingPolicy } from '../publish/fill.ts';
 import { isComposite, survey } from '../publish/find-missing.ts';
-import { requireParts, SomeMissing } from '../publish/missing-images.ts';
+import { requireParts } from '../publish/missing-images.ts';
 import { type SourceWaitOptions, waitForSource } from '../source-wait.ts';
 import { entryMembers } from './entry-members.ts';
 import { flattenIndex } from './flatten-index.ts';
 import { platformChange, withPlatform } from './given-platform.ts';
+import {
+  readSource,
+  withRepositoryHint,
+  type GivenIndex,
+  type ManifestArgument,
+  type ManifestSource,
+  type ReadSource,
+} from './read-source.ts';
 import { statedPlatform } from '../stated-platform.ts';
-import { findUnpushed, unpushedEntry } from './unpushed-image.ts';
 import { toleranceWarnings } from '../warnings.ts';
 import { readImageManifest, readManifest } from '../../schema/documents.ts';
 import type { Origin } from '../../store/completed-store.ts';
 import type { ManifestContent, ReadStore } from '../../store/store.ts';
 import type { MissingState } from '../../transfer/missing-content.ts';
 
-/** Reads the manifest of a MANIFEST argument: an image, or an index, whose entries are used. */
-
-export interface ManifestArgument {
-  readonly location: Location;
-  /** The platform of `=PLATFORM`. It takes precedence over the image's config. */
-  readonly platform?: Platform | undefined;
-  /** The platform is given elsewhere, so that the image's config may lack it, as with `platform`. */
-  readonly isPlatformGiven?: boolean | undefined;
-  /** A descriptor from a file: the manifest must match it, and the entry is exactly this descriptor. */
-  readonly described?: Descriptor | undefined;
-  /** An index from a file: its images are in the location's repository; the index itself need not be. */
-  readonly given?: GivenIndex | undefined;
-  /** The index is an entry of the list already: it is expanded only with `nested: 'flatten'`. */
-  readonly isListed?: boolean | undefined;
-  /** Only the digest was given: the repository is assumed to be that of the list. */
-  readonly isDigestOnly?: boolean | undefined;
-  /** Its position among the arguments has no meaning, as for files in a folder. */
-  readonly isUnordered?: boolean | undefined;
-}
-
-export interface GivenIndex {
-  /** Name of the file, for messages. */
-  readonly name: string;
-  readonly document: Index;
-  readonly content: ManifestContent;
-}
+/** Resolves a MANIFEST argument to entries: that of an image, or those of an index. */
 
 export interface ResolveOptions extends SourceWaitOptions, MissingPolicy {
   /** Only the images for these; all if empty. Undefined if the command has no `--platform`. */
@@ -84,16 +66,6 @@ export interface Resolved extends ResolvedSource {
   readonly events: readonly OperationEvent[];
 }
 
-/** A source whose manifest was read. */
-export interface ReadSource {
-  readonly argument: ManifestArgument;
-  readonly store: ReadStore;
-  /** Undefined for an index from a file, and for an image without a manifest. */
-  readonly content: ManifestContent | undefined;
-  /** The entry of an image of an engine that keeps no manifests. */
-  readonly unpushed?: Entry | undefined;
-}
-
 /** The other sources with the same index, which content that a source lacks is read from; undefined if there are none. */
 export type PartsOf = (source: ReadSource) => Promise<readonly Origin[] | undefined>;
 
@@ -103,24 +75,6 @@ export type PartsOf = (source: ReadSource) => Promise<readonly Origin[] | undefi
  */
 export async function resolveSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
   return resolveRead(readSource(argument, options), options);
-}
-
-/** Reads the manifest of an argument. */
-export async function readSource(argument: ManifestArgument, options: ResolveOptions): Promise<ReadSource> {
-  const { location, described, given } = argument;
-  const { signal } = options;
-  const reading = async (): Promise<ReadSource> => {
-    const unpushed = described === undefined && given === undefined ? await findUnpushed(location, options) : undefined;
-    if (unpushed !== undefined) {
-      const store = await options.stores.source(location, { signal });
-      return { argument, store, content: undefined, unpushed: unpushedEntry(location, unpushed) };
-    }
-    const { store, name } = await options.stores.resolveLocation(location, { signal });
-    if (given !== undefined) return { argument, store, content: undefined };
-    const fetch = () => store.fetchManifest(name, { expected: described, signal });
-    return { argument, store, content: await waitForSource(fetch, options) };
-  };
-  return argument.isDigestOnly === true ? withRepositoryHint(reading(), location) : reading();
 }
 
 /**
@@ -144,19 +98,16 @@ async function resolveContent(
   options: ResolveOptions,
   partsOf: PartsOf | undefined,
 ): Promise<Resolved> {
-  const { argument, content, unpushed } = source;
-  if (unpushed !== undefined) return resolveImage(argument, unpushed, [], options);
+  const { argument } = source;
+  if ('unpushed' in source) return resolveImage(argument, source.unpushed, [], options);
   const { location, given, isListed = false } = argument;
+  if (given !== undefined) return resolveGiven(argument, given, completed(source, undefined, options), options);
+  const { content } = source;
   const { nested = isListed ? 'keep' : undefined } = options;
-  if (given !== undefined) {
-    const whole = { argument, content: given.content, store: source.store };
-    return resolveGiven(argument, given, completed(whole, undefined, options), options);
-  }
-  if (content === undefined) throw new MlistError('ERR_MLIST_UNEXPECTED', `${formatLocation(location)} was not read`);
   const manifest = readManifest(content.bytes, content.descriptor.mediaType, formatLocation(location));
   const isExpanded = 'manifests' in manifest && nested !== 'keep';
   const parts = isExpanded ? await partsOf?.(source) : undefined;
-  const store = completed({ ...source, content }, parts, options);
+  const store = completed(source, parts, options);
   // The manifest is cached while the config is fetched.
   const [resolved] = await Promise.all([
     isExpanded
@@ -168,7 +119,7 @@ async function resolveContent(
 }
 
 function completed(
-  { argument, store, content }: ReadSource & { readonly content: ManifestContent },
+  { argument, store, content }: ManifestSource,
   parts: readonly Origin[] | undefined,
   options: ResolveOptions,
 ): ReadStore {
@@ -370,26 +321,4 @@ export function applyToOnlyImage(entries: readonly Entry[], argument: ManifestAr
     );
   }
   return entries.map((entry) => (entry === only ? withPlatform(entry, argument.platform) : entry));
-}
-
-/** If an image that was given only by its digest cannot be read, adds a hint how to name its repository. */
-async function withRepositoryHint<T>(reading: Promise<T>, location: Location): Promise<T> {
-  return reading.catch((thrown: unknown) => {
-    const error = asMlistError(thrown);
-    const [first = error, ...more] = error instanceof SeveralErrors ? error.errors : [error];
-    throw SeveralErrors.of([hinted(first, location), ...more.map((one) => hinted(one, location))]);
-  });
-}
-
-function hinted(error: MlistError, location: Location): MlistError {
-  // The repository is right if it has other images of the index.
-  if (error instanceof SomeMissing) return error;
-  const { code, facts } = error;
-  const [repository = ''] = formatLocation(location).split('@');
-  const where =
-    `A digest without a repository is looked for in ${repository}. ` +
-    'If the image is in another repository, write REPO@DIGEST, or name the repository with "mlist create --repo REPO".';
-  if (code === 'ERR_MLIST_NOT_FOUND') return withHint(error, where);
-  if (code !== 'ERR_MLIST_UNAUTHORIZED') return error;
-  return withHint(error, `${facts.hint ?? ''} ${where}`.trim());
 }

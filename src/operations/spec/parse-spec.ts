@@ -111,7 +111,7 @@ class SpecParser {
     return { location, platform, change: changeOf(manifest), attestations, ...this.#policy(document) };
   }
 
-  /** What happens to content that a source lacks. A spec's own `fillFrom` needs no `--missing fill`. */
+  /** What happens to content that a source lacks. If a spec has no `fillFrom`, that of the caller is used. */
   #policy({ missing, fillFrom }: SpecDocument): Pick<EntrySpec, 'missing' | 'fillFrom'> {
     const chosen = missing ?? this.#parsing.missing;
     if (fillFrom === undefined) return { missing: chosen, fillFrom: this.#parsing.fillFrom };

@@ -1,6 +1,6 @@
 import type { Problem } from '../../errors/errors.ts';
 import { MlistError } from '../../errors/errors.ts';
-import { contentSource, descriptorOf, type Draft, type Entry } from '../../draft/draft.ts';
+import { descriptorOf, type Draft, type Entry } from '../../draft/draft.ts';
 import { describeEntry } from '../../draft/entry-selection.ts';
 import type { Location } from '../../oci/location.ts';
 import { isForeignLayerType } from '../../oci/media-type.ts';
@@ -11,6 +11,7 @@ import { DeepCheck, type UnreadableRoot, type Root } from './deep-check.ts';
 import type { Stores } from '../../store/open.ts';
 import type { ReadStore } from '../../store/store.ts';
 import type { LookupResult } from '../lookup.ts';
+import { entrySource } from '../publish/fill.ts';
 
 /** `validate --deep`: checks that the content below a list exists and matches its descriptors. */
 
@@ -80,7 +81,7 @@ async function rootsOfDraft(draft: Draft, { stores, signal }: DeepOptions): Prom
     draft.entries.map(async (entry, at) => {
       const root = { descriptor: descriptorOf(entry), pointer: pointerTo('manifests', at) };
       try {
-        return { ...root, store: await stores.source(contentSource(entry), { fill: entry.fill, signal }) };
+        return { ...root, store: await entrySource(entry, { stores, signal }) };
       } catch (thrown) {
         return { ...root, fault: withEntry(entry, thrown) };
       }

@@ -4,7 +4,7 @@ import type { Reference } from '../../../oci/reference.ts';
 import { create, type Created } from '../../../operations/create/create.ts';
 import { annotateImages, type DockerMetadata } from '../../../operations/sources/docker-metadata.ts';
 import type { DraftTarget } from '../../../operations/edit-target.ts';
-import type { ManifestArgument } from '../../../operations/sources/resolve-source.ts';
+import type { ManifestArgument } from '../../../operations/sources/read-source.ts';
 import { listChange, listFirst, listOption } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { createdName } from './created-name.ts';

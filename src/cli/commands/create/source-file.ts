@@ -3,7 +3,7 @@ import { MlistError } from '../../../errors/errors.ts';
 import { isDigestName } from '../../../oci/digest.ts';
 import { parseTypedReference, type Reference } from '../../../oci/reference.ts';
 import { readDigestsFolder } from '../../../operations/sources/digests-folder.ts';
-import type { ManifestArgument } from '../../../operations/sources/resolve-source.ts';
+import type { ManifestArgument } from '../../../operations/sources/read-source.ts';
 import { parseBuildMetadata, parseSources } from '../../../operations/sources/parse-sources.ts';
 import { manifestArgument } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';

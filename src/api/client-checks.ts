@@ -80,7 +80,7 @@ const client: Checks<ClientOptions> = {
   caFile: isText,
   certificateFolders: isTexts('a certificate folder'),
   authHosts: isArrayOf(isAuthHost, 'an item of authHosts'),
-  mirrors: isObject,
+  mirrors: isObjectOf({ endpointsOf: isFunction, checkAllowed: isFunction, permitsInsecure: isFunction }),
   credentials: isFunction,
   signal: isSignal,
   onRequest: isFunction,

@@ -115,9 +115,9 @@ onUnix('the setup action', () => {
     expect((await calls()).at(-1)?.args).toContain('user/project');
   });
 
-  test('installs the version of the action by default, from an archive with a folder', async () => {
+  test('installs the version of the action by default', async () => {
     const { version } = JSON.parse(await readFile(join(checkout, 'package.json'), 'utf8')) as { version: string };
-    await publish(version, { folder: `mlist-${version}` });
+    await publish(version);
     expect(await setup({})).toMatchObject({ code: 0, outputs: { version } });
   });
 
@@ -169,7 +169,7 @@ onUnix('what cannot be installed', () => {
       () => publish('1.2.3', { reports: '1.2.3; exit 3' }),
       /does not run on this system/,
     ],
-    ['an archive without the program', () => publish('1.2.3', { folder: 'a/b' }), /contains no mlist$/],
+    ['an archive without the program', () => publish('1.2.3', { folder: 'a' }), /contains no mlist$/],
   ])('%s', async (_name, change, message) => {
     await change();
     await refused(setup({ version: '1.2.3' }), message);

@@ -31,12 +31,11 @@ function targetRow({ ref, status, before, lost = [] }) {
 }
 
 function entryTable(entries, platformName) {
-  const rows = entries.map(({ platform, attests, digest, size }) => [
+  const rows = entries.map(({ platform, attests, digest }) => [
     attests === undefined ? code(platform === undefined ? 'no platform' : platformName(platform)) : 'attestation',
     code(digest ?? ''),
-    String(size ?? ''),
   ]);
-  return table(['Image', 'Digest', 'Size of the manifest'], rows);
+  return table(['Image', 'Digest'], rows);
 }
 
 function differenceTables({ list, entries }) {

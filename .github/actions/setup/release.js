@@ -1,7 +1,7 @@
 // Installs the executable of a GitHub release.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, readdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ActionError, log, withoutCommands } from '../lib/workflow.js';
 import { runProgram } from '../lib/program.js';
@@ -91,7 +91,7 @@ async function checkDigest(archive, name, sums) {
   if (listed !== digest) throw new ActionError(`${name} has the SHA-256 digest ${digest} instead of ${listed}`);
 }
 
-/** Unpacks the archive. The files may be in one folder, as in a source archive. */
+/** Unpacks the archive, which has the executable at its root. */
 async function unpack(archive, folder) {
   await mkdir(folder);
   // The tar of Git for Windows cannot read zip files; that of Windows can.
@@ -100,9 +100,6 @@ async function unpack(archive, folder) {
   const { code, stderr } = await runProgram(tar, ['-xf', archive, '-C', folder]);
   if (code !== 0) throw new ActionError(`${archive} cannot be unpacked: ${stderr.trim()}`);
   const program = isWindows ? 'mlist.exe' : 'mlist';
-  const names = await readdir(folder);
-  const candidates = [folder, ...(names.length === 1 ? [join(folder, names[0])] : [])];
-  const found = candidates.find((one) => existsSync(join(one, program)));
-  if (found === undefined) throw new ActionError(`${archive} contains no ${program}`);
-  return found;
+  if (!existsSync(join(folder, program))) throw new ActionError(`${archive} contains no ${program}`);
+  return folder;
 }

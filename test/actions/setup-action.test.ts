@@ -126,6 +126,11 @@ onUnix('the setup action', () => {
     expect([result.code, result.commands.map(({ name }) => name)]).toEqual([0, ['warning']]);
     expect((await calls()).map(({ args }) => args[0])).toEqual(['release']);
   });
+
+  test('verifies the provenance if a workflow passes an empty value', async () => {
+    expect(await setup({ version: '1.2.3', verify: '' })).toMatchObject({ code: 0, commands: [] });
+    expect((await calls()).map(({ args }) => args[0])).toEqual(['release', 'attestation']);
+  });
 });
 
 onUnix('what cannot be installed', () => {

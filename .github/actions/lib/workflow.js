@@ -18,11 +18,11 @@ export function lines(name) {
     .filter((line) => line !== '');
 }
 
-/** The value of a boolean input. */
-export function flag(name) {
+/** The value of a boolean input. An empty one has the default, so that a missing variable of a workflow turns nothing off. */
+export function flag(name, defaultValue) {
   const value = input(name);
-  if (value === 'true') return true;
-  if (value === 'false' || value === '') return false;
+  if (value === '') return defaultValue;
+  if (value === 'true' || value === 'false') return value === 'true';
   throw new ActionError(`the input "${name}" must be "true" or "false", not ${JSON.stringify(value)}`);
 }
 

@@ -21,8 +21,8 @@ await run('Merge images into a list', async () => {
   // A workspace of its own, so that the draft of another step or run has no influence.
   const workspace = await mkdtemp(join(variable('RUNNER_TEMP'), 'mlist-merge-'));
   try {
-    const isDryRun = flag('dry-run');
-    const hasSummary = flag('summary');
+    const isDryRun = flag('dry-run', false);
+    const hasSummary = flag('summary', true);
     const mlist = programIn(workspace);
     const created = JSON.parse(await mlist(createArguments(isDryRun), input('images')));
     const { list, image, digest, platforms } = resultOf(created);

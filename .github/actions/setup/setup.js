@@ -13,7 +13,7 @@ await run('Set up mlist', async () => {
   const request = {
     version: readVersion(),
     source: input('source') || 'release',
-    isVerified: flag('verify'),
+    isVerified: flag('verify', true),
     token: input('token'),
     // In a workflow that uses the action as a local folder, the action's repository is that of the workflow.
     repository: process.env.GITHUB_ACTION_REPOSITORY || variable('GITHUB_REPOSITORY'),

@@ -239,4 +239,21 @@ onUnix('values of images', () => {
     );
     expect(again.commands).toEqual([]);
   });
+
+  test('stay in their output, whatever delimiters they contain', async () => {
+    const hostile = '1\nEOF\nevil=yes\nevil<<X\nyes\nX\ndigest=evil\nend-\nghadelimiter_\n';
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const document = {
+      ref: 'x.example/a:1',
+      entries: [{ platform: { os: 'linux', architecture: 'amd64', 'os.version': hostile } }],
+      pushed: { digest, targets: [{ ref: `x.example/a:1${hostile}`, status: 'pushed', lost: [hostile] }] },
+    };
+    await runner.program('mlist', `#!/bin/sh\ncat <<'DOCUMENT'\n${JSON.stringify(document)}\nDOCUMENT\n`);
+    const result = await merge({ list: 'x.example/a:1', images: digest });
+    expect([result.code, result.outputs]).toEqual([
+      0,
+      { digest, list: 'x.example/a:1', image: `x.example/a@${digest}`, platforms: `linux(${hostile})/amd64` },
+    ]);
+    expect(result.summary.split('\n').filter((line) => !line.startsWith('<'))).toEqual(['']);
+  });
 });

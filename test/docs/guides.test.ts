@@ -1,11 +1,11 @@
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { CliHarness, temporaryFolder } from '../support/cli-harness.ts';
 import { writeExampleImages } from '../support/example-images.ts';
-import { blocksOf, decisionFor, PAGE_HOST, runPage, withOutput } from '../support/guide-blocks.ts';
+import { blocksOf, decisionFor, runPage, withOutput, type Addresses, type RunBlock } from '../support/guide-blocks.ts';
 import { checkout } from '../support/mlist.ts';
 
 /**
@@ -27,16 +27,28 @@ const translations: readonly (readonly [string, string])[] = [
   ...pagesIn('docs/guides/zh-CN').map((page) => [page, page.replace('zh-CN/', '')] as const),
 ];
 
-/** A free port with four digits, so that columns have the same width as in the pages. */
-async function freePort(): Promise<number> {
-  for (let port = 5001 + (process.pid % 4000); ; port += 1) {
+/** The registry of the guides, and a second one. */
+const hosts = ['localhost:5000', 'localhost:5443'];
+
+let nextPort = 5001 + ((process.pid * 7) % 4000);
+
+/** A free address. Its port has four digits, so that columns have the same width as in the pages. */
+async function freeHost(): Promise<string> {
+  for (;;) {
+    const port = (nextPort += 1);
     const server = createServer();
     const isFree = await new Promise<boolean>((resolve) => {
       server.once('error', () => resolve(false)).listen(port, 'localhost', () => resolve(true));
     });
     await new Promise((resolve) => server.close(resolve));
-    if (isFree) return port;
+    if (isFree) return `localhost:${port}`;
   }
+}
+
+async function freeAddresses(): Promise<Addresses> {
+  const pairs: [string, string][] = [];
+  for (const host of hosts) pairs.push([host, await freeHost()]);
+  return new Map(pairs);
 }
 
 let images: string;
@@ -51,14 +63,33 @@ test('docs/examples/images.tar has the images of test/support/example-images.ts'
   expect(readFileSync(committed).equals(readFileSync(images))).toBe(true);
 });
 
-/** The guides say that these images are in the registry. */
-async function startWithImages(): Promise<RunningRegistry> {
-  const registry = await startRegistry({ address: `localhost:${await freePort()}` });
+/** Starts a registry with the example images. */
+async function startWithImages(address: string): Promise<RunningRegistry> {
+  const registry = await startRegistry({ address });
   const harness = await CliHarness.make({ cwd: checkout, env: { MLIST_NO_MIRRORS: '1' } });
-  const lists = read('docs/examples/images.yaml').replaceAll(PAGE_HOST, registry.host);
+  const lists = read('docs/examples/images.yaml').replaceAll('localhost:5000', address);
   const { code, stderr } = await harness.run(['apply', '-f', '-'], { stdin: lists });
   if (code !== 0) throw new Error(stderr);
   return registry;
+}
+
+/** Runs a page. If the page does not start the registry itself, there is one with the example images. */
+async function run(text: string): Promise<readonly RunBlock[]> {
+  const addresses = await freeAddresses();
+  const isStarted = /^```sh background\nmlist serve --addr localhost:5000$/m.test(text);
+  const registry = isStarted ? undefined : await startWithImages(addresses.get('localhost:5000') ?? '');
+  try {
+    return await runPage(text, addresses);
+  } finally {
+    await registry?.close();
+  }
+}
+
+/** Manifests and tags are sent concurrently, so the order of their lines is not fixed. */
+function ordered(output: string): string {
+  return output.replaceAll(/^(?:(?:manifest|pushed) .*\n)+/gm, (lines) => {
+    return lines.trimEnd().split('\n').sort().join('\n').concat('\n');
+  });
 }
 
 function titleOf(page: string): string {
@@ -71,25 +102,17 @@ function titleOf(page: string): string {
 
 const isPosix = process.platform !== 'win32';
 (isPosix ? describe : describe.skip)('the commands of the guides', () => {
-  let registry: RunningRegistry | undefined;
-  afterAll(() => registry?.close());
-
   test.each(pages.map((page) => [titleOf(page), page]))('%s', async (_title, page) => {
-    registry = await startWithImages();
-    try {
-      const text = read(page);
-      const ran = await runPage(text, registry.host);
-      const failed = ran.find(({ code, expectedCode }) => code !== expectedCode);
-      if (failed !== undefined)
-        throw new Error(`exit code ${failed.code} of\n${failed.block.content}\n${failed.output}`);
-      const run = blocksOf(text).filter((block) => block.language === 'sh' && decisionFor(block) === 'run');
-      expect(ran.length).toBe(run.length);
-      if (isUpdate) writeFileSync(join(checkout, page), withOutput(text, ran));
-      const shown = ran.filter((one) => one.shown !== undefined);
-      const expected = isUpdate ? shown.map(({ output }) => output) : shown.map((one) => one.shown?.content);
-      expect(shown.map(({ output }) => output)).toEqual(expected);
-    } finally {
-      await registry.close();
+    const text = read(page);
+    const ran = await run(text);
+    const failed = ran.find(({ code, expectedCode }) => code !== expectedCode);
+    if (failed !== undefined) throw new Error(`exit code ${failed.code} of\n${failed.block.content}\n${failed.output}`);
+    const runnable = blocksOf(text).filter((block) => block.language === 'sh' && decisionFor(block) === 'run');
+    expect(ran.length).toBe(runnable.length);
+    if (isUpdate) writeFileSync(join(checkout, page), withOutput(text, ran));
+    for (const { block, output, shown } of isUpdate ? [] : ran) {
+      if (shown !== undefined)
+        expect({ block, output: ordered(output) }).toEqual({ block, output: ordered(shown.content) });
     }
   });
 });

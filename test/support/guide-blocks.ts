@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,8 @@ import { checkout } from './mlist.ts';
 
 /**
  * The fenced blocks of a page, and a run of its commands as one shell script. A word after the language says how a block runs:
- * `no-run`; `exit=N` if the last command exits with N; `needs=PROGRAM[,PROGRAM]`. A `text` block after a block with commands is
+ * `no-run`; `exit=N` if the last command exits with N; `background` for a server, which has started when it prints something;
+ * `needs=PROGRAM[,PROGRAM]`. A `text` block after a block with commands is
  * their output, unless it is marked `no-check`.
  */
 export interface Block {
@@ -57,17 +58,20 @@ export interface RunBlock {
   readonly shown: Block | undefined;
 }
 
-/** The address of the registry in the pages. Tests replace it by one with the same number of characters. */
-export const PAGE_HOST = 'localhost:5000';
+/** Addresses in the pages, and those to use instead. They have the same number of characters. */
+export type Addresses = ReadonlyMap<string, string>;
+
+const replaceAll = (text: string, pairs: Iterable<readonly [string, string]>) =>
+  [...pairs].reduce((result, [from, to]) => result.replaceAll(from, to), text);
 
 /**
  * Runs the blocks of a page in order, in one shell, in a new folder with a link to the examples. Stops after the first block
  * that does not exit as expected.
  */
-export async function runPage(page: string, host: string): Promise<readonly RunBlock[]> {
+export async function runPage(page: string, addresses: Addresses): Promise<readonly RunBlock[]> {
   const folder = await mkdtemp(join(tmpdir(), 'mlist-guide-'));
   try {
-    await prepare(folder, host);
+    await prepare(folder, addresses);
     const blocks = blocksOf(page);
     const chosen = blocks.flatMap((block, at) => {
       if (block.language !== 'sh' || decisionFor(block) !== 'run') return [];
@@ -75,25 +79,16 @@ export async function runPage(page: string, host: string): Promise<readonly RunB
       const shown = next?.language === 'text' && !next.marks.includes('no-check') ? next : undefined;
       return [{ block, shown, expectedCode: Number(valueOf(block, 'exit') ?? 0) }];
     });
-    const script = [
-      'set -eo pipefail',
-      ...chosen.flatMap(({ block, expectedCode }, at) => [
-        expectedCode === 0 ? '' : 'set +e',
-        `{\n${block.content.replaceAll(PAGE_HOST, host)}} >"$OUTPUT/${at}" 2>&1`,
-        `echo "$?" >"$OUTPUT/${at}.code"\nset -e`,
-      ]),
-    ].join('\n');
-    const status = await runShell(script, folder);
+    const steps = chosen.map(({ block }, at) => scriptOf(block, at));
+    const status = await runShell(replaceAll(['set -eo pipefail', ...steps].join('\n'), addresses), folder);
+    const back = [...addresses].map(([from, to]) => [to, from] as const);
     const results: RunBlock[] = [];
     for (const [at, one] of chosen.entries()) {
       const output = await readFile(join(folder, 'output', String(at)), 'utf8').catch(() => undefined);
       if (output === undefined) break;
       const code = await readFile(join(folder, 'output', `${at}.code`), 'utf8').catch(() => String(status));
-      results.push({
-        ...one,
-        output: output.replaceAll(host, PAGE_HOST).replaceAll(`${folder}/`, '/tmp/'),
-        code: Number(code),
-      });
+      const normalised = replaceAll(output, [...back, [`${folder}/`, '/tmp/']]);
+      results.push({ ...one, output: normalised, code: Number(code) });
     }
     return results;
   } finally {
@@ -101,18 +96,31 @@ export async function runPage(page: string, host: string): Promise<readonly RunB
   }
 }
 
-/** @returns the exit code */
-function runShell(script: string, folder: string): Promise<number> {
-  return new Promise((resolve) => {
-    const options = { cwd: join(folder, 'work'), env: environment(folder) };
-    const child = execFile('bash', ['-c', script], options, (error) =>
-      resolve(error === null ? 0 : Number(error.code)),
-    );
-    child.stdin?.end();
-  });
+/** The script that runs a block and writes its output and its exit code to files. */
+function scriptOf(block: Block, at: number): string {
+  const output = `"$OUTPUT/${at}"`;
+  if (block.marks.includes('background'))
+    return `{\n${block.content}} >${output} 2>&1 &\nwhile [ ! -s ${output} ]; do sleep 0.05; done\necho 0 >"$OUTPUT/${at}.code"`;
+  const mayFail = valueOf(block, 'exit') === undefined ? '' : 'set +e\n';
+  return `${mayFail}{\n${block.content}} >${output} 2>&1\necho "$?" >"$OUTPUT/${at}.code"\nset -e`;
 }
 
-async function prepare(folder: string, host: string): Promise<void> {
+/** Runs a script, and ends what it has started in the background. @returns the exit code */
+async function runShell(script: string, folder: string): Promise<number> {
+  const options = { cwd: join(folder, 'work'), env: environment(folder), detached: true, stdio: 'ignore' } as const;
+  const child = spawn('bash', ['-c', script], options);
+  const code = await new Promise<number>((resolve, reject) => {
+    child.once('error', reject).once('exit', (status) => resolve(status ?? 1));
+  });
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid);
+  } catch {
+    // Nothing runs in the background.
+  }
+  return code;
+}
+
+async function prepare(folder: string, addresses: Addresses): Promise<void> {
   const examples = join(folder, 'work', 'docs', 'examples');
   for (const path of [examples, join(folder, 'bin'), join(folder, 'output'), join(folder, 'home')])
     await mkdir(path, { recursive: true });
@@ -121,7 +129,7 @@ async function prepare(folder: string, host: string): Promise<void> {
   await chmod(program, 0o755);
   await writeFile(join(examples, 'images.tar'), await readFile(join(checkout, 'docs/examples/images.tar')));
   const lists = await readFile(join(checkout, 'docs/examples/images.yaml'), 'utf8');
-  await writeFile(join(examples, 'images.yaml'), lists.replaceAll(PAGE_HOST, host));
+  await writeFile(join(examples, 'images.yaml'), replaceAll(lists, addresses));
 }
 
 function environment(folder: string): NodeJS.ProcessEnv {

@@ -81,7 +81,10 @@ export async function runPage(page: string, addresses: Addresses): Promise<reado
     });
     const steps = chosen.map(({ block }, at) => scriptOf(block, at));
     const status = await runShell(replaceAll(['set -eo pipefail', ...steps].join('\n'), addresses), folder);
-    const back = [...addresses].map(([from, to]) => [to, from] as const);
+    const back = [...addresses].flatMap(([from, to]): [string, string][] => [
+      [to, from],
+      [encodeURIComponent(to), encodeURIComponent(from)],
+    ]);
     const results: RunBlock[] = [];
     for (const [at, one] of chosen.entries()) {
       const output = await readFile(join(folder, 'output', String(at)), 'utf8').catch(() => undefined);

@@ -188,12 +188,15 @@ describe('the documentation', () => {
   });
 
   test('has no broken links', () => {
+    const folders = ['docs', 'docs/guides', 'docs/guides/zh-CN'];
     const pages = [
       'README.md',
       'CONTRIBUTING.md',
-      ...readdirSync(join(root, 'docs'))
-        .filter((name) => name.endsWith('.md'))
-        .map((name) => `docs/${name}`),
+      ...folders.flatMap((folder) =>
+        readdirSync(join(root, folder))
+          .filter((name) => name.endsWith('.md'))
+          .map((name) => `${folder}/${name}`),
+      ),
     ];
     const broken = pages.flatMap((page) =>
       [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)]

@@ -32,14 +32,15 @@ function isBuilt() {
   return ['src', 'schemas', '.tools'].every((path) => newest(at(path)) <= oldest);
 }
 
-/** The number of packages in node_modules. */
-function installedPackages() {
-  if (!existsSync(at('node_modules'))) return 0;
+/** How many packages npm has unpacked. It creates all folders first. */
+function installProgress() {
+  if (!existsSync(at('node_modules'))) return '';
   const names = readdirSync(at('node_modules')).filter((name) => !name.startsWith('.'));
-  const scoped = names
-    .filter((name) => name.startsWith('@'))
-    .map((name) => readdirSync(at('node_modules', name)).length);
-  return scoped.reduce((sum, count) => sum + count, names.length - scoped.length);
+  const packages = names.flatMap((name) =>
+    name.startsWith('@') ? readdirSync(at('node_modules', name)).map((inner) => join(name, inner)) : [name],
+  );
+  const unpacked = packages.filter((name) => existsSync(at('node_modules', name, 'package.json')));
+  return `, ${unpacked.length} of ${packages.length} packages`;
 }
 
 /** Runs a program, and reports on stderr that it is still running. Its own output is shown too. */
@@ -61,7 +62,5 @@ async function run(title, program, args, progress) {
 }
 
 if (!isInstalled())
-  await run('Installing the development packages with npm', 'npm', ['ci', '--no-audit', '--no-fund'], () => {
-    return `, ${installedPackages()} packages`;
-  });
+  await run('Installing the development packages with npm', 'npm', ['ci', '--no-audit', '--no-fund'], installProgress);
 if (!isBuilt()) await run('Building', process.execPath, [at('.tools/build.js'), '--quick'], () => '');

@@ -1,4 +1,3 @@
-import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { writeArchive } from '../../src/store/archive/write-archive.ts';
 import type { ContentWriter } from '../../src/store/store.ts';
 import { tarOf } from '../store/archive/tar-bytes.ts';
@@ -130,9 +129,4 @@ async function putAll(target: ContentWriter): Promise<void> {
 /** Writes the archive. The same version of this file always writes the same bytes. */
 export async function writeExampleImages(path: string): Promise<void> {
   await writeArchive(path, {}, putAll);
-}
-
-/** Writes the same images to a layout. */
-export async function writeExampleLayout(dir: string): Promise<void> {
-  await putAll(await openLayout(dir, { create: true }));
 }

@@ -8,14 +8,14 @@ import { commandPosition, parseCommand } from '../src/cli/args/parse-arguments.t
 
 /** mlist accepts every command line in the documentation. */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const pages = [
-  'README.md',
-  'CONTRIBUTING.md',
-  ...readdirSync(join(root, 'docs'))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
-];
+const pages = ['README.md', 'CONTRIBUTING.md', ...['docs', 'docs/guides', 'docs/guides/zh-CN'].flatMap(pagesIn)];
 const read = (page: string) => readFileSync(join(root, page), 'utf8');
+
+function pagesIn(folder: string): readonly string[] {
+  return readdirSync(join(root, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `${folder}/${name}`);
+}
 
 const operators = /^(?:\|\|?|&&?|;|<\(|\$\(|\(|\))$/;
 
@@ -49,9 +49,18 @@ function isMlist([program, ...rest]: readonly string[]): boolean {
   return program === 'mlist' || (program === 'docker' && rest.includes('mlist'));
 }
 
+/** The lines of a script. A line that ends with a backslash or a pipe continues; here-documents are left out. */
+function joined(script: string): readonly string[] {
+  return script
+    .replaceAll(/\\\n\s*/g, '')
+    .replaceAll(/\|\n\s*/g, '| ')
+    .replaceAll(/(<<'(\w+)')\n.*?\n\2$/gms, '')
+    .split('\n');
+}
+
 const blocks = pages.flatMap((page) =>
-  [...read(page).matchAll(/^```sh\n(.*?)^```/gms)].flatMap(([, block = '']) =>
-    block.split('\n').map((line) => ({ page, line })),
+  [...read(page).matchAll(/^```sh\b.*?\n(.*?)^```/gms)].flatMap(([, block = '']) =>
+    joined(block).map((line) => ({ page, line })),
   ),
 );
 const shown = blocks.flatMap(({ page, line }) =>

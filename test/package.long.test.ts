@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
@@ -191,26 +191,36 @@ describe('the documentation', () => {
   });
 
   test('has no broken links', () => {
-    const pages = [
-      'README.md',
-      'CONTRIBUTING.md',
-      ...readdirSync(join(root, 'docs'))
-        .filter((name) => name.endsWith('.md'))
-        .map((name) => `docs/${name}`),
-    ];
+    const folders = ['docs', 'docs/guides', 'docs/guides/zh-CN'];
+    const pages = ['README.md', 'CONTRIBUTING.md', ...folders.flatMap(pagePaths)];
     const broken = pages.flatMap((page) =>
-      [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)]
-        .map(([, target = '']) => join(dirname(page), target))
-        .filter((target) => {
-          try {
-            readdirSync(join(root, target));
-            return false;
-          } catch (error) {
-            return (error as { code?: string }).code !== 'ENOTDIR';
-          }
-        })
-        .map((target) => `${page}: ${target}`),
+      [...read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)]
+        .map(([, path = '', anchor]) => ({ target: path === '' ? page : join(dirname(page), path), anchor }))
+        .filter(({ target, anchor }) => !isTarget(target, anchor))
+        .map(({ target, anchor }) => `${page}: ${target}${anchor === undefined ? '' : `#${anchor}`}`),
     );
     expect(broken).toEqual([]);
   });
 });
+
+function pagePaths(folder: string): readonly string[] {
+  return readdirSync(join(root, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `${folder}/${name}`);
+}
+
+/** Whether the file or folder exists, and has the heading. */
+function isTarget(path: string, anchor: string | undefined): boolean {
+  if (!existsSync(join(root, path))) return false;
+  return anchor === undefined || headings(read(path)).includes(anchor);
+}
+
+/** The anchors of the headings, as on GitHub. */
+function headings(page: string): readonly string[] {
+  return [...page.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\- _]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}

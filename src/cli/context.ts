@@ -16,6 +16,8 @@ export interface Context {
   readonly home: string;
   readonly platform: NodeJS.Platform;
   readonly uid?: number | undefined;
+  /** The folder with the registry configuration of the system. Default `/etc`. */
+  readonly systemFolder?: string | undefined;
   /** Aborted by the first interrupt, and at the deadline. */
   readonly signal: AbortSignal;
   /** Registers pending work, which the error at the deadline lists. */

@@ -4,7 +4,6 @@ import type { CommandDeclaration } from './command-declaration.ts';
 
 /** Commands of other tools, each with its counterpart in mlist as a hint. */
 const counterparts: Readonly<Record<string, string>> = {
-  version: 'Use "mlist --version".',
   list: 'Use "mlist ls" for drafts, "mlist show NAME" for the entries of a list, or "mlist tags REPO" for the tags of a repository.',
   drafts: 'Use "mlist ls".',
   images: 'Use "mlist ls" for drafts.',

@@ -5,47 +5,16 @@ import { MlistError } from '../errors/errors.ts';
 import type { Stores } from '../store/open.ts';
 import { version } from '../version.ts';
 import { commandGroups, commands } from './commands/commands.ts';
-import type { Ask, Context } from './context.ts';
+import type { Context, Environment } from './context.ts';
 import { parsePluginCall } from './docker-plugin/docker-plugin.ts';
 import { PendingWork, withDeadline } from './deadline.ts';
 import type { CommandDeclaration, ParsedArguments } from './args/command-declaration.ts';
 import { MAX_INPUT_BYTES } from './args/limits.ts';
-import { Output, type OutputOptions, type Sink } from './output/output.ts';
+import { Output, type OutputOptions } from './output/output.ts';
 import { commandPosition, unknownGlobalOption, parseCommand } from './args/parse-arguments.ts';
 import { pipesOf, refuseTerminals, type Pipes } from './args/pipes.ts';
 import { eventReporter } from './output/reporter.ts';
 import { LostOutput } from './output/result-stream.ts';
-
-/** Everything outside the process that a command line depends on. */
-export interface Environment {
-  readonly stdout: Sink;
-  readonly stderr: Sink;
-  /** A function, because access to `process.stdin` creates a stream, which is slow. */
-  readonly stdinIsTTY: () => boolean;
-  readonly stdin: (limits: StdinLimits) => Promise<Uint8Array>;
-  /** The chunks of stdin, without a limit. */
-  readonly stdinChunks: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
-  /**
-   * Writes a chunk of an archive to stdout. Resolves when the buffer may be reused.
-   * @throws LostOutput if it cannot be written
-   */
-  readonly send: (chunk: Uint8Array) => Promise<void>;
-  readonly ask: Ask;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly cwd: string;
-  readonly home: string;
-  readonly platform: NodeJS.Platform;
-  readonly uid?: number | undefined;
-  /** The folder with the registry configuration of the system. Default `/etc`. */
-  readonly systemFolder?: string | undefined;
-  readonly signal: AbortSignal;
-}
-
-export interface StdinLimits {
-  /** Reading stops after one byte more than this. */
-  readonly maxBytes: number;
-  readonly signal: AbortSignal;
-}
 
 /**
  * Runs a command line. Errors are printed on stderr.

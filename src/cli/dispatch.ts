@@ -84,12 +84,14 @@ async function run(call: Call, output: Output, environment: Environment): Promis
   try {
     return await handler(args, context);
   } catch (thrown) {
-    const [{ withLocationHint }, { withDraftHint }] = await Promise.all([
+    const [{ withNameHint }, { withLocationHint }, { withDraftHint }] = await Promise.all([
+      import('./args/name-error-hint.ts'),
       import('./args/location-error-hint.ts'),
       import('./args/draft-error-hint.ts'),
     ]);
     const hinted = withDraftHint(thrown, args, context);
-    throw hinted instanceof MlistError ? await withLocationHint(hinted, args, environment.cwd) : hinted;
+    if (!(hinted instanceof MlistError)) throw hinted;
+    throw await withLocationHint(await withNameHint(hinted, context.workspace), args, environment.cwd);
   } finally {
     await close();
   }
@@ -107,7 +109,7 @@ async function runWithoutCommand(
   if (name === 'help') return help(output, rawArgs[rawArgs.indexOf('help') + 1]);
   if (name !== undefined) {
     const { unknownCommand } = await import('./args/unknown-command.ts');
-    throw unknownCommand(name, commands);
+    throw unknownCommand(name, rawArgs[rawArgs.indexOf(name) + 1], commands);
   }
   if (rawArgs.includes('--version')) return printVersion(output);
   if (rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h')) return help(output, undefined);

@@ -65,9 +65,15 @@ export function describeNoResponse(thrown: unknown): string {
   return code === undefined ? 'none' : `none, ${code}`;
 }
 
+/** The registry as references and "mlist login" name it. */
+function registryName(host: string): string {
+  return host === apiHost('docker.io') ? 'docker.io' : host;
+}
+
 /** Explains a 401 or 403: what refuses the request, and which login it was sent with. */
 function explainRefusal(response: FailedResponse): Explanation {
   const { status, host, sent } = response;
+  const registry = registryName(host);
   const { hasLogin = false, place } = sent;
   const code = 'ERR_MLIST_UNAUTHORIZED';
   const login = loginText(host, place);
@@ -75,17 +81,17 @@ function explainRefusal(response: FailedResponse): Explanation {
     const reason = hasLogin ? `${host} denies access with ${login}` : `${host} denies anonymous access`;
     const hint = hasLogin
       ? 'Check the permissions of the account on this repository.'
-      : `Log in with "mlist login ${host}".`;
+      : `Log in with "mlist login ${registry}".`;
     return { code, reason, hint };
   }
   if (lacksAccess(response)) {
     const [other, hint] = hasLogin
       ? [`${login} does not give access to it`, 'Check the spelling and the permissions of the account.']
-      : ['it is private', `Check the spelling, or log in with "mlist login ${host}".`];
+      : ['it is private', `Check the spelling, or log in with "mlist login ${registry}".`];
     return { code, reason: `there is no such repository on ${host}, or ${other}`, hint };
   }
-  if (hasLogin) return { code, reason: `${host} does not accept ${login}`, hint: refusedLoginHint(host, place) };
-  const hint = `Log in with "mlist login ${host}"; a missing repository may look like this too.`;
+  if (hasLogin) return { code, reason: `${host} does not accept ${login}`, hint: refusedLoginHint(registry, place) };
+  const hint = `Log in with "mlist login ${registry}"; a missing repository may look like this too.`;
   return { code, reason: `${host} requires a login`, hint };
 }
 
@@ -163,6 +169,12 @@ function explain(response: FailedResponse, diagnostics: readonly Diagnostic[]): 
       code: 'ERR_MLIST_REGISTRY',
       reason: `${host} limits the size of a request`,
       hint: 'Raise the limit of the proxy in front of the registry, such as client_max_body_size of nginx.',
+    };
+  if (isWrite && diagnostics.some(({ message }) => /\bimmutable\b|\bimmutability\b/i.test(message)))
+    return {
+      code: 'ERR_MLIST_REGISTRY',
+      reason: `${host} does not let the tag be overwritten`,
+      hint: 'Push to a new tag, or change the rule for immutable tags at the registry.',
     };
   return { code: 'ERR_MLIST_REGISTRY', reason: `${host} refuses it` };
 }

@@ -25,7 +25,7 @@ export function withDraftHint(thrown: unknown, args: ParsedArguments, { workspac
   if (args.typed(['workspace', 'authfile']).some(isPath)) return thrown;
   const { folder } = workspace;
   const hint = isWithin(path, folder) || isWithin(folder, path) ? WORKSPACE : credentialHint(args);
-  return hint === undefined ? thrown : withHint(error, [error.hint, hint].filter(Boolean).join(' '));
+  return hint === undefined ? thrown : withHint(error, [error.facts.hint, hint].filter(Boolean).join(' '));
 }
 
 function isWithin(path: string, folder: string): boolean {

@@ -1,4 +1,5 @@
 import { errorCode, errorMessage, MlistError, type Diagnostic, type ErrorCode } from '../../errors/errors.ts';
+import type { Remedy } from '../../errors/remedy.ts';
 import { digestsIn } from '../../oci/digest.ts';
 import type { Authorization } from './auth/auth.ts';
 import { parseChallenges } from './auth/challenge.ts';
@@ -195,7 +196,7 @@ export function connectionFailure(step: Step, host: string, thrown: unknown): Ml
   if (isTimeout(thrown)) {
     return new MlistError('ERR_MLIST_TIMEOUT', `${prefix}: ${host} does not answer in time`, {
       ...facts,
-      hint: unreachableHint(step, host) ?? 'See --timeout and --deadline.',
+      remedy: unreachableRemedy(step, host) ?? { kind: 'more-time' },
     });
   }
   if (clientRefused.test(code)) {
@@ -207,25 +208,25 @@ export function connectionFailure(step: Step, host: string, thrown: unknown): Ml
   if (plainServer.test(code)) {
     return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${host} does not speak TLS here (${code})`, {
       ...facts,
-      hint: `To use it without encryption, pass --plain-http ${host}, or for a mirror an http:// address.`,
+      remedy: { kind: 'plain-http', host },
     });
   }
   if (untrustedServer.test(code)) {
     return new MlistError('ERR_MLIST_NETWORK', `${prefix}: the certificate of ${host} is not trusted (${code})`, {
       ...facts,
-      hint: 'Pass its certificate authority with --ca-file, or disable verification with --insecure.',
+      remedy: { kind: 'trust-certificate', host },
     });
   }
   return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${networkReason(host, code, thrown)}`, {
     ...facts,
-    hint: unreachableHint(step, host),
+    remedy: unreachableRemedy(step, host),
   });
 }
 
 /** Networks that block Docker Hub usually have mirrors of it, which serve reads only. */
-function unreachableHint({ what }: Step, host: string): string | undefined {
+function unreachableRemedy({ what }: Step, host: string): Remedy | undefined {
   if (what !== 'read' || host !== apiHost('docker.io')) return undefined;
-  return 'If docker.io cannot be reached from here, sources can be read from a mirror: --mirror docker.io=URL.';
+  return { kind: 'mirror', registry: 'docker.io' };
 }
 
 /** Adds the step to errors of redirects, addresses and token services, which do not name the reference. */

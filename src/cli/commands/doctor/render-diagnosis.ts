@@ -5,6 +5,7 @@ import { isSkewed, type RegistryStatus } from '../../../operations/doctor/regist
 import type { MirrorRule } from '../../../operations/doctor/configured-mirrors.ts';
 import { errorDocument, type Output, type Span } from '../../output/output.ts';
 import { byteSize } from '../../output/progress.ts';
+import { hintOf } from '../../output/remedy-hint.ts';
 
 type Row = readonly Span[];
 
@@ -118,8 +119,9 @@ function registryRows(status: RegistryStatus): readonly Row[] {
   if (url !== undefined && authentication.length === 0) rows.push(['requires no login for /v2/']);
   rows.push([login === undefined ? 'no login is stored for it' : `login from ${login}`]);
   if (isSkewed(status)) rows.push([[skewText(status), 'yellow']]);
-  for (const { message, hint } of problems) {
-    rows.push([[message, 'yellow']]);
+  for (const problem of problems) {
+    rows.push([[problem.message, 'yellow']]);
+    const hint = hintOf(problem);
     if (hint !== undefined) rows.push([['hint: ', 'cyan'], hint]);
   }
   return rows;

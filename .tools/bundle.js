@@ -1,6 +1,7 @@
 // Bundles the library and the program with esbuild: docs/decisions/0003-command-line.md.
 import { build } from 'esbuild';
-import { readdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 // Parts of got that mlist never uses: HTTP/2, a response cache, a DNS cache, forms, decompression. Loading them would
@@ -15,11 +16,21 @@ const VENDORED = {
   'smol-toml': undefined,
   tldts: undefined,
   yaml: undefined,
-  yargs: 'default',
 };
 
 // Generated modules that only some commands need. They are separate files too, and would be a quarter of the program.
 const SEPARATE = /\/compiled\/(?:bcrypt|docker|specs|.*-all).*\.ts$/;
+
+// The commit of the sources, with "-dirty" if they were changed. Undefined outside a git repository.
+function commitOf(root) {
+  if (!existsSync(join(root, '.git'))) return undefined;
+  const args = ['describe', '--always', '--abbrev=40', '--dirty', '--exclude=*'];
+  try {
+    return execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return undefined;
+  }
+}
 
 export async function bundle(root) {
   const at = (...names) => join(root, ...names);
@@ -35,7 +46,7 @@ export async function bundle(root) {
       'jsonc-parser': 'jsonc-parser/lib/esm/main.js',
     },
     // A dependency of got creates two list formatters when it is loaded, which takes as long as the rest of a request.
-    define: { 'Intl.ListFormat': 'LazyListFormat' },
+    define: { 'Intl.ListFormat': 'LazyListFormat', MLIST_COMMIT: JSON.stringify(commitOf(root)) ?? 'undefined' },
     inject: [at('.tools/lazy-list-format.js')],
   };
   const commonJs = {
@@ -45,7 +56,7 @@ export async function bundle(root) {
     // Node cannot detect the export names of these CommonJS files, so import() is compiled to require().
     supported: { 'dynamic-import': false },
   };
-  // yargs and its parser refer to import.meta.url, which CommonJS does not have.
+  // yargs-parser refers to import.meta.url, which CommonJS does not have.
   const commonJsWithUrl = {
     ...commonJs,
     define: { ...common.define, 'import.meta.url': 'moduleUrl' },

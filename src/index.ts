@@ -33,6 +33,7 @@ export type { CallOptions, PushedTag, Source } from './api/inputs.ts';
 export { systemMirrors } from './api/system-mirrors.ts';
 export { MlistError } from './errors/errors.ts';
 export type { ErrorCode, Problem } from './errors/errors.ts';
+export type { Remedy } from './errors/remedy.ts';
 export type { Applied as ApplyResult, AppliedList } from './operations/apply/apply.ts';
 export type { Copied as CopyResult } from './operations/copy/copy.ts';
 export type { DraftSummary } from './operations/drafts/drafts.ts';

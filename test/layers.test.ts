@@ -43,7 +43,6 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
 /** The only importers of each package. */
 const importers: Readonly<Record<string, (file: string) => boolean>> = {
   got: (file) => file === 'store/registry/http/document-request.ts',
-  yargs: (file) => file === 'cli/render/help.ts',
   'yargs-parser': (file) => file === 'cli/args/parse-arguments.ts',
   chalk: (file) => file === 'cli/output/output.ts',
   ajv: (file) => file === 'schema/validator.ts',

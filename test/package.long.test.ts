@@ -9,6 +9,7 @@ import * as library from '../src/index.ts';
 import { exitCodes } from '../src/errors/errors.ts';
 import { temporaryFolder } from './support/cli-harness.ts';
 import { isLong } from './support/long.ts';
+import { describeWith } from './support/programs.ts';
 
 /** The names, the packed files and the documentation of the package. */
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -154,6 +155,33 @@ function pagesIn(folder: string): string {
     .map((name) => read(join(folder, name)))
     .join('\n');
 }
+
+describe('the man pages', () => {
+  const folder = join(root, 'docs/man');
+  const pages = readdirSync(folder).map((name) => join(folder, name));
+  const lint = (program: string, ...options: readonly string[]) =>
+    spawnSync(program, [...options, ...pages], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
+
+  test('are installed with the package', () => {
+    const { man } = JSON.parse(read('package.json')) as { man: readonly string[] };
+    expect([...man].sort()).toEqual(pages.map((path) => `.${path.slice(root.length)}`.replaceAll('\\', '/')).sort());
+  });
+
+  describeWith('groff', 'in groff', () => {
+    test('have no warnings', () => {
+      expect(lint('groff', '-man', '-ww', '-z', '-Tascii')).toMatchObject({ stdout: '', stderr: '', status: 0 });
+    });
+  });
+
+  describeWith('mandoc', 'in mandoc', () => {
+    test('have no errors and warnings', () => {
+      // The date is omitted, so that the pages depend only on the declarations.
+      const { stdout, stderr } = lint('mandoc', '-T', 'lint', '-W', 'warning');
+      const lines = `${stdout}${stderr}`.split('\n').filter((line) => line !== '' && !line.includes('missing date'));
+      expect(lines).toEqual([]);
+    });
+  });
+});
 
 describe('the lockfile', () => {
   interface Locked {

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { asMlistError, errorMessage, MlistError, withHint } from '../errors/errors.ts';
+import { asMlistError, errorMessage, MlistError } from '../errors/errors.ts';
 import type { OnEvent } from '../operations/events.ts';
 import type { CallOptions } from './inputs.ts';
 import { checkOptions, type Checks } from './option-checks.ts';
@@ -92,17 +92,9 @@ function apiError(thrown: unknown, options: CallOptions, failed: AbortController
   return interruptedError(thrown, failed.signal.aborted ? failed.signal : given);
 }
 
-/** The hint for a bug names an option of the command line. */
-function libraryError(thrown: unknown): MlistError {
-  const error = asMlistError(thrown);
-  return error === thrown || error.code !== 'ERR_MLIST_UNEXPECTED'
-    ? error
-    : withHint(error, 'This is a bug in mlist: please report it with the stack of its cause.');
-}
-
 /** Converts what a call with this signal throws: if it was aborted, usually the reason, which can be any value. */
 export function interruptedError(thrown: unknown, signal: AbortSignal | undefined): MlistError {
-  if (thrown instanceof MlistError || signal?.aborted !== true) return libraryError(thrown);
+  if (thrown instanceof MlistError || signal?.aborted !== true) return asMlistError(thrown);
   const { reason } = signal as { readonly reason: unknown };
   return new MlistError('ERR_MLIST_INTERRUPTED', `interrupted: ${errorMessage(reason)}`, { cause: reason });
 }

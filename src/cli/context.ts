@@ -3,7 +3,7 @@ import type { ReportPending } from '../async/pending.ts';
 import type { Workspace } from '../draft/workspace/workspace.ts';
 import type { OperationEvent } from '../operations/events.ts';
 import type { Stores } from '../store/open.ts';
-import type { Output } from './output/output.ts';
+import type { Output, Sink } from './output/output.ts';
 
 /** Prompts the user. The answer is empty if the input ends, for example with Ctrl-D. An interrupt is thrown. */
 export type Ask = (question: string, options?: { readonly hidden?: boolean }) => Promise<string>;
@@ -16,6 +16,8 @@ export interface Context {
   readonly home: string;
   readonly platform: NodeJS.Platform;
   readonly uid?: number | undefined;
+  /** The folder with the registry configuration of the system. Default `/etc`. */
+  readonly systemFolder?: string | undefined;
   /** Aborted by the first interrupt, and at the deadline. */
   readonly signal: AbortSignal;
   /** Registers pending work, which the error at the deadline lists. */
@@ -31,4 +33,35 @@ export interface Context {
   readonly ask: Ask;
   /** Reads stdin to its end, or to one byte more than the size limit. The signal aborts it. */
   readonly stdin: () => Promise<Uint8Array>;
+}
+
+/** Everything outside the process that a command line depends on. */
+export interface Environment {
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  /** A function, because access to `process.stdin` creates a stream, which is slow. */
+  readonly stdinIsTTY: () => boolean;
+  readonly stdin: (limits: StdinLimits) => Promise<Uint8Array>;
+  /** The chunks of stdin, without a limit. */
+  readonly stdinChunks: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  /**
+   * Writes a chunk of an archive to stdout. Resolves when the buffer may be reused.
+   * @throws LostOutput if it cannot be written
+   */
+  readonly send: (chunk: Uint8Array) => Promise<void>;
+  readonly ask: Ask;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly home: string;
+  readonly platform: NodeJS.Platform;
+  readonly uid?: number | undefined;
+  /** The folder with the registry configuration of the system. Default `/etc`. */
+  readonly systemFolder?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface StdinLimits {
+  /** Reading stops after one byte more than this. */
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
 }

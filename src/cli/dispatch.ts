@@ -1,51 +1,20 @@
 import { BlobCache } from '../store/cache.ts';
-import { locateWorkspace } from '../draft/workspace/locate-workspace.ts';
+import { locateWorkspace, userWorkspace } from '../draft/workspace/locate-workspace.ts';
 import { Workspace } from '../draft/workspace/workspace.ts';
 import { MlistError } from '../errors/errors.ts';
 import type { Stores } from '../store/open.ts';
 import { version } from '../version.ts';
-import { commands } from './commands/commands.ts';
-import type { Ask, Context } from './context.ts';
+import { commandGroups, commands } from './commands/commands.ts';
+import type { Context, Environment } from './context.ts';
 import { parsePluginCall } from './docker-plugin/docker-plugin.ts';
 import { PendingWork, withDeadline } from './deadline.ts';
 import type { CommandDeclaration, ParsedArguments } from './args/command-declaration.ts';
 import { MAX_INPUT_BYTES } from './args/limits.ts';
-import { Output, type OutputOptions, type Sink } from './output/output.ts';
+import { Output, type OutputOptions } from './output/output.ts';
 import { commandPosition, unknownGlobalOption, parseCommand } from './args/parse-arguments.ts';
 import { pipesOf, refuseTerminals, type Pipes } from './args/pipes.ts';
 import { eventReporter } from './output/reporter.ts';
 import { LostOutput } from './output/result-stream.ts';
-
-/** Everything outside the process that a command line depends on. */
-export interface Environment {
-  readonly stdout: Sink;
-  readonly stderr: Sink;
-  /** A function, because access to `process.stdin` creates a stream, which is slow. */
-  readonly stdinIsTTY: () => boolean;
-  readonly stdin: (limits: StdinLimits) => Promise<Uint8Array>;
-  /** The chunks of stdin, without a limit. */
-  readonly stdinChunks: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
-  /**
-   * Writes a chunk of an archive to stdout. Resolves when the buffer may be reused.
-   * @throws LostOutput if it cannot be written
-   */
-  readonly send: (chunk: Uint8Array) => Promise<void>;
-  readonly ask: Ask;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly cwd: string;
-  readonly home: string;
-  readonly platform: NodeJS.Platform;
-  readonly uid?: number | undefined;
-  /** The folder with the registry configuration of the system. Default `/etc`. */
-  readonly systemFolder?: string | undefined;
-  readonly signal: AbortSignal;
-}
-
-export interface StdinLimits {
-  /** Reading stops after one byte more than this. */
-  readonly maxBytes: number;
-  readonly signal: AbortSignal;
-}
 
 /**
  * Runs a command line. Errors are printed on stderr.
@@ -64,7 +33,7 @@ export async function main(argv: readonly string[], original: Environment): Prom
     if (command === undefined) return await runWithoutCommand(name, rawArgs, output);
     const args = parseCommand(command, rawArgs.toSpliced(position, 1));
     output = await Output.open(environment, outputOptions(args, environment));
-    if (args.flag('help')) return await help(output, command);
+    if (args.flag('help')) return await help(output, command.name);
     if (args.flag('version')) return printVersion(output);
     const pipes = pipesOf(args);
     refuseTerminals(pipes, { stdin: environment.stdinIsTTY, stdout: environment.stdout.isTTY === true });
@@ -115,12 +84,14 @@ async function run(call: Call, output: Output, environment: Environment): Promis
   try {
     return await handler(args, context);
   } catch (thrown) {
-    const [{ withLocationHint }, { withDraftHint }] = await Promise.all([
+    const [{ withNameHint }, { withLocationHint }, { withDraftHint }] = await Promise.all([
+      import('./args/name-error-hint.ts'),
       import('./args/location-error-hint.ts'),
       import('./args/draft-error-hint.ts'),
     ]);
     const hinted = withDraftHint(thrown, args, context);
-    throw hinted instanceof MlistError ? await withLocationHint(hinted, args, environment.cwd) : hinted;
+    if (!(hinted instanceof MlistError)) throw hinted;
+    throw await withLocationHint(await withNameHint(hinted, context.workspace), args, environment.cwd);
   } finally {
     await close();
   }
@@ -135,26 +106,32 @@ async function runWithoutCommand(
   rawArgs: readonly string[],
   output: Output,
 ): Promise<number> {
-  if (name === 'help')
-    return help(
-      output,
-      commands.find((candidate) => candidate.name === rawArgs[rawArgs.indexOf('help') + 1]),
-    );
+  if (name === 'help') return help(output, rawArgs[rawArgs.indexOf('help') + 1]);
   if (name !== undefined) {
     const { unknownCommand } = await import('./args/unknown-command.ts');
-    throw unknownCommand(name, commands);
+    throw unknownCommand(name, rawArgs[rawArgs.indexOf(name) + 1], commands);
   }
   if (rawArgs.includes('--version')) return printVersion(output);
-  if (rawArgs.includes('--help') || rawArgs.includes('-h')) return help(output, undefined);
+  if (rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h')) return help(output, undefined);
   throw (
     unknownGlobalOption(rawArgs) ??
     new MlistError('ERR_MLIST_USAGE', 'missing argument: COMMAND', { hint: 'See "mlist --help".' })
   );
 }
 
-async function help(output: Output, command: CommandDeclaration | undefined): Promise<number> {
-  const { helpText } = await import('./render/help.ts');
-  for (const line of (await helpText(commands, command, output.width)).split('\n')) output.line(line);
+/** @param topic - the name of a command, or `options`; the overview if it is neither */
+async function help(output: Output, topic: string | undefined): Promise<number> {
+  const { commandHelp, optionsHelp, overview, OPTIONS_TOPIC } = await import('./render/help.ts');
+  const { width } = output;
+  const command = commands.find(({ name }) => name === topic);
+  const isOptions = command === undefined && topic === OPTIONS_TOPIC;
+  const text =
+    command !== undefined
+      ? commandHelp(command, width)
+      : isOptions
+        ? optionsHelp(width)
+        : overview(commandGroups, width);
+  for (const line of text.split('\n')) output.line(line);
   return 0;
 }
 
@@ -179,15 +156,22 @@ function outputOptions(args: ParsedArguments, environment: Environment): OutputO
   };
 }
 
+async function workspaceOf({ command, args }: Call, { env, cwd, home, platform, uid }: Environment): Promise<string> {
+  const options = { workspace: args.text('workspace'), env, cwd, home, platform, uid };
+  if (command.worksWithoutWorkspace !== true) return locateWorkspace(options);
+  return locateWorkspace(options).catch(() => userWorkspace(options));
+}
+
 interface OpenContext {
   readonly context: Context;
   /** Closes the stores, if the command has opened them. */
   readonly close: () => Promise<void>;
 }
 
-async function contextFor({ args, pipes }: Call, output: Output, environment: Environment): Promise<OpenContext> {
-  const { env, cwd, home, platform, uid } = environment;
-  const folder = await locateWorkspace({ workspace: args.text('workspace'), env, cwd, home, platform, uid });
+async function contextFor(call: Call, output: Output, environment: Environment): Promise<OpenContext> {
+  const { args, pipes } = call;
+  const { env, cwd, home, platform, uid, systemFolder } = environment;
+  const folder = await workspaceOf(call, environment);
   let opened: Stores | undefined;
   const work = new PendingWork();
   const pending = () => [...work.all, ...(opened?.registries.unanswered ?? [])];
@@ -202,6 +186,7 @@ async function contextFor({ args, pipes }: Call, output: Output, environment: En
     home,
     platform,
     uid,
+    systemFolder,
     signal,
     waiting: work.track,
     workspace,

@@ -44,10 +44,16 @@ export async function ask(
 ): Promise<string> {
   if (!context.canAsk) {
     throw new MlistError('ERR_MLIST_USAGE', `missing option: ${option} (no terminal for a prompt)`, {
-      hint: `See "mlist ${command.name} --help".`,
+      hint: noTerminalHint(command.name),
     });
   }
   const answer = await context.ask(question, { hidden });
   if (answer !== '') return answer;
   throw new MlistError('ERR_MLIST_USAGE', `missing ${what} for ${subject}: the input is empty`);
+}
+
+/** Only login asks for a user name and a password. */
+function noTerminalHint(command: string): string {
+  const help = `See "mlist ${command} --help".`;
+  return command === 'login' ? `In scripts, use "mlist login HOST -u USER --password-stdin <FILE". ${help}` : help;
 }

@@ -1,7 +1,8 @@
 import { homedir } from 'node:os';
 import { asMlistError, MlistError } from '../errors/errors.ts';
 import { collectAtMost, streamUntilAborted } from '../fs/read-file.ts';
-import { main, reportError, type Environment } from './dispatch.ts';
+import type { Environment } from './context.ts';
+import { main, reportError } from './dispatch.ts';
 import { ResultStream } from './output/result-stream.ts';
 
 /** Runs the command line of this process, and sets its exit code. */

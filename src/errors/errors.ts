@@ -1,3 +1,4 @@
+import { describeRemedy, type Remedy } from './remedy.ts';
 import { systemErrors } from './system-errors.ts';
 import { ForeignError, foreignMessage } from './foreign-error.ts';
 
@@ -84,6 +85,8 @@ export interface TargetOutcome {
 export interface ErrorFacts {
   /** The next step, in one sentence. */
   readonly hint?: string | undefined;
+  /** A setting that may help, as data. */
+  readonly remedy?: Remedy | undefined;
   /** The reference or location of the failed operation. */
   readonly reference?: string | undefined;
   /** The file of the failed operation. */
@@ -126,8 +129,11 @@ export class MlistError extends Error {
     return this.facts.reference;
   }
 
+  /** The next step, in one or two sentences, with the remedy if there is one. */
   get hint(): string | undefined {
-    return this.facts.hint;
+    const { hint, remedy } = this.facts;
+    if (remedy === undefined) return hint;
+    return hint === undefined ? describeRemedy(remedy) : `${hint} ${describeRemedy(remedy)}`;
   }
 
   get problems(): readonly Problem[] {
@@ -137,7 +143,8 @@ export class MlistError extends Error {
   /** The error as plain data. */
   toJSON(): object {
     const { name, code, message } = this;
-    return { name, code, message, ...this.facts };
+    const { hint } = this;
+    return { name, code, message, ...this.facts, ...(hint === undefined ? {} : { hint }) };
   }
 }
 
@@ -185,9 +192,15 @@ export function withHint({ code, message, facts }: MlistError, hint: string): Ml
   return new MlistError(code, message, { ...facts, hint });
 }
 
+/** A copy of an error with a remedy in place of its hint. */
+export function withRemedy({ code, message, facts }: MlistError, remedy: Remedy): MlistError {
+  return new MlistError(code, message, { ...facts, hint: undefined, remedy });
+}
+
 /** A copy of an error with a hint before the existing one. */
 export function withFirstHint(error: MlistError, hint: string): MlistError {
-  return withHint(error, error.hint === undefined ? hint : `${hint} ${error.hint}`);
+  const { hint: present } = error.facts;
+  return withHint(error, present === undefined ? hint : `${hint} ${present}`);
 }
 
 /** Converts a thrown value to an MlistError. Unknown errors become `ERR_MLIST_UNEXPECTED`, with the value as cause. */
@@ -202,7 +215,7 @@ export function asMlistError(thrown: unknown): MlistError {
   }
   return new MlistError('ERR_MLIST_UNEXPECTED', `unexpected error: ${message}`, {
     cause: thrown,
-    hint: 'This is a bug in mlist: please report it with the output of the same command under --debug.',
+    remedy: { kind: 'report-bug' },
   });
 }
 

@@ -79,7 +79,7 @@ export class Spool {
     if (needed > limit) {
       const reason = `at least ${needed} bytes are needed, more than the limit of ${limit}`;
       throw new MlistError('ERR_MLIST_FILE', `cannot store temporary files in ${this.folder}: ${reason}`, {
-        hint: 'Set a higher --spool-limit, or set TMPDIR to a folder with more free space.',
+        remedy: { kind: 'more-temporary-space' },
       });
     }
     this.#usedBytes = needed;

@@ -59,7 +59,8 @@ export function parseReference(text: string): Reference {
   const { domain, remainder } = splitDomain(text);
   const colon = remainder.indexOf(':');
   const remote = colon < 0 ? remainder : remainder.slice(0, colon);
-  if (remote.toLowerCase() !== remote) throw invalid(text, 'the repository name must be lowercase');
+  if (remote.toLowerCase() !== remote)
+    throw invalid(text, 'the repository name must be lowercase', `Write the repository as ${remote.toLowerCase()}.`);
   const match = wholeReference.exec(`${domain}/${remainder}`);
   if (match === null) throw invalid(text, syntaxProblem(text));
   return checkedParts(text, match[1] ?? '', match[2], match[3]);
@@ -131,10 +132,11 @@ function syntaxProblem(text: string): string {
   return 'not of the form [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]';
 }
 
-function invalid(text: string, reason: string): MlistError {
+function invalid(text: string, reason: string, hint?: string): MlistError {
   return new MlistError(
     'ERR_MLIST_REFERENCE_INVALID',
     `invalid reference ${JSON.stringify(withoutPassword(text).slice(0, 300))}: ${reason}`,
+    { hint },
   );
 }
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
+import { cleanup } from '../support/cleanup.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { runMlist } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
@@ -13,9 +14,14 @@ import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 let registry: RunningRegistry;
 let cli: CliHarness;
 let list: string;
+let digest: string;
+/** The paths of the requests to the registry. */
+const requests: string[] = [];
 beforeAll(async () => {
-  registry = await startRegistry();
-  await pushImage(registry.url, 'team/app', 'amd64', makeImage({ salt: 'completion' }));
+  registry = await startRegistry({ onRequest: ({ path }) => requests.push(path) });
+  const made = makeImage({ salt: 'completion' });
+  digest = made.digest;
+  await pushImage(registry.url, 'team/app', 'amd64', made);
   cli = await CliHarness.make();
   list = `${registry.host}/team/app:list`;
   await cli.must('create', list, `${registry.host}/team/app:amd64`);
@@ -25,6 +31,30 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 
+/** A registry that requires a login, with one tag, and a folder for DOCKER_CONFIG with the login. */
+async function withLogin() {
+  const folder = await temporaryFolder();
+  const login = 'me:the password';
+  const authorization = `Basic ${Buffer.from(login).toString('base64')}`;
+  const protectedRegistry = cleanup(
+    await startRegistry({
+      intercept: ({ headers }, response) => {
+        if (headers.authorization === authorization) return false;
+        return response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end() === response;
+      },
+    }),
+  );
+  const auths = { [protectedRegistry.host]: { auth: authorization.slice('Basic '.length) } };
+  await writeFile(join(folder, 'config.json'), JSON.stringify({ auths }));
+  const copied = await cli.run(['copy', `${registry.host}/team/app:amd64`, `${protectedRegistry.host}/team/app:v1`], {
+    env: { DOCKER_CONFIG: folder },
+  });
+  expect(copied.code).toBe(0);
+  return { login: protectedRegistry, folder };
+}
+
+const image = () => `${registry.host}/team/app:amd64`;
+const expected = (before: string, ...names: readonly string[]) => names.map((name) => `${before}linux/${name}`);
 const drafts = () => ['team/app:1.0', list].sort();
 
 describe('completion', () => {
@@ -45,11 +75,91 @@ describe('completion', () => {
     [['annotate', '--list', 'team'], () => ['team/app:1.0']],
     [['rm', 'team/app:1.0', ''], drafts],
     [['show', ''], drafts],
+    [['help', 'opt'], () => ['options']],
+    [['annotate', '--os', 'wi'], () => ['windows']],
+    [['annotate', '--arch', 'arm'], () => ['arm', 'arm64']],
+    [['create', '--platform', 'linux/arm'], () => ['linux/arm/v6', 'linux/arm/v7', 'linux/arm64']],
+    [['push', '--expect', 'linux/amd64,linux/a'], () => expected('linux/amd64,', 'arm/v6', 'arm/v7', 'arm64')],
+    [['push', '--expect=linux/amd64', '--expect', 'ke'], () => ['kept']],
+    [['create', 'x.io/l:1', 'x.io/a:1=linux/mips'], () => ['x.io/a:1=linux/mips64le']],
+    [['remove', 'team/app:1.0', ''], () => [image()]],
+    [['remove', '-l', 'team/app:1.0', 'sha256:'], () => [digest]],
+    [['annotate', 'team/app:1.0', '127.0'], () => [image()]],
+    [['inspect', 'team/app:1.0', '127.0'], () => [image()]],
+    [['remove', '127.0.0.1/of/the:current', '127.0'], () => [image()]],
+    [['inspect', 'none/such:1.0', '127.0'], () => []],
     [['tags', ''], () => []],
     [['--workspace', 'elsewhere', 'push', ''], () => []],
   ])('%j', async (words, expected) => {
     const { stdout, code } = await cli.run(['--complete', ...words]);
     expect([code, stdout.split('\n').slice(0, -1).sort()]).toEqual([0, [...expected()].sort()]);
+  });
+
+  describe('tags', () => {
+    const tags = ['amd64', 'arm64', 'v1.0'].map((tag) => `/tags/app:${tag}`);
+    beforeAll(async () => {
+      for (const tag of ['amd64', 'arm64', 'v1.0'])
+        await pushImage(registry.url, 'tags/app', tag, makeImage({ salt: 'completion' }));
+    });
+    const complete = async (words: readonly string[], env: Readonly<Record<string, string>> = {}) => {
+      requests.length = 0;
+      const { code, stdout, stderr } = await cli.run(['--complete', ...words], { env });
+      expect([code, stderr]).toEqual([0, '']);
+      return stdout.split('\n').slice(0, -1);
+    };
+
+    test.each<[readonly string[], string, readonly string[]]>([
+      [['show'], '/tags/app:', tags],
+      [['show'], '/tags/app:a', tags.slice(0, 2)],
+      [['create', 'x.io/l:1'], '/tags/app:v', tags.slice(2)],
+      [['copy', 'x.io/l:1'], '/tags/app:v', tags.slice(2)],
+      [['copy', 'x.io/l:1', 'x.io/m:1', '--fill-from'], '/tags/app:v', tags.slice(2)],
+      [['push', '--to'], '/tags/app:v', tags.slice(2)],
+      [['push', '-t'], '/tags/app:v', tags.slice(2)],
+    ])('%j %s', async (words, typing, names) => {
+      expect(await complete([...words, registry.host + typing])).toEqual(names.map((name) => registry.host + name));
+    });
+
+    test('docker:// is kept', async () => {
+      expect(await complete(['show', `docker://${registry.host}/tags/app:v`])).toEqual([
+        `docker://${registry.host}/tags/app:v1.0`,
+      ]);
+    });
+
+    test.each<[readonly string[], string]>([
+      [['show'], ''],
+      [['show'], '/tags/app'],
+      [['show'], '/tags/app@sha256:'],
+      [['push'], '/tags/app:'],
+      [['tags'], '/tags/app:'],
+      [['inspect', 'team/app:1.0'], '/tags/app:'],
+      [['create', '--platform'], '/tags/app:'],
+    ])('no request for %j %s', async (words, typing) => {
+      await complete([...words, registry.host + typing]);
+      expect(requests).toEqual([]);
+    });
+
+    test('stored logins are used, and a refused login is silent', async () => {
+      const { login, folder } = await withLogin();
+      const at = (env: Readonly<Record<string, string>>) => complete(['show', `${login.host}/team/app:`], env);
+      expect(await at({})).toEqual([]);
+      expect(await at({ DOCKER_CONFIG: folder })).toEqual([`${login.host}/team/app:v1`]);
+    });
+
+    test.each<[string, (host: string) => readonly string[]]>([
+      ['an unknown repository', (host) => ['show', `${host}/none/such:`]],
+      ['a registry that is not there', () => ['show', 'localhost:1/team/app:']],
+      ['an invalid repository', (host) => ['show', `${host}/Not/Valid:`]],
+      ['an invalid option', (host) => ['show', '--bogus', `${host}/tags/app:`]],
+      ['a port', () => ['show', 'localhost:50']],
+    ])('%s: no candidates', async (_name, words) => {
+      expect(await complete(words(registry.host))).toEqual([]);
+    });
+
+    test('a registry that does not answer: no candidates', async () => {
+      const silent = cleanup(await startRegistry({ intercept: () => true }));
+      expect(await complete(['show', `${silent.host}/team/app:`])).toEqual([]);
+    });
   });
 
   test("docker's protocol: with descriptions, and a directive for file names", async () => {

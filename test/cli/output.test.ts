@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { globalOptions } from '../../src/cli/args/global-options.ts';
 import { commands } from '../../src/cli/commands/commands.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { version } from '../../src/version.ts';
@@ -32,6 +33,8 @@ function everyCommand(): readonly (readonly [schema: string, ...args: readonly s
   const list = at('team/app:list');
   return [
     ['version', '--version'],
+    ['version', 'version'],
+    ['doctor', 'doctor', registry.host],
     ['init', 'init', '--workspace', 'elsewhere'],
     ['create', 'create', list, at('team/app:amd64'), at('team/app:built')],
     ['add', 'add', at('team/app:arm64')],
@@ -178,7 +181,7 @@ test('--quiet prints only errors on stderr', async () => {
 
 describe('errors', () => {
   test.each<[string, readonly string[], number, RegExp]>([
-    ['no command', [], 2, /missing argument: COMMAND/],
+    ['no command', ['--json'], 2, /missing argument: COMMAND/],
     ['an unknown command', ['creat'], 2, /did you mean create/],
     ['an unknown option', ['create', 'a', '--amnd'], 2, /unknown option --amnd: did you mean --amend/],
     ['an unknown short option', ['ls', '-x'], 2, /unknown option -x/],
@@ -254,22 +257,34 @@ describe('help', () => {
     expect(stdout).toContain(`Usage: mlist ${name}`);
   });
 
-  test.each([[['--help']], [['-h']], [['help']]])('%j', async (args) => {
+  test.each([[[]], [['--help']], [['-h']], [['help']]])('%j: the overview of all commands', async (args) => {
     const cli = await CliHarness.make();
-    const { code, stdout } = await cli.run(args);
-    expect(code).toBe(0);
+    const { code, stdout, stderr } = await cli.run(args);
+    expect([code, stderr]).toEqual([0, '']);
     for (const { name, hidden = false } of commands)
-      expect([name, stdout.includes(`mlist ${name}`)]).toEqual([name, !hidden]);
+      expect([name, new RegExp(`^  ${name} `, 'm').test(stdout)]).toEqual([name, !hidden]);
   });
 
-  test('help ignores the locale', async () => {
-    const cli = await CliHarness.make();
-    expect((await cli.run(['help'], { env: { LC_ALL: 'zh_CN.UTF-8' } })).stdout).toContain('Commands:');
+  test.each([[['--json']], [['--no-input']], [['--']]])('%j without a command is an error', async (args) => {
+    const { code, stdout } = await (await CliHarness.make()).run(args);
+    expect([code, stdout]).toEqual([2, '']);
   });
 
-  test('help for one command', async () => {
+  test('help for one command, and for the options of every command', async () => {
     const cli = await CliHarness.make();
     expect(await cli.must('help', 'push')).toBe(await cli.must('push', '--help'));
+    const options = await cli.must('help', 'options');
+    for (const { name } of globalOptions) expect(options).toMatch(new RegExp(` --${name}(?: |$)`, 'm'));
+  });
+
+  test.each([60, 80, 100, 300])('on a terminal of %d columns every line of help fits', async (columns) => {
+    const cli = await CliHarness.make({ terminal: true, columns });
+    const topics = [undefined, 'options', ...commands.map(({ name }) => name)];
+    const lines: string[] = [];
+    for (const topic of topics) lines.push(...(await cli.must('help', ...(topic ? [topic] : []))).split('\n'));
+    // A usage and an example are not wrapped below 80 columns, so that they can be copied.
+    const isFree = (line: string) => columns < 80 && line.length <= 80 && / mlist |^ {4}/.test(line);
+    expect(lines.filter((line) => line.length > Math.min(columns, 100) && !isFree(line))).toEqual([]);
   });
 
   test('the version is that of the package', async () => {

@@ -206,7 +206,6 @@ describe('remove --platform', () => {
 
 describe('commands of other tools', () => {
   test.each<[string, RegExp]>([
-    ['version', /mlist --version/],
     ['list', /mlist ls/],
     ['tag', /mlist push -t :TAG.*mlist copy SRC DST/],
     ['cp', /mlist copy SRC DST/],
@@ -244,12 +243,13 @@ describe('files', () => {
 });
 
 describe('help', () => {
-  test('prints value names, separates global options, and does not wrap examples', async () => {
+  test('prints value names and own options, and does not wrap examples', async () => {
     const cli = await CliHarness.make({ terminal: true, columns: 60 });
     const { stdout } = await cli.run(['create', '--help']);
     expect(stdout).toMatch(/^ +--format FORMAT /m);
     expect(stdout).toMatch(/^ +-f, --file FILE /m);
-    expect(stdout).toMatch(/^Options:\n(?:.+\n)+\nGlobal options:\n +--json /m);
+    expect(stdout).toMatch(/^Options:\n(?:.+\n)+\nRun "mlist help options" /m);
+    expect(stdout).not.toContain('--json');
     expect(stdout).toContain('\n  mlist create team/app:1.0 team/app:1.0-amd64 team/app:1.0-arm=linux/arm/v7\n');
   });
 

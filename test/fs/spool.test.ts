@@ -66,7 +66,7 @@ describe('the limit', () => {
         await expect(file.append(Buffer.alloc(6))).rejects.toMatchObject({
           code: 'ERR_MLIST_FILE',
           message: `cannot store temporary files in ${folder}: at least 11 bytes are needed, more than the limit of 10`,
-          facts: { hint: expect.stringContaining('--spool-limit') },
+          facts: { remedy: { kind: 'more-temporary-space' } },
         });
         expect(await textOf(file)).toBe('12345');
       },

@@ -28,12 +28,19 @@ export interface CommandDeclaration {
   readonly uses: readonly ('draft' | 'registry')[];
   /** Whether the overview omits the command, because only programs call it. */
   readonly hidden?: boolean;
+  /** Whether the command also runs if the workspace belongs to another user. Default false. */
+  readonly worksWithoutWorkspace?: boolean;
   /** Loads the handler, when the command is called. */
   readonly load: () => Promise<CommandModule>;
 }
 
 export interface CommandModule {
   readonly run: (args: ParsedArguments, context: Context) => Promise<number>;
+}
+
+/** The command lines of a command, such as `mlist copy SRC DST`. A command with alternatives has several. */
+export function usagesOf({ name, usage }: CommandDeclaration): readonly string[] {
+  return usage.split('  or  ').map((positionals) => `mlist ${name} ${positionals}`.trim());
 }
 
 /** A parsed command line. */

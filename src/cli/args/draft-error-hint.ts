@@ -19,12 +19,13 @@ interface Folders {
 export function withDraftHint(thrown: unknown, args: ParsedArguments, { workspace, cwd }: Folders): unknown {
   const error = asMlistError(thrown);
   const { path } = error.facts;
-  if (error.code !== 'ERR_MLIST_FILE' || path === undefined) return thrown;
+  const isLogin = error.code === 'ERR_MLIST_CREDENTIALS' && error.hint === undefined;
+  if ((error.code !== 'ERR_MLIST_FILE' && !isLogin) || path === undefined) return thrown;
   const isPath = (typed: string) => resolve(cwd, typed) === resolve(cwd, path);
   if (args.typed(['workspace', 'authfile']).some(isPath)) return thrown;
   const { folder } = workspace;
   const hint = isWithin(path, folder) || isWithin(folder, path) ? WORKSPACE : credentialHint(args);
-  return hint === undefined ? thrown : withHint(error, [error.hint, hint].filter(Boolean).join(' '));
+  return hint === undefined ? thrown : withHint(error, [error.facts.hint, hint].filter(Boolean).join(' '));
 }
 
 function isWithin(path: string, folder: string): boolean {

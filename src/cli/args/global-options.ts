@@ -108,7 +108,12 @@ const onDrafts: readonly OptionDeclaration[] = [
   },
 ];
 
+/** The options of a command without those of every command. */
+export function ownOptions(command: CommandDeclaration): readonly OptionDeclaration[] {
+  return [...command.options, ...(command.uses.includes('draft') ? onDrafts : [])];
+}
+
 /** All options of a command. Its own come first. */
 export function optionsOf(command: CommandDeclaration): readonly OptionDeclaration[] {
-  return [...command.options, ...(command.uses.includes('draft') ? onDrafts : []), ...globalOptions];
+  return [...ownOptions(command), ...globalOptions];
 }

@@ -153,7 +153,13 @@ function checkCount(command: CommandDeclaration, positionals: readonly string[])
   const { min, max } = command.positionals;
   const count = positionals.length;
   if (count < min) throw missingArguments(command, requiredNames(command).slice(count, min));
-  if (count > max) throw argumentError(command, `unexpected argument: ${quoted(positionals[max] ?? '')}`);
+  if (count <= max) return;
+  const unexpected = positionals[max] ?? '';
+  const message = `unexpected argument: ${quoted(unexpected)}`;
+  // Other tools read the files that are named without an option.
+  const needsOption = max === 0 && command.usage.startsWith('-f FILE') && isWord(unexpected);
+  const hint = `Name files with -f: "mlist ${command.name} -f ${unexpected}".`;
+  throw needsOption ? new MlistError('ERR_MLIST_USAGE', message, { hint }) : argumentError(command, message);
 }
 
 /** The names of the required positionals: `SRC` and `DST` of `SRC DST`, `LIST` of `LIST [MANIFEST[=PLATFORM]...]`. */
@@ -166,6 +172,11 @@ function requiredNames({ usage }: CommandDeclaration): readonly string[] {
 
 export function missingArguments(command: CommandDeclaration, names: readonly string[]): MlistError {
   return argumentError(command, `missing ${names.length === 1 ? 'argument' : 'arguments'}: ${names.join(', ')}`);
+}
+
+/** Whether a shell reads the text as one word without quotes. */
+function isWord(text: string): boolean {
+  return /^[\w./:@=,+-]+$/.test(text) && withoutPassword(text) === text;
 }
 
 function quoted(argument: string): string {

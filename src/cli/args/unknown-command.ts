@@ -4,7 +4,6 @@ import type { CommandDeclaration } from './command-declaration.ts';
 
 /** Commands of other tools, each with its counterpart in mlist as a hint. */
 const counterparts: Readonly<Record<string, string>> = {
-  version: 'Use "mlist --version".',
   list: 'Use "mlist ls" for drafts, "mlist show NAME" for the entries of a list, or "mlist tags REPO" for the tags of a repository.',
   drafts: 'Use "mlist ls".',
   images: 'Use "mlist ls" for drafts.',
@@ -48,10 +47,22 @@ const counterparts: Readonly<Record<string, string>> = {
   sign: 'Sign the digest that "mlist digest" prints with a tool such as cosign. "mlist copy --referrers" copies signatures too.',
 };
 
-/** The error for an unknown command, with the intended command if it is known. */
-export function unknownCommand(name: string, commands: readonly CommandDeclaration[]): MlistError {
+/** Commands of other tools that only group others, which mlist has under the same name. */
+const prefixes = ['manifest', 'imagetools', 'index', 'buildx', 'list', 'drafts'];
+
+/**
+ * The error for an unknown command, with the intended command if it is known.
+ * @param next - the word after it
+ */
+export function unknownCommand(
+  name: string,
+  next: string | undefined,
+  commands: readonly CommandDeclaration[],
+): MlistError {
   const names = commands.map((command) => command.name);
-  const counterpart = Object.hasOwn(counterparts, name) ? counterparts[name] : undefined;
+  const isPrefix = next !== undefined && prefixes.includes(name) && names.includes(next);
+  const own = isPrefix ? `Use "mlist ${next}" in place of "${name} ${next}". See "mlist ${next} --help".` : undefined;
+  const counterpart = own ?? (Object.hasOwn(counterparts, name) ? counterparts[name] : undefined);
   const match = counterpart === undefined ? closestMatch(name, names) : undefined;
   return new MlistError(
     'ERR_MLIST_USAGE',

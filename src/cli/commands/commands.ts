@@ -9,6 +9,7 @@ import { deleteCommand } from './delete/declaration.ts';
 import { diffCommand } from './diff/declaration.ts';
 import { digestCommand } from './digest/declaration.ts';
 import { dockerCliPluginMetadataCommand } from './docker-cli-plugin-metadata/declaration.ts';
+import { doctorCommand } from './doctor/declaration.ts';
 import { existsCommand } from './exists/declaration.ts';
 import { explainCommand } from './explain/declaration.ts';
 import { exportCommand } from './export/declaration.ts';
@@ -28,36 +29,39 @@ import { showCommand } from './show/declaration.ts';
 import { tagsCommand } from './tags/declaration.ts';
 import { useCommand } from './use/declaration.ts';
 import { validateCommand } from './validate/declaration.ts';
+import { versionCommand } from './version/declaration.ts';
+
+/** Commands for one task, as the overview and docs/cli.md show them. */
+export interface CommandGroup {
+  readonly title: string;
+  readonly commands: readonly CommandDeclaration[];
+}
+
+export const commandGroups: readonly CommandGroup[] = [
+  {
+    title: 'Draft a list',
+    commands: [
+      createCommand,
+      addCommand,
+      removeCommand,
+      annotateCommand,
+      lsCommand,
+      useCommand,
+      rmCommand,
+      initCommand,
+      pruneCommand,
+    ],
+  },
+  { title: 'Publish', commands: [pushCommand, joinCommand, applyCommand, exportCommand] },
+  { title: 'Inspect', commands: [showCommand, inspectCommand, digestCommand, resolveCommand] },
+  { title: 'Check', commands: [validateCommand, diffCommand, explainCommand, existsCommand] },
+  { title: 'Transfer', commands: [copyCommand] },
+  { title: 'Registry', commands: [tagsCommand, deleteCommand, loginCommand, logoutCommand, serveCommand] },
+  { title: 'Shell and support', commands: [completionCommand, doctorCommand, versionCommand] },
+];
 
 /** All commands, in the order of the help. */
 export const commands: readonly CommandDeclaration[] = [
-  createCommand,
-  addCommand,
-  removeCommand,
-  annotateCommand,
-  inspectCommand,
-  showCommand,
-  pushCommand,
-  resolveCommand,
-  digestCommand,
-  joinCommand,
-  validateCommand,
-  diffCommand,
-  explainCommand,
-  copyCommand,
-  applyCommand,
-  exportCommand,
-  lsCommand,
-  useCommand,
-  rmCommand,
-  existsCommand,
-  initCommand,
-  pruneCommand,
-  tagsCommand,
-  deleteCommand,
-  loginCommand,
-  logoutCommand,
-  serveCommand,
-  completionCommand,
+  ...commandGroups.flatMap((group) => group.commands),
   dockerCliPluginMetadataCommand,
 ];

@@ -1,18 +1,12 @@
-import { locateWorkspace, type LocateOptions } from '../../draft/workspace/locate-workspace.ts';
-import { Workspace } from '../../draft/workspace/workspace.ts';
+import { knownArchitectures, knownSystems } from '../../oci/platform/aliases.ts';
 import { isEngineLocation } from '../../oci/engine-location.ts';
-import { familiarReference, formatReference } from '../../oci/reference.ts';
-import { listDrafts } from '../../operations/drafts/drafts.ts';
-import { shells } from './completion-script.ts';
-import type { CommandDeclaration, OptionDeclaration } from '../args/command-declaration.ts';
-import { globalOptions, optionsOf } from '../args/global-options.ts';
+import type { CommandDeclaration } from '../args/command-declaration.ts';
+import type { Environment } from '../context.ts';
+import { OPTIONS_TOPIC } from '../render/help.ts';
 import { escapeLine } from '../../text/escape.ts';
-
-/** A word that completes the command line at the cursor. */
-interface Candidate {
-  readonly word: string;
-  readonly description?: string;
-}
+import { shells } from './completion-script.ts';
+import { cursorOf, type Candidate, type Cursor } from './cursor.ts';
+import { draftImages, draftNames, platforms } from './draft-words.ts';
 
 interface Completions {
   readonly candidates: readonly Candidate[];
@@ -32,7 +26,7 @@ export async function completionText(
   kind: string,
   commands: readonly CommandDeclaration[],
   words: readonly string[],
-  environment: CompletionEnvironment,
+  environment: Environment,
 ): Promise<string> {
   const { candidates, files } = await completions(commands, words, environment);
   if (kind === '--complete') return candidates.map(({ word }) => `${word}\n`).join('');
@@ -41,8 +35,6 @@ export async function completionText(
   return `${candidates.map(line).join('')}:${files ? FILES : NO_FILES}\n`;
 }
 
-type CompletionEnvironment = Omit<LocateOptions, 'workspace'>;
-
 /**
  * The candidates for the last word.
  * @param words - the command line up to the cursor, without the program; the last word is incomplete
@@ -50,116 +42,90 @@ type CompletionEnvironment = Omit<LocateOptions, 'workspace'>;
 async function completions(
   commands: readonly CommandDeclaration[],
   words: readonly string[],
-  environment: CompletionEnvironment,
+  environment: Environment,
 ): Promise<Completions> {
   const cursor = cursorOf(commands, words);
-  const candidates = await candidatesFor(cursor, commands, {
-    drafts: () => draftNames(cursor.typing, words, environment),
-    images: () => imagesOfEngine(cursor.typing, environment),
-  });
-  return { candidates: candidates.filter(({ word }) => word.startsWith(cursor.typing)), files: takesFile(cursor) };
-}
-
-interface Cursor {
-  /** The incomplete word. */
-  readonly typing: string;
-  readonly command: CommandDeclaration | undefined;
-  readonly options: readonly OptionDeclaration[];
-  /** The option whose value is the incomplete word. */
-  readonly pending: OptionDeclaration | undefined;
-  /** The number of positionals before the incomplete word. */
-  readonly before: number;
-}
-
-function cursorOf(commands: readonly CommandDeclaration[], words: readonly string[]): Cursor {
-  const typing = words.at(-1) ?? '';
-  let command: CommandDeclaration | undefined;
-  let isHelp = false;
-  let pending: OptionDeclaration | undefined;
-  let before = 0;
-  for (const word of words.slice(0, -1)) {
-    if (pending !== undefined) pending = undefined;
-    else if (word.startsWith('-')) pending = valuedOption(word, command);
-    else if (command === undefined && !isHelp) {
-      command = commands.find(({ name }) => name === word);
-      isHelp = word === 'help';
-    } else before += 1;
-  }
-  return { typing, command, options: command === undefined ? globalOptions : optionsOf(command), pending, before };
-}
-
-/** The option that the word names, if the next word is its value. */
-function valuedOption(word: string, command: CommandDeclaration | undefined): OptionDeclaration | undefined {
-  const options = command === undefined ? globalOptions : optionsOf(command);
-  return options.find(
-    ({ name, alias, type }) => type !== 'boolean' && (word === `--${name}` || word === `-${alias ?? ''}`),
+  const all = await candidatesFor(cursor, commands, environment);
+  const unique = new Map(
+    all.filter(({ word }) => word.startsWith(cursor.typing)).map((candidate) => [candidate.word, candidate]),
   );
-}
-
-interface Names {
-  readonly drafts: () => Promise<readonly Candidate[]>;
-  /** Images in the engine whose prefix was typed. */
-  readonly images: () => Promise<readonly Candidate[]>;
+  return { candidates: [...unique.values()], files: takesFile(cursor) };
 }
 
 async function candidatesFor(
   cursor: Cursor,
   commands: readonly CommandDeclaration[],
-  { drafts, images }: Names,
+  environment: Environment,
 ): Promise<readonly Candidate[]> {
   const { typing, command, options, pending } = cursor;
-  if (pending?.name === 'list') return drafts();
-  if (pending !== undefined) return (pending.choices ?? []).map((word) => ({ word }));
+  if (pending !== undefined) return optionValues(cursor, environment);
   if (typing.startsWith('-'))
     return options.map(({ name, describe }) => ({ word: `--${name}`, description: describe }));
-  if (command === undefined)
-    return visible(commands).map(({ name, summary }) => ({ word: name, description: summary }));
+  if (command === undefined) return commandNames(cursor, commands);
   if (command.name === 'completion') return shells.map((word) => ({ word }));
-  if (takesImage(cursor)) return images();
-  return takesDraft(cursor) ? drafts() : [];
+  return argumentWords(cursor, command, environment);
 }
 
-/** Whether the positional may be an image of an engine: its prefix was typed, and the command reads images. */
-function takesImage({ typing, command }: Cursor): boolean {
-  return isEngineLocation(typing) && /\b(?:MANIFEST|REF|SRC)\b/.test(command?.usage ?? '');
+function commandNames({ words }: Cursor, commands: readonly CommandDeclaration[]): readonly Candidate[] {
+  const visible = commands.filter(({ hidden }) => hidden !== true);
+  const names = visible.map(({ name, summary }) => ({ word: name, description: summary }));
+  const topics = words.includes('help') ? [{ word: OPTIONS_TOPIC, description: 'The options of every command' }] : [];
+  return [...names, ...topics];
+}
+
+async function optionValues(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
+  const { name = '', value = '', choices } = cursor.pending ?? {};
+  if (name === 'list') return draftNames(cursor, environment);
+  if (choices !== undefined) return asWords(choices);
+  if (value.startsWith('PLATFORM')) {
+    const kept = name === 'expect' ? [{ word: 'kept', description: 'the platforms that the tag has now' }] : [];
+    return [...(await platforms(cursor, environment)), ...kept];
+  }
+  if (value === 'OS') return asWords(knownSystems);
+  if (value === 'ARCH') return asWords(knownArchitectures);
+  return /\b(?:REF|LOCATION)\b/.test(value) ? tagsOf(cursor, environment) : [];
+}
+
+/** Drafts, images of the draft, images of an engine, tags of a registry, or platforms, by what the usage names. */
+async function argumentWords(
+  cursor: Cursor,
+  { usage }: CommandDeclaration,
+  environment: Environment,
+): Promise<readonly Candidate[]> {
+  const { typing, positionals, values } = cursor;
+  if (isEngineLocation(typing)) return /\b(?:MANIFEST|REF|SRC)\b/.test(usage) ? engineWords(typing, environment) : [];
+  if (usage.includes('[=PLATFORM]') && /=[^/:]*(?:\/[^:]*)?$/.test(typing)) return platforms(cursor, environment);
+  const isFirst = positionals.length === 0 && !values.has('list');
+  const isDraft = usage === 'LIST...' || (isFirst && /^\[?LIST\b/.test(usage));
+  const isEntry = /\bMANIFEST\b(?!\[=)/.test(usage);
+  const isOnlyDraft = isFirst && /^LIST(?: |$|\.)/.test(usage);
+  const isRegistry = /\b(?:REF|SRC|DST)\b|MANIFEST\[=/.test(usage) && !isOnlyDraft && (isFirst || !isEntry);
+  const found = await Promise.all([
+    isDraft ? draftNames(cursor, environment) : [],
+    isEntry ? draftImages(cursor, environment) : [],
+    isRegistry ? tagsOf(cursor, environment) : [],
+  ]);
+  return found.flat();
+}
+
+/** The client of registries is loaded only if a tag is typed. */
+async function tagsOf(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
+  if (!cursor.typing.includes(':')) return [];
+  const { registryTags } = await import('./tag-words.ts');
+  return asWords(await registryTags(cursor, environment));
 }
 
 /** The client of engines is loaded only if it is needed. */
-async function imagesOfEngine(typing: string, environment: CompletionEnvironment): Promise<readonly Candidate[]> {
+async function engineWords(typing: string, environment: Environment): Promise<readonly Candidate[]> {
   const { engineImages } = await import('./engine-images.ts');
-  return (await engineImages(typing, environment)).map((word) => ({ word }));
+  return asWords(await engineImages(typing, environment));
 }
 
-function visible(commands: readonly CommandDeclaration[]): readonly CommandDeclaration[] {
-  return commands.filter(({ hidden }) => hidden !== true);
-}
-
-/** Whether the positional may be a draft: the first one, and each of `LIST...`. */
-function takesDraft({ command, before }: Cursor): boolean {
-  const usage = command?.usage ?? '';
-  return usage === 'LIST...' || (before === 0 && /^\[?LIST\b/.test(usage));
+function asWords(words: readonly string[]): readonly Candidate[] {
+  return words.map((word) => ({ word }));
 }
 
 function takesFile({ command, pending }: Cursor): boolean {
   if (pending !== undefined) return /^(?:FILE|DIR)$/.test(pending.value ?? '');
   return command?.usage.includes('FILE') ?? false;
-}
-
-/** The names of drafts, in the short form if it begins with the incomplete word, else with the host of the registry. */
-async function draftNames(
-  typing: string,
-  words: readonly string[],
-  environment: CompletionEnvironment,
-): Promise<readonly Candidate[]> {
-  const workspace = words[words.indexOf('--workspace') + 1];
-  const named = words.includes('--workspace') ? { workspace } : {};
-  const drafts = await locateWorkspace({ ...environment, ...named })
-    .then((folder) => listDrafts(new Workspace(folder)))
-    .catch(() => []);
-  return drafts.flatMap((draft) => {
-    if ('damaged' in draft) return [];
-    const familiar = familiarReference(draft.list);
-    const description = draft.platforms.join(' ');
-    return [{ word: familiar.startsWith(typing) ? familiar : formatReference(draft.list), description }];
-  });
 }

@@ -3,6 +3,7 @@ import type { RequestEvent } from '../../store/registry/registry-options.ts';
 import { asMlistError, SeveralErrors, type MlistError } from '../../errors/errors.ts';
 import { writeJson } from '../../json/stringify.ts';
 import { escapeText, escapeJson, escapeLine } from '../../text/escape.ts';
+import { hintOf } from './remedy-hint.ts';
 
 /** stdout is for the result, stderr for everything else. Only `Output` writes to them. */
 export interface Streams {
@@ -181,7 +182,8 @@ export class Output {
         print(`  ${severity} ${rule} ${pointer === '' ? '/' : pointer}: ${message}`);
     }
     for (const candidate of error.facts.candidates ?? []) print(`  ${candidate}`);
-    if (error.hint !== undefined) print(['hint: ', 'cyan'], error.hint);
+    const hint = hintOf(error);
+    if (hint !== undefined) print(['hint: ', 'cyan'], hint);
   }
 
   #stdout(chunk: string | Uint8Array): void {
@@ -210,14 +212,14 @@ function paint(chalk: ChalkInstance | undefined, spans: readonly Span[]): string
 
 /** An error as a document: schemas/output/error.schema.json. */
 export function errorDocument(error: MlistError): object {
-  const { hint, reference, path, status, diagnostics, candidates, targets } = error.facts;
+  const { reference, path, status, diagnostics, candidates, targets } = error.facts;
   const problems = error.problems.length === 0 ? undefined : error.problems;
   return {
     type: 'error',
     code: error.code,
     exitCode: error.exitCode,
     message: error.message,
-    hint,
+    hint: hintOf(error),
     ref: reference,
     path,
     status,

@@ -72,7 +72,7 @@ function lineOf({ digest, size, moved }: Transfer): string {
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 /** Formats a number of bytes: `12.3 MiB`. */
-function byteSize(bytes: number): string {
+export function byteSize(bytes: number): string {
   const step = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
   return `${step === 0 ? String(bytes) : (bytes / 1024 ** step).toFixed(1)} ${units[step] ?? ''}`;
 }

@@ -1,55 +1,125 @@
-import yargs from 'yargs';
-import type { CommandDeclaration, OptionDeclaration } from '../args/command-declaration.ts';
-import { globalOptions, optionsOf } from '../args/global-options.ts';
+import { usagesOf, type CommandDeclaration, type OptionDeclaration } from '../args/command-declaration.ts';
+import { globalOptions, ownOptions } from '../args/global-options.ts';
+import type { CommandGroup } from '../commands/commands.ts';
 
-type Yargs = ReturnType<typeof yargs>;
+/** Renders help from the declarations. Lines are wrapped at `width`, which is limited to 60 to 100 columns. */
 
-/** Renders the help of one command, or the overview of all, with yargs. Only this file loads yargs. */
-export async function helpText(
-  commands: readonly CommandDeclaration[],
-  command: CommandDeclaration | undefined,
-  width: number,
-): Promise<string> {
-  const base = quiet(yargs([])).wrap(Math.min(Math.max(width, 60), 120));
-  if (command === undefined) return overview(base, commands).getHelp();
-  return `${(await details(base, command).getHelp()).trimEnd()}\n${examples(command)}`;
+const MIN_WIDTH = 60;
+const MAX_WIDTH = 100;
+
+/** A label that is wider than this is followed by its description on the next line. */
+const MAX_LABEL = 30;
+
+/** The name of the topic with the options of every command: `mlist help options`. */
+export const OPTIONS_TOPIC = 'options';
+
+/** All commands by task. */
+export function overview(groups: readonly CommandGroup[], width: number): string {
+  const visible = groups.map(({ title, commands }) => ({
+    title,
+    rows: commands.filter(({ hidden }) => hidden !== true).map(({ name, summary }): Row => [name, summary]),
+  }));
+  const labelWidth = widest(visible.flatMap(({ rows }) => rows));
+  return [
+    'Usage: mlist COMMAND [OPTION...]\n',
+    `${wrap('Draft, annotate, validate and push multi-platform image lists.', limit(width)).join('\n')}\n`,
+    ...visible.map(({ title, rows }) => section(title, table(rows, labelWidth, width))),
+    'Run "mlist COMMAND --help" for a command and its options.',
+    'Run "mlist help options" for the options of every command.',
+  ].join('\n');
 }
 
-function quiet(instance: Yargs): Yargs {
-  return instance.scriptName('mlist').detectLocale(false).version(false).help(false).exitProcess(false);
+/** The usage, summary, examples and own options of one command. */
+export function commandHelp(command: CommandDeclaration, width: number): string {
+  const [first = '', ...more] = usagesOf(command);
+  const usage = [`Usage: ${first}`, ...more.map((line) => `       ${line}`)].join('\n');
+  const { examples } = command;
+  return [
+    `${usage}\n`,
+    `${wrap(`${command.summary}.`, limit(width)).join('\n')}\n`,
+    ...(examples.length === 0
+      ? []
+      : [
+          section(
+            'Examples',
+            examples.map((example) => exampleText(example, width)),
+          ),
+        ]),
+    ...optionSection('Options', ownOptions(command), width),
+    'Run "mlist help options" for the options of every command.',
+  ].join('\n');
 }
 
-function overview(instance: Yargs, commands: readonly CommandDeclaration[]): Yargs {
-  instance.usage('Usage: mlist COMMAND\n\nDraft, annotate, validate and push multi-platform image lists.');
-  for (const { name, summary, hidden } of commands) if (hidden !== true) instance.command(name, summary);
-  return withOptions(instance, globalOptions, GLOBAL).epilogue(
-    'Run "mlist COMMAND --help" for more information on a command.',
-  );
+/** The options of every command. */
+export function optionsHelp(width: number): string {
+  return optionSection('Options of every command', globalOptions, width).join('\n').trimEnd();
 }
 
-const GLOBAL = 'Global options:';
+type Row = readonly [label: string, description: string];
 
-function details(instance: Yargs, command: CommandDeclaration): Yargs {
-  instance.usage(`Usage: mlist ${command.name} ${command.usage}\n\n${command.summary}.`);
-  const isGlobal = (option: OptionDeclaration) => globalOptions.includes(option);
-  const own = optionsOf(command).filter((option) => !isGlobal(option));
-  return withOptions(withOptions(instance, own, 'Options:'), globalOptions, GLOBAL);
+function section(title: string, lines: readonly string[]): string {
+  return `${title}:\n${lines.join('\n')}\n`;
 }
 
-/** Examples are added without yargs, which would wrap them: they must stay on one line to be copied. */
-function examples({ examples: all }: CommandDeclaration): string {
-  if (all.length === 0) return '';
-  return `\nExamples:\n${all.map(([line, what]) => `  # ${what}\n  ${line}\n`).join('')}`;
+function optionSection(title: string, options: readonly OptionDeclaration[], width: number): readonly string[] {
+  const rows = options.map((option): Row => [optionLabel(option), optionDescription(option)]);
+  return rows.length === 0 ? [] : [section(title, table(rows, widest(rows), width))];
 }
 
-/** The value's name is part of the key, because yargs prints a key unchanged and has no names for values. */
-function withOptions(instance: Yargs, options: readonly OptionDeclaration[], group: string): Yargs {
-  for (const { name, alias, value, repeat, describe } of options) {
-    instance.option(value === undefined ? name : `${name} ${value}`, {
-      describe: repeat === true ? `${describe} (repeatable)` : describe,
-      group,
-      ...(alias === undefined ? {} : { alias }),
-    });
+function optionLabel({ name, alias, value }: OptionDeclaration): string {
+  const short = alias === undefined ? '    ' : `-${alias}, `;
+  return `${short}--${name}${value === undefined ? '' : ` ${value}`}`;
+}
+
+function optionDescription({ describe, repeat }: OptionDeclaration): string {
+  return repeat === true ? `${describe} (repeatable)` : describe;
+}
+
+function widest(rows: readonly Row[]): number {
+  return Math.max(...rows.map(([label]) => label.length).filter((length) => length <= MAX_LABEL), 0);
+}
+
+/** Two columns: labels, and descriptions that are wrapped. */
+function table(rows: readonly Row[], labelWidth: number, width: number): readonly string[] {
+  const indent = ' '.repeat(labelWidth + 4);
+  return rows.flatMap(([label, description]) => {
+    const lines = wrap(description, limit(width) - indent.length).map((line) => indent + line);
+    const start = `  ${label}`;
+    if (label.length > labelWidth) return [start, ...lines];
+    return [start.padEnd(indent.length) + (lines[0] ?? '').slice(indent.length), ...lines.slice(1)];
+  });
+}
+
+/** An example is wrapped only where the shell continues the line, so that it can be copied. */
+function exampleText([line, what]: readonly [string, string], width: number): string {
+  const comment = wrap(what, limit(width) - 4).map((text) => `  # ${text}`);
+  const [first = '', ...more] = wrapCommand(line, Math.max(limit(width), 80) - 4);
+  return [...comment, ...[first, ...more.map((text) => `  ${text}`)].map((text) => `  ${text}`)].join('\n');
+}
+
+/** Splits a command at blanks outside quotes; each line but the last ends in a backslash. */
+function wrapCommand(line: string, width: number): readonly string[] {
+  if (line.length <= width) return [line];
+  const words = line.match(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g) ?? [];
+  const lines = fill(words, width - 4);
+  return lines.map((text, at) => (at < lines.length - 1 ? `${text} \\` : text));
+}
+
+function wrap(text: string, width: number): readonly string[] {
+  return fill(text.split(' '), width);
+}
+
+/** Joins words to lines. A word that is longer than a line gets a line of its own. */
+function fill(words: readonly string[], width: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of words) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
   }
-  return instance;
+  return lines;
+}
+
+function limit(width: number): number {
+  return Math.min(Math.max(width, MIN_WIDTH), MAX_WIDTH);
 }

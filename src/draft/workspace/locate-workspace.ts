@@ -60,7 +60,7 @@ function refuseForeign(folder: string, owner: number, uid: number | undefined): 
 }
 
 /** The folder for user data, by the convention of each system. */
-function userWorkspace({ env, home, platform }: LocateOptions): string {
+export function userWorkspace({ env, home, platform }: LocateOptions): string {
   if (env['XDG_DATA_HOME']) return join(env['XDG_DATA_HOME'], 'mlist');
   if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'mlist');
   if (platform === 'win32') return join(env['LOCALAPPDATA'] ?? join(home, 'AppData', 'Local'), 'mlist');

@@ -44,6 +44,18 @@ const ports: Readonly<Record<string, string>> = {
   windows: '386 amd64 arm arm64',
 };
 
+/** The operating systems of `ports`, and the architectures that have a port to one of them, for completion. */
+export const knownSystems: readonly string[] = Object.keys(ports);
+export const knownArchitectures: readonly string[] = [
+  ...new Set(Object.values(ports).flatMap((architectures) => architectures.split(' '))),
+].sort();
+
+/** The platforms for which images are commonly built, for completion. */
+export const commonPlatforms: readonly string[] = (
+  'linux/amd64 linux/arm64 linux/arm/v7 linux/arm/v6 linux/386 linux/ppc64le linux/s390x linux/riscv64 linux/loong64 ' +
+  'linux/mips64le windows/amd64 windows/arm64 darwin/amd64 darwin/arm64 freebsd/amd64 wasip1/wasm'
+).split(' ');
+
 /** Whether Go has a port for this pair. Other pairs are valid in a list, but they are probably typing errors. */
 export function isKnownPort(os: string, architecture: string): boolean {
   return Object.hasOwn(ports, os) && (ports[os] ?? '').split(' ').includes(architecture);

@@ -5,7 +5,7 @@ import { matchesPlatform } from '../../draft/entry-selection.ts';
 import type { EntryEvent } from '../../draft/merge.ts';
 import { updateState, withCurrent } from '../../draft/workspace/workspace-state.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
-import { atDigest, digestIn, type Location } from '../../oci/location.ts';
+import { atDigest, digestIn, formatLocation, type Location } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
@@ -80,7 +80,7 @@ export async function create(
   requirePlatforms(
     options.platforms ?? [],
     resolved.flatMap(({ platforms }) => platforms),
-    'what was named',
+    sourcesName(list, requested),
   );
   requireCachedContent(workspace, options.stores.cache);
   let result: DraftResult | undefined;
@@ -177,4 +177,10 @@ function pinToDigest(resolved: Resolved): Resolved {
   const pin = (source: Location): Location => atDigest(source, digest);
   const entries = resolved.entries.map((entry) => ({ ...entry, source: pin(entry.source) }));
   return { ...resolved, source: pin(resolved.source), entries };
+}
+
+/** What the given images belong to, for messages: their only source, or the list. */
+function sourcesName(list: Reference, sources: readonly ManifestArgument[]): string {
+  const [first, ...more] = sources;
+  return first === undefined || more.length > 0 ? formatReference(list) : formatLocation(first.location);
 }

@@ -46,8 +46,12 @@ export function registryOf(host: string): string {
   } catch (thrown) {
     if (!(thrown instanceof MlistError)) throw thrown;
   }
+  const [first = ''] = bare.split('/');
+  const isHost = bare.includes('/') && /^(?:[\w-]+\.)+[\w-]+(?::\d+)?$|^localhost(?::\d+)?$/.test(first);
   throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(withoutPassword(host))} is not a registry host`, {
-    hint: 'Examples: docker.io, registry.example.com, localhost:5000.',
+    hint: isHost
+      ? `A login is for a whole registry: ${first}.`
+      : 'Examples: docker.io, registry.example.com, localhost:5000.',
   });
 }
 

@@ -40,7 +40,7 @@ export function interruption(reason: unknown, targets: readonly TargetOutcome[],
     `${reasonText(reason)}; ${outcomeText(targets)}`,
     {
       ...facts,
-      hint: facts.hint ?? (isUntouched(targets) ? undefined : (hint ?? next)),
+      hint: facts.hint ?? (facts.remedy !== undefined || isUntouched(targets) ? undefined : (hint ?? next)),
       targets,
     },
   );

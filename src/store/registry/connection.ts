@@ -1,6 +1,6 @@
 import type { Limiter } from '../../async/limiter.ts';
 import type { PendingSteps } from '../../async/pending.ts';
-import { withHint, type MlistError } from '../../errors/errors.ts';
+import { withRemedy, type MlistError } from '../../errors/errors.ts';
 import type { SecretRedactor } from '../../errors/redact.ts';
 import type { Authorization, Authorizer } from './auth/auth.ts';
 import type { Scope } from './auth/scope.ts';
@@ -66,9 +66,6 @@ const MAX_LOGINS = 4;
 /** Additional attempts at a write that failed while it overlapped others. They do not count as retries. */
 const MAX_OVERLAPS = 3;
 const MAX_ERROR_BODY = 64 * 1024;
-
-const NOT_TRUSTED =
-  'No credentials were sent, since the connection is not verified. Trust its certificate authority with --ca-file, or use --insecure or --plain-http.';
 
 interface Received extends LocatedResponse {
   /** The login that the request was sent with. */
@@ -219,7 +216,8 @@ export class Connection {
       hasCondition: isConditional(request),
     };
     const failure = responseFailure(request.step, failed, this.#parts.secrets);
-    return status === 401 && !this.#parts.endpoint.isTrusted ? withHint(failure, NOT_TRUSTED) : failure;
+    const isUntrusted = status === 401 && !this.#parts.endpoint.isTrusted;
+    return isUntrusted ? withRemedy(failure, { kind: 'trust-connection' }) : failure;
   }
 
   /** Sends a request. The write of a manifest waits for the write gate. */

@@ -174,7 +174,10 @@ const refusals: ReadonlySet<number | undefined> = new Set([400, 405, 415, 422]);
 /** Adds a hint to the refusal of an attestation. Returns any other failure unchanged. */
 function explainAttestation(thrown: unknown, bytes: Uint8Array): unknown {
   const isRefusal =
-    thrown instanceof MlistError && refusals.has(thrown.facts.status) && thrown.facts.hint === undefined;
+    thrown instanceof MlistError &&
+    refusals.has(thrown.facts.status) &&
+    thrown.facts.hint === undefined &&
+    thrown.facts.remedy === undefined;
   if (!isRefusal || !isAttestation(bytes)) return thrown;
   const hint =
     'It is an attestation. Use "--attestations drop" with copy, create, add or join to leave attestations out.';

@@ -1,4 +1,5 @@
 import { errorCode, errorMessage, MlistError, type Diagnostic, type ErrorCode } from '../../errors/errors.ts';
+import type { Remedy } from '../../errors/remedy.ts';
 import { digestsIn } from '../../oci/digest.ts';
 import type { Authorization } from './auth/auth.ts';
 import { parseChallenges } from './auth/challenge.ts';
@@ -65,9 +66,15 @@ export function describeNoResponse(thrown: unknown): string {
   return code === undefined ? 'none' : `none, ${code}`;
 }
 
+/** The registry as references and "mlist login" name it. */
+function registryName(host: string): string {
+  return host === apiHost('docker.io') ? 'docker.io' : host;
+}
+
 /** Explains a 401 or 403: what refuses the request, and which login it was sent with. */
 function explainRefusal(response: FailedResponse): Explanation {
   const { status, host, sent } = response;
+  const registry = registryName(host);
   const { hasLogin = false, place } = sent;
   const code = 'ERR_MLIST_UNAUTHORIZED';
   const login = loginText(host, place);
@@ -75,17 +82,17 @@ function explainRefusal(response: FailedResponse): Explanation {
     const reason = hasLogin ? `${host} denies access with ${login}` : `${host} denies anonymous access`;
     const hint = hasLogin
       ? 'Check the permissions of the account on this repository.'
-      : `Log in with "mlist login ${host}".`;
+      : `Log in with "mlist login ${registry}".`;
     return { code, reason, hint };
   }
   if (lacksAccess(response)) {
     const [other, hint] = hasLogin
       ? [`${login} does not give access to it`, 'Check the spelling and the permissions of the account.']
-      : ['it is private', `Check the spelling, or log in with "mlist login ${host}".`];
+      : ['it is private', `Check the spelling, or log in with "mlist login ${registry}".`];
     return { code, reason: `there is no such repository on ${host}, or ${other}`, hint };
   }
-  if (hasLogin) return { code, reason: `${host} does not accept ${login}`, hint: refusedLoginHint(host, place) };
-  const hint = `Log in with "mlist login ${host}"; a missing repository may look like this too.`;
+  if (hasLogin) return { code, reason: `${host} does not accept ${login}`, hint: refusedLoginHint(registry, place) };
+  const hint = `Log in with "mlist login ${registry}"; a missing repository may look like this too.`;
   return { code, reason: `${host} requires a login`, hint };
 }
 
@@ -164,6 +171,12 @@ function explain(response: FailedResponse, diagnostics: readonly Diagnostic[]): 
       reason: `${host} limits the size of a request`,
       hint: 'Raise the limit of the proxy in front of the registry, such as client_max_body_size of nginx.',
     };
+  if (isWrite && diagnostics.some(({ message }) => /\bimmutable\b|\bimmutability\b/i.test(message)))
+    return {
+      code: 'ERR_MLIST_REGISTRY',
+      reason: `${host} does not let the tag be overwritten`,
+      hint: 'Push to a new tag, or change the rule for immutable tags at the registry.',
+    };
   return { code: 'ERR_MLIST_REGISTRY', reason: `${host} refuses it` };
 }
 
@@ -183,7 +196,7 @@ export function connectionFailure(step: Step, host: string, thrown: unknown): Ml
   if (isTimeout(thrown)) {
     return new MlistError('ERR_MLIST_TIMEOUT', `${prefix}: ${host} does not answer in time`, {
       ...facts,
-      hint: unreachableHint(step, host) ?? 'See --timeout and --deadline.',
+      remedy: unreachableRemedy(step, host) ?? { kind: 'more-time' },
     });
   }
   if (clientRefused.test(code)) {
@@ -195,25 +208,25 @@ export function connectionFailure(step: Step, host: string, thrown: unknown): Ml
   if (plainServer.test(code)) {
     return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${host} does not speak TLS here (${code})`, {
       ...facts,
-      hint: `To use it without encryption, pass --plain-http ${host}, or for a mirror an http:// address.`,
+      remedy: { kind: 'plain-http', host },
     });
   }
   if (untrustedServer.test(code)) {
     return new MlistError('ERR_MLIST_NETWORK', `${prefix}: the certificate of ${host} is not trusted (${code})`, {
       ...facts,
-      hint: 'Pass its certificate authority with --ca-file, or disable verification with --insecure.',
+      remedy: { kind: 'trust-certificate', host },
     });
   }
   return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${networkReason(host, code, thrown)}`, {
     ...facts,
-    hint: unreachableHint(step, host),
+    remedy: unreachableRemedy(step, host),
   });
 }
 
 /** Networks that block Docker Hub usually have mirrors of it, which serve reads only. */
-function unreachableHint({ what }: Step, host: string): string | undefined {
+function unreachableRemedy({ what }: Step, host: string): Remedy | undefined {
   if (what !== 'read' || host !== apiHost('docker.io')) return undefined;
-  return 'If docker.io cannot be reached from here, sources can be read from a mirror: --mirror docker.io=URL.';
+  return { kind: 'mirror', registry: 'docker.io' };
 }
 
 /** Adds the step to errors of redirects, addresses and token services, which do not name the reference. */

@@ -17,13 +17,14 @@ import { CANCEL_MS } from './blobs/upload.ts';
 import { PendingSteps } from '../../async/pending.ts';
 import { OpenUploads } from './blobs/open-uploads.ts';
 import { apiHost } from './http/address.ts';
+import { probeRegistry, type RegistryProbe } from './probe.ts';
 import { Repository } from './repository.ts';
 import { pullFrom, pushTo, type Scope } from './auth/scope.ts';
 import { SecretRedactor } from '../../errors/redact.ts';
 import { ABORT_DELAY_MS, HttpClient } from './http/http-client.ts';
 import { WriteGate } from './write-gate.ts';
 import type { HostCertificates } from './http/certificates.ts';
-import type { TrustOptions } from './http/tls.ts';
+import type { ServerCertificate, TrustOptions } from './http/tls.ts';
 import type { ReadingOptions } from './mirrors/configuration-files.ts';
 import type { RegistryConfiguration } from './mirrors/registry-configuration.ts';
 
@@ -139,6 +140,20 @@ export class RegistrySession {
   }
 
   /**
+   * Asks a registry for `/v2/` without a login.
+   * @throws MlistError `ERR_MLIST_NETWORK`, `ERR_MLIST_TIMEOUT`, or the errors of certificates
+   */
+  probe(domain: string, signal?: AbortSignal): Promise<RegistryProbe> {
+    const { endpoint, client } = this.#connect({ domain });
+    return probeRegistry({ domain, endpoint, client, signal });
+  }
+
+  /** The certificate of a registry's API, which is not verified. */
+  certificate(domain: string): Promise<ServerCertificate> {
+    return this.#pool.certificate(new URL(`https://${apiHost(domain)}`));
+  }
+
+  /**
    * The steps that registries and token services have not answered yet, such as `read docker.io/library/ubuntu:22.04`, with
    * the progress of uploads and the last responses to requests that are retried.
    */
@@ -220,7 +235,7 @@ export class RegistrySession {
       isMirror,
       checkAllowed: configured === undefined ? (scopes) => this.#checkAllowed(domain, scopes) : undefined,
     });
-    return { connection, authorizer };
+    return { connection, authorizer, endpoint, client };
   }
 
   async #checkAllowed(domain: string, scopes: readonly Scope[]): Promise<void> {

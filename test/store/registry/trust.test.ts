@@ -145,7 +145,7 @@ describe('a token service', () => {
     await expect(client(proxy.host).fetchManifest('v1')).rejects.toMatchObject({
       code: 'ERR_MLIST_UNAUTHORIZED',
       exitCode: 6,
-      hint: expect.stringContaining(`--auth-host ${proxy.host}=${other.host}`) as unknown,
+      facts: { remedy: { kind: 'trust-token-service', registry: proxy.host, host: other.host } },
     });
     expect(other.requests).toHaveLength(0);
   });

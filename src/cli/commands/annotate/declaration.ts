@@ -55,6 +55,7 @@ export const annotateCommand: CommandDeclaration = {
     strictOption,
     ...editOptions,
   ],
+  foreignOptions: [['architecture', 'Use --arch.']],
   examples: [
     ['mlist annotate --arch arm64 --variant v8', 'Set the variant of the arm64 image in the current draft'],
     ['mlist annotate team/app:1.0 team/app:1.0-x86 --os linux --arch x86_64', 'Set the platform of an image'],

@@ -53,6 +53,12 @@ export const copyCommand: CommandDeclaration = {
       describe: 'Check all content of the target, even if its tag already has the digest',
     },
   ],
+  foreignOptions: [
+    ['all', 'All platforms of a list are copied unless --platform selects some.'],
+    ['multi-arch', 'All platforms of a list are copied unless --platform selects some.'],
+    ['recursive', 'Use --referrers to copy signatures and attestations, too.'],
+    ['preserve-digests', 'Digests never change unless --platform or --attestations drop selects content.'],
+  ],
   examples: [
     ['mlist copy team/app:1.0 registry.example/team/app', 'Copy to another registry, under the same tag'],
     ['mlist copy team/app:1.0 team/app:latest', 'Add a tag'],

@@ -77,7 +77,13 @@ export const createCommand: CommandDeclaration = {
     },
     { ...dockerMetadataOption, describe: `${dockerMetadataOption.describe}; the first tag is the default of LIST` },
   ],
-  foreignOptions: [['append', 'Add images to a published list with "mlist add docker://LIST IMAGE --push".']],
+  foreignOptions: [
+    ['append', 'Add images to a published list with "mlist add docker://LIST IMAGE --push".'],
+    [
+      'annotation',
+      'Use --index-annotation for the list, or "mlist annotate LIST IMAGE --annotation KEY=VALUE" for an image.',
+    ],
+  ],
   examples: [
     [
       'mlist create username/test username/x8664-test username/arm64v8-test',

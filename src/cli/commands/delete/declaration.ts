@@ -9,12 +9,9 @@ export const deleteCommand: CommandDeclaration = {
   options: [],
   examples: [
     ['mlist delete registry.example.com/team/app:old', 'Delete only the tag'],
+    ['mlist delete "registry.example.com/team/app@$DIGEST"', 'Delete the manifest, and every tag that refers to it'],
     [
-      'mlist delete registry.example.com/team/app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef',
-      'Delete the manifest, and every tag that refers to it',
-    ],
-    [
-      'mlist delete registry.example.com/team/app:old@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef',
+      'mlist delete "registry.example.com/team/app:old@$DIGEST"',
       'Delete only the tag, and fail with exit code 5 if its digest has changed',
     ],
   ],

@@ -71,6 +71,10 @@ export const pushCommand: CommandDeclaration = {
     },
     strictOption,
   ],
+  foreignOptions: [
+    ['all-tags', 'Use -t :TAG for each further tag.'],
+    ['force', 'push replaces a tag without it. Use --if-digest to protect a tag that others may have moved.'],
+  ],
   examples: [
     ['mlist push', 'Push the current draft'],
     ['mlist push team/app:1.0 -t :latest --expect linux/amd64,linux/arm64', 'Push two tags, and require two platforms'],

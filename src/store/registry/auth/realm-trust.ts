@@ -50,7 +50,7 @@ export async function checkCredentialTrust(realm: Realm): Promise<void> {
     'ERR_MLIST_UNAUTHORIZED',
     `${registry} names the token service ${url.host}, which is not trusted with its credentials`,
     {
-      hint: `If that is its token service, allow it with --auth-host ${registry}=${url.host}.`,
+      remedy: { kind: 'trust-token-service', registry, host: url.host },
     },
   );
 }

@@ -56,9 +56,29 @@ export function dockerConfigPath({ env, home }: Pick<StoredCredentialsOptions, '
 }
 
 /** A file that may have credentials. */
-interface AuthFileLocation {
+export interface AuthFileLocation {
   readonly path: string;
   readonly kind: 'config' | 'legacy';
+}
+
+type AuthFileOptions = Pick<StoredCredentialsOptions, 'env' | 'home' | 'platform' | 'uid'>;
+
+/** The files that may have credentials, in the order in which they are searched. */
+export function authFileLocations(options: AuthFileOptions): readonly AuthFileLocation[] {
+  const { env, home, platform, uid } = options;
+  const runtime = variable(env, 'XDG_RUNTIME_DIR');
+  const userFolder = uid === undefined ? undefined : `/run/containers/${uid}`;
+  const runtimeFolder = runtime === undefined ? userFolder : join(runtime, 'containers');
+  const paths = [
+    variable(env, 'REGISTRY_AUTH_FILE'),
+    dockerConfigPath(options),
+    platform === 'linux' && runtimeFolder !== undefined ? join(runtimeFolder, 'auth.json') : undefined,
+    join(variable(env, 'XDG_CONFIG_HOME') ?? join(home, '.config'), 'containers', 'auth.json'),
+  ].filter((path) => path !== undefined);
+  return [
+    ...paths.map((path): AuthFileLocation => ({ path, kind: 'config' })),
+    { path: join(home, '.dockercfg'), kind: 'legacy' },
+  ];
 }
 
 /** Finds the credentials of the user. Reads each file, and asks each helper for a registry, once. */
@@ -77,28 +97,11 @@ export class StoredCredentials {
     if (authFile !== undefined) return this.#inFile({ path: authFile, kind: 'config' }, registry, repository, true);
     const found = await this.#inVariable(registry, repository);
     if (found !== undefined) return found;
-    for (const location of this.#locations()) {
+    for (const location of authFileLocations(this.#options)) {
       const inFile = await this.#inFile(location, registry, repository, false);
       if (inFile !== undefined) return inFile;
     }
     return this.#inKeychain(registry);
-  }
-
-  #locations(): readonly AuthFileLocation[] {
-    const { env, home, platform, uid } = this.#options;
-    const runtime = variable(env, 'XDG_RUNTIME_DIR');
-    const userFolder = uid === undefined ? undefined : `/run/containers/${uid}`;
-    const runtimeFolder = runtime === undefined ? userFolder : join(runtime, 'containers');
-    const paths = [
-      variable(env, 'REGISTRY_AUTH_FILE'),
-      dockerConfigPath(this.#options),
-      platform === 'linux' && runtimeFolder !== undefined ? join(runtimeFolder, 'auth.json') : undefined,
-      join(variable(env, 'XDG_CONFIG_HOME') ?? join(home, '.config'), 'containers', 'auth.json'),
-    ].filter((path) => path !== undefined);
-    return [
-      ...paths.map((path): AuthFileLocation => ({ path, kind: 'config' })),
-      { path: join(home, '.dockercfg'), kind: 'legacy' },
-    ];
   }
 
   async #inFile(

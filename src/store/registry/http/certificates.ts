@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode, MlistError } from '../../../errors/errors.ts';
+import { readReason } from '../../../fs/file-errors.ts';
 import { readAtMost, readRegularSync } from '../../../fs/read-file.ts';
 import { variable, type Environment } from '../../environment.ts';
 
@@ -114,7 +115,7 @@ export async function readPem(path: string, signal: AbortSignal | undefined): Pr
     signal?.throwIfAborted();
     const isMissing = errorCode(cause) === 'ENOENT';
     const code = isMissing ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_FILE';
-    throw new MlistError(code, `cannot read the certificates in ${path}: ${errorCode(cause) ?? ''}`, { path, cause });
+    throw new MlistError(code, `cannot read the certificates in ${path}: ${readReason(cause)}`, { path, cause });
   }
   if (bytes.length <= MAX_PEM_BYTES) return pemIn(bytes.toString('utf8'), path);
   throw new MlistError('ERR_MLIST_FILE', `${path} cannot be used: it has more than ${MAX_PEM_BYTES} bytes`, { path });

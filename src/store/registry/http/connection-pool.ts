@@ -5,7 +5,15 @@ import type { SecureContext } from 'node:tls';
 import type { SecretRedactor } from '../../../errors/redact.ts';
 import { connectTcp, hostAndPort, type HostAndPort } from './connect.ts';
 import { openTunnel, proxiesOf, type Proxy, type ProxyFor } from './proxy.ts';
-import { connectTls, isUnknownAuthority, TrustStore, type HostTrust, type TrustOptions } from './tls.ts';
+import {
+  certificateOf,
+  connectTls,
+  isUnknownAuthority,
+  TrustStore,
+  type HostTrust,
+  type ServerCertificate,
+  type TrustOptions,
+} from './tls.ts';
 
 /** How requests reach one origin. */
 export interface Route {
@@ -53,6 +61,11 @@ export class ConnectionPool {
     const route = this.#routes.get(key) ?? this.#createRoute(destination);
     this.#routes.set(key, route);
     return route;
+  }
+
+  /** The certificate that a host sends, which is not verified. @throws as for a connection */
+  async certificate(url: URL): Promise<ServerCertificate> {
+    return certificateOf(this.#track(await connect(await this.#destination(url, true))));
   }
 
   /** Closes all connections. Requests that are running fail. */

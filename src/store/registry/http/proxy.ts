@@ -1,6 +1,6 @@
 import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
 import { BlockList, isIP, type Socket } from 'node:net';
-import { MlistError } from '../../../errors/errors.ts';
+import { errorMessage, MlistError } from '../../../errors/errors.ts';
 import { variable, type Environment } from '../../environment.ts';
 import { isLoopback } from '../../hosts.ts';
 import { hostAndPort, timeoutError, type HostAndPort } from './connect.ts';
@@ -29,6 +29,32 @@ export function proxiesOf(env: Environment): ProxyFor {
     if (proxy === undefined || isLoopback(url.hostname) || isException(url)) return undefined;
     return proxy;
   };
+}
+
+/** A variable that configures proxies, without a login. */
+export interface ProxyVariable {
+  readonly name: 'HTTP_PROXY' | 'HTTPS_PROXY' | 'NO_PROXY';
+  /** The origin of the proxy, or the list of NO_PROXY. Undefined if it is invalid. */
+  readonly value?: string | undefined;
+  readonly hasLogin: boolean;
+  /** Why the variable is invalid. */
+  readonly problem?: string | undefined;
+}
+
+/** The variables that are set. */
+export function proxyVariables(env: Environment): readonly ProxyVariable[] {
+  const proxies = (['HTTP_PROXY', 'HTTPS_PROXY'] as const).flatMap((name): readonly ProxyVariable[] => {
+    try {
+      const proxy = proxyIn(name, env);
+      return proxy === undefined
+        ? []
+        : [{ name, value: proxy.url.origin, hasLogin: proxy.authorization !== undefined }];
+    } catch (thrown) {
+      return [{ name, hasLogin: false, problem: errorMessage(thrown) }];
+    }
+  });
+  const exceptions = setting(env, 'NO_PROXY');
+  return exceptions === undefined ? proxies : [...proxies, { name: 'NO_PROXY', value: exceptions, hasLogin: false }];
 }
 
 /** In a CGI script, anyone can set HTTP_PROXY with a `Proxy:` header (CVE-2016-5385). */

@@ -168,6 +168,40 @@ export function connectTls(socket: Socket, { host, verify, context, timeoutMs }:
   return opened(tls.connect(options), 'secureConnect', timeoutMs);
 }
 
+/** What a server has sent about itself. The texts are untrusted. */
+export interface ServerCertificate {
+  /** Such as `TLSv1.3`. */
+  readonly protocol: string;
+  readonly owner: string;
+  readonly issuer: string;
+  /** ISO 8601; undefined if the certificate states no valid date. */
+  readonly validTo?: string | undefined;
+}
+
+/** Maximum length of a name in a certificate. */
+const MAX_NAME = 200;
+
+/** Reads the certificate of a TLS connection, and closes the connection. */
+export function certificateOf(socket: Socket): ServerCertificate {
+  if (!(socket instanceof tls.TLSSocket)) throw new TypeError('the connection does not use TLS');
+  const { subject, issuer, valid_to: end } = socket.getPeerCertificate();
+  const protocol = socket.getProtocol() ?? 'unknown';
+  socket.destroy();
+  const validTo = new Date(end);
+  return {
+    protocol,
+    owner: nameIn(subject),
+    issuer: nameIn(issuer),
+    validTo: Number.isNaN(validTo.getTime()) ? undefined : validTo.toISOString(),
+  };
+}
+
+/** The common name of a subject or an issuer, or its organisation. Node returns an array if there are several. */
+function nameIn(names: Partial<Record<'CN' | 'O', unknown>> | undefined): string {
+  const name: unknown = [names?.CN ?? names?.O].flat()[0];
+  return typeof name === 'string' ? name.slice(0, MAX_NAME) : 'unnamed';
+}
+
 const unknownAuthority = new Set([
   'UNABLE_TO_GET_ISSUER_CERT',
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',

@@ -44,17 +44,9 @@ export async function readRegistriesConf(
   places: ConfigurationPlaces,
   options: ReadingOptions,
 ): Promise<readonly RegistryRule[]> {
-  const system = systemFolderOf(places);
-  const [userFile, systemFile] = [userFolderOf(places), system].map(
-    (folder) => folder && join(folder, 'containers', 'registries.conf'),
-  );
-  const named = variable(places.env, 'CONTAINERS_REGISTRIES_CONF') ?? variable(places.env, 'REGISTRIES_CONFIG_PATH');
-  const isUsers = named === undefined && userFile !== undefined && (await exists(userFile));
-  const file = named ?? (isUsers ? userFile : systemFile);
-  const folders = [isUsers ? undefined : systemFile, userFile].flatMap((path) => (path ? `${path}.d` : []));
-  const dropIns = await Promise.all(folders.map(dropInsIn));
+  const { named, file, dropIns } = await registriesConfFiles(places);
   const texts = await Promise.all(
-    [...(file === undefined ? [] : [file]), ...dropIns.flat()].map(async (path) => {
+    [...(file === undefined ? [] : [file]), ...dropIns].map(async (path) => {
       const bytes = await readConfiguration(path, options);
       if (bytes === undefined && path === named) throw invalidConfiguration(path, undefined, 'it does not exist');
       return { path, text: bytes?.toString('utf8') ?? '' };
@@ -65,6 +57,28 @@ export async function readRegistriesConf(
     if (text.trim() !== '') rules = mergeRules(rules, await parseRegistriesConf(text, path));
   }
   return rules;
+}
+
+export interface RegistriesConfFiles {
+  /** The file that a variable names. It must exist. */
+  readonly named: string | undefined;
+  /** The file that is read, if it exists. */
+  readonly file: string | undefined;
+  readonly dropIns: readonly string[];
+}
+
+/** Which files have the rules of registries.conf. @throws MlistError `ERR_MLIST_CONFIGURATION` if a folder cannot be read */
+export async function registriesConfFiles(places: ConfigurationPlaces): Promise<RegistriesConfFiles> {
+  const system = systemFolderOf(places);
+  const [userFile, systemFile] = [userFolderOf(places), system].map(
+    (folder) => folder && join(folder, 'containers', 'registries.conf'),
+  );
+  const named = variable(places.env, 'CONTAINERS_REGISTRIES_CONF') ?? variable(places.env, 'REGISTRIES_CONFIG_PATH');
+  const isUsers = named === undefined && userFile !== undefined && (await exists(userFile));
+  const file = named ?? (isUsers ? userFile : systemFile);
+  const folders = [isUsers ? undefined : systemFile, userFile].flatMap((path) => (path ? `${path}.d` : []));
+  const dropIns = await Promise.all(folders.map(dropInsIn));
+  return { named, file, dropIns: dropIns.flat() };
 }
 
 async function dropInsIn(folder: string): Promise<readonly string[]> {
@@ -86,20 +100,24 @@ export async function readDaemonJson(
   places: ConfigurationPlaces,
   options: ReadingOptions,
 ): Promise<DaemonConfiguration | undefined> {
+  for (const path of daemonJsonPaths(places)) {
+    const bytes = await readOptional(path, options);
+    if (bytes !== undefined) return parseDaemonJson(bytes, path);
+  }
+  return undefined;
+}
+
+/** Where a daemon.json may be. The first that exists is read. */
+export function daemonJsonPaths(places: ConfigurationPlaces): readonly string[] {
   const { env, home, platform } = places;
   const system = systemFolderOf(places);
   const programData = platform === 'win32' ? variable(env, 'ProgramData') : undefined;
-  const paths = [
+  return [
     platform === 'win32' ? undefined : join(userFolderOf(places), 'docker', 'daemon.json'),
     join(home, '.docker', 'daemon.json'),
     system === undefined ? undefined : join(system, 'docker', 'daemon.json'),
     programData === undefined ? undefined : join(programData, 'docker', 'config', 'daemon.json'),
-  ];
-  for (const path of paths) {
-    const bytes = path === undefined ? undefined : await readOptional(path, options);
-    if (path !== undefined && bytes !== undefined) return parseDaemonJson(bytes, path);
-  }
-  return undefined;
+  ].filter((path) => path !== undefined);
 }
 
 export interface FoundHostsFile {
@@ -116,11 +134,7 @@ export async function readHostsToml(
   places: ConfigurationPlaces,
   options: ReadingOptions,
 ): Promise<FoundHostsFile | undefined> {
-  const user = userFolderOf(places);
-  const system = systemFolderOf(places);
-  const parents = [user, system].flatMap((folder) => (folder === undefined ? [] : [folder]));
-  const roots = ['containerd', 'docker'].flatMap((tool) => parents.map((folder) => join(folder, tool, 'certs.d')));
-  for (const root of roots) {
+  for (const root of hostsFolders(places)) {
     const folder = await firstFolder(folderNames(domain, places.platform).map((name) => join(root, name)));
     const path = folder && join(folder, 'hosts.toml');
     const bytes = path === undefined ? undefined : await readOptional(path, options);
@@ -129,6 +143,14 @@ export async function readHostsToml(
     return { file, certificates: await readCertificates(file, folder, options) };
   }
   return undefined;
+}
+
+/** The `certs.d` folders with a hosts.toml for each registry. The first with a file for a registry is used for it. */
+export function hostsFolders(places: ConfigurationPlaces): readonly string[] {
+  const user = userFolderOf(places);
+  const system = systemFolderOf(places);
+  const parents = [user, system].flatMap((folder) => (folder === undefined ? [] : [folder]));
+  return ['containerd', 'docker'].flatMap((tool) => parents.map((folder) => join(folder, tool, 'certs.d')));
 }
 
 function folderNames(domain: string, platform: NodeJS.Platform): readonly string[] {

@@ -113,7 +113,7 @@ export function invalidConfiguration(path: string, line: number | undefined, rea
   const place = line === undefined ? path : `${path}:${line}`;
   return new MlistError('ERR_MLIST_CONFIGURATION', `${place} cannot be used: ${reason}`, {
     path,
-    hint: 'Correct the file, or ignore all files of this kind with --no-mirrors.',
+    remedy: { kind: 'ignore-registry-configuration', change: 'file' },
   });
 }
 

@@ -111,6 +111,6 @@ function blocked({ domain, path }: RepositoryName, origin: string): MlistError {
   const reference = `${domain}/${path}`;
   return new MlistError('ERR_MLIST_BLOCKED', `${reference} is blocked by ${origin}`, {
     reference,
-    hint: 'Change the rule, or ignore the registry configuration of other tools with --no-mirrors.',
+    remedy: { kind: 'ignore-registry-configuration', change: 'rule' },
   });
 }

@@ -1,0 +1,68 @@
+import { type MlistError, withFirstHint, withHint } from '../../errors/errors.ts';
+import {
+  familiarReference,
+  formatReference,
+  parseReference,
+  repositoryName,
+  type Reference,
+} from '../../oci/reference.ts';
+import { listDrafts } from '../../operations/drafts/drafts.ts';
+import type { Workspace } from '../../draft/workspace/workspace.ts';
+import { closestMatch } from '../../text/closest-match.ts';
+
+/**
+ * Adds what was probably meant by a name that was not found: a draft with a similar name, or with the same name in another
+ * registry; the draft that was not pushed; another tag; the digest of a manifest in place of the ID of an image.
+ */
+export async function withNameHint(error: MlistError, workspace: Workspace): Promise<MlistError> {
+  const { reference } = error.facts;
+  if (reference === undefined) return error;
+  if (error.code === 'ERR_MLIST_DRAFT_NOT_FOUND') {
+    const similar = closestDraft(reference, await draftNames(workspace));
+    return similar === undefined ? error : withFirstHint(error, `Did you mean ${similar}?`);
+  }
+  const isRead = error.code === 'ERR_MLIST_NOT_FOUND' && error.message.startsWith('cannot read ');
+  if (!isRead) return error;
+  if ((await draftNames(workspace)).includes(reference))
+    return withHint(error, `A draft has this name. "mlist push ${reference}" pushes it.`);
+  const hint = error.facts.status === 404 ? missingHint(error, reference) : undefined;
+  return hint === undefined ? error : withHint(error, [error.facts.hint, hint].filter(Boolean).join(' '));
+}
+
+function missingHint({ facts }: MlistError, reference: string): string | undefined {
+  const parsed = parsedReference(reference);
+  const isRepository = (facts.diagnostics ?? []).some(({ code }) => code === 'NAME_UNKNOWN');
+  if (parsed === undefined || isRepository) return undefined;
+  if (parsed.digest === undefined) return `"mlist tags ${repositoryName(parsed)}" lists the tags.`;
+  return 'If it is the ID of an image, as "docker images" prints it, use the digest of the manifest: "mlist digest REPO:TAG" prints it.';
+}
+
+function parsedReference(text: string): Reference | undefined {
+  try {
+    return parseReference(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function draftNames(workspace: Workspace): Promise<readonly string[]> {
+  const drafts = await listDrafts(workspace).catch(() => []);
+  return drafts.flatMap((draft) => ('damaged' in draft ? [] : [formatReference(draft.list)]));
+}
+
+/** The tag alone is similar to that of many other versions, so a name must differ in little more than one letter. */
+function closestDraft(reference: string, names: readonly string[]): string | undefined {
+  const parsed = parsedReference(reference);
+  const typed = parsed === undefined ? reference : familiarReference(parsed);
+  const elsewhere = names.find((name) => name !== reference && name.endsWith(`/${typed}`));
+  if (elsewhere !== undefined) return elsewhere;
+  const [, repository = '', tag = ''] = /^(.*):([^:/]*)$/.exec(reference) ?? [];
+  const inRepository = names
+    .filter((name) => name.startsWith(`${repository}:`))
+    .map((name) => name.slice(repository.length + 1));
+  const closestTag = closestMatch(tag, inRepository);
+  if (closestTag !== undefined && !/^[\d.]+$/.test(tag)) return `${repository}:${closestTag}`;
+  const others = names.filter((name) => name.endsWith(`:${tag}`)).map((name) => name.slice(0, -tag.length - 1));
+  const closestRepository = closestMatch(repository, others);
+  return closestRepository === undefined ? undefined : `${closestRepository}:${tag}`;
+}

@@ -1,0 +1,86 @@
+import type { Draft, Entry } from '../../draft/draft.ts';
+import { imagePlatforms, isAttestationEntry, platformOf, sourceName } from '../../draft/draft.ts';
+import { parseListName } from '../../draft/workspace/draft-file.ts';
+import { locateWorkspace, type LocateOptions } from '../../draft/workspace/locate-workspace.ts';
+import { Workspace } from '../../draft/workspace/workspace.ts';
+import { commonPlatforms } from '../../oci/platform/aliases.ts';
+import { formatPlatform } from '../../oci/platform/platform.ts';
+import { familiarReference, formatReference } from '../../oci/reference.ts';
+import { currentList } from '../../operations/current-draft.ts';
+import { listDrafts } from '../../operations/drafts/drafts.ts';
+import type { Candidate, Cursor } from './cursor.ts';
+
+/** Candidates from the drafts of the workspace. All are empty if the workspace or a draft cannot be read. */
+
+type Environment = Omit<LocateOptions, 'workspace'>;
+
+/** The names of drafts, in the short form if it begins with the incomplete word, else with the host of the registry. */
+export async function draftNames(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
+  const drafts = await openWorkspace(cursor, environment)
+    .then(listDrafts)
+    .catch(() => []);
+  return drafts.flatMap((draft) => {
+    if ('damaged' in draft) return [];
+    const familiar = familiarReference(draft.list);
+    const description = draft.platforms.join(' ');
+    return [{ word: familiar.startsWith(cursor.typing) ? familiar : formatReference(draft.list), description }];
+  });
+}
+
+/** The images of the draft that the command works on: by source, or by digest if the incomplete word begins with one. */
+export async function draftImages(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
+  const draft = await chosenDraft(cursor, environment);
+  return (draft?.entries ?? [])
+    .filter((entry) => !isAttestationEntry(entry))
+    .map((entry) => ({ word: nameOf(entry, cursor.typing), description: platformText(entry) }));
+}
+
+/** Platforms: those of the draft that the command works on, then the common ones. The word may be a list with commas. */
+export async function platforms(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
+  const draft = cursor.command?.uses.includes('draft') === true ? await chosenDraft(cursor, environment) : undefined;
+  const own = imagePlatforms(draft?.entries ?? []).map((platform) => formatPlatform(platform, { all: true }));
+  const [, before = ''] = /^(.*[,=])?[^,=]*$/.exec(cursor.typing) ?? [];
+  const given = new Set(before.split(/[,=]/));
+  const names = [...new Set([...own, ...commonPlatforms])].filter((name) => !given.has(name));
+  return names.map((name) => ({ word: before + name }));
+}
+
+function nameOf(entry: Entry, typing: string): string {
+  if (typing.startsWith('sha256:')) return entry.digest;
+  const familiar = entry.source.kind === 'registry' ? familiarReference(entry.source.reference) : undefined;
+  return familiar?.startsWith(typing) === true ? familiar : sourceName(entry);
+}
+
+function platformText(entry: Entry): string | undefined {
+  const platform = platformOf(entry);
+  return platform && formatPlatform(platform, { all: true });
+}
+
+/** The draft of `--list`, `MLIST_LIST` or the first argument, else the current one. */
+async function chosenDraft(cursor: Cursor, environment: Environment): Promise<Draft | undefined> {
+  try {
+    const workspace = await openWorkspace(cursor, environment);
+    const named = cursor.values.get('list') ?? environment.env['MLIST_LIST'];
+    if (named) return await workspace.find(parseListName(named));
+    const [first] = cursor.positionals;
+    const found = await findDraft(workspace, first);
+    // The first argument of `[LIST] MANIFEST...` may be an image of the current draft.
+    const isList = first !== undefined && cursor.command?.usage.startsWith('[LIST] ') === false;
+    return found ?? (isList ? undefined : await workspace.find(await currentList(workspace)));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The draft that a word names; undefined if the word is something else. */
+async function findDraft(workspace: Workspace, word: string | undefined): Promise<Draft | undefined> {
+  try {
+    return word === undefined ? undefined : await workspace.find(parseListName(word));
+  } catch {
+    return undefined;
+  }
+}
+
+async function openWorkspace({ values }: Cursor, environment: Environment): Promise<Workspace> {
+  return new Workspace(await locateWorkspace({ ...environment, workspace: values.get('workspace') }));
+}

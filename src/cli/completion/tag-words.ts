@@ -1,0 +1,70 @@
+import { locateWorkspace } from '../../draft/workspace/locate-workspace.ts';
+import { isLocalLocation } from '../../oci/location.ts';
+import { parseReference, type Reference } from '../../oci/reference.ts';
+import { listTags } from '../../operations/tags/registry-tags.ts';
+import { openStores } from '../args/open-stores.ts';
+import { parseCommand } from '../args/parse-arguments.ts';
+import type { Environment } from '../context.ts';
+import { Output } from '../output/output.ts';
+import type { Cursor } from './cursor.ts';
+
+/** A shell waits for the candidates, so a registry that does not answer within this time is ignored. */
+const TIME_LIMIT_MS = 2000;
+
+/** The number of tags that are read. */
+const MAX_TAGS = 5000;
+
+/**
+ * The tags of the repository in the incomplete word, if its tag is being typed, such as `ghcr.io/team/app:1`. The options of the
+ * command line apply, and stored logins are used. No prompt, no retry, no output.
+ * @returns the incomplete word with each tag; an empty array if the registry cannot be reached, or does not answer in time
+ */
+export async function registryTags(cursor: Cursor, environment: Environment): Promise<readonly string[]> {
+  const [, before = '', name = ''] = /^((?:docker:\/\/)?([^@]+):)[^:/@]*$/.exec(cursor.typing) ?? [];
+  const repository = isLocalLocation(cursor.typing) ? undefined : repositoryIn(name);
+  if (cursor.command === undefined || repository === undefined) return [];
+  const abort = AbortSignal.timeout(TIME_LIMIT_MS);
+  const tags: string[] = [];
+  try {
+    // With --help the parser accepts a command line whose arguments are not complete.
+    const complete = cursor.pending === undefined ? cursor.words : cursor.words.slice(0, -1);
+    const options = complete.toSpliced(complete.indexOf(cursor.command.name), 1);
+    const retries = cursor.values.has('retries') ? [] : ['--retries=0'];
+    const args = parseCommand(cursor.command, [...options, ...retries, '--help']);
+    const stores = openStores(args, await silentOutput(environment), {
+      ...environment,
+      folder: await locateWorkspace({ ...environment, workspace: cursor.values.get('workspace') }),
+      pipes: {},
+      signal: abort,
+      waiting: (_what, work) => work,
+      onEvent: () => undefined,
+    });
+    try {
+      for await (const tag of listTags(repository, { stores, signal: abort })) {
+        tags.push(before + tag);
+        if (tags.length === MAX_TAGS) break;
+      }
+    } finally {
+      await stores.close();
+    }
+  } catch {
+    // The tags that were read until then are candidates all the same.
+  }
+  return tags;
+}
+
+/** A name without a slash may be a host whose port is being typed. */
+function repositoryIn(name: string): Reference | undefined {
+  if (!name.includes('/') && /^localhost$|\./.test(name)) return undefined;
+  try {
+    const reference = parseReference(name);
+    return reference.tag === undefined && reference.digest === undefined ? reference : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function silentOutput({ env }: Environment): Promise<Output> {
+  const sink = { write: () => true };
+  return Output.open({ stdout: sink, stderr: sink }, { json: false, quiet: true, debug: false, progress: 'none', env });
+}

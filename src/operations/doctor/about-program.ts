@@ -1,0 +1,26 @@
+import module from 'node:module';
+import { arch, platform, version as nodeVersion } from 'node:process';
+import * as zlib from 'node:zlib';
+import { commit, version } from '../../version.ts';
+
+/** What a bug report has to state about the program. */
+export interface ProgramFacts {
+  readonly version: string;
+  /** Undefined if it is unknown. */
+  readonly commit?: string | undefined;
+  /** The version of Node, such as `v24.1.0`. */
+  readonly node: string;
+  /** Operating system and architecture in Node's terms, such as `linux/x64`. */
+  readonly platform: string;
+  /** What this version of Node supports: `compile-cache`, `zstd`. */
+  readonly features: readonly string[];
+}
+
+export function aboutProgram(): ProgramFacts {
+  const { enableCompileCache } = module as { readonly enableCompileCache?: unknown };
+  const features = [
+    ...(enableCompileCache === undefined ? [] : ['compile-cache']),
+    ...('createZstdCompress' in zlib ? ['zstd'] : []),
+  ];
+  return { version, commit, node: nodeVersion, platform: `${platform}/${arch}`, features };
+}

@@ -1,0 +1,44 @@
+import { asMlistError } from '../../errors/errors.ts';
+import { EngineClient } from '../../store/engine/engine-client.ts';
+import { Engine, type ImageStore } from '../../store/engine/engine.ts';
+import { findEngine, type EngineEnvironment } from '../../store/engine/find-engine.ts';
+
+/** A container engine that commands would use for `docker-daemon:` or `podman:`. */
+export interface EngineStatus {
+  readonly engine: 'docker-daemon' | 'podman';
+  /** Its address; undefined if none is configured or running. */
+  readonly address?: string | undefined;
+  /** Where the address was found, such as `DOCKER_HOST`. */
+  readonly from?: string | undefined;
+  readonly reachable: boolean;
+  /** What images it can hold; undefined if it cannot be reached. */
+  readonly store?: ImageStore | undefined;
+  readonly problem?: string | undefined;
+}
+
+interface EngineOptions extends EngineEnvironment {
+  readonly signal: AbortSignal;
+}
+
+const LIMIT_MS = 2000;
+
+/** Asks the Docker engine and podman, each with one or two requests. */
+export function reachEngines(options: EngineOptions): Promise<readonly EngineStatus[]> {
+  return Promise.all((['docker-daemon', 'podman'] as const).map((engine) => reachEngine(engine, options)));
+}
+
+async function reachEngine(engine: EngineStatus['engine'], options: EngineOptions): Promise<EngineStatus> {
+  let found: { readonly address: string; readonly from: string } | undefined;
+  try {
+    const address = await findEngine(engine, undefined, options);
+    found = { address: address.text, from: address.origin };
+    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(LIMIT_MS)]);
+    const client = new EngineClient(address, { timeoutMs: LIMIT_MS, env: options.env, signal });
+    return { engine, ...found, reachable: true, store: await new Engine(client).imageStore(engine) };
+  } catch (thrown) {
+    options.signal.throwIfAborted();
+    const isSilent = (thrown as { readonly name?: unknown }).name === 'TimeoutError';
+    const problem = isSilent ? `it does not answer within ${LIMIT_MS / 1000} s` : asMlistError(thrown).message;
+    return { engine, ...found, reachable: false, problem };
+  }
+}

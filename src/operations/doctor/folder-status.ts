@@ -1,0 +1,86 @@
+import { access, constants, readdir, stat, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { locateWorkspace } from '../../draft/workspace/locate-workspace.ts';
+import { asMlistError, errorCode } from '../../errors/errors.ts';
+import { isNotFound, readReason } from '../../fs/file-errors.ts';
+import { dockerConfigPath } from '../../store/registry/credentials/stored-credentials.ts';
+import type { Machine } from './machine.ts';
+
+/** A folder that mlist writes to. */
+export interface FolderStatus {
+  readonly purpose: 'temporary files' | 'credentials';
+  readonly path: string;
+  readonly exists: boolean;
+  /** Whether files could be written to it; for a missing folder, whether it could be created. */
+  readonly writable: boolean;
+  /** Free space in bytes; undefined if it is unknown. */
+  readonly freeBytes?: number | undefined;
+  readonly problem?: string | undefined;
+}
+
+export interface WorkspaceStatus extends Partial<Omit<FolderStatus, 'purpose'>> {
+  /** What determined the location. */
+  readonly from?: '--workspace' | 'MLIST_WORKSPACE' | 'project' | 'user' | undefined;
+  /** The number of files with drafts. */
+  readonly drafts?: number | undefined;
+}
+
+/** The workspace that commands would use. If it may not be used, `problem` says why, and there is no path. */
+export async function examineWorkspace(options: Machine): Promise<WorkspaceStatus> {
+  let path: string;
+  try {
+    path = await locateWorkspace(options);
+  } catch (thrown) {
+    return { problem: asMlistError(thrown).message };
+  }
+  const isProject = path.endsWith('.mlist');
+  const chosen = options.env['MLIST_WORKSPACE'] ? 'MLIST_WORKSPACE' : isProject ? 'project' : 'user';
+  const names = await readdir(join(path, 'drafts')).catch(() => []);
+  return {
+    from: options.workspace ? '--workspace' : chosen,
+    ...(await examineFolder(path)),
+    drafts: names.filter((name) => name.endsWith('.json')).length,
+  };
+}
+
+export async function examineFolders(options: Machine): Promise<readonly FolderStatus[]> {
+  const { env, home } = options;
+  return Promise.all([
+    examineFolder(tmpdir()).then((status): FolderStatus => ({ purpose: 'temporary files', ...status })),
+    examineFolder(dirname(options.authFile ?? dockerConfigPath({ env, home }))).then((status): FolderStatus => ({
+      purpose: 'credentials',
+      ...status,
+    })),
+  ]);
+}
+
+async function examineFolder(path: string): Promise<Omit<FolderStatus, 'purpose'>> {
+  const found = await stat(path).catch((thrown: unknown) => (isNotFound(thrown) ? undefined : { thrown }));
+  const exists = found !== undefined;
+  if (found !== undefined && 'thrown' in found)
+    return { path, exists, writable: false, problem: readReason(found.thrown) };
+  if (found?.isDirectory() === false) return { path, exists, writable: false, problem: 'it is not a folder' };
+  const existing = exists ? path : await closestParent(path);
+  const reason = await access(existing, constants.W_OK | constants.X_OK).then(
+    () => undefined,
+    (thrown: unknown) => (errorCode(thrown) === 'EROFS' ? 'its file system is read-only' : readReason(thrown)),
+  );
+  const { bavail, bsize } = await statfs(existing).catch(() => ({ bavail: undefined, bsize: 0 }));
+  return {
+    path,
+    exists,
+    writable: reason === undefined,
+    freeBytes: bavail === undefined ? undefined : bavail * bsize,
+    problem: reason === undefined ? undefined : `${exists ? 'not writable' : 'cannot be created'}: ${reason}`,
+  };
+}
+
+async function closestParent(path: string): Promise<string> {
+  const parent = dirname(path);
+  if (parent === path) return path;
+  return stat(parent).then(
+    () => parent,
+    () => closestParent(parent),
+  );
+}

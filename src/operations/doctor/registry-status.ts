@@ -1,0 +1,46 @@
+import { asMlistError, type MlistError } from '../../errors/errors.ts';
+import type { CredentialsSource } from '../../store/registry/credentials/credentials.ts';
+import type { ServerCertificate } from '../../store/registry/http/tls.ts';
+import type { RegistryProbe } from '../../store/registry/probe.ts';
+import type { RegistrySession } from '../../store/registry/session.ts';
+
+/** What a registry answers to an anonymous request. */
+export interface RegistryStatus extends Partial<RegistryProbe> {
+  /** As named in references. */
+  readonly registry: string;
+  /** What the host has sent, also if it is not trusted. Undefined for http. */
+  readonly certificate?: ServerCertificate | undefined;
+  /** The file, variable or helper with the login that would be used. */
+  readonly login?: string | undefined;
+  readonly problems: readonly MlistError[];
+}
+
+/** A clock that is off by more breaks the validity of tokens and certificates. */
+const MAX_SKEW_SECONDS = 60;
+
+/** Sends one request to the registry, and looks up the login for it. Failures are reported as `problems`. */
+export async function reachRegistry(
+  registry: string,
+  registries: RegistrySession,
+  credentials: CredentialsSource,
+  signal: AbortSignal,
+): Promise<RegistryStatus> {
+  const problems: MlistError[] = [];
+  const collect = (thrown: unknown): undefined => {
+    signal.throwIfAborted();
+    problems.push(asMlistError(thrown));
+  };
+  const [probe, found] = await Promise.all([
+    registries.probe(registry, signal).catch(collect),
+    credentials(registry).catch(collect),
+  ]);
+  const isHttp = probe !== undefined && probe.verified === undefined;
+  // Only the certificate of a host that speaks TLS is missing; why it does not is already reported.
+  const certificate = isHttp ? undefined : await registries.certificate(registry).catch(() => undefined);
+  return { registry, ...probe, certificate, login: found?.place, problems };
+}
+
+/** Whether the clocks differ so much that tokens or certificates may appear invalid. */
+export function isSkewed({ clockSkewSeconds = 0 }: RegistryStatus): boolean {
+  return Math.abs(clockSkewSeconds) > MAX_SKEW_SECONDS;
+}

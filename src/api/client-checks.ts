@@ -121,7 +121,13 @@ const copy: Checks<CopyOptions> = {
 
 const resolve: Checks<ResolveOptions> = { ...callChecks, platform: isText };
 const inspect: Checks<InspectOptions> = { ...callChecks, platform: isText };
-const validate: Checks<ValidateOptions> = { ...callChecks, allowDuplicates: isFlag, deep: isFlag };
+const validate: Checks<ValidateOptions> = {
+  ...callChecks,
+  allowDuplicates: isFlag,
+  deep: isFlag,
+  expect: isPlatforms,
+  requireAttestations: isTexts('an attestation'),
+};
 const explain: Checks<ExplainOptions> = { ...callChecks, platforms: isPlatforms };
 const join: Checks<JoinOptions> = { ...callChecks, group: isGroup, expect: isPlatforms, waitMs: isAtLeast(0) };
 const apply: Checks<ApplyOptions> = { ...callChecks, dryRun: isFlag, name: isText };

@@ -135,6 +135,13 @@ export interface ValidateOptions extends CallOptions {
   readonly allowDuplicates?: boolean | undefined;
   /** Read every manifest, config and layer too. Only for references and locations. Default false. */
   readonly deep?: boolean | undefined;
+  /** Platforms that the list must have. Other platforms are reported as warnings. Default: not checked. */
+  readonly expect?: readonly string[] | undefined;
+  /**
+   * Attestations that each image must have: `provenance`, `sbom`, or a predicate type such as
+   * `https://slsa.dev/verification_summary/v1`. Signatures are not verified. Only for references and locations. Default: none.
+   */
+  readonly requireAttestations?: readonly string[] | undefined;
 }
 
 export interface ValidateResult {

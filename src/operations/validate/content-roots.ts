@@ -1,0 +1,158 @@
+import type { Problem } from '../../errors/errors.ts';
+import { MlistError } from '../../errors/errors.ts';
+import { descriptorOf, type Draft, type Entry } from '../../draft/draft.ts';
+import { describeEntry } from '../../draft/entry-selection.ts';
+import { digestOf } from '../../oci/digest.ts';
+import type { Location } from '../../oci/location.ts';
+import { isForeignLayerType } from '../../oci/media-type.ts';
+import { pointerTo } from '../../json/pointer.ts';
+import { readManifest } from '../../schema/documents.ts';
+import { capped, hasErrors } from '../../schema/problems.ts';
+import { AttestationCheck } from './attestation-check.ts';
+import type { PredicateRequirement } from './predicate-requirement.ts';
+import { DeepCheck, type UnreadableRoot, type Root } from './deep-check.ts';
+import type { Stores } from '../../store/open.ts';
+import type { ManifestContent, ReadStore } from '../../store/store.ts';
+import type { LookupResult } from '../lookup.ts';
+import { entrySource } from '../publish/fill.ts';
+
+/** Checks of the content below a list: that it exists and matches its descriptors, and which attestations it has. */
+
+export interface ContentContext {
+  readonly stores: Stores;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Which content is checked. Default: none. */
+export interface ContentChecks {
+  /** Check every manifest, config and layer. Default false. */
+  readonly deep?: boolean | undefined;
+  /** Attestations that each image must have. Default: none. */
+  readonly requireAttestations?: readonly PredicateRequirement[] | undefined;
+}
+
+/** How much content was checked, apart from the document itself. */
+export interface Depth {
+  readonly manifests: number;
+  readonly blobs: number;
+}
+
+export interface ContentReport {
+  readonly problems: readonly Problem[];
+  /** Only with `deep`. */
+  readonly checked?: Depth;
+}
+
+/** The content that a document refers to, and where it is read from. */
+export interface Roots {
+  readonly manifests: readonly (Root | UnreadableRoot)[];
+  readonly blobs: readonly Root[];
+  /** The document itself, if it is a single image. */
+  readonly image?: Root;
+}
+
+export function needsContent({ deep, requireAttestations = [] }: ContentChecks): boolean {
+  return deep === true || requireAttestations.length > 0;
+}
+
+/** The content of a draft or of a list. */
+export async function rootsOfFound(
+  found: LookupResult,
+  problems: readonly Problem[],
+  options: ContentContext,
+): Promise<Roots> {
+  const { stores, signal } = options;
+  if (found.from === 'draft') return rootsOfDraft(found.draft, options);
+  const { store } = await stores.resolveLocation(found.location, { signal });
+  return rootsOf(found.content, store, problems);
+}
+
+/** The content of a document in a file, which is in a repository, a layout or an archive. */
+export async function rootsOfFile(
+  bytes: Uint8Array,
+  location: Location,
+  problems: readonly Problem[],
+  { stores, signal }: ContentContext,
+): Promise<Roots> {
+  const store = await stores.source(location, { signal });
+  return rootsOf({ bytes }, store, problems);
+}
+
+/**
+ * Checks the content below a document.
+ * @param known - problems of the document itself, to which the new ones are added
+ * @throws MlistError if the content cannot be read, for example because of the network or missing permissions
+ */
+export async function checkContent(
+  roots: Roots,
+  known: readonly Problem[],
+  { deep, requireAttestations = [] }: ContentChecks,
+  { stores, signal }: ContentContext,
+): Promise<ContentReport> {
+  const { problems = [], ...checked } =
+    deep === true ? await new DeepCheck(stores, { signal }).run(roots.manifests, roots.blobs) : {};
+  const isUnreadable = roots.image === undefined && roots.manifests.length === 0 && hasErrors(known);
+  const lacking =
+    requireAttestations.length === 0 || isUnreadable
+      ? []
+      : await new AttestationCheck(requireAttestations, stores, { signal }).run(roots);
+  const all = capped([...known, ...problems, ...lacking]);
+  return { problems: all, ...('manifests' in checked ? { checked } : {}) };
+}
+
+/** The content of a draft. Its entries name their sources. */
+export async function rootsOfDraft(draft: Draft, { stores, signal }: ContentContext): Promise<Roots> {
+  stores.expect({ read: draft.entries.map(({ source }) => source) });
+  const manifests = await Promise.all(
+    draft.entries.map(async (entry, at) => {
+      const root = { descriptor: descriptorOf(entry), pointer: pointerTo('manifests', at) };
+      try {
+        return { ...root, store: await entrySource(entry, { stores, signal }) };
+      } catch (thrown) {
+        return { ...root, fault: withEntry(entry, thrown) };
+      }
+    }),
+  );
+  signal?.throwIfAborted();
+  return { manifests, blobs: [] };
+}
+
+/** Reports a missing layout or archive for each of its entries. */
+function withEntry(entry: Entry, thrown: unknown): unknown {
+  if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') return thrown;
+  return new MlistError(thrown.code, `${describeEntry(entry)}: ${thrown.message}`, thrown.facts);
+}
+
+/** The descriptor is undefined for a document in a file. */
+type DocumentBytes = Pick<ManifestContent, 'bytes'> & Partial<Pick<ManifestContent, 'descriptor'>>;
+
+/** The content that a document refers to; none if the document is not a valid manifest. */
+function rootsOf({ bytes, descriptor }: DocumentBytes, store: ReadStore, known: readonly Problem[]): Roots {
+  const document = readable(bytes, descriptor?.mediaType, known);
+  if (document === undefined) return { manifests: [], blobs: [] };
+  if ('manifests' in document) {
+    const manifests = document.manifests.map((descriptor, at) => ({
+      descriptor,
+      store,
+      pointer: pointerTo('manifests', at),
+    }));
+    return { manifests, blobs: [] };
+  }
+  const layers = document.layers.map((descriptor, at) => ({ descriptor, store, pointer: pointerTo('layers', at) }));
+  const held = layers.filter(({ descriptor }) => !isForeignLayerType(descriptor.mediaType));
+  const own = descriptor ?? { mediaType: document.mediaType, digest: digestOf(bytes), size: bytes.length };
+  return {
+    manifests: [],
+    blobs: [{ descriptor: document.config, store, pointer: pointerTo('config') }, ...held],
+    image: { descriptor: own, store, pointer: '' },
+  };
+}
+
+function readable(bytes: Uint8Array, mediaType: string | undefined, known: readonly Problem[]) {
+  try {
+    return readManifest(bytes, mediaType, 'the document');
+  } catch (thrown) {
+    if (thrown instanceof MlistError && hasErrors(known)) return undefined;
+    throw thrown;
+  }
+}

@@ -104,6 +104,7 @@ const pushIndex: Checks<PushIndexOptions> = {
   ifDigest: isText,
   allowEmpty: isFlag,
   replaceImage: isFlag,
+  allOrNothing: isFlag,
   dryRun: isFlag,
 };
 
@@ -167,6 +168,7 @@ const push: Checks<PushDraftOptions> = {
   tags: isTexts('a tag'),
   to: isTexts('a location'),
   expect: isPlatforms,
+  allOrNothing: isFlag,
   purge: isFlag,
   dryRun: isFlag,
 };

@@ -77,6 +77,11 @@ export interface PushIndexOptions extends CallOptions {
   readonly allowEmpty?: boolean | undefined;
   /** Allow the index to replace a single image whose platform it lacks. Default false. */
   readonly replaceImage?: boolean | undefined;
+  /**
+   * With tags in several repositories: move no tag before all of them have the content. A tag that fails after that is
+   * reported with the outcome of each tag in `facts.targets`; nothing is moved back. Default false.
+   */
+  readonly allOrNothing?: boolean | undefined;
   /** Plan and check, but write nothing. Default false. */
   readonly dryRun?: boolean | undefined;
 }
@@ -202,6 +207,11 @@ export interface PushDraftOptions extends CallOptions {
   readonly to?: readonly string[] | undefined;
   /** Platforms that the list must have. */
   readonly expect?: readonly string[] | undefined;
+  /**
+   * Move no tag of any target before all targets have the content. A tag that fails after that is reported with the outcome
+   * of each tag in `facts.targets`; nothing is moved back. Default false.
+   */
+  readonly allOrNothing?: boolean | undefined;
   /** Remove the draft after the push. Default false. */
   readonly purge?: boolean | undefined;
   /** Plan and check, but write nothing. Default false. */

@@ -131,7 +131,7 @@ export class Client {
           hint: 'Create it with createIndex of the same client, which records where its images are stored.',
         });
       }
-      const { allowEmpty, dryRun, replaceImage } = options;
+      const { allowEmpty, allOrNothing, dryRun, replaceImage } = options;
       isText(target, 'the target');
       const list = isLocalLocation(target) ? draft.list : parseTagReference(target);
       const pushing = {
@@ -141,6 +141,7 @@ export class Client {
         expect: parsePlatforms(options.expect),
         ifDigest: parseIfDigest(options.ifDigest),
         allowEmpty,
+        allOrNothing,
         replaceImage,
         dryRun,
       };

@@ -7,40 +7,18 @@ import type { Location } from '../../oci/location.ts';
 import { isForeignLayerType } from '../../oci/media-type.ts';
 import { pointerTo } from '../../json/pointer.ts';
 import { readManifest } from '../../schema/documents.ts';
-import { capped, hasErrors } from '../../schema/problems.ts';
-import { AttestationCheck } from './attestation-check.ts';
-import type { PredicateRequirement } from './predicate-requirement.ts';
-import { DeepCheck, type UnreadableRoot, type Root } from './deep-check.ts';
+import { hasErrors } from '../../schema/problems.ts';
+import type { Root, UnreadableRoot } from './deep-check.ts';
 import type { Stores } from '../../store/open.ts';
 import type { ManifestContent, ReadStore } from '../../store/store.ts';
 import type { LookupResult } from '../lookup.ts';
 import { entrySource } from '../publish/fill.ts';
 
-/** Checks of the content below a list: that it exists and matches its descriptors, and which attestations it has. */
+/** Finds the content that a draft, a list or a document refers to, and where it is read from. */
 
 export interface ContentContext {
   readonly stores: Stores;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** Which content is checked. Default: none. */
-export interface ContentChecks {
-  /** Check every manifest, config and layer. Default false. */
-  readonly deep?: boolean | undefined;
-  /** Attestations that each image must have. Default: none. */
-  readonly requireAttestations?: readonly PredicateRequirement[] | undefined;
-}
-
-/** How much content was checked, apart from the document itself. */
-export interface Depth {
-  readonly manifests: number;
-  readonly blobs: number;
-}
-
-export interface ContentReport {
-  readonly problems: readonly Problem[];
-  /** Only with `deep`. */
-  readonly checked?: Depth;
 }
 
 /** The content that a document refers to, and where it is read from. */
@@ -49,10 +27,6 @@ export interface Roots {
   readonly blobs: readonly Root[];
   /** The document itself, if it is a single image. */
   readonly image?: Root;
-}
-
-export function needsContent({ deep, requireAttestations = [] }: ContentChecks): boolean {
-  return deep === true || requireAttestations.length > 0;
 }
 
 /** The content of a draft or of a list. */
@@ -76,28 +50,6 @@ export async function rootsOfFile(
 ): Promise<Roots> {
   const store = await stores.source(location, { signal });
   return rootsOf({ bytes }, store, problems);
-}
-
-/**
- * Checks the content below a document.
- * @param known - problems of the document itself, to which the new ones are added
- * @throws MlistError if the content cannot be read, for example because of the network or missing permissions
- */
-export async function checkContent(
-  roots: Roots,
-  known: readonly Problem[],
-  { deep, requireAttestations = [] }: ContentChecks,
-  { stores, signal }: ContentContext,
-): Promise<ContentReport> {
-  const { problems = [], ...checked } =
-    deep === true ? await new DeepCheck(stores, { signal }).run(roots.manifests, roots.blobs) : {};
-  const isUnreadable = roots.image === undefined && roots.manifests.length === 0 && hasErrors(known);
-  const lacking =
-    requireAttestations.length === 0 || isUnreadable
-      ? []
-      : await new AttestationCheck(requireAttestations, stores, { signal }).run(roots);
-  const all = capped([...known, ...problems, ...lacking]);
-  return { problems: all, ...('manifests' in checked ? { checked } : {}) };
 }
 
 /** The content of a draft. Its entries name their sources. */

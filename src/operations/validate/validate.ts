@@ -18,16 +18,8 @@ import type { RuleOptions } from '../../schema/rules/list-rules.ts';
 import type { Stores } from '../../store/open.ts';
 import { listedPlatforms, platformsOfDraft } from '../listed-platforms.ts';
 import { lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
-import {
-  checkContent,
-  needsContent,
-  rootsOfDraft,
-  rootsOfFile,
-  rootsOfFound,
-  type ContentChecks,
-  type ContentReport,
-  type Depth,
-} from './content-roots.ts';
+import { checkContent, needsContent, type ContentChecks, type ContentReport, type Depth } from './check-content.ts';
+import { rootsOfDraft, rootsOfFile, rootsOfFound } from './content-roots.ts';
 import { compareExpected, platformsOfEntries } from './expected-platforms.ts';
 
 export interface Validated {

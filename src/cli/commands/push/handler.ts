@@ -30,6 +30,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
     strict: args.flag('strict'),
     force: args.flag('force'),
     checkSignatures: args.flag('check-signatures'),
+    allOrNothing: args.flag('all-or-nothing'),
     dryRun: args.flag('dry-run'),
     purge: args.flag('purge'),
     signal: context.signal,

@@ -116,6 +116,8 @@ const copy: Checks<CopyOptions> = {
   missing: isMissing,
   fillFrom: isTexts('a location of fillFrom'),
   expect: isPlatforms,
+  tags: isTexts('a tag'),
+  ifDigest: isText,
   replaceImage: isFlag,
   dryRun: isFlag,
 };

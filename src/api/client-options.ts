@@ -110,6 +110,13 @@ export interface CopyOptions extends CallOptions {
   readonly fillFrom?: readonly string[] | undefined;
   /** Platforms that the copied image or list must have. */
   readonly expect?: readonly string[] | undefined;
+  /** Further tags at the target, such as `latest`. All tags move after the content. Default: none. */
+  readonly tags?: readonly string[] | undefined;
+  /**
+   * Move a tag only if it has this digest, or with `absent`, only if it does not exist. A tag that already has the content is
+   * accepted.
+   */
+  readonly ifDigest?: string | undefined;
   /** Allow a list to replace a single image whose platform it lacks. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Plan and check, but write nothing. Default false. */

@@ -57,6 +57,7 @@ import {
   parseTagReference,
   parseTags,
   parseTarget,
+  parseTargetTags,
   specText,
   toPushedTag,
   type CallOptions,
@@ -174,6 +175,8 @@ export class Client {
         dryRun,
         platforms: parsePlatforms(platforms),
         expect: parsePlatforms(expect),
+        tags: parseTargetTags(options.tags),
+        ifDigest: parseIfDigest(options.ifDigest),
       });
     });
   }

@@ -124,6 +124,8 @@ export class AttestationCheck {
   }
 
   async #readReferrers({ descriptor: image, store, pointer }: Root, findings: Findings): Promise<void> {
+    // Docker archives and engines have no referrers, and an engine answers every tag with its only image.
+    if (store.referrers === undefined && store.storedSize !== undefined) return;
     const referrers = (await listReferrers(store, image.digest, this.#options)).filter(mayHoldAttestations);
     let read = 0;
     for (const referrer of referrers) {

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Problem } from '../../src/errors/errors.ts';
+import { createClient } from '../../src/index.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import {
   artifactOf,
@@ -317,6 +318,22 @@ describe('validate --require-attestation', () => {
     proxy.on(new RegExp(manifests[3]?.digest ?? ''), answer(503));
     const failed = await cli.run(['validate', ref, '--require-attestation', 'provenance', '--json', '--retries', '0']);
     expect([failed.code, failed.stdout]).toEqual([7, '']);
+  });
+
+  test('the library has both options', async () => {
+    const { ref } = await built((image) => ({ listed: [buildkitAttestation(image, [provenance])] }));
+    const client = createClient();
+    const options = { expect: ['linux/amd64', 'linux/s390x'], requireAttestations: ['provenance', 'sbom'] };
+    const { valid, problems } = await client.validate(ref, options);
+    expect([valid, problems.map(({ rule, severity }) => `${severity} ${rule}`)]).toEqual([
+      false,
+      ['error E-EXPECT', 'warning E-EXPECT', 'error E-ATTESTATION', 'error E-ATTESTATION'],
+    ]);
+    expect(await client.validate(ref, { requireAttestations: ['provenance'] })).toEqual({ valid: true, problems: [] });
+    const { bytes } = await client.inspect(ref);
+    expect((await client.validate(bytes, { expect: ['linux/s390x'] })).valid).toBe(false);
+    await expect(client.validate(bytes, options)).rejects.toMatchObject({ code: 'ERR_MLIST_USAGE' });
+    await client.close();
   });
 
   test('a list without images is refused', async () => {

@@ -104,6 +104,7 @@ const pushIndex: Checks<PushIndexOptions> = {
   ifDigest: isText,
   allowEmpty: isFlag,
   replaceImage: isFlag,
+  allOrNothing: isFlag,
   dryRun: isFlag,
 };
 
@@ -115,13 +116,21 @@ const copy: Checks<CopyOptions> = {
   missing: isMissing,
   fillFrom: isTexts('a location of fillFrom'),
   expect: isPlatforms,
+  tags: isTexts('a tag'),
+  ifDigest: isText,
   replaceImage: isFlag,
   dryRun: isFlag,
 };
 
 const resolve: Checks<ResolveOptions> = { ...callChecks, platform: isText };
 const inspect: Checks<InspectOptions> = { ...callChecks, platform: isText };
-const validate: Checks<ValidateOptions> = { ...callChecks, allowDuplicates: isFlag, deep: isFlag };
+const validate: Checks<ValidateOptions> = {
+  ...callChecks,
+  allowDuplicates: isFlag,
+  deep: isFlag,
+  expect: isPlatforms,
+  requireAttestations: isTexts('an attestation'),
+};
 const explain: Checks<ExplainOptions> = { ...callChecks, platforms: isPlatforms };
 const join: Checks<JoinOptions> = { ...callChecks, group: isGroup, expect: isPlatforms, waitMs: isAtLeast(0) };
 const apply: Checks<ApplyOptions> = { ...callChecks, dryRun: isFlag, name: isText };
@@ -161,6 +170,7 @@ const push: Checks<PushDraftOptions> = {
   tags: isTexts('a tag'),
   to: isTexts('a location'),
   expect: isPlatforms,
+  allOrNothing: isFlag,
   purge: isFlag,
   dryRun: isFlag,
 };

@@ -77,6 +77,11 @@ export interface PushIndexOptions extends CallOptions {
   readonly allowEmpty?: boolean | undefined;
   /** Allow the index to replace a single image whose platform it lacks. Default false. */
   readonly replaceImage?: boolean | undefined;
+  /**
+   * With tags in several repositories: move no tag before all of them have the content. A tag that fails after that is
+   * reported with the outcome of each tag in `facts.targets`; nothing is moved back. Default false.
+   */
+  readonly allOrNothing?: boolean | undefined;
   /** Plan and check, but write nothing. Default false. */
   readonly dryRun?: boolean | undefined;
 }
@@ -105,6 +110,13 @@ export interface CopyOptions extends CallOptions {
   readonly fillFrom?: readonly string[] | undefined;
   /** Platforms that the copied image or list must have. */
   readonly expect?: readonly string[] | undefined;
+  /** Further tags at the target, such as `latest`. All tags move after the content. Default: none. */
+  readonly tags?: readonly string[] | undefined;
+  /**
+   * Move a tag only if it has this digest, or with `absent`, only if it does not exist. A tag that already has the content is
+   * accepted.
+   */
+  readonly ifDigest?: string | undefined;
   /** Allow a list to replace a single image whose platform it lacks. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Plan and check, but write nothing. Default false. */
@@ -135,6 +147,13 @@ export interface ValidateOptions extends CallOptions {
   readonly allowDuplicates?: boolean | undefined;
   /** Read every manifest, config and layer too. Only for references and locations. Default false. */
   readonly deep?: boolean | undefined;
+  /** Platforms that the list must have. Other platforms are reported as warnings. Default: not checked. */
+  readonly expect?: readonly string[] | undefined;
+  /**
+   * Attestations that each image must have: `provenance`, `sbom`, or a predicate type such as
+   * `https://slsa.dev/verification_summary/v1`. Signatures are not verified. Only for references and locations. Default: none.
+   */
+  readonly requireAttestations?: readonly string[] | undefined;
 }
 
 export interface ValidateResult {
@@ -195,6 +214,11 @@ export interface PushDraftOptions extends CallOptions {
   readonly to?: readonly string[] | undefined;
   /** Platforms that the list must have. */
   readonly expect?: readonly string[] | undefined;
+  /**
+   * Move no tag of any target before all targets have the content. A tag that fails after that is reported with the outcome
+   * of each tag in `facts.targets`; nothing is moved back. Default false.
+   */
+  readonly allOrNothing?: boolean | undefined;
   /** Remove the draft after the push. Default false. */
   readonly purge?: boolean | undefined;
   /** Plan and check, but write nothing. Default false. */

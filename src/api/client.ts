@@ -22,6 +22,7 @@ import { pushDraft } from '../operations/push/push-draft.ts';
 import { requirePlatforms } from '../operations/require-platforms.ts';
 import { resolve } from '../operations/resolve/resolve.ts';
 import { deleteReference, listTags, type Deleted } from '../operations/tags/registry-tags.ts';
+import { parseRequirement } from '../operations/validate/predicate-requirement.ts';
 import { validateBytes, validateList } from '../operations/validate/validate.ts';
 import { Stores } from '../store/open.ts';
 import type { MirrorEvent } from '../store/registry/registry-options.ts';
@@ -56,6 +57,7 @@ import {
   parseTagReference,
   parseTags,
   parseTarget,
+  parseTargetTags,
   specText,
   toPushedTag,
   type CallOptions,
@@ -130,7 +132,7 @@ export class Client {
           hint: 'Create it with createIndex of the same client, which records where its images are stored.',
         });
       }
-      const { allowEmpty, dryRun, replaceImage } = options;
+      const { allowEmpty, allOrNothing, dryRun, replaceImage } = options;
       isText(target, 'the target');
       const list = isLocalLocation(target) ? draft.list : parseTagReference(target);
       const pushing = {
@@ -140,6 +142,7 @@ export class Client {
         expect: parsePlatforms(options.expect),
         ifDigest: parseIfDigest(options.ifDigest),
         allowEmpty,
+        allOrNothing,
         replaceImage,
         dryRun,
       };
@@ -172,6 +175,8 @@ export class Client {
         dryRun,
         platforms: parsePlatforms(platforms),
         expect: parsePlatforms(expect),
+        tags: parseTargetTags(options.tags),
+        ifDigest: parseIfDigest(options.ifDigest),
       });
     });
   }
@@ -206,11 +211,17 @@ export class Client {
   async validate(subject: string | Uint8Array, options: ValidateOptions = {}): Promise<ValidateResult> {
     return this.#calls.run(options, optionChecks.validate, async (call) => {
       const { allowDuplicates, deep } = options;
+      const expect = parsePlatforms(options.expect);
+      const requireAttestations = (options.requireAttestations ?? []).map(parseRequirement);
       if (!ArrayBuffer.isView(subject)) isText(subject, 'the subject');
+      else if (requireAttestations.length > 0)
+        throw new MlistError('ERR_MLIST_USAGE', 'requireAttestations needs a reference or location, not bytes');
+      const reading = this.#reading(call);
+      const rules = { allowDuplicates };
       const { problems } =
         typeof subject === 'string'
-          ? await validateList(explicitName(subject), { allowDuplicates, deep: deep ?? false }, this.#reading(call))
-          : await validateBytes('the document', subject, { rules: { allowDuplicates }, signal: call.signal });
+          ? await validateList(explicitName(subject), { ...rules, deep, expect, requireAttestations }, reading)
+          : await validateBytes('the document', subject, { rules, expect, ...reading });
       return { valid: !problems.some(({ severity }) => severity === 'error'), problems };
     });
   }

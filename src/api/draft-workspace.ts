@@ -127,11 +127,12 @@ export class DraftWorkspace {
     options: PushDraftOptions = {},
   ): Promise<{ readonly descriptor: Descriptor; readonly targets: readonly PushedTag[] }> {
     return this.#calls.run(options, draftChecks.push, async (call) => {
-      const { tags, to, expect, purge, dryRun } = options;
+      const { tags, to, expect, allOrNothing, purge, dryRun } = options;
       const pushing = {
         ...this.#editing(call),
         tags: parseNames(tags),
         to,
+        allOrNothing,
         purge,
         dryRun,
         expect: parsePlatforms(expect),

@@ -106,6 +106,13 @@ export function parseTags(tags: readonly string[] = []): readonly string[] {
   return tags.map((tag) => (isTag(tag) ? `:${tag}` : tag));
 }
 
+/** The further tags of a copy. @throws MlistError `ERR_MLIST_USAGE` */
+export function parseTargetTags(tags: readonly string[] = []): readonly string[] {
+  const invalid = tags.find((tag) => !isTag(tag));
+  if (invalid === undefined) return tags;
+  throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(invalid)} in tags is not a tag`);
+}
+
 /** The further names of a draft: `:TAG` or a complete reference. @throws MlistError `ERR_MLIST_USAGE` for a word */
 export function parseNames(names: readonly string[] = []): readonly string[] {
   const word = names.find((name) => !/[/:]./.test(name));

@@ -48,7 +48,7 @@ export class SingleFlight<T, K = string> {
 }
 
 /** Rejects as soon as the signal is aborted; the work continues. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   signal.throwIfAborted();
   let onAbort: (() => void) | undefined;

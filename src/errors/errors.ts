@@ -71,7 +71,7 @@ export interface Diagnostic {
   readonly detail?: string;
 }
 
-/** The state of one target after a command was interrupted. */
+/** The state of one target after a command was interrupted or failed. */
 export interface TargetOutcome {
   /** Canonical reference or location. */
   readonly reference: string;
@@ -101,7 +101,7 @@ export interface ErrorFacts {
   readonly digests?: readonly string[] | undefined;
   /** Commands to choose from if the command line is ambiguous. */
   readonly candidates?: readonly string[] | undefined;
-  /** The state of all targets, if the command was interrupted. */
+  /** The state of all targets, if the command was interrupted or a push with `allOrNothing` failed. */
   readonly targets?: readonly TargetOutcome[] | undefined;
   /** Any thrown value. Values other than an MlistError are stored as a ForeignError. */
   readonly cause?: unknown;

@@ -59,6 +59,11 @@ export interface RunOptions extends ContentOptions {
   readonly transfers?: SharedTransfers | undefined;
   /** The current state of each name of the root. No name is moved before this resolves; if it rejects, the plan stops. */
   readonly replaced?: Promise<ReadonlyMap<TagOrDigest, ReplacedTag>> | undefined;
+  /**
+   * Holds the names of the root back until this resolves, when everything else is stored. The root itself is then stored by
+   * its digest first, so that a target that refuses it is noticed before any name is moved.
+   */
+  readonly beforeNames?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
   /** Receives each image config that is transferred, before it is verified. */
   readonly onConfig?: ((step: BlobStep, bytes: Uint8Array) => void) | undefined;
   /** Records the outcome for each name. */
@@ -119,6 +124,10 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
     plan.otherRoots.map((root) => putRoot(plan.target, root, { ...rootOptions, replaced: undefined })),
     options.signal,
   );
+  if (options.beforeNames !== undefined) {
+    await putManifest(plan.target, { content: plan.root.content, needs: [], foreign: [] }, rootOptions);
+    await options.beforeNames(options.signal);
+  }
   await putRoot(plan.target, plan.root, rootOptions);
 }
 

@@ -353,6 +353,9 @@ test('a dry run asks for the kind of the engine only', async () => {
   expect(planned).toMatchObject({ status: 'planned', descriptor: { digest: list.digest } });
   expect(planned).not.toHaveProperty('before');
   expect(engine.requests).toEqual(['/version', '/info']);
+  const cli = await CliHarness.make({ env: { DOCKER_HOST: engine.host } });
+  const { code, stderr } = await cli.run(['copy', `${source}:1`, 'docker-daemon:app:1', '--dry-run']);
+  expect([code, stderr]).toEqual([0, expect.stringMatching(/^plan for docker-daemon:.*\n {2}upload /m)]);
   const copied = await client.copy(`${source}:1`, 'docker-daemon:app:1');
   expect(copied.engine).toMatchObject({ store: 'containerd', id: list.digest });
 });

@@ -72,6 +72,17 @@ describe('an engine with the containerd store', () => {
     ]);
   });
 
+  test('the checks for CI jobs', async () => {
+    const engine = await startEngine('containerd', { 'team/app:1': both });
+    const cli = await withDocker(engine);
+    const name = 'docker-daemon:team/app:1';
+    await cli.must('validate', name, '--expect', 'linux/amd64,linux/arm64');
+    await cli.must('exists', name, '--platform', 'linux/arm64');
+    expect((await cli.run(['exists', name, '--platform', 'linux/386'])).code).toBe(4);
+    const { code, stdout } = await cli.run(['validate', name, '--require-attestation', 'sbom']);
+    expect([code, stdout.match(/E-ATTESTATION .*\(found: none\)$/gm)?.length]).toEqual([3, 2]);
+  });
+
   test('a push of one image exports only its platform', async () => {
     const engine = await startEngine('containerd', { 'team/app:1': both });
     const cli = await withDocker(engine);

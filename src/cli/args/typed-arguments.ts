@@ -2,7 +2,7 @@ import type { AnnotationChange, ListChange } from '../../draft/draft-edit.ts';
 import { parseListName } from '../../draft/workspace/draft-file.ts';
 import { shownLocation, storedLocation } from '../../oci/stored-location.ts';
 import { MlistError } from '../../errors/errors.ts';
-import { isDigestName } from '../../oci/digest.ts';
+import { isDigest, isDigestName } from '../../oci/digest.ts';
 import {
   formatLocation,
   isFileLocation,
@@ -12,6 +12,7 @@ import {
   type Location,
 } from '../../oci/location.ts';
 import { parseTypedReference, withoutPassword, type Reference } from '../../oci/reference.ts';
+import type { TagState } from '../../operations/publish/tag-state.ts';
 import type { ManifestArgument } from '../../operations/sources/read-source.ts';
 import { digestOnlyArgument } from '../../operations/sources/parse-sources.ts';
 import type { Context } from '../context.ts';
@@ -141,4 +142,10 @@ export function listChange(args: ParsedArguments): Pick<ListChange, 'annotations
     annotations: annotationChange(args.texts('index-annotation'), '--index-annotation'),
     artifactType: clearable(args.text('index-artifact-type')),
   };
+}
+
+/** Parses `--if-digest`: a digest, or `absent`. @throws MlistError `ERR_MLIST_USAGE` */
+export function readTagState(text: string | undefined): TagState | undefined {
+  if (text === undefined || text === 'absent' || isDigest(text)) return text;
+  throw new MlistError('ERR_MLIST_USAGE', `--if-digest takes a digest or absent, not ${JSON.stringify(text)}`);
 }

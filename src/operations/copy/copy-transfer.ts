@@ -1,9 +1,10 @@
-import type { ManifestContent, ContentOptions, ReadStore, Store } from '../../store/store.ts';
+import type { ManifestContent, ContentOptions, ReadStore, Store, TagOrDigest } from '../../store/store.ts';
+import { minimalDescriptor, uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ManifestNode } from '../../transfer/graph.ts';
 import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
 import { hasLostContent } from '../../transfer/unknown-content.ts';
-import { planTransfer, type RootStep } from '../../transfer/plan.ts';
+import { planTransfer, type Plan, type RootStep } from '../../transfer/plan.ts';
 import { runPlan, type ReplacedTag, type RunOptions } from '../../transfer/run.ts';
 import type { TargetLog } from '../../transfer/target-log.ts';
 import type { Omission } from '../omissions.ts';
@@ -13,7 +14,7 @@ import type { OnEvent } from '../events.ts';
 import { existingLargeBlobs } from '../publish/large-blobs.ts';
 import { watchConfigs } from '../platform-claims.ts';
 import { SentContent } from '../publish/sent-content.ts';
-import { ignoreRefusedRead } from '../publish/tag-state.ts';
+import { ignoreRefusedRead, type TagState } from '../publish/tag-state.ts';
 
 /** What is copied to which name, and what is known about the target. */
 export interface CopyTransfer {
@@ -24,14 +25,16 @@ export interface CopyTransfer {
   readonly node: ManifestNode | undefined;
   /** The digest at the source. It differs from that of the content if the list was filtered. */
   readonly original: Digest;
-  /** A tag, or a digest if there is no tag. */
-  readonly name: string;
-  /** The target has the content under the name. */
-  readonly isUpToDate: boolean;
-  /** The target has nothing under the name. */
+  /** The names to write: tags, or the digest if there is no tag. Names that have the content are left out. */
+  readonly names: readonly TagOrDigest[];
+  /** What the tags must have when they are moved. Default: they may have anything. */
+  readonly ifDigest?: TagState | undefined;
+  /** The target has the content under one of the names of the copy. */
+  readonly isPresent: boolean;
+  /** The target has nothing under these names. */
   readonly isNew: boolean;
   readonly isRegistry: boolean;
-  /** What the name had before. It is not moved before this resolves. */
+  /** What the tags had before. No name is moved before this resolves. */
   readonly replaced: Promise<ReadonlyMap<string, ReplacedTag>>;
 }
 
@@ -50,21 +53,19 @@ export interface Transferred {
   readonly omissions: readonly Omission[];
 }
 
-/** Copies content and everything below it to the target, then writes its name. */
+/** Copies content and everything below it to the target, then writes its names. */
 export async function transferCopy(transfer: CopyTransfer, options: TransferOptions): Promise<Transferred> {
-  const { target, content, node, name, isUpToDate } = transfer;
-  if (isUpToDate && options.referrers !== true) return { omissions: [] };
+  const { target, node, names } = transfer;
+  if (names.length === 0 && options.referrers !== true) return { omissions: [] };
   // It may reject before a plan waits for it.
   transfer.replaced.catch(() => undefined);
-  const running = { ...options, replaced: isUpToDate ? undefined : transfer.replaced };
-  const root = { content, names: isUpToDate ? [] : [name] };
+  const running = { ...options, replaced: names.length === 0 ? undefined : transfer.replaced };
+  const root = rootOf(transfer);
   if (node === undefined) {
     await runPlan(planTransfer(target, [], root), running);
     return { omissions: [] };
   }
-  const attachments = options.referrers === true ? await attachmentsOf(transfer, node, options) : undefined;
-  const nodes = [...(isUpToDate ? [] : [node]), ...(attachments?.nodes ?? [])];
-  const { otherRoots, omissions } = await otherRootsOf(attachments, transfer, options);
+  const { nodes, attachments, otherRoots, omissions } = await partsOf(transfer, node, options);
   const present = await presentOf(nodes, transfer, options);
   await runRepaired({ target, nodes, root, otherRoots, present }, running);
   if (attachments !== undefined) await confirmLists(attachments, otherRoots, transfer, options);
@@ -72,6 +73,64 @@ export async function transferCopy(transfer: CopyTransfer, options: TransferOpti
     ...(attachments === undefined ? {} : { attached: attachments.attached }),
     omissions: [...foreignLayers(nodes), ...omissions, ...(attachments?.omissions ?? [])],
   };
+}
+
+/** Plans a copy without writing anything. Undefined if every name has the content. */
+export async function planCopy(
+  transfer: CopyTransfer,
+  options: TransferOptions,
+): Promise<Transferred & { readonly plan?: Plan }> {
+  const { target, node, names, content } = transfer;
+  if (names.length === 0 && options.referrers !== true) return { omissions: [] };
+  const root = rootOf(transfer);
+  if (node === undefined) return { omissions: [], plan: planTransfer(target, [], root) };
+  const { nodes, attachments, otherRoots, omissions } = await partsOf(transfer, node, options);
+  const existing = await existingContent(target, nodes, content.descriptor.digest, options);
+  return {
+    ...(attachments === undefined ? {} : { attached: attachments.attached }),
+    omissions: [...foreignLayers(nodes), ...omissions, ...(attachments?.omissions ?? [])],
+    plan: planTransfer(target, nodes, root, { existing, otherRoots }),
+  };
+}
+
+function rootOf({ content, names, ifDigest }: CopyTransfer): RootStep {
+  if (ifDigest === undefined) return { content, names };
+  return { content, names, ifMatch: new Map(names.map((name) => [name, ifDigest])) };
+}
+
+/** What is copied, and the names that it needs besides those of the content. */
+async function partsOf(transfer: CopyTransfer, node: ManifestNode, options: TransferOptions) {
+  const attachments = options.referrers === true ? await attachmentsOf(transfer, node, options) : undefined;
+  const nodes = [...(transfer.isPresent ? [] : [node]), ...(attachments?.nodes ?? [])];
+  return { nodes, attachments, ...(await otherRootsOf(attachments, transfer, options)) };
+}
+
+/** The manifests that the target has, and the blobs of the others. The manifest of the root is sent in any case. */
+async function existingContent(
+  target: Store,
+  nodes: readonly ManifestNode[],
+  root: Digest,
+  { signal }: ContentOptions,
+): Promise<readonly Descriptor[]> {
+  const all = nodes.flatMap(nodesIn);
+  const manifests = uniqueByDigest(all.map(({ content }) => minimalDescriptor(content.descriptor)));
+  const isStored = (looking: Promise<boolean>) => ignoreRefusedRead(looking, { signal });
+  const existing = await filterAsync(
+    manifests.filter(({ digest }) => digest !== root),
+    ({ digest }) => isStored(target.hasManifest(digest, { signal })),
+  );
+  const has = new Set(existing.map(({ digest }) => digest));
+  const lacking = all.filter(({ content }) => !has.has(content.descriptor.digest));
+  const blobs = uniqueByDigest(lacking.flatMap((node) => node.blobs));
+  return [...existing, ...(await filterAsync(blobs, (blob) => isStored(target.hasBlob(blob, { signal }))))];
+}
+
+async function filterAsync<T>(
+  items: readonly T[],
+  isKept: (item: T) => Promise<boolean | undefined>,
+): Promise<readonly T[]> {
+  const kept = await Promise.all(items.map(isKept));
+  return items.filter((_, at) => kept[at] === true);
 }
 
 /** What is attached to the content and everything below it. What refers to the original of a filtered list is left out. */

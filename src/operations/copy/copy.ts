@@ -1,38 +1,23 @@
-import { MlistError } from '../../errors/errors.ts';
-import {
-  contentReference,
-  type ManifestContent,
-  type ContentOptions,
-  type ContentReader,
-  type EngineTargetFacts,
-  type Store,
-} from '../../store/store.ts';
+import { type ManifestContent, type ContentReader, type Store } from '../../store/store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { isDigestName, type Digest } from '../../oci/digest.ts';
-import type { EngineLocation } from '../../oci/engine-location.ts';
-import {
-  digestIn,
-  formatLocation,
-  isInEngine,
-  nameOfTarget,
-  sameStore,
-  storeName,
-  type Location,
-} from '../../oci/location.ts';
+import { digestIn, formatLocation, isInEngine, nameOfTarget, sameStore, type Location } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { readManifest } from '../../schema/documents.ts';
 import { graphOfManifest } from '../../transfer/graph.ts';
 import { MissingContent, type MissingEntries } from '../../transfer/missing-content.ts';
+import type { Plan } from '../../transfer/plan.ts';
 import type { ReplacedTag } from '../../transfer/run.ts';
 import { logTarget } from '../../transfer/target-log.ts';
 import { filterContent, isFiltered, type FilterOptions, type Filtered, type Filtering } from './copy-filter.ts';
 import { singleImage } from './single-image.ts';
 import type { Omission } from '../omissions.ts';
 import type { Attached } from './copy-attachments.ts';
-import { ignoreNotFound } from '../../errors/not-found.ts';
 import { TransferCounter, noTransfers, type TransferCounts } from '../publish/transfer-counts.ts';
-import { transferCopy, type CopyTransfer, type Transferred } from './copy-transfer.ts';
+import { checkExpected, refuseForEngine, targetText } from './copy-target.ts';
+import { lookUp, replacedTags, requireStates, type NameState, type TargetName } from './copy-names.ts';
+import { planCopy, transferCopy, type CopyTransfer, type Transferred } from './copy-transfer.ts';
 import type { LoadedImage, ResolvedLocation } from '../../store/open.ts';
 import { imageNameOf } from '../publish/image-name.ts';
 import { withInterruptionReport } from '../publish/interruption.ts';
@@ -41,8 +26,8 @@ import { completeSource } from '../publish/fill.ts';
 import type { Filled } from '../events.ts';
 import { requireExpected } from '../publish/check-push.ts';
 import { waitForSource, type SourceWaitOptions } from '../source-wait.ts';
-import { refusedRead } from '../publish/tag-state.ts';
-import { checkMoves, platformsOf, type NextContent } from '../publish/tag-moves.ts';
+import type { TagState } from '../publish/tag-state.ts';
+import { platformsOf } from '../publish/tag-moves.ts';
 import { toleranceWarnings } from '../warnings.ts';
 
 export interface CopyOptions extends FilterOptions, PublishContext, SourceWaitOptions {
@@ -52,6 +37,12 @@ export interface CopyOptions extends FilterOptions, PublishContext, SourceWaitOp
   readonly force?: boolean | undefined;
   /** Write nothing. Default false. */
   readonly dryRun?: boolean | undefined;
+  /** With `dryRun`: also find out what would be sent, which takes extra requests. Default false. */
+  readonly plans?: boolean | undefined;
+  /** Further tags at the target, which are moved together with its own name. Default: none. */
+  readonly tags?: readonly string[] | undefined;
+  /** Refuse unless each tag has this digest, is absent, or already has the content. Default: not checked. */
+  readonly ifDigest?: TagState | undefined;
   /** Let a list replace a single image whose platform it does not have. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Platforms that the content must have. Default: none. */
@@ -69,6 +60,8 @@ export interface Copied extends ReplacedTag {
   readonly target: string;
   /** unchanged: the target already had the content under that name. planned: a dry run. */
   readonly status: 'copied' | 'unchanged' | 'planned';
+  /** The further tags; undefined if there are none. */
+  readonly tags?: readonly CopiedTag[];
   readonly descriptor: Descriptor;
   /** The digest at the source, if the copied list was filtered. */
   readonly filtered?: Digest;
@@ -82,28 +75,42 @@ export interface Copied extends ReplacedTag {
   readonly filled?: readonly Filled[];
 }
 
+/** A further tag of the target. */
+export interface CopiedTag extends ReplacedTag {
+  readonly reference: string;
+  readonly status: Copied['status'];
+}
+
+/** The result of a copy, with its plan. */
+export interface CopyOutcome extends Copied {
+  /** Only with `plans`, unless every name has the content. */
+  readonly plan?: Plan;
+}
+
 /**
  * Copies a list or an image with everything below it, byte for byte. A filter creates a new list that keeps the other
  * members of the original.
  * @param to - if it has no tag, the tag of the source is used
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_EXPECTATION` if `to` has another digest
  */
-export async function copy(from: Location, to: Location, options: CopyOptions): Promise<Copied> {
+export async function copy(from: Location, to: Location, options: CopyOptions): Promise<CopyOutcome> {
   return withInterruptionReport(options, (reported) => copyLocation(from, to, reported));
 }
 
-async function copyLocation(from: Location, to: Location, options: CopyOptions): Promise<Copied> {
+async function copyLocation(from: Location, to: Location, options: CopyOptions): Promise<CopyOutcome> {
   const { stores, dryRun, signal, onEvent } = options;
   if (isInEngine(to)) refuseForEngine(to, options);
   stores.expect({ write: [to], read: [from] });
   const source = await stores.resolveLocation(from, { signal });
   const filled: Filled[] = [];
   const tag = nameOfTarget(to) ?? (digestIn(to) === undefined ? source.tag : undefined);
-  const job = { from, to, source, tag };
+  const tags = [...new Set(options.tags ?? [])].filter((further) => further !== tag);
+  const job = { from, to, source, tag, tags };
   onEvent?.({ type: 'from', from: from.kind, reference: formatLocation(from) });
   const imageName = (tag: string): string | undefined => imageNameOf(tag, source.repository);
   const name = tag ?? digestIn(to);
-  if (name !== undefined) logTarget(options.targets, { reference: targetText(to, name), status: 'not-pushed' });
+  for (const known of name === undefined ? tags : [name, ...tags])
+    logTarget(options.targets, { reference: targetText(to, known), status: 'not-pushed' });
   let engine: LoadedImage | undefined;
   const load = isInEngine(to) ? { onLoaded: (loaded: LoadedImage) => void (engine = loaded) } : undefined;
   const recording: CopyOptions = {
@@ -135,12 +142,14 @@ interface CopyJob {
   readonly from: Location;
   readonly to: Location;
   readonly source: ResolvedLocation;
-  /** The tag to write; undefined if the content is copied by digest only. */
+  /** The tag to write; undefined if the content is copied by digest. */
   readonly tag: string | undefined;
+  /** Further tags. */
+  readonly tags: readonly string[];
 }
 
-async function copyTo(store: Store, job: CopyJob, given: CopyOptions): Promise<Copied> {
-  const { from, to, source, tag } = job;
+async function copyTo(store: Store, job: CopyJob, given: CopyOptions): Promise<CopyOutcome> {
+  const { from, to, source, tag, tags } = job;
   // An engine may have the list under this name, but only some of its images.
   const isPartial = store.engine !== undefined && !(await store.engine.isComplete());
   const options = isPartial ? { ...given, force: true } : given;
@@ -148,13 +157,18 @@ async function copyTo(store: Store, job: CopyJob, given: CopyOptions): Promise<C
   // The digest of a filtered list is not known yet.
   const known = tag ?? digestIn(to) ?? (isFiltered(options) ? undefined : source.name);
   const lookup = known === undefined ? undefined : lookUp(store, known, options);
-  // It is awaited later, unless reading the source fails first.
-  lookup?.catch(() => undefined);
+  const further = tags.map((name) => lookUp(store, name, options));
+  // They are awaited later, unless reading the source fails first.
+  for (const looking of [lookup, ...further]) looking?.catch(() => undefined);
   const existing = sameStore(from, to) || isForced ? undefined : (await lookup)?.found;
-  const isSame = existing !== undefined && !isFiltered(options) && (await isAtSource(source, existing, options));
+  const haveSame = (await Promise.all(existing === undefined ? [] : further)).every(
+    ({ found }) => found?.digest === existing?.digest,
+  );
+  const isSame =
+    existing !== undefined && haveSame && !isFiltered(options) && (await isAtSource(source, existing, options));
   if (isSame && options.referrers !== true) return unchanged(job, existing, options);
   const read = await waitForSource(() => source.store.fetchManifest(source.name, { signal: options.signal }), options);
-  const reading = { store, job: completedJob(job, read, options), read, lookup };
+  const reading = { store, job: completedJob(job, read, options), read, lookup, further };
   try {
     return await copyRead(reading, new Map(), options);
   } catch (thrown) {
@@ -176,34 +190,32 @@ interface CopyReading {
   readonly store: Store;
   readonly job: CopyJob;
   readonly read: ManifestContent;
+  /** Of the name that is written first; undefined if it was not known. */
   readonly lookup: Promise<NameState> | undefined;
+  /** Of the further tags. */
+  readonly further: readonly Promise<NameState>[];
 }
 
 /** @throws MissingContent before anything is written, if the source does not have all of the content */
-async function copyRead(
-  { store, job: { from, to, source, tag }, read, lookup }: CopyReading,
-  missing: MissingEntries,
-  options: CopyOptions,
-): Promise<Copied> {
+async function copyRead(reading: CopyReading, missing: MissingEntries, options: CopyOptions): Promise<CopyOutcome> {
+  const { store, job, read } = reading;
+  const { from, to, source, tag } = job;
+  const { dryRun = false, plans = false, force = false } = options;
   // Names of an engine are written by loading the content again.
   const isWithin = sameStore(from, to) && store.engine === undefined;
   const filtering = { store: source.store, reference: formatLocation(from), missing, isWithin };
   const filtered = await selectContent(read, filtering, store, options);
   const { content } = filtered;
   const { digest } = content.descriptor;
-  const target = targetText(to, tag ?? digest);
-  checkExpected(to, digest, target);
+  checkExpected(to, digest, targetText(to, tag ?? digest));
   await requirePlatformsOf(content, source.store, options);
-  const isForced = options.force === true;
-  const before = isForced ? undefined : (await (lookup ?? lookUp(store, digest, options))).found;
-  const isUpToDate = before?.digest === digest;
+  const names = await targetNames(reading, digest, options);
+  if (options.ifDigest !== undefined) requireStates(names, digest, options.ifDigest);
+  const isUpToDate = ({ state }: TargetName): boolean => !force && state?.found?.digest === digest;
+  const isPresent = names.some(isUpToDate);
   const isMoved =
-    (!isWithin || options.missing === 'fill') && options.dryRun !== true && (!isUpToDate || options.referrers === true);
-  const next = { content, source: source.store };
-  const replaced =
-    store.engine === undefined
-      ? replacedBy(next, tag, lookup, { store, reference: target, ...options })
-      : replacedInEngine(store.engine, tag, lookup, options);
+    (!isWithin || options.missing === 'fill') && (!dryRun || plans) && (!isPresent || options.referrers === true);
+  const replaced = replacedTags(store, names, { content, source: source.store }, options);
   replaced.catch(() => undefined);
   const node = isMoved ? await graphOfManifest(source.store, content, { signal: options.signal }) : undefined;
   report(read, filtered, filtering.reference, options);
@@ -213,24 +225,34 @@ async function copyRead(
     content,
     node,
     original: read.descriptor.digest,
-    name: tag ?? digest,
-    isUpToDate,
-    isNew: before === undefined,
+    names: names.filter((name) => !isUpToDate(name)).map(({ name }) => name),
+    ifDigest: options.ifDigest,
+    isPresent,
+    isNew: names.every(({ state }) => force || state?.found === undefined),
     isRegistry: to.kind === 'registry',
     replaced,
   };
-  if (isUpToDate) logTarget(options.targets, { reference: target, status: 'unchanged', digest });
-  const { moved, ...result } = await runTransfer(transfer, options);
+  for (const { reference } of names.filter(isUpToDate))
+    logTarget(options.targets, { reference, status: 'unchanged', digest });
+  const { moved, attached, omissions, plan } = await runTransfer(transfer, options);
+  const written = dryRun ? 'planned' : 'copied';
+  const before = await replaced;
+  const outcome = (name: TargetName): CopiedTag => {
+    return { reference: name.reference, status: isUpToDate(name) ? 'unchanged' : written, ...before.get(name.name) };
+  };
+  const [own, ...tags] = names;
+  const { reference: target, ...result } = outcome(own);
   return {
     source: formatLocation(from),
     target,
-    status: isUpToDate ? 'unchanged' : options.dryRun === true ? 'planned' : 'copied',
-    ...(tag === undefined ? {} : (await replaced).get(tag)),
+    ...result,
+    ...(tags.length === 0 ? {} : { tags: tags.map(outcome) }),
     descriptor: content.descriptor,
     ...(content === read ? {} : { filtered: read.descriptor.digest }),
     moved,
-    ...(result.attached === undefined ? {} : { referrers: result.attached }),
-    left: [...filtered.omissions, ...result.omissions],
+    ...(attached === undefined ? {} : { referrers: attached }),
+    left: [...filtered.omissions, ...omissions],
+    ...(plan === undefined ? {} : { plan }),
   };
 }
 
@@ -247,87 +269,51 @@ async function selectContent(
     : singleImage(filtered, store, engine, { reference, signal: options.signal });
 }
 
-function unchanged({ from, to, tag }: CopyJob, descriptor: Descriptor, { targets }: CopyOptions): Copied {
+/** The names that the copy writes, with their states: its own first. */
+async function targetNames(
+  { store, job: { to, tag, tags }, lookup, further }: CopyReading,
+  digest: Digest,
+  options: CopyOptions,
+): Promise<readonly [TargetName, ...TargetName[]]> {
+  const looking = lookup ?? (options.force === true ? undefined : lookUp(store, digest, options));
+  const [state, ...states] = await Promise.all([looking, ...further]);
+  const name = tag ?? digest;
+  const others = tags.map((other, at) => ({ name: other, reference: targetText(to, other), state: states[at] }));
+  return [{ name, reference: targetText(to, name), state }, ...others];
+}
+
+function unchanged({ from, to, tag, tags }: CopyJob, descriptor: Descriptor, { targets }: CopyOptions): Copied {
   const { digest } = descriptor;
-  const target = targetText(to, tag ?? digest);
-  logTarget(targets, { reference: target, status: 'unchanged', digest });
-  const source = formatLocation(from);
-  return { source, target, status: 'unchanged', before: digest, descriptor, moved: noTransfers, left: [] };
+  const outcomeOf = (name: string): CopiedTag => ({
+    reference: targetText(to, name),
+    status: 'unchanged',
+    before: digest,
+  });
+  const { reference: target, ...outcome } = outcomeOf(tag ?? digest);
+  const further = tags.map(outcomeOf);
+  for (const reference of [target, ...further.map((other) => other.reference)])
+    logTarget(targets, { reference, status: 'unchanged', digest });
+  return {
+    source: formatLocation(from),
+    target,
+    ...outcome,
+    ...(further.length === 0 ? {} : { tags: further }),
+    descriptor,
+    moved: noTransfers,
+    left: [],
+  };
 }
 
 async function runTransfer(
   transfer: CopyTransfer,
   options: CopyOptions,
-): Promise<Transferred & { readonly moved: TransferCounts }> {
-  if (options.dryRun === true) return { moved: noTransfers, omissions: [] };
-  const count = new TransferCounter(options.onEvent);
+): Promise<Transferred & { readonly moved: TransferCounts; readonly plan?: Plan }> {
+  const { dryRun = false, plans = false, onEvent } = options;
+  if (dryRun) return { omissions: [], ...(plans ? await planCopy(transfer, options) : {}), moved: noTransfers };
+  const count = new TransferCounter(onEvent);
   const result = await transferCopy(transfer, { ...options, onEvent: count.onEvent });
-  for (const omission of result.omissions) options.onEvent?.({ type: 'left', ...omission });
+  for (const omission of result.omissions) onEvent?.({ type: 'left', ...omission });
   return { ...result, moved: count.moved };
-}
-
-/** What the target has under a name, or why it could not be read. */
-interface NameState {
-  readonly found?: Descriptor | undefined;
-  readonly unread?: MlistError;
-}
-
-async function lookUp(store: ContentReader, name: string, { signal }: ContentOptions): Promise<NameState> {
-  try {
-    return { found: await ignoreNotFound(store.resolve(name, { signal })) };
-  } catch (thrown) {
-    return { unread: refusedRead(thrown, { signal }) };
-  }
-}
-
-interface ReplacedOptions extends CopyOptions {
-  readonly store: Store;
-  /** The target, for messages. */
-  readonly reference: string;
-}
-
-/** What the tag of the target has before it is moved. */
-async function replacedBy(
-  next: NextContent,
-  tag: string | undefined,
-  lookup: Promise<NameState> | undefined,
-  { store, reference, stores, ...options }: ReplacedOptions,
-): Promise<ReadonlyMap<string, ReplacedTag>> {
-  if (tag === undefined) return new Map();
-  const { found, unread } = (await lookup) ?? {};
-  options.signal?.throwIfAborted();
-  const before = unread === undefined ? (found?.digest ?? 'absent') : undefined;
-  return checkMoves(store, [{ tag, reference, before, unread }], next, { ...options, stores });
-}
-
-/** What a name of an engine has before it is moved, if the engine keeps manifests. */
-async function replacedInEngine(
-  { holdsLists }: EngineTargetFacts,
-  tag: string | undefined,
-  lookup: Promise<NameState> | undefined,
-  { dryRun }: CopyOptions,
-): Promise<ReadonlyMap<string, ReplacedTag>> {
-  if (tag === undefined || !holdsLists || dryRun === true) return new Map();
-  const { found, unread } = (await lookup) ?? {};
-  return new Map([[tag, unread === undefined ? { before: found?.digest ?? 'absent' } : {}]]);
-}
-
-/** Refuses options that need more than an engine can hold or report. */
-function refuseForEngine(to: EngineLocation, { referrers, expectKept }: CopyOptions): void {
-  const reason =
-    referrers === true
-      ? 'engines do not hold referrers; leave out --referrers'
-      : expectKept === true
-        ? '"--expect kept" cannot be checked in an engine; name the platforms'
-        : undefined;
-  if (reason === undefined) return;
-  const reference = formatLocation(to);
-  throw new MlistError('ERR_MLIST_USAGE', `cannot write ${reference}: ${reason}`, { reference });
-}
-
-/** @param name - a tag or a digest */
-function targetText(to: Location, name: string): string {
-  return contentReference(storeName(to), name);
 }
 
 /**
@@ -342,19 +328,6 @@ async function isAtSource(
   if (isDigestName(name)) return name === before.digest;
   const { signal } = options;
   return (await waitForSource(() => store.resolve(name, { signal }), options)).digest === before.digest;
-}
-
-function checkExpected(to: Location, digest: Digest, target: string): void {
-  const expected = digestIn(to);
-  if (expected === undefined || expected === digest) return;
-  throw new MlistError(
-    'ERR_MLIST_EXPECTATION',
-    `${target} was expected to be ${expected}, but the content to copy is ${digest}`,
-    {
-      reference: target,
-      hint: 'Leave out the digest of the target, or use it for the source.',
-    },
-  );
 }
 
 async function requirePlatformsOf(

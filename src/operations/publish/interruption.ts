@@ -57,7 +57,8 @@ function isUntouched(targets: readonly TargetOutcome[]): boolean {
   return targets.every(({ status }) => status === 'not-pushed');
 }
 
-function outcomeText(targets: readonly TargetOutcome[]): string {
+/** The names by outcome, in one line. */
+export function outcomeText(targets: readonly TargetOutcome[]): string {
   if (isUntouched(targets)) return 'no tag was changed';
   const parts = [
     named('pushed', targets, 'pushed'),

@@ -19,6 +19,14 @@ export async function digestOfTag(store: ContentReader, tag: string, options: Co
   return (await ignoreNotFound(store.resolve(tag, options)))?.digest ?? 'absent';
 }
 
+/** How the state of a tag differs from the expected one, for an error message after the name of the tag. */
+export function stateDifference(before: TagState, expected: TagState): string {
+  if (before === 'absent') return `no longer exists, but was expected to have ${expected}`;
+  return expected === 'absent'
+    ? `already exists, with ${before}`
+    : `has ${before}, not ${expected}: another client has moved it`;
+}
+
 /**
  * The error of a registry that refuses a read, for example to an account that may only push.
  * @throws the error if the registry cannot be reached, or requests a longer wait than mlist accepts

@@ -13,6 +13,7 @@ import { isStoredIn, targetName, targetsOf, type TargetRepository } from '../pub
 import { generateManifests } from './generate-manifests.ts';
 import type { PushDraftOptions } from './push-options.ts';
 import { pushToTarget, type PushedTarget } from './push-target.ts';
+import { TargetGroup, withoutHeldBack } from './target-group.ts';
 
 /** The results of all targets. Some targets may have failed while others succeeded. */
 export interface DraftPushed {
@@ -38,14 +39,23 @@ export async function pushDraft(given: Draft, state: State, options: PushDraftOp
   const draft = await generateManifests(given, options);
   checkBeforePush(draft, options);
   const logged = { ...options, targets: log, onEvent: deduplicateEvents(options.onEvent, ['origin']) };
-  const result = await pushToAll(draft, state, targets, logged);
-  const { failures, pushed } = result;
+  const first = await pushToAll(draft, state, targets, logged);
+  const { failures, pushed } = first;
   const entries = pushed.length > 0 ? undefined : withoutAttestations(draft.entries, failures, options.onEvent);
-  if (entries === undefined) return result;
+  if (entries === undefined) return resultOf(first, log);
   const reduced = { ...draft, entries };
   // The warnings have been reported already, except that the list is now empty.
   checkBeforePush(reduced, entries.length === 0 ? options : { ...options, onEvent: undefined });
-  return pushToAll(reduced, state, targets, logged);
+  return resultOf(await pushToAll(reduced, state, targets, logged), log);
+}
+
+interface AllPushed extends DraftPushed {
+  readonly group: TargetGroup | undefined;
+}
+
+function resultOf({ group, ...result }: AllPushed, log: TargetLog): DraftPushed {
+  if (group === undefined || result.failures.length === 0) return result;
+  return { ...result, failures: group.withOutcomes(result.failures, [...log.values()]) };
 }
 
 async function pushToAll(
@@ -53,25 +63,30 @@ async function pushToAll(
   state: State,
   targets: readonly TargetRepository[],
   options: PushDraftOptions & { readonly targets: TargetLog },
-): Promise<DraftPushed> {
-  const { stores, signal } = options;
+): Promise<AllPushed> {
+  const { stores, signal, allOrNothing = false, dryRun = false } = options;
   stores.expect({ later: targets.map(({ location }) => location) });
   const encoded = await listBytes(draft, { cache: stores.cache, stores: () => stores, signal });
   expectAccess(draft, targets, stores);
   const pushes = pushesOf(state, draft.list);
-  const results = await mapLimited(targets, TARGETS_AT_ONCE, async (target) => {
+  const group = allOrNothing && !dryRun ? new TargetGroup(targets.length, options.onEvent) : undefined;
+  // In a group, each target waits for all others.
+  const atOnce = group === undefined ? TARGETS_AT_ONCE : targets.length;
+  const results = await mapLimited(targets, atOnce, async (target) => {
+    const entrance = group?.entrance();
     try {
-      return { pushed: await pushToTarget({ draft, encoded, target, pushes }, options), failures: [] };
+      const job = { draft, encoded, target, pushes, entrance };
+      const pushed = await pushToTarget(job, { ...options, onEvent: group?.onEvent ?? options.onEvent });
+      entrance?.arrive();
+      return { pushed, failures: [] };
     } catch (thrown) {
+      group?.close();
       return { pushed: writtenTags(options.targets, target), failures: [asMlistError(thrown)] };
     }
   });
-  return {
-    draft,
-    encoded,
-    pushed: results.flatMap(({ pushed }) => pushed),
-    failures: results.flatMap(({ failures }) => failures),
-  };
+  const pushed = results.flatMap((result) => result.pushed);
+  const failures = results.flatMap((result) => result.failures);
+  return { draft, encoded, pushed, failures: withoutHeldBack(failures), group };
 }
 
 function namesOf(target: TargetRepository): readonly string[] {

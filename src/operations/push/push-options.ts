@@ -2,6 +2,7 @@ import type { Draft } from '../../draft/draft.ts';
 import type { EncodedList } from '../../draft/to-list.ts';
 import type { Push } from '../../draft/workspace/workspace-state.ts';
 import type { Store } from '../../store/store.ts';
+import type { GateEntrance } from '../../transfer/name-gate.ts';
 import type { CheckOptions } from '../publish/check-push.ts';
 import type { PublishContext } from '../publish/publish.ts';
 import type { PrefetchedTagStates, TagState } from '../publish/tag-state.ts';
@@ -15,6 +16,11 @@ export interface PushDraftOptions extends PublishContext, CheckOptions {
   readonly to?: readonly string[] | undefined;
   /** Refuse unless each tag has this digest, is absent, or already has the list, so that a push can be repeated. */
   readonly ifDigest?: TagState | undefined;
+  /**
+   * Move no tag of any target before all targets have the content; if one of them fails before that, no tag is moved.
+   * Default false: each target is independent of the others.
+   */
+  readonly allOrNothing?: boolean | undefined;
   /** Check every child at the target, and write tags even if they have the list. Default false. */
   readonly force?: boolean | undefined;
   /** Write nothing: return the plan of each target. Default false. */
@@ -38,6 +44,8 @@ export interface PushJob {
   readonly draft: Draft;
   readonly encoded: EncodedList;
   readonly target: TargetRepository;
+  /** Holds the tags back until all targets have the content. Default: they are moved when this target has it. */
+  readonly entrance?: GateEntrance | undefined;
   /** The last pushes of the draft, by reference. */
   readonly pushes?: Readonly<Record<string, Push>> | undefined;
 }

@@ -53,7 +53,7 @@ async function pushToStore(job: OpenPushJob, options: PushDraftOptions): Promise
   const planned = await planPush(movingJob, { tags, cached }, options);
   const { plan } = planned;
   const checking = checkMoves(store, moving, { content: plan.root.content, source: store }, options);
-  if (!dryRun) await runPush(planned, checking, options);
+  if (!dryRun) await runPush(planned, checking, { ...options, beforeNames: job.entrance?.pass });
   const moves = await checking;
   const status = dryRun ? ('planned' as const) : ('pushed' as const);
   return [...unchanged, ...moving.map(({ tag, reference }) => ({ reference, status, ...moves.get(tag), plan }))];

@@ -1,6 +1,6 @@
 import type { Entry } from '../../draft/draft.ts';
 import { asMlistError, SeveralErrors, type MlistError } from '../../errors/errors.ts';
-import { runPlan } from '../../transfer/run.ts';
+import { runPlan, type RunOptions } from '../../transfer/run.ts';
 import { hasLostContent, isContentUnknown } from '../../transfer/unknown-content.ts';
 import { watchConfigs } from '../platform-claims.ts';
 import { entryGone } from '../publish/missing-entries.ts';
@@ -9,6 +9,8 @@ import { SentContent } from '../publish/sent-content.ts';
 import type { checkMoves } from '../publish/tag-moves.ts';
 import type { PushPlan } from './plan-push.ts';
 
+export interface RunPushOptions extends PublishContext, Pick<RunOptions, 'beforeNames'> {}
+
 /**
  * Runs the plan. If the registry has lost children that the plan relied on, sends only these again.
  * @param checking - the check of the tags, which runs at the same time. No tag is moved before it has succeeded
@@ -16,7 +18,7 @@ import type { PushPlan } from './plan-push.ts';
 export async function runPush(
   planned: PushPlan,
   checking: ReturnType<typeof checkMoves>,
-  context: PublishContext,
+  context: RunPushOptions,
 ): Promise<void> {
   const sent = new SentContent(context.onEvent);
   try {
@@ -33,16 +35,15 @@ export async function runPush(
 async function runOnce(
   planned: PushPlan,
   checking: ReturnType<typeof checkMoves>,
-  { transfers, targets, signal, onEvent }: PublishContext,
+  { transfers, beforeNames, targets, signal, onEvent }: RunPushOptions,
 ): Promise<void> {
   const { plan, resent, draft } = planned;
   const ignored = new Set(draft.entries.filter(isPlatformSet).map(({ digest }) => digest));
   const onConfig = watchConfigs(plan, { onEvent, ignored });
-  await runPlan(plan, { transfers, replaced: checking, targets, signal, onEvent, onConfig }).catch(
-    (thrown: unknown) => {
-      throw isContentUnknown(thrown) ? lostChildren(asMlistError(thrown), planned) : thrown;
-    },
-  );
+  const running = { transfers, replaced: checking, beforeNames, targets, signal, onEvent, onConfig };
+  await runPlan(plan, running).catch((thrown: unknown) => {
+    throw isContentUnknown(thrown) ? lostChildren(asMlistError(thrown), planned) : thrown;
+  });
   if (resent.length === 0) return;
   const what = resent.length === 1 ? 'a child' : `${resent.length} children`;
   onEvent?.({

@@ -1,7 +1,7 @@
 import { isBasedOn, listName, sourceName, type Draft } from '../../draft/draft.ts';
 import { MlistError } from '../../errors/errors.ts';
 import type { MovingTag } from '../publish/tag-moves.ts';
-import { digestOfTag, isTagUsed, refusedRead, type TagState } from '../publish/tag-state.ts';
+import { digestOfTag, isTagUsed, refusedRead, stateDifference, type TagState } from '../publish/tag-state.ts';
 import { isStoredIn, targetName, type TargetRepository } from '../publish/target.ts';
 import type { OpenPushJob, PushDraftOptions, PushJob } from './push-options.ts';
 
@@ -73,17 +73,10 @@ function moved(
   draft: Draft | undefined,
 ): MlistError {
   const name = location.kind === 'registry' ? `docker://${reference}` : reference;
-  return new MlistError('ERR_MLIST_CONFLICT', `${reference} ${difference(before, expected)}`, {
+  return new MlistError('ERR_MLIST_CONFLICT', `${reference} ${stateDifference(before, expected)}`, {
     reference,
     hint: movedHint(name, before, draft),
   });
-}
-
-function difference(before: TagState, expected: TagState): string {
-  if (before === 'absent') return `no longer exists, but was expected to have ${expected}`;
-  return expected === 'absent'
-    ? `already exists, with ${before}`
-    : `has ${before}, not ${expected}: another client has moved it`;
 }
 
 function movedHint(name: string, before: TagState, draft: Draft | undefined): string {

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { MlistError, type Problem } from '../../errors/errors.ts';
+import { errorCode, MlistError, type Problem } from '../../errors/errors.ts';
 import type { Draft } from '../../draft/draft.ts';
 import { parseDraft } from '../../draft/workspace/draft-file.ts';
 import { shownDraft } from '../../draft/workspace/stored-paths.ts';
@@ -8,11 +8,19 @@ import { checkDraft } from '../../draft/draft-rules.ts';
 import { inputFailure } from '../../fs/file-errors.ts';
 import { readAtMost } from '../../fs/read-file.ts';
 import { MAX_DOCUMENT_BYTES, readJson } from '../../json/parse.ts';
+import { digestOf } from '../../oci/digest.ts';
 import type { Location } from '../../oci/location.ts';
-import { validateDocument, type ValidateOptions } from '../../schema/documents.ts';
+import { MediaType } from '../../oci/media-type.ts';
+import type { Platform } from '../../oci/platform/platform.ts';
+import { readManifest, validateDocument, type ValidateOptions } from '../../schema/documents.ts';
+import { capped, hasErrors } from '../../schema/problems.ts';
 import type { RuleOptions } from '../../schema/rules/list-rules.ts';
+import type { Stores } from '../../store/open.ts';
+import { listedPlatforms, platformsOfDraft } from '../listed-platforms.ts';
 import { lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
-import { checkBytes, checkDraftDeep, checkListDeep, type DeepOptions, type Depth } from './validate-deep.ts';
+import { checkContent, needsContent, type ContentChecks, type ContentReport, type Depth } from './check-content.ts';
+import { rootsOfDraft, rootsOfFile, rootsOfFound } from './content-roots.ts';
+import { compareExpected, platformsOfEntries } from './expected-platforms.ts';
 
 export interface Validated {
   /** What was checked: a reference, location or path. */
@@ -23,33 +31,57 @@ export interface Validated {
   readonly checked?: Depth;
 }
 
-export interface FileOptions {
+/** What is checked apart from the document itself. */
+export interface ListChecks extends ContentChecks {
+  /** Platforms that the list must have. Default: not checked. */
+  readonly expect?: readonly Platform[] | undefined;
+}
+
+export interface FileOptions extends ListChecks {
   readonly rules: ValidateOptions;
-  /** Also check all content below the document. Default: only the document. */
-  readonly deep?: (DeepOptions & { readonly repository?: Location | undefined }) | undefined;
+  /** Opens the stores of the content. Called only if a check needs them. */
+  readonly stores: () => Stores | Promise<Stores>;
+  /** The repository, layout or archive that has the content of the document. Default: unknown; a draft names its sources. */
+  readonly repository?: Location | undefined;
   /** Also aborts reading from a pipe. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Checks a draft as the list that it would be pushed as, or the content of a location; with `deep` also all content below.
+ * Checks a draft as the list that it would be pushed as, or the content of a location; if requested also its platforms and
+ * the content below it.
  */
 export async function validateList(
   name: string | undefined,
-  rules: RuleOptions & { readonly deep?: boolean },
+  rules: RuleOptions & ListChecks,
   options: ReadOptions,
 ): Promise<Validated> {
-  const found = await lookup(name, { ...options, allowsUnpushed: rules.deep !== true });
+  const found = await lookup(name, { ...options, allowsUnpushed: !needsContent(rules) });
   const problems =
     found.from === 'draft'
       ? checkDraft(found.draft, rules)
       : validateDocument(found.content.bytes, { ...rules, mediaType: found.content.descriptor.mediaType }).problems;
   const facts = { subject: found.reference, from: found.from };
-  if (rules.deep !== true) return { ...facts, problems };
-  return {
-    ...facts,
-    ...(await checkListDeep(found, problems, { stores: await options.stores(), signal: options.signal })),
-  };
+  const all = [...problems, ...(await expectedIn(found, problems, rules, options))];
+  if (!needsContent(rules)) return { ...facts, problems: capped(all) };
+  const context = { stores: await options.stores(), signal: options.signal };
+  return { ...facts, ...(await checkContent(await rootsOfFound(found, problems, context), all, rules, context)) };
+}
+
+/** Compares the platforms of a draft, or of the images at a location. */
+async function expectedIn(
+  found: LookupResult,
+  problems: readonly Problem[],
+  { expect = [] }: ListChecks,
+  options: ReadOptions,
+): Promise<readonly Problem[]> {
+  if (expect.length === 0) return [];
+  try {
+    return compareExpected(await listedPlatforms(found, options), expect);
+  } catch (thrown) {
+    if (hasErrors(problems) && errorCode(thrown) === 'ERR_MLIST_DOCUMENT_INVALID') return [];
+    throw thrown;
+  }
 }
 
 /**
@@ -59,13 +91,8 @@ export async function validateList(
 export async function validateFile(path: string, options: FileOptions): Promise<Validated> {
   const bytes = await readDocument(path, options);
   if (!(await isLayoutIndex(path))) return validateBytes(path, bytes, options);
-  const { rules, deep } = options;
-  const repository = deep?.repository ?? { kind: 'oci', path: dirname(path) };
-  return validateBytes(path, bytes, {
-    ...options,
-    rules: { ...rules, isLayout: true },
-    deep: deep && { ...deep, repository },
-  });
+  const { rules, repository = { kind: 'oci', path: dirname(path) } } = options;
+  return validateBytes(path, bytes, { ...options, rules: { ...rules, isLayout: true }, repository });
 }
 
 async function isLayoutIndex(path: string): Promise<boolean> {
@@ -77,25 +104,58 @@ async function isLayoutIndex(path: string): Promise<boolean> {
 /**
  * Checks a document, which may be a draft.
  * @param subject - the name of the document, for messages
- * @throws MlistError `ERR_MLIST_USAGE` if the location of the document's content is not given, with `deep`
+ * @throws MlistError `ERR_MLIST_USAGE` if a check needs the content of the document, and its location is unknown
  */
-export async function validateBytes(
-  subject: string,
-  bytes: Uint8Array,
-  { rules, deep }: FileOptions,
-): Promise<Validated> {
+export async function validateBytes(subject: string, bytes: Uint8Array, options: FileOptions): Promise<Validated> {
   const facts = { subject, from: 'file' } as const;
   if (looksLikeDraft(bytes)) {
     const draft = await draftIn(bytes, subject);
-    if ('problems' in draft) return { ...facts, ...draft };
-    const problems = checkDraft(draft, rules);
-    if (deep === undefined) return { ...facts, problems };
-    return { ...facts, ...(await checkDraftDeep(shownDraft(draft, deep.stores.folders), problems, deep)) };
+    return { ...facts, ...('problems' in draft ? draft : await validateDraft(draft, options)) };
   }
+  const { rules, repository, signal } = options;
   const { problems } = validateDocument(bytes, rules);
-  if (deep === undefined) return { ...facts, problems };
-  if (deep.repository === undefined) throw noRepository(subject);
-  return { ...facts, ...(await checkBytes(bytes, deep.repository, problems, deep)) };
+  if (needsContent(options) && repository === undefined) throw noRepository(subject);
+  const all = [...problems, ...(await expectedInDocument(subject, bytes, problems, options))];
+  if (repository === undefined || !needsContent(options)) return { ...facts, problems: capped(all) };
+  const context = { stores: await options.stores(), signal };
+  const roots = await rootsOfFile(bytes, repository, problems, context);
+  return { ...facts, ...(await checkContent(roots, all, options, context)) };
+}
+
+async function validateDraft(draft: Draft, options: FileOptions): Promise<ContentReport> {
+  const { rules, expect = [], signal } = options;
+  const expected = expect.length === 0 ? [] : compareExpected(platformsOfDraft(draft), expect);
+  const problems = [...checkDraft(draft, rules), ...expected];
+  if (!needsContent(options)) return { problems: capped(problems) };
+  const stores = await options.stores();
+  const context = { stores, signal };
+  const roots = await rootsOfDraft(shownDraft(draft, stores.folders), context);
+  return checkContent(roots, problems, options, context);
+}
+
+/** As `expectedIn`, for a document in a file. If its location is unknown, only its own entries are compared. */
+async function expectedInDocument(
+  subject: string,
+  bytes: Uint8Array,
+  problems: readonly Problem[],
+  { expect = [], rules, repository, stores, signal }: FileOptions,
+): Promise<readonly Problem[]> {
+  if (expect.length === 0) return [];
+  try {
+    const declared = rules.isLayout === true ? MediaType.ociIndex : rules.mediaType;
+    const { mediaType, ...document } = readManifest(bytes, declared, subject);
+    if (repository !== undefined) {
+      const opened = await stores();
+      const descriptor = { mediaType, digest: digestOf(bytes), size: bytes.length };
+      const found = { from: repository.kind, reference: subject, location: repository, content: { descriptor, bytes } };
+      return await expectedIn(found, problems, { expect }, { cache: opened.cache, stores: () => opened, signal });
+    }
+    if (!('manifests' in document)) throw noRepository(subject);
+    return compareExpected(platformsOfEntries(document.manifests), expect);
+  } catch (thrown) {
+    if (hasErrors(problems) && errorCode(thrown) === 'ERR_MLIST_DOCUMENT_INVALID') return [];
+    throw thrown;
+  }
 }
 
 async function draftIn(bytes: Uint8Array, subject: string): Promise<Draft | { readonly problems: readonly Problem[] }> {

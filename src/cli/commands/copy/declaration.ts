@@ -44,6 +44,21 @@ export const copyCommand: CommandDeclaration = {
       describe: 'Refuse content that lacks one of these platforms (kept: those that the tag has now)',
     },
     replaceImageOption,
+    {
+      name: 'tag',
+      alias: 't',
+      type: 'string',
+      repeat: true,
+      value: ':TAG',
+      describe: 'Also write this tag at the target; all tags move after the content',
+    },
+    {
+      name: 'if-digest',
+      type: 'string',
+      value: 'DIGEST',
+      describe: 'Copy only if the tag has DIGEST (absent: does not exist) or already has the content',
+    },
+    { name: 'dry-run', type: 'boolean', describe: 'Print the plan and the digest without writing anything' },
     waitForSourceOption,
     compressionOption,
     archiveCompressionOption,
@@ -62,6 +77,8 @@ export const copyCommand: CommandDeclaration = {
   examples: [
     ['mlist copy team/app:1.0 registry.example/team/app', 'Copy to another registry, under the same tag'],
     ['mlist copy team/app:1.0 team/app:latest', 'Add a tag'],
+    ['mlist copy team/app:1.0-rc2 registry.example/team/app:1.0 -t :1 -t :latest', 'Copy to three tags'],
+    ['mlist copy team/app:1.0 registry.example/team/app --dry-run', 'Print what would be copied'],
     ['mlist copy team/app:1.0 oci-archive:app.tar --platform linux/arm64', 'Export the arm64 image for docker load'],
     [
       'mlist copy team/app:1.0 docker-daemon:team/app:1.0',

@@ -1,5 +1,7 @@
-import { copy, type Copied } from '../../../operations/copy/copy.ts';
-import { typedBareLocation, typedLocation } from '../../args/typed-arguments.ts';
+import { MlistError } from '../../../errors/errors.ts';
+import { isTag } from '../../../oci/reference.ts';
+import { copy, type Copied, type CopyOutcome } from '../../../operations/copy/copy.ts';
+import { readTagState, typedBareLocation, typedLocation } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { formatPlatform, formatPlatforms } from '../../../oci/platform/platform.ts';
 import { waitTime } from '../../args/duration.ts';
@@ -8,7 +10,8 @@ import type { ParsedArguments } from '../../args/command-declaration.ts';
 import type { Output } from '../../output/output.ts';
 import { readExpected, readPlatforms } from '../../args/platform-arguments.ts';
 import { missingPolicy } from '../../args/source-choices.ts';
-import { reportUnchanged } from '../../output/reporter.ts';
+import { planDocument, renderPlan } from '../../render/render-plan.ts';
+import { reportLost, reportUnchanged } from '../../output/reporter.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const [source = '', target = ''] = args.positionals;
@@ -21,6 +24,10 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
     attestations: args.text('attestations') as 'keep' | 'drop' | undefined,
     ...missingPolicy(args, context),
     referrers: args.flag('referrers'),
+    tags: args.texts('tag').map(readTag),
+    ifDigest: readTagState(args.text('if-digest')),
+    dryRun: args.flag('dry-run'),
+    plans: args.flag('dry-run'),
     force: args.flag('force'),
     waitForSourceMs: waitTime(args, 'wait-for-source'),
     signal: context.signal,
@@ -31,8 +38,24 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   return 0;
 }
 
-function report({ target, status, descriptor, moved, engine }: Copied, output: Output): void {
-  if (status === 'unchanged') reportUnchanged(output, target, descriptor.digest);
+/** @throws MlistError `ERR_MLIST_USAGE` unless it is a tag after a colon */
+function readTag(text: string): string {
+  const tag = text.slice(1);
+  if (text.startsWith(':') && isTag(tag)) return tag;
+  throw new MlistError('ERR_MLIST_USAGE', `--tag takes a tag of the target as :TAG, not ${JSON.stringify(text)}`, {
+    hint: 'For another repository, use a second "mlist copy".',
+  });
+}
+
+function report(copied: CopyOutcome, output: Output): void {
+  const { target, status, descriptor, moved, engine, plan, tags = [], before, lost } = copied;
+  const replaced = { ...(before === undefined ? {} : { before }), ...(lost === undefined ? {} : { lost }) };
+  const names = [{ reference: target, status, ...replaced }, ...tags];
+  if (plan !== undefined) renderPlan(names.filter(isPlanned), plan, output);
+  for (const name of names) {
+    if (isPlanned(name)) reportLost(output, name.reference, name);
+    if (name.status === 'unchanged') reportUnchanged(output, name.reference, descriptor.digest);
+  }
   const { manifests, mounted, uploaded, present, bytes } = moved;
   if (manifests > 0) {
     const blobs = mounted + uploaded + present;
@@ -49,6 +72,10 @@ function report({ target, status, descriptor, moved, engine }: Copied, output: O
   output.line(descriptor.digest);
 }
 
+function isPlanned(name: { readonly status: Copied['status'] }): boolean {
+  return name.status === 'planned';
+}
+
 function engineDocument({ engine }: Copied): object | undefined {
   if (engine === undefined) return undefined;
   const { store, id, platforms } = engine;
@@ -56,7 +83,7 @@ function engineDocument({ engine }: Copied): object | undefined {
 }
 
 /** The result as a document: schemas/output/copy.schema.json. */
-function documentOf(copied: Copied): object {
+function documentOf(copied: CopyOutcome): object {
   const { mediaType, digest, size } = copied.descriptor;
   return {
     ref: copied.target,
@@ -67,11 +94,17 @@ function documentOf(copied: Copied): object {
     digest,
     size,
     ...replacedDocument(copied),
+    tags: copied.tags?.map(({ reference, status, ...replaced }) => ({
+      ref: reference,
+      status,
+      ...replacedDocument(replaced),
+    })),
     filtered: copied.filtered,
     moved: copied.moved,
     referrers: copied.referrers?.map(({ subject, descriptor, tag }) => ({ subject, digest: descriptor.digest, tag })),
     left: copied.left,
     engine: engineDocument(copied),
     filled: copied.filled,
+    plan: copied.plan && planDocument(copied.plan),
   };
 }

@@ -1,8 +1,13 @@
+import { matchesPlatform, platformNotFoundText } from '../../../draft/entry-selection.ts';
 import { exitCodes, MlistError } from '../../../errors/errors.ts';
+import { ignoreNotFound } from '../../../errors/not-found.ts';
 import { formatLocation } from '../../../oci/location.ts';
+import { formatPlatform, type Platform } from '../../../oci/platform/platform.ts';
 import { formatReference } from '../../../oci/reference.ts';
-import { listIn, type LookupResult } from '../../../operations/lookup.ts';
+import { listedPlatforms } from '../../../operations/listed-platforms.ts';
+import { listIn, lookup, mirrorIn, type LookupResult } from '../../../operations/lookup.ts';
 import { waitForSource } from '../../../operations/source-wait.ts';
+import { readPlatform } from '../../args/platform-arguments.ts';
 import { typedLocation } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { waitTime } from '../../args/duration.ts';
@@ -10,6 +15,8 @@ import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const [name = ''] = args.positionals;
+  const platform = args.text('platform');
+  if (platform !== undefined) return findPlatform(name, readPlatform(platform), waitTime(args, 'wait'), context);
   const found = await locate(name, waitTime(args, 'wait'), context);
   const { output } = context;
   if (output.json) output.document({ exists: found !== undefined, ...found });
@@ -39,4 +46,21 @@ async function locate(name: string, waitMs: number, context: Context): Promise<P
     if (waitMs > 0) output.note(thrown.message);
     return undefined;
   }
+}
+
+/** As without `--platform`, but the manifest is read, and exists only if it has an image for the platform. */
+async function findPlatform(name: string, platform: Platform, waitMs: number, context: Context): Promise<number> {
+  const { output } = context;
+  const options = { ...context, allowsUnpushed: true, waitForSourceMs: waitMs };
+  const found = await ignoreNotFound(lookup(formatLocation(typedLocation(name, context)), options));
+  if (found === undefined) {
+    if (output.json) output.document({ exists: false });
+    return exitCodes.ERR_MLIST_NOT_FOUND;
+  }
+  const available = (await listedPlatforms(found, options)).map((placed) => placed.platform);
+  const exists = available.some((candidate) => matchesPlatform(candidate, platform));
+  const platforms = [...new Set(available.map((candidate) => formatPlatform(candidate, { all: true })))];
+  if (output.json) output.document({ exists, from: found.from, ref: found.reference, ...mirrorIn(found), platforms });
+  else if (!exists) output.note(`${found.reference} has no image for ${platformNotFoundText(platform, available)}`);
+  return exists ? 0 : exitCodes.ERR_MLIST_PLATFORM_NOT_FOUND;
 }

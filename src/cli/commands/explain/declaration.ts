@@ -14,12 +14,22 @@ export const explainCommand: CommandDeclaration = {
       value: 'PLATFORM[,PLATFORM]',
       describe: 'Set the requested platforms (default: linux, and the architecture of this machine)',
     },
+    {
+      name: 'exit-code',
+      type: 'boolean',
+      describe:
+        'Exit with code 4 if a client gets no image that fits a requested platform, or with 8 if clients get different images',
+    },
   ],
   examples: [
     ['mlist explain team/app:1.0', 'Show what docker, containerd, podman and others select on this machine'],
     [
       'mlist explain team/app:1.0 --platform linux/arm64 --platform linux/arm/v7',
       'Show what they select on other machines',
+    ],
+    [
+      'mlist explain team/app:1.0 --platform linux/amd64,linux/arm64 --exit-code',
+      'Fail a CI job unless all clients get the same image',
     ],
   ],
   load: () => import('./handler.ts'),

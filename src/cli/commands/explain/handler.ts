@@ -1,6 +1,7 @@
+import { exitCodes } from '../../../errors/errors.ts';
 import type { HostFacts } from '../../../host/host-facts.ts';
 import { readHost } from '../../../host/read-host.ts';
-import { explain } from '../../../operations/explain/explain.ts';
+import { explain, type ExplainedPlatform } from '../../../operations/explain/explain.ts';
 import { onlyList } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
@@ -15,7 +16,14 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   const { from, reference, ...facts } = explained;
   if (output.json) output.document({ from, ref: reference, ...facts, host: hostDocument(host) });
   else renderExplained(explained, output);
-  return 0;
+  return args.flag('exit-code') ? exitCodeOf(explained.platforms) : 0;
+}
+
+/** A client without an image that fits is worse than clients with different images. */
+function exitCodeOf(platforms: readonly ExplainedPlatform[]): number {
+  const verdicts = new Set(platforms.map(({ verdict }) => verdict));
+  if (verdicts.has('nothing') || verdicts.has('broken')) return exitCodes.ERR_MLIST_PLATFORM_NOT_FOUND;
+  return verdicts.has('different') ? exitCodes.ERR_MLIST_DIFFERS : 0;
 }
 
 /** The facts of this machine, without the magic bytes of binfmt_misc handlers. */

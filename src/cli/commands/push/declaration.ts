@@ -45,6 +45,11 @@ export const pushCommand: CommandDeclaration = {
       value: 'DIGEST',
       describe: 'Push only if the tag has DIGEST (absent: does not exist) or already has the list',
     },
+    {
+      name: 'all-or-nothing',
+      type: 'boolean',
+      describe: 'Send the content to all targets before any tag is moved; if one target fails, move no tag',
+    },
     { name: 'dry-run', type: 'boolean', describe: 'Print the plan and the digest without writing anything' },
     formatOption,
     compressionOption,
@@ -79,6 +84,10 @@ export const pushCommand: CommandDeclaration = {
     ['mlist push', 'Push the current draft'],
     ['mlist push team/app:1.0 -t :latest --expect linux/amd64,linux/arm64', 'Push two tags, and require two platforms'],
     ['mlist push --expect kept', 'Refuse to remove a platform that the tag has now'],
+    [
+      'mlist push --to registry.example/team/app:1.0 --to mirror.example/team/app:1.0 --all-or-nothing',
+      'Push to two registries, and move no tag unless both have the content',
+    ],
     ['mlist push --dry-run', 'Print what would be pushed'],
   ],
   load: () => import('./handler.ts'),

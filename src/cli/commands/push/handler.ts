@@ -1,10 +1,8 @@
 import type { Format } from '../../../draft/draft.ts';
 import { asMlistError, MlistError, SeveralErrors } from '../../../errors/errors.ts';
-import { isDigest } from '../../../oci/digest.ts';
 import { writeJson } from '../../../json/stringify.ts';
 import { push, type Pushed } from '../../../operations/push/push.ts';
-import type { TagState } from '../../../operations/publish/tag-state.ts';
-import { onlyList, optionalList, typedName } from '../../args/typed-arguments.ts';
+import { onlyList, optionalList, readTagState, typedName } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { readDockerMetadata } from '../../args/docker-metadata-file.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
@@ -30,6 +28,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
     strict: args.flag('strict'),
     force: args.flag('force'),
     checkSignatures: args.flag('check-signatures'),
+    allOrNothing: args.flag('all-or-nothing'),
     dryRun: args.flag('dry-run'),
     purge: args.flag('purge'),
     signal: context.signal,
@@ -39,11 +38,6 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   if (context.output.json) context.output.document(pushedDocument(pushed));
   if (!args.flag('dry-run')) await writeFiles(files, pushed);
   return 0;
-}
-
-function readTagState(text: string | undefined): TagState | undefined {
-  if (text === undefined || text === 'absent' || isDigest(text)) return text;
-  throw new MlistError('ERR_MLIST_USAGE', `--if-digest takes a digest or absent, not ${JSON.stringify(text)}`);
 }
 
 interface ResultFiles {

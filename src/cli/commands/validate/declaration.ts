@@ -15,14 +15,34 @@ export const validateCommand: CommandDeclaration = {
       describe: 'Also check every manifest, config and layer: existence, size and platform',
     },
     {
+      name: 'expect',
+      type: 'string',
+      repeat: true,
+      value: 'PLATFORM[,PLATFORM]',
+      describe: 'Refuse a list that lacks one of these platforms, and warn about other platforms',
+    },
+    {
+      name: 'require-attestation',
+      type: 'string',
+      repeat: true,
+      value: 'KIND[,KIND]',
+      describe:
+        'Refuse a list with an image that lacks an attestation: provenance, sbom or a predicate type (signatures are not verified)',
+    },
+    {
       name: 'repo',
       type: 'string',
       value: 'REPO',
-      describe: 'With --deep: look up the content of a file in REPO, which is a repository, a layout or an archive',
+      describe: 'Look up the content of a file in REPO, which is a repository, a layout or an archive',
     },
   ],
   examples: [
     ['mlist validate ./index.json', 'Validate a file; its path begins with ./, ../, / or a drive letter'],
+    ['mlist validate team/app:1.0 --expect linux/amd64,linux/arm64', 'Refuse a draft or list that lacks a platform'],
+    [
+      'mlist validate docker://team/app:1.0 --require-attestation provenance,sbom',
+      'Refuse a list with an image without attestations',
+    ],
     ['mlist validate --deep --strict team/app:1.0', 'Fail a CI job with exit code 3 if there is any problem'],
   ],
   load: () => import('./handler.ts'),

@@ -3,6 +3,8 @@ import { resolve } from 'node:path';
 import { exitCodes, MlistError, type Problem, withFirstHint } from '../../../errors/errors.ts';
 import { isLocalLocation } from '../../../oci/location.ts';
 import { validateBytes, validateFile, validateList, type Validated } from '../../../operations/validate/validate.ts';
+import { parseRequirement } from '../../../operations/validate/predicate-requirement.ts';
+import { readExpected } from '../../args/platform-arguments.ts';
 import { onlyList, typedLocation } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { readInput } from '../../args/input-file.ts';
@@ -32,31 +34,44 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
 
 async function check(name: string | undefined, args: ParsedArguments, context: Context): Promise<Validated> {
   const rules = { strict: args.flag('strict'), allowDuplicates: args.flag('allow-duplicates') };
-  const deep = args.flag('deep');
+  const checks = readChecks(args);
   const repository = args.text('repo');
   const isDocument = name === '-' || (name !== undefined && isFile(name));
-  if (repository !== undefined && !(deep && isDocument)) {
-    throw new MlistError('ERR_MLIST_USAGE', '--repo needs --deep and a file');
+  const needsRepository = checks.deep || checks.expect.length > 0 || checks.requireAttestations.length > 0;
+  if (repository !== undefined && !(needsRepository && isDocument)) {
+    throw new MlistError('ERR_MLIST_USAGE', '--repo needs a file, and --deep, --expect or --require-attestation');
   }
   if (!isDocument) {
-    return validateList(name, { ...rules, deep }, context).catch(async (thrown: unknown) => {
+    return validateList(name, { ...rules, ...checks }, context).catch(async (thrown: unknown) => {
       throw await withFileHint(thrown, name, context);
     });
   }
   const options = {
+    ...checks,
     rules,
+    stores: context.stores,
+    repository: repository === undefined ? undefined : typedLocation(repository, context),
     signal: context.signal,
-    deep: deep
-      ? {
-          stores: await context.stores(),
-          signal: context.signal,
-          repository: repository === undefined ? undefined : typedLocation(repository, context),
-        }
-      : undefined,
   };
   return name === '-'
     ? validateBytes('stdin', await readInput('-', context), options)
     : context.waiting(`validate ${name}`, validateFile(resolve(context.cwd, name), options));
+}
+
+/** @throws MlistError `ERR_MLIST_USAGE` for `--expect kept`, since nothing is replaced */
+function readChecks(args: ParsedArguments) {
+  const { expect, expectKept } = readExpected(args.texts('expect'));
+  if (expectKept) {
+    throw new MlistError('ERR_MLIST_USAGE', '--expect kept is only possible if a tag is replaced', {
+      hint: 'Name the platforms, or use "mlist push --dry-run --expect kept".',
+    });
+  }
+  const required = args.texts('require-attestation').flatMap((text) => text.split(','));
+  return {
+    deep: args.flag('deep'),
+    expect,
+    requireAttestations: required.map((text) => parseRequirement(text.trim())),
+  };
 }
 
 /** Whether the name is a path. This depends on its beginning only, not on existing files. */

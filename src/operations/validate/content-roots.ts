@@ -2,80 +2,58 @@ import type { Problem } from '../../errors/errors.ts';
 import { MlistError } from '../../errors/errors.ts';
 import { descriptorOf, type Draft, type Entry } from '../../draft/draft.ts';
 import { describeEntry } from '../../draft/entry-selection.ts';
+import { digestOf } from '../../oci/digest.ts';
 import type { Location } from '../../oci/location.ts';
 import { isForeignLayerType } from '../../oci/media-type.ts';
 import { pointerTo } from '../../json/pointer.ts';
 import { readManifest } from '../../schema/documents.ts';
-import { capped, hasErrors } from '../../schema/problems.ts';
-import { DeepCheck, type UnreadableRoot, type Root } from './deep-check.ts';
+import { hasErrors } from '../../schema/problems.ts';
+import type { Root, UnreadableRoot } from './deep-check.ts';
 import type { Stores } from '../../store/open.ts';
-import type { ReadStore } from '../../store/store.ts';
+import type { ManifestContent, ReadStore } from '../../store/store.ts';
 import type { LookupResult } from '../lookup.ts';
 import { entrySource } from '../publish/fill.ts';
 
-/** `validate --deep`: checks that the content below a list exists and matches its descriptors. */
+/** Finds the content that a draft, a list or a document refers to, and where it is read from. */
 
-export interface DeepOptions {
+export interface ContentContext {
   readonly stores: Stores;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How much content was checked, apart from the document itself. */
-export interface Depth {
-  readonly manifests: number;
-  readonly blobs: number;
-}
-
-export interface Deep {
-  readonly problems: readonly Problem[];
-  readonly checked: Depth;
-}
-
-interface Roots {
+/** The content that a document refers to, and where it is read from. */
+export interface Roots {
   readonly manifests: readonly (Root | UnreadableRoot)[];
   readonly blobs: readonly Root[];
+  /** The document itself, if it is a single image. */
+  readonly image?: Root;
 }
 
-/**
- * Checks the content below a draft or a list.
- * @param problems - known problems of the document itself, to which the new ones are added
- * @throws MlistError if the content cannot be read, for example because of the network or missing permissions
- */
-export async function checkListDeep(
+/** The content of a draft or of a list. */
+export async function rootsOfFound(
   found: LookupResult,
   problems: readonly Problem[],
-  options: DeepOptions,
-): Promise<Deep> {
+  options: ContentContext,
+): Promise<Roots> {
   const { stores, signal } = options;
-  if (found.from === 'draft') return check(await rootsOfDraft(found.draft, options), problems, options);
+  if (found.from === 'draft') return rootsOfDraft(found.draft, options);
   const { store } = await stores.resolveLocation(found.location, { signal });
-  const { bytes, descriptor } = found.content;
-  return check(rootsOf(bytes, descriptor.mediaType, store, problems), problems, options);
+  return rootsOf(found.content, store, problems);
 }
 
-/** As `checkListDeep`, for a document in a file whose content is in a repository, a layout or an archive. */
-export async function checkBytes(
+/** The content of a document in a file, which is in a repository, a layout or an archive. */
+export async function rootsOfFile(
   bytes: Uint8Array,
   location: Location,
   problems: readonly Problem[],
-  options: DeepOptions,
-): Promise<Deep> {
-  const store = await options.stores.source(location, { signal: options.signal });
-  return check(rootsOf(bytes, undefined, store, problems), problems, options);
+  { stores, signal }: ContentContext,
+): Promise<Roots> {
+  const store = await stores.source(location, { signal });
+  return rootsOf({ bytes }, store, problems);
 }
 
-/** As `checkListDeep`, for a draft in a file. Its entries name the sources of the content. */
-export async function checkDraftDeep(draft: Draft, problems: readonly Problem[], options: DeepOptions): Promise<Deep> {
-  return check(await rootsOfDraft(draft, options), problems, options);
-}
-
-async function check({ manifests, blobs }: Roots, known: readonly Problem[], options: DeepOptions): Promise<Deep> {
-  const { stores, signal } = options;
-  const { problems, ...checked } = await new DeepCheck(stores, { signal }).run(manifests, blobs);
-  return { problems: capped([...known, ...problems]), checked };
-}
-
-async function rootsOfDraft(draft: Draft, { stores, signal }: DeepOptions): Promise<Roots> {
+/** The content of a draft. Its entries name their sources. */
+export async function rootsOfDraft(draft: Draft, { stores, signal }: ContentContext): Promise<Roots> {
   stores.expect({ read: draft.entries.map(({ source }) => source) });
   const manifests = await Promise.all(
     draft.entries.map(async (entry, at) => {
@@ -97,9 +75,12 @@ function withEntry(entry: Entry, thrown: unknown): unknown {
   return new MlistError(thrown.code, `${describeEntry(entry)}: ${thrown.message}`, thrown.facts);
 }
 
+/** The descriptor is undefined for a document in a file. */
+type DocumentBytes = Pick<ManifestContent, 'bytes'> & Partial<Pick<ManifestContent, 'descriptor'>>;
+
 /** The content that a document refers to; none if the document is not a valid manifest. */
-function rootsOf(bytes: Uint8Array, mediaType: string | undefined, store: ReadStore, known: readonly Problem[]): Roots {
-  const document = readable(bytes, mediaType, known);
+function rootsOf({ bytes, descriptor }: DocumentBytes, store: ReadStore, known: readonly Problem[]): Roots {
+  const document = readable(bytes, descriptor?.mediaType, known);
   if (document === undefined) return { manifests: [], blobs: [] };
   if ('manifests' in document) {
     const manifests = document.manifests.map((descriptor, at) => ({
@@ -111,7 +92,12 @@ function rootsOf(bytes: Uint8Array, mediaType: string | undefined, store: ReadSt
   }
   const layers = document.layers.map((descriptor, at) => ({ descriptor, store, pointer: pointerTo('layers', at) }));
   const held = layers.filter(({ descriptor }) => !isForeignLayerType(descriptor.mediaType));
-  return { manifests: [], blobs: [{ descriptor: document.config, store, pointer: pointerTo('config') }, ...held] };
+  const own = descriptor ?? { mediaType: document.mediaType, digest: digestOf(bytes), size: bytes.length };
+  return {
+    manifests: [],
+    blobs: [{ descriptor: document.config, store, pointer: pointerTo('config') }, ...held],
+    image: { descriptor: own, store, pointer: '' },
+  };
 }
 
 function readable(bytes: Uint8Array, mediaType: string | undefined, known: readonly Problem[]) {

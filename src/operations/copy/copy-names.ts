@@ -1,0 +1,73 @@
+import { MlistError } from '../../errors/errors.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { isDigestName, type Digest } from '../../oci/digest.ts';
+import { type ContentOptions, type ContentReader, type Store, type TagOrDigest } from '../../store/store.ts';
+import type { ReplacedTag } from '../../transfer/run.ts';
+import { checkMoves, type MoveOptions, type NextContent } from '../publish/tag-moves.ts';
+import { refusedRead, stateDifference, type TagState } from '../publish/tag-state.ts';
+
+/** The names that a copy writes: the tags of its target, or the digest if it has no tag. */
+
+/** What the target has under a name, or why it could not be read. */
+export interface NameState {
+  readonly found?: Descriptor | undefined;
+  readonly unread?: MlistError;
+}
+
+export interface TargetName {
+  readonly name: TagOrDigest;
+  /** For messages. */
+  readonly reference: string;
+  /** Undefined if it was not looked up. */
+  readonly state: NameState | undefined;
+}
+
+export async function lookUp(store: ContentReader, name: TagOrDigest, { signal }: ContentOptions): Promise<NameState> {
+  try {
+    return { found: await ignoreNotFound(store.resolve(name, { signal })) };
+  } catch (thrown) {
+    return { unread: refusedRead(thrown, { signal }) };
+  }
+}
+
+/**
+ * Requires that each tag has a digest, is absent, or already has the content to be copied.
+ * @throws MlistError `ERR_MLIST_CONFLICT`; the registry's error if a tag cannot be read
+ */
+export function requireStates(names: readonly TargetName[], digest: Digest, expected: TagState): void {
+  const tags = names.filter(({ name }) => !isDigestName(name));
+  if (tags.length === 0)
+    throw new MlistError('ERR_MLIST_USAGE', 'a copy to a digest moves no tag that could be checked');
+  for (const { reference, state = {} } of tags) {
+    if (state.unread !== undefined) throw state.unread;
+    const before = state.found?.digest ?? 'absent';
+    if (before === digest || before === expected) continue;
+    throw new MlistError('ERR_MLIST_CONFLICT', `${reference} ${stateDifference(before, expected)}`, {
+      reference,
+      hint: `Check what it has now, then copy again with "--if-digest ${before}".`,
+    });
+  }
+}
+
+/** What the tags of the target have before they are moved. */
+export async function replacedTags(
+  store: Store,
+  names: readonly TargetName[],
+  next: NextContent,
+  options: MoveOptions & { readonly dryRun?: boolean | undefined },
+): Promise<ReadonlyMap<string, ReplacedTag>> {
+  options.signal?.throwIfAborted();
+  const tags = names
+    .filter(({ name }) => !isDigestName(name))
+    .map(({ name: tag, reference, state: { found, unread } = {} }) => ({
+      tag,
+      reference,
+      before: unread === undefined ? (found?.digest ?? ('absent' as const)) : undefined,
+      unread,
+    }));
+  if (store.engine === undefined) return checkMoves(store, tags, next, options);
+  // Names of an engine are only known if it keeps manifests.
+  if (!store.engine.holdsLists || options.dryRun === true) return new Map();
+  return new Map(tags.map(({ tag, before }) => [tag, before === undefined ? {} : { before }]));
+}

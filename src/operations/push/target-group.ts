@@ -1,0 +1,71 @@
+import { MlistError, SeveralErrors, type TargetOutcome } from '../../errors/errors.ts';
+import { contentReference } from '../../store/store.ts';
+import { HeldBackError, NameGate, type GateEntrance } from '../../transfer/name-gate.ts';
+import type { OnEvent, OperationEvent } from '../events.ts';
+import { outcomeText } from '../publish/interruption.ts';
+
+type Tagged = Extract<OperationEvent, { type: 'tagged' }>;
+
+/** A hint contains at most this many commands. */
+const MAX_COMMANDS = 4;
+
+/** The targets of a push with `allOrNothing`: no tag is moved before all of them have the content. */
+export class TargetGroup {
+  readonly #gate: NameGate;
+  readonly #tagged: Tagged[] = [];
+  readonly #next: OnEvent | undefined;
+
+  /** @param size - the number of targets */
+  constructor(size: number, next: OnEvent | undefined) {
+    this.#gate = new NameGate(size);
+    this.#next = next;
+  }
+
+  readonly onEvent: OnEvent = (event) => {
+    if (event.type === 'tagged') this.#tagged.push(event);
+    this.#next?.(event);
+  };
+
+  entrance(): GateEntrance {
+    return this.#gate.entrance();
+  }
+
+  /** A target has failed. If no tag has been moved yet, none will be. */
+  close(): void {
+    this.#gate.close();
+  }
+
+  /** The failures with the outcomes of all targets. The last one states them in its message, and how to move tags back. */
+  withOutcomes(failures: readonly MlistError[], targets: readonly TargetOutcome[]): readonly MlistError[] {
+    const all = failures.flatMap((error) => (error instanceof SeveralErrors ? error.errors : [error]));
+    return all.map(({ code, message, facts }, at) => {
+      if (at < all.length - 1) return new MlistError(code, message, { ...facts, targets });
+      const hint = [facts.hint, this.#undoHint()].filter((text) => text !== undefined).join(' ');
+      const text = `${message}; ${outcomeText(targets)}`;
+      return new MlistError(code, text, { ...facts, targets, ...(hint === '' ? {} : { hint }) });
+    });
+  }
+
+  #undoHint(): string | undefined {
+    const [first] = this.#tagged;
+    if (first === undefined) return undefined;
+    const commands = this.#tagged.flatMap(undoCommand);
+    const shown = commands.slice(0, MAX_COMMANDS).join(', ');
+    const undo =
+      commands.length === 0 ? '' : ` To move tags back: ${shown}${commands.length > MAX_COMMANDS ? ', ...' : ''}.`;
+    return `Run the same command again to move the other tags.${undo}`;
+  }
+}
+
+/** The failures without the plans that were only held back because of another one. */
+export function withoutHeldBack(failures: readonly MlistError[]): readonly MlistError[] {
+  return failures.filter((error) => !(error instanceof HeldBackError));
+}
+
+/** Empty if the previous state of the tag is unknown. */
+function undoCommand({ target, name, before, digest }: Tagged): readonly string[] {
+  if (before === undefined) return [];
+  const tag = contentReference(target, name);
+  if (before === 'absent') return [`"mlist delete ${tag}"`];
+  return [`"mlist copy ${contentReference(target, before)} ${tag} --if-digest ${digest}"`];
+}

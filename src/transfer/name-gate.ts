@@ -1,0 +1,69 @@
+import { untilAborted } from '../async/single-flight.ts';
+import { MlistError } from '../errors/errors.ts';
+
+/** The error of a plan that moved no name because another plan has failed. That plan has the reason. */
+export class HeldBackError extends MlistError {
+  constructor() {
+    super('ERR_MLIST_CONFLICT', 'no name was moved, because another target has failed');
+  }
+}
+
+/** The entrance of one plan to the gate. */
+export interface GateEntrance {
+  /** The plan has stored its content, or has nothing to do. Further calls have no effect. */
+  readonly arrive: () => void;
+  /**
+   * Arrives, and waits for all other plans.
+   * @throws HeldBackError if one of them has failed; the reason of the signal if it is aborted
+   */
+  readonly pass: (signal: AbortSignal | undefined) => Promise<void>;
+}
+
+/** Holds the names of several plans back until the content of all of them is stored. */
+export class NameGate {
+  readonly #opened: Promise<void>;
+  #open: () => void = () => undefined;
+  #reject: (error: MlistError) => void = () => undefined;
+  #missing: number;
+  #isOpen = false;
+
+  /** @param plans - their number */
+  constructor(plans: number) {
+    this.#missing = plans;
+    this.#opened = new Promise<void>((resolve, reject) => {
+      this.#open = resolve;
+      this.#reject = reject;
+    });
+    // Nothing may be waiting when a plan fails.
+    this.#opened.catch(() => undefined);
+  }
+
+  /** Whether names may have been moved. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  entrance(): GateEntrance {
+    let hasArrived = false;
+    const arrive = (): void => {
+      if (hasArrived) return;
+      hasArrived = true;
+      this.#missing -= 1;
+      if (this.#missing > 0) return;
+      this.#isOpen = true;
+      this.#open();
+    };
+    return {
+      arrive,
+      pass: (signal) => {
+        arrive();
+        return untilAborted(this.#opened, signal);
+      },
+    };
+  }
+
+  /** Called when a plan has failed. Has no effect on an open gate. */
+  close(): void {
+    this.#reject(new HeldBackError());
+  }
+}

@@ -124,7 +124,12 @@ const inspect: Checks<InspectOptions> = { ...callChecks, platform: isText };
 const validate: Checks<ValidateOptions> = { ...callChecks, allowDuplicates: isFlag, deep: isFlag };
 const explain: Checks<ExplainOptions> = { ...callChecks, platforms: isPlatforms };
 const join: Checks<JoinOptions> = { ...callChecks, group: isGroup, expect: isPlatforms, waitMs: isAtLeast(0) };
-const apply: Checks<ApplyOptions> = { ...callChecks, dryRun: isFlag, name: isText };
+const apply: Checks<ApplyOptions> = {
+  ...callChecks,
+  dryRun: isFlag,
+  name: isText,
+  values: isRecordOf(isText, 'the value'),
+};
 
 export const optionChecks = {
   client,

@@ -163,6 +163,12 @@ export interface ApplyOptions extends CallOptions {
   readonly dryRun?: boolean | undefined;
   /** Name of the document in errors. Default `spec`. */
   readonly name?: string | undefined;
+  /**
+   * Values for `${NAME}` in the texts of the spec, by name. Each is inserted into the parsed document as text. If values are
+   * given, `$$` is a literal `$`, and both a `${NAME}` without a value and a value that is not used are errors. Errors do not
+   * contain the values. Default: `${` has no meaning.
+   */
+  readonly values?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface CreateDraftOptions extends CallOptions {

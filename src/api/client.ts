@@ -56,6 +56,7 @@ import {
   parseTagReference,
   parseTags,
   parseTarget,
+  parseValues,
   specText,
   toPushedTag,
   type CallOptions,
@@ -243,6 +244,7 @@ export class Client {
    * Creates and pushes the lists of a spec (docs/apply.md); lists that are already there are not written again.
    * @param spec - YAML or JSON as text, or a document
    * @returns the result of each list; a failure of one list does not reject
+   * @throws MlistError `ERR_MLIST_USAGE` if a value has an invalid name, or the spec does not contain it
    */
   async apply(spec: string | object, options: ApplyOptions = {}): Promise<Applied> {
     return this.#calls.run(options, optionChecks.apply, async (call) => {
@@ -250,6 +252,7 @@ export class Client {
         ...this.#calling(call),
         location: parseLocation,
         platform: (platform) => parsePlatform(platform),
+        values: parseValues(options.values),
         dryRun: options.dryRun,
       });
     });

@@ -186,6 +186,11 @@ test('joins and applies', async () => {
   const applied = await client.apply(spec);
   expect(applied.lists).toMatchObject([{ status: 'pushed', errors: [] }]);
   expect((await client.apply(spec, { dryRun: true })).lists).toMatchObject([{ status: 'unchanged' }]);
+  const values = { ARCH: 'arm64', TAG: 'with-values' };
+  const withValues = await client.apply({ list: at('${TAG}'), manifests: [at('${ARCH}')] }, { values });
+  expect(withValues.lists).toMatchObject([{ status: 'pushed', list: at('with-values') }]);
+  const unused = client.apply({ list: at('${TAG}'), manifests: [] }, { values });
+  await expect(unused).rejects.toMatchObject({ code: 'ERR_MLIST_USAGE', message: expect.stringContaining('${ARCH}') });
 });
 
 test('works with the drafts of a workspace', async () => {

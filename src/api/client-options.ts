@@ -181,6 +181,9 @@ export interface CreateDraftOptions extends CallOptions {
   readonly platforms?: readonly string[] | undefined;
 }
 
+/** Several images of a draft: one for each platform, or every image. Attestations are not selected. */
+export type ImageSelection = { readonly platforms: readonly string[] } | { readonly all: true };
+
 /** What `annotate` sets; null clears a value that was set. */
 export interface AnnotateDraftOptions extends CallOptions {
   /** Values that override those of the image. */

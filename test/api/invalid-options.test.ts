@@ -59,6 +59,9 @@ const invalidOptions: Readonly<Record<string, Call>> = {
     drafts().annotate(image, image, { annotations: { size: any({}) } }),
   'the platform member variant must be a string, not number': () =>
     drafts().annotate(image, image, { platform: { variant: any(7) } }),
+  'select the images either with "all: true" or with at least one platform': () =>
+    drafts().annotate(image, { platforms: [] }, {}),
+  'the image must be an object, not undefined': () => drafts().annotate(image, any(undefined), {}),
   'artifactType must be a string, not an array': () => drafts().annotate(image, image, { artifactType: any([]) }),
   'platforms must be an array, not string': () => client.explain(image, { platforms: any('linux/amd64') }),
   'expect must be an array, not string': () => drafts().push(image, { expect: any('linux/amd64') }),

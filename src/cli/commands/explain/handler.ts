@@ -1,10 +1,11 @@
 import type { HostFacts } from '../../../host/host-facts.ts';
 import { readHost } from '../../../host/read-host.ts';
-import { explain } from '../../../operations/explain/explain.ts';
+import { explain, type Explained } from '../../../operations/explain/explain.ts';
 import { onlyList } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readRequestedPlatforms } from '../../args/platform-arguments.ts';
+import { withPlatformForms } from '../../output/platform-forms.ts';
 import { renderExplained } from './render-explain.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
@@ -12,10 +13,28 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   const host = await readHost({ platform: context.platform });
   const explained = await explain(list, readRequestedPlatforms(args.texts('platform')), { ...context, host });
   const { output } = context;
-  const { from, reference, ...facts } = explained;
-  if (output.json) output.document({ from, ref: reference, ...facts, host: hostDocument(host) });
+  if (output.json) output.document(documentOf(explained, host));
   else renderExplained(explained, output);
   return 0;
+}
+
+/** The result as a document: schemas/output/explain.schema.json. */
+function documentOf({ from, reference, ...facts }: Explained, host: HostFacts): object {
+  const { entries, platforms, unreachable } = facts;
+  return {
+    from,
+    ref: reference,
+    ...facts,
+    entries: entries.map(withPlatformForms),
+    platforms: platforms.map(({ clients, ...platform }) =>
+      withPlatformForms({
+        ...platform,
+        clients: clients.map((client) => ({ ...client, picked: client.picked && withPlatformForms(client.picked) })),
+      }),
+    ),
+    unreachable: unreachable?.map(withPlatformForms),
+    host: hostDocument(host),
+  };
 }
 
 /** The facts of this machine, without the magic bytes of binfmt_misc handlers. */

@@ -16,6 +16,7 @@ export type {
   CreateDraftOptions,
   CreateIndexOptions,
   ExplainOptions,
+  ImageSelection,
   InspectOptions,
   InspectResult,
   JoinOptions,

@@ -133,7 +133,12 @@ const validate: Checks<ValidateOptions> = {
 };
 const explain: Checks<ExplainOptions> = { ...callChecks, platforms: isPlatforms };
 const join: Checks<JoinOptions> = { ...callChecks, group: isGroup, expect: isPlatforms, waitMs: isAtLeast(0) };
-const apply: Checks<ApplyOptions> = { ...callChecks, dryRun: isFlag, name: isText };
+const apply: Checks<ApplyOptions> = {
+  ...callChecks,
+  dryRun: isFlag,
+  name: isText,
+  values: isRecordOf(isText, 'the value'),
+};
 
 export const optionChecks = {
   client,

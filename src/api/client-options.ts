@@ -182,6 +182,12 @@ export interface ApplyOptions extends CallOptions {
   readonly dryRun?: boolean | undefined;
   /** Name of the document in errors. Default `spec`. */
   readonly name?: string | undefined;
+  /**
+   * Values for `${NAME}` in the texts of the spec, by name. Each is inserted into the parsed document as text. If values are
+   * given, `$$` is a literal `$`, and both a `${NAME}` without a value and a value that is not used are errors. Errors do not
+   * contain the values. Default: `${` has no meaning.
+   */
+  readonly values?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface CreateDraftOptions extends CallOptions {
@@ -193,6 +199,9 @@ export interface CreateDraftOptions extends CallOptions {
   /** Add only the images for these platforms. Default: all. */
   readonly platforms?: readonly string[] | undefined;
 }
+
+/** Several images of a draft: one for each platform, or every image. Attestations are not selected. */
+export type ImageSelection = { readonly platforms: readonly string[] } | { readonly all: true };
 
 /** What `annotate` sets; null clears a value that was set. */
 export interface AnnotateDraftOptions extends CallOptions {

@@ -58,6 +58,7 @@ import {
   parseTags,
   parseTarget,
   parseTargetTags,
+  parseValues,
   specText,
   toPushedTag,
   type CallOptions,
@@ -254,6 +255,7 @@ export class Client {
    * Creates and pushes the lists of a spec (docs/apply.md); lists that are already there are not written again.
    * @param spec - YAML or JSON as text, or a document
    * @returns the result of each list; a failure of one list does not reject
+   * @throws MlistError `ERR_MLIST_USAGE` if a value has an invalid name, or the spec does not contain it
    */
   async apply(spec: string | object, options: ApplyOptions = {}): Promise<Applied> {
     return this.#calls.run(options, optionChecks.apply, async (call) => {
@@ -261,6 +263,7 @@ export class Client {
         ...this.#calling(call),
         location: parseLocation,
         platform: (platform) => parsePlatform(platform),
+        values: parseValues(options.values),
         dryRun: options.dryRun,
       });
     });

@@ -2,9 +2,10 @@ import type { Workspace } from '../draft/workspace/workspace.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { formatReference, parseReference, withDefaultTag, type Reference } from '../oci/reference.ts';
 import { create } from '../operations/create/create.ts';
-import { listDrafts, removeDraft, type DraftSummary } from '../operations/drafts/drafts.ts';
+import { MlistError, SeveralErrors } from '../errors/errors.ts';
+import { listDrafts, removeAllDrafts, removeDraft, type DraftSummary } from '../operations/drafts/drafts.ts';
 import { add } from '../operations/edit/add.ts';
-import { annotate } from '../operations/edit/annotate.ts';
+import { annotate, type AnnotateOptions } from '../operations/edit/annotate.ts';
 import { remove } from '../operations/edit/remove.ts';
 import { show, type ListView } from '../operations/inspect/show.ts';
 import { push } from '../operations/push/push.ts';
@@ -14,6 +15,7 @@ import { callChecks, draftChecks } from './client-checks.ts';
 import type {
   AnnotateDraftOptions,
   CreateDraftOptions,
+  ImageSelection,
   PushDraftOptions,
   RemoveFromDraftOptions,
 } from './client-options.ts';
@@ -26,7 +28,7 @@ import {
   type PushedTag,
   type Source,
 } from './inputs.ts';
-import { isArray, isText } from './option-checks.ts';
+import { isArray, isArrayOf, isObject, isText } from './option-checks.ts';
 
 /**
  * The drafts of a workspace. A list is named by its reference; the default tag is `latest`. Edits are atomic: another
@@ -84,18 +86,19 @@ export class DraftWorkspace {
   }
 
   /**
-   * Overrides the platform, annotations or artifact type of an entry.
-   * @param image - source, digest or beginning of a digest of the entry
-   * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`, `ERR_MLIST_AMBIGUOUS`
+   * Overrides the platform, annotations or artifact type of entries.
+   * @param images - source, digest or beginning of a digest of one entry; or the images for some platforms, or all images
+   * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`, `ERR_MLIST_AMBIGUOUS`; `ERR_MLIST_LIST_INVALID` if several images would
+   *   get the same platform
    */
-  async annotate(list: string, image: string, options: AnnotateDraftOptions): Promise<ListView> {
+  async annotate(list: string, images: string | ImageSelection, options: AnnotateDraftOptions): Promise<ListView> {
     return this.#calls.run(options, draftChecks.annotate, async (call) => {
-      isText(image, 'the image');
+      const selection = parseSelection(images);
       const { platform, annotations, artifactType } = options;
       const change = { platform, annotations, artifactType };
       await annotate(listNamed(list), {
         ...this.#editing(call),
-        manifest: image,
+        ...selection,
         change,
         stores: () => this.#stores,
       });
@@ -149,9 +152,32 @@ export class DraftWorkspace {
     });
   }
 
+  /**
+   * Deletes all drafts, including damaged ones.
+   * @returns the names of the deleted drafts
+   * @throws MlistError the errors of all drafts that cannot be deleted
+   */
+  async deleteAll(options: CallOptions = {}): Promise<readonly string[]> {
+    return this.#calls.run(options, callChecks, async (call) => {
+      const { removed, errors } = await removeAllDrafts(this.#workspace, { signal: call.signal });
+      SeveralErrors.throwAny(errors);
+      return removed;
+    });
+  }
+
   #editing({ signal, onEvent }: CallOptions) {
     return { workspace: this.#workspace, stores: this.#stores, signal, onEvent };
   }
+}
+
+function parseSelection(images: string | ImageSelection): Pick<AnnotateOptions, 'manifest' | 'platforms' | 'all'> {
+  if (typeof images === 'string') return { manifest: images };
+  isObject(images, 'the image');
+  const { all, platforms = [] }: { readonly all?: boolean; readonly platforms?: readonly string[] } = images;
+  isArrayOf(isText, 'a platform')(platforms, 'platforms');
+  if ((all === true) === platforms.length > 0)
+    throw new MlistError('ERR_MLIST_USAGE', 'select the images either with "all: true" or with at least one platform');
+  return { all, platforms: parsePlatforms(platforms) };
 }
 
 function listNamed(text: string): Reference {

@@ -8,6 +8,7 @@ import { isTag, parseTypedReference, type Reference, type TagReference } from '.
 import type { OnEvent } from '../operations/events.ts';
 import type { PushedTarget } from '../operations/push/push-target.ts';
 import type { ManifestArgument } from '../operations/sources/read-source.ts';
+import { isValueName, PlaceholderValues } from '../schema/placeholder-values.ts';
 import { isArray, isObject, isText } from './option-checks.ts';
 
 /** Options of every call. */
@@ -133,6 +134,18 @@ export function specText(spec: string | object): string {
   } catch (cause) {
     throw new MlistError('ERR_MLIST_USAGE', `the spec cannot be written as JSON: ${errorMessage(cause)}`, { cause });
   }
+}
+
+/** All values may be secrets. */
+export function parseValues(values: Readonly<Record<string, string>> | undefined): PlaceholderValues | undefined {
+  if (values === undefined) return undefined;
+  const invalid = Object.keys(values).find((name) => !isValueName(name));
+  if (invalid !== undefined)
+    throw new MlistError('ERR_MLIST_USAGE', `invalid name of a value: ${JSON.stringify(invalid.slice(0, 200))}`, {
+      hint: 'A name has letters, digits and _, and begins with no digit.',
+    });
+  const given = Object.entries(values).map(([name, text]) => [name, { text, isSecret: true }] as const);
+  return new PlaceholderValues(new Map(given));
 }
 
 /** What happened to one tag of a push. */

@@ -22,6 +22,8 @@ export interface YamlReading {
   placeOf(pointer: string, part?: 'name' | 'value'): Place;
   /** The source text of a number, a boolean or null; undefined for other values. */
   sourceOf(pointer: string): string | undefined;
+  /** The names of the values in the text at a JSON pointer (placeholder-values.ts); empty if there are none. */
+  valuesAt(pointer: string): readonly string[];
 }
 
 /** One document of a file, with its value or its problems. */

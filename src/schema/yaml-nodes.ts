@@ -2,6 +2,7 @@ import type * as Yaml from 'yaml';
 import { MAX_PROBLEMS } from '../errors/errors.ts';
 import { defineMember, isJsonObject, type Json } from '../json/json.ts';
 import { pointerTo, stepsOf } from '../json/pointer.ts';
+import { MAX_FILLED, placeholder, type PlaceholderFault, type PlaceholderValues } from './placeholder-values.ts';
 import { error } from './problems.ts';
 import type { Place, PlacedProblem, YamlReading } from './yaml-document.ts';
 
@@ -16,6 +17,13 @@ const MAX_DEPTH = 50;
 
 type Node = Yaml.Node | null | undefined;
 
+/** The text of a document, and the values for placeholders in it. */
+export interface YamlText {
+  readonly text: string;
+  /** Default: `${` has no meaning. */
+  readonly values?: PlaceholderValues | undefined;
+}
+
 /** Converts a parsed YAML document to a JSON value with source positions. */
 export class YamlNodes implements YamlReading {
   readonly value: Json | undefined;
@@ -27,11 +35,16 @@ export class YamlNodes implements YamlReading {
   readonly #anchors = new Map<string, Yaml.Node>();
   readonly #targets = new Map<Yaml.Alias, Yaml.Node>();
   readonly #problems: PlacedProblem[] = [];
+  readonly #source: YamlText;
+  /** The names of the values in each text that has placeholders. */
+  readonly #filled = new Map<Node, readonly string[]>();
+  #filledLength = 0;
   #values = 0;
 
-  constructor(yaml: typeof Yaml, document: Yaml.Document.Parsed, placeOf: (offset: number) => Place) {
+  constructor(yaml: typeof Yaml, document: Yaml.Document.Parsed, source: YamlText, placeOf: (offset: number) => Place) {
     this.#yaml = yaml;
     this.#document = document;
+    this.#source = source;
     this.#placeOf = placeOf;
     const value = this.#read(document.contents, []);
     this.problems = this.#problems;
@@ -51,10 +64,18 @@ export class YamlNodes implements YamlReading {
   }
 
   sourceOf(pointer: string): string | undefined {
+    const target = this.#nodeAt(pointer);
+    return this.#yaml.isScalar(target) && typeof target.value !== 'string' ? target.source : undefined;
+  }
+
+  valuesAt(pointer: string): readonly string[] {
+    return this.#filled.get(this.#nodeAt(pointer)) ?? [];
+  }
+
+  #nodeAt(pointer: string): Node {
     let node: Node = this.#document.contents;
     for (const step of stepsOf(pointer)) node = this.#step(this.#target(node), step)?.[0];
-    const target = this.#target(node);
-    return this.#yaml.isScalar(target) && typeof target.value !== 'string' ? target.source : undefined;
+    return this.#target(node);
   }
 
   #place(node: Node): Place {
@@ -108,7 +129,8 @@ export class YamlNodes implements YamlReading {
     for (const { key, value } of node.items as readonly Yaml.Pair<Yaml.Node, Node>[]) {
       if (this.#isTooMuch) break;
       const name = nameOf(key);
-      if (name === '<<') merged.push(value);
+      if (this.#source.values !== undefined && name.includes('${')) this.#report(key, path, placeholderInName);
+      else if (name === '<<') merged.push(value);
       else if (name.length > MAX_NAME) this.#report(key, path, `a key of ${name.length} characters is too long`);
       else if (Object.hasOwn(object, name)) this.#report(key, [...path, name], 'duplicate key');
       else defineMember(object, name, this.#read(value, [...path, name]));
@@ -138,9 +160,34 @@ export class YamlNodes implements YamlReading {
 
   #readScalar(node: Yaml.Scalar, path: readonly (string | number)[]): Json {
     const { value } = node;
-    if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
+    if (typeof value === 'string') return this.#fill(value, node, path);
+    if (value === null || typeof value === 'boolean') return value;
     if (typeof value === 'number' && Number.isFinite(value)) return value;
     return this.#report(node, path, 'is not a value that JSON can represent');
+  }
+
+  /** Inserts values into a text. An alias reads its text again, but the faults of a text are reported once. */
+  #fill(text: string, node: Yaml.Scalar, path: readonly (string | number)[]): Json {
+    const { values } = this.#source;
+    if (values === undefined || !text.includes('$')) return text;
+    const filled = values.fill(text);
+    const isReported = this.#filled.has(node);
+    this.#filled.set(node, filled.names);
+    this.#filledLength += filled.length;
+    if (this.#filledLength > MAX_FILLED) return this.#reportOnce(node, path, 'is too large with its values');
+    for (const fault of isReported ? [] : filled.faults) {
+      const place = this.#placeOf(this.#offsetOf(fault, text, node));
+      this.#problems.push({ ...error('E-SPEC', pointerTo(...path), fault.message), ...place });
+    }
+    return filled.text;
+  }
+
+  /** The position of a placeholder, or of its text if that has escape sequences. */
+  #offsetOf({ at }: PlaceholderFault, text: string, { range }: Yaml.Scalar): number {
+    const [start, end] = range ?? [0, 0];
+    const written = [...this.#source.text.slice(start, end).matchAll(placeholder)];
+    const isAsWritten = written.length === [...text.matchAll(placeholder)].length;
+    return start + (isAsWritten ? (written[at]?.index ?? 0) : 0);
   }
 
   get #isTooMuch(): boolean {
@@ -157,6 +204,8 @@ export class YamlNodes implements YamlReading {
     return this.#problems.some((problem) => problem.message === message) ? null : this.#report(node, path, message);
   }
 }
+
+const placeholderInName = 'a placeholder in the name of a member is not replaced: only texts can have values';
 
 function nameOf(key: Yaml.Node): string {
   return String((key as Yaml.Scalar).value);

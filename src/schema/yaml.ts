@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import type * as Yaml from 'yaml';
+import type { PlaceholderValues } from './placeholder-values.ts';
 import { error } from './problems.ts';
 import type { Place, PlacedProblem, YamlDocument } from './yaml-document.ts';
-import { YamlNodes } from './yaml-nodes.ts';
+import { YamlNodes, type YamlText } from './yaml-nodes.ts';
 
 /** A strict reader of YAML 1.2 and JSON. Each problem has a line and a column. */
 
@@ -21,8 +22,9 @@ const MAX_SYNTAX_ERRORS = 20;
 /**
  * Reads the documents of a file one after another, so that only one is in memory. A document with syntax errors does not
  * affect the others: `---` at the beginning of a line always begins a new document (YAML 1.2.2, 9.1).
+ * @param values - inserted into the parsed texts, so that a value never changes the structure of a document
  */
-export async function* readYaml(bytes: Uint8Array): AsyncGenerator<YamlDocument> {
+export async function* readYaml(bytes: Uint8Array, values?: PlaceholderValues): AsyncGenerator<YamlDocument> {
   const problem = fileProblem(bytes);
   if (problem !== undefined) {
     yield { place: problem, problems: [problem] };
@@ -33,7 +35,7 @@ export async function* readYaml(bytes: Uint8Array): AsyncGenerator<YamlDocument>
     .toString('utf8')
     .replace(/^\ufeff/, '');
   for (const chunk of chunksOf(text)) {
-    const document = readChunk(yaml, chunk);
+    const document = readChunk(yaml, chunk, values);
     if (document !== undefined) yield document;
   }
 }
@@ -87,7 +89,11 @@ function* chunksOf(text: string): Generator<Chunk> {
   yield { text: plain.slice(start), lines };
 }
 
-function readChunk(yaml: typeof Yaml, { text, lines }: Chunk): YamlDocument | undefined {
+function readChunk(
+  yaml: typeof Yaml,
+  { text, lines }: Chunk,
+  values: PlaceholderValues | undefined,
+): YamlDocument | undefined {
   const counter = new yaml.LineCounter();
   const placeOf = (offset: number): Place => {
     const { line, col } = counter.linePos(offset);
@@ -99,9 +105,10 @@ function readChunk(yaml: typeof Yaml, { text, lines }: Chunk): YamlDocument | un
     const document = documents.find(({ contents, errors }) => errors.length > 0 || !isEmpty(yaml, contents));
     if (document === undefined) return undefined;
     const place = placeOf(document.contents?.range[0] ?? 0);
-    const problems = problemsOf(yaml, document, placeOf);
+    const source = { text, values };
+    const problems = problemsOf(yaml, document, source, placeOf);
     if (problems.length > 0) return { place, problems };
-    const reading = new YamlNodes(yaml, document, placeOf);
+    const reading = new YamlNodes(yaml, document, source, placeOf);
     return { place, reading, problems: reading.problems };
   } catch (thrown) {
     if (!(thrown instanceof LimitExceeded)) throw thrown;
@@ -128,9 +135,17 @@ function isEmpty(yaml: typeof Yaml, contents: Yaml.ParsedNode | null): boolean {
 function problemsOf(
   yaml: typeof Yaml,
   document: Yaml.Document.Parsed,
+  { text, values }: YamlText,
   placeOf: (offset: number) => Place,
 ): readonly PlacedProblem[] {
-  return [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_ERRORS).map(({ code, message, pos }) => {
+  const errors = [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_ERRORS);
+  const [first] = errors;
+  // Inside [] and {}, a brace ends a plain text. The other errors are about the rest of the document, which is misread.
+  if (values !== undefined && first !== undefined && text.startsWith('${', first.pos[0] - 1)) {
+    const message = 'a text with a placeholder must be in quotes inside [] and {}';
+    return [{ ...error('E-SPEC', '', message), ...placeOf(first.pos[0] - 1) }];
+  }
+  return errors.map(({ code, message, pos }) => {
     const offset = code === 'MISSING_CHAR' ? startOfUnclosed(yaml, document, pos[0]) : pos[0];
     return { ...error('E-SPEC', '', message), ...placeOf(offset) };
   });

@@ -186,6 +186,11 @@ test('joins and applies', async () => {
   const applied = await client.apply(spec);
   expect(applied.lists).toMatchObject([{ status: 'pushed', errors: [] }]);
   expect((await client.apply(spec, { dryRun: true })).lists).toMatchObject([{ status: 'unchanged' }]);
+  const values = { ARCH: 'arm64', TAG: 'with-values' };
+  const withValues = await client.apply({ list: at('${TAG}'), manifests: [at('${ARCH}')] }, { values });
+  expect(withValues.lists).toMatchObject([{ status: 'pushed', list: at('with-values') }]);
+  const unused = client.apply({ list: at('${TAG}'), manifests: [] }, { values });
+  await expect(unused).rejects.toMatchObject({ code: 'ERR_MLIST_USAGE', message: expect.stringContaining('${ARCH}') });
 });
 
 test('works with the drafts of a workspace', async () => {
@@ -196,12 +201,19 @@ test('works with the drafts of a workspace', async () => {
   expect((await drafts.add(name, [at('arm64')])).entries).toHaveLength(2);
   const annotated = await drafts.annotate(name, images.arm64.digest, { platform: { variant: 'v8' } });
   expect(annotated.entries[1]).toMatchObject({ platform: { architecture: 'arm64', variant: 'v8' } });
+  const ofBoth = await drafts.annotate(name, { all: true }, { annotations: { k: 'v' } });
+  expect(ofBoth.entries).toMatchObject([{ annotations: { k: 'v' } }, { annotations: { k: 'v' } }]);
+  const ofOne = await drafts.annotate(name, { platforms: ['linux/amd64'] }, { annotations: { k: null } });
+  expect(ofOne.entries.map(({ annotations }) => annotations)).toEqual([undefined, { k: 'v' }]);
   expect((await drafts.remove(name, [], { platforms: ['linux/amd64'] })).entries).toHaveLength(1);
   expect(await drafts.get(name)).toMatchObject({ from: 'draft' });
   expect(await drafts.push(name)).toMatchObject({ targets: [{ reference: name, status: 'pushed' }] });
   expect(await drafts.list()).toHaveLength(1);
   await drafts.delete(name);
   expect(await drafts.list()).toEqual([]);
+  await drafts.create(name, [at('amd64')]);
+  expect(await drafts.deleteAll()).toEqual([name]);
+  expect([await drafts.list(), await drafts.deleteAll()]).toEqual([[], []]);
 });
 
 test('uses the stored credentials of docker, and never shows them', async () => {

@@ -59,6 +59,9 @@ const invalidOptions: Readonly<Record<string, Call>> = {
     drafts().annotate(image, image, { annotations: { size: any({}) } }),
   'the platform member variant must be a string, not number': () =>
     drafts().annotate(image, image, { platform: { variant: any(7) } }),
+  'select the images either with "all: true" or with at least one platform': () =>
+    drafts().annotate(image, { platforms: [] }, {}),
+  'the image must be an object, not undefined': () => drafts().annotate(image, any(undefined), {}),
   'artifactType must be a string, not an array': () => drafts().annotate(image, image, { artifactType: any([]) }),
   'platforms must be an array, not string': () => client.explain(image, { platforms: any('linux/amd64') }),
   'expect must be an array, not string': () => drafts().push(image, { expect: any('linux/amd64') }),
@@ -69,6 +72,8 @@ const invalidOptions: Readonly<Record<string, Call>> = {
   'a location must be a string, not number': () => drafts().push(image, { to: [any(1)] }),
   'dryRun must be a boolean, not number': () => client.apply({}, { dryRun: any(0) }),
   'name must be a string, not number': () => client.apply({}, { name: any(0) }),
+  'the value A must be a string, not number': () => client.apply({}, { values: { A: any(0) } }),
+  'invalid name of a value: "A-B"': () => client.apply({}, { values: { 'A-B': 'x' } }),
   'waitMs must be a number, not string': () => client.join(image, [], { waitMs: any('1s') }),
   'waitMs must be at least 0': () => client.join(image, [], { waitMs: -1 }),
   'a tag must not be empty': async () => client.pushIndex(await client.createIndex([image]), image, { tags: [''] }),

@@ -1,8 +1,11 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { makeImage, pushImage } from '../support/images.ts';
 import { drafted, entries, image, list, registry, serveImages, cli } from '../support/edit-fixture.ts';
+import { expectFits } from '../support/schemas.ts';
 
-/** `add` and `remove`. */
+/** `add`, `remove` and `rm`. */
 serveImages();
 
 describe('add and remove', () => {
@@ -67,5 +70,59 @@ describe('add and remove', () => {
     await cli.must('create', `${registry.host}/team/app:another`);
     await cli.must('remove', list, '--platform', 'arm64');
     expect((await cli.must('inspect', list)).includes('arm64')).toBe(false);
+  });
+});
+
+describe('rm --all', () => {
+  const draftsIn = (): Promise<readonly string[]> => readdir(join(cli.workspace, 'drafts'));
+  const twoDrafts = async (): Promise<readonly string[]> => {
+    await drafted('amd64');
+    await cli.must('create', image('other'), image('arm64'));
+    return [list, image('other')];
+  };
+
+  test('removes all drafts and lists them, and is no error without drafts', async () => {
+    const names = await twoDrafts();
+    const { code, stdout } = await cli.run(['rm', '--all', '--json']);
+    expectFits('rm', stdout);
+    expect([code, JSON.parse(stdout)]).toEqual([0, { removed: names }]);
+    expect([await draftsIn(), await cli.must('ls')]).toEqual([[], '']);
+    expect((await cli.run(['show'])).code).toBe(4);
+    expect(await cli.run(['rm', '--all'])).toEqual({ code: 0, stdout: '', stderr: 'no draft was removed\n' });
+  });
+
+  test.each<[string, readonly string[], readonly string[], string, number]>([
+    ['y removes', ['y'], [], 'Remove these 2 drafts? [y/N] ', 0],
+    ['Yes removes', [' Yes '], [], 'Remove these 2 drafts? [y/N] ', 0],
+    ['n keeps', ['n'], [], 'no draft was removed', 2],
+    ['Enter keeps', [''], [], 'no draft was removed', 2],
+    ['--no-input does not ask, and removes', ['n'], ['--no-input'], 'removed ', 0],
+  ])('on a terminal, the answer %s the drafts', async (_name, answers, args, text, left) => {
+    const names = await twoDrafts();
+    const { code, stderr } = await cli.run(['rm', '--all', ...args], { terminal: true, answers });
+    for (const name of left === 0 ? names : []) expect(stderr).toContain(`removed ${name}`);
+    expect([code, stderr, (await draftsIn()).length]).toEqual([0, expect.stringContaining(text), left]);
+  });
+
+  test('removes damaged drafts, and reports files with other names', async () => {
+    await twoDrafts();
+    const [first = ''] = await draftsIn();
+    await writeFile(join(cli.workspace, 'drafts', first), 'damaged');
+    await writeFile(join(cli.workspace, 'drafts', 'Other File.json'), '{}');
+    const { code, stderr } = await cli.run(['rm', '--all']);
+    expect([code, stderr]).toEqual([
+      3,
+      expect.stringMatching(/Other File\.json is not removed[^]*hint: Delete the file/),
+    ]);
+    expect(await draftsIn()).toEqual(['Other File.json']);
+  });
+
+  test.each<[string, readonly string[], string]>([
+    ['with a list', ['rm', '--all', 'team/app:1'], '--all cannot be combined with the name of a list'],
+    ['without a list and --all', ['rm'], 'missing argument: LIST'],
+  ])('is refused %s', async (_name, args, message) => {
+    await twoDrafts();
+    const { code, stderr } = await cli.run(args);
+    expect([code, stderr, (await draftsIn()).length]).toEqual([2, expect.stringContaining(message), 2]);
   });
 });

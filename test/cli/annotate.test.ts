@@ -10,6 +10,7 @@ import {
   cli,
   type Document,
 } from '../support/edit-fixture.ts';
+import { expectFits } from '../support/schemas.ts';
 
 /** `annotate` with MANIFEST. */
 serveImages();
@@ -235,5 +236,98 @@ describe('selects one entry by its source', () => {
     });
     const { code } = await annotate(list, image('arm64'), '--arch', 'pdp11', '--strict');
     expect([code, (await entries())[0]?.platform?.['architecture']]).toEqual([3, 'vax']);
+  });
+});
+
+describe('several images', () => {
+  interface Report {
+    readonly changed: boolean;
+    readonly entry?: object;
+    readonly entries?: readonly { readonly platform: object }[];
+  }
+  const setAnnotation = ['--annotation', 'k=v'];
+  const annotated = async () =>
+    (await entries()).flatMap(({ platform, annotations }) =>
+      annotations?.['k'] === 'v' ? [[platform?.['architecture'], platform?.['variant']].join('')] : [],
+    );
+
+  test.each<[string, readonly string[], readonly string[]]>([
+    ['by platforms', ['--platform', 'linux/amd64,linux/arm/v7'], ['amd64', 'armv7']],
+    ['by a repeated option', ['--platform', 'linux/arm64', '--platform', 'linux/arm/v6'], ['arm64', 'armv6']],
+    ['by a platform twice', ['--platform', 'linux/arm64,arm64'], ['arm64']],
+    ['with --all', ['--all'], ['amd64', 'arm64', 'armv7', 'armv6']],
+  ])('%s', async (_name, selection, expected) => {
+    await drafted('amd64', 'arm64', 'armv7', 'armv6');
+    const { code, stdout } = await annotate(...selection, ...setAnnotation, '--json');
+    expectFits('annotate', stdout);
+    const report = JSON.parse(stdout) as Report;
+    expect([code, report.changed, report.entries?.length]).toEqual([0, true, expected.length]);
+    expect(report.entry).toEqual(expected.length === 1 ? report.entries?.[0] : undefined);
+    expect(await annotated()).toEqual(expected);
+  });
+
+  test('are reported one by one, with those that did not change', async () => {
+    await drafted('amd64', 'arm64');
+    await annotate('--platform', 'linux/arm64', ...setAnnotation);
+    const { stderr } = await annotate('--all', ...setAnnotation, '--index-annotation', 'a=b');
+    expect(stderr.split('\n').map((line) => line.replace(/ \(.*/, ''))).toEqual([
+      `annotated ${image('amd64')}`,
+      `unchanged ${image('arm64')}`,
+      `annotated the list ${list}`,
+      '',
+    ]);
+  });
+
+  test('never include attestations', async () => {
+    await drafted('built');
+    const { code, stdout } = await annotate('--all', ...setAnnotation, '--json');
+    expect([code, (JSON.parse(stdout) as Report).entries?.length]).toEqual([0, 2]);
+    expect(await annotated()).toEqual(['amd64', 'arm64']);
+  });
+
+  test('are edited in the registry with --push', async () => {
+    await drafted('amd64', 'arm64');
+    await cli.must('push', '--purge');
+    expect(await annotate(`docker://${list}`, '--all', ...setAnnotation, '--push')).toMatchObject({ code: 0 });
+    const pushed = JSON.parse(await cli.must('inspect', `docker://${list}`)) as Document;
+    expect(pushed.manifests.map(({ annotations }) => annotations)).toEqual([{ k: 'v' }, { k: 'v' }]);
+  });
+
+  test.each<[string, readonly string[], number, string]>([
+    ['--all and --platform', ['--all', '--platform', 'linux/amd64', ...setAnnotation], 2, '--all cannot be combined'],
+    ['--all and MANIFEST', ['LIST', 'sha256:1234567', '--all', ...setAnnotation], 2, '--all cannot be combined'],
+    [
+      '--all for the list only',
+      ['--all', '--index-annotation', 'a=b'],
+      2,
+      '--all needs an option that changes the images',
+    ],
+    ['a platform that is not there', ['--platform', 'linux/amd64,linux/s390x', ...setAnnotation], 4, 'linux/s390x'],
+    ['an empty platform', ['--platform', 'linux/amd64,', ...setAnnotation], 2, 'the platform is empty'],
+    [
+      'one architecture for all',
+      ['--all', '--arch', 'arm64'],
+      3,
+      'the edit would make duplicates: two images for linux/arm64',
+    ],
+    [
+      'one platform for two',
+      ['--platform', 'linux/amd64,linux/arm64', '--os', 'windows', '--arch', 'amd64'],
+      3,
+      'the edit would make duplicates',
+    ],
+  ])('%s is refused, and nothing is changed', async (_name, args, code, message) => {
+    await drafted('amd64', 'arm64');
+    const before = await cli.must('inspect');
+    const result = await annotate(...args.map((one) => (one === 'LIST' ? list : one)));
+    expect([result.code, result.stderr]).toEqual([code, expect.stringContaining(message)]);
+    expect(await cli.must('inspect')).toBe(before);
+  });
+
+  test('may get what does not make duplicates, also in a list that has some', async () => {
+    await drafted('amd64', 'arm64', 'windows');
+    await annotate('--platform', 'linux/arm64', '--arch', 'amd64');
+    expect(await annotate('--all', '--os-features', 'f')).toMatchObject({ code: 0 });
+    expect((await entries()).map(({ platform }) => platform?.['os.features'])).toEqual([['f'], ['f'], ['f']]);
   });
 });

@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { answer, RecordingProxy, hang, type Rule } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
@@ -6,6 +8,7 @@ import { withTimeLimit } from '../support/limits.ts';
 import { runMlist } from '../support/mlist.ts';
 import { describeOnRegistries, type Registry } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
+import { expectFits } from '../support/schemas.ts';
 
 /** `create --push`. */
 
@@ -159,4 +162,72 @@ describeOnRegistries('create --push', (start) => {
       expect(await cli.must('ls')).toBe('');
     },
   );
+
+  describe('--no-draft', () => {
+    const noDraft = ['--push', '--no-draft'];
+
+    test('pushes the same list as a draft, and writes nothing to the workspace', async () => {
+      const digest = await cli.must('create', list, ...images, ...noDraft, '-t', ':latest');
+      for (const tag of ['v1', 'latest'])
+        expect((await getManifest(registry.url, repository, tag))?.digest).toBe(digest);
+      expect([await cli.must('ls'), await filesOf(cli.workspace)]).toEqual(['', []]);
+      expect(await cli.must('create', list, ...images, '--push')).toBe(digest);
+      const { code, stdout } = await cli.run(['create', list, ...images, ...noDraft, '--json']);
+      expectFits('create', stdout);
+      expect([code, JSON.parse(stdout)]).toMatchObject([0, { ref: list, entries: [{}, {}], pushed: { digest } }]);
+    });
+
+    test('neither uses nor changes a draft of that name, nor the current draft', async () => {
+      await cli.must('create', list, images[0] ?? '', '--index-annotation', 'draft=only');
+      await cli.must('create', 'other/app:1', images[0] ?? '');
+      const before = await filesOf(cli.workspace);
+      const digest = await cli.must('create', list, ...images, ...noDraft);
+      expect(await filesOf(cli.workspace)).toEqual(before);
+      const { manifests, annotations } = JSON.parse(await cli.must('inspect', `docker://${list}`)) as Index;
+      expect([manifests.length, annotations]).toEqual([2, undefined]);
+      await writeFile(join(cli.workspace, 'drafts', before[0] ?? ''), 'damaged');
+      expect(await cli.must('create', list, ...images, ...noDraft)).toBe(digest);
+    });
+
+    test('works in a workspace that cannot be written', async () => {
+      await mkdir(dirname(cli.workspace), { recursive: true });
+      await writeFile(cli.workspace, 'a file in the place of the workspace');
+      expect(await cli.run(['create', list, ...images, '--push'])).toMatchObject({ code: 1 });
+      const { code, stdout, stderr } = await cli.run(['create', list, ...images, ...noDraft]);
+      expect([code, stdout, stderr]).toEqual([
+        0,
+        `${(await getManifest(registry.url, repository, 'v1'))?.digest}\n`,
+        expect.not.stringContaining('warning'),
+      ]);
+    });
+
+    test('plans with --dry-run', async () => {
+      const { code, stdout } = await cli.run(['create', list, ...images, ...noDraft, '--dry-run']);
+      expect(code).toBe(0);
+      expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
+      expect(await cli.must('create', list, ...images, ...noDraft)).toBe(stdout.trim());
+    });
+
+    test.each<[string, readonly string[], string]>([
+      ['without --push', ['--no-draft'], '--no-draft needs --push'],
+      ['with --amend', [...noDraft, '--amend'], '--amend changes a draft'],
+      ['with --replace', [...noDraft, '--replace'], '--replace changes a draft'],
+    ])('is refused %s', async (_name, args, message) => {
+      const { code, stderr } = await cli.run(['create', list, ...images, ...args]);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+      expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
+    });
+  });
 });
+
+interface Index {
+  readonly manifests: readonly object[];
+  readonly annotations?: object;
+}
+
+/** The names of the drafts, and of the state file, of a workspace. */
+async function filesOf(workspace: string): Promise<readonly string[]> {
+  const namesIn = (folder: string) => readdir(folder).catch((): string[] => []);
+  const state = (await namesIn(workspace)).filter((name) => name === 'state.json');
+  return [...(await namesIn(join(workspace, 'drafts'))), ...state];
+}

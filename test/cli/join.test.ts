@@ -141,7 +141,8 @@ describe('the content that join writes', () => {
     const { slots } = await joining(at('team/app:slots'), at('team/app:arm64'), ...expectBoth, '--group', '9');
     const hex = (text: string) => sha256(Buffer.from(text)).slice('sha256:'.length);
     const tag = `mlist-${hex('slots').slice(0, 12)}-linux-arm64-${hex('linux/arm64').slice(0, 8)}`;
-    expect(slots).toEqual([{ platform: 'linux/arm64', tag }]);
+    const platformObject = { architecture: 'arm64', os: 'linux' };
+    expect(slots).toEqual([{ platform: 'linux/arm64', platformObject, tag }]);
     expect(await documentOf(registry.url, 'team/app', tag)).toMatchObject({
       mediaType: 'application/vnd.oci.image.index.v1+json',
       manifests: [{ digest: arm64.digest }],

@@ -10,6 +10,7 @@ import { pushBuild } from '../support/buildx.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { writeSaved } from '../support/layouts.ts';
 import { expectFits, readSchemas, schemas } from '../support/schemas.ts';
+import { formatPlatform, type Platform } from '../../src/oci/platform/platform.ts';
 import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
 let registry: RunningRegistry;
@@ -115,7 +116,11 @@ function specs(): string {
 test('the result of --json matches its schema, for every command', async () => {
   const cli = await CliHarness.make({ stdin: 'password' });
   await writeFile(join(cli.folder, 'specs.yaml'), specs());
-  for (const [schema, ...args] of everyCommand()) expectFits(schema, await cli.must(...args, '--json'));
+  for (const [schema, ...args] of everyCommand()) {
+    const text = await cli.must(...args, '--json');
+    expectFits(schema, text);
+    if (schema !== 'inspect' && schema !== 'export') expectBothForms(JSON.parse(text));
+  }
   const covered = new Set(everyCommand().map(([, name]) => name));
   const silent = ['serve', 'docker-cli-plugin-metadata'];
   expect(commands.map(({ name }) => name).filter((name) => !covered.has(name) && !silent.includes(name))).toEqual([]);
@@ -129,6 +134,7 @@ test('every line on stderr is an event that matches its schema, for every comman
   const run = async (...args: readonly string[]): Promise<void> => {
     for (const line of (await cli.run([...args, '--json', '--debug'])).stderr.split('\n').slice(0, -1)) {
       expectFits('event', line);
+      expectBothForms(JSON.parse(line));
       types.add((JSON.parse(line) as { type: string }).type);
     }
   };
@@ -145,6 +151,15 @@ test('every line on stderr is an event that matches its schema, for every comman
   const { $defs } = JSON.parse(readFileSync(join(schemas, 'output', 'event.schema.json'), 'utf8')) as { $defs: object };
   expect([...types].sort()).toEqual([...Object.keys($defs), 'error'].sort());
 });
+
+/** Objects with a `platform` have it as text and as an object. `inspect` and `export` print documents without changes. */
+function expectBothForms(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  const { platform, platformName, platformObject } = value as Readonly<Record<string, unknown>>;
+  if (typeof platform === 'object') expect(platformName).toBe(formatPlatform(platform as Platform, { all: true }));
+  if (typeof platform === 'string') expect(formatPlatform(platformObject as Platform, { all: true })).toBe(platform);
+  for (const [name, member] of Object.entries(value)) if (name !== 'annotations') expectBothForms(member);
+}
 
 test('results and events name their subject in "ref"', () => {
   const names = new Set(['reference', 'subject', 'current']);

@@ -189,6 +189,7 @@ describe('origins', () => {
       what: 'image',
       digest: arm64.digest,
       platform: 'linux/arm64',
+      platformObject: { architecture: 'arm64', os: 'linux' },
       source: `${origin.host}/origin/app`,
     });
   });

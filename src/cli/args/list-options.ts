@@ -170,3 +170,21 @@ export const platformOption: OptionDeclaration = {
   value: 'PLATFORM',
   describe: 'Select the entry by its platform, such as linux/arm64',
 };
+
+/** For commands that read specs. */
+export const specOptions: readonly OptionDeclaration[] = [
+  {
+    name: 'set',
+    type: 'string',
+    repeat: true,
+    value: 'NAME=VALUE',
+    describe: 'Replace ${NAME} in the texts of the specs by VALUE; any other ${NAME} is then an error',
+  },
+  {
+    name: 'env',
+    type: 'string',
+    repeat: true,
+    value: 'NAME',
+    describe: 'Replace ${NAME} by the value of this environment variable, as --set does; messages do not contain it',
+  },
+];

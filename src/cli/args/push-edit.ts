@@ -38,7 +38,12 @@ export async function pushCreated<T>(
   make: (place: DraftTarget) => Promise<T>,
   { tags, sources }: { readonly tags: readonly string[]; readonly sources: readonly Location[] },
 ): Promise<Required<Edited<T>>> {
-  const options = { ...(await pushOptions(args, context, tags)), sources, ...missingPolicy(args, context) };
+  const options = {
+    ...(await pushOptions(args, context, tags)),
+    sources,
+    noDraft: args.flag('no-draft'),
+    ...missingPolicy(args, context),
+  };
   const { edited, pushed } = await createAndPush(list, make, options);
   reportPushed(pushed, context);
   return { edited, pushed: pushedDocument(pushed) };

@@ -2,6 +2,7 @@ import { formatPlatform } from '../../oci/platform/platform.ts';
 import type { OperationEvent } from '../../operations/events.ts';
 import type { ReplacedTag } from '../../transfer/run.ts';
 import { changeDocument } from './entry-document.ts';
+import { withPlatformForms } from './platform-forms.ts';
 
 /** The digest that a tag had before it was moved, and the platforms that it has lost. */
 export function replacedDocument({ before, lost }: ReplacedTag): object {
@@ -30,6 +31,9 @@ export function eventDocument(event: OperationEvent): object {
       };
     case 'unchanged':
       return { type: event.type, ref: event.reference, digest: event.digest };
+    case 'left':
+    case 'filled':
+      return withPlatformForms(event);
     default:
       return event;
   }

@@ -3,7 +3,7 @@ import { mapLimited } from '../../async/limiter.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { RepositoryUse, SourceReader } from './apply-sources.ts';
 import { applyList, type AppliedTarget, type ListOutcome } from './apply-list.ts';
-import { checkUnits, namesOf, shardOf, type Shard } from './apply-units.ts';
+import { shardOf, type Shard } from './apply-units.ts';
 import { deduplicateEvents, type OnEvent, type OperationEvent } from '../events.ts';
 import type { Stores } from '../../store/open.ts';
 import { interruption } from '../publish/interruption.ts';
@@ -15,7 +15,8 @@ import { unpackSpec } from '../spec/packed-spec.ts';
 import type { SourceWaitOptions } from '../source-wait.ts';
 import type { ListSpec } from '../spec/spec.ts';
 import type { SpecParsing } from '../spec/parse-spec.ts';
-import { readSpecs, type SpecFile, type SpecUnit } from '../spec/read-spec.ts';
+import type { SpecFile, SpecUnit } from '../spec/read-spec.ts';
+import { namesOf, readUnits } from '../spec/read-units.ts';
 
 export interface ApplyOptions extends SpecParsing, SourceWaitOptions {
   /** Report what would be written, and write nothing. Default false. */
@@ -63,9 +64,10 @@ const LISTS_AT_ONCE = 16;
 /**
  * Creates the lists of the specs that are not up to date. A failure does not stop other lists: each list is returned with
  * its errors.
+ * @throws MlistError `ERR_MLIST_USAGE` if no spec contains one of the values
  */
 export async function apply(files: readonly SpecFile[], options: ApplyOptions): Promise<Applied> {
-  const units = await readUnits(files, options);
+  const units = await readShare(files, options);
   expectAccess(specsOf(units, options), options.stores);
   const run = new Run(units, options);
   const lists = await mapLimited(drained(units), LISTS_AT_ONCE, (unit) => run.apply(unit));
@@ -84,10 +86,8 @@ function doneIn({ status, targets, descriptor }: AppliedList): readonly TargetOu
 }
 
 /** Reads the specs of this shard. A separate function, so that the specs of other shards can be garbage-collected. */
-async function readUnits(files: readonly SpecFile[], { shard, ...parsing }: ApplyOptions): Promise<SpecUnit[]> {
-  const read: SpecUnit[] = [];
-  for (const file of files) for (const unit of await readSpecs(file, parsing)) read.push(unit);
-  const all = checkUnits(read, parsing);
+async function readShare(files: readonly SpecFile[], { shard, ...parsing }: ApplyOptions): Promise<SpecUnit[]> {
+  const all = await readUnits(files, parsing);
   return [...(shard === undefined ? all : shardOf(all, shard, parsing))];
 }
 

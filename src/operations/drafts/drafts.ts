@@ -1,10 +1,11 @@
-import { MlistError } from '../../errors/errors.ts';
+import { asMlistError, MlistError } from '../../errors/errors.ts';
 import type { BlobCache } from '../../store/cache.ts';
 import { LayerRecords } from '../../store/docker-image/layer-records.ts';
 import { isAttestationEntry, listName, platformOf } from '../../draft/draft.ts';
 import { formatOf } from '../../draft/to-list.ts';
 import { readState, updateState, withCurrent, withoutDraft } from '../../draft/workspace/workspace-state.ts';
-import type { StoredDraft, Workspace } from '../../draft/workspace/workspace.ts';
+import { parseListName } from '../../draft/workspace/draft-file.ts';
+import { fileNameOf, type StoredDraft, type Workspace } from '../../draft/workspace/workspace.ts';
 import { formatPlatform } from '../../oci/platform/platform.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
 import { readJson } from '../../json/parse.ts';
@@ -59,6 +60,69 @@ export async function removeDraft(workspace: Workspace, list: Reference, signal?
   await workspace.remove(list, undefined, { signal });
   await updateState(workspace, (state) => withoutDraft(state, list));
   return formatReference(list);
+}
+
+export interface RemovedDrafts {
+  /** Canonical references. */
+  readonly removed: readonly string[];
+  /** Why drafts could not be removed. */
+  readonly errors: readonly MlistError[];
+}
+
+export interface RemoveAllOptions {
+  /** Asks the user before anything is removed; `false` removes nothing. Default: no question is asked. */
+  readonly confirm?: ((names: readonly string[]) => Promise<boolean>) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Removes the drafts that the workspace has now, including damaged ones. Drafts that another command removes at the same time
+ * are not errors.
+ */
+export async function removeAllDrafts(
+  workspace: Workspace,
+  { confirm, signal }: RemoveAllOptions = {},
+): Promise<RemovedDrafts> {
+  const found = await workspace.map((stored) => ({
+    path: stored.path,
+    list: 'error' in stored ? listOfFile(stored.name) : stored.draft.list,
+  }));
+  const lists = found.flatMap(({ list }) => list ?? []);
+  const errors = found.flatMap(({ list, path }) => (list === undefined ? [unnamedDraft(path)] : []));
+  if (lists.length > 0 && (await confirm?.(lists.map((list) => formatReference(list)))) === false)
+    return { removed: [], errors: [] };
+  const removed: string[] = [];
+  for (const list of lists) {
+    try {
+      removed.push(await removeDraft(workspace, list, signal));
+    } catch (thrown) {
+      signal?.throwIfAborted();
+      const error = asMlistError(thrown);
+      if (error.code !== 'ERR_MLIST_DRAFT_NOT_FOUND') errors.push(error);
+    }
+  }
+  return { removed, errors };
+}
+
+/** The list whose draft has this file name, without `.json`; undefined if the name is not that of a draft. */
+function listOfFile(name: string): Reference | undefined {
+  try {
+    const list = parseListName(decodeURIComponent(name));
+    return fileNameOf(list) === name ? list : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function unnamedDraft(path: string): MlistError {
+  return new MlistError(
+    'ERR_MLIST_DRAFT_DAMAGED',
+    `${path} is not removed: it cannot be read, and its name is not that of a draft`,
+    {
+      path,
+      hint: 'Delete the file, or move it to another folder.',
+    },
+  );
 }
 
 export interface Pruned {

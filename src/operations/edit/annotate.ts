@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { MlistError, withHint } from '../../errors/errors.ts';
 import {
   isAttestationEntry,
@@ -9,7 +10,7 @@ import {
   type Entry,
   type PlatformSettings,
 } from '../../draft/draft.ts';
-import { requireKnownPlatforms } from '../../draft/draft-rules.ts';
+import { checkDraft, requireKnownPlatforms } from '../../draft/draft-rules.ts';
 import { changeEntries, changeList, type EntryChange, type ListChange } from '../../draft/draft-edit.ts';
 import {
   describeEntry,
@@ -34,8 +35,10 @@ export interface AnnotateOptions {
   readonly workspace: Workspace;
   /** Source, digest or prefix of the digest of the entry. Default: the short form, in which the change selects the entry. */
   readonly manifest?: string | undefined;
-  /** Selects the entry, and never changes it. */
-  readonly platform?: Platform | undefined;
+  /** Select one entry each, and never change it. */
+  readonly platforms?: readonly Platform[] | undefined;
+  /** Select every image, but no attestation. Default false. */
+  readonly all?: boolean | undefined;
   readonly change: EntryChange;
   readonly listChange?: Omit<ListChange, 'subject'> | undefined;
   /** The subject of the list; null removes it. */
@@ -53,24 +56,32 @@ export interface AnnotateOptions {
 export interface Annotated {
   readonly draft: Draft;
   readonly list: string;
-  /** The edited entry; absent if only the list was annotated. */
-  readonly entry?: Entry;
+  /** The selected entries, after the edit; empty if only the list was annotated. */
+  readonly entries: readonly AnnotatedEntry[];
+  /** Whether the draft was written. */
+  readonly changed: boolean;
+}
+
+export interface AnnotatedEntry {
+  readonly entry: Entry;
   readonly changed: boolean;
 }
 
 /**
- * Sets or clears the platform and annotations of an entry, or members of the list itself. Only a subject is read from a
+ * Sets or clears the platform and annotations of entries, or members of the list itself. Only a subject is read from a
  * registry.
- * @throws MlistError `ERR_MLIST_USAGE` if the change is empty; `ERR_MLIST_ENTRY_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with the
- *   candidates. Nothing is written then.
+ * @throws MlistError `ERR_MLIST_USAGE` if the change is empty, or `all` is combined with another selection;
+ *   `ERR_MLIST_ENTRY_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with the candidates; `ERR_MLIST_LIST_INVALID` if several entries would
+ *   get the same platform. Nothing is written then.
  */
 export async function annotate(list: Reference | undefined, options: AnnotateOptions): Promise<Annotated> {
   const { workspace, change, signal, onEvent } = options;
   if (!hasChange(change) && !changesList(options)) throw emptyChange();
+  if (options.all === true) refuseOtherSelection(options);
   const listChange: ListChange = { ...options.listChange, ...(await subjectChange(options)) };
   const target = await chosenList(workspace, list);
-  const chosen = hasChange(change) ? await chooseEntry(await workspace.load(target), options) : undefined;
-  let entry: Entry | undefined;
+  const chosen = hasChange(change) ? await chooseEntries(await workspace.load(target), options) : [];
+  let entries: readonly AnnotatedEntry[] = [];
   const {
     before: was,
     draft,
@@ -79,17 +90,51 @@ export async function annotate(list: Reference | undefined, options: AnnotateOpt
     target,
     (before) => {
       if (before === undefined) return undefined;
-      const old = chosen === undefined ? undefined : sameEntry(before, chosen);
-      const edited = changeList(old === undefined ? before : changeEntries(before, [old], change), listChange);
-      entry = old === undefined ? undefined : edited.entries[before.entries.indexOf(old)];
-      if (entry !== undefined && options.strict === true) requireKnownPlatforms(edited, [entry]);
+      const old = chosen.map((entry) => sameEntry(before, entry));
+      const edited = changeList(changeEntries(before, old, change), listChange);
+      entries = old.map((entry) => annotated(entry, edited.entries[before.entries.indexOf(entry)] ?? entry));
+      if (old.length > 1) refuseNewDuplicates(before, edited);
+      const changedEntries = entries.map(({ entry }) => entry);
+      if (options.strict === true && old.length > 0) requireKnownPlatforms(edited, changedEntries);
       return edited;
     },
     { signal },
   );
   if (was !== undefined) reportFormatChange(was, draft, onEvent);
   warnAboutDraft(draft, onEvent);
-  return { draft, list: formatReference(target), ...(entry === undefined ? {} : { entry }), changed };
+  return { draft, list: formatReference(target), entries, changed };
+}
+
+function annotated(before: Entry, entry: Entry): AnnotatedEntry {
+  return { entry, changed: !isDeepStrictEqual(before, entry) };
+}
+
+/** @throws MlistError `ERR_MLIST_USAGE` if `all` is combined with another selection, or nothing of the images changes */
+function refuseOtherSelection({ manifest, platforms = [], change }: AnnotateOptions): void {
+  if (manifest !== undefined || platforms.length > 0) {
+    throw new MlistError('ERR_MLIST_USAGE', '--all cannot be combined with a MANIFEST argument or --platform', {
+      hint: 'Leave out --all to change only the selected images.',
+    });
+  }
+  if (!hasChange(change)) {
+    throw new MlistError('ERR_MLIST_USAGE', '--all needs an option that changes the images', {
+      hint: 'Use --annotation for the images. --index-annotation, --index-artifact-type and --subject change only the list.',
+    });
+  }
+}
+
+/** An edit of one image may make a duplicate until the other image is edited. An edit of several images must not. */
+function refuseNewDuplicates(before: Draft, after: Draft): void {
+  const duplicatesIn = (draft: Draft) =>
+    checkDraft(draft).filter(({ rule, severity }) => rule === 'E-DUP-PLATFORM' && severity === 'error');
+  const duplicates = duplicatesIn(after);
+  const [first] = duplicates;
+  if (first === undefined || duplicates.length <= duplicatesIn(before).length) return;
+  throw new MlistError('ERR_MLIST_LIST_INVALID', `the edit would make duplicates: ${first.message}`, {
+    reference: listName(after),
+    problems: duplicates,
+    hint: 'Nothing was changed. Select one image, or change members that do not identify a platform.',
+  });
 }
 
 async function subjectChange({ subject, stores, signal }: AnnotateOptions): Promise<Pick<ListChange, 'subject'>> {
@@ -124,7 +169,24 @@ function sameEntry(draft: Draft, chosen: Entry): Entry {
   return entry;
 }
 
-async function chooseEntry(draft: Draft, options: AnnotateOptions): Promise<Entry> {
+async function chooseEntries(draft: Draft, options: AnnotateOptions): Promise<readonly Entry[]> {
+  const { all = false, platforms = [] } = options;
+  if (all) {
+    const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
+    if (images.length === 0) throw entryNotFound(draft, 'that is an image');
+    return images;
+  }
+  const [platform, ...others] = platforms;
+  const chosen = [await chooseEntry(draft, { ...options, platform })];
+  for (const other of others) chosen.push(await chooseEntry(draft, { ...options, platform: other }));
+  return [...new Set(chosen)];
+}
+
+interface Choice extends AnnotateOptions {
+  readonly platform: Platform | undefined;
+}
+
+async function chooseEntry(draft: Draft, options: Choice): Promise<Entry> {
   const { manifest, platform } = options;
   const candidates = manifest === undefined ? shortForm(draft, options) : entriesNamed(draft, manifest);
   const images = candidates.filter((entry) => !isAttestationEntry(entry));
@@ -139,7 +201,7 @@ async function chooseEntry(draft: Draft, options: AnnotateOptions): Promise<Entr
 }
 
 /** Explains that the options of the short form select the entry, which is unexpected if they were meant to change it. */
-function noMatch(draft: Draft, pool: readonly Entry[], options: AnnotateOptions): MlistError {
+function noMatch(draft: Draft, pool: readonly Entry[], options: Choice): MlistError {
   const missed = entryNotFound(draft, describeRequested(draft, pool, options));
   if (options.manifest !== undefined || options.platform !== undefined) return missed;
   const hint = `${missed.facts.hint ?? ''} Without a MANIFEST argument, --os and --arch select the image. To change them, select it by name or with --platform.`;
@@ -147,14 +209,14 @@ function noMatch(draft: Draft, pool: readonly Entry[], options: AnnotateOptions)
 }
 
 /** The candidates without a MANIFEST argument: images that match --os and --arch, or all images without these options. */
-function shortForm(draft: Draft, { change, platform }: AnnotateOptions): readonly Entry[] {
+function shortForm(draft: Draft, { change, platform }: Choice): readonly Entry[] {
   const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
   const { os, architecture } = change.platform ?? {};
   if (platform !== undefined || (os == null && architecture == null)) return images;
   return images.filter((entry) => matchesShortForm(entry, change.platform ?? {}));
 }
 
-function describeRequested(draft: Draft, pool: readonly Entry[], options: AnnotateOptions): string {
+function describeRequested(draft: Draft, pool: readonly Entry[], options: Choice): string {
   const { manifest, platform, change } = options;
   const available = pool.flatMap((entry) => platformOf(entry) ?? []);
   const requested = platform === undefined ? undefined : platformNotFoundText(platform, available);

@@ -72,6 +72,12 @@ function withRepeatHint(thrown: unknown): never {
   throw withHint(thrown, hint);
 }
 
+/** Replaces a hint to amend the draft, since none is written. */
+function withCommandHint(thrown: unknown): never {
+  if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_CONFLICT') throw thrown;
+  throw withHint(thrown, 'Run the same command again to use what the tag has now.');
+}
+
 /** Edits and pushes in a temporary workspace. Events of the edit are held back until the push emits its first event. */
 async function editTemporary<T>(
   list: Reference,
@@ -101,30 +107,35 @@ async function editTemporary<T>(
 export interface CreateAndPushOptions extends PushOptions, MissingPolicy {
   /** Sources of the list that are known before it is created. */
   readonly sources?: readonly Location[] | undefined;
+  /** Ignore a draft of the list, and write none. Default false. */
+  readonly noDraft?: boolean | undefined;
 }
 
 /**
- * Creates or amends a draft and pushes it. With `dryRun`, neither drafts nor the state of the workspace change.
- * @throws MlistError the errors of `create` and of the push; if the push fails, the draft stays and can be pushed again
+ * Creates or amends a draft and pushes it. With `dryRun` or `noDraft`, neither drafts nor the state of the workspace change.
+ * @throws MlistError the errors of `create` and of the push; if the push fails, the draft stays and can be pushed again,
+ *   unless it is not written
  */
 export async function createAndPush<T>(
   list: Reference,
   create: (place: DraftTarget) => Promise<T>,
-  { sources = [], missing, ...options }: CreateAndPushOptions,
+  { sources = [], missing, noDraft = false, ...options }: CreateAndPushOptions,
 ): Promise<Omit<EditedAndPushed<T>, 'from'>> {
   const { workspace, stores, dryRun = false } = options;
   stores.registries.expect([{ reference: list, push: !dryRun }]);
   const targets = targetsOf(list, options.tags ?? [], options.to ?? []);
   stores.expect({ later: targets.map(({ location }) => location), read: sources });
-  const state = await readState(workspace);
+  const pushes = noDraft ? undefined : pushesOf(await readState(workspace), list);
   const prefetched = prefetchTagStates(targets, sources, {
     ...options,
-    isLate: (reference) => isTagUsed(reference, pushesOf(state, list), options),
+    isLate: (reference) => isTagUsed(reference, pushes, options),
   });
-  const hints = missing === undefined || missing === 'refuse' ? {} : { missingHint: missingHint(missing) };
+  const isMissingChosen = missing !== undefined && missing !== 'refuse';
+  const hints = isMissingChosen || noDraft ? { missingHint: missingHint(missing) } : {};
   const onEvent = deduplicateEvents(options.onEvent, ['warning', 'origin']);
   const reporting = { ...options, ...hints, prefetched, onEvent };
   const both = async (place: PushOptions) => ({ edited: await create(place), pushed: await push(list, place) });
+  if (noDraft) return withWorkspaceOf(undefined, both, reporting).catch(withCommandHint);
   if (!dryRun) return both(reporting);
   return withWorkspaceOf(await workspace.find(list), both, reporting);
 }

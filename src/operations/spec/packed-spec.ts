@@ -17,5 +17,5 @@ export function packSpec(document: SpecDocument): PackedSpec {
 export function unpackSpec({ json }: PackedSpec, parsing: SpecParsing): ListSpec {
   const parsed = parseSpec(JSON.parse(json) as SpecDocument, parsing);
   if ('spec' in parsed) return parsed.spec;
-  throw new Error(`a valid spec is no longer valid: ${json}`);
+  throw new Error('a valid spec is no longer valid');
 }

@@ -11,6 +11,7 @@ import { formatReference, isTag, type Reference } from '../../oci/reference.ts';
 import type { MissingPolicy } from '../publish/fill.ts';
 import { targetsOf } from '../publish/target.ts';
 import { digestOnlyArgument } from '../sources/parse-sources.ts';
+import type { PlaceholderValues } from '../../schema/placeholder-values.ts';
 import type { CopySpec, EntrySpec, ListSpec, EntriesSpec, ManifestSpec, PlatformSpec, SpecDocument } from './spec.ts';
 import { error } from '../../schema/problems.ts';
 
@@ -19,6 +20,8 @@ import { error } from '../../schema/problems.ts';
  * specs that set none.
  */
 export interface SpecParsing extends Pick<MissingPolicy, 'missing' | 'fillFrom'> {
+  /** The values for `${NAME}`. Default: `${` has no meaning. */
+  readonly values?: PlaceholderValues | undefined;
   readonly location: (text: string) => Location;
   readonly platform: (text: string) => Platform;
 }
@@ -231,7 +234,7 @@ function platformChange({ 'os.features': features, ...rest }: PlatformSpec): Ent
 }
 
 /** Placeholders are `{os}`, `{arch}` and `{variant}`. */
-function hasPlaceholder(text: string): boolean {
+export function hasPlaceholder(text: string): boolean {
   return /[{}]/.test(text);
 }
 

@@ -3,12 +3,15 @@ import type { Json, JsonObject } from '../../json/json.ts';
 import { UNKNOWN_MEMBER } from '../../schema/validator.ts';
 import { checkManifestToolSpec, checkSpec } from '../../schema/spec-document.ts';
 import { error } from '../../schema/problems.ts';
+import type { PlaceholderValues } from '../../schema/placeholder-values.ts';
 import { readYaml } from '../../schema/yaml.ts';
 import type { Place, PlacedProblem, YamlReading } from '../../schema/yaml-document.ts';
 import { packSpec, type PackedSpec } from './packed-spec.ts';
 import type { SpecDocument } from './spec.ts';
 import { fromManifestTool, isManifestToolSpec, pointerInTool, type Quirk } from './manifest-tool-spec.ts';
+import { checkPlatforms } from './spec-platforms.ts';
 import { parseSpec, type SpecParsing } from './parse-spec.ts';
+import { valuesWithBraces, withoutSecrets } from './value-problems.ts';
 
 export interface SpecFile {
   /** The path, or `stdin`. */
@@ -23,6 +26,8 @@ export interface SpecUnit extends Place {
   readonly written?: string;
   readonly spec?: PackedSpec;
   readonly problems: readonly PlacedProblem[];
+  /** With `checksPlatforms`: problems of the platforms that a valid spec states. */
+  readonly platformProblems?: readonly PlacedProblem[];
   /** For specs of manifest-tool: differences from its behaviour. */
   readonly quirks?: readonly (Quirk & Place)[];
 }
@@ -30,8 +35,13 @@ export interface SpecUnit extends Place {
 /** Maximum number of lists in a file. */
 const MAX_LISTS = 20_000;
 
+export interface SpecReading extends SpecParsing {
+  /** Also check the platforms by the rules for lists. Default false: `apply` checks the list that it builds. */
+  readonly checksPlatforms?: boolean | undefined;
+}
+
 /** Reads all specs of a file. Problems are returned, not thrown: an invalid list does not affect the others. */
-export async function readSpecs(file: SpecFile, parsing: SpecParsing): Promise<readonly SpecUnit[]> {
+export async function readSpecs(file: SpecFile, parsing: SpecReading): Promise<readonly SpecUnit[]> {
   const units: SpecUnit[] = [];
   for await (const { place, read } of unitsIn(file, parsing)) {
     if (units.length === MAX_LISTS) {
@@ -46,9 +56,9 @@ export async function readSpecs(file: SpecFile, parsing: SpecParsing): Promise<r
 /** Yields each list of a file with its position. The list is parsed by `read`. */
 async function* unitsIn(
   { name: file, bytes }: SpecFile,
-  parsing: SpecParsing,
+  parsing: SpecReading,
 ): AsyncGenerator<{ readonly place: Place; readonly read: () => SpecUnit }> {
-  for await (const { place, reading, problems } of readYaml(bytes)) {
+  for await (const { place, reading, problems } of readYaml(bytes, parsing.values)) {
     const value = reading?.value;
     if (reading === undefined || value === undefined) yield { place, read: () => ({ file, ...place, problems }) };
     else if (!Array.isArray(value)) {
@@ -76,7 +86,7 @@ const nothing = error('E-SPEC', '', 'contains no spec of a list');
 
 interface Readings {
   readonly reading: YamlReading;
-  readonly parsing: SpecParsing;
+  readonly parsing: SpecReading;
   /** Approximate number of values of one spec. */
   readonly size: number;
 }
@@ -85,19 +95,26 @@ function readUnit(file: string, value: Json, base: string, { reading, parsing, s
   const isTool = isManifestToolSpec(value);
   const check = isTool ? checkManifestToolSpec : checkSpec;
   const place = { file, ...reading.placeOf(base) };
-  const placed = (problem: Problem): PlacedProblem => placedIn(reading, base, problem);
+  const { values } = parsing;
+  const placed = (problem: Problem): PlacedProblem => placedIn(reading, base, problem, values);
   const schemaProblems = check(value, size);
-  const written = nameOf(value, isTool);
+  const written = nameOf(value, isTool, values);
   const facts = { ...place, ...(written === undefined ? {} : { written }) };
   if (schemaProblems.length > 0) return { ...facts, problems: schemaProblems.slice(0, MAX_PROBLEMS).map(placed) };
   const { document, quirks } = isTool
     ? fromManifestTool(value as JsonObject, reading, base)
     : { document: asSpecDocument(value), quirks: undefined };
-  const parsed = parseSpec(document, parsing);
-  const placedQuirks = quirks?.map((quirk) => ({ ...quirk, ...reading.placeOf(base + quirk.pointer) }));
+  const braces = valuesWithBraces(document, reading, base, values);
+  const parsed = braces.length > 0 ? { problems: braces } : parseSpec(document, parsing);
+  const placedQuirks = quirks?.map((quirk) => {
+    const pointer = base + quirk.pointer;
+    return { ...quirk, pointer, ...reading.placeOf(pointer) };
+  });
   const origin = placedQuirks === undefined ? {} : { quirks: placedQuirks };
   if ('spec' in parsed) {
-    return { ...place, spec: packSpec(document), problems: none, ...origin };
+    const platforms = parsing.checksPlatforms === true ? checkPlatforms(document, parsing.platform).map(placed) : [];
+    const warned = platforms.length === 0 ? {} : { platformProblems: platforms };
+    return { ...place, spec: packSpec(document), problems: none, ...warned, ...origin };
   }
   const problems = parsed.problems
     .slice(0, MAX_PROBLEMS)
@@ -110,18 +127,35 @@ function asSpecDocument(value: Json): SpecDocument {
   return value as unknown as SpecDocument;
 }
 
-function nameOf(value: Json, isTool: boolean): string | undefined {
+/** The name of an invalid spec. It may be any text, so that secret values are not shown. */
+function nameOf(value: Json, isTool: boolean, values: PlaceholderValues | undefined): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const name = (value as JsonObject)[isTool ? 'image' : 'list'];
-  return typeof name === 'string' ? name : undefined;
+  return typeof name === 'string' ? withoutSecrets(name, values, []) : undefined;
 }
 
-/** Adds the position to a problem, and a hint to quote a number if a string is expected. */
-function placedIn(reading: YamlReading, base: string, problem: Problem): PlacedProblem {
+/** Adds the position to a problem, and a hint if the text is a number without quotes or has placeholders for values. */
+function placedIn(
+  reading: YamlReading,
+  base: string,
+  problem: Problem,
+  values: PlaceholderValues | undefined,
+): PlacedProblem {
   const pointer = base + problem.pointer;
   const isName = problem.message.startsWith(UNKNOWN_MEMBER);
-  const source = /^must be of type string\b/.test(problem.message) ? reading.sourceOf(pointer) : undefined;
-  const hint = source === undefined || source === '' ? '' : `: write ${JSON.stringify(source)} in quotes`;
-  const message = problem.message + hint;
+  const names = reading.valuesAt(pointer);
+  const hint = isName ? '' : (numberHint(problem, reading, pointer) ?? valueHint(problem, names, values));
+  const message = withoutSecrets(problem.message, values, names) + hint;
   return { ...problem, pointer, message, ...reading.placeOf(pointer, isName ? 'name' : 'value') };
+}
+
+function numberHint({ message }: Problem, reading: YamlReading, pointer: string): string | undefined {
+  const source = /^must be of type string\b/.test(message) ? reading.sourceOf(pointer) : undefined;
+  return source === undefined || source === '' ? undefined : `: write ${JSON.stringify(source)} in quotes`;
+}
+
+function valueHint({ message }: Problem, names: readonly string[], values: PlaceholderValues | undefined): string {
+  const isType = names.length > 0 && /^must be .*, not string$/.test(message);
+  if (isType) return `: the value of \${${names.join('} and ${')}} is always a string`;
+  return values === undefined && message.includes('${') ? '. Values for ${NAME} are given with --set or --env' : '';
 }

@@ -7,16 +7,18 @@ import { shownDraft } from '../../draft/workspace/stored-paths.ts';
 import { checkDraft } from '../../draft/draft-rules.ts';
 import { inputFailure } from '../../fs/file-errors.ts';
 import { readAtMost } from '../../fs/read-file.ts';
+import { isJsonObject, type Json } from '../../json/json.ts';
 import { MAX_DOCUMENT_BYTES, readJson } from '../../json/parse.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { Location } from '../../oci/location.ts';
 import { MediaType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { readManifest, validateDocument, type ValidateOptions } from '../../schema/documents.ts';
-import { capped, hasErrors } from '../../schema/problems.ts';
+import { capped, error, hasErrors } from '../../schema/problems.ts';
 import type { RuleOptions } from '../../schema/rules/list-rules.ts';
 import type { Stores } from '../../store/open.ts';
 import { listedPlatforms, platformsOfDraft } from '../listed-platforms.ts';
+import { isManifestToolSpec } from '../spec/manifest-tool-spec.ts';
 import { lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
 import { checkContent, needsContent, type ContentChecks, type ContentReport, type Depth } from './check-content.ts';
 import { rootsOfDraft, rootsOfFile, rootsOfFound } from './content-roots.ts';
@@ -112,6 +114,7 @@ export async function validateBytes(subject: string, bytes: Uint8Array, options:
     const draft = await draftIn(bytes, subject);
     return { ...facts, ...('problems' in draft ? draft : await validateDraft(draft, options)) };
   }
+  if (isSpec(bytes, subject)) return { ...facts, problems: [specProblem(subject)] };
   const { rules, repository, signal } = options;
   const { problems } = validateDocument(bytes, rules);
   if (needsContent(options) && repository === undefined) throw noRepository(subject);
@@ -176,6 +179,25 @@ function noRepository(subject: string): MlistError {
 function looksLikeDraft(bytes: Uint8Array): boolean {
   const { value } = readJson(bytes);
   return typeof value === 'object' && value !== null && 'list' in value && 'entries' in value;
+}
+
+/** Whether a document is probably a spec, which is checked by `validateSpecs`. Specs are YAML or JSON. */
+function isSpec(bytes: Uint8Array, subject: string): boolean {
+  const { value } = readJson(bytes);
+  if (value === undefined) return /\.ya?ml$/i.test(subject) || /^(?:- )?["']?(?:list|image)["']?:/m.test(textOf(bytes));
+  const spec = Array.isArray(value) ? (value as readonly Json[])[0] : value;
+  if (!isJsonObject(spec)) return false;
+  return isManifestToolSpec(spec) ? 'manifests' in spec : 'list' in spec && ('manifests' in spec || 'copy' in spec);
+}
+
+/** The beginning of a document, which is enough to recognise it. */
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.subarray(0, 65_536)).toString('utf8');
+}
+
+function specProblem(subject: string): Problem {
+  const name = subject === 'stdin' ? '-' : subject;
+  return error('E-SPEC', '', `is a spec of "mlist apply", not a list: check it with "mlist validate -f ${name}"`);
 }
 
 /** Drafts have the largest limit. Larger files are refused by their size. */

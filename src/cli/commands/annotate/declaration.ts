@@ -35,7 +35,13 @@ export const annotateCommand: CommandDeclaration = {
       value: 'FEATURE[,FEATURE]',
       describe: "Add features of the operating system; '' removes the existing ones",
     },
-    platformOption,
+    {
+      ...platformOption,
+      repeat: true,
+      value: 'PLATFORM[,PLATFORM]',
+      describe: 'Select the images for these platforms, such as linux/arm64',
+    },
+    { name: 'all', type: 'boolean', describe: 'Select every image; attestations are not changed' },
     {
       name: 'annotation',
       type: 'string',
@@ -60,6 +66,7 @@ export const annotateCommand: CommandDeclaration = {
     ['mlist annotate --arch arm64 --variant v8', 'Set the variant of the arm64 image in the current draft'],
     ['mlist annotate team/app:1.0 team/app:1.0-x86 --os linux --arch x86_64', 'Set the platform of an image'],
     ["mlist annotate --platform linux/arm64 --variant ''", 'Remove the variant'],
+    ['mlist annotate --all --annotation org.opencontainers.image.vendor=Example', 'Annotate every image'],
   ],
   load: () => import('./handler.ts'),
 };

@@ -18,7 +18,7 @@ import { runEdit } from '../../args/run-edit.ts';
 import { entryDocument } from '../../output/entry-document.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import type { Span } from '../../output/output.ts';
-import { canonicalPlatform, clearable, readPlatform } from '../../args/platform-arguments.ts';
+import { canonicalPlatform, clearable, readPlatforms } from '../../args/platform-arguments.ts';
 import { withListArgumentHint } from '../../args/list-argument.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
@@ -27,15 +27,15 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   if (more.length > 0) throw tooManyArguments(args);
   const { output, signal } = context;
   const requested = changes(args, context);
-  const selected = args.text('platform');
-  const platform = selected === undefined ? undefined : readPlatform(selected);
+  const platforms = readPlatforms(args.texts('platform'));
   const edit = async (name: Reference | undefined, place: EditTarget): Promise<Annotated> => {
     const { workspace, resolveManifest, onEvent } = place;
     const annotated = await annotate(name, {
       ...requested,
       workspace,
       manifest: manifest === undefined ? undefined : await resolveManifest(manifest),
-      platform,
+      platforms,
+      all: args.flag('all'),
       strict: args.flag('strict'),
       stores: context.stores,
       choose: context.canAsk ? (candidates) => choose(candidates, context) : undefined,
@@ -50,16 +50,22 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   ).catch((thrown: unknown) => {
     throw withCommands(thrown, list, args);
   });
-  const { entry, changed } = edited;
-  if (output.json) output.document({ ref: edited.list, changed, entry: entry && entryDocument(entry), pushed });
+  if (output.json) output.document({ ...annotatedDocument(edited), pushed });
   return 0;
 }
 
-function report({ entry, changed, list }: Annotated, args: ParsedArguments, context: Context): void {
+/** The result as a document: schemas/output/annotate.schema.json. */
+function annotatedDocument({ list, changed, entries }: Annotated): object {
+  const documents = entries.map(({ entry }) => entryDocument(entry));
+  const [only] = documents.length === 1 ? documents : [];
+  return { ref: list, changed, entry: only, entries: documents.length === 0 ? undefined : documents };
+}
+
+function report({ entries, changed, list }: Annotated, args: ParsedArguments, { output }: Context): void {
   const verb = args.flag('dry-run') ? 'would annotate ' : 'annotated ';
-  const status: Span = changed ? [verb, 'green'] : ['unchanged ', 'dim'];
-  if (entry !== undefined) context.output.note(status, describeEntry(entry));
-  if (changesList(args)) context.output.note(status, `the list ${list}`);
+  const status = (isChanged: boolean): Span => (isChanged ? [verb, 'green'] : ['unchanged ', 'dim']);
+  for (const one of entries) output.note(status(entries.length > 1 ? one.changed : changed), describeEntry(one.entry));
+  if (changesList(args)) output.note(status(changed), `the list ${list}`);
 }
 
 function changesList(args: ParsedArguments): boolean {

@@ -4,6 +4,7 @@ import {
   fillFromOption,
   replaceImageOption,
   missingOption,
+  specOptions,
   waitForSourceOption,
 } from '../../args/list-options.ts';
 
@@ -22,6 +23,7 @@ export const applyCommand: CommandDeclaration = {
       value: 'FILE',
       describe: 'Read specs (docs/apply.md) or specs of manifest-tool from FILE, or - for stdin',
     },
+    ...specOptions,
     {
       name: 'dry-run',
       type: 'boolean',
@@ -54,6 +56,10 @@ export const applyCommand: CommandDeclaration = {
   examples: [
     ['mlist apply -f lists.yaml --dry-run', 'Print what would be written'],
     ['mlist apply -f lists.yaml -f more.yaml', 'Apply all lists of both files; a second run writes nothing'],
+    [
+      'mlist apply -f lists.yaml --set VERSION=1.2.3 --env GITHUB_SHA',
+      'Replace ${VERSION} and ${GITHUB_SHA} in the specs',
+    ],
     ['mlist export team/app:1.0 | mlist apply -f -', 'Read a spec from stdin'],
   ],
   load: () => import('./handler.ts'),

@@ -1,35 +1,22 @@
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { waitTime } from '../../args/duration.ts';
-import { usageError } from '../../args/parse-arguments.ts';
-import { readPlatform } from '../../args/platform-arguments.ts';
 import { missingPolicy } from '../../args/source-choices.ts';
-import { typedLocation } from '../../args/typed-arguments.ts';
+import { readSpecFiles, specParsing } from '../../args/spec-files.ts';
 import type { Context } from '../../context.ts';
 import { replacedDocument } from '../../output/event-document.ts';
 import { errorDocument } from '../../output/output.ts';
 import { replacedText, reportLost } from '../../output/reporter.ts';
 import { asMlistError, MlistError, SeveralErrors } from '../../../errors/errors.ts';
-import { inputFailure } from '../../../fs/file-errors.ts';
-import { readAtMost } from '../../../fs/read-file.ts';
 import type { Shard } from '../../../operations/apply/apply-units.ts';
 import { type Applied, type AppliedList, apply } from '../../../operations/apply/apply.ts';
-import type { SpecFile } from '../../../operations/spec/read-spec.ts';
-import { MAX_YAML_BYTES } from '../../../schema/yaml.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
-  const names = args.texts('file');
-  if (names.length === 0) throw usageError(args.command, 'missing option: --file');
-  if (new Set(names).size < names.length) throw usageError(args.command, '--file names the same file twice');
   const shard = readShard(args.text('shard'));
-  const read = await Promise.allSettled(names.map((name) => readSpecFile(name, context)));
-  const files = read.flatMap((result): readonly SpecFile[] => (result.status === 'fulfilled' ? [result.value] : []));
-  const unreadable = read.flatMap((result) => (result.status === 'rejected' ? [asMlistError(result.reason)] : []));
+  const parsing = specParsing(args, context);
+  const { files, unreadable } = await readSpecFiles(args, context);
   const applied = await apply(files, {
     stores: await context.stores(),
-    location: (text) => typedLocation(text, context),
-    platform: readPlatform,
+    ...parsing,
     force: args.flag('force'),
     dryRun: args.flag('dry-run'),
     expectKept: args.text('expect') === 'kept',
@@ -39,6 +26,8 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
     waitForSourceMs: waitTime(args, 'wait-for-source'),
     signal: context.signal,
     onEvent: context.onEvent,
+  }).catch((thrown: unknown) => {
+    throw SeveralErrors.of([asMlistError(thrown), ...unreadable]);
   });
   if (context.output.json) context.output.document(documentOf(applied, unreadable));
   else if (applied.lists.length > 0 || unreadable.length === 0) report(applied, context);
@@ -128,25 +117,4 @@ function documentOf({ lists, writes }: Applied, unreadable: readonly MlistError[
     })),
     errors: unreadable.map(errorDocument),
   };
-}
-
-/** Reads specs from a file, or from stdin for `-`. Reading stops at the size limit. */
-async function readSpecFile(name: string, { cwd, stdin, signal, waiting }: Context): Promise<SpecFile> {
-  if (name === '-') return { name: 'stdin', bytes: await stdin() };
-  try {
-    const path = resolve(cwd, name);
-    const { size } = await stat(path);
-    if (size > MAX_YAML_BYTES) throw tooLarge(name, size);
-    return { name, bytes: await waiting(`read ${name}`, readAtMost(path, { maxBytes: MAX_YAML_BYTES, signal })) };
-  } catch (cause) {
-    throw inputFailure(name, cause);
-  }
-}
-
-function tooLarge(name: string, size: number): MlistError {
-  return new MlistError(
-    'ERR_MLIST_DOCUMENT_INVALID',
-    `${name}:1:1: the file is too large: ${size} bytes, at most ${MAX_YAML_BYTES} are allowed`,
-    { path: name, hint: 'Split the lists into several files.' },
-  );
 }

@@ -8,6 +8,7 @@ import { waitTime } from '../../args/duration.ts';
 import { replacedDocument } from '../../output/event-document.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import type { Output } from '../../output/output.ts';
+import { withPlatformForms } from '../../output/platform-forms.ts';
 import { readExpected, readPlatforms } from '../../args/platform-arguments.ts';
 import { missingPolicy } from '../../args/source-choices.ts';
 import { planDocument, renderPlan } from '../../render/render-plan.ts';
@@ -102,9 +103,9 @@ function documentOf(copied: CopyOutcome): object {
     filtered: copied.filtered,
     moved: copied.moved,
     referrers: copied.referrers?.map(({ subject, descriptor, tag }) => ({ subject, digest: descriptor.digest, tag })),
-    left: copied.left,
+    left: copied.left.map(withPlatformForms),
     engine: engineDocument(copied),
-    filled: copied.filled,
+    filled: copied.filled?.map(withPlatformForms),
     plan: copied.plan && planDocument(copied.plan),
   };
 }

@@ -46,6 +46,11 @@ export const createCommand: CommandDeclaration = {
       type: 'boolean',
       describe: 'Push the list at once, and print its digest; the draft is kept',
     },
+    {
+      name: 'no-draft',
+      type: 'boolean',
+      describe: 'With --push: keep no draft; a draft of that name is neither used nor changed',
+    },
     ...pushOptions,
     {
       name: 'file',
@@ -93,7 +98,7 @@ export const createCommand: CommandDeclaration = {
     ['mlist create --amend team/app:1.0', 'Read all sources of a draft again'],
     ['mlist create team/app:1.0 team/app:1.0-amd64 team/app:1.0-arm64 --push', 'Create and push a list'],
     [
-      'mlist create team/app:1.0 --digests-dir ./digests --replace --push',
+      'mlist create team/app:1.0 --digests-dir ./digests --push --no-draft',
       'Merge the images that the jobs of a matrix have pushed',
     ],
   ],

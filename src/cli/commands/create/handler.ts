@@ -20,6 +20,7 @@ import { sourceChoices } from '../../args/source-choices.ts';
 import { readSources } from './source-file.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  refuseNoDraft(args);
   const { list: typed, rest: manifests } = listFirst(args, context);
   const metadata = await readDockerMetadata(args, context);
   const list = await createdName({ list: typed, rest: manifests }, metadata, args, context).catch((thrown: unknown) => {
@@ -41,6 +42,18 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
     output.line(`Created manifest list ${created.list}`);
   }
   return 0;
+}
+
+/** Without a draft, there is nothing to update, and the list must be pushed at once. */
+function refuseNoDraft(args: ParsedArguments): void {
+  if (!args.flag('no-draft')) return;
+  if (!args.flag('push')) throw new MlistError('ERR_MLIST_USAGE', '--no-draft needs --push');
+  const name = ['amend', 'replace'].find((option) => args.flag(option));
+  if (name !== undefined) {
+    throw new MlistError('ERR_MLIST_USAGE', `--${name} changes a draft, so it cannot be combined with --no-draft`, {
+      hint: `Leave out --${name}: with --no-draft, every run creates the list from the given images.`,
+    });
+  }
 }
 
 async function sourcesOf(

@@ -1,8 +1,10 @@
 import { exitCodes } from '../../../errors/errors.ts';
+import type { EntryDifference } from '../../../oci/list-diff.ts';
 import { diff, type DiffSide } from '../../../operations/diff/diff.ts';
 import { listFirst, tooManyArguments } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
+import { withPlatformForms } from '../../output/platform-forms.ts';
 import { renderDiff } from './render-diff.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
@@ -17,10 +19,18 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
       after: sideDocument(after),
       verdict,
       list: members,
-      entries,
+      entries: entries.map(entryDocument),
     });
   else renderDiff(compared, context.output);
   return args.flag('exit-code') && verdict !== 'same' ? exitCodes.ERR_MLIST_DIFFERS : 0;
+}
+
+function entryDocument(entry: EntryDifference): object {
+  return {
+    ...entry,
+    ...('before' in entry ? { before: withPlatformForms(entry.before) } : {}),
+    ...('after' in entry ? { after: withPlatformForms(entry.after) } : {}),
+  };
 }
 
 function sideDocument({ from, reference, digest }: DiffSide): object {

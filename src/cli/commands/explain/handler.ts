@@ -1,11 +1,12 @@
 import { exitCodes } from '../../../errors/errors.ts';
 import type { HostFacts } from '../../../host/host-facts.ts';
 import { readHost } from '../../../host/read-host.ts';
-import { explain, type ExplainedPlatform } from '../../../operations/explain/explain.ts';
+import { explain, type Explained, type ExplainedPlatform } from '../../../operations/explain/explain.ts';
 import { onlyList } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readRequestedPlatforms } from '../../args/platform-arguments.ts';
+import { withPlatformForms } from '../../output/platform-forms.ts';
 import { renderExplained } from './render-explain.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
@@ -13,8 +14,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   const host = await readHost({ platform: context.platform });
   const explained = await explain(list, readRequestedPlatforms(args.texts('platform')), { ...context, host });
   const { output } = context;
-  const { from, reference, ...facts } = explained;
-  if (output.json) output.document({ from, ref: reference, ...facts, host: hostDocument(host) });
+  if (output.json) output.document(documentOf(explained, host));
   else renderExplained(explained, output);
   return args.flag('exit-code') ? exitCodeOf(explained.platforms) : 0;
 }
@@ -24,6 +24,25 @@ function exitCodeOf(platforms: readonly ExplainedPlatform[]): number {
   const verdicts = new Set(platforms.map(({ verdict }) => verdict));
   if (verdicts.has('nothing') || verdicts.has('broken')) return exitCodes.ERR_MLIST_PLATFORM_NOT_FOUND;
   return verdicts.has('different') ? exitCodes.ERR_MLIST_DIFFERS : 0;
+}
+
+/** The result as a document: schemas/output/explain.schema.json. */
+function documentOf({ from, reference, ...facts }: Explained, host: HostFacts): object {
+  const { entries, platforms, unreachable } = facts;
+  return {
+    from,
+    ref: reference,
+    ...facts,
+    entries: entries.map(withPlatformForms),
+    platforms: platforms.map(({ clients, ...platform }) =>
+      withPlatformForms({
+        ...platform,
+        clients: clients.map((client) => ({ ...client, picked: client.picked && withPlatformForms(client.picked) })),
+      }),
+    ),
+    unreachable: unreachable?.map(withPlatformForms),
+    host: hostDocument(host),
+  };
 }
 
 /** The facts of this machine, without the magic bytes of binfmt_misc handlers. */

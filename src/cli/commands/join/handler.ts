@@ -7,6 +7,7 @@ import { join, type Joined } from '../../../operations/join/join.ts';
 import { groupOf } from '../../../operations/join/group.ts';
 import { manifestArgument } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
+import { withPlatformForms } from '../../output/platform-forms.ts';
 import { parseDuration, waitTime } from '../../args/duration.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { missingArguments, usageError } from '../../args/parse-arguments.ts';
@@ -76,7 +77,7 @@ function report({ ref, group, complete, waiting, superseded, descriptor, slots }
       mediaType,
       digest,
       size,
-      slots,
+      slots: slots.map(withPlatformForms),
     });
     return;
   }

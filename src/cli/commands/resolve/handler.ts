@@ -6,6 +6,7 @@ import { onlyList } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readPlatform } from '../../args/platform-arguments.ts';
+import { withPlatformForms } from '../../output/platform-forms.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const list = onlyList(args, context);
@@ -15,13 +16,15 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   const { from, reference, descriptor, platform, mirror } = await resolve(list, requested, { ...context, isAssumed });
   const { output } = context;
   if (output.json)
-    output.document({
-      from,
-      ref: reference,
-      platform: platform && formatPlatform(platform, { all: true }),
-      descriptor,
-      mirror,
-    });
+    output.document(
+      withPlatformForms({
+        from,
+        ref: reference,
+        platform: platform && formatPlatform(platform, { all: true }),
+        descriptor: withPlatformForms(descriptor),
+        mirror,
+      }),
+    );
   else output.line(descriptor.digest);
   return 0;
 }

@@ -3,10 +3,19 @@ import type { CommandDeclaration } from '../../args/command-declaration.ts';
 export const rmCommand: CommandDeclaration = {
   name: 'rm',
   usage: 'LIST...',
-  positionals: { min: 1, max: Number.POSITIVE_INFINITY },
+  positionals: { min: 0, max: Number.POSITIVE_INFINITY },
   summary: 'Remove drafts from the workspace; registries are not changed',
   uses: [],
-  options: [],
-  examples: [['mlist rm team/app:1.0', 'Remove a draft']],
+  options: [
+    {
+      name: 'all',
+      type: 'boolean',
+      describe: 'Remove all drafts of the workspace; on a terminal, ask first unless --no-input is given',
+    },
+  ],
+  examples: [
+    ['mlist rm team/app:1.0', 'Remove a draft'],
+    ['mlist rm --all', 'Remove all drafts of the workspace'],
+  ],
   load: () => import('./handler.ts'),
 };

@@ -1,4 +1,5 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
+import { specOptions } from '../../args/list-options.ts';
 
 export const validateCommand: CommandDeclaration = {
   name: 'validate',
@@ -7,6 +8,15 @@ export const validateCommand: CommandDeclaration = {
   summary: 'Validate a draft, a list or a file against its schema and the rules',
   uses: ['draft', 'registry'],
   options: [
+    {
+      name: 'file',
+      alias: 'f',
+      type: 'string',
+      repeat: true,
+      value: 'SPEC',
+      describe: 'Check the specs of "mlist apply" in the file SPEC, or - for stdin, without a request',
+    },
+    ...specOptions,
     { name: 'strict', type: 'boolean', describe: 'Treat warnings as errors' },
     { name: 'allow-duplicates', type: 'boolean', describe: 'Allow several images for the same platform' },
     {
@@ -44,6 +54,7 @@ export const validateCommand: CommandDeclaration = {
       'Refuse a list with an image without attestations',
     ],
     ['mlist validate --deep --strict team/app:1.0', 'Fail a CI job with exit code 3 if there is any problem'],
+    ['mlist validate -f lists.yaml --set VERSION=1.2.3', 'Check the specs of "mlist apply" before they are applied'],
   ],
   load: () => import('./handler.ts'),
 };

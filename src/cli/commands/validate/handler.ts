@@ -5,12 +5,16 @@ import { isLocalLocation } from '../../../oci/location.ts';
 import { validateBytes, validateFile, validateList, type Validated } from '../../../operations/validate/validate.ts';
 import { parseRequirement } from '../../../operations/validate/predicate-requirement.ts';
 import { readExpected } from '../../args/platform-arguments.ts';
+import { usageError } from '../../args/parse-arguments.ts';
 import { onlyList, typedLocation } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { readInput } from '../../args/input-file.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  if (args.has('file')) return (await import('./check-specs.ts')).checkSpecs(args, context);
+  const value = ['set', 'env'].find((name) => args.has(name));
+  if (value !== undefined) throw usageError(args.command, `--${value} needs --file`);
   const list = onlyList(args, context);
   const { output } = context;
   const { from, subject, problems, checked } = await check(list, args, context);

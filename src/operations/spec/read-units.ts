@@ -1,0 +1,95 @@
+import { MlistError } from '../../errors/errors.ts';
+import { error } from '../../schema/problems.ts';
+import type { PlaceholderValues } from '../../schema/placeholder-values.ts';
+import { formatLocation } from '../../oci/location.ts';
+import { targetName, targetsOf } from '../publish/target.ts';
+import type { ListSpec } from './spec.ts';
+import { unpackSpec } from './packed-spec.ts';
+import type { SpecParsing } from './parse-spec.ts';
+import { readSpecs, type SpecFile, type SpecReading, type SpecUnit } from './read-spec.ts';
+
+/** Reads the specs of several files, and checks them together. */
+
+/**
+ * The specs of all files, in their order. Problems are returned with their specs.
+ * @throws MlistError `ERR_MLIST_USAGE` if all specs are valid and none contains one of the values
+ */
+export async function readUnits(files: readonly SpecFile[], parsing: SpecReading): Promise<readonly SpecUnit[]> {
+  const units: SpecUnit[] = [];
+  for (const file of files) for (const unit of await readSpecs(file, parsing)) units.push(unit);
+  if (units.every(({ problems }) => problems.length === 0)) requireUse(parsing.values);
+  return checkUnits(units, parsing);
+}
+
+/** A value that no spec uses is probably the mistyped name of another one. */
+function requireUse(values: PlaceholderValues | undefined): void {
+  const unused = values?.unused ?? [];
+  if (unused.length === 0) return;
+  const names = unused.map((name) => `\${${name}}`).join(', ');
+  throw new MlistError('ERR_MLIST_USAGE', `the specs do not contain ${names}`, {
+    hint: 'Remove the value, or correct its name.',
+  });
+}
+
+/**
+ * Refuses lists that two specs create, and lists that are sources of another spec, since the order of the two would be
+ * undefined.
+ */
+function checkUnits(units: readonly SpecUnit[], parsing: SpecParsing): readonly SpecUnit[] {
+  const creators = new Map<string, SpecUnit[]>();
+  for (const unit of units) {
+    for (const name of unit.spec === undefined ? [] : namesOf(unpackSpec(unit.spec, parsing))) {
+      creators.set(name, [...(creators.get(name) ?? []), unit]);
+    }
+  }
+  return units.map((unit) => {
+    if (unit.spec === undefined) return unit;
+    const spec = unpackSpec(unit.spec, parsing);
+    const messages = [...repetitions(unit, spec, creators), ...dependencies(unit, spec, creators)];
+    if (messages.length === 0) return unit;
+    const { file, line, column, quirks } = unit;
+    return {
+      file,
+      line,
+      column,
+      written: spec.name,
+      problems: messages.map((message) => ({ ...error('E-SPEC', '', message), line, column })),
+      ...(quirks === undefined ? {} : { quirks }),
+    };
+  });
+}
+
+export function namesOf({ list, tags }: ListSpec): ReadonlySet<string> {
+  const targets = targetsOf(list, tags, []);
+  return new Set(targets.flatMap((target) => target.tags.map((tag) => targetName(target, tag))));
+}
+
+function repetitions(
+  unit: SpecUnit,
+  spec: ListSpec,
+  creators: ReadonlyMap<string, readonly SpecUnit[]>,
+): readonly string[] {
+  return [...namesOf(spec)].flatMap((name) => {
+    const others = (creators.get(name) ?? []).filter((one) => one !== unit);
+    return others.length === 0 ? [] : [`${name} is also the list of ${others.map(placeOf).join(', ')}`];
+  });
+}
+
+function dependencies(
+  unit: SpecUnit,
+  { content }: ListSpec,
+  creators: ReadonlyMap<string, readonly SpecUnit[]>,
+): readonly string[] {
+  const sources = content.kind === 'copy' ? [content.from] : content.entries.map(({ location }) => location);
+  const names = new Set(sources.map(formatLocation));
+  return [...names].flatMap((name) => {
+    const other = creators.get(name)?.find((one) => one !== unit);
+    return other === undefined
+      ? []
+      : [`${name} is read here and created by ${placeOf(other)}: apply that spec first, on its own`];
+  });
+}
+
+function placeOf({ file, line }: SpecUnit): string {
+  return `${file}:${line}`;
+}

@@ -1,0 +1,59 @@
+import type { Problem } from '../../errors/errors.ts';
+import { pointerTo } from '../../json/pointer.ts';
+import { error } from '../../schema/problems.ts';
+import type { PlaceholderValues } from '../../schema/placeholder-values.ts';
+import type { YamlReading } from '../../schema/yaml-document.ts';
+import { hasPlaceholder } from './parse-spec.ts';
+import type { SpecDocument } from './spec.ts';
+
+/** Problems of specs with values for `${NAME}`, and messages without the secret ones. */
+
+/** Values with braces in images, in which braces are placeholders for platforms. A value is never parsed again. */
+export function valuesWithBraces(
+  { manifests = [] }: SpecDocument,
+  reading: YamlReading,
+  base: string,
+  values: PlaceholderValues | undefined,
+): readonly Problem[] {
+  if (values === undefined) return [];
+  return manifests.flatMap((manifest, at) => {
+    const pointer = pointerTo('manifests', at) + (typeof manifest === 'string' ? '' : '/image');
+    const name = reading.valuesAt(base + pointer).find((one) => hasPlaceholder(values.textOf(one)));
+    if (name === undefined) return [];
+    return [error('E-SPEC', pointer, `the value of \${${name}} contains a brace, which an image cannot have`)];
+  });
+}
+
+/** Shorter values are not replaced: they are no secrets, and occur in any message. */
+const MIN_SECRET = 4;
+
+/** Length of the parts of a secret value that the message about its text must not contain either. */
+const PART = 8;
+
+/**
+ * A message in which secret values are replaced by their placeholders.
+ * @param names - the values in the text that the message is about. If a part of one remains, the message is replaced
+ */
+export function withoutSecrets(
+  message: string,
+  values: PlaceholderValues | undefined,
+  names: readonly string[],
+): string {
+  let shown = message;
+  for (const [name, value] of values?.secrets ?? []) {
+    if (value.length < MIN_SECRET) continue;
+    for (const text of [value, JSON.stringify(value).slice(1, -1)]) shown = shown.replaceAll(text, () => `\${${name}}`);
+    if (names.includes(name) && sharesPart(shown, value)) return `is invalid with the value of \${${name}}`;
+  }
+  return shown;
+}
+
+function sharesPart(message: string, value: string): boolean {
+  const parts = new Set(partsOf(message));
+  return partsOf(value).some((part) => parts.has(part));
+}
+
+function partsOf(text: string): readonly string[] {
+  const lower = text.toLowerCase();
+  return Array.from({ length: Math.max(0, lower.length - PART + 1) }, (_, at) => lower.slice(at, at + PART));
+}

@@ -1,0 +1,93 @@
+import { closestMatch } from '../text/closest-match.ts';
+
+/** The values for `${NAME}` in the texts of YAML and JSON documents. */
+
+export interface GivenValue {
+  readonly text: string;
+  /** Whether messages about the document must not contain the value. */
+  readonly isSecret: boolean;
+}
+
+/** A `${` that cannot be replaced. `at` is its number among the matches of `placeholder`, from 0. */
+export interface PlaceholderFault {
+  readonly at: number;
+  readonly message: string;
+}
+
+export interface Filled {
+  /** Truncated if `length` is more than `MAX_FILLED`. */
+  readonly text: string;
+  readonly length: number;
+  /** The names of the values in the text. */
+  readonly names: readonly string[];
+  readonly faults: readonly PlaceholderFault[];
+}
+
+/** `$$`, which is a literal `$`, and everything that begins with `${`. */
+export const placeholder = /\$(?:\$|\{[^{}]*\}?)/g;
+
+/** Maximum number of characters in the texts with placeholders of a document, with their values. */
+export const MAX_FILLED = 16 * 1024 * 1024;
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** Whether a value can have this name: a letter or `_`, then letters, digits and `_`. */
+export function isValueName(name: string): boolean {
+  return NAME.test(name);
+}
+
+export class PlaceholderValues {
+  readonly #values: ReadonlyMap<string, GivenValue>;
+  readonly #used = new Set<string>();
+
+  /** @param values - by name. Names that are not among them are errors in a document */
+  constructor(values: ReadonlyMap<string, GivenValue>) {
+    this.#values = values;
+  }
+
+  /** The names that no text contained so far. */
+  get unused(): readonly string[] {
+    return [...this.#values.keys()].filter((name) => !this.#used.has(name));
+  }
+
+  /** The values that messages must not contain, by name. */
+  get secrets(): readonly (readonly [name: string, value: string])[] {
+    return [...this.#values].flatMap(([name, { text, isSecret }]) => (isSecret ? [[name, text] as const] : []));
+  }
+
+  textOf(name: string): string {
+    return this.#values.get(name)?.text ?? '';
+  }
+
+  /** Replaces each `${NAME}` by its value, and `$$` by `$`. Values are not searched for placeholders. */
+  fill(text: string): Filled {
+    const names: string[] = [];
+    const faults: PlaceholderFault[] = [];
+    let [at, length] = [-1, text.length];
+    const filled = text.replace(placeholder, (match) => {
+      at += 1;
+      if (match === '$$') return '$';
+      const name = match.slice(2, -1);
+      const value = match.endsWith('}') ? this.#values.get(name) : undefined;
+      if (value === undefined) {
+        faults.push({ at, message: this.#faultOf(match) });
+        return match;
+      }
+      names.push(name);
+      this.#used.add(name);
+      length += value.text.length;
+      return length > MAX_FILLED ? '' : value.text;
+    });
+    return { text: filled, length, names, faults };
+  }
+
+  #faultOf(match: string): string {
+    const name = match.slice(2, -1);
+    if (!match.endsWith('}') || !isValueName(name)) {
+      return `invalid placeholder ${JSON.stringify(match.slice(0, 80))}: write \${NAME} for a value, or $\${ for the text \${`;
+    }
+    const similar = closestMatch(name, [...this.#values.keys()]);
+    const question = similar === undefined ? '' : `: did you mean \${${similar}}?`;
+    return `there is no value for \${${name}}${question}`;
+  }
+}

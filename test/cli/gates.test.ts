@@ -412,6 +412,13 @@ describe('exists --platform', () => {
     }
   });
 
+  test('docker:// is never a draft', async () => {
+    const ref = await pushed('linux/amd64 linux/arm64');
+    await cli.must('create', ref, `docker://${ref}`, '--platform', 'linux/amd64');
+    expect(await answerOf(ref, '--platform', 'linux/arm64')).toMatchObject([4, { from: 'draft' }]);
+    expect(await answerOf(`docker://${ref}`, '--platform', 'linux/arm64')).toMatchObject([0, { from: 'registry' }]);
+  });
+
   test('a registry error is not an answer', async () => {
     proxy.on(/manifests/, answer(500));
     const result = await cli.run([

@@ -8,7 +8,7 @@ import { listedPlatforms } from '../../../operations/listed-platforms.ts';
 import { listIn, lookup, mirrorIn, type LookupResult } from '../../../operations/lookup.ts';
 import { waitForSource } from '../../../operations/source-wait.ts';
 import { readPlatform } from '../../args/platform-arguments.ts';
-import { typedLocation } from '../../args/typed-arguments.ts';
+import { typedLocation, typedName } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { waitTime } from '../../args/duration.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
@@ -52,7 +52,7 @@ async function locate(name: string, waitMs: number, context: Context): Promise<P
 async function findPlatform(name: string, platform: Platform, waitMs: number, context: Context): Promise<number> {
   const { output } = context;
   const options = { ...context, allowsUnpushed: true, waitForSourceMs: waitMs };
-  const found = await ignoreNotFound(lookup(formatLocation(typedLocation(name, context)), options));
+  const found = await ignoreNotFound(lookup(typedName(name, context), options));
   if (found === undefined) {
     if (output.json) output.document({ exists: false });
     return exitCodes.ERR_MLIST_NOT_FOUND;

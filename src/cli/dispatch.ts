@@ -1,5 +1,6 @@
 import { BlobCache } from '../store/cache.ts';
-import { locateWorkspace } from '../draft/workspace/locate-workspace.ts';
+import { locateWorkspace, ownWorkspace } from '../draft/workspace/locate-workspace.ts';
+import { ProjectGuard } from '../draft/workspace/project-guard.ts';
 import { Workspace } from '../draft/workspace/workspace.ts';
 import { MlistError } from '../errors/errors.ts';
 import type { Stores } from '../store/open.ts';
@@ -187,13 +188,21 @@ interface OpenContext {
 
 async function contextFor({ args, pipes }: Call, output: Output, environment: Environment): Promise<OpenContext> {
   const { env, cwd, home, platform, uid } = environment;
-  const folder = await locateWorkspace({ workspace: args.text('workspace'), env, cwd, home, platform, uid });
+  const places = { workspace: args.text('workspace'), env, cwd, home, platform, uid };
+  const folder = await locateWorkspace(places);
   let opened: Stores | undefined;
   const work = new PendingWork();
   const pending = () => [...work.all, ...(opened?.registries.unanswered ?? [])];
   const signal = withDeadline(args, environment.signal, pending);
-  const workspace = new Workspace(folder, { cwd });
   const onEvent = eventReporter(output, { dryRun: args.flag('dry-run') });
+  const guard = new ProjectGuard({
+    workspace: folder,
+    cwd,
+    ownWorkspace: ownWorkspace(places),
+    allowOutside: args.flag('allow-outside'),
+    onWarning: (message) => onEvent({ type: 'warning', message }),
+  });
+  const workspace = new Workspace(folder, { cwd, guard });
   let stores: ReturnType<Context['stores']> | undefined;
   const context: Context = {
     output,
@@ -212,6 +221,7 @@ async function contextFor({ args, pipes }: Call, output: Output, environment: En
           ...environment,
           pipes,
           folder,
+          guard,
           signal,
           waiting: work.track,
           onEvent,

@@ -44,6 +44,11 @@ export interface ResolvedLocation {
 export interface StoresOptions extends SessionOptions {
   /** Path of the workspace, which holds the cache of manifests. Default: the cache is in memory. */
   readonly workspaceFolder?: string | undefined;
+  /**
+   * Path of the workspace that records compressed layers. Its records are believed, so nobody else may write them. Default:
+   * `workspaceFolder`.
+   */
+  readonly recordsFolder?: string | undefined;
   /** Base of relative paths in locations, as for the `Workspace`. Default: the parent folder of the workspace. */
   readonly cwd?: string | undefined;
   /** The user, whose container engines can be read. Default: the user of this process. */
@@ -226,8 +231,9 @@ export class Stores {
 
   /** Compresses the layers of archives and engines. Each layer is compressed once for the command. */
   compressor(): Promise<LayerCompressor> {
+    const { recordsFolder = this.cache.workspaceFolder, onNote } = this.#options;
     this.#compressor ??= import('./open-file-store.ts').then(({ createCompressor }) =>
-      createCompressor(this.spool, this.cache.workspaceFolder, this.#options.onNote),
+      createCompressor(this.spool, recordsFolder, onNote),
     );
     return this.#compressor;
   }

@@ -1,11 +1,13 @@
-import { cp, mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/server/start-registry.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness, temporaryFolder, type CliResult } from '../support/cli-harness.ts';
-import { makeImage } from '../support/images.ts';
+import { getManifest, makeImage, pushBlob, sha256 } from '../support/images.ts';
 import { putInArchive, putInLayout } from '../support/layouts.ts';
+import { savedImage } from '../support/scripted-engine.ts';
 
 /** A cloned repository with a workspace or a spec, both written by somebody else. */
 const secret = makeImage({ kind: 'oci', salt: 'secret' });
@@ -285,6 +287,32 @@ describe('the metadata of --docker-metadata', () => {
   );
 });
 
+describe('other files in a committed workspace', () => {
+  test('cannot replace a layer by another blob that the target has', async () => {
+    const scene = await Scene.make();
+    const content = Buffer.alloc(2048, 'layer');
+    const other = gzipSync(Buffer.from('another layer'));
+    await pushBlob(scene.url, 'app', other);
+    await writeFile(join(scene.project, 'saved.tar'), savedImage('app:1', { layers: [content] }).tar());
+    const record = JSON.stringify({ digest: sha256(other), size: other.length });
+    await scene.write(`.mlist/layers/${sha256(content).slice('sha256:'.length)}.gzip`, record);
+    const copied = await scene.run('copy', 'docker-archive:saved.tar', `${scene.host}/app:1`, '--compression', 'gzip');
+    expect(copied).toMatchObject({ code: 0 });
+    const { bytes } = (await getManifest(scene.url, 'app', '1'))!;
+    expect(bytes.toString()).not.toContain(sha256(other));
+    expect(await readdir(join(scene.cli.workspace, 'layers'))).toHaveLength(1);
+  });
+
+  test('of a cached document are not used if they do not have its digest', async () => {
+    const scene = await Scene.make();
+    const name = secret.digest.slice('sha256:'.length);
+    await scene.write(`.mlist/blobs/sha256/${name}`, secret.bytes.toString().replace('schemaVersion', 'schemaVersioN'));
+    const list = await scene.commitDraft('oci:build:1');
+    expect(await scene.run('push', list)).toMatchObject({ code: 0 });
+    expect((await getManifest(scene.url, 'app', secret.digest))?.bytes).toEqual(secret.bytes);
+  });
+});
+
 describe('links in a committed workspace', () => {
   let scene: Scene;
   let outside: string;
@@ -310,17 +338,18 @@ describe('links in a committed workspace', () => {
     expect(await readdir(outside)).toEqual(['precious.txt']);
   });
 
-  test('the workspace itself may not be such a link, unless --workspace names it', async () => {
-    const workspace = join(scene.project, '.mlist');
-    await rm(workspace, { recursive: true, force: true });
-    await symlink(outside, workspace);
-    expect(await scene.run('ls')).toMatchObject({ code: 3 });
-    expect(await scene.run('ls', '--workspace', workspace)).toMatchObject({ code: 0 });
-    await rm(workspace);
+  test('a workspace that is such a link is no more trusted than others', async () => {
+    const own = await Scene.make();
+    const workspace = join(own.project, '.mlist');
+    const list = await own.commitDraft('oci:../../secret:1');
+    await rename(workspace, join(own.cli.folder, 'elsewhere'));
+    await symlink(join(own.cli.folder, 'elsewhere'), workspace);
+    expectBlocked(await own.run('push', list), 'oci:../../secret:1');
   });
 
   test('init does not write through a link', async () => {
     const workspace = join(scene.project, '.mlist');
+    await rm(workspace, { recursive: true, force: true });
     await mkdir(workspace);
     await writeFile(join(outside, 'profile'), 'mine');
     await symlink(join(outside, 'profile'), join(workspace, '.gitignore'));

@@ -48,6 +48,7 @@ export function openStores(args: ParsedArguments, output: Output, environment: S
   const spoolLimit = args.text('spool-limit');
   return new Stores({
     workspaceFolder: folder,
+    recordsFolder: guard.ownWorkspace,
     cwd,
     env,
     user: { home, platform, uid },

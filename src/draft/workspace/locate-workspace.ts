@@ -40,7 +40,6 @@ async function projectWorkspace({ cwd, home, uid }: LocateOptions): Promise<stri
     const info = await stat(candidate).catch(() => undefined);
     if (info?.isDirectory()) {
       refuseForeign(candidate, info.uid, uid);
-      await refuseLink(candidate, folder, folder);
       return candidate;
     }
     const isTop = folder === home || folder === dirname(folder);
@@ -73,19 +72,18 @@ async function refuseLinksOut(workspace: string): Promise<void> {
   const blobs = join(workspace, 'blobs');
   const algorithms = (await lstat(blobs).catch(() => undefined))?.isDirectory() === true ? await readdir(blobs) : [];
   const folders = ['drafts', 'blobs', 'layers', 'locks', ...algorithms.map((name) => join('blobs', name))];
-  await Promise.all(folders.map((name) => refuseLink(join(workspace, name), workspace, workspace)));
+  await Promise.all(folders.map((name) => refuseLinkOut(join(workspace, name), workspace)));
 }
 
-/** @param root - the folder that a link may lead into */
-async function refuseLink(path: string, root: string, workspace: string): Promise<void> {
+async function refuseLinkOut(path: string, workspace: string): Promise<void> {
   if ((await lstat(path).catch(() => undefined))?.isSymbolicLink() !== true) return;
-  const [place, real] = await Promise.all([realpath(path).catch(() => undefined), realpath(root)]);
+  const [place, real] = await Promise.all([realpath(path).catch(() => undefined), realpath(workspace)]);
   const inside = place && relative(real, place);
   const leadsOut = inside === undefined || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside);
   if (!leadsOut) return;
   throw new MlistError('ERR_MLIST_WORKSPACE', `${path} is a link that leads out of ${workspace}`, {
     path,
-    hint: 'Replace it by a folder, or select the workspace that it leads to with --workspace.',
+    hint: 'Replace the link by a folder.',
   });
 }
 

@@ -6,12 +6,13 @@ import { createFolders } from '../../fs/folders.ts';
 import { createHash } from '../../oci/digest.ts';
 import { formatEngineLocation } from '../../oci/engine-location.ts';
 import { formatLocation, hasPath, isInEngine, isPipe, type LocalLocation, type Location } from '../../oci/location.ts';
+import { foldersOf } from '../../oci/stored-location.ts';
 import { contentSource, type Draft } from '../draft.ts';
 
 export interface ProjectGuardOptions {
   /** Path of the workspace. Its parent folder is the project. */
   readonly workspace: string;
-  /** Base of relative paths in locations. */
+  /** The current folder. */
   readonly cwd: string;
   /** The user's own workspace, whose drafts nobody else can have written. It also stores what the user has named. */
   readonly ownWorkspace: string;
@@ -28,12 +29,21 @@ export interface ProjectGuardOptions {
 export class ProjectGuard {
   readonly #options: ProjectGuardOptions;
   readonly #project: string;
+  /** Base of relative paths in locations. */
+  readonly #base: string;
   /** Keys of locations that the user has named, or that were checked. */
   readonly #trusted = new Set<string>();
 
   constructor(options: ProjectGuardOptions) {
     this.#options = options;
-    this.#project = dirname(resolve(options.workspace));
+    const { cwd, root } = foldersOf(options.workspace, options.cwd);
+    this.#project = root;
+    this.#base = cwd;
+  }
+
+  /** Path of the user's own workspace. */
+  get ownWorkspace(): string {
+    return this.#options.ownWorkspace;
   }
 
   /** Whether the drafts of the workspace may be those of another user. */
@@ -109,9 +119,12 @@ export class ProjectGuard {
   async #isInside(location: LocalLocation, folders: readonly string[]): Promise<boolean> {
     if (!hasPath(location)) return false;
     if (isPipe(location)) return true;
-    const place = await realPathOf(resolve(this.#options.cwd, location.path));
+    const path = resolve(this.#base, location.path);
     const roots = await Promise.all(folders.map(realPathOf));
-    return roots.some((root) => contains(root, place));
+    // A path that is outside by its text is not resolved, since that can already contact another machine on Windows.
+    if (![...folders, ...roots].some((root) => contains(root, path))) return false;
+    const real = await realPathOf(path);
+    return roots.some((root) => contains(root, real));
   }
 
   async #record(key: string): Promise<void> {
@@ -129,7 +142,7 @@ export class ProjectGuard {
 
   /** Identifies a layout or archive by its absolute path, and an image of an engine by its name or ID. */
   #keyOf(location: LocalLocation): string {
-    if (hasPath(location)) return `${location.kind}:${resolve(this.#options.cwd, location.path)}`;
+    if (hasPath(location)) return `${location.kind}:${resolve(this.#base, location.path)}`;
     const { kind, context, image } = location;
     return formatEngineLocation({ kind, image, ...(context === undefined ? {} : { context }) });
   }

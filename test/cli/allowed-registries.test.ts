@@ -2,6 +2,8 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { createClient } from '../../src/index.ts';
+import { optionsOf } from '../../src/cli/args/global-options.ts';
+import { commands } from '../../src/cli/commands/commands.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness, type CliHarnessOptions, type CliResult } from '../support/cli-harness.ts';
 import { makeImage } from '../support/images.ts';
@@ -175,6 +177,16 @@ describe('a registry that is not allowed', () => {
     expect(await client.inspect('corp.test/app:1')).toMatchObject({ descriptor: { digest: image.digest } });
     expect(new Set(hosts)).toEqual(new Set(['corp.test']));
   });
+});
+
+test('no command takes a password as an argument', async () => {
+  const scene = await Scene.make();
+  const result = await scene.run(['login', 'private.test', '--username', 'me', '--password', PASSWORD]);
+  expect(result).toMatchObject({ code: 2, stdout: '' });
+  expect(result.stderr).not.toContain(PASSWORD);
+  expect(scene.hosts.requests).toEqual([]);
+  const values = commands.flatMap(optionsOf).map(({ value = '' }) => value);
+  expect(values.filter((value) => /PASS|SECRET|TOKEN/.test(value))).toEqual([]);
 });
 
 describe('an allowed registry', () => {

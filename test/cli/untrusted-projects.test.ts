@@ -236,6 +236,7 @@ describe('a spec', () => {
 
   test('may name paths in its folder, and in the current folder', async () => {
     const scene = await Scene.make();
+    await scene.run('init');
     await scene.write('ci/lists.yaml', `list: ${scene.host}/app:1\nmanifests: [oci:build:1]\n`);
     expect(await scene.run('apply', '-f', 'ci/lists.yaml')).toMatchObject({ code: 0 });
     const inside = await scene.cli.run(['apply', '-f', '../lists.yaml', '--force'], { cwd: join(scene.project, 'ci') });

@@ -1,7 +1,8 @@
 import { cp, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { startableProgram } from '../../src/store/program-path.ts';
 import { startRegistry } from '../../src/server/start-registry.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness, temporaryFolder, type CliResult } from '../support/cli-harness.ts';
@@ -311,6 +312,20 @@ describe('other files in a committed workspace', () => {
     const list = await scene.commitDraft('oci:build:1');
     expect(await scene.run('push', list)).toMatchObject({ code: 0 });
     expect((await getManifest(scene.url, 'app', secret.digest))?.bytes).toEqual(secret.bytes);
+  });
+});
+
+describe('a program in the current folder', () => {
+  test('is not started in place of one on PATH, as Windows would', async () => {
+    const [repository, tools] = [await temporaryFolder(), await temporaryFolder()];
+    for (const folder of [repository, tools])
+      await writeFile(join(folder, 'docker-credential-wincred.exe'), '', { mode: 0o755 });
+    const before = process.cwd();
+    cleanup({ close: () => process.chdir(before) });
+    process.chdir(repository);
+    const start = (path: string) => startableProgram('docker-credential-wincred', { PATH: path }, 'win32');
+    expect(start(['.', '', tools].join(delimiter))).toBe(join(tools, 'docker-credential-wincred.exe'));
+    expect(start(['.', ''].join(delimiter))).toBeUndefined();
   });
 });
 

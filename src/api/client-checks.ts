@@ -81,7 +81,7 @@ const client: Checks<ClientOptions> = {
   certificateFolders: isTexts('a certificate folder'),
   authHosts: isArrayOf(isAuthHost, 'an item of authHosts'),
   allowedRegistries: isTexts('a registry of allowedRegistries'),
-  mirrors: isObject,
+  mirrors: isObjectOf({ endpointsOf: isFunction, checkAllowed: isFunction, permitsInsecure: isFunction }),
   credentials: isFunction,
   signal: isSignal,
   onRequest: isFunction,

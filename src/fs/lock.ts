@@ -46,12 +46,13 @@ export async function withLock<T>(
 
 async function acquire(path: string, options: LockOptions): Promise<string> {
   const token = uniqueName();
-  const deadline = performance.now() + (options.waitMs ?? WAIT_MS);
+  let deadline: number | undefined;
   for (let tries = 1; ; tries += 1) {
     options.signal?.throwIfAborted();
     const now = await create(path, token);
     const found = find(path);
     if (found?.holder?.token === token) return token;
+    deadline ??= performance.now() + (options.waitMs ?? WAIT_MS);
     const isLate = found !== undefined && now - found.touched >= 2 * HEARTBEAT_MS;
     if (found !== undefined && isStale(found, now)) await remove(path, isStale, options);
     else if (!isLate && performance.now() >= deadline) throw locked(path, found?.holder, options);

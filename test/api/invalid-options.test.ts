@@ -95,6 +95,7 @@ const invalidClients: Readonly<Record<string, Call>> = {
   'home must be a string, not number': () => dockerCredentials({ home: any(5) }),
   'onWarning must be a function, not string': () => dockerCredentials({ onWarning: any('log') }),
   'systemFolder must be a string, not null': () => systemMirrors({ systemFolder: any(null) }),
+  'endpointsOf of mirrors must be a function, not undefined': () => createClient({ mirrors: any({}) }),
   'a mirror must be a string, not number': () => systemMirrors({ mirrors: [any(5)] }),
 };
 

@@ -44,7 +44,7 @@ export const longHeader = { 'x-long': 'x'.repeat(2 ** 20) };
 /** 256 MiB of zeros, in 256 KiB. It takes a second to compress, and not every suite needs it. */
 let bomb: Buffer | undefined;
 export const bombed: Rule = (exchange) => {
-  bomb ??= gzipSync(Buffer.alloc(2 ** 28));
+  bomb ??= gzipSync(Buffer.alloc(2 ** 26));
   return answer(200, { ...type, 'content-encoding': 'gzip' }, bomb)(exchange);
 };
 

@@ -207,11 +207,13 @@ describe('a registry that shows the state before the last write of a tag', () =>
     expectComplete(model, [listOf('1', two)]);
   });
 
-  test('with --expect, two builds: builds are never mixed', () => {
-    const runners = [makeRunner('1', two, two), makeRunner('2', two, two)];
-    const complete = ['1', '2'].map((id) => listOf(id, two));
-    expectComplete({ runners, platforms: two, stale: isLong ? 2 : 1, staleSlots: true }, complete);
-  });
+  if (isLong) {
+    test('with --expect, two builds: builds are never mixed', () => {
+      const runners = [makeRunner('1', two, two), makeRunner('2', two, two)];
+      const complete = ['1', '2'].map((id) => listOf(id, two));
+      expectComplete({ runners, platforms: two, stale: 2, staleSlots: true }, complete);
+    });
+  }
 });
 
 describe('a registry that fails writes more often than --retries allows', () => {

@@ -325,7 +325,7 @@ test.each([1, 2])(
     const { host } = await served();
     const from = session({ concurrency });
     const source = repository(from, host, 'source');
-    const blobs = Array.from({ length: 6 }, (_, at) => layerOf(2 * MIB, String(at)));
+    const blobs = Array.from({ length: 3 }, (_, at) => layerOf(2 * MIB, String(at)));
     for (const blob of blobs) await put(source, blob);
     const other = repository(session({ concurrency }), host, 'target');
     const copy = ({ descriptor }: ManifestContent, target: typeof other, read: ContentReader) =>

@@ -6,13 +6,14 @@ import { parseReference } from '../../src/oci/reference.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { entryOf, makeImage, makeIndex, pushImage, sha256, type Served } from '../support/images.ts';
 import { putInArchive } from '../support/layouts.ts';
+import { isLong } from '../support/long.ts';
 import { runMlist, runMlistBy, type Ended } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
 /** The number of files that a process may open. The default of macOS is 256. */
 const LIMIT = 160;
-const MANY = 192;
+const MANY = isLong ? 192 : 168;
 
 let registry: RunningRegistry;
 let folder: string;

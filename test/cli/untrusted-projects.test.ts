@@ -2,6 +2,7 @@ import { cp, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeF
 import { delimiter, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { formatOf } from '../../src/store/docker-image/layer-compression.ts';
 import { startableProgram } from '../../src/store/program-path.ts';
 import { startRegistry } from '../../src/server/start-registry.ts';
 import { cleanup } from '../support/cleanup.ts';
@@ -297,7 +298,7 @@ describe('other files in a committed workspace', () => {
     await pushBlob(scene.url, 'app', other);
     await writeFile(join(scene.project, 'saved.tar'), savedImage('app:1', { layers: [content] }).tar());
     const record = JSON.stringify({ digest: sha256(other), size: other.length });
-    await scene.write(`.mlist/layers/${sha256(content).slice('sha256:'.length)}.gzip`, record);
+    await scene.write(`.mlist/layers/${sha256(content).slice('sha256:'.length)}.${formatOf('gzip')}`, record);
     const copied = await scene.run('copy', 'docker-archive:saved.tar', `${scene.host}/app:1`, '--compression', 'gzip');
     expect(copied).toMatchObject({ code: 0 });
     const { bytes } = (await getManifest(scene.url, 'app', '1'))!;
@@ -376,7 +377,7 @@ describe('links in a committed workspace', () => {
 
   test('prune removes nothing but records and cached documents', async () => {
     const workspace = join(scene.project, '.mlist');
-    const files = ['layers/notes.txt', 'blobs/sha256/notes.txt', `layers/${'a'.repeat(64)}.gzip`];
+    const files = ['layers/notes.txt', 'blobs/sha256/notes.txt', `layers/${'a'.repeat(64)}.${formatOf('gzip')}`];
     for (const name of files) {
       await scene.write(`.mlist/${name}`, '{}');
       await utimes(join(workspace, name), 1, 1);

@@ -11,7 +11,7 @@ import type { BlobIdentity } from '../verify.ts';
 const MAX_RECORD_BYTES = 1024;
 
 /** The names of records, as `#pathOf` gives them. */
-const recordName = /^[0-9a-f]{64,128}\.[a-z]+$/;
+const recordName = /^[0-9a-f]{64,128}\.[a-z0-9.-]+$/;
 
 /**
  * Digest and size of layers that were compressed before, in files `layers/<diff id>.<format>` of the workspace. With them

@@ -48,5 +48,6 @@ export type {
   ConfigurationOptions as SystemMirrorsOptions,
   RegistryConfiguration,
 } from './store/registry/mirrors/registry-configuration.ts';
+export type { HostUse } from './store/registry/host-use.ts';
 export type { RequestEvent } from './store/registry/registry-options.ts';
 export { version } from './version.ts';

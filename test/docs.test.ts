@@ -143,3 +143,26 @@ test('pages that are named in the sources exist', () => {
   ]);
   expect(named.filter((page) => !existing.has(page))).toEqual([]);
 });
+
+describe('docs/security.md', () => {
+  const links = [...read('docs/security.md').matchAll(/\[([^\]\n]+)\]\(\.\.\/(test\/[^)]+)\)/g)].map(
+    ([, name = '', file = '']): [string, string] => [file, name],
+  );
+
+  test('names a test for each threat', () => {
+    const rows = read('docs/security.md')
+      .split('| threat')
+      .slice(1)
+      .flatMap((table) => (table.split('\n\n')[0] ?? '').split('\n').slice(2))
+      .filter((row) => row.startsWith('|'));
+    expect(rows.length).toBeGreaterThan(30);
+    expect(rows.filter((row) => !row.includes('(../test/'))).toEqual([]);
+  });
+
+  test.each(links)('%s has the test "%s"', (file, name) => {
+    const quoted = ["'", '"', '`'].map(
+      (quote) => `${quote}${name.replaceAll("'", quote === "'" ? "\\'" : "'")}${quote}`,
+    );
+    expect(quoted.some((text) => read(file).includes(text))).toBe(true);
+  });
+});

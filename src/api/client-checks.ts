@@ -80,6 +80,7 @@ const client: Checks<ClientOptions> = {
   caFile: isText,
   certificateFolders: isTexts('a certificate folder'),
   authHosts: isArrayOf(isAuthHost, 'an item of authHosts'),
+  allowedRegistries: isTexts('a registry of allowedRegistries'),
   mirrors: isObjectOf({ endpointsOf: isFunction, checkAllowed: isFunction, permitsInsecure: isFunction }),
   credentials: isFunction,
   signal: isSignal,

@@ -11,7 +11,15 @@ import type { CallOptions, PushedTag } from './inputs.ts';
 /** The options and results of the calls of a client and of its draft workspaces. */
 
 /** All options are optional. By default the client is anonymous and stores nothing on disk. */
-export interface ClientOptions extends Omit<RegistryOptions, 'waiting' | 'onWarning' | 'onNote' | 'onMirror'> {
+export interface ClientOptions extends Omit<
+  RegistryOptions,
+  'waiting' | 'onWarning' | 'onNote' | 'onMirror' | 'allowedRegistries'
+> {
+  /**
+   * The registries that may receive a login or be written to: `HOST`, `HOST:PORT` or `*.DOMAIN`. All others are only read,
+   * anonymously. Default: all registries are allowed.
+   */
+  readonly allowedRegistries?: readonly string[] | undefined;
   /** Base folder of relative paths, for example in `oci:DIR`. Default: the current folder of the process. */
   readonly cwd?: string | undefined;
   /** The `User-Agent` header. Default: `mlist/VERSION`. */

@@ -25,6 +25,7 @@ import { deleteReference, listTags, type Deleted } from '../operations/tags/regi
 import { parseRequirement } from '../operations/validate/predicate-requirement.ts';
 import { validateBytes, validateList } from '../operations/validate/validate.ts';
 import { Stores } from '../store/open.ts';
+import { AllowedRegistries } from '../store/registry/credentials/allowed-registries.ts';
 import type { MirrorEvent } from '../store/registry/registry-options.ts';
 import { version } from '../version.ts';
 import { ApiCalls } from './api-call.ts';
@@ -316,12 +317,14 @@ export class Client {
       env = process.env,
       onEvent,
       credentials,
+      allowedRegistries,
       ...registry
     } = this.#options;
     const onWarning = this.#calls.guard((message: string) => onEvent?.({ type: 'warning', message }));
     const onRequest = this.#calls.guard(registry.onRequest);
     return new Stores({
       ...registry,
+      allowedRegistries: allowedRegistries && AllowedRegistries.parse(allowedRegistries, 'allowedRegistries'),
       credentials: credentials && checkedCredentials(credentials),
       workspaceFolder,
       cwd,

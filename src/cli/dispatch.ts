@@ -1,5 +1,6 @@
 import { BlobCache } from '../store/cache.ts';
-import { locateWorkspace, userWorkspace } from '../draft/workspace/locate-workspace.ts';
+import { locateWorkspace, ownWorkspace, type LocateOptions } from '../draft/workspace/locate-workspace.ts';
+import { ProjectGuard } from '../draft/workspace/project-guard.ts';
 import { Workspace } from '../draft/workspace/workspace.ts';
 import { MlistError } from '../errors/errors.ts';
 import type { Stores } from '../store/open.ts';
@@ -156,10 +157,9 @@ function outputOptions(args: ParsedArguments, environment: Environment): OutputO
   };
 }
 
-async function workspaceOf({ command, args }: Call, { env, cwd, home, platform, uid }: Environment): Promise<string> {
-  const options = { workspace: args.text('workspace'), env, cwd, home, platform, uid };
-  if (command.worksWithoutWorkspace !== true) return locateWorkspace(options);
-  return locateWorkspace(options).catch(() => userWorkspace(options));
+async function workspaceOf(command: CommandDeclaration, places: LocateOptions): Promise<string> {
+  if (command.worksWithoutWorkspace !== true) return locateWorkspace(places);
+  return locateWorkspace(places).catch(() => ownWorkspace(places));
 }
 
 interface OpenContext {
@@ -168,16 +168,27 @@ interface OpenContext {
   readonly close: () => Promise<void>;
 }
 
-async function contextFor(call: Call, output: Output, environment: Environment): Promise<OpenContext> {
-  const { args, pipes } = call;
+async function contextFor(
+  { command, args, pipes }: Call,
+  output: Output,
+  environment: Environment,
+): Promise<OpenContext> {
   const { env, cwd, home, platform, uid, systemFolder } = environment;
-  const folder = await workspaceOf(call, environment);
+  const places = { workspace: args.text('workspace'), env, cwd, home, platform, uid };
+  const folder = await workspaceOf(command, places);
   let opened: Stores | undefined;
   const work = new PendingWork();
   const pending = () => [...work.all, ...(opened?.registries.unanswered ?? [])];
   const signal = withDeadline(args, environment.signal, pending);
-  const workspace = new Workspace(folder, { cwd });
   const onEvent = eventReporter(output, { dryRun: args.flag('dry-run') });
+  const guard = new ProjectGuard({
+    workspace: folder,
+    cwd,
+    ownWorkspace: ownWorkspace(places),
+    allowOutside: args.flag('allow-outside'),
+    onWarning: (message) => onEvent({ type: 'warning', message }),
+  });
+  const workspace = new Workspace(folder, { cwd, guard });
   let stores: ReturnType<Context['stores']> | undefined;
   const context: Context = {
     output,
@@ -197,6 +208,7 @@ async function contextFor(call: Call, output: Output, environment: Environment):
           ...environment,
           pipes,
           folder,
+          guard,
           signal,
           waiting: work.track,
           onEvent,

@@ -17,7 +17,15 @@ import { RegistrySession, type SessionOptions } from './registry/session.ts';
 import { foldersOf, type Folders } from '../oci/stored-location.ts';
 import type { ContentOptions, ReadStore, Store, TagOrDigest } from './store.ts';
 import type { EngineLocation } from '../oci/engine-location.ts';
-import { formatLocation, isInEngine, isPipe, nameIn, type FileLocation, type Location } from '../oci/location.ts';
+import {
+  formatLocation,
+  isInEngine,
+  isPipe,
+  nameIn,
+  type FileLocation,
+  type LocalLocation,
+  type Location,
+} from '../oci/location.ts';
 import { canonicalReference, isTag, parseReference, repositoryName } from '../oci/reference.ts';
 import type { FileStore, WritePipe } from './open-file-store.ts';
 
@@ -36,6 +44,11 @@ export interface ResolvedLocation {
 export interface StoresOptions extends SessionOptions {
   /** Path of the workspace, which holds the cache of manifests. Default: the cache is in memory. */
   readonly workspaceFolder?: string | undefined;
+  /**
+   * Path of the workspace that records compressed layers. Its records are believed, so nobody else may write them. Default:
+   * `workspaceFolder`.
+   */
+  readonly recordsFolder?: string | undefined;
   /** Base of relative paths in locations, as for the `Workspace`. Default: the parent folder of the workspace. */
   readonly cwd?: string | undefined;
   /** The user, whose container engines can be read. Default: the user of this process. */
@@ -53,6 +66,8 @@ export interface StoresOptions extends SessionOptions {
   readonly stdout?: WritePipe | undefined;
   /** How an archive on stdout is compressed. Default: it is not compressed. */
   readonly archiveCompression?: 'gzip' | 'zstd' | undefined;
+  /** Checks a layout, archive or image of an engine before it is opened for reading. Default: all are allowed. */
+  readonly checkLocal?: ((location: LocalLocation) => Promise<void>) | undefined;
   /** Receives information about how content is read. */
   readonly onNote?: ((message: string) => void) | undefined;
 }
@@ -156,6 +171,7 @@ export class Stores {
 
   /** An image of a container engine. The engine is contacted when content is read. */
   async engineImage(location: EngineLocation): Promise<EngineStore> {
+    await this.#options.checkLocal?.(location);
     return (await this.#allEngines()).store(location);
   }
 
@@ -187,6 +203,7 @@ export class Stores {
   /** Runs `work` with a store to write to. An archive is written to its path when the work has succeeded. */
   async withTarget<T>(location: Location, work: (store: Store) => Promise<T>, options: TargetOptions = {}): Promise<T> {
     if (location.kind === 'registry') {
+      this.registries.requireWritable(location.reference);
       this.registries.bypassMirrors(location.reference);
       this.#writesToRegistry = true;
       return work(this.registries.repository(location.reference));
@@ -214,8 +231,9 @@ export class Stores {
 
   /** Compresses the layers of archives and engines. Each layer is compressed once for the command. */
   compressor(): Promise<LayerCompressor> {
+    const { recordsFolder = this.cache.workspaceFolder, onNote } = this.#options;
     this.#compressor ??= import('./open-file-store.ts').then(({ createCompressor }) =>
-      createCompressor(this.spool, this.cache.workspaceFolder, this.#options.onNote),
+      createCompressor(this.spool, recordsFolder, onNote),
     );
     return this.#compressor;
   }
@@ -281,6 +299,7 @@ export class Stores {
   }
 
   async #open(location: FileLocation, signal: AbortSignal | undefined): Promise<FileStore> {
+    await this.#options.checkLocal?.(location);
     const { openFileStore } = await import('./open-file-store.ts');
     const { stdin, compression } = this.#options;
     if (isPipe(location) && stdin === undefined) throw notAgain(location);

@@ -187,6 +187,8 @@ manifests: [HOST/team/app:built]
       `  tag      ${at('team/app:moved-old')} has ${old}`,
       `warning: ${at('team/app:moved-old')} loses linux/amd64, which ${old} has`,
       `  tag      ${at('team/app:moved-new')} is new`,
+      'hosts',
+      `  write    ${at('team/app').split('/')[0] ?? ''}  no login`,
       '1 list: 1 planned; 0 writes',
     ]);
   });

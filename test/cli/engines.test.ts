@@ -119,7 +119,7 @@ describe('an engine with the containerd store', () => {
     const cli = await withDocker(engine);
     const spec = `list: ${at('app:1')}\ncopy: docker-daemon:team/app:1\n---\nlist: ${at('app:2')}\nmanifests: [docker-daemon:team/app:1]\n`;
     await writeFile(join(cli.folder, 'lists.yaml'), spec);
-    await cli.must('apply', '-f', 'lists.yaml');
+    await cli.must('apply', '-f', 'lists.yaml', '--allow-outside');
     await cli.must('validate', '--deep', `docker://${at('app:2')}`);
     expect(await cli.must('digest', `docker://${at('app:1')}`)).toBe(both.digest);
   });

@@ -20,6 +20,11 @@ const general: readonly OptionDeclaration[] = [
     value: 'DIR',
     describe: 'Store the drafts in DIR (environment: MLIST_WORKSPACE)',
   },
+  {
+    name: 'allow-outside',
+    type: 'boolean',
+    describe: 'Read paths outside the project, and images of engines, that only a draft or spec names',
+  },
   { name: 'debug', alias: 'D', type: 'boolean', describe: 'Log every request to stderr, without credentials' },
   { name: 'no-input', type: 'boolean', describe: 'Disable prompts' },
   { name: 'help', alias: 'h', type: 'boolean', describe: 'Show help' },
@@ -86,6 +91,14 @@ const onRegistries: readonly OptionDeclaration[] = [
     repeat: true,
     value: 'REGISTRY=HOST',
     describe: 'Send the credentials of REGISTRY to its token service on HOST',
+  },
+  {
+    name: 'allow-registry',
+    type: 'string',
+    repeat: true,
+    value: 'HOST',
+    describe:
+      'Send logins and write only to the registry HOST, or to *.DOMAIN; read others anonymously (environment: MLIST_ALLOW_REGISTRIES)',
   },
   {
     name: 'spool-limit',

@@ -5,7 +5,9 @@ import {
   registryConfiguration,
   type RegistryConfiguration,
 } from '../../store/registry/mirrors/registry-configuration.ts';
+import { AllowedRegistries } from '../../store/registry/credentials/allowed-registries.ts';
 import { storedCredentials } from '../../store/registry/credentials/stored-credentials.ts';
+import type { ProjectGuard } from '../../draft/workspace/project-guard.ts';
 import { MlistError } from '../../errors/errors.ts';
 import { withoutPassword } from '../../oci/reference.ts';
 import type { OperationEvent } from '../../operations/events.ts';
@@ -29,6 +31,7 @@ interface StoreEnvironment {
   readonly systemFolder?: string | undefined;
   readonly cwd: string;
   readonly folder: string;
+  readonly guard: ProjectGuard;
   readonly signal: AbortSignal;
   readonly pipes: Pipes;
   readonly stdinChunks: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
@@ -39,12 +42,13 @@ interface StoreEnvironment {
 
 /** Creates the content stores with the options of the command line. */
 export function openStores(args: ParsedArguments, output: Output, environment: StoreEnvironment): Stores {
-  const { env, home, platform, uid, cwd, folder, signal, pipes, waiting, onEvent } = environment;
+  const { env, home, platform, uid, cwd, folder, guard, signal, pipes, waiting, onEvent } = environment;
   const onWarning = (message: string) => onEvent({ type: 'warning', message });
   const timeout = args.text('timeout');
   const spoolLimit = args.text('spool-limit');
   return new Stores({
     workspaceFolder: folder,
+    recordsFolder: guard.ownWorkspace,
     cwd,
     env,
     user: { home, platform, uid },
@@ -61,8 +65,10 @@ export function openStores(args: ParsedArguments, output: Output, environment: S
     certificateFolders: certificateFolders({ env, home, platform }),
     mirrors: mirrorsOf(args, environment),
     authHosts: args.texts('auth-host').map(parseAuthHost),
+    allowedRegistries: allowedRegistries(args, env),
     spoolLimit: spoolLimit === undefined ? undefined : parseSize(spoolLimit, '--spool-limit'),
     ...compressions(args, pipes),
+    checkLocal: (location) => guard.check(location),
     stdin: pipes.source === undefined ? undefined : () => environment.stdinChunks(signal),
     stdout: pipes.target === undefined ? undefined : environment.send,
     onWarning,
@@ -82,6 +88,20 @@ function mirrorsOf(args: ParsedArguments, environment: StoreEnvironment): Regist
   if (isOff && mirrors.length === 0) return undefined;
   const options = { home, platform, systemFolder, mirrors, readsFiles: !isOff };
   return registryConfiguration({ ...options, env: isOff ? { ...env, MLIST_MIRRORS: '' } : env });
+}
+
+/**
+ * The registries of `--allow-registry`, or else of `MLIST_ALLOW_REGISTRIES`; undefined if all are allowed.
+ * @throws MlistError `ERR_MLIST_USAGE`
+ */
+function allowedRegistries(args: ParsedArguments, env: StoreEnvironment['env']): AllowedRegistries | undefined {
+  const options = args.texts('allow-registry');
+  if (options.length > 0) return AllowedRegistries.parse(options, '--allow-registry');
+  const text = variable(env, 'MLIST_ALLOW_REGISTRIES');
+  if (text === undefined) return undefined;
+  const patterns = text.split(/[\s,]+/).filter((pattern) => pattern !== '');
+  if (patterns.length > 0) return AllowedRegistries.parse(patterns, 'MLIST_ALLOW_REGISTRIES');
+  throw new MlistError('ERR_MLIST_USAGE', 'MLIST_ALLOW_REGISTRIES names no registry');
 }
 
 function compressions(

@@ -11,7 +11,7 @@ import type { Context } from '../context.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 import { usageError } from './parse-arguments.ts';
 import { readPlatform } from './platform-arguments.ts';
-import { typedLocation } from './typed-arguments.ts';
+import { locationInFile } from './typed-arguments.ts';
 
 /** The options of commands that read specs: `--file`, `--set` and `--env`. */
 
@@ -39,7 +39,7 @@ export function specParsing(
   context: Context,
 ): Pick<SpecParsing, 'location' | 'platform' | 'values'> {
   return {
-    location: (text) => typedLocation(text, context),
+    location: (text) => locationInFile(text, context),
     platform: readPlatform,
     values: readValues(args, context),
   };

@@ -74,14 +74,24 @@ export function tooManyArguments(args: ParsedArguments): MlistError {
   });
 }
 
-/** Parses a location and normalises its path, as drafts are displayed. */
+/** Parses a location of the command line, and normalises its path, as drafts are displayed. */
 export function typedLocation(text: string, context: Folders): Location {
-  return normalized(parseLocation(text), context);
+  return trusted(locationInFile(text, context), context);
 }
 
 /** Like `typedLocation`, without the default tag `latest`. */
 export function typedBareLocation(text: string, context: Folders): Location {
-  return normalized(parseBareLocation(text), context);
+  return trusted(normalized(parseBareLocation(text), context), context);
+}
+
+/** Like `typedLocation`, for the location in a file. The user may not have written the file, so its paths are checked. */
+export function locationInFile(text: string, context: Folders): Location {
+  return normalized(parseLocation(text), context);
+}
+
+function trusted(location: Location, { workspace }: Folders): Location {
+  workspace.guard?.trust(location);
+  return location;
 }
 
 function normalized(location: Location, { cwd, workspace: { folders } }: Folders): Location {
@@ -101,7 +111,9 @@ export function registryReference({ command, positionals: [text = ''] }: ParsedA
 
 /** The name of a draft, an entry or a location. The path of a location is normalised. */
 export function typedName(text: string, context: Folders): string {
-  return isFileLocation(text) ? formatLocation(typedLocation(text, context)) : text;
+  if (!isLocalLocation(text)) return text;
+  const location = typedLocation(text, context);
+  return isFileLocation(text) ? formatLocation(location) : text;
 }
 
 type Folders = Pick<Context, 'cwd' | 'workspace'>;
@@ -109,15 +121,19 @@ type Folders = Pick<Context, 'cwd' | 'workspace'>;
 /**
  * Parses `MANIFEST[=PLATFORM]`. A path may contain "=": the part after it is a platform only if it looks like one.
  * @param repository - the repository for a MANIFEST that is only a digest
+ * @param locate - parses a location. Default: as one of the command line
  */
-export function manifestArgument(text: string, context: Folders, repository: Reference): ManifestArgument {
+export function manifestArgument(
+  text: string,
+  context: Folders,
+  repository: Reference,
+  locate: (text: string, context: Folders) => Location = typedLocation,
+): ManifestArgument {
   const at = text.lastIndexOf('=');
   const looksLikePlatform = /^[^/=]+\/[^/=]+(?:\/[^/=]+)?$/.test(text.slice(at + 1));
   const hasPlatform = at >= 0 && (looksLikePlatform || !isFileLocation(text));
   const name = hasPlatform ? text.slice(0, at) : text;
-  const argument = isDigestName(name)
-    ? digestOnlyArgument(repository, name)
-    : { location: typedLocation(name, context) };
+  const argument = isDigestName(name) ? digestOnlyArgument(repository, name) : { location: locate(name, context) };
   return hasPlatform ? { ...argument, platform: readPlatform(text.slice(at + 1)) } : argument;
 }
 

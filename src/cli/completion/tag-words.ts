@@ -1,4 +1,5 @@
-import { locateWorkspace } from '../../draft/workspace/locate-workspace.ts';
+import { locateWorkspace, ownWorkspace } from '../../draft/workspace/locate-workspace.ts';
+import { ProjectGuard } from '../../draft/workspace/project-guard.ts';
 import { isLocalLocation } from '../../oci/location.ts';
 import { parseReference, type Reference } from '../../oci/reference.ts';
 import { listTags } from '../../operations/tags/registry-tags.ts';
@@ -31,9 +32,19 @@ export async function registryTags(cursor: Cursor, environment: Environment): Pr
     const options = complete.toSpliced(complete.indexOf(cursor.command.name), 1);
     const retries = cursor.values.has('retries') ? [] : ['--retries=0'];
     const args = parseCommand(cursor.command, [...options, ...retries, '--help']);
+    const places = { ...environment, workspace: cursor.values.get('workspace') };
+    const folder = await locateWorkspace(places);
+    const guard = new ProjectGuard({
+      workspace: folder,
+      cwd: environment.cwd,
+      ownWorkspace: ownWorkspace(places),
+      allowOutside: false,
+      onWarning: () => undefined,
+    });
     const stores = openStores(args, await silentOutput(environment), {
       ...environment,
-      folder: await locateWorkspace({ ...environment, workspace: cursor.values.get('workspace') }),
+      folder,
+      guard,
       pipes: {},
       signal: abort,
       waiting: (_what, work) => work,

@@ -3,12 +3,14 @@ import type { Pushed } from '../../operations/push/push.ts';
 import type { Plan } from '../../transfer/plan.ts';
 import type { Context } from '../context.ts';
 import { planDocument, renderPlan } from './render-plan.ts';
+import { hostsDocument, renderHosts } from './render-hosts.ts';
 import { replacedDocument } from '../output/event-document.ts';
 import { reportLost, reportUnchanged } from '../output/reporter.ts';
 
 /** Prints the result of a push: the digest on stdout, everything else on stderr. */
-export function reportPushed({ descriptor, targets }: Pushed, { output }: Context): void {
+export function reportPushed({ descriptor, targets, hosts }: Pushed, { output }: Context): void {
   for (const [plan, planned] of plansOf(targets)) renderPlan(planned, plan, output);
+  renderHosts(hosts, output);
   for (const target of targets) if (target.status === 'planned') reportLost(output, target.reference, target);
   for (const { reference, status } of targets) {
     if (status === 'unchanged') reportUnchanged(output, reference, descriptor.digest);
@@ -25,7 +27,7 @@ function plansOf(targets: Pushed['targets']): ReadonlyMap<Plan, Pushed['targets'
 }
 
 /** The result of a push as a document: schemas/output/push.schema.json. */
-export function pushedDocument({ list, descriptor, targets, purged }: Pushed): object {
+export function pushedDocument({ list, descriptor, targets, purged, hosts }: Pushed): object {
   const { mediaType, digest, size } = descriptor;
   return {
     ref: list,
@@ -39,5 +41,6 @@ export function pushedDocument({ list, descriptor, targets, purged }: Pushed): o
       ...replacedDocument(replaced),
       plan: plan && planDocument(plan),
     })),
+    hosts: hostsDocument(hosts),
   };
 }

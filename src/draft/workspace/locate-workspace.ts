@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { lstat, readdir, realpath, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { MlistError } from '../../errors/errors.ts';
 
 /** What the location of the workspace depends on (docs/workspace.md). */
@@ -19,12 +19,17 @@ export const WORKSPACE_FOLDER = '.mlist';
 
 /**
  * The first of: `--workspace`, MLIST_WORKSPACE, the closest `.mlist/` in the current folder and its parents, the user's own.
- * @throws MlistError `ERR_MLIST_WORKSPACE` if the closest `.mlist/` belongs to another user
+ * @throws MlistError `ERR_MLIST_WORKSPACE` if the closest `.mlist/` belongs to another user, or a link in the workspace leads
+ *   out of it
  */
 export async function locateWorkspace(options: LocateOptions): Promise<string> {
   const chosen = options.workspace ?? options.env['MLIST_WORKSPACE'];
-  if (chosen !== undefined && chosen !== '') return resolve(options.cwd, chosen);
-  return (await projectWorkspace(options)) ?? userWorkspace(options);
+  const own = ownWorkspace(options);
+  const isChosen = chosen !== undefined && chosen !== '';
+  const folder = isChosen ? resolve(options.cwd, chosen) : ((await projectWorkspace(options)) ?? own);
+  // The user may have moved a part of the own workspace to another disk.
+  if (folder !== own) await refuseLinksOut(folder);
+  return folder;
 }
 
 /** Searches the current folder and its parents, up to the home folder or the root of the file system. */
@@ -59,8 +64,31 @@ function refuseForeign(folder: string, owner: number, uid: number | undefined): 
   );
 }
 
+/**
+ * A cloned repository may contain links. Through a link out of the workspace, commands would write files elsewhere, and
+ * `prune` would remove files there.
+ */
+async function refuseLinksOut(workspace: string): Promise<void> {
+  const blobs = join(workspace, 'blobs');
+  const algorithms = (await lstat(blobs).catch(() => undefined))?.isDirectory() === true ? await readdir(blobs) : [];
+  const folders = ['drafts', 'blobs', 'layers', 'locks', ...algorithms.map((name) => join('blobs', name))];
+  await Promise.all(folders.map((name) => refuseLinkOut(join(workspace, name), workspace)));
+}
+
+async function refuseLinkOut(path: string, workspace: string): Promise<void> {
+  if ((await lstat(path).catch(() => undefined))?.isSymbolicLink() !== true) return;
+  const [place, real] = await Promise.all([realpath(path).catch(() => undefined), realpath(workspace)]);
+  const inside = place && relative(real, place);
+  const leadsOut = inside === undefined || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside);
+  if (!leadsOut) return;
+  throw new MlistError('ERR_MLIST_WORKSPACE', `${path} is a link that leads out of ${workspace}`, {
+    path,
+    hint: 'Replace the link by a folder.',
+  });
+}
+
 /** The folder for user data, by the convention of each system. */
-export function userWorkspace({ env, home, platform }: LocateOptions): string {
+export function ownWorkspace({ env, home, platform }: LocateOptions): string {
   if (env['XDG_DATA_HOME']) return join(env['XDG_DATA_HOME'], 'mlist');
   if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'mlist');
   if (platform === 'win32') return join(env['LOCALAPPDATA'] ?? join(home, 'AppData', 'Local'), 'mlist');

@@ -1,8 +1,9 @@
-import { stat, unlink, writeFile } from 'node:fs/promises';
+import { stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mapLimited } from '../../async/limiter.ts';
 import type { Draft } from '../draft.ts';
 import { damagedDraft, formatDraft, parseDraft } from './draft-file.ts';
+import type { ProjectGuard } from './project-guard.ts';
 import { shownDraft, storedDraft } from './stored-paths.ts';
 import { errorCode, MlistError } from '../../errors/errors.ts';
 import { listFolder, removeStaleTemporaries, writeFileAtomic } from '../../fs/atomic.ts';
@@ -63,10 +64,17 @@ export class Workspace {
   /** The base folders of relative paths: of those in the files, and of those in memory. */
   readonly folders: Folders;
 
+  /** Decides which local content the drafts may name. Default: all. */
+  readonly guard: ProjectGuard | undefined;
+
   /** @param cwd base folder of relative paths of locations; default: the parent folder of the workspace, as in the files */
-  constructor(folder: string, { cwd }: { readonly cwd?: string | undefined } = {}) {
+  constructor(
+    folder: string,
+    { cwd, guard }: { readonly cwd?: string | undefined; readonly guard?: ProjectGuard | undefined } = {},
+  ) {
     this.folder = folder;
     this.folders = foldersOf(folder, cwd);
+    this.guard = guard;
   }
 
   pathOf(list: Reference): string {
@@ -77,14 +85,17 @@ export class Workspace {
   async create({ gitignore = false }: { readonly gitignore?: boolean } = {}): Promise<void> {
     await createFolders(join(this.folder, 'drafts'));
     await createFolders(join(this.folder, 'locks'));
-    if (gitignore) await writeFile(join(this.folder, '.gitignore'), '*\n!.gitignore\n!drafts/\n!drafts/*.json\n');
+    if (gitignore) await writeFileAtomic(join(this.folder, '.gitignore'), '*\n!.gitignore\n!drafts/\n!drafts/*.json\n');
   }
 
   /** The draft of a list; undefined if it does not exist. */
   async find(list: Reference): Promise<Draft | undefined> {
     const path = this.pathOf(list);
     const bytes = await readIfExists(path);
-    return bytes === undefined ? undefined : shownDraft(await parseDraft(bytes, path, list), this.folders);
+    if (bytes === undefined) return undefined;
+    const draft = shownDraft(await parseDraft(bytes, path, list), this.folders);
+    await this.guard?.loaded(draft);
+    return draft;
   }
 
   /** @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND`, `ERR_MLIST_DRAFT_DAMAGED` */
@@ -110,6 +121,7 @@ export class Workspace {
         if (changed) {
           await refuseUnreadable(text, list);
           await writeFileAtomic(this.pathOf(list), text, { lock });
+          await this.guard?.written(draft);
         }
         return { before, draft, changed };
       },

@@ -1,11 +1,13 @@
 import { asMlistError, MlistError, SeveralErrors, type TargetOutcome } from '../../errors/errors.ts';
 import { mapLimited } from '../../async/limiter.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Location } from '../../oci/location.ts';
 import { RepositoryUse, SourceReader } from './apply-sources.ts';
 import { applyList, type AppliedTarget, type ListOutcome } from './apply-list.ts';
 import { shardOf, type Shard } from './apply-units.ts';
 import { deduplicateEvents, type OnEvent, type OperationEvent } from '../events.ts';
 import type { Stores } from '../../store/open.ts';
+import type { HostUse } from '../../store/registry/host-use.ts';
 import { interruption } from '../publish/interruption.ts';
 import { targetsOf } from '../publish/target.ts';
 import { repositoryName } from '../../oci/reference.ts';
@@ -13,7 +15,7 @@ import { SharedTransfers } from '../../transfer/shared-transfers.ts';
 import { logTarget, type TargetLog } from '../../transfer/target-log.ts';
 import { unpackSpec } from '../spec/packed-spec.ts';
 import type { SourceWaitOptions } from '../source-wait.ts';
-import type { ListSpec } from '../spec/spec.ts';
+import { locationsIn, type ListSpec } from '../spec/spec.ts';
 import type { SpecParsing } from '../spec/parse-spec.ts';
 import type { SpecFile, SpecUnit } from '../spec/read-spec.ts';
 import { namesOf, readUnits } from '../spec/read-units.ts';
@@ -27,6 +29,8 @@ export interface ApplyOptions extends SpecParsing, SourceWaitOptions {
   readonly replaceImage?: boolean | undefined;
   /** Refuse lists that lack a platform of the list that they replace. Default false. */
   readonly expectKept?: boolean | undefined;
+  /** Checks the locations that a spec names, before they are read. Default: all may be read. */
+  readonly admit?: ((locations: readonly Location[], file: string) => Promise<void>) | undefined;
   /** Apply only the lists of this shard, since several runs share the specs. Default: all. */
   readonly shard?: Shard | undefined;
 }
@@ -54,6 +58,8 @@ export interface Applied {
   readonly lists: readonly AppliedList[];
   /** Number of blobs, manifests and tags that were written. */
   readonly writes: number;
+  /** With `dryRun`: the hosts that the run contacts, and the logins that they receive. */
+  readonly hosts?: readonly HostUse[];
   /** If lists were stopped: the reason, and the outcome for every name. */
   readonly interruption?: MlistError;
 }
@@ -72,8 +78,10 @@ export async function apply(files: readonly SpecFile[], options: ApplyOptions): 
   const run = new Run(units, options);
   const lists = await mapLimited(drained(units), LISTS_AT_ONCE, (unit) => run.apply(unit));
   const { writes, stopped } = run;
-  if (!lists.some(({ status }) => status === 'stopped')) return { lists, writes };
-  return { lists, writes, interruption: interruption(options.signal?.reason, [...lists.flatMap(doneIn), ...stopped]) };
+  const done = { lists, writes };
+  if (!lists.some(({ status }) => status === 'stopped'))
+    return options.dryRun === true ? { ...done, hosts: await options.stores.registries.hosts() } : done;
+  return { ...done, interruption: interruption(options.signal?.reason, [...lists.flatMap(doneIn), ...stopped]) };
 }
 
 /** The outcomes for the names of a list that was not stopped. */
@@ -160,8 +168,9 @@ class Run {
   }
 
   async #applyList(spec: ListSpec, unit: SpecUnit, reporting: Reporting): Promise<ListResult> {
-    const { signal } = this.#options;
+    const { signal, admit } = this.#options;
     try {
+      await admit?.(locationsIn(spec), unit.file);
       const shared = { sources: this.#sources, transfers: this.#transfers };
       const outcome = await applyList(spec, { ...this.#options, ...shared, ...reporting });
       warnAboutType(unit, outcome, reporting.onEvent);

@@ -153,7 +153,8 @@ export async function prune(workspace: Workspace, cache: BlobCache): Promise<Pru
       if (config !== undefined) needed.add(config);
     }
   });
-  await new LayerRecords(workspace.folder).prune(PRUNE_AGE_MS);
+  for (const folder of new Set([workspace.folder, workspace.guard?.ownWorkspace]))
+    await new LayerRecords(folder).prune(PRUNE_AGE_MS);
   return { blobs: await cache.prune(needed, PRUNE_AGE_MS), leftovers: await workspace.removeLeftovers(PRUNE_AGE_MS) };
 }
 

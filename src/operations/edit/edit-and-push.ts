@@ -159,7 +159,7 @@ async function withWorkspaceOf<T>(
 ): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), `mlist-edit-${process.pid}-`));
   try {
-    const workspace = new Workspace(join(folder, 'workspace'));
+    const workspace = new Workspace(join(folder, 'workspace'), { guard: options.workspace.guard });
     if (draft !== undefined) await workspace.update(draft.list, () => draft, { signal: options.signal });
     return await work({ ...options, workspace, record: false });
   } finally {

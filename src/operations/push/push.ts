@@ -4,6 +4,7 @@ import { readState } from '../../draft/workspace/workspace-state.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
 import { SeveralErrors } from '../../errors/errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
+import type { HostUse } from '../../store/registry/host-use.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
 import { chosenList } from '../current-draft.ts';
 import { withInterruptionReport } from '../publish/interruption.ts';
@@ -33,6 +34,8 @@ export interface Pushed {
   readonly targets: readonly PushedTarget[];
   /** Whether the draft was removed. */
   readonly purged: boolean;
+  /** With `dryRun`: the hosts that the push contacts, and the logins that they receive. */
+  readonly hosts?: readonly HostUse[];
 }
 
 /**
@@ -51,17 +54,18 @@ async function pushFromWorkspace(list: Reference | undefined, options: PushOptio
   const stored = await recompressDraft(await workspace.load(chosen), options);
   const draft: Draft = options.format === undefined ? stored : { ...stored, format: options.format };
   const isFormatOverridden = draft.format !== stored.format;
-  const result = await pushDraft(draft, await readState(workspace), { ...options, isFormatOverridden });
-  const { encoded, pushed, failures } = result;
+  const done = await pushDraft(draft, await readState(workspace), { ...options, isFormatOverridden });
+  const { encoded, pushed, failures } = done;
   if (!dryRun) await recordPush(chosen, encoded, pushed, options);
-  if (!dryRun && options.purge !== true) await recordManifests(stored, result.draft, options);
-  if (failures.length > 0) reportUnchanged(result, options);
+  if (!dryRun && options.purge !== true) await recordManifests(stored, done.draft, options);
+  if (failures.length > 0) reportUnchanged(done, options);
   signal?.throwIfAborted();
   SeveralErrors.throwAny(failures);
   const purged = options.purge === true && !dryRun && (await purgeDraft(stored, options));
   if (!dryRun && !purged) await rebaseDraft(stored, encoded, pushed, options);
   const { descriptor } = contentOfList(encoded);
-  return { list: formatReference(chosen), descriptor, targets: pushed, purged };
+  const result = { list: formatReference(chosen), descriptor, targets: pushed, purged };
+  return dryRun ? { ...result, hosts: await options.stores.registries.hosts() } : result;
 }
 
 /** Reports the tags that already had the list. A push that fails returns no result that could list them. */

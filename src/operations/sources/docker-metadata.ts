@@ -5,6 +5,7 @@ import type { Workspace } from '../../draft/workspace/workspace.ts';
 import type { Annotations } from '../../oci/descriptor.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../json/json.ts';
 import { readJson } from '../../json/parse.ts';
+import { isLocalLocation } from '../../oci/location.ts';
 import { parsePlatform, type Platform } from '../../oci/platform/platform.ts';
 import type { Reference } from '../../oci/reference.ts';
 import { unusableFile } from './parse-sources.ts';
@@ -55,7 +56,7 @@ export function parseDockerMetadata(bytes: Uint8Array, name: string): DockerMeta
   const isHeld = ({ type, platform }: Level): boolean =>
     type === 'manifest-descriptor' || (platform === undefined && type !== 'index-descriptor');
   return {
-    tags: stringsIn(value, 'tags', name),
+    tags: tagsIn(value, name),
     annotations: Object.fromEntries([...labelsIn(value, name), ...of('manifest', true), ...of('index', true)]),
     entries: given.flatMap(({ levels, pair }) =>
       levels
@@ -91,6 +92,14 @@ function stringsIn(document: JsonObject, member: string, name: string): readonly
   if (Array.isArray(value) && (value as readonly Json[]).every((one) => typeof one === 'string'))
     return value as readonly string[];
   throw unusableFile(name, `"${member}" is not an array of strings`);
+}
+
+/** The metadata chooses what is pushed to, so it must not name layouts and archives, which are paths on this machine. */
+function tagsIn(document: JsonObject, name: string): readonly string[] {
+  const tags = stringsIn(document, 'tags', name);
+  const local = tags.find(isLocalLocation);
+  if (local === undefined) return tags;
+  throw unusableFile(name, `its tag ${JSON.stringify(local)} is not a reference of a registry`);
 }
 
 function labelsIn(document: JsonObject, name: string): readonly (readonly [string, string])[] {

@@ -86,3 +86,11 @@ export interface EntrySpec extends Pick<MissingPolicy, 'missing' | 'fillFrom'> {
   /** The complete descriptor of the entry; the source is not read. */
   readonly exact?: Descriptor | undefined;
 }
+
+/** All locations that the spec names as sources. */
+export function locationsIn({ content }: ListSpec): readonly Location[] {
+  if (content.kind === 'copy') return [content.from, ...(content.fillFrom ?? [])];
+  const { subject } = content;
+  const entries = content.entries.flatMap(({ location, fillFrom = [] }) => [location, ...fillFrom]);
+  return subject !== undefined && 'kind' in subject ? [...entries, subject] : entries;
+}

@@ -10,6 +10,9 @@ import type { BlobIdentity } from '../verify.ts';
 
 const MAX_RECORD_BYTES = 1024;
 
+/** The names of records, as `#pathOf` gives them. */
+const recordName = /^[0-9a-f]{64,128}\.[a-z0-9.-]+$/;
+
 /**
  * Digest and size of layers that were compressed before, in files `layers/<diff id>.<format>` of the workspace. With them
  * the manifest of an image is known without compressing its layers, so a layer that the target has is not compressed again.
@@ -49,13 +52,14 @@ export class LayerRecords {
   }
 
   /**
-   * Removes records that were written more than `age` milliseconds ago.
+   * Removes records, and no other files, that were written more than `age` milliseconds ago.
    * @returns the number of removed records
    */
   async prune(age: number): Promise<number> {
     let removed = 0;
     if (this.#folder === undefined) return removed;
     for (const name of await listFolder(this.#folder)) {
+      if (!recordName.test(name)) continue;
       const path = join(this.#folder, name);
       const info = await lstat(path).catch(() => undefined);
       if (info?.isFile() !== true || Date.now() - info.mtimeMs < age) continue;

@@ -3,6 +3,7 @@ import { connect as connectSocket, isIP } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { foreignMessage } from '../../errors/foreign-error.ts';
+import { startableProgram } from '../program-path.ts';
 import type { EngineHost } from './engine-address.ts';
 
 export interface EngineConnection {
@@ -51,7 +52,9 @@ export class SshError extends Error {
 
 /** A connection through `ssh HOST docker system dial-stdio`. The process ends with the connection. */
 function connectThroughSsh(sshArguments: readonly string[], env: NodeJS.ProcessEnv): EngineConnection {
-  const child = spawn('ssh', sshArguments, { env, stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
+  const program = startableProgram('ssh', env);
+  if (program === undefined) return failedConnection(new SshError('it cannot be run: it is not on PATH'));
+  const child = spawn(program, sshArguments, { env, stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
   let printed = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     printed = (printed + text).slice(0, MAX_MESSAGE);
@@ -68,4 +71,10 @@ function connectThroughSsh(sshArguments: readonly string[], env: NodeJS.ProcessE
   void ended.then((error) => error && socket.destroy(error));
   socket.on('close', () => child.kill());
   return { socket, reason: () => ended };
+}
+
+function failedConnection(error: Error): EngineConnection {
+  const socket = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done(error) });
+  setImmediate(() => socket.destroy(error));
+  return { socket, reason: () => Promise.resolve(error) };
 }

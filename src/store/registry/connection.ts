@@ -1,6 +1,6 @@
 import type { Limiter } from '../../async/limiter.ts';
 import type { PendingSteps } from '../../async/pending.ts';
-import { withRemedy, type MlistError } from '../../errors/errors.ts';
+import { withRemedy, type MlistError, withHint } from '../../errors/errors.ts';
 import type { SecretRedactor } from '../../errors/redact.ts';
 import type { Authorization, Authorizer } from './auth/auth.ts';
 import type { Scope } from './auth/scope.ts';
@@ -50,6 +50,8 @@ export interface ConnectionParts {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Whether another host serves the same content, so that nothing is retried until this one has answered. Default false. */
   readonly isMirror?: boolean | undefined;
+  /** Why no request carries a login, as a hint for errors. Default: requests may carry one. */
+  readonly noLoginHint?: string | undefined;
   /** Checks whether requests that need these scopes are allowed, before they are sent. Default: all are. */
   readonly checkAllowed?: ((scopes: readonly Scope[]) => Promise<void>) | undefined;
 }
@@ -189,11 +191,18 @@ export class Connection {
         client.signals.throwIfAborted(signal);
         if (isConnectionError(thrown)) steps.recordResponse(step, describeNoResponse(thrown));
         const canRetry = isConnectionError(thrown) && (isRepeatable || isUnsent(thrown));
-        if (isLast || !canRetry) throw connectionFailure(step, this.base.host, thrown);
+        if (isLast || !canRetry) throw this.#withLoginHint(connectionFailure(step, this.base.host, thrown));
         if (!isUnsent(thrown)) accept = acceptAgain;
       }
       await client.pause(backoff(attempt), signal);
     }
+  }
+
+  /** Adds that no login was sent to an error that a login could have prevented. Some registries answer 404 without one. */
+  #withLoginHint(error: MlistError): MlistError {
+    const { noLoginHint } = this.#parts;
+    const isRefusal = error.code === 'ERR_MLIST_UNAUTHORIZED' || error.code === 'ERR_MLIST_NOT_FOUND';
+    return noLoginHint === undefined || !isRefusal ? error : withHint(error, noLoginHint);
   }
 
   /** The error for a response that is not accepted. */

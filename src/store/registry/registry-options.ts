@@ -1,3 +1,4 @@
+import type { AllowedRegistries } from './credentials/allowed-registries.ts';
 import type { CredentialsSource } from './credentials/credentials.ts';
 import type { RateLimit } from './http/rate-limit.ts';
 import type { ReportPending } from '../../async/pending.ts';
@@ -23,6 +24,8 @@ export interface RegistryOptions {
   readonly authHosts?: readonly AuthHost[] | undefined;
   /** The source of credentials. Default: all requests are anonymous. */
   readonly credentials?: CredentialsSource | undefined;
+  /** The registries that may receive a login or be written to; all others are only read, anonymously. Default: all. */
+  readonly allowedRegistries?: AllowedRegistries | undefined;
   /** Mirrors for what is only read, and blocked registries. Default: none. */
   readonly mirrors?: RegistryConfiguration | undefined;
   readonly signal?: AbortSignal | undefined;

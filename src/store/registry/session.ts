@@ -5,7 +5,9 @@ import { MlistError } from '../../errors/errors.ts';
 import { Authorizer } from './auth/auth.ts';
 import { SentBlobs } from './blobs/mount.ts';
 import { Connection } from './connection.ts';
+import { loginNotAllowed, notAllowedHint, writeNotAllowed } from './credentials/allowed-registries.ts';
 import type { Credentials, CredentialsSource } from './credentials/credentials.ts';
+import { useOf, type Contact, type HostUse } from './host-use.ts';
 import { Endpoint } from './http/endpoint.ts';
 import { ConnectionPool } from './http/connection-pool.ts';
 import { tokenSender } from './auth/token-request.ts';
@@ -59,6 +61,7 @@ export class RegistrySession {
   readonly #sources: MirroredSources | undefined;
   /** Names of the repositories that the command writes to. */
   readonly #written = new Set<string>();
+  readonly #contacts: Contact[] = [];
   readonly #warned = new Set<string>();
   readonly #steps = new PendingSteps();
   readonly #uploads = new OpenUploads();
@@ -112,6 +115,17 @@ export class RegistrySession {
     return this.#sources?.mirrorOf(formatReference(reference));
   }
 
+  /** @throws MlistError `ERR_MLIST_BLOCKED` if the registry of a repository is not one of the allowed registries */
+  requireWritable({ domain, path }: Pick<Reference, 'domain' | 'path'>): void {
+    if (!this.#isAllowed(domain)) throw writeNotAllowed(domain, `${domain}/${path}`);
+  }
+
+  /** The hosts that the command has contacted or announced, with the logins that they would receive. */
+  async hosts(): Promise<readonly HostUse[]> {
+    const uses = await Promise.all(this.#contacts.map(useOf));
+    return uses.sort((left, right) => sortKey(left).localeCompare(sortKey(right)));
+  }
+
   /** Frees the memory of a repository that is not used any more. */
   forget(reference: Reference): void {
     this.#repositories.delete(repositoryName(reference));
@@ -121,9 +135,11 @@ export class RegistrySession {
   /**
    * Checks whether a registry accepts these credentials.
    * @returns `unasked` if the registry does not require a login, so that they were not checked
-   * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if it refuses them, `ERR_MLIST_NOT_FOUND` if it is not a registry
+   * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if it refuses them, `ERR_MLIST_NOT_FOUND` if it is not a registry,
+   *   `ERR_MLIST_BLOCKED` if it is not one of the allowed registries
    */
   async tryLogin(domain: string, credentials: Credentials, signal?: AbortSignal): Promise<'accepted' | 'unasked'> {
+    if (!this.#isAllowed(domain)) throw loginNotAllowed(domain);
     const { authorizer, connection } = this.#connect({ domain, credentials: () => Promise.resolve(credentials) });
     const step = { what: 'log in to', reference: domain };
     const { status } = await connection.request(
@@ -212,9 +228,11 @@ export class RegistrySession {
       chosenBy: configured?.origin,
     });
     const endpoint = this.#endpoint(domain, pool, configured);
+    const isAllowed = this.#isAllowed(domain);
     const authorizer = new Authorizer({
       registry: domain,
-      credentials: async (repository) => (endpoint.isTrusted ? credentials?.(domain, repository) : undefined),
+      credentials: async (repository) =>
+        endpoint.isTrusted && isAllowed ? credentials?.(domain, repository) : undefined,
       authHosts: options.authHosts ?? [],
       secrets: this.#secrets,
       tokens: tokenSender(client, this.#steps),
@@ -231,17 +249,26 @@ export class RegistrySession {
       secrets: this.#secrets,
       steps: this.#steps,
       uploads: this.#uploads,
-      headers: configured?.headers,
+      headers: headersFor(configured, isAllowed),
       isMirror,
+      noLoginHint: isAllowed ? undefined : notAllowedHint(domain),
       checkAllowed: configured === undefined ? (scopes) => this.#checkAllowed(domain, scopes) : undefined,
     });
+    this.#contacts.push({ host: domain, isMirror, isAllowed, authorizer });
     return { connection, authorizer, endpoint, client };
+  }
+
+  #isAllowed(domain: string): boolean {
+    return this.#options.allowedRegistries?.allows(domain) ?? true;
   }
 
   async #checkAllowed(domain: string, scopes: readonly Scope[]): Promise<void> {
     const { mirrors } = this.#options;
-    for (const { type, name } of scopes)
-      if (type === 'repository') await mirrors?.checkAllowed({ domain, path: name }, this.#reading);
+    for (const { type, name, actions } of scopes) {
+      if (type !== 'repository') continue;
+      if (actions.some((action) => action !== 'pull')) this.requireWritable({ domain, path: name });
+      await mirrors?.checkAllowed({ domain, path: name }, this.#reading);
+    }
   }
 
   #endpoint(domain: string, pool: ConnectionPool, configured: ConfiguredEndpoint | undefined): Endpoint {
@@ -310,6 +337,20 @@ interface ConnectTarget {
   readonly configured?: ConfiguredEndpoint | undefined;
   /** Whether another host serves the same content. Default false. */
   readonly isMirror?: boolean | undefined;
+}
+
+/** Hosts that are written to come first. */
+function sortKey({ access, host }: HostUse): string {
+  return `${access === 'write' ? 0 : 1} ${host}`;
+}
+
+/** The headers of a configuration file. Those that authenticate are a login. */
+function headersFor(
+  configured: ConfiguredEndpoint | undefined,
+  isAllowed: boolean,
+): Readonly<Record<string, string>> | undefined {
+  if (configured === undefined || isAllowed) return configured?.headers;
+  return Object.fromEntries(Object.entries(configured.headers).filter(([name]) => !isAuthenticating(name)));
 }
 
 /** Path and query of the API. */

@@ -3,6 +3,7 @@ import { waitTime } from '../../args/duration.ts';
 import { missingPolicy } from '../../args/source-choices.ts';
 import { readSpecFiles, specParsing } from '../../args/spec-files.ts';
 import type { Context } from '../../context.ts';
+import { hostsDocument, renderHosts } from '../../render/render-hosts.ts';
 import { replacedDocument } from '../../output/event-document.ts';
 import { errorDocument } from '../../output/output.ts';
 import { replacedText, reportLost } from '../../output/reporter.ts';
@@ -17,6 +18,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   const applied = await apply(files, {
     stores: await context.stores(),
     ...parsing,
+    admit: async (locations, file) => context.workspace.guard?.admit(locations, file),
     force: args.flag('force'),
     dryRun: args.flag('dry-run'),
     expectKept: args.text('expect') === 'kept',
@@ -42,7 +44,7 @@ function readShard(text: string | undefined): Shard | undefined {
   throw new MlistError('ERR_MLIST_USAGE', `--shard takes I/N with I from 1 to N, not ${JSON.stringify(text)}`);
 }
 
-function report({ lists, writes }: Applied, context: Context): void {
+function report({ lists, writes, hosts }: Applied, context: Context): void {
   const { output } = context;
   for (const { status, list, file, line, descriptor, targets } of lists) {
     const name = list ?? `${file}:${line}`;
@@ -51,6 +53,7 @@ function report({ lists, writes }: Applied, context: Context): void {
     output.line(`${status.padEnd(9)} ${name}${descriptor === undefined ? '' : ` ${descriptor.digest}`}${was}`);
     if (targets.some((target) => target.status === 'planned')) for (const target of targets) reportTag(target, context);
   }
+  renderHosts(hosts, output);
   const counts = Object.entries(countsOf(lists)).filter(([, count]) => count > 0);
   const summary = counts.map(([status, count]) => `${count} ${status}`).join(', ');
   const total = `${lists.length} ${lists.length === 1 ? 'list' : 'lists'}`;
@@ -93,7 +96,7 @@ function finish({ lists, interruption }: Applied, unreadable: readonly MlistErro
 }
 
 /** The result as a document: schemas/output/apply.schema.json. */
-function documentOf({ lists, writes }: Applied, unreadable: readonly MlistError[]): object {
+function documentOf({ lists, writes, hosts }: Applied, unreadable: readonly MlistError[]): object {
   return {
     counts: countsOf(lists),
     writes,
@@ -116,5 +119,6 @@ function documentOf({ lists, writes }: Applied, unreadable: readonly MlistError[
       errors: errors.map(errorDocument),
     })),
     errors: unreadable.map(errorDocument),
+    hosts: hostsDocument(hosts),
   };
 }

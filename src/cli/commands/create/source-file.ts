@@ -5,7 +5,7 @@ import { parseTypedReference, type Reference } from '../../../oci/reference.ts';
 import { readDigestsFolder } from '../../../operations/sources/digests-folder.ts';
 import type { ManifestArgument } from '../../../operations/sources/read-source.ts';
 import { parseBuildMetadata, parseSources } from '../../../operations/sources/parse-sources.ts';
-import { manifestArgument } from '../../args/typed-arguments.ts';
+import { locationInFile, manifestArgument } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import { inputName, readInput } from '../../args/input-file.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
@@ -22,10 +22,17 @@ export async function readSources(
 ): Promise<readonly ManifestArgument[]> {
   const repository = repositoryOf(args, manifests);
   const parse = (text: string): ManifestArgument => manifestArgument(text, context, repository ?? list);
-  const parsing = { list, repository, parse };
-  const listed = args
-    .texts('file')
-    .map(async (file) => parseSources(await readInput(file, context), inputName(file), parsing));
+  const parseLine = (line: string): ManifestArgument =>
+    manifestArgument(line, context, repository ?? list, locationInFile);
+  const parsing = { list, repository, parse: parseLine };
+  const listed = args.texts('file').map(async (file) => {
+    const sources = parseSources(await readInput(file, context), inputName(file), parsing);
+    await context.workspace.guard?.admit(
+      sources.map(({ location }) => location),
+      inputName(file),
+    );
+    return sources;
+  });
   const built = args
     .texts('metadata-file')
     .map(async (file) => parseBuildMetadata(await readInput(file, context), inputName(file), parsing));

@@ -130,6 +130,25 @@ export class Authorizer {
     return this.#basic && (await this.#credentialsFor(scopes))?.type === 'basic';
   }
 
+  /** The credentials for the announced scopes, without duplicates. They are looked up, and not sent. */
+  async logins(): Promise<readonly Credentials[]> {
+    const scopes = this.#expected.size === 0 ? [undefined] : [...this.#expected.values()];
+    const found = await Promise.all(scopes.map((scope) => this.#credentialsFor(scope === undefined ? [] : [scope])));
+    return found
+      .flatMap((credentials) => credentials ?? [])
+      .filter((one, at, all) => all.findIndex((other) => sameCredentials(one, other)) === at);
+  }
+
+  /** The host of the token service; undefined until the registry has named one. */
+  get tokenService(): string | undefined {
+    return this.#bearer?.realm.host;
+  }
+
+  /** Whether a scope was announced that allows more than reading. */
+  get writes(): boolean {
+    return [...this.#expected.values()].some(({ actions }) => actions.some((action) => action !== 'pull'));
+  }
+
   /** Whether a 401 has shown how the registry authenticates. */
   get hasLearned(): boolean {
     return this.#basic || this.#bearer !== undefined;

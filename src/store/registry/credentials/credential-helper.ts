@@ -1,11 +1,10 @@
 import type { ChildProcessByStdio } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { MlistError } from '../../../errors/errors.ts';
 import { Limiter } from '../../../async/limiter.ts';
 import type { Credentials } from './credentials.ts';
 import type { Environment } from '../../environment.ts';
+import { findProgram, startableProgram } from '../../program-path.ts';
 
 /**
  * A program that stores credentials: `docker-credential-NAME get|store|erase` with the key of the registry on stdin and JSON on
@@ -28,6 +27,7 @@ export interface HelperOptions extends Omit<CredentialHelper, 'name'> {
 const helpers = new Limiter(8);
 
 const NOT_FOUND = 'credentials not found in native keychain';
+const NOT_STARTED = 'it cannot be started: is it installed, and on PATH?';
 const TIME_LIMIT_S = 30;
 const MAX_OUTPUT = 1024 * 1024;
 
@@ -71,26 +71,11 @@ export function helperOf(name: string, { env, signal }: HelperOptions): Credenti
 /** The helper for the keychain of the system, if it is installed. Docker uses it if its configuration has no logins. */
 export function defaultHelper(options: HelperOptions): CredentialHelper | undefined {
   const { env, platform } = options;
-  const name = keychains[platform] ?? (isOnPath('pass', env) ? 'pass' : 'secretservice');
-  return isOnPath(programOf({ name }), env) ? helperOf(name, options) : undefined;
+  const name = keychains[platform] ?? (findProgram('pass', env) === undefined ? 'secretservice' : 'pass');
+  return findProgram(programOf({ name }), env) === undefined ? undefined : helperOf(name, options);
 }
 
 const keychains: Partial<Record<NodeJS.Platform, string>> = { darwin: 'osxkeychain', win32: 'wincred' };
-
-function isOnPath(program: string, env: Environment): boolean {
-  const names = process.platform === 'win32' ? [`${program}.exe`] : [program];
-  const folders = (env['PATH'] ?? env['Path'] ?? '').split(delimiter).filter((folder) => folder !== '');
-  return folders.some((folder) => names.some((name) => isExecutable(join(folder, name))));
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 function parse(helper: CredentialHelper, stdout: string): { readonly Username: string; readonly Secret: string } {
   let output: unknown;
@@ -120,7 +105,9 @@ async function run(helper: CredentialHelper, action: 'get' | 'store' | 'erase', 
   const { env, signal } = helper;
   const { spawn } = await import('node:child_process');
   signal?.throwIfAborted();
-  const child = spawn(programOf(helper), [action], {
+  const program = startableProgram(programOf(helper), env);
+  if (program === undefined) throw failed(helper, NOT_STARTED);
+  const child = spawn(program, [action], {
     stdio: ['pipe', 'pipe', 'ignore'],
     env,
     windowsHide: true,
@@ -152,7 +139,7 @@ function resultOf(child: Child, helper: CredentialHelper, stop: AbortController)
       else chunks.push(chunk);
     });
     child.on('error', (cause) => {
-      reject(failed(helper, 'it cannot be started: is it installed, and on PATH?', cause));
+      reject(failed(helper, NOT_STARTED, cause));
     });
     child.on('close', (code, signal) => {
       if (signal !== null) reject(failed(helper, `it was stopped by ${signal}`));

@@ -1,0 +1,183 @@
+import { realpath, stat } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { asMlistError, MlistError } from '../../errors/errors.ts';
+import { writeFileAtomic } from '../../fs/atomic.ts';
+import { createFolders } from '../../fs/folders.ts';
+import { createHash } from '../../oci/digest.ts';
+import { formatEngineLocation } from '../../oci/engine-location.ts';
+import { formatLocation, hasPath, isInEngine, isPipe, type LocalLocation, type Location } from '../../oci/location.ts';
+import { foldersOf } from '../../oci/stored-location.ts';
+import { contentSource, type Draft } from '../draft.ts';
+
+export interface ProjectGuardOptions {
+  /** Path of the workspace. Its parent folder is the project. */
+  readonly workspace: string;
+  /** The current folder. */
+  readonly cwd: string;
+  /** The user's own workspace, whose drafts nobody else can have written. It also stores what the user has named. */
+  readonly ownWorkspace: string;
+  /** Allow everything (`--allow-outside`). Default false. */
+  readonly allowOutside?: boolean | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/**
+ * Decides which content on this machine a command may read because a draft or a file names it. A cloned repository may
+ * contain both, so they may only name paths in their project, unless the user has named the same path on a command line
+ * for this workspace (docs/decisions/0086-untrusted-projects.md).
+ */
+export class ProjectGuard {
+  readonly #options: ProjectGuardOptions;
+  readonly #project: string;
+  /** Base of relative paths in locations. */
+  readonly #base: string;
+  /** Keys of locations that the user has named, or that were checked. */
+  readonly #trusted = new Set<string>();
+
+  constructor(options: ProjectGuardOptions) {
+    this.#options = options;
+    const { cwd, root } = foldersOf(options.workspace, options.cwd);
+    this.#project = root;
+    this.#base = cwd;
+  }
+
+  /** Path of the user's own workspace. */
+  get ownWorkspace(): string {
+    return this.#options.ownWorkspace;
+  }
+
+  /** Whether the drafts of the workspace may be those of another user. */
+  get #isForeign(): boolean {
+    const { workspace, ownWorkspace } = this.#options;
+    return resolve(workspace) !== resolve(ownWorkspace);
+  }
+
+  /** Allows a location that the user has typed. */
+  trust(location: Location): void {
+    if (location.kind !== 'registry') this.#trusted.add(this.#keyOf(location));
+  }
+
+  /**
+   * Allows the locations in a file that the user has named. They must be in the folder of the file or the current folder.
+   * @throws MlistError `ERR_MLIST_BLOCKED` for any other path, and for images of engines
+   */
+  async admit(locations: readonly Location[], file: string): Promise<void> {
+    const { cwd, allowOutside = false } = this.#options;
+    if (allowOutside) return;
+    const folder = dirname(resolve(cwd, file));
+    const folders = this.#isForeign ? [folder, cwd, this.#project] : [folder, cwd];
+    for (const location of locations) {
+      if (location.kind === 'registry' || this.#trusted.has(this.#keyOf(location))) continue;
+      if (!(await this.#isInside(location, folders))) throw outside(location, folder, `the spec ${file}`);
+      this.trust(location);
+    }
+  }
+
+  /**
+   * Checks a location before it is opened.
+   * @throws MlistError `ERR_MLIST_BLOCKED` if only a draft of the project names it, and it is outside the project
+   */
+  async check(location: LocalLocation): Promise<void> {
+    if (!(await this.#isAllowed(location))) throw outside(location, this.#project, 'a draft');
+  }
+
+  /** Allows the images that a draft names by their IDs, if their names are allowed. The draft is read from its file. */
+  async loaded({ entries }: Draft): Promise<void> {
+    if (!this.#isForeign) return;
+    for (const entry of entries) {
+      const { source, image } = entry;
+      if (image !== undefined && isInEngine(source) && (await this.#isAllowed(source)))
+        this.trust(contentSource(entry));
+    }
+  }
+
+  /** Records the locations in a draft that the user has named, so that later commands may read them. */
+  async written(draft: Draft): Promise<void> {
+    await this.loaded(draft);
+    if (!this.#isForeign) return;
+    for (const location of localLocations(draft)) {
+      const key = this.#keyOf(location);
+      if (!this.#trusted.has(key) || (await this.#isInside(location, [this.#project]))) continue;
+      await this.#record(key).catch((thrown: unknown) => {
+        const message = `${formatLocation(location)} is outside the project, and this could not be recorded: ${asMlistError(thrown).message}. Later commands need --allow-outside`;
+        this.#options.onWarning?.(message);
+      });
+    }
+  }
+
+  async #isAllowed(location: LocalLocation): Promise<boolean> {
+    const { allowOutside = false } = this.#options;
+    if (allowOutside || !this.#isForeign || isPipe(location)) return true;
+    const key = this.#keyOf(location);
+    if (this.#trusted.has(key) || (await this.#isInside(location, [this.#project]))) return true;
+    return stat(await this.#recordPath(key)).then(
+      (record) => record.isFile(),
+      () => false,
+    );
+  }
+
+  async #isInside(location: LocalLocation, folders: readonly string[]): Promise<boolean> {
+    if (!hasPath(location)) return false;
+    if (isPipe(location)) return true;
+    const path = resolve(this.#base, location.path);
+    const roots = await Promise.all(folders.map(realPathOf));
+    // A path that is outside by its text is not resolved, since that can already contact another machine on Windows.
+    if (![...folders, ...roots].some((root) => contains(root, path))) return false;
+    const real = await realPathOf(path);
+    return roots.some((root) => contains(root, real));
+  }
+
+  async #record(key: string): Promise<void> {
+    const path = await this.#recordPath(key);
+    await createFolders(dirname(path));
+    await writeFileAtomic(path, `${JSON.stringify({ workspace: resolve(this.#options.workspace), location: key })}\n`);
+  }
+
+  /** A file for each location, in a folder for each workspace. */
+  async #recordPath(key: string): Promise<string> {
+    const { ownWorkspace, workspace } = this.#options;
+    const folder = hashOf(await realPathOf(resolve(workspace)));
+    return join(ownWorkspace, 'outside', folder, `${hashOf(key)}.json`);
+  }
+
+  /** Identifies a layout or archive by its absolute path, and an image of an engine by its name or ID. */
+  #keyOf(location: LocalLocation): string {
+    if (hasPath(location)) return `${location.kind}:${resolve(this.#base, location.path)}`;
+    const { kind, context, image } = location;
+    return formatEngineLocation({ kind, image, ...(context === undefined ? {} : { context }) });
+  }
+}
+
+function localLocations({ base, entries }: Draft): readonly LocalLocation[] {
+  const all = [
+    ...(base === undefined ? [] : [base.ref]),
+    ...entries.flatMap(({ source, fill = [] }) => [source, ...fill]),
+  ];
+  return all.flatMap((location) => (location.kind === 'registry' ? [] : [location]));
+}
+
+/** The path with all links resolved, also if its last components do not exist. */
+async function realPathOf(path: string): Promise<string> {
+  return realpath(path).catch(async () => {
+    const parent = dirname(path);
+    return parent === path ? path : join(await realPathOf(parent), basename(path));
+  });
+}
+
+function contains(root: string, path: string): boolean {
+  const inside = relative(root, path);
+  return inside !== '..' && !inside.startsWith(`..${sep}`) && !isAbsolute(inside);
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+}
+
+function outside(location: LocalLocation, project: string, author: string): MlistError {
+  const reference = formatLocation(location);
+  const where = isInEngine(location) ? `is an image of a container engine` : `is outside ${project}`;
+  return new MlistError('ERR_MLIST_BLOCKED', `${reference} ${where}, and only ${author} names it`, {
+    reference,
+    hint: 'Whoever wrote that file has chosen what is read. If you trust it, add --allow-outside.',
+  });
+}

@@ -1,0 +1,28 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, isAbsolute, join } from 'node:path';
+import { variable, type Environment } from './environment.ts';
+
+/**
+ * What to start for the name of a program. On Windows it is the absolute path of the program on PATH, because a name would
+ * be searched for in the current folder first, which may be a cloned repository. On other systems it is the name.
+ * @returns undefined if PATH has no such program, on Windows only
+ */
+export function startableProgram(name: string, env: Environment, platform = process.platform): string | undefined {
+  return platform === 'win32' ? findProgram(name, env, platform) : name;
+}
+
+/** The absolute path of a program on PATH; undefined if there is none. Relative folders of PATH are skipped. */
+export function findProgram(name: string, env: Environment, platform = process.platform): string | undefined {
+  const names = platform === 'win32' ? [`${name}.exe`, `${name}.com`] : [name];
+  const folders = (variable(env, 'PATH') ?? variable(env, 'Path') ?? '').split(delimiter).filter(isAbsolute);
+  return folders.flatMap((folder) => names.map((file) => join(folder, file))).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

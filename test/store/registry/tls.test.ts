@@ -17,7 +17,7 @@ const found = answer(200, { 'content-type': manifest.descriptor.mediaType }, man
 const untrusted = {
   code: 'ERR_MLIST_NETWORK',
   message: expect.stringContaining('is not trusted') as unknown,
-  hint: expect.stringContaining('--ca-file') as unknown,
+  facts: { remedy: { kind: 'trust-certificate' } },
 };
 
 function tlsOf({ request }: Exchange): { readonly authorized: boolean; readonly getPeerCertificate: () => object } {
@@ -124,7 +124,7 @@ describeWith('openssl', 'a certificate of a private authority', () => {
       await expect(read({}, 'plain.example')).rejects.toMatchObject({
         code: 'ERR_MLIST_NETWORK',
         message: expect.stringContaining('plain.example does not speak TLS here') as unknown,
-        hint: expect.stringContaining('--plain-http plain.example') as unknown,
+        facts: { remedy: { kind: 'plain-http', host: 'plain.example' } },
       });
     }));
 

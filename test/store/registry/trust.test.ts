@@ -138,7 +138,7 @@ describe('an upload location', () => {
 });
 
 describe('a token service', () => {
-  test('on another host receives nothing, and the error names the option that would allow it', async () => {
+  test('on another host receives nothing, and the error has the setting that would allow it as its remedy', async () => {
     const other = await startOtherServer(answer(200, {}, '{"token":"x"}'));
     const proxy = cleanup(await RecordingProxy.start());
     proxy.on(/./, bearer(`${other.url}/token`));

@@ -15,6 +15,7 @@ import { commandPosition, unknownGlobalOption, parseCommand } from './args/parse
 import { pipesOf, refuseTerminals, type Pipes } from './args/pipes.ts';
 import { eventReporter } from './output/reporter.ts';
 import { LostOutput } from './output/result-stream.ts';
+import { TransferTotals } from './output/transfer-totals.ts';
 
 /**
  * Runs a command line. Errors are printed on stderr.
@@ -170,14 +171,15 @@ interface OpenContext {
 
 async function contextFor(call: Call, output: Output, environment: Environment): Promise<OpenContext> {
   const { args, pipes } = call;
-  const { env, cwd, home, platform, uid, systemFolder } = environment;
+  const { env, cwd, home, platform, host, uid, systemFolder } = environment;
   const folder = await workspaceOf(call, environment);
   let opened: Stores | undefined;
   const work = new PendingWork();
   const pending = () => [...work.all, ...(opened?.registries.unanswered ?? [])];
   const signal = withDeadline(args, environment.signal, pending);
   const workspace = new Workspace(folder, { cwd });
-  const onEvent = eventReporter(output, { dryRun: args.flag('dry-run') });
+  const totals = new TransferTotals();
+  const onEvent = eventReporter(output, { dryRun: args.flag('dry-run'), totals });
   let stores: ReturnType<Context['stores']> | undefined;
   const context: Context = {
     output,
@@ -185,6 +187,7 @@ async function contextFor(call: Call, output: Output, environment: Environment):
     cwd,
     home,
     platform,
+    host,
     uid,
     systemFolder,
     signal,
@@ -204,6 +207,7 @@ async function contextFor(call: Call, output: Output, environment: Environment):
         return opened;
       })),
     onEvent,
+    totals,
     canAsk: environment.stderr.isTTY === true && !env['CI'] && !args.flag('no-input') && environment.stdinIsTTY(),
     ask: environment.ask,
     stdin: () => work.track('read stdin', environment.stdin({ maxBytes: MAX_INPUT_BYTES, signal })),

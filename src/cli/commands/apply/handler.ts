@@ -43,7 +43,7 @@ function readShard(text: string | undefined): Shard | undefined {
 }
 
 function report({ lists, writes }: Applied, context: Context): void {
-  const { output } = context;
+  const { output, totals } = context;
   for (const { status, list, file, line, descriptor, targets } of lists) {
     const name = list ?? `${file}:${line}`;
     const ownTarget = targets.find(({ reference }) => reference === list);
@@ -53,6 +53,7 @@ function report({ lists, writes }: Applied, context: Context): void {
   }
   const counts = Object.entries(countsOf(lists)).filter(([, count]) => count > 0);
   const summary = counts.map(([status, count]) => `${count} ${status}`).join(', ');
+  totals.report(output);
   const total = `${lists.length} ${lists.length === 1 ? 'list' : 'lists'}`;
   output.note(
     `${total}: ${summary === '' ? 'nothing to do' : summary}; ${writes} ${writes === 1 ? 'write' : 'writes'}`,

@@ -1,9 +1,11 @@
 import type { BlobCache } from '../store/cache.ts';
 import type { ReportPending } from '../async/pending.ts';
+import type { HostFacts } from '../host/host-facts.ts';
 import type { Workspace } from '../draft/workspace/workspace.ts';
 import type { OperationEvent } from '../operations/events.ts';
 import type { Stores } from '../store/open.ts';
 import type { Output, Sink } from './output/output.ts';
+import type { TransferTotals } from './output/transfer-totals.ts';
 
 /** Prompts the user. The answer is empty if the input ends, for example with Ctrl-D. An interrupt is thrown. */
 export type Ask = (question: string, options?: { readonly hidden?: boolean }) => Promise<string>;
@@ -15,6 +17,8 @@ export interface Context {
   readonly cwd: string;
   readonly home: string;
   readonly platform: NodeJS.Platform;
+  /** Facts about this machine. Default: they are read when a command needs them. */
+  readonly host?: HostFacts | undefined;
   readonly uid?: number | undefined;
   /** The folder with the registry configuration of the system. Default `/etc`. */
   readonly systemFolder?: string | undefined;
@@ -27,6 +31,8 @@ export interface Context {
   /** The content stores. They are opened by the first call. */
   readonly stores: () => Promise<Stores>;
   readonly onEvent: (event: OperationEvent) => void;
+  /** What the command has transferred so far. */
+  readonly totals: TransferTotals;
   /** Whether prompts are possible. */
   readonly canAsk: boolean;
   /** Prompts the user. With `hidden`, the input is not echoed. */
@@ -54,6 +60,8 @@ export interface Environment {
   readonly cwd: string;
   readonly home: string;
   readonly platform: NodeJS.Platform;
+  /** Facts about this machine. Default: they are read when a command needs them. */
+  readonly host?: HostFacts | undefined;
   readonly uid?: number | undefined;
   /** The folder with the registry configuration of the system. Default `/etc`. */
   readonly systemFolder?: string | undefined;

@@ -16,6 +16,7 @@ import { commandPosition, unknownGlobalOption, parseCommand } from './args/parse
 import { pipesOf, refuseTerminals, type Pipes } from './args/pipes.ts';
 import { eventReporter } from './output/reporter.ts';
 import { LostOutput } from './output/result-stream.ts';
+import { TransferTotals } from './output/transfer-totals.ts';
 
 /**
  * Runs a command line. Errors are printed on stderr.
@@ -173,14 +174,15 @@ async function contextFor(
   output: Output,
   environment: Environment,
 ): Promise<OpenContext> {
-  const { env, cwd, home, platform, uid, systemFolder } = environment;
+  const { env, cwd, home, platform, host, uid, systemFolder } = environment;
   const places = { workspace: args.text('workspace'), env, cwd, home, platform, uid };
   const folder = await workspaceOf(command, places);
   let opened: Stores | undefined;
   const work = new PendingWork();
   const pending = () => [...work.all, ...(opened?.registries.unanswered ?? [])];
   const signal = withDeadline(args, environment.signal, pending);
-  const onEvent = eventReporter(output, { dryRun: args.flag('dry-run') });
+  const totals = new TransferTotals();
+  const onEvent = eventReporter(output, { dryRun: args.flag('dry-run'), totals });
   const guard = new ProjectGuard({
     workspace: folder,
     cwd,
@@ -196,6 +198,7 @@ async function contextFor(
     cwd,
     home,
     platform,
+    host,
     uid,
     systemFolder,
     signal,
@@ -216,6 +219,7 @@ async function contextFor(
         return opened;
       })),
     onEvent,
+    totals,
     canAsk: environment.stderr.isTTY === true && !env['CI'] && !args.flag('no-input') && environment.stdinIsTTY(),
     ask: environment.ask,
     stdin: () => work.track('read stdin', environment.stdin({ maxBytes: MAX_INPUT_BYTES, signal })),

@@ -21,6 +21,8 @@ export interface Descriptor {
 export const AnnotationKey = {
   referenceType: 'vnd.docker.reference.type',
   referenceDigest: 'vnd.docker.reference.digest',
+  /** The predicate type of the in-toto statement in a layer of an attestation. */
+  predicateType: 'in-toto.io/predicate-type',
   /** Set by containers/image on the zstd copy of an image, which is a second entry for the same platform. */
   zstd: 'io.github.containers.compression.zstd',
   refName: 'org.opencontainers.image.ref.name',

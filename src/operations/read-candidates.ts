@@ -1,11 +1,11 @@
 import { contentSource } from '../draft/draft.ts';
 import { getOrCreate } from '../async/single-flight.ts';
-import { errorCode } from '../errors/errors.ts';
 import type { Candidate, CandidateList } from '../selection/candidates.ts';
 import { isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform/platform.ts';
 import { readImageManifest, readIndex } from '../schema/documents.ts';
+import { contentFault } from './content-fault.ts';
 import { contentOf, readChild, type Child, type LookupResult, type ReadOptions } from './lookup.ts';
 import { statedPlatform } from './stated-platform.ts';
 
@@ -39,9 +39,10 @@ export async function readCandidates(found: LookupResult, options: CandidateOpti
 }
 
 /** Where an entry is read from. */
-type EntrySource = Pick<Child, 'source' | 'fill'>;
+export type EntrySource = Pick<Child, 'source' | 'fill'>;
 
-function sourceOf(found: LookupResult, at: number): EntrySource {
+/** Where the entry of a list at a position is read from. */
+export function sourceOf(found: LookupResult, at: number): EntrySource {
   if (found.from !== 'draft') return { source: found.location };
   const entry = found.draft.entries[at];
   return entry === undefined
@@ -75,7 +76,7 @@ class CandidateReader {
       const child = { source, fill, descriptor };
       return { ...candidate, ...(await (isSilent ? this.#stated(child) : this.#nested(place, child, depth))) };
     } catch (error) {
-      const fault = faultOf(error);
+      const fault = contentFault(error);
       if (fault === undefined) throw error;
       return { ...candidate, fault };
     }
@@ -118,17 +119,3 @@ interface Stated {
 }
 
 const TOO_MANY = 'not read: the list refers to too many manifests';
-
-/** Describes a fault of the content, with which a client fails too; undefined if the read failed for another reason. */
-function faultOf(error: unknown): string | undefined {
-  switch (errorCode(error)) {
-    case 'ERR_MLIST_NOT_FOUND':
-      return 'the content is missing';
-    case 'ERR_MLIST_DOCUMENT_INVALID':
-      return 'the document is invalid';
-    case 'ERR_MLIST_CONTENT_MISMATCH':
-      return 'the content does not match its entry';
-    default:
-      return undefined;
-  }
-}

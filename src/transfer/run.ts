@@ -13,6 +13,7 @@ import { ignoreNotFound } from '../errors/not-found.ts';
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 import { isImageConfigType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform/platform.ts';
+import { imagesOfBlobs } from './blob-images.ts';
 import type { SharedTransfers } from './shared-transfers.ts';
 import { withReason } from './unknown-content.ts';
 import type { BlobStep, ManifestStep, Plan, RootStep } from './plan.ts';
@@ -30,6 +31,8 @@ export type TransferEvent =
       readonly size: number;
       readonly moved: number;
       readonly target: string;
+      /** The platform of the image that the blob belongs to, or `attestation`; undefined outside of lists. */
+      readonly image?: string;
     }
   | {
       readonly type: 'blob';
@@ -95,7 +98,9 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
   };
   const isStored = async (digest: string): Promise<boolean> =>
     stored.has(digest) || (await options.transfers?.has(plan.target.location, digest)) === true;
-  const rootOptions = { ...options, isStored };
+  let names: ReadonlyMap<Digest, string> | undefined;
+  const imageOf = (digest: Digest) => (names ??= imagesOfBlobs(plan)).get(digest);
+  const rootOptions = { ...options, isStored, imageOf };
   const stepOptions = { ...rootOptions, signal };
   reportStart(plan, options);
   for (const step of plan.blobs) {
@@ -151,9 +156,10 @@ function reportStart({ blobs, target }: Plan, { onEvent }: RunOptions): void {
 async function putBlob(target: ContentWriter & Partial<Mounter>, step: BlobStep, options: PutOptions): Promise<void> {
   const { action, blob, from } = step;
   const facts = { digest: blob.digest, size: blob.size, target: target.location };
+  const image = options.onEvent && options.imageOf(blob.digest);
   const reading = new BlobReading(
     () => withConfigCopy(from.readBlob(blob, options), step, options),
-    (moved) => options.onEvent?.({ type: 'progress', ...facts, moved }),
+    (moved) => options.onEvent?.({ type: 'progress', ...facts, moved, ...(image === undefined ? {} : { image }) }),
   );
   const mount = action === 'mount' ? target.mountBlob?.bind(target) : undefined;
   const put =
@@ -252,7 +258,9 @@ class BlobReading {
   }
 }
 
-type PutOptions = RunOptions & Pick<StoreOptions, 'isStored'>;
+interface PutOptions extends RunOptions, Pick<StoreOptions, 'isStored'> {
+  readonly imageOf: (digest: Digest) => string | undefined;
+}
 
 async function putManifest(target: ContentWriter, step: ManifestStep, options: PutOptions): Promise<void> {
   const { content, foreign } = step;

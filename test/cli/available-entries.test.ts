@@ -65,7 +65,7 @@ describe.each(['oci:sparse', 'oci-archive:sparse.tar'])('%s', (location) => {
       'no',
       'no',
     ]);
-    expect(await cli.must('show', location, '--tree')).toContain(`${attestation.bytes.length} bytes, not available`);
+    expect(await cli.must('show', location, '--tree')).toContain(`${attestation.bytes.length} B, not available`);
   });
 });
 

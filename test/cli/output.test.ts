@@ -84,6 +84,8 @@ function everyCommand(): readonly (readonly [schema: string, ...args: readonly s
     ['digest', 'digest', 'oci-archive:somewhere.tar'],
     ['show', 'show', `docker://${list}`],
     ['show', 'show', at('team/app:amd64')],
+    ['show', 'show', at('team/app:built'), '--tree', '--referrers'],
+    ['show', 'show', at('team/app:amd64'), '--tree', '--sizes'],
     ['export', 'export'],
     ['export', 'export', `docker://${list}`, '--as', at('team/app:exported')],
     ['apply', 'apply', '-f', 'specs.yaml', '--dry-run'],
@@ -341,7 +343,11 @@ describe('escapes control characters on a terminal', () => {
 
   test.each<[string, readonly string[]]>([
     ['create', ['create', 'evil/app:list', 'evil/app:index', 'evil/app:image']],
-    ['show', ['show', 'evil/app:index', '--tree']],
+    ['show', ['show', 'evil/app:index']],
+    ['show --tree', ['show', 'evil/app:index', '--tree']],
+    ['show --format markdown', ['show', 'evil/app:index', '--format', 'markdown']],
+    ['explain --format markdown', ['explain', 'evil/app:index', '--format', 'markdown']],
+    ['diff --format markdown', ['diff', 'evil/app:index', 'evil/app:image', '--format', 'markdown']],
     ['explain', ['explain', 'evil/app:index']],
     ['inspect', ['inspect', 'evil/app:index']],
     ['inspect --raw', ['inspect', 'evil/app:index', '--raw']],

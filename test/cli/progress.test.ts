@@ -60,23 +60,49 @@ describe('live progress', () => {
     see(moved('a', 20 * MiB, 5 * MiB));
     see(moved('b', 10 * MiB, 10 * MiB));
     expect(now()).toEqual([
-      'sha256:aaaaaaaaaaaa [######..................] 5.0 MiB of 20.0 MiB',
-      'sha256:bbbbbbbbbbbb [########################] 10.0 MiB of 10.0 MiB',
-      '0 of 3 blobs, 15.0 MiB of 31.0 MiB',
+      'sha256:aaaaaaaaaaaa [####............] 5.0 MiB of 20.0 MiB',
+      'sha256:bbbbbbbbbbbb [################] 10.0 MiB of 10.0 MiB',
+      '0 of 3 blobs, 15.0 MiB of 31.0 MiB, 7.5 MiB/s, 3 s left',
       '',
     ]);
     output.note('a note');
     see(done('b', 10 * MiB));
     expect(now()).toEqual([
       'a note',
-      'sha256:aaaaaaaaaaaa [######..................] 5.0 MiB of 20.0 MiB',
-      '1 of 3 blobs, 15.0 MiB of 31.0 MiB',
+      'sha256:aaaaaaaaaaaa [####............] 5.0 MiB of 20.0 MiB',
+      '1 of 3 blobs, 15.0 MiB of 31.0 MiB, 5.0 MiB/s, 4 s left',
       '',
     ]);
     see(done('a', 20 * MiB));
     see(done('c', MiB));
     output.line('the result');
     expect(now()).toEqual(['a note', 'the result', '']);
+  });
+
+  test('names the image of each blob, and states the rate of the last seconds and the time left', async () => {
+    const { see, screen: now } = await shown(80);
+    see({ type: 'started', target, blobs: 3, bytes: 4096 * MiB });
+    see({ ...moved('a', 2048 * MiB, 100 * MiB), image: 'linux/arm64/v8' } as OperationEvent, 500);
+    expect(now().at(-2)).toBe('0 of 3 blobs, 100.0 MiB of 4.0 GiB');
+    see({ ...moved('b', 1024 * MiB, 20 * MiB), image: 'attestation' } as OperationEvent, 500);
+    const lines = [
+      'linux/arm64/v8 sha256:aaaaaaaaaaaa [................] 100.0 MiB of 2.0 GiB',
+      'attestation    sha256:bbbbbbbbbbbb [................] 20.0 MiB of 1.0 GiB',
+      '0 of 3 blobs, 120.0 MiB of 4.0 GiB, 120.0 MiB/s, 34 s left',
+      '',
+    ];
+    expect(now()).toEqual(lines);
+    see(moved('c', 1024 * MiB, 10 * MiB), 60_000);
+    expect(now().at(-2)).toBe('0 of 3 blobs, 130.0 MiB of 4.0 GiB, 1.0 MiB/s, 1 h 7 min left');
+  });
+
+  test('a mounted blob and a blob that starts again do not count as transferred', async () => {
+    const { see, screen: now } = await shown(80);
+    see({ type: 'started', target, blobs: 3, bytes: 300 * MiB });
+    see(moved('a', 100 * MiB, 40 * MiB), 2000);
+    see(moved('a', 100 * MiB, 0), 1000);
+    see({ type: 'blob', how: 'mounted', digest: digest('b'), size: 100 * MiB, target }, 1000);
+    expect(now().at(-2)).toBe('1 of 3 blobs, 100.0 MiB of 300.0 MiB, 10.0 MiB/s, 20 s left');
   });
 
   test('an error erases the progress lines', async () => {
@@ -127,6 +153,8 @@ describe('of a push to another registry', () => {
     expect([code, stderr.includes('\u001b[0J')]).toEqual([0, isLive]);
     expect(screen(stderr).join('\n')).not.toContain('of 4 blobs');
     if (isLive) expect(stderr).toContain('0 of 4 blobs, 0 B of ');
+    const summary = ['--quiet', '--json'].includes(flags[0] ?? '') || flags[1] === 'json' ? '' : 'sent 0 B in 4 blobs';
+    expect(stderr.replace(/sent \d+ B/, 'sent 0 B')).toContain(summary);
     if (flags.length === 0) expect(stdout).toMatch(/^sha256:[0-9a-f]{64}\n$/);
   });
 });

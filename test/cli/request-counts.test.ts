@@ -1,6 +1,7 @@
 import { readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { startRegistry } from '../../src/server/start-registry.ts';
 import { RecordingProxy } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
@@ -138,4 +139,44 @@ describeOnRegistries('requests', (start) => {
     expect(await cost('create', list, ...images)).toEqual({ requests: 24, depth: 2 });
     expect(await cost('push')).toEqual({ requests: 88, depth: 4 });
   });
+
+  test('a dry run states the number of requests that the push sends', async () => {
+    const { proxy, cli, at, cost, repository, list, images } = await setUp();
+    const estimated = async (...args: readonly string[]) => {
+      const { targets } = await cli.json<Planned>('push', ...args, '--dry-run');
+      return targets[0]?.plan?.requests;
+    };
+    const compare = async (...args: readonly string[]) => {
+      const requests = await estimated(...args);
+      const { requests: count } = await cost('push', ...args);
+      expect(requests).toEqual([{ registry: proxy.host, count }]);
+      return count;
+    };
+    await cli.must('create', list, ...images);
+    expect(await compare()).toBe(86);
+    await cli.must('annotate', list, images[0] ?? '', '--variant', 'v2');
+    expect(await compare('-t', ':v2', '-t', ':v3')).toBe(6);
+    const beside = await imagesBeside(registry.url, repository, 4);
+    await cli.must('create', at(`${repository}:beside`), ...beside.map(at));
+    expect(await compare()).toBe(2);
+    await longList(registry.url, repository, 'long', 3);
+    await cli.must('create', at(`${repository}:long`), ...images);
+    expect(await compare()).toBeGreaterThan(1);
+    expect(await estimated()).toBeUndefined();
+    const elsewhere = cleanup(await startRegistry());
+    await pushImage(elsewhere.url, 'far/app', 'x', makeImage({ salt: 'far', layers: 2, noise: 2 * 1024 ** 2 }));
+    await cli.must('create', at(`${repository}/far:v1`), `${elsewhere.host}/far/app:x`);
+    const requests = await estimated();
+    const { requests: count } = await cost('push');
+    expect(requests).toEqual([
+      { registry: proxy.host, count },
+      { registry: elsewhere.host, count: 4 },
+    ]);
+  });
 });
+
+interface Planned {
+  readonly targets: readonly {
+    readonly plan?: { readonly requests: readonly { readonly registry: string; readonly count: number }[] };
+  }[];
+}

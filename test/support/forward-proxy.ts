@@ -13,6 +13,8 @@ export interface ForwardProxyOptions {
   /** `user:password` */
   readonly login?: string;
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Send the local address as the host name, for registries that accept only loopback names. Default false. */
+  readonly rewritesHost?: boolean;
 }
 
 export class ForwardProxy {
@@ -61,7 +63,8 @@ export class ForwardProxy {
     const port = target && this.#options.hosts[`${target.hostname}:${target.port === '' ? '80' : target.port}`];
     if (target === undefined || port === undefined) return void response.writeHead(403).end();
     const path = target.pathname + target.search;
-    const onward = forward({ host: '127.0.0.1', port, method, path, headers, agent: false }, (answer) => {
+    const sent = this.#options.rewritesHost === true ? { ...headers, host: `127.0.0.1:${port}` } : headers;
+    const onward = forward({ host: '127.0.0.1', port, method, path, headers: sent, agent: false }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
     });

@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe } from '@jest/globals';
 import { describeWith } from './programs.ts';
+import { spawnOnTerminal } from './pseudo-terminal.ts';
 
 /** Runs the built program on a pseudo-terminal with simulated input. */
 export interface Typed {
@@ -10,9 +10,6 @@ export interface Typed {
   readonly after: string;
   readonly keys: string;
 }
-
-/** Python creates the pseudo-terminal, because Node cannot. */
-const onTerminal = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
 
 const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
 
@@ -26,8 +23,9 @@ export async function runOnTerminal(
   args: readonly string[],
   typed: readonly Typed[],
   folder: string,
+  columns?: number,
 ): Promise<{ readonly code: number | null; readonly shown: string }> {
-  const child = spawn('python3', ['-c', onTerminal, process.execPath, program, ...args], {
+  const child = spawnOnTerminal([program, ...args], {
     cwd: folder,
     env: {
       PATH: process.env['PATH'],
@@ -37,17 +35,17 @@ export async function runOnTerminal(
       NODE_DISABLE_COMPILE_CACHE: '1',
       MLIST_NO_MIRRORS: '1',
     },
-    stdio: ['pipe', 'pipe', 'ignore'],
+    columns,
   });
   const left = [...typed];
   let [shown, from] = ['', 0];
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stdout?.on('data', (chunk: Buffer) => {
     shown += chunk.toString();
     const [next] = left;
     if (next === undefined || !shown.slice(from).includes(next.after)) return;
     from = shown.length;
     left.shift();
-    child.stdin.write(next.keys);
+    child.stdin?.write(next.keys);
   });
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
   return { code, shown };

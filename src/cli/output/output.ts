@@ -2,6 +2,7 @@ import type { ChalkInstance } from 'chalk';
 import type { RequestEvent } from '../../store/registry/registry-options.ts';
 import { asMlistError, SeveralErrors, type MlistError } from '../../errors/errors.ts';
 import { writeJson } from '../../json/stringify.ts';
+import { truncateToWidth } from '../../text/display-width.ts';
 import { escapeText, escapeJson, escapeLine } from '../../text/escape.ts';
 import { hintOf } from './remedy-hint.ts';
 
@@ -91,7 +92,7 @@ export class Output {
   setFooter(lines: readonly string[]): void {
     if (lines.length === 0 && this.#footLines === 0) return;
     const { columns = 80 } = this.#streams.stderr;
-    const text = lines.map((line) => `${escapeLine(line).slice(0, columns - 1)}\n`).join('');
+    const text = lines.map((line) => `${truncateToWidth(escapeLine(line), columns - 1)}\n`).join('');
     this.#streams.stderr.write(this.#eraseFoot() + text);
     this.#footLines = lines.length;
   }
@@ -103,10 +104,18 @@ export class Output {
     return lines === 0 ? '' : `\u001b[${lines}A\u001b[0J`;
   }
 
-  /** The columns of the terminal on stdout. Undefined if stdout is not a terminal, so that lines may have any length. */
+  /**
+   * The columns of the terminal on stdout: 80 if it does not state them, and at least 20. Undefined if stdout is not a
+   * terminal, so that lines may have any length.
+   */
   get terminalWidth(): number | undefined {
-    const { isTTY, columns } = this.#streams.stdout;
-    return isTTY === true ? columns : undefined;
+    const { isTTY, columns = 0 } = this.#streams.stdout;
+    return isTTY === true ? Math.max(20, columns === 0 ? 80 : columns) : undefined;
+  }
+
+  /** Whether notes are read on a terminal, so that they are short. Other programs may search them for digests. */
+  get isNotedOnTerminal(): boolean {
+    return this.#streams.stderr.isTTY === true && !this.#eventsAsJson;
   }
 
   /** Whether a write to stdout has failed. A command that only prints can then stop. */

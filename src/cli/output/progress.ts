@@ -1,10 +1,15 @@
-import type { Output } from './output.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import type { OperationEvent } from '../../operations/events.ts';
+import { byteSize } from '../../text/byte-size.ts';
+import { padToWidth, truncateToWidth } from '../../text/display-width.ts';
+import type { Output } from './output.ts';
+import { TransferRate } from './transfer-rate.ts';
 
 /** At most this many blobs have a line of their own. */
 const MAX_LINES = 6;
-const BAR_WIDTH = 24;
+const BAR_WIDTH = 16;
+/** Longer names of images are cut off. */
+const MAX_NAME = 20;
 /** The minimum interval between two updates of the screen. */
 const INTERVAL_MS = 100;
 
@@ -12,6 +17,7 @@ interface Transfer {
   readonly digest: string;
   readonly size: number;
   readonly moved: number;
+  readonly image?: string;
 }
 
 /** Progress lines at the bottom of a terminal: one for each active transfer of a blob, and one for the total. */
@@ -21,6 +27,7 @@ export class LiveProgress {
   readonly #active = new Map<string, Transfer>();
   readonly #total = { blobs: 0, bytes: 0 };
   readonly #done = { blobs: 0, bytes: 0 };
+  readonly #rate = new TransferRate();
   #lastDrawn = Number.NEGATIVE_INFINITY;
 
   /** @param now - the time in milliseconds */
@@ -32,14 +39,16 @@ export class LiveProgress {
   update(event: OperationEvent): void {
     switch (event.type) {
       case 'started':
+        this.#rate.start(this.#now());
         this.#total.blobs += event.blobs;
         this.#total.bytes += event.bytes;
         break;
       case 'progress':
-        this.#active.set(`${event.target} ${event.digest}`, event);
+        this.#rate.add(this.#now(), event.moved - (this.#active.get(keyOf(event))?.moved ?? 0));
+        this.#active.set(keyOf(event), event);
         break;
       case 'blob':
-        this.#active.delete(`${event.target} ${event.digest}`);
+        this.#active.delete(keyOf(event));
         this.#done.blobs += 1;
         this.#done.bytes += event.size;
         break;
@@ -58,21 +67,22 @@ export class LiveProgress {
     const bytes = active.reduce((sum, { moved }) => sum + moved, this.#done.bytes);
     const more = active.length > MAX_LINES ? [`... and ${active.length - MAX_LINES} more`] : [];
     const { blobs: count, bytes: size } = this.#total;
-    const total = `${this.#done.blobs} of ${count} blobs, ${byteSize(bytes)} of ${byteSize(size)}`;
-    return [...active.slice(0, MAX_LINES).map(lineOf), ...more, total];
+    const rest = this.#rate.text(this.#now(), size - bytes);
+    const total = `${this.#done.blobs} of ${count} blobs, ${byteSize(bytes)} of ${byteSize(size)}${rest}`;
+    const shown = active.slice(0, MAX_LINES);
+    const widest = Math.min(MAX_NAME, Math.max(0, ...shown.map(({ image = '' }) => image.length)));
+    return [...shown.map((transfer) => lineOf(transfer, widest)), ...more, total];
   }
 }
 
-function lineOf({ digest, size, moved }: Transfer): string {
-  const filled = size === 0 ? BAR_WIDTH : Math.min(BAR_WIDTH, Math.floor((BAR_WIDTH * moved) / size));
-  const bar = '#'.repeat(filled).padEnd(BAR_WIDTH, '.');
-  return `${shortDigest(digest)} [${bar}] ${byteSize(moved)} of ${byteSize(size)}`;
+function keyOf({ target, digest }: { readonly target: string; readonly digest: string }): string {
+  return `${target} ${digest}`;
 }
 
-const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-
-/** Formats a number of bytes: `12.3 MiB`. */
-export function byteSize(bytes: number): string {
-  const step = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-  return `${step === 0 ? String(bytes) : (bytes / 1024 ** step).toFixed(1)} ${units[step] ?? ''}`;
+/** @param width - the columns for the name of the image; 0 if no transfer has one */
+function lineOf({ digest, size, moved, image = '' }: Transfer, width: number): string {
+  const filled = size === 0 ? BAR_WIDTH : Math.min(BAR_WIDTH, Math.floor((BAR_WIDTH * moved) / size));
+  const bar = '#'.repeat(filled).padEnd(BAR_WIDTH, '.');
+  const name = width === 0 ? '' : `${padToWidth(truncateToWidth(image, width), width)} `;
+  return `${name}${shortDigest(digest)} [${bar}] ${byteSize(moved)} of ${byteSize(size)}`;
 }

@@ -1,24 +1,27 @@
 import { describeEntry } from '../../draft/entry-selection.ts';
 import { shortDigest } from '../../oci/digest.ts';
-import type { OperationEvent } from '../../operations/events.ts';
+import type { OnEvent, OperationEvent } from '../../operations/events.ts';
 import { formatPlatforms } from '../../oci/platform/platform.ts';
 import type { ReplacedTag } from '../../transfer/run.ts';
 import { eventDocument } from './event-document.ts';
 import type { Output } from './output.ts';
 import { LiveProgress } from './progress.ts';
+import type { TransferTotals } from './transfer-totals.ts';
 
 /**
  * Prints the events of operations, as JSON lines or as text.
  * @param dryRun - whether the reported changes are not stored
+ * @param totals - counts what is transferred
  */
 export function eventReporter(
   output: Output,
-  { dryRun }: { readonly dryRun: boolean },
+  { dryRun, totals }: { readonly dryRun: boolean; readonly totals: TransferTotals },
 ): (event: OperationEvent) => void {
   const live = output.isLive ? new LiveProgress(output) : undefined;
   return (event) => {
     if (event.type !== 'progress') output.event(eventDocument(event));
     live?.update(event);
+    totals.update(event);
     switch (event.type) {
       case 'warning':
         output.warn(
@@ -55,7 +58,7 @@ export function eventReporter(
         reportTagged(output, event);
         break;
       case 'manifest':
-        output.note(['manifest ', 'dim'], `${event.target}@${event.digest}`);
+        output.note(['manifest ', 'dim'], `${event.target}@${notedDigest(output, event.digest)}`);
         break;
       case 'started':
       case 'progress':
@@ -67,10 +70,21 @@ export function eventReporter(
   };
 }
 
+/** Drops the events that say what was read, if a terminal shows a result that says it. */
+export function withoutFrom(onEvent: OnEvent, output: Output): OnEvent {
+  const isRepeated = output.terminalWidth !== undefined && output.isNotedOnTerminal && !output.json;
+  return isRepeated ? (event) => (event.type === 'from' ? undefined : onEvent(event)) : onEvent;
+}
+
 function reportTagged(output: Output, event: Extract<OperationEvent, { type: 'tagged' }>): void {
   const name = `${event.target}:${event.name}`;
-  output.note(['pushed ', 'green'], `${name} ${event.digest}${replacedText(event)}`);
+  output.note(['pushed ', 'green'], `${name} ${notedDigest(output, event.digest)}${replacedText(event)}`);
   reportLost(output, name, event);
+}
+
+/** The digest of what was stored. The result has it in full, so a terminal shows its beginning. */
+export function notedDigest(output: Output, digest: string): string {
+  return output.isNotedOnTerminal ? shortDigest(digest) : digest;
 }
 
 /** The digest that a tag had before it was moved, so that the user can restore it. Empty if it has not changed. */
@@ -85,7 +99,7 @@ export function reportLost(output: Output, name: string, { before, lost = [] }: 
 
 /** Reports a name that already had the digest. */
 export function reportUnchanged(output: Output, name: string, digest: string): void {
-  output.note(['unchanged ', 'dim'], `${name} already has ${digest}`);
+  output.note(['unchanged ', 'dim'], `${name} already has ${notedDigest(output, digest)}`);
 }
 
 function skippedText({ what, digest, platform, reason }: Extract<OperationEvent, { type: 'left' }>): string {

@@ -2,20 +2,34 @@ import type { PushedTarget } from '../../operations/push/push-target.ts';
 import type { Pushed } from '../../operations/push/push.ts';
 import type { Plan } from '../../transfer/plan.ts';
 import type { Context } from '../context.ts';
+import { pushMarkdown } from './push-markdown.ts';
 import { planDocument, renderPlan } from './render-plan.ts';
 import { hostsDocument, renderHosts } from './render-hosts.ts';
 import { replacedDocument } from '../output/event-document.ts';
 import { reportLost, reportUnchanged } from '../output/reporter.ts';
 
+export interface ReportOptions {
+  /** Print the result as Markdown instead of the digest. Default false. */
+  readonly markdown?: boolean;
+}
+
 /** Prints the result of a push: the digest on stdout, everything else on stderr. */
-export function reportPushed({ descriptor, targets, hosts }: Pushed, { output }: Context): void {
-  for (const [plan, planned] of plansOf(targets)) renderPlan(planned, plan, output);
-  renderHosts(hosts, output);
+export function reportPushed(pushed: Pushed, { output, totals }: Context, { markdown }: ReportOptions = {}): void {
+  const { descriptor, targets, hosts } = pushed;
+  const plans = plansOf(targets);
+  if (markdown !== true) {
+    for (const [plan, planned] of plans) renderPlan(planned, plan, output);
+    renderHosts(hosts, output);
+  }
   for (const target of targets) if (target.status === 'planned') reportLost(output, target.reference, target);
   for (const { reference, status } of targets) {
     if (status === 'unchanged') reportUnchanged(output, reference, descriptor.digest);
   }
-  if (!output.json) output.line(descriptor.digest);
+  for (const plan of new Set(targets.flatMap(({ status, plan }) => (status === 'pushed' && plan ? [plan] : []))))
+    totals.addPresent(plan.existing);
+  totals.report(output);
+  if (markdown === true) for (const line of pushMarkdown(pushed, plans)) output.line(line);
+  else if (!output.json) output.line(descriptor.digest);
 }
 
 /** Groups the planned targets by plan. The names in a repository share a plan. */
@@ -35,11 +49,11 @@ export function pushedDocument({ list, descriptor, targets, purged, hosts }: Pus
     digest,
     size,
     purged,
-    targets: targets.map(({ reference, status, plan, ...replaced }) => ({
+    targets: targets.map(({ reference, status, plan, requests, ...replaced }) => ({
       ref: reference,
       status,
       ...replacedDocument(replaced),
-      plan: plan && planDocument(plan),
+      plan: plan && planDocument(plan, requests),
     })),
     hosts: hostsDocument(hosts),
   };

@@ -7,6 +7,7 @@ import type { Platform } from '../../oci/platform/platform.ts';
 import { readManifest } from '../../schema/documents.ts';
 import { graphOfManifest } from '../../transfer/graph.ts';
 import { MissingContent, type MissingEntries } from '../../transfer/missing-content.ts';
+import type { HostUse } from '../../store/registry/host-use.ts';
 import type { Plan } from '../../transfer/plan.ts';
 import type { ReplacedTag } from '../../transfer/run.ts';
 import { logTarget } from '../../transfer/target-log.ts';
@@ -85,6 +86,8 @@ export interface CopiedTag extends ReplacedTag {
 export interface CopyOutcome extends Copied {
   /** Only with `plans`, unless every name has the content. */
   readonly plan?: Plan;
+  /** Only with `plans`: the hosts that the copy contacts, and the logins that they receive. */
+  readonly hosts?: readonly HostUse[];
 }
 
 /**
@@ -94,7 +97,8 @@ export interface CopyOutcome extends Copied {
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_EXPECTATION` if `to` has another digest
  */
 export async function copy(from: Location, to: Location, options: CopyOptions): Promise<CopyOutcome> {
-  return withInterruptionReport(options, (reported) => copyLocation(from, to, reported));
+  const copied = await withInterruptionReport(options, (reported) => copyLocation(from, to, reported));
+  return options.plans === true ? { ...copied, hosts: await options.stores.registries.hosts() } : copied;
 }
 
 async function copyLocation(from: Location, to: Location, options: CopyOptions): Promise<CopyOutcome> {

@@ -21,6 +21,8 @@ import { contentOf, lookup, type LookupResult, type ReadOptions } from '../looku
 export interface ExplainOptions extends ReadOptions {
   /** Default: the facts of this machine. */
   readonly host?: HostFacts | undefined;
+  /** Emit a warning for each platform for which clients differ, and for each entry that no client selects. Default true. */
+  readonly warns?: boolean | undefined;
 }
 
 /** The image that each client selects from a list, and why. */
@@ -104,7 +106,7 @@ export async function explain(
     const message = `for ${explained[0]?.platform ?? ''}, the platform of this machine; choose another with --platform`;
     options.onEvent?.({ type: 'note', message });
   }
-  warn(list, explained, unpickable, found.reference, options);
+  if (options.warns !== false) warn(list, explained, unpickable, found.reference, options);
   return {
     from: found.from,
     reference: found.reference,

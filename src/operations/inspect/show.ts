@@ -1,16 +1,18 @@
-import { isUnpushed, platformOf, sourceName } from '../../draft/draft.ts';
+import { isUnpushed } from '../../draft/draft.ts';
 import { formatProblems } from '../../draft/draft-rules.ts';
-import { attestedDigest, isAttestation, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
-import { isIndexType, MediaType } from '../../oci/media-type.ts';
+import type { Annotations, Descriptor } from '../../oci/descriptor.ts';
+import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 import { readIndex } from '../../schema/documents.ts';
-import { readCandidates } from '../read-candidates.ts';
+import { readCandidates, sourceOf } from '../read-candidates.ts';
 import { encodedContentOf, lookup, mirrorIn, type LookupResult, type ReadOptions } from '../lookup.ts';
 import { reportWarnings } from '../warnings.ts';
 import { availabilityOf } from './availability.ts';
+import { DetailReader, type DetailOptions } from './content-details.ts';
+import { groupAttestations, viewOfEntry, type ContentDetails, type EntryView, type ViewedEntry } from './entry-view.ts';
 
 /** A list for display: images with their attestations. */
-export interface ListView {
+export interface ListView extends ContentDetails {
   readonly from: LookupResult['from'];
   readonly reference: string;
   /** The mirror that has resolved the tag, unless the registry has confirmed it. */
@@ -28,27 +30,10 @@ export interface ListView {
   readonly entries: readonly EntryView[];
 }
 
-export interface EntryView {
-  /** The effective platform; undefined if the entry states none. */
-  readonly platform?: Platform;
-  /** The ID of an image of an engine that has no manifest yet. */
-  readonly image?: string;
-  /** This member, `digest` and `size` are undefined if the image has no manifest yet. */
-  readonly mediaType?: string;
-  readonly digest?: string;
-  readonly size?: number;
-  readonly source?: string;
-  /** Whether the location has the entry with its content; undefined if that was not checked. */
-  readonly available?: boolean;
-  readonly annotations?: Annotations;
-  readonly artifactType?: string;
-  /** Members that the author has set. */
-  readonly set?: readonly string[];
-  readonly attestations: readonly EntryView[];
-}
+export interface ShowOptions extends ReadOptions, DetailOptions {}
 
 /** Reads a list or an image for display. The config of an image is read, too, since it states the platform. */
-export async function show(name: string | undefined, options: ReadOptions): Promise<ListView> {
+export async function show(name: string | undefined, options: ShowOptions): Promise<ListView> {
   const found = await lookup(name, { ...options, allowsUnpushed: true });
   const { descriptor, bytes } = encodedContentOf(found);
   if (found.from === 'draft') reportWarnings(formatProblems(found.draft), options.onEvent);
@@ -64,55 +49,52 @@ export async function show(name: string | undefined, options: ReadOptions): Prom
   if (!isIndexType(mediaType)) {
     const { entries } = await readCandidates(found, options);
     const platform = entries[0]?.stated;
-    return { ...facts, ...(platform === undefined ? {} : { platform }), entries: [] };
+    const details = await detailsOfImage(found, options);
+    return { ...facts, ...(platform === undefined ? {} : { platform }), ...details, entries: [] };
   }
   const list = readIndex(bytes, mediaType, found.reference);
-  const availability = await availabilityOf(found, options);
   const { annotations, artifactType, subject } = list.mediaType === MediaType.ociIndex ? list : {};
   return {
     ...facts,
     ...(annotations === undefined ? {} : { annotations }),
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(subject === undefined ? {} : { subject: subject.digest }),
-    entries: grouped(
-      list.manifests.map((entry, at) => ({ entry, view: viewOf(entry, found, at, availability?.[at]?.available) })),
-    ),
+    ...(found.from === 'draft'
+      ? {}
+      : await new DetailReader(options).referrersOf({ source: found.location, descriptor })),
+    entries: await viewsOf(list.manifests, found, options),
   };
 }
 
-function viewOf(entry: Descriptor, found: LookupResult, at: number, available: boolean | undefined): EntryView {
-  const { platform, mediaType, digest, size, annotations, artifactType } = entry;
-  const drafted = found.from === 'draft' ? found.draft.entries[at] : undefined;
-  const set = Object.keys(drafted?.set ?? {});
-  const effective = drafted === undefined ? platform : platformOf(drafted);
+/** The entries of a list with their details. Content that is known to be missing is not read. */
+async function viewsOf(
+  manifests: readonly Descriptor[],
+  found: LookupResult,
+  options: ShowOptions,
+): Promise<readonly EntryView[]> {
+  const availability = await availabilityOf(found, options);
+  const reader = new DetailReader(options);
+  const views = manifests.map(async (entry, at): Promise<ViewedEntry> => {
+    const drafted = found.from === 'draft' ? found.draft.entries[at] : undefined;
+    const available = availability?.[at]?.available;
+    const isThere = available !== false && !(drafted !== undefined && isUnpushed(drafted));
+    const details = isThere ? await reader.detailsOf({ ...sourceOf(found, at), descriptor: entry }) : {};
+    return {
+      entry,
+      view: { ...viewOfEntry(entry, drafted), ...(available === undefined ? {} : { available }), ...details },
+    };
+  });
+  return groupAttestations(await Promise.all(views));
+}
+
+/** The details of a single image, whose manifest was read already. A fault of the manifest is not repeated here. */
+async function detailsOfImage(found: LookupResult, options: ShowOptions): Promise<ContentDetails> {
+  const { descriptor, bytes } = encodedContentOf(found);
+  const isImage = isManifestType(descriptor.mediaType);
+  const child = { ...sourceOf(found, 0), descriptor };
+  const reader = new DetailReader(options);
   return {
-    ...(effective === undefined ? {} : { platform: effective }),
-    ...(drafted !== undefined && isUnpushed(drafted) ? { image: digest } : { mediaType, digest, size }),
-    ...(drafted === undefined ? {} : { source: sourceName(drafted) }),
-    ...(annotations === undefined ? {} : { annotations }),
-    ...(artifactType === undefined ? {} : { artifactType }),
-    ...(set.length === 0 ? {} : { set }),
-    ...(available === undefined ? {} : { available }),
-    attestations: [],
+    ...(isImage ? await reader.detailsIn(bytes, child) : {}),
+    ...(await reader.referrersOf(child)),
   };
-}
-
-interface Viewed {
-  readonly entry: Descriptor;
-  readonly view: EntryView;
-}
-
-/** Moves attestations below their image. Those whose image is not in the list stay where they are. */
-function grouped(all: readonly Viewed[]): readonly EntryView[] {
-  const known = new Set<string>(all.filter(({ entry }) => !isAttestation(entry)).map(({ entry }) => entry.digest));
-  const isBelowImage = ({ entry }: Viewed) => isAttestation(entry) && known.has(attestedDigest(entry) ?? '');
-  const attestations = all.filter(isBelowImage);
-  return all
-    .filter((viewed) => !isBelowImage(viewed))
-    .map(({ entry, view }) => ({
-      ...view,
-      attestations: attestations
-        .filter((attestation) => attestedDigest(attestation.entry) === entry.digest)
-        .map((attestation) => attestation.view),
-    }));
 }

@@ -18,6 +18,10 @@ export async function existingLargeBlobs(
 }
 
 function largeBelow({ source, blobs, children }: ManifestNode, target: Store): readonly Descriptor[] {
-  const own = target.canMountFrom?.(source) === true ? [] : blobs.filter(({ size }) => size >= WORTH_ASKING);
+  const own = target.canMountFrom?.(source) === true ? [] : blobs.filter(isWorthAsking);
   return [...own, ...children.flatMap((child) => largeBelow(child, target))];
+}
+
+export function isWorthAsking({ size }: Descriptor): boolean {
+  return size >= WORTH_ASKING;
 }

@@ -15,6 +15,7 @@ import type { MovingTag } from '../publish/tag-moves.ts';
 import { ignoreRefusedRead } from '../publish/tag-state.ts';
 import { isStoredIn } from '../publish/target.ts';
 import type { OpenPushJob, PushDraftOptions, PushJob } from './push-options.ts';
+import { estimateRequests, type RegistryRequests } from './request-estimate.ts';
 
 /** What is known about a target before its push is planned. */
 export interface KnownContent {
@@ -35,6 +36,8 @@ export interface PushPlan {
   readonly plan: Plan;
   /** Children that the target had and has lost: their cached copies are sent again. */
   readonly resent: readonly Entry[];
+  /** The requests of the push to each registry; empty unless this is a dry run. */
+  readonly requests: readonly RegistryRequests[];
   /** Whether the target was known or found to have a part of what it needs. */
   readonly hasKnown: boolean;
   /** Plans the push again if the target has lost content: checks every child, and leaves out what was sent. */
@@ -82,9 +85,11 @@ export async function planPush(job: OpenPushJob, known: KnownContent, options: P
     names: target.tags,
     ifMatch: new Map(tags.flatMap(({ tag, expected }) => (expected === undefined ? [] : [[tag, expected] as const]))),
   };
+  const plan = planTransfer(store, nodes, root, { existing, listed, present: sent });
   return {
     draft,
-    plan: planTransfer(store, nodes, root, { existing, listed, present: sent }),
+    plan,
+    requests: options.dryRun === true ? estimateRequests(plan, await countReads(planning)) : [],
     resent,
     hasKnown: present.length + largeBlobs.length > 0,
     repair: (sentSince) => planPush(job, { ...known, sent: sentSince }, { ...options, force: true }),
@@ -166,6 +171,25 @@ async function isInTarget(entry: Entry, { job, published, options }: Planning): 
   const source = await sourceOf(entry, draft, options);
   if (store.canMountFrom?.(source) === true && isTrusted === undefined) return false;
   return (await ignoreRefusedRead(hasEntry(store, entry, { signal }), { signal })) === true;
+}
+
+/** The number of entries that the push will look up at the target, and of lists that it will read there. A dry run looks up more. */
+async function countReads(planning: Planning): Promise<number> {
+  const { job, known, options } = planning;
+  const { cache } = options.stores;
+  const replaced = new Set(known.tags?.flatMap(({ before = 'absent' }) => (before === 'absent' ? [] : [before])));
+  const cached = await Promise.all([...replaced].map((digest) => cache.get(digest)));
+  const lookups = await Promise.all(job.draft.entries.map((entry) => isLookedUpByPush(entry, planning)));
+  return lookups.filter(Boolean).length + cached.filter((bytes) => bytes === undefined).length;
+}
+
+async function isLookedUpByPush(entry: Entry, { job, published, options }: Planning): Promise<boolean> {
+  const { draft, target, store } = job;
+  if (target.location.kind !== 'registry') return false;
+  if (isStoredIn(entry, target)) return isDoubtful(entry, options);
+  const isTrusted = published.get(entry.digest);
+  if (options.force === true || isTrusted === true) return false;
+  return isTrusted !== undefined || store.canMountFrom?.(await sourceOf(entry, draft, options)) !== true;
 }
 
 async function fromSource(entry: Entry, draft: Draft, options: PushDraftOptions): Promise<Needed> {

@@ -7,6 +7,7 @@ import { publish } from '../publish/publish.ts';
 import { checkMoves, type MovingTag } from '../publish/tag-moves.ts';
 import type { TagState } from '../publish/tag-state.ts';
 import { planPush, readCachedImages } from './plan-push.ts';
+import type { RegistryRequests } from './request-estimate.ts';
 import type { OpenPushJob, PushDraftOptions, PushJob } from './push-options.ts';
 import { runPush } from './run-push.ts';
 import { warnAboutSignatures } from './signature-warnings.ts';
@@ -22,6 +23,8 @@ export interface PushedTarget {
   /** Platforms of the list that the tag had before, as far as this list lacks them. */
   readonly lost?: readonly Platform[];
   readonly plan?: Plan;
+  /** For a dry run: the requests that the push of the plan sends to each registry, approximately. */
+  readonly requests?: readonly RegistryRequests[];
 }
 
 /**
@@ -51,12 +54,21 @@ async function pushToStore(job: OpenPushJob, options: PushDraftOptions): Promise
   if (options.checkSignatures === true || dryRun) await warnAboutSignatures(store, moving, options);
   const movingJob = { ...job, target: { ...target, tags: moving.map(({ tag }) => tag) } };
   const planned = await planPush(movingJob, { tags, cached }, options);
-  const { plan } = planned;
+  const { plan, requests } = planned;
   const checking = checkMoves(store, moving, { content: plan.root.content, source: store }, options);
   if (!dryRun) await runPush(planned, checking, { ...options, beforeNames: job.entrance?.pass });
   const moves = await checking;
   const status = dryRun ? ('planned' as const) : ('pushed' as const);
-  return [...unchanged, ...moving.map(({ tag, reference }) => ({ reference, status, ...moves.get(tag), plan }))];
+  return [
+    ...unchanged,
+    ...moving.map(({ tag, reference }) => ({
+      reference,
+      status,
+      ...moves.get(tag),
+      plan,
+      ...(dryRun ? { requests } : {}),
+    })),
+  ];
 }
 
 function logUnchanged(reference: string, { encoded }: PushJob, { targets }: PushDraftOptions): PushedTarget {

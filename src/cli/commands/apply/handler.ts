@@ -45,7 +45,7 @@ function readShard(text: string | undefined): Shard | undefined {
 }
 
 function report({ lists, writes, hosts }: Applied, context: Context): void {
-  const { output } = context;
+  const { output, totals } = context;
   for (const { status, list, file, line, descriptor, targets } of lists) {
     const name = list ?? `${file}:${line}`;
     const ownTarget = targets.find(({ reference }) => reference === list);
@@ -56,6 +56,7 @@ function report({ lists, writes, hosts }: Applied, context: Context): void {
   renderHosts(hosts, output);
   const counts = Object.entries(countsOf(lists)).filter(([, count]) => count > 0);
   const summary = counts.map(([status, count]) => `${count} ${status}`).join(', ');
+  totals.report(output);
   const total = `${lists.length} ${lists.length === 1 ? 'list' : 'lists'}`;
   output.note(
     `${total}: ${summary === '' ? 'nothing to do' : summary}; ${writes} ${writes === 1 ? 'write' : 'writes'}`,

@@ -7,10 +7,11 @@ import { formatPlatform, formatPlatforms } from '../../../oci/platform/platform.
 import { waitTime } from '../../args/duration.ts';
 import { replacedDocument } from '../../output/event-document.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
-import type { Output } from '../../output/output.ts';
+import { counted } from '../../../text/byte-size.ts';
 import { withPlatformForms } from '../../output/platform-forms.ts';
 import { readExpected, readPlatforms } from '../../args/platform-arguments.ts';
 import { missingPolicy } from '../../args/source-choices.ts';
+import { hostsDocument, renderHosts } from '../../render/render-hosts.ts';
 import { planDocument, renderPlan } from '../../render/render-plan.ts';
 import { reportLost, reportUnchanged } from '../../output/reporter.ts';
 
@@ -35,7 +36,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
     onEvent: context.onEvent,
   });
   if (context.output.json) context.output.document(documentOf(copied));
-  else report(copied, context.output);
+  else report(copied, context);
   return 0;
 }
 
@@ -48,17 +49,21 @@ function readTag(text: string): string {
   });
 }
 
-function report(copied: CopyOutcome, output: Output): void {
+function report(copied: CopyOutcome, { output, totals }: Context): void {
   const { target, status, descriptor, moved, engine, plan, tags = [], before, lost } = copied;
   const replaced = { ...(before === undefined ? {} : { before }), ...(lost === undefined ? {} : { lost }) };
   const names = [{ reference: target, status, ...replaced }, ...tags];
   if (plan !== undefined) renderPlan(names.filter(isPlanned), plan, output);
+  renderHosts(copied.hosts, output);
   for (const name of names) {
     if (isPlanned(name)) reportLost(output, name.reference, name);
     if (name.status === 'unchanged') reportUnchanged(output, name.reference, descriptor.digest);
   }
   const { manifests, mounted, uploaded, present, bytes } = moved;
-  if (manifests > 0) {
+  if (manifests > 0 && output.isNotedOnTerminal) {
+    output.note(['copied ', 'green'], counted(manifests, 'manifest'));
+    totals.report(output);
+  } else if (manifests > 0) {
     const blobs = mounted + uploaded + present;
     output.note(
       ['copied ', 'green'],
@@ -107,5 +112,6 @@ function documentOf(copied: CopyOutcome): object {
     engine: engineDocument(copied),
     filled: copied.filled?.map(withPlatformForms),
     plan: copied.plan && planDocument(copied.plan),
+    hosts: hostsDocument(copied.hosts),
   };
 }

@@ -5,9 +5,11 @@ import { listFirst, tooManyArguments } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { withPlatformForms } from '../../output/platform-forms.ts';
+import { isMarkdown } from '../../args/output-format.ts';
 import { renderDiff } from './render-diff.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const markdown = isMarkdown(args);
   const { list, rest } = listFirst(args, context);
   const [against, ...more] = rest;
   if (more.length > 0) throw tooManyArguments(args);
@@ -21,7 +23,10 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
       list: members,
       entries: entries.map(entryDocument),
     });
-  else renderDiff(compared, context.output);
+  else if (markdown) {
+    const { diffMarkdown } = await import('./diff-markdown.ts');
+    for (const line of diffMarkdown(compared)) context.output.line(line);
+  } else renderDiff(compared, context.output);
   return args.flag('exit-code') && verdict !== 'same' ? exitCodes.ERR_MLIST_DIFFERS : 0;
 }
 

@@ -41,7 +41,8 @@ function renderMember(indent: string, { member, before, after }: MemberChange, o
   output.line(indent, [member, 'cyan'], ': ', [formatValue(before), 'red'], ' -> ', [formatValue(after), 'green']);
 }
 
-function formatValue(value: Json | undefined): string {
+/** The value of a member as text. */
+export function formatValue(value: Json | undefined): string {
   if (value === undefined) return '(none)';
   return typeof value === 'string' ? value : writeJson(value);
 }

@@ -4,7 +4,7 @@ import type { FolderStatus, WorkspaceStatus } from '../../../operations/doctor/f
 import { isSkewed, type RegistryStatus } from '../../../operations/doctor/registry-status.ts';
 import type { MirrorRule } from '../../../operations/doctor/configured-mirrors.ts';
 import { errorDocument, type Output, type Span } from '../../output/output.ts';
-import { byteSize } from '../../output/progress.ts';
+import { byteSize } from '../../../text/byte-size.ts';
 import { hintOf } from '../../output/remedy-hint.ts';
 
 type Row = readonly Span[];

@@ -1,4 +1,5 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
+import { outputFormatOption } from '../../args/output-format.ts';
 
 export const explainCommand: CommandDeclaration = {
   name: 'explain',
@@ -20,6 +21,13 @@ export const explainCommand: CommandDeclaration = {
       describe:
         'Exit with code 4 if a client gets no image that fits a requested platform, or with 8 if clients get different images',
     },
+    {
+      name: 'verbose',
+      alias: 'v',
+      type: 'boolean',
+      describe: 'Also show the attestations, and all reasons even if the clients agree',
+    },
+    outputFormatOption,
   ],
   examples: [
     ['mlist explain team/app:1.0', 'Show what docker, containerd, podman and others select on this machine'],

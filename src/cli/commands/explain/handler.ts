@@ -5,17 +5,29 @@ import { explain, type Explained, type ExplainedPlatform } from '../../../operat
 import { onlyList } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
+import { withoutFrom } from '../../output/reporter.ts';
 import { readRequestedPlatforms } from '../../args/platform-arguments.ts';
 import { withPlatformForms } from '../../output/platform-forms.ts';
+import { isMarkdown } from '../../args/output-format.ts';
 import { renderExplained } from './render-explain.ts';
+import { renderExplainTable } from './render-explain-table.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const markdown = isMarkdown(args);
   const list = onlyList(args, context);
-  const host = await readHost({ platform: context.platform });
-  const explained = await explain(list, readRequestedPlatforms(args.texts('platform')), { ...context, host });
   const { output } = context;
+  const width = output.json || markdown ? undefined : output.terminalWidth;
+  const host = context.host ?? (await readHost({ platform: context.platform }));
+  const platforms = readRequestedPlatforms(args.texts('platform'));
+  // The table contains what the warnings say.
+  const onEvent = markdown ? context.onEvent : withoutFrom(context.onEvent, output);
+  const explained = await explain(list, platforms, { ...context, onEvent, host, warns: width === undefined });
   if (output.json) output.document(documentOf(explained, host));
-  else renderExplained(explained, output);
+  else if (markdown) {
+    const { explainMarkdown } = await import('./explain-markdown.ts');
+    for (const line of explainMarkdown(explained)) output.line(line);
+  } else if (width === undefined) renderExplained(explained, output);
+  else renderExplainTable(explained, { verbose: args.flag('verbose'), width }, output);
   return args.flag('exit-code') ? exitCodeOf(explained.platforms) : 0;
 }
 

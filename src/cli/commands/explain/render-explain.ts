@@ -7,12 +7,14 @@ import type {
   ExplainedPlatform,
   SelectedEntry,
 } from '../../../operations/explain/explain.ts';
-import type { Output, Style } from '../../output/output.ts';
+import type { Output, Span, Style } from '../../output/output.ts';
+import { renderFact } from '../../render/table.ts';
 import { escapeLine } from '../../../text/escape.ts';
+import { entryNotes, machineText, selectedImages } from './explain-facts.ts';
 
-/** Prints the list, then for each platform the selection of each client, and whether this machine runs the images. */
+/** Prints the list, then for each platform the selection of each client, and whether this machine runs the images. For other programs. */
 export function renderExplained(explained: Explained, output: Output): void {
-  const { reference, from, digest, platforms, host } = explained;
+  const { reference, from, digest, platforms } = explained;
   output.line([reference, 'bold'], ['  ', 'dim'], [from, 'dim']);
   output.line(['digest  ', 'dim'], digest);
   output.line('');
@@ -20,21 +22,19 @@ export function renderExplained(explained: Explained, output: Output): void {
   for (const platform of platforms) {
     output.line('');
     renderPlatform(platform, output);
-    renderRuns(platform, [host.os, host.architecture, host.variant ?? host.level].filter(Boolean).join('/'), output);
+    renderRuns(platform, machineText(explained), output);
   }
 }
 
-function renderEntries({ entries, unreachable = [] }: Explained, output: Output): void {
-  const never = new Map(unreachable.map(({ place, reason }) => [place, reason]));
+function renderEntries(explained: Explained, output: Output): void {
+  const notes = entryNotes(explained);
   // Control characters are escaped before the width is measured, so that the columns align.
-  const rows = entries.map(
+  const rows = explained.entries.map(
     (entry) => [entry.place, escapeLine(platformText(entry)), shortDigest(entry.digest)] as const,
   );
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  for (const [at, [place, platform, digest]] of rows.entries()) {
-    const entry = entries[at];
-    const reason = entry?.kind === 'attestation' ? undefined : never.get(place);
-    const note = reason === undefined ? entry?.fault : `no client selects it: ${reason}`;
+  for (const [place, platform, digest] of rows) {
+    const note = notes.get(place);
     output.line(
       ['  ', 'dim'],
       [`${place.padEnd(widths[0] ?? 0)}  `, 'dim'],
@@ -45,7 +45,8 @@ function renderEntries({ entries, unreachable = [] }: Explained, output: Output)
   }
 }
 
-function platformText({ kind, platform, stated }: ExplainedEntry): string {
+/** The platform of an entry, and what it is unless it is an image. */
+export function platformText({ kind, platform, stated }: ExplainedEntry): string {
   const text = platform ?? (stated === undefined ? 'without platform' : `without platform (config: ${stated})`);
   return kind === 'image' ? text : `${kind}, ${text}`;
 }
@@ -65,25 +66,26 @@ function renderPlatform({ platform, verdict, clients }: ExplainedPlatform, outpu
   }
 }
 
-function renderClient(
+/** Prints what one client selects, and why. @param width - the columns of a terminal. Default: lines may have any length */
+export function renderClient(
   { name, version, picked, reason, fits, wants, tries, runs }: ExplainedClient,
   output: Output,
+  width = Number.POSITIVE_INFINITY,
 ): void {
-  output.line([name, 'cyan'], [`  ${version}`, 'dim']);
+  const isTerminal = width < Number.POSITIVE_INFINITY;
+  output.line([name, 'cyan'], isTerminal ? '' : [`  ${version}`, 'dim']);
+  const fact = (label: string, text: Span) => renderFact([`  ${label.padEnd(8)}`, 'dim'], text, output, width);
+  if (isTerminal) fact('version', version);
   const selection = picked === undefined ? 'none' : textOf(picked);
-  output.line(
-    ['  picks   ', 'dim'],
-    [selection, fits ? 'green' : 'red'],
-    picked !== undefined && !fits ? ', which does not fit' : '',
-  );
-  output.line(['  because ', 'dim'], reason);
-  if (wants.length > 0) output.line(['  wants   ', 'dim'], shortened(wants));
-  if (tries.length > 0)
-    output.line(['  tries   ', 'dim'], `${tries.length === 1 ? 'entry' : 'entries'} ${shortened(tries)}`);
-  if (runs !== undefined) output.line(['  here    ', 'dim'], [runs.verdict, styles[runs.verdict]]);
+  if (picked !== undefined && !fits) fact('picks', [`${selection}, which does not fit`, 'red']);
+  else fact('picks', [selection, fits ? 'green' : 'red']);
+  fact('because', reason);
+  if (wants.length > 0) fact('wants', shortened(wants));
+  if (tries.length > 0) fact('tries', `${tries.length === 1 ? 'entry' : 'entries'} ${shortened(tries)}`);
+  if (runs !== undefined) fact('here', [runs.verdict, runStyles[runs.verdict]]);
 }
 
-const styles: Readonly<Record<Runs['verdict'], Style>> = {
+export const runStyles: Readonly<Record<Runs['verdict'], Style>> = {
   native: 'green',
   emulated: 'yellow',
   no: 'red',
@@ -102,17 +104,15 @@ function textOf({ place, platform, digest }: SelectedEntry): string {
 }
 
 /** Prints each selected image once, and whether this machine runs it. */
-function renderRuns({ clients }: ExplainedPlatform, machine: string, output: Output): void {
-  const images = new Map(
-    clients.flatMap(({ picked, runs }) => (picked && runs ? [[picked.place, { picked, runs }] as const] : [])),
-  );
-  if (images.size === 0) return;
+function renderRuns(platform: ExplainedPlatform, machine: string, output: Output): void {
+  const images = selectedImages(platform);
+  if (images.length === 0) return;
   output.line('');
   output.line(['this machine', 'cyan'], [`  ${machine}`, 'dim']);
-  for (const { picked, runs } of images.values()) {
+  for (const { picked, runs } of images) {
     output.line(
       `  entry ${picked.place}, ${picked.platform ?? ''}: `,
-      [runs.verdict, styles[runs.verdict]],
+      [runs.verdict, runStyles[runs.verdict]],
       `, ${runs.reason}`,
     );
     for (const next of runs.next) output.line(['    ', 'dim'], next);

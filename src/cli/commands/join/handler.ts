@@ -65,7 +65,10 @@ function targetOf(text: string): TagReference {
   return { ...reference, tag };
 }
 
-function report({ ref, group, complete, waiting, superseded, descriptor, slots }: Joined, { output }: Context): void {
+function report(
+  { ref, group, complete, waiting, superseded, descriptor, slots }: Joined,
+  { output, totals }: Context,
+): void {
   if (output.json) {
     const { mediaType, digest, size } = descriptor ?? {};
     output.document({
@@ -81,6 +84,7 @@ function report({ ref, group, complete, waiting, superseded, descriptor, slots }
     });
     return;
   }
+  totals.report(output);
   if (waiting.length > 0) output.note(['waiting ', 'yellow'], `${ref} still needs ${waiting.join(', ')}`);
   if (descriptor !== undefined) output.line(descriptor.digest);
 }

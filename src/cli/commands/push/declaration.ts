@@ -51,7 +51,11 @@ export const pushCommand: CommandDeclaration = {
       describe: 'Send the content to all targets before any tag is moved; if one target fails, move no tag',
     },
     { name: 'dry-run', type: 'boolean', describe: 'Print the plan and the digest without writing anything' },
-    formatOption,
+    {
+      ...formatOption,
+      choices: [...(formatOption.choices ?? []), 'markdown'],
+      describe: `${formatOption.describe}; markdown prints the result as Markdown instead`,
+    },
     compressionOption,
     archiveCompressionOption,
     { name: 'digest-file', type: 'string', value: 'FILE', describe: 'Write the digest to FILE after the push' },

@@ -8,9 +8,11 @@ import { readDockerMetadata } from '../../args/docker-metadata-file.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readExpected } from '../../args/platform-arguments.ts';
 import { pushedDocument, reportPushed } from '../../render/render-push.ts';
+import { isMarkdown } from '../../args/output-format.ts';
 import { resultFile, type ResultFile } from '../../output/result-file.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const markdown = isMarkdown(args);
   const list = onlyList(args, context);
   const metadata = await readDockerMetadata(args, context);
   const files = await resultFiles(args, context);
@@ -19,7 +21,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
     stores: await context.stores(),
     tags: [...args.texts('tag'), ...(metadata?.tags ?? [])].map((text) => typedName(text, context)),
     to: args.texts('to').map((text) => typedName(text, context)),
-    format: args.text('format') as Format | undefined,
+    format: markdown ? undefined : (args.text('format') as Format | undefined),
     ...readExpected(args.texts('expect')),
     replaceImage: args.flag('replace-image'),
     ifDigest: readTagState(args.text('if-digest')),
@@ -34,7 +36,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
     signal: context.signal,
     onEvent: context.onEvent,
   });
-  reportPushed(pushed, context);
+  reportPushed(pushed, context, { markdown });
   if (context.output.json) context.output.document(pushedDocument(pushed));
   if (!args.flag('dry-run')) await writeFiles(files, pushed);
   return 0;

@@ -1,4 +1,5 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
+import { outputFormatOption } from '../../args/output-format.ts';
 
 export const showCommand: CommandDeclaration = {
   name: 'show',
@@ -6,7 +7,28 @@ export const showCommand: CommandDeclaration = {
   positionals: { min: 0, max: 1 },
   summary: 'Show a summary of a list: platforms, sizes, digests and attestations',
   uses: ['draft', 'registry'],
-  options: [{ name: 'tree', type: 'boolean', describe: 'Also show attestations and annotations' }],
-  examples: [['mlist show ubuntu:24.04', 'Show a list in a registry']],
+  options: [
+    {
+      name: 'tree',
+      type: 'boolean',
+      describe: 'Show a tree: nested lists, layers, annotations, and attestations with their predicate types',
+    },
+    {
+      name: 'referrers',
+      type: 'boolean',
+      describe: 'Show a tree that also has the referrers of the list and its images',
+    },
+    {
+      name: 'sizes',
+      type: 'boolean',
+      describe: 'Read the manifests of all images, for their compressed sizes (default: only manifests at hand)',
+    },
+    { name: 'digests', type: 'boolean', describe: 'Show full digests' },
+    outputFormatOption,
+  ],
+  examples: [
+    ['mlist show ubuntu:24.04 --sizes', 'Show a list in a registry, with the sizes of its images'],
+    ['mlist show team/app:1.0 --tree', 'Also show what is in each image'],
+  ],
   load: () => import('./handler.ts'),
 };

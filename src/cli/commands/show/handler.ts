@@ -1,15 +1,21 @@
-import { show, type ListView, type EntryView } from '../../../operations/inspect/show.ts';
+import type { EntryView } from '../../../operations/inspect/entry-view.ts';
+import { show, type ListView } from '../../../operations/inspect/show.ts';
 import { onlyList } from '../../args/typed-arguments.ts';
+import { isMarkdown } from '../../args/output-format.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { withPlatformForms } from '../../output/platform-forms.ts';
-import { renderList } from './render-list.ts';
+import { withoutFrom } from '../../output/reporter.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const markdown = isMarkdown(args);
   const list = onlyList(args, context);
-  const view = await show(list, context);
+  const referrers = args.flag('referrers');
+  const tree = args.flag('tree') || referrers;
+  const onEvent = markdown ? context.onEvent : withoutFrom(context.onEvent, context.output);
+  const view = await show(list, { ...context, onEvent, sizes: args.flag('sizes'), tree, referrers });
   if (context.output.json) context.output.document(documentOf(view));
-  else renderList(view, { tree: args.flag('tree') }, context.output);
+  else await render(view, { markdown, tree, sizes: args.flag('sizes'), digests: args.flag('digests') }, context);
   return 0;
 }
 
@@ -18,6 +24,32 @@ function documentOf({ from, reference, entries, ...facts }: ListView): object {
   return withPlatformForms({ from, ref: reference, ...facts, entries: entries.map(entryDocument) });
 }
 
-function entryDocument({ attestations, ...entry }: EntryView): object {
-  return withPlatformForms({ ...entry, attestations: attestations.map(entryDocument) });
+function entryDocument({ attestations, entries, ...entry }: EntryView): object {
+  return withPlatformForms({
+    ...entry,
+    entries: entries?.map(entryDocument),
+    attestations: attestations.map(entryDocument),
+  });
+}
+
+/** Renderers are loaded when they are used. */
+async function render(
+  view: ListView,
+  { markdown, tree, sizes, digests }: Record<'markdown' | 'tree' | 'sizes' | 'digests', boolean>,
+  { output }: Context,
+): Promise<void> {
+  const width = output.terminalWidth;
+  if (markdown) {
+    const { listMarkdown } = await import('./list-markdown.ts');
+    for (const line of listMarkdown(view, digests)) output.line(line);
+  } else if (tree) {
+    const { renderTree } = await import('./render-tree.ts');
+    renderTree(view, digests || width === undefined, output, width ?? Number.POSITIVE_INFINITY);
+  } else if (width === undefined) {
+    const { renderRows } = await import('./render-rows.ts');
+    renderRows(view, { sizes, digests }, output);
+  } else {
+    const { renderListTable } = await import('./render-table.ts');
+    renderListTable(view, digests, output, width);
+  }
 }

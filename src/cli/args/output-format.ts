@@ -1,0 +1,21 @@
+import { MlistError } from '../../errors/errors.ts';
+import type { OptionDeclaration, ParsedArguments } from './command-declaration.ts';
+
+/** `--format` of commands whose result can be printed as Markdown. */
+export const outputFormatOption: OptionDeclaration = {
+  name: 'format',
+  type: 'string',
+  choices: ['text', 'markdown'],
+  value: 'FORMAT',
+  describe: 'Print the result as text or as markdown, for example for the summary of a CI job (default text)',
+};
+
+/**
+ * Whether the result is to be printed as Markdown.
+ * @throws MlistError `ERR_MLIST_USAGE` if it is also to be printed as JSON
+ */
+export function isMarkdown(args: ParsedArguments): boolean {
+  if (args.text('format') !== 'markdown') return false;
+  if (args.flag('json')) throw new MlistError('ERR_MLIST_USAGE', '--json and --format markdown cannot be combined');
+  return true;
+}

@@ -1,0 +1,40 @@
+import { isIndexType, isManifestType } from '../../../oci/media-type.ts';
+import { formatPlatform } from '../../../oci/platform/platform.ts';
+import type { EntryView } from '../../../operations/inspect/entry-view.ts';
+import type { ListView } from '../../../operations/inspect/show.ts';
+import { byteSize, counted } from '../../../text/byte-size.ts';
+
+/** Facts about a list as people read them: on a terminal, in a tree and in Markdown. */
+
+/** The members of a list, with labels, in the order in which they are printed. Annotations are not included. */
+export function listFacts(view: ListView): readonly (readonly [label: string, text: string])[] {
+  const { mediaType, platform, digest, artifactType, subject } = view;
+  const size = sizeText(view);
+  return [
+    ['type', mediaType],
+    ...(platform === undefined ? [] : [['platform', formatPlatform(platform, { all: true })] as const]),
+    ['digest', digest ?? 'known after the push'],
+    ...(size === undefined ? [] : [['size', size] as const]),
+    ...(artifactType === undefined ? [] : [['artifact', artifactType] as const]),
+    ...(subject === undefined ? [] : [['subject', subject] as const]),
+  ];
+}
+
+/** What an entry is: its platform, or else its artifact type or media type. */
+export function entryLabel({ platform, artifactType, mediaType = '-' }: EntryView): string {
+  if (platform !== undefined) return formatPlatform(platform, { all: true });
+  return artifactType ?? (isIndexType(mediaType) ? 'list' : isManifestType(mediaType) ? 'image' : mediaType);
+}
+
+/** The size of the image, or of all images of a list if all are known; otherwise that of the document. */
+function sizeText({ size, imageSize, mediaType, entries }: ListView): string | undefined {
+  if (!isIndexType(mediaType)) return imageSize === undefined ? bytesText(size) : byteSize(imageSize);
+  const images = entries.filter((entry) => entry.image !== undefined || isManifestType(entry.mediaType ?? ''));
+  const known = images.flatMap((entry) => entry.imageSize ?? []);
+  if (images.length === 0 || known.length < images.length) return bytesText(size);
+  return `${byteSize(known.reduce((sum, one) => sum + one, 0))} in ${counted(images.length, 'image')}`;
+}
+
+function bytesText(size: number | undefined): string | undefined {
+  return size === undefined ? undefined : `${counted(size, 'byte')}, without its content`;
+}

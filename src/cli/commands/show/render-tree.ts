@@ -1,0 +1,185 @@
+import { shortDigest } from '../../../oci/digest.ts';
+import type { BlobView, ContentDetails, EntryView, ReferrerView } from '../../../operations/inspect/entry-view.ts';
+import type { ListView } from '../../../operations/inspect/show.ts';
+import { byteSize } from '../../../text/byte-size.ts';
+import { displayWidth, wrapToWidth } from '../../../text/display-width.ts';
+import { escapeLine } from '../../../text/escape.ts';
+import type { Output, Span, Style } from '../../output/output.ts';
+import { entryLabel, listFacts } from './list-facts.ts';
+import { digestText } from './render-rows.ts';
+
+/** A line of the tree, with notes below it. */
+interface TreeNode {
+  /** Printed two spaces apart. The first one is padded, so that the second ones of all siblings align. */
+  readonly parts: readonly Span[];
+  readonly notes?: readonly Span[];
+  readonly children?: readonly TreeNode[];
+}
+
+type DigestText = (digest: string) => string;
+
+/**
+ * Prints a list as a tree: nested lists, images with their layers, attestations with their predicate types, referrers.
+ * @param width - the columns of the terminal; infinite for other programs
+ */
+export function renderTree(view: ListView, isFull: boolean, output: Output, width: number): void {
+  const digest: DigestText = isFull ? (text) => text : shortDigest;
+  const facts = listFacts(view).map(([label, text]) => `${label.padEnd(6)} ${text}`);
+  const root: TreeNode = {
+    parts: [
+      [view.reference, 'bold'],
+      [view.from, 'dim'],
+    ],
+    notes: [...facts, ...annotationNotes(view)],
+    children: [...view.entries.map((entry) => entryNode(entry, digest)), ...contentNodes(view, digest)],
+  };
+  new TreePrinter(output, width).print(root);
+}
+
+function entryNode(entry: EntryView, digest: DigestText): TreeNode {
+  const { imageSize, available, source, set = [], attestations, fault, entries = [] } = entry;
+  return {
+    parts: [
+      [entryLabel(entry), 'green'],
+      digestText(entry, digest(entry.digest ?? '') === entry.digest),
+      ...(imageSize === undefined ? [] : [sizeText(imageSize)]),
+      ...(available === false ? [['not available', 'red'] as const] : []),
+      ...(source === undefined ? [] : [[`from ${source}`, 'dim'] as const]),
+    ],
+    notes: [
+      ...(fault === undefined ? [] : [[fault, 'red'] as const]),
+      ...(set.length === 0 ? [] : [[`set: ${set.join(', ')}`, 'yellow'] as const]),
+      ...annotationNotes(entry),
+    ],
+    children: [
+      ...entries.map((inner) => entryNode(inner, digest)),
+      ...contentNodes(entry, digest),
+      ...attestations.map((attestation) => attestationNode(attestation, digest)),
+    ],
+  };
+}
+
+function annotationNotes({ annotations = {} }: Pick<EntryView, 'annotations'>): readonly Span[] {
+  return Object.entries(annotations).map(([name, value]): Span => [`${name} = ${value}`, 'cyan']);
+}
+
+function contentNodes({ layers = [], referrers = [] }: ContentDetails, digest: DigestText): readonly TreeNode[] {
+  return [
+    ...layers.map((layer) => blobNode('layer', layer, digest)),
+    ...referrers.map((referrer) => referrerNode(referrer, digest)),
+  ];
+}
+
+function blobNode(label: string, blob: BlobView, digest: DigestText): TreeNode {
+  return {
+    parts: [[label, 'dim'], digest(blob.digest), sizeText(blob.size), [kindOf(blob.mediaType), 'dim']],
+  };
+}
+
+/** A size, aligned with those of the lines above and below. */
+function sizeText(bytes: number): string {
+  return byteSize(bytes).padStart(10);
+}
+
+/** The compression of a layer, or its media type if it has another form. */
+function kindOf(mediaType: string): string {
+  const [, compression] = /^application\/vnd\.(?:oci|docker)\.image\.[a-z.0-9]+[.+](gzip|zstd)$/.exec(mediaType) ?? [];
+  return compression ?? (mediaType === 'application/vnd.oci.image.layer.v1.tar' ? 'uncompressed' : mediaType);
+}
+
+function attestationNode(entry: EntryView, digest: DigestText): TreeNode {
+  const { size, available, fault, layers = [] } = entry;
+  return {
+    parts: [
+      ['attestation', 'dim'],
+      digestText(entry, digest(entry.digest ?? '') === entry.digest),
+      ...(size === undefined ? [] : [sizeText(size) + (available === false ? ', not available' : '')]),
+    ],
+    notes: fault === undefined ? [] : [[fault, 'red']],
+    children: layers.map(({ predicateType, ...layer }) => ({
+      parts: [[predicateType ?? kindOf(layer.mediaType), 'cyan'], digest(layer.digest), sizeText(layer.size)],
+    })),
+  };
+}
+
+function referrerNode({ artifactType, mediaType, ...referrer }: ReferrerView, digest: DigestText): TreeNode {
+  return { parts: [['referrer', 'dim'], digest(referrer.digest), [artifactType ?? mediaType, 'cyan']] };
+}
+
+/** Labels are padded up to this width. */
+const MAX_PADDED = 32;
+
+class TreePrinter {
+  readonly #output: Output;
+  readonly #width: number;
+
+  constructor(output: Output, width: number) {
+    this.#output = output;
+    this.#width = width;
+  }
+
+  print(root: TreeNode): void {
+    this.#line(root.parts, { first: '', further: '' });
+    this.#below(root, '');
+  }
+
+  #below({ notes = [], children = [] }: TreeNode, prefix: string): void {
+    const bar = children.length > 0 ? '│ ' : '  ';
+    for (const note of notes) this.#line([note], { first: prefix + bar, further: `${prefix}${bar}  ` });
+    const labels = children.map(({ parts: [label = ''] }) => displayWidth(escapeLine(textOf(label))));
+    const widest = Math.max(0, ...labels.filter((width) => width <= MAX_PADDED));
+    for (const [at, child] of children.entries()) {
+      const isLast = at === children.length - 1;
+      const below = `${prefix}${isLast ? '   ' : '│  '}`;
+      const bars = {
+        first: `${prefix}${isLast ? '└─ ' : '├─ '}`,
+        further: `${below}${hasContent(child) ? '│ ' : '  '}  `,
+      };
+      this.#line(padded(child.parts, widest - (labels[at] ?? 0)), bars);
+      this.#below(child, below);
+    }
+  }
+
+  /** Prints parts beside each other as far as they fit, and the others below them. */
+  #line(parts: readonly Span[], { first, further }: Record<'first' | 'further', string>): void {
+    let line: Span[] = [[first, 'dim']];
+    let used = displayWidth(first);
+    let isEmpty = true;
+    const end = () => {
+      this.#output.line(...line);
+      [line, used, isEmpty] = [[[further, 'dim']], displayWidth(further), true];
+    };
+    for (const part of parts) {
+      const text = escapeLine(textOf(part));
+      const gap = isEmpty ? '' : '  ';
+      const fits = used + gap.length + displayWidth(text.trimEnd()) <= this.#width;
+      if (!fits && !isEmpty) end();
+      for (const [at, piece] of (fits
+        ? [gap + text]
+        : wrapToWidth(text, this.#width - Math.max(used, displayWidth(further)))
+      ).entries()) {
+        if (at > 0) end();
+        line.push(typeof part === 'string' ? piece : [piece, part[1]]);
+        used += displayWidth(piece);
+        isEmpty = false;
+      }
+    }
+    end();
+  }
+}
+
+function hasContent({ children = [] }: TreeNode): boolean {
+  return children.length > 0;
+}
+
+function textOf(span: Span): string {
+  return typeof span === 'string' ? span : span[0];
+}
+
+function padded([label = '', ...others]: readonly Span[], spaces: number): readonly Span[] {
+  if (others.length === 0 || spaces <= 0) return [label, ...others];
+  const padding = ' '.repeat(spaces);
+  const style: Style | undefined = typeof label === 'string' ? undefined : label[1];
+  const text = textOf(label) + padding;
+  return [style === undefined ? text : [text, style], ...others];
+}

@@ -1,0 +1,88 @@
+import { isUnpushed, platformOf, sourceName, type Entry } from '../../draft/draft.ts';
+import { attestedDigest, isAttestation, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
+import type { Platform } from '../../oci/platform/platform.ts';
+
+/** What the manifest of an image or a nested list states, as far as it was read. */
+export interface ContentDetails {
+  /** The size of the image's config and layers in bytes, as they are stored: compressed. */
+  readonly imageSize?: number;
+  readonly config?: BlobView;
+  readonly layers?: readonly BlobView[];
+  /** The entries of a nested list. */
+  readonly entries?: readonly EntryView[];
+  readonly referrers?: readonly ReferrerView[];
+  /** Why the content could not be read. */
+  readonly fault?: string;
+}
+
+export interface BlobView {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+  /** The predicate type of an in-toto statement, such as `https://slsa.dev/provenance/v1`. */
+  readonly predicateType?: string;
+}
+
+export interface ReferrerView {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+  readonly artifactType?: string;
+  readonly annotations?: Annotations;
+}
+
+/** An entry of a list for display. */
+export interface EntryView extends ContentDetails {
+  /** The effective platform; undefined if the entry states none. */
+  readonly platform?: Platform;
+  /** The ID of an image of an engine that has no manifest yet. */
+  readonly image?: string;
+  /** This member, `digest` and `size` are undefined if the image has no manifest yet. */
+  readonly mediaType?: string;
+  readonly digest?: string;
+  readonly size?: number;
+  readonly source?: string;
+  /** Whether the location has the entry with its content; undefined if that was not checked. */
+  readonly available?: boolean;
+  readonly annotations?: Annotations;
+  readonly artifactType?: string;
+  /** Members that the author has set. */
+  readonly set?: readonly string[];
+  readonly attestations: readonly EntryView[];
+}
+
+/** @param drafted - the entry of the draft that the descriptor was encoded from; undefined for other lists */
+export function viewOfEntry(entry: Descriptor, drafted: Entry | undefined): EntryView {
+  const { platform, mediaType, digest, size, annotations, artifactType } = entry;
+  const set = Object.keys(drafted?.set ?? {});
+  const effective = drafted === undefined ? platform : platformOf(drafted);
+  return {
+    ...(effective === undefined ? {} : { platform: effective }),
+    ...(drafted !== undefined && isUnpushed(drafted) ? { image: digest } : { mediaType, digest, size }),
+    ...(drafted === undefined ? {} : { source: sourceName(drafted) }),
+    ...(annotations === undefined ? {} : { annotations }),
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(set.length === 0 ? {} : { set }),
+    attestations: [],
+  };
+}
+
+export interface ViewedEntry {
+  readonly entry: Descriptor;
+  readonly view: EntryView;
+}
+
+/** Moves attestations below their image. Those whose image is not in the list stay where they are. */
+export function groupAttestations(all: readonly ViewedEntry[]): readonly EntryView[] {
+  const known = new Set<string>(all.filter(({ entry }) => !isAttestation(entry)).map(({ entry }) => entry.digest));
+  const isBelowImage = ({ entry }: ViewedEntry) => isAttestation(entry) && known.has(attestedDigest(entry) ?? '');
+  const attestations = all.filter(isBelowImage);
+  return all
+    .filter((viewed) => !isBelowImage(viewed))
+    .map(({ entry, view }) => ({
+      ...view,
+      attestations: attestations
+        .filter((attestation) => attestedDigest(attestation.entry) === entry.digest)
+        .map((attestation) => attestation.view),
+    }));
+}

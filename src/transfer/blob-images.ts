@@ -1,0 +1,40 @@
+import { isJsonObject, type Json, type JsonObject } from '../json/json.ts';
+import { readJson } from '../json/parse.ts';
+import { isDigest, type Digest } from '../oci/digest.ts';
+import type { Plan } from './plan.ts';
+
+/**
+ * Names the image that each blob of a plan belongs to: its platform in the list, or `attestation`. A blob of several images
+ * has the name of the first. Without a list, or if it cannot be parsed, the result is empty: the names are only displayed.
+ */
+export function imagesOfBlobs({ root, manifests }: Plan): ReadonlyMap<Digest, string> {
+  const needs = new Map(manifests.map(({ content, needs }) => [content.descriptor.digest, needs]));
+  const names = new Map<Digest, string>();
+  for (const [digest, name] of namedEntries(root.content.bytes)) {
+    const stack = [digest];
+    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+      if (names.has(next)) continue;
+      names.set(next, name);
+      stack.push(...(needs.get(next) ?? []));
+    }
+  }
+  return names;
+}
+
+function namedEntries(bytes: Uint8Array): readonly (readonly [Digest, string])[] {
+  const { value } = readJson(bytes);
+  const { manifests } = isJsonObject(value) ? value : {};
+  if (!Array.isArray(manifests)) return [];
+  return (manifests as readonly Json[]).flatMap((entry) => {
+    if (!isJsonObject(entry)) return [];
+    const { digest, platform } = entry;
+    if (typeof digest !== 'string' || !isDigest(digest) || !isJsonObject(platform)) return [];
+    return [[digest, nameOf(platform)] as const];
+  });
+}
+
+function nameOf({ os, architecture, variant }: JsonObject): string {
+  if (os === 'unknown') return 'attestation';
+  const parts = [os, architecture, variant].flatMap((part) => (typeof part === 'string' && part !== '' ? [part] : []));
+  return parts.join('/');
+}

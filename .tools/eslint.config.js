@@ -7,7 +7,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 export default ts.config(
   { basePath: root },
-  { ignores: ['**/dist/**', '**/coverage/**', '**/src/*/compiled/**'] },
+  { ignores: ['**/build/**', '**/dist/**', '**/coverage/**', '**/src/*/compiled/**'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
@@ -41,6 +41,14 @@ export default ts.config(
   },
   {
     files: ['**/*.js'],
-    languageOptions: { globals: { console: 'readonly', process: 'readonly', URL: 'readonly', setTimeout: 'readonly' } },
+    languageOptions: {
+      globals: {
+        Buffer: 'readonly',
+        console: 'readonly',
+        process: 'readonly',
+        URL: 'readonly',
+        setTimeout: 'readonly',
+      },
+    },
   },
 );

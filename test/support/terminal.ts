@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe } from '@jest/globals';
+import { programCommand } from './mlist.ts';
 import { describeWith } from './programs.ts';
 
 /** Runs the built program on a pseudo-terminal with simulated input. */
@@ -14,8 +14,6 @@ export interface Typed {
 /** Python creates the pseudo-terminal, because Node cannot. */
 const onTerminal = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
 
-const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
-
 /** Tests that need a terminal. They are skipped on Windows and without Python. */
 export function describeOnTerminal(title: string, tests: () => void): void {
   if (process.platform === 'win32') describe.skip(title, tests);
@@ -27,7 +25,7 @@ export async function runOnTerminal(
   typed: readonly Typed[],
   folder: string,
 ): Promise<{ readonly code: number | null; readonly shown: string }> {
-  const child = spawn('python3', ['-c', onTerminal, process.execPath, program, ...args], {
+  const child = spawn('python3', ['-c', onTerminal, ...programCommand(), ...args], {
     cwd: folder,
     env: {
       PATH: process.env['PATH'],

@@ -99,10 +99,11 @@ export class CliHarness {
       signal,
       onStdout,
     } = { ...this.options, ...more };
-    if (executable !== undefined && !terminal && signal === undefined && !existsSync(join(this.folder, 'etc')))
-      return inOrder(() =>
-        runExecutable(executable, args, { env: { NO_COLOR: '1', HOME: this.folder, ...env }, cwd, stdin, onStdout }),
-      );
+    const program = executable;
+    if (program !== undefined && !terminal && signal === undefined && !existsSync(join(this.folder, 'etc'))) {
+      const variables = { NO_COLOR: '1', HOME: this.folder, ...env };
+      return inOrder(() => runExecutable([program, ...args], variables, cwd, stdin, onStdout));
+    }
     const [stdout, stderr] = [new Recorder(terminal, columns, onStdout), new Recorder(terminal, columns)];
     const remainingAnswers = [...answers];
     const code = await inOrder(() =>
@@ -143,17 +144,11 @@ export class CliHarness {
 }
 
 function runExecutable(
-  path: string,
-  args: readonly string[],
-  {
-    env,
-    cwd,
-    stdin,
-    onStdout,
-  }: Pick<CliHarnessOptions, 'env' | 'cwd'> & {
-    readonly stdin: string | Uint8Array;
-    readonly onStdout: (() => void) | undefined;
-  },
+  [path = '', ...args]: readonly string[],
+  env: Readonly<Record<string, string>>,
+  cwd: string,
+  stdin: string | Uint8Array,
+  onStdout: (() => void) | undefined,
 ): Promise<PipeResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(path, args, { env, cwd, stdio: 'pipe' });

@@ -8,7 +8,7 @@ import { inOrder } from './manifest-order.ts';
 export const checkout = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A single executable that the tests run instead of the built program, from `MLIST_TEST_EXECUTABLE`. */
-export const executable: string | undefined = process.env['MLIST_TEST_EXECUTABLE'] || undefined;
+export const executable: string | undefined = process.env['MLIST_TEST_EXECUTABLE'];
 
 /** The command that starts the program, without its arguments. */
 export const programCommand = (root: string = checkout): readonly [string, ...string[]] =>

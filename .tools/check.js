@@ -24,6 +24,7 @@ const steps = [
   node('node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'),
   node('.tools/docs.js', '--check'),
   node('.tools/api-docs.js', '--check'),
+  node('.tools/release/pack.js'),
 ];
 const results = await Promise.all(steps.map(run));
 process.exitCode = isBuilt && results.every(Boolean) ? 0 : 1;

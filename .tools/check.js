@@ -25,6 +25,7 @@ const steps = [
   node('.tools/docs.js', '--check'),
   node('.tools/api-docs.js', '--check'),
   node('.tools/pictures.js', '--check'),
+  node('.tools/release/pack.js'),
 ];
 const results = await Promise.all(steps.map(run));
 process.exitCode = isBuilt && results.every(Boolean) ? 0 : 1;

@@ -7,7 +7,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 export default ts.config(
   { basePath: root },
-  { ignores: ['**/dist/**', '**/coverage/**', '**/src/*/compiled/**'] },
+  { ignores: ['**/build/**', '**/dist/**', '**/coverage/**', '**/src/*/compiled/**'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
@@ -43,6 +43,7 @@ export default ts.config(
     files: ['**/*.js'],
     languageOptions: {
       globals: {
+        Buffer: 'readonly',
         clearInterval: 'readonly',
         console: 'readonly',
         process: 'readonly',

@@ -19,7 +19,11 @@ const GROUPS = {
   'docker-config': ['docker-config'],
 };
 
-/** Compiles the schemas that mlist uses at run time. Only the tests use those in schemas/output. */
+/**
+ * Compiles the schemas that mlist uses at run time. Only the tests use those in schemas/output.
+ *
+ * @returns the metafiles of esbuild, which name the packages whose code is in the modules
+ */
 export async function compileValidators(root) {
   const folder = join(root, 'schemas');
   const out = join(root, 'src', 'schema', 'compiled');
@@ -32,13 +36,14 @@ export async function compileValidators(root) {
     Object.entries(GROUPS).flatMap(([group, names]) =>
       [false, true].map(async (allErrors) => ({
         name: `${group}-${allErrors ? 'all' : 'first'}.ts`,
-        code: HEADER + (await withParts(root, compile(schemas, names, allErrors))),
+        ...(await withParts(root, compile(schemas, names, allErrors))),
       })),
     ),
   );
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
-  for (const { name, code } of modules) writeFileSync(join(out, name), code);
+  for (const { name, code } of modules) writeFileSync(join(out, name), HEADER + code);
+  return modules.map(({ metafile }) => metafile);
 }
 
 function compile(schemas, names, allErrors) {
@@ -61,14 +66,16 @@ function asIdentifier(name) {
 
 /** Bundles the run-time parts of Ajv, which its code loads with `require`: ES modules have no `require`. */
 async function withParts(root, contents) {
-  const result = await build({
+  const { outputFiles, metafile } = await build({
     stdin: { contents, resolveDir: root },
     bundle: true,
     write: false,
+    metafile: true,
+    absWorkingDir: root,
     minify: true,
     format: 'esm',
     platform: 'neutral',
     mainFields: ['main'],
   });
-  return result.outputFiles[0].text;
+  return { code: outputFiles[0].text, metafile };
 }

@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { runMlist } from '../support/mlist.ts';
+import { programCommand, runMlist } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
@@ -188,9 +187,9 @@ describe('completion', () => {
 /** Runs a shell that finds the built program as `mlist`, and returns the completed words. */
 async function runShell(shell: string, script: string, ...args: readonly string[]): Promise<readonly string[]> {
   const bin = join(cli.folder, 'bin');
-  const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
+  const program = programCommand().map((word) => `'${word}'`);
   await mkdir(bin, { recursive: true });
-  await writeFile(join(bin, 'mlist'), `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`);
+  await writeFile(join(bin, 'mlist'), `#!/bin/sh\nexec ${program.join(' ')} "$@"\n`);
   await chmod(join(bin, 'mlist'), 0o755);
   const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, HOME: cli.folder };
   const { stdout } = await promisify(execFile)(shell, ['-c', script, ...args], { env, cwd: cli.folder });

@@ -2,14 +2,13 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parsePluginCall } from '../../src/cli/docker-plugin/docker-plugin.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { version } from '../../src/version.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { startMlist } from '../support/mlist.ts';
+import { programCommand, startMlist } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
@@ -89,7 +88,7 @@ describeWith('docker', 'called by docker', () => {
     folder = (await CliHarness.make()).folder;
     const plugins = join(folder, '.docker', 'cli-plugins');
     await mkdir(plugins, { recursive: true });
-    await symlink(fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url)), join(plugins, 'docker-mlist'));
+    await symlink(programCommand().at(-1)!, join(plugins, 'docker-mlist'));
   });
   afterAll(() => registry.close());
 

@@ -8,7 +8,7 @@ import { describe, expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/server/start-registry.ts';
 import { send } from '../server/client.ts';
 import { cleanup } from '../support/cleanup.ts';
-import { checkout, startMlist } from '../support/mlist.ts';
+import { checkout, programCommand, startMlist } from '../support/mlist.ts';
 import { expectFits } from '../support/schemas.ts';
 import { describeOnTerminal, runOnTerminal } from '../support/terminal.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
@@ -114,8 +114,8 @@ describe('errors', () => {
 describe('the built package', () => {
   /** Runs the built program. */
   async function hashed(): Promise<string> {
-    const program = join(checkout, 'dist', 'cli', 'mlist.js');
-    const { stdout } = spawnSync(process.execPath, [program, ...hashPassword], { input: PASSWORD, encoding: 'utf8' });
+    const [program, ...first] = programCommand();
+    const { stdout } = spawnSync(program, [...first, ...hashPassword], { input: PASSWORD, encoding: 'utf8' });
     expect(stdout).toMatch(line);
     return fileOf(stdout);
   }

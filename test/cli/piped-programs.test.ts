@@ -6,7 +6,7 @@ import { startRegistry, type RunningRegistry } from '../../src/server/start-regi
 import { cleanup } from '../support/cleanup.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 import { makeImage, pushImage } from '../support/images.ts';
-import { checkout, runMlist } from '../support/mlist.ts';
+import { programCommand, runMlist } from '../support/mlist.ts';
 import { unreadPipe } from '../support/pipes.ts';
 import { describeWith } from '../support/programs.ts';
 import { headerOf } from '../store/archive/tar-bytes.ts';
@@ -30,7 +30,9 @@ describeWithPipes('archives in pipes', () => {
     env = { MLIST_WORKSPACE: join(folder, 'workspace'), TMPDIR: folder };
   });
 
-  const program = `'${process.execPath}' '${join(checkout, 'dist', 'cli', 'mlist.js')}'`;
+  const program = programCommand()
+    .map((word) => `'${word}'`)
+    .join(' ');
 
   /** Runs a shell script in which `mlist` is the built program. */
   function shell(

@@ -2,14 +2,13 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
-import { runMlist } from '../support/mlist.ts';
+import { programCommand, runMlist } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
+const [program, ...first] = programCommand();
 
 /** Output to a full disk, and a closed stderr. */
 (existsSync('/dev/full') ? describe : describe.skip)('output that cannot be written', () => {
@@ -26,7 +25,7 @@ const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url
     args: readonly string[],
   ): Promise<{ code: number | null; text: string }> {
     const device = await open('/dev/full', 'w');
-    const child = spawn(process.execPath, [program, ...args], {
+    const child = spawn(program, [...first, ...args], {
       env: { PATH: process.env['PATH'], NO_COLOR: '1', MLIST_WORKSPACE: join(folder, 'workspace') },
       stdio: full === 'stdout' ? ['ignore', device.fd, 'pipe'] : ['ignore', 'pipe', device.fd],
     });
@@ -80,7 +79,7 @@ const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url
 /** On a disk that is nearly full, a write accepts only some of the bytes. The size limit of files has the same effect. */
 (process.platform === 'win32' ? test.skip : test)('output of which only a part was written', async () => {
   const file = join(await temporaryFolder(), 'help');
-  const command = `ulimit -f 1; exec '${process.execPath}' '${program}' --help > '${file}'`;
+  const command = `ulimit -f 1; exec ${[program, ...first].map((word) => `'${word}'`).join(' ')} --help > '${file}'`;
   const child = spawn('sh', ['-c', command], {
     env: { PATH: process.env['PATH'], NODE_DISABLE_COMPILE_CACHE: '1' },
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -2,13 +2,12 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { Workspace } from '../../src/draft/workspace/workspace.ts';
 import { parseReference } from '../../src/oci/reference.ts';
 import { bug } from '../support/bug-report.ts';
 import { at, registry, serveInputImages } from '../support/input-fixture.ts';
-import { runMlist } from '../support/mlist.ts';
+import { programCommand, runMlist } from '../support/mlist.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 /** Invalid arguments, names and files: they may be refused, but are never reported as a bug in mlist. */
@@ -92,20 +91,20 @@ describe('a draft that is not a regular file', () => {
 });
 
 describe('a process without', () => {
-  const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
+  const [program, ...first] = programCommand();
   const env = { PATH: process.env['PATH'] };
 
   test('a current folder gets an error', async () => {
     const folder = join(await temporaryFolder(), 'gone');
     await mkdir(folder);
-    const script = 'rmdir "$PWD" && exec "$0" "$1" ls';
-    const { status, stderr } = spawnSync('sh', ['-c', script, process.execPath, program], { cwd: folder, env });
+    const script = 'rmdir "$PWD" && exec "$@"';
+    const { status, stderr } = spawnSync('sh', ['-c', script, 'sh', program, ...first, 'ls'], { cwd: folder, env });
     expect([status, String(stderr)]).toEqual([1, expect.stringMatching(/^mlist: the current folder does not exist\n/)]);
   });
 
   const isRoot = process.getuid?.() === 0;
   (isRoot ? test : test.skip)('a home folder gets an error', () => {
-    const { status, stderr } = spawnSync(process.execPath, [program, 'ls'], { uid: 54_321, env, cwd: '/' });
+    const { status, stderr } = spawnSync(program, [...first, 'ls'], { uid: 54_321, env, cwd: '/' });
     expect([status, String(stderr)]).toEqual([1, 'mlist: the user has no home folder\nhint: Set HOME.\n']);
   });
 });

@@ -61,7 +61,7 @@ function promptOf(command: readonly string[], columns: number): string {
 }
 
 async function run(command: readonly string[], { home, columns, env }: Stage): Promise<string> {
-  const child = spawnOnTerminal([program, ...command], { cwd: home, env, columns });
+  const child = spawnOnTerminal([process.execPath, program, ...command], { cwd: home, env, columns });
   const chunks: Buffer[] = [];
   child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk));
   const [code] = (await once(child, 'close')) as [number];

@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import { blobOf, imageOf } from '../store/samples.ts';
 import { canMount, fill, mountDisk } from '../support/disks.ts';
+import { programCommand } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 import { codesOf, putImage, send, withRegistry } from './client.ts';
 
-const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
+const [program, ...first] = programCommand();
 const isRoot = await canMount();
 
 (isRoot ? test : test.skip)('a full disk is answered with 507, and what was stored before is served', async () => {
@@ -31,7 +31,7 @@ test('`mlist serve` prints why it answered 500', async () => {
   const dir = await temporaryFolder();
   await mkdir(join(dir, 'damaged'));
   await writeFile(join(dir, 'damaged', 'oci-layout'), '{');
-  const child = spawn(process.execPath, [program, 'serve', '--addr', '127.0.0.1:0', '--dir', dir]);
+  const child = spawn(program, [...first, 'serve', '--addr', '127.0.0.1:0', '--dir', dir]);
   try {
     const warning = once(createInterface(child.stderr), 'line') as Promise<[string]>;
     const [url] = (await once(createInterface(child.stdout), 'line')) as [string];

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,8 +7,12 @@ import { afterAll } from '@jest/globals';
 import { main } from '../../src/cli/dispatch.ts';
 import { cleanup } from './cleanup.ts';
 import { inOrder } from './manifest-order.ts';
+import { executable } from './mlist.ts';
 
-/** Runs command lines in this process, with isolated files, environment and output. */
+/**
+ * Runs command lines in this process, with isolated files, environment and output. With `MLIST_TEST_EXECUTABLE`, runs that
+ * executable, unless the test simulates a terminal or files in /etc, or interrupts the command.
+ */
 export interface CliResult {
   readonly code: number;
   readonly stdout: string;
@@ -93,6 +99,11 @@ export class CliHarness {
       signal,
       onStdout,
     } = { ...this.options, ...more };
+    const program = executable;
+    if (program !== undefined && !terminal && signal === undefined && !existsSync(join(this.folder, 'etc'))) {
+      const variables = { NO_COLOR: '1', HOME: this.folder, ...env };
+      return inOrder(() => runExecutable([program, ...args], variables, cwd, stdin, onStdout));
+    }
     const [stdout, stderr] = [new Recorder(terminal, columns, onStdout), new Recorder(terminal, columns)];
     const remainingAnswers = [...answers];
     const code = await inOrder(() =>
@@ -130,6 +141,27 @@ export class CliHarness {
   async json<T>(...args: readonly string[]): Promise<T> {
     return JSON.parse(await this.must(...args, '--json')) as T;
   }
+}
+
+function runExecutable(
+  [path = '', ...args]: readonly string[],
+  env: Readonly<Record<string, string>>,
+  cwd: string,
+  stdin: string | Uint8Array,
+  onStdout: (() => void) | undefined,
+): Promise<PipeResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(path, args, { env, cwd, stdio: 'pipe' });
+    const [stdout, stderr] = [new Recorder(false, 0, onStdout), new Recorder(false, 0)];
+    child.stdout.on('data', (chunk: Buffer) => stdout.write(chunk));
+    child.stderr.on('data', (chunk: Buffer) => stderr.write(chunk));
+    // The command may end without reading its input.
+    child.stdin.on('error', () => undefined).end(stdin);
+    child.once('error', reject);
+    child.once('close', (code) =>
+      resolve({ code: code ?? -1, stdout: stdout.bytes, stderr: stderr.bytes.toString('utf8') }),
+    );
+  });
 }
 
 /** Chunks of the size that a pipe usually has. */

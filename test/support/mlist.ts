@@ -7,6 +7,13 @@ import { inOrder } from './manifest-order.ts';
 /** Runs the built program as a separate process. */
 export const checkout = fileURLToPath(new URL('../..', import.meta.url));
 
+/** A single executable that the tests run instead of the built program, from `MLIST_TEST_EXECUTABLE`. */
+export const executable: string | undefined = process.env['MLIST_TEST_EXECUTABLE'];
+
+/** The command that starts the program, without its arguments. */
+export const programCommand = (root: string = checkout): readonly [string, ...string[]] =>
+  executable === undefined ? [process.execPath, join(root, 'dist', 'cli', 'mlist.js')] : [executable];
+
 export interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -33,7 +40,7 @@ export function startMlist(
   options: StartOptions = {},
 ): Started {
   const { root = checkout } = options;
-  return start([process.execPath, join(root, 'dist', 'cli', 'mlist.js'), ...args], env, options);
+  return start([...programCommand(root), ...args], env, options);
 }
 
 /** Runs the built program under another one, such as strace or a shell that sets limits. */
@@ -42,7 +49,7 @@ export function runMlistBy(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {
-  return start([...runner, process.execPath, join(checkout, 'dist', 'cli', 'mlist.js'), ...args], env).ended;
+  return start([...runner, ...programCommand(), ...args], env).ended;
 }
 
 function start(

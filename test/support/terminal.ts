@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe } from '@jest/globals';
+import { programCommand } from './mlist.ts';
 import { describeWith } from './programs.ts';
 import { spawnOnTerminal } from './pseudo-terminal.ts';
 
@@ -10,8 +10,6 @@ export interface Typed {
   readonly after: string;
   readonly keys: string;
 }
-
-const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
 
 /** Tests that need a terminal. They are skipped on Windows and without Python. */
 export function describeOnTerminal(title: string, tests: () => void): void {
@@ -25,7 +23,7 @@ export async function runOnTerminal(
   folder: string,
   columns?: number,
 ): Promise<{ readonly code: number | null; readonly shown: string }> {
-  const child = spawnOnTerminal([program, ...args], {
+  const child = spawnOnTerminal([...programCommand(), ...args], {
     cwd: folder,
     env: {
       PATH: process.env['PATH'],

@@ -23,7 +23,7 @@ export async function benchStartup({ root, folder }: BenchContext): Promise<void
   const executable = join(root, 'build', `${process.platform}-${process.arch}`, 'mlist');
   const edit = () => ['annotate', '--variant', `v${(edits += 1)}`];
   let edits = 0;
-  const durations = await inTurn(ROUNDS, {
+  const durations = await inTurn<string>(ROUNDS, {
     'node -e 0': () => timeOf([process.execPath, '-e', '0'], env),
     'mlist ls': () => timeOf([process.execPath, program, 'ls'], env),
     'mlist ls, no compile cache': () =>
@@ -34,7 +34,7 @@ export async function benchStartup({ root, folder }: BenchContext): Promise<void
       'executable annotate': () => timeOf([executable, ...edit()], env),
     }),
   });
-  const base = durations['node -e 0'];
+  const base = durations['node -e 0'] ?? [];
   for (const [name, times] of Object.entries(durations).slice(1)) {
     const pairs = times.map((time, round) => time / (base[round] ?? time));
     print(

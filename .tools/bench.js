@@ -26,7 +26,7 @@ try {
   });
   // Extra CA certificates slow down the start of Node, up to a factor of two, which would distort the results.
   const env = { ...process.env };
-  for (const name of ['NODE_EXTRA_CA_CERTS', 'NODE_OPTIONS']) delete env[name];
+  for (const name of ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_OPTIONS']) delete env[name];
   const { status } = spawnSync(process.execPath, [join(folder, 'bench.mjs'), root, folder, ...process.argv.slice(2)], {
     stdio: 'inherit',
     env,

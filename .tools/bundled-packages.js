@@ -25,8 +25,11 @@ export function bundledPackages(root, metafiles) {
         const [, folder] = /^(?:.*:)?(.*\bnode_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path) ?? [];
         if (folder !== undefined && bytesInOutput > 0) folders.add(folder);
       }
-  const packages = [...folders].map((folder) => readPackage(join(root, folder)));
-  return packages.sort((one, other) => (idOf(one) < idOf(other) ? -1 : 1));
+  // A package may be installed several times.
+  const packages = new Map(
+    [...folders].map((folder) => readPackage(join(root, folder))).map((one) => [idOf(one), one]),
+  );
+  return [...packages.values()].sort((one, other) => (idOf(one) < idOf(other) ? -1 : 1));
 }
 
 const idOf = ({ name, version }) => `${name}@${version}`;

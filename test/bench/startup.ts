@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { startRegistry } from '../../src/server/start-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
@@ -18,19 +19,26 @@ export async function benchStartup({ root, folder }: BenchContext): Promise<void
   );
   await registry.close();
 
+  // `npm run build:binary` builds it. `build/` has a folder for each platform that it was built for.
+  const executable = join(root, 'build', `${process.platform}-${process.arch}`, 'mlist');
+  const edit = () => ['annotate', '--variant', `v${(edits += 1)}`];
   let edits = 0;
-  const durations = await inTurn(ROUNDS, {
+  const durations = await inTurn<string>(ROUNDS, {
     'node -e 0': () => timeOf([process.execPath, '-e', '0'], env),
     'mlist ls': () => timeOf([process.execPath, program, 'ls'], env),
     'mlist ls, no compile cache': () =>
       timeOf([process.execPath, program, 'ls'], { ...env, NODE_DISABLE_COMPILE_CACHE: '1' }),
-    'mlist annotate': () => timeOf([process.execPath, program, 'annotate', '--variant', `v${(edits += 1)}`], env),
+    'mlist annotate': () => timeOf([process.execPath, program, ...edit()], env),
+    ...(existsSync(executable) && {
+      'executable ls': () => timeOf([executable, 'ls'], env),
+      'executable annotate': () => timeOf([executable, ...edit()], env),
+    }),
   });
-  const base = durations['node -e 0'];
-  for (const name of ['mlist ls', 'mlist ls, no compile cache', 'mlist annotate'] as const) {
-    const pairs = durations[name].map((time, round) => time / (base[round] ?? time));
+  const base = durations['node -e 0'] ?? [];
+  for (const [name, times] of Object.entries(durations).slice(1)) {
+    const pairs = times.map((time, round) => time / (base[round] ?? time));
     print(
-      `${name.padEnd(32)} ${(median(durations[name]) / median(base)).toFixed(2)} times node -e 0 by medians, ${median(pairs).toFixed(2)} by the median of pairs (${ROUNDS} rounds)`,
+      `${name.padEnd(32)} ${(median(times) / median(base)).toFixed(2)} times node -e 0 by medians, ${median(pairs).toFixed(2)} by the median of pairs (${ROUNDS} rounds)`,
     );
   }
 }

@@ -90,10 +90,6 @@ describeExecutables('the executable', ['linux-x64'], ([executable = '']) => {
     expect(stderr).not.toMatch(/unexpected error|Cannot find module/);
   });
 
-  test('contains the build of the current sources', () => {
-    expect(readFileSync(executable).includes(readFileSync(join(dirname(executable), 'mlist.cjs')))).toBe(true);
-  });
-
   (isRoot ? test : test.skip)('needs only the libraries that ldd names', async () => {
     const folder = await temporaryFolder();
     copyFileSync(executable, join(folder, 'mlist'));

@@ -132,11 +132,13 @@ function syntaxProblem(text: string): string {
   return 'not of the form [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]';
 }
 
+/** @param hint - dropped if the text has a password, because the hint may repeat parts of the text */
 function invalid(text: string, reason: string, hint?: string): MlistError {
+  const shown = withoutPassword(text);
   return new MlistError(
     'ERR_MLIST_REFERENCE_INVALID',
-    `invalid reference ${JSON.stringify(withoutPassword(text).slice(0, 300))}: ${reason}`,
-    { hint },
+    `invalid reference ${JSON.stringify(shown.slice(0, 300))}: ${reason}`,
+    { hint: shown === text ? hint : undefined },
   );
 }
 

@@ -47,6 +47,8 @@ describe('no command reports a bug', () => {
     logout: ['HOST'],
     serve: ['--addr', '127.0.0.1:0'],
     completion: ['bash'],
+    doctor: ['127.0.0.1:1'],
+    version: [],
     'docker-cli-plugin-metadata': [],
   };
   const texts = ['', '-', '/', '\n', '\u001b[0m', '\ud800', '=', ',', ':', '@', '%zz', '{}', '-1', '9'.repeat(400)];

@@ -216,6 +216,8 @@ function linesOf(host: string): Readonly<Record<string, Lines>> {
     apply: [['apply', '-f', 'lists.yaml']],
     remove: [['remove', draft, '--platform', 'linux/arm64']],
     ls: [['ls']],
+    doctor: [['doctor'], ['doctor', host]],
+    version: [['version']],
     rm: [['rm', at('team/other:list')]],
     prune: [['prune']],
     delete: [['delete', at('team/app:gone')]],

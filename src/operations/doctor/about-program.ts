@@ -11,7 +11,7 @@ export interface ProgramFacts {
   /** The version of Node, such as `v24.1.0`. */
   readonly node: string;
   /** Operating system and architecture in Node's terms, such as `linux/x64`. */
-  readonly platform: string;
+  readonly system: string;
   /** What this version of Node supports: `compile-cache`, `zstd`. */
   readonly features: readonly string[];
 }
@@ -22,5 +22,5 @@ export function aboutProgram(): ProgramFacts {
     ...(enableCompileCache === undefined ? [] : ['compile-cache']),
     ...('createZstdCompress' in zlib ? ['zstd'] : []),
   ];
-  return { version, commit, node: nodeVersion, platform: `${platform}/${arch}`, features };
+  return { version, commit, node: nodeVersion, system: `${platform}/${arch}`, features };
 }

@@ -72,10 +72,17 @@ export class DetailReader {
     const { sizes = false, tree = false, cache } = this.#options;
     const known = await cache.get(child.descriptor.digest);
     if (known !== undefined) return known;
-    if (!sizes && !tree && !isCheapToRead(child.source)) return undefined;
+    const isRequested = sizes || tree;
+    if (!isRequested && !isCheapToRead(child.source)) return undefined;
     this.#read += 1;
     if (this.#read > MAX_READ) throw new TooManyError();
-    return (await readChild(child, this.#options)).bytes;
+    try {
+      return (await readChild(child, this.#options)).bytes;
+    } catch (error) {
+      // Without an option for it, the size is only an addition, and the source may be one that must not be read.
+      if (isRequested || this.#options.signal?.aborted === true) throw error;
+      return undefined;
+    }
   }
 
   async #nested(manifests: readonly Descriptor[], child: Child, depth: number): Promise<ContentDetails> {

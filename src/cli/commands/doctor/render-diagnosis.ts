@@ -24,8 +24,8 @@ export function renderDiagnosis(diagnosis: Diagnosis, registry: RegistryStatus |
     output.line([title, 'bold']);
     for (const row of rows) output.line('  ', ...row);
   };
-  const { version, commit = 'unknown commit', node, platform, features } = program;
-  output.line([`mlist ${version}`, 'bold'], ` (${[commit, `Node ${node}`, platform, ...features].join(', ')})`);
+  const { version, commit = 'unknown commit', node, system, features } = program;
+  output.line([`mlist ${version}`, 'bold'], ` (${[commit, `Node ${node}`, system, ...features].join(', ')})`);
   section('Workspace', [workspaceRow(workspace)]);
   section(
     'Folders',

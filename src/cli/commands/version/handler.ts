@@ -6,12 +6,12 @@ export function run(_args: ParsedArguments, { output }: Context): Promise<number
   const about = aboutProgram();
   if (output.json) output.document(about);
   else {
-    const { version, commit = 'unknown', node, platform, features } = about;
+    const { version, commit = 'unknown', node, system, features } = about;
     output.line(`mlist ${version}`);
     for (const [name, value] of [
       ['commit', commit],
       ['node', node],
-      ['platform', platform],
+      ['system', system],
       ['features', features.join(', ') || 'none'],
     ] as const)
       output.line(`  ${name.padEnd(8)}  ${value}`);

@@ -21,7 +21,10 @@ export function repositoryUrl({ GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: na
 export function stagePackage(root, folder, repository) {
   const original = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   mkdirSync(folder, { recursive: true });
-  for (const name of [...original.files, ...ALWAYS]) cpSync(join(root, name), join(folder, name), { recursive: true });
+  const excluded = original.files.filter((name) => name.startsWith('!')).map((name) => join(root, name.slice(1)));
+  const included = original.files.filter((name) => !name.startsWith('!'));
+  for (const name of [...included, ...ALWAYS])
+    cpSync(join(root, name), join(folder, name), { recursive: true, filter: (path) => !excluded.includes(path) });
   renameSync(join(folder, 'dist/THIRD-PARTY-LICENSES.txt'), join(folder, 'THIRD-PARTY-LICENSES.txt'));
   const published = publishedManifest(original, repository);
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(published, null, 2)}\n`);

@@ -1,6 +1,6 @@
 import { resolve, sep } from 'node:path';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
-import { asMlistError, withHint } from '../../errors/errors.ts';
+import { asMlistError, withFurtherHint } from '../../errors/errors.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 
 const WORKSPACE = 'Choose another folder for the drafts with --workspace or MLIST_WORKSPACE.';
@@ -25,7 +25,7 @@ export function withDraftHint(thrown: unknown, args: ParsedArguments, { workspac
   if (args.typed(['workspace', 'authfile']).some(isPath)) return thrown;
   const { folder } = workspace;
   const hint = isWithin(path, folder) || isWithin(folder, path) ? WORKSPACE : credentialHint(args);
-  return hint === undefined ? thrown : withHint(error, [error.facts.hint, hint].filter(Boolean).join(' '));
+  return hint === undefined ? thrown : withFurtherHint(error, hint);
 }
 
 function isWithin(path: string, folder: string): boolean {

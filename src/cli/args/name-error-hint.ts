@@ -1,4 +1,4 @@
-import { type MlistError, withFirstHint, withHint } from '../../errors/errors.ts';
+import { type MlistError, withFirstHint, withFurtherHint, withHint } from '../../errors/errors.ts';
 import {
   familiarReference,
   formatReference,
@@ -26,7 +26,7 @@ export async function withNameHint(error: MlistError, workspace: Workspace): Pro
   if ((await draftNames(workspace)).includes(reference))
     return withHint(error, `A draft has this name. "mlist push ${reference}" pushes it.`);
   const hint = error.facts.status === 404 ? missingHint(error, reference) : undefined;
-  return hint === undefined ? error : withHint(error, [error.facts.hint, hint].filter(Boolean).join(' '));
+  return hint === undefined ? error : withFurtherHint(error, hint);
 }
 
 function missingHint({ facts }: MlistError, reference: string): string | undefined {

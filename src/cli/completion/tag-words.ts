@@ -38,8 +38,6 @@ export async function registryTags(cursor: Cursor, environment: Environment): Pr
       workspace: folder,
       cwd: environment.cwd,
       ownWorkspace: ownWorkspace(places),
-      allowOutside: false,
-      onWarning: () => undefined,
     });
     const stores = openStores(args, await silentOutput(environment), {
       ...environment,

@@ -18,7 +18,8 @@ export interface ProjectGuardOptions {
   readonly ownWorkspace: string;
   /** Allow everything (`--allow-outside`). Default false. */
   readonly allowOutside?: boolean | undefined;
-  readonly onWarning?: ((message: string) => void) | undefined;
+  /** Called if a location outside the project could not be recorded, so that later commands will not read it. */
+  readonly onUnrecorded?: ((location: LocalLocation, error: MlistError) => void) | undefined;
 }
 
 /**
@@ -99,8 +100,7 @@ export class ProjectGuard {
       const key = this.#keyOf(location);
       if (!this.#trusted.has(key) || (await this.#isInside(location, [this.#project]))) continue;
       await this.#record(key).catch((thrown: unknown) => {
-        const message = `${formatLocation(location)} is outside the project, and this could not be recorded: ${asMlistError(thrown).message}. Later commands need --allow-outside`;
-        this.#options.onWarning?.(message);
+        this.#options.onUnrecorded?.(location, asMlistError(thrown));
       });
     }
   }
@@ -178,6 +178,7 @@ function outside(location: LocalLocation, project: string, author: string): Mlis
   const where = isInEngine(location) ? `is an image of a container engine` : `is outside ${project}`;
   return new MlistError('ERR_MLIST_BLOCKED', `${reference} ${where}, and only ${author} names it`, {
     reference,
-    hint: 'Whoever wrote that file has chosen what is read. If you trust it, add --allow-outside.',
+    hint: 'Whoever wrote that file has chosen what is read.',
+    remedy: { kind: 'allow-outside' },
   });
 }

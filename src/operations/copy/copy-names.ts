@@ -45,7 +45,7 @@ export function requireStates(names: readonly TargetName[], digest: Digest, expe
     if (before === digest || before === expected) continue;
     throw new MlistError('ERR_MLIST_CONFLICT', `${reference} ${stateDifference(before, expected)}`, {
       reference,
-      hint: `Check what it has now, then copy again with "--if-digest ${before}".`,
+      remedy: { kind: 'expect-digest', digest: before },
     });
   }
 }

@@ -16,7 +16,7 @@ import { formatReference, type Reference } from '../../oci/reference.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { editDraft, type DraftEdit, type DraftTarget, type EditTarget } from '../edit-target.ts';
 import type { MissingPolicy } from '../publish/fill.ts';
-import { missingHint } from '../publish/missing-images.ts';
+import { afterMissing } from '../publish/missing-images.ts';
 import { findInList } from '../sources/named-in-list.ts';
 import { push, type Pushed, type PushOptions } from '../push/push.ts';
 import { findDraft } from '../lookup.ts';
@@ -59,8 +59,8 @@ export async function editAndPush<T>(
     edit(edited, { ...place, resolveManifest: (manifest) => findInList(start, manifest, reporting) });
   if (draft !== undefined && !dryRun)
     return { from, ...(await inPlace(list, namedEdit, editDraft(reporting), reporting)) };
-  const removeHint = `Remove missing images with "mlist remove docker://${listName(start)} DIGEST... --push".`;
-  const temporary = draft === undefined ? { ...reporting, missingHint: removeHint } : reporting;
+  const hint = `Remove missing images with "mlist remove docker://${listName(start)} DIGEST... --push".`;
+  const temporary = draft === undefined ? { ...reporting, afterMissing: { hint } } : reporting;
   const done = withWorkspaceOf(start, (options) => editTemporary(list, namedEdit, options), temporary);
   return { from, ...(await (draft === undefined ? done.catch(withRepeatHint) : done)) };
 }
@@ -131,9 +131,9 @@ export async function createAndPush<T>(
     isLate: (reference) => isTagUsed(reference, pushes, options),
   });
   const isMissingChosen = missing !== undefined && missing !== 'refuse';
-  const hints = isMissingChosen || noDraft ? { missingHint: missingHint(missing) } : {};
+  const missingStep = isMissingChosen || noDraft ? { afterMissing: afterMissing(missing) } : {};
   const onEvent = deduplicateEvents(options.onEvent, ['warning', 'origin']);
-  const reporting = { ...options, ...hints, prefetched, onEvent };
+  const reporting = { ...options, ...missingStep, prefetched, onEvent };
   const both = async (place: PushOptions) => ({ edited: await create(place), pushed: await push(list, place) });
   if (noDraft) return withWorkspaceOf(undefined, both, reporting).catch(withCommandHint);
   if (!dryRun) return both(reporting);

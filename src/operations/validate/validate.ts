@@ -172,7 +172,7 @@ async function draftIn(bytes: Uint8Array, subject: string): Promise<Draft | { re
 
 function noRepository(subject: string): MlistError {
   return new MlistError('ERR_MLIST_USAGE', `the location of the content of ${subject} is unknown`, {
-    hint: 'Give the repository, layout or archive with --repo.',
+    remedy: { kind: 'name-repository' },
   });
 }
 

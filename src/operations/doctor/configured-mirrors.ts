@@ -55,15 +55,28 @@ export async function configuredMirrors(options: Machine): Promise<ConfiguredMir
       return [];
     }
   };
-  const { file, dropIns } = await registriesConfFiles(options).catch(() => ({ file: undefined, dropIns: [] }));
+  const { file, dropIns } = await registriesConfFiles(options).catch((thrown: unknown) => {
+    const { message, facts } = asMlistError(thrown);
+    files.push({ path: facts.path ?? 'registries.conf', problem: message });
+    return { file: undefined, dropIns: [] };
+  });
   const rules: MirrorRule[] = [...inVariable(variable(env, 'MLIST_MIRRORS') ?? '', files)];
   for (const path of [...(file === undefined ? [] : [file]), ...dropIns])
     rules.push(...(await examine(path, inRegistriesConf)));
   for (const path of daemonJsonPaths(options)) rules.push(...(await examine(path, inDaemonJson)));
   for (const folder of hostsFolders(options))
-    for (const name of (await readdir(folder).catch(() => [])).sort().slice(0, MAX_HOSTS))
+    for (const name of await hostsIn(folder, files))
       rules.push(...(await examine(join(folder, name, 'hosts.toml'), inHostsToml(name))));
   return { isOff: variable(env, 'MLIST_NO_MIRRORS') !== undefined, files, rules };
+}
+
+async function hostsIn(folder: string, files: FoundFile[]): Promise<readonly string[]> {
+  try {
+    return (await readdir(folder)).sort().slice(0, MAX_HOSTS);
+  } catch (thrown) {
+    if (!isNotFound(thrown)) files.push({ path: folder, problem: readReason(thrown) });
+    return [];
+  }
 }
 
 function asReason(thrown: unknown): string {

@@ -1,7 +1,7 @@
 import { access, constants, readdir, stat, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { locateWorkspace } from '../../draft/workspace/locate-workspace.ts';
+import { locateWorkspace, ownWorkspace } from '../../draft/workspace/locate-workspace.ts';
 import { asMlistError, errorCode } from '../../errors/errors.ts';
 import { isNotFound, readReason } from '../../fs/file-errors.ts';
 import { dockerConfigPath } from '../../store/registry/credentials/stored-credentials.ts';
@@ -22,7 +22,7 @@ export interface FolderStatus {
 export interface WorkspaceStatus extends Partial<Omit<FolderStatus, 'purpose'>> {
   /** What determined the location. */
   readonly from?: '--workspace' | 'MLIST_WORKSPACE' | 'project' | 'user' | undefined;
-  /** The number of files with drafts. */
+  /** The number of files with drafts; undefined if they cannot be read. */
   readonly drafts?: number | undefined;
 }
 
@@ -34,14 +34,22 @@ export async function examineWorkspace(options: Machine): Promise<WorkspaceStatu
   } catch (thrown) {
     return { problem: asMlistError(thrown).message };
   }
-  const isProject = path.endsWith('.mlist');
-  const chosen = options.env['MLIST_WORKSPACE'] ? 'MLIST_WORKSPACE' : isProject ? 'project' : 'user';
-  const names = await readdir(join(path, 'drafts')).catch(() => []);
+  const found = path === ownWorkspace(options) ? 'user' : 'project';
+  const chosen = options.env['MLIST_WORKSPACE'] ? 'MLIST_WORKSPACE' : found;
   return {
     from: options.workspace ? '--workspace' : chosen,
     ...(await examineFolder(path)),
-    drafts: names.filter((name) => name.endsWith('.json')).length,
+    drafts: await countDrafts(path),
   };
+}
+
+/** Undefined if the drafts cannot be read. */
+async function countDrafts(workspace: string): Promise<number | undefined> {
+  try {
+    return (await readdir(join(workspace, 'drafts'))).filter((name) => name.endsWith('.json')).length;
+  } catch (thrown) {
+    return isNotFound(thrown) ? 0 : undefined;
+  }
 }
 
 export async function examineFolders(options: Machine): Promise<readonly FolderStatus[]> {

@@ -35,6 +35,11 @@ export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 /** Text, with a style for terminals with colours. */
 export type Span = string | readonly [text: string, style: Style];
 
+/** The text of a span without its style. */
+export function textOf(span: Span): string {
+  return typeof span === 'string' ? span : span[0];
+}
+
 interface Paint {
   readonly stdout: ChalkInstance | undefined;
   readonly stderr: ChalkInstance | undefined;

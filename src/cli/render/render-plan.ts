@@ -1,7 +1,7 @@
 import { isDigestName, shortDigest } from '../../oci/digest.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import type { RegistryRequests } from '../../operations/push/request-estimate.ts';
-import { byteSize, counted } from '../../text/byte-size.ts';
+import { byteSize, counted } from '../../text/quantity.ts';
 import type { Plan } from '../../transfer/plan.ts';
 import type { ReplacedTag } from '../../transfer/run.ts';
 import type { Output } from '../output/output.ts';

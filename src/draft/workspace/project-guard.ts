@@ -1,8 +1,9 @@
 import { realpath, stat } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { asMlistError, MlistError } from '../../errors/errors.ts';
 import { writeFileAtomic } from '../../fs/atomic.ts';
 import { createFolders } from '../../fs/folders.ts';
+import { isInside } from '../../fs/is-inside.ts';
 import { createHash } from '../../oci/digest.ts';
 import { formatEngineLocation } from '../../oci/engine-location.ts';
 import { formatLocation, hasPath, isInEngine, isPipe, type LocalLocation, type Location } from '../../oci/location.ts';
@@ -122,9 +123,9 @@ export class ProjectGuard {
     const path = resolve(this.#base, location.path);
     const roots = await Promise.all(folders.map(realPathOf));
     // A path that is outside by its text is not resolved, since that can already contact another machine on Windows.
-    if (![...folders, ...roots].some((root) => contains(root, path))) return false;
+    if (![...folders, ...roots].some((root) => isInside(root, path))) return false;
     const real = await realPathOf(path);
-    return roots.some((root) => contains(root, real));
+    return roots.some((root) => isInside(root, real));
   }
 
   async #record(key: string): Promise<void> {
@@ -162,11 +163,6 @@ async function realPathOf(path: string): Promise<string> {
     const parent = dirname(path);
     return parent === path ? path : join(await realPathOf(parent), basename(path));
   });
-}
-
-function contains(root: string, path: string): boolean {
-  const inside = relative(root, path);
-  return inside !== '..' && !inside.startsWith(`..${sep}`) && !isAbsolute(inside);
 }
 
 function hashOf(text: string): string {

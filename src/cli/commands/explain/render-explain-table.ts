@@ -3,8 +3,16 @@ import { shortDigest } from '../../../oci/digest.ts';
 import type { Explained, ExplainedPlatform } from '../../../operations/explain/explain.ts';
 import type { Output, Span } from '../../output/output.ts';
 import { renderFact, renderTable, renderTitle, type Column } from '../../render/table.ts';
-import { entryNotes, getsText, isDivided, machineText, selectedImages, summaryOf } from './explain-facts.ts';
-import { platformText, renderClient, runStyles } from './render-explain.ts';
+import {
+  entryNotes,
+  getsText,
+  isDivided,
+  machineText,
+  platformText,
+  selectedImages,
+  summaryOf,
+} from './explain-facts.ts';
+import { renderClient, runStyles } from './render-explain.ts';
 
 export interface TableOptions {
   /** Print the attestations, and all details of each client. */

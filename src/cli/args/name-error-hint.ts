@@ -50,7 +50,7 @@ async function draftNames(workspace: Workspace): Promise<readonly string[]> {
   return drafts.flatMap((draft) => ('damaged' in draft ? [] : [formatReference(draft.list)]));
 }
 
-/** The tag alone is similar to that of many other versions, so a name must differ in little more than one letter. */
+/** Either the tag or the repository may be misspelled, not both. Numeric tags are similar to each other, so they are not corrected. */
 function closestDraft(reference: string, names: readonly string[]): string | undefined {
   const parsed = parsedReference(reference);
   const typed = parsed === undefined ? reference : familiarReference(parsed);

@@ -57,7 +57,7 @@ export async function registryTags(cursor: Cursor, environment: Environment): Pr
       await stores.close();
     }
   } catch {
-    // The tags that were read until then are candidates all the same.
+    // The tags that were read before the failure are still candidates.
   }
   return tags;
 }

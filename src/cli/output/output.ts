@@ -118,8 +118,8 @@ export class Output {
     return isTTY === true ? Math.max(20, columns === 0 ? 80 : columns) : undefined;
   }
 
-  /** Whether notes are read on a terminal, so that they are short. Other programs may search them for digests. */
-  get isNotedOnTerminal(): boolean {
+  /** Whether notes are short, since a terminal shows them. Other programs may search them for digests. */
+  get hasShortNotes(): boolean {
     return this.#streams.stderr.isTTY === true && !this.#eventsAsJson;
   }
 

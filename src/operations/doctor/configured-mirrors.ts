@@ -13,7 +13,7 @@ import { parseHostsToml } from '../../store/registry/mirrors/hosts-toml.ts';
 import { parseMirrorVariable } from '../../store/registry/mirrors/mirror-option.ts';
 import { parseRegistriesConf } from '../../store/registry/mirrors/registries-conf.ts';
 import { isNotFound, readReason } from '../../fs/file-errors.ts';
-import type { FoundFile, Machine } from './machine.ts';
+import type { FoundFile, DiagnosisOptions } from './diagnosis-options.ts';
 
 /** A registry, or a part of one, for which other hosts or restrictions are configured. */
 export interface MirrorRule {
@@ -41,7 +41,7 @@ const MAX_BYTES = 1024 * 1024;
 const MAX_HOSTS = 100;
 
 /** The mirrors in `MLIST_MIRRORS`, registries.conf, daemon.json and hosts.toml. A file with a problem has no rules. */
-export async function configuredMirrors(options: Machine): Promise<ConfiguredMirrors> {
+export async function configuredMirrors(options: DiagnosisOptions): Promise<ConfiguredMirrors> {
   const { env, signal } = options;
   const files: FoundFile[] = [];
   const examine = async (path: string, parse: Parse): Promise<readonly MirrorRule[]> => {

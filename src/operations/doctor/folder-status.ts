@@ -5,7 +5,7 @@ import { locateWorkspace, ownWorkspace } from '../../draft/workspace/locate-work
 import { asMlistError, errorCode } from '../../errors/errors.ts';
 import { isNotFound, readReason } from '../../fs/file-errors.ts';
 import { dockerConfigPath } from '../../store/registry/credentials/stored-credentials.ts';
-import type { Machine } from './machine.ts';
+import type { DiagnosisOptions } from './diagnosis-options.ts';
 
 /** A folder that mlist writes to. */
 export interface FolderStatus {
@@ -27,7 +27,7 @@ export interface WorkspaceStatus extends Partial<Omit<FolderStatus, 'purpose'>> 
 }
 
 /** The workspace that commands would use. If it may not be used, `problem` says why, and there is no path. */
-export async function examineWorkspace(options: Machine): Promise<WorkspaceStatus> {
+export async function examineWorkspace(options: DiagnosisOptions): Promise<WorkspaceStatus> {
   let path: string;
   try {
     path = await locateWorkspace(options);
@@ -52,7 +52,7 @@ async function countDrafts(workspace: string): Promise<number | undefined> {
   }
 }
 
-export async function examineFolders(options: Machine): Promise<readonly FolderStatus[]> {
+export async function examineFolders(options: DiagnosisOptions): Promise<readonly FolderStatus[]> {
   const { env, home } = options;
   return Promise.all([
     examineFolder(tmpdir()).then((status): FolderStatus => ({ purpose: 'temporary files', ...status })),

@@ -114,7 +114,7 @@ function refuseNewDuplicates(before: Draft, after: Draft): void {
   const duplicates = duplicatesIn(after);
   const [first] = duplicates;
   if (first === undefined || duplicates.length <= duplicatesIn(before).length) return;
-  throw new MlistError('ERR_MLIST_LIST_INVALID', `the edit would make duplicates: ${first.message}`, {
+  throw new MlistError('ERR_MLIST_LIST_INVALID', `the edit would create duplicates: ${first.message}`, {
     reference: listName(after),
     problems: duplicates,
     hint: 'Nothing was changed. Select one image, or change members that do not identify a platform.',

@@ -8,7 +8,7 @@ import { readChild, type Child, type ReadOptions } from '../lookup.ts';
 import { groupAttestations, viewOfEntry, type BlobView, type ContentDetails, type ReferrerView } from './entry-view.ts';
 
 export interface DetailOptions {
-  /** Read the manifests of images from registries and engines, for their sizes. Default: only those that are at hand. */
+  /** Read the manifests of images from registries and engines, for their sizes. Default: only cached and local manifests. */
   readonly sizes?: boolean | undefined;
   /** Also the layers, the nested lists and the predicate types of attestations. Default false. */
   readonly tree?: boolean | undefined;
@@ -64,7 +64,7 @@ export class DetailReader {
     }
   }
 
-  /** Undefined if the manifest is not at hand and not to be read. */
+  /** Undefined if the manifest is neither cached nor local, and was not requested. */
   async #bytesOf(child: Child): Promise<Uint8Array | undefined> {
     const { sizes = false, tree = false, cache } = this.#options;
     const known = await cache.get(child.descriptor.digest);

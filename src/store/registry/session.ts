@@ -156,7 +156,7 @@ export class RegistrySession {
   }
 
   /**
-   * Asks a registry for `/v2/` without a login.
+   * Requests `/v2/` of a registry without a login.
    * @throws MlistError `ERR_MLIST_NETWORK`, `ERR_MLIST_TIMEOUT`, or the errors of certificates
    */
   probe(domain: string, signal?: AbortSignal): Promise<RegistryProbe> {

@@ -60,7 +60,7 @@ function report(copied: CopyOutcome, { output, totals }: Context): void {
     if (name.status === 'unchanged') reportUnchanged(output, name.reference, descriptor.digest);
   }
   const { manifests, mounted, uploaded, present, bytes } = moved;
-  if (manifests > 0 && output.isNotedOnTerminal) {
+  if (manifests > 0 && output.hasShortNotes) {
     output.note(['copied ', 'green'], counted(manifests, 'manifest'));
     totals.report(output);
   } else if (manifests > 0) {

@@ -108,7 +108,7 @@ function registryRows(status: RegistryStatus): readonly Row[] {
   const rows: Row[] = [];
   if (url !== undefined) rows.push([`${url} answers in ${milliseconds} ms with HTTP ${code ?? ''}`]);
   if (url !== undefined && code !== 200 && code !== 401)
-    rows.push([['this is not the answer of a registry to /v2/', 'yellow']]);
+    rows.push([['a registry answers /v2/ with HTTP 200 or 401', 'yellow']]);
   if (url !== undefined && verified === undefined) rows.push(['not encrypted: plain http']);
   if (certificate !== undefined) {
     const { protocol, owner, issuer, validTo = 'unknown' } = certificate;

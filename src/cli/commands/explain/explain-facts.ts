@@ -8,7 +8,7 @@ import type {
 import type { Style } from '../../output/output.ts';
 import { counted } from '../../../text/quantity.ts';
 
-/** What clients get, in the words of people: on a terminal and in Markdown. */
+/** Texts about what clients get, for terminals and Markdown. */
 
 /** What all clients get if they agree, or how they differ. */
 export interface PlatformSummary {

@@ -81,7 +81,7 @@ function verdictSpan(runs: Runs | undefined): Span {
   return runs === undefined ? '-' : [runs.verdict, runStyles[runs.verdict]];
 }
 
-/** Prints why this machine runs the selected images or not, and what helps. Images that need no words are left out. */
+/** Prints why this machine runs the selected images or not, and what helps. Without `verbose`, images that run natively are left out. */
 function renderRuns(platform: ExplainedPlatform, machine: string, options: TableOptions, output: Output): void {
   const { verbose, width } = options;
   const images = selectedImages(platform).filter(({ runs }) => verbose || runs.verdict !== 'native');

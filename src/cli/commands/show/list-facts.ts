@@ -5,7 +5,7 @@ import type { EntryView } from '../../../operations/inspect/entry-view.ts';
 import type { ListView } from '../../../operations/inspect/show.ts';
 import { byteSize, counted } from '../../../text/quantity.ts';
 
-/** Facts about a list as people read them: on a terminal, in a tree and in Markdown. */
+/** Texts about a list and its entries, for terminals, trees and Markdown. */
 
 /** The members of a list, with labels, in the order in which they are printed. Annotations are not included. */
 export function listFacts(view: ListView): readonly (readonly [label: string, text: string])[] {

@@ -324,7 +324,7 @@ describe('several images', () => {
     expect(await cli.must('inspect')).toBe(before);
   });
 
-  test('may get what does not make duplicates, also in a list that has some', async () => {
+  test('may be edited without new duplicates, also in a list that has some', async () => {
     await drafted('amd64', 'arm64', 'windows');
     await annotate('--platform', 'linux/arm64', '--arch', 'amd64');
     expect(await annotate('--all', '--os-features', 'f')).toMatchObject({ code: 0 });

@@ -12,7 +12,7 @@ export const outputFormatOption: OptionDeclaration = {
 
 /**
  * Whether the result is to be printed as Markdown.
- * @throws MlistError `ERR_MLIST_USAGE` if it is also to be printed as JSON
+ * @throws MlistError `ERR_MLIST_USAGE` with `--json`
  */
 export function isMarkdown(args: ParsedArguments): boolean {
   if (args.text('format') !== 'markdown') return false;

@@ -70,7 +70,7 @@ const LISTS_AT_ONCE = 16;
 /**
  * Creates the lists of the specs that are not up to date. A failure does not stop other lists: each list is returned with
  * its errors.
- * @throws MlistError `ERR_MLIST_USAGE` if no spec contains one of the values
+ * @throws MlistError `ERR_MLIST_USAGE` if there is a value that no spec contains
  */
 export async function apply(files: readonly SpecFile[], options: ApplyOptions): Promise<Applied> {
   const units = await unitsOfShard(files, options);

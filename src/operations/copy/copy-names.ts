@@ -67,7 +67,7 @@ export async function replacedTags(
       unread,
     }));
   if (store.engine === undefined) return checkMoves(store, tags, next, options);
-  // Names of an engine are only known if it keeps manifests.
+  // What an engine has under a name is known only if it keeps manifests.
   if (!store.engine.holdsLists || options.dryRun === true) return new Map();
   return new Map(tags.map(({ tag, before }) => [tag, before === undefined ? {} : { before }]));
 }

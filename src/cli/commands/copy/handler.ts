@@ -40,7 +40,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   return 0;
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` unless it is a tag after a colon */
+/** @throws MlistError `ERR_MLIST_USAGE` for anything but `:TAG` */
 function readTag(text: string): string {
   const tag = text.slice(1);
   if (text.startsWith(':') && isTag(tag)) return tag;

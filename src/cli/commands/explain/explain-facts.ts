@@ -24,7 +24,8 @@ export function summaryOf({ verdict, clients }: ExplainedPlatform): PlatformSumm
       return { text: 'clients get different images, each of which fits', style: 'yellow' };
     case 'broken': {
       const count = clients.filter(({ fits }) => !fits).length;
-      return { text: `${counted(count, 'client')} of ${clients.length} get no image that fits`, style: 'red' };
+      const verb = count === 1 ? 'gets' : 'get';
+      return { text: `${count} of ${counted(clients.length, 'client')} ${verb} no image that fits`, style: 'red' };
     }
     case 'nothing':
       return { text: 'no client gets an image that fits', style: 'red' };

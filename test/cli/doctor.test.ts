@@ -68,7 +68,7 @@ describe('this machine', () => {
   test('with configuration of every kind', async () => {
     const cli = await machineWith({
       '.docker/config.json': JSON.stringify({
-        auths: { 'ghcr.io': {}, 'quay.io': { auth: auth('alice') }, 'https://alice:correct-horse@x.io/v2/': {} },
+        auths: { 'ghcr.io': {}, 'quay.io': { auth: auth('alice') }, 'https://alice:p@ss/correct-horse@x.io/v2/': {} },
         credHelpers: { 'gcr.io': 'gcloud' },
         credsStore: 'desktop',
       }),
@@ -97,7 +97,7 @@ describe('this machine', () => {
       { registry: 'gcr.io', from: config, helper: 'docker-credential-gcloud' },
       { registry: 'ghcr.io', from: config, helper: 'docker-credential-desktop' },
       { registry: 'quay.io', from: config, helper: 'docker-credential-desktop' },
-      { registry: expect.stringContaining('x.io') as unknown, from: config, helper: 'docker-credential-desktop' },
+      { registry: 'https://x.io/v2/', from: config, helper: 'docker-credential-desktop' },
       { registry: '*', from: config, helper: 'docker-credential-desktop' },
       { registry: 'registry.example/team', from: join(cli.folder, '.config/containers/auth.json') },
     ]);

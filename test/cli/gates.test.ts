@@ -357,6 +357,18 @@ describe('validate --require-attestation', () => {
     const found = ofRule(await validate(ref, '--require-attestation', 'sbom'), 'E-ATTESTATION');
     expect(found).toEqual([expect.stringMatching(/^error \/manifests\/0 .*; 25 more\)$/)]);
   });
+
+  test('limits the statements that are read for an image, in one attestation or in several', async () => {
+    const { ref } = await built((image) => ({
+      listed: ['one', 'other'].map((name) => {
+        const statements = Array.from({ length: 30 }, (_, at) => ({ content: { [name]: at, about: image.digest } }));
+        return artifactOf(statements, subjectOf(image));
+      }),
+    }));
+    const found = ofRule(await validate(ref, '--require-attestation', 'sbom'), 'E-ATTESTATION');
+    expect(found).toHaveLength(2);
+    expect(requests.filter((line) => line.includes('/blobs/'))).toHaveLength(2 * 32);
+  });
 });
 
 describe('explain --exit-code', () => {

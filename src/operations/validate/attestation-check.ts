@@ -26,7 +26,7 @@ import { meets, type PredicateRequirement } from './predicate-requirement.ts';
 
 /** Checks that each image of a list has attestations with certain predicate types (docs/rules.md, E-ATTESTATION). */
 
-/** Maximum number of images that are checked at once, and of referrers that are read for one image. */
+/** Maximum number of images that are checked at once, and of referrers and of statements that are read for one image. */
 const IMAGES_AT_ONCE = 8;
 const MAX_READ = 32;
 /** A message quotes at most this many predicate types, and this many characters of each: images state them. */
@@ -46,6 +46,8 @@ interface Findings {
   readonly predicateTypes: Set<string>;
   /** Attestations that do not count, with the reason. */
   readonly faults: string[];
+  /** The number of statements that were read. */
+  statements: number;
 }
 
 export class AttestationCheck {
@@ -112,7 +114,12 @@ export class AttestationCheck {
 
   async #check({ image, listed }: Attested): Promise<readonly Problem[]> {
     const { descriptor, pointer } = image;
-    const findings: Findings = { missing: new Set(this.#requirements), predicateTypes: new Set(), faults: [] };
+    const findings: Findings = {
+      missing: new Set(this.#requirements),
+      predicateTypes: new Set(),
+      faults: [],
+      statements: 0,
+    };
     for (const attestation of listed) {
       if (findings.missing.size > 0) await this.#readAttestation(attestation, descriptor.digest, findings);
     }
@@ -180,13 +187,14 @@ export class AttestationCheck {
     for (const requirement of findings.missing) if (meets(type, requirement)) findings.missing.delete(requirement);
   }
 
-  async #readType(
-    layer: Descriptor,
-    store: ReadStore,
-    image: Digest,
-    { faults }: Findings,
-  ): Promise<string | undefined> {
+  async #readType(layer: Descriptor, store: ReadStore, image: Digest, findings: Findings): Promise<string | undefined> {
+    const { faults } = findings;
     const name = shortDigest(layer.digest);
+    findings.statements += 1;
+    if (findings.statements > MAX_READ) {
+      if (findings.statements === MAX_READ + 1) faults.push(`only the first ${MAX_READ} statements were read`);
+      return undefined;
+    }
     if (layer.size > MAX_DOCUMENT_BYTES) {
       faults.push(`the statement ${name} is too large to be read, and its predicate type is not annotated`);
       return undefined;

@@ -257,6 +257,16 @@ describe('a registry', () => {
     expect(text).toContain(`${side} that of the registry: tokens`);
   });
 
+  test('that is not allowed gets no login, and no helper is asked for it', async () => {
+    const { host } = await registryWith();
+    const cli = await machineWith({
+      '.docker/config.json': JSON.stringify({ credHelpers: { [host]: 'missing' } }),
+    });
+    const { code, report, text } = await examine(cli, [host, '--allow-registry', 'ghcr.io']);
+    expect([code, report.registry]).toEqual([0, expect.objectContaining({ loginAllowed: false, problems: [] })]);
+    expect(text).toContain('gets no login: it is not an allowed registry');
+  });
+
   test('that cannot be reached: the report, and exit code 7', async () => {
     const { code, report } = await examine(await CliHarness.make(), ['localhost:1', '--retries', '0']);
     expect([code, report.registry?.['problems']]).toEqual([

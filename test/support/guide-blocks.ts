@@ -151,7 +151,12 @@ function environment(folder: string): NodeJS.ProcessEnv {
 
 /** Manifests are pushed concurrently, so the order of their lines is undefined. */
 const withSortedManifests = (output: string) =>
-  output.replaceAll(/(?:^manifest .*\n)+/gm, (lines) => lines.split(/(?<=\n)/).sort().join(''));
+  output.replaceAll(/(?:^manifest .*\n)+/gm, (lines) =>
+    lines
+      .split(/(?<=\n)/)
+      .sort()
+      .join(''),
+  );
 
 /** The page with its output blocks replaced by what the commands have printed. */
 export function withOutput(page: string, ran: readonly RunBlock[]): string {

@@ -369,6 +369,17 @@ describe('validate --require-attestation', () => {
     expect(found).toHaveLength(2);
     expect(requests.filter((line) => line.includes('/blobs/'))).toHaveLength(2 * 32);
   });
+
+  test('limits the attestations in the list that are read for an image', async () => {
+    const image = imageFor('amd64');
+    const many = Array.from({ length: 40 }, (_, at) => buildkitAttestation(image, [`https://example.com/${at}`]));
+    const repository = `team/gate${count}`;
+    await pushAll(registry.url, repository, [image, ...many]);
+    const ref = await put(repository, [entryOf(image, linux('amd64')), ...many.map((one) => listedFor(one, image))]);
+    requests.length = 0;
+    const found = ofRule(await validate(ref, '--require-attestation', 'https://other.example'), 'E-ATTESTATION');
+    expect(found).toEqual([expect.stringContaining('only the first 32 attestations in the list were read')]);
+  });
 });
 
 describe('explain --exit-code', () => {

@@ -70,7 +70,7 @@ export function licencesText(packages) {
  *
  * @param subject the package that contains the others
  */
-export function billOfMaterials(subject, packages) {
+function billOfMaterials(subject, packages) {
   const components = packages.map((one) => ({ type: 'library', ...componentOf(one) }));
   return {
     $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',

@@ -3,7 +3,7 @@
 const SECTION = 1;
 
 // Escapes text for roff: backslashes, hyphens that people type, and a dot or a quote that would begin a request.
-export function roff(text) {
+function roff(text) {
   return text
     .replaceAll('\\', '\\e')
     .replaceAll('-', '\\-')

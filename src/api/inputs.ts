@@ -111,7 +111,7 @@ export function parseTags(tags: readonly string[] = []): readonly string[] {
 export function parseTargetTags(tags: readonly string[] = []): readonly string[] {
   const invalid = tags.find((tag) => !isTag(tag));
   if (invalid === undefined) return tags;
-  throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(invalid)} in tags is not a tag`);
+  throw new MlistError('ERR_MLIST_USAGE', `invalid tag ${JSON.stringify(invalid)} in tags`);
 }
 
 /** The further names of a draft: `:TAG` or a complete reference. @throws MlistError `ERR_MLIST_USAGE` for a word */
@@ -142,7 +142,7 @@ export function parseValues(values: Readonly<Record<string, string>> | undefined
   const invalid = Object.keys(values).find((name) => !isValueName(name));
   if (invalid !== undefined)
     throw new MlistError('ERR_MLIST_USAGE', `invalid name of a value: ${JSON.stringify(invalid.slice(0, 200))}`, {
-      hint: 'A name has letters, digits and _, and begins with no digit.',
+      hint: 'A name has letters, digits and _, and does not begin with a digit.',
     });
   const given = Object.entries(values).map(([name, text]) => [name, { text, isSecret: true }] as const);
   return new PlaceholderValues(new Map(given));

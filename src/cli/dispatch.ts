@@ -1,8 +1,10 @@
 import { BlobCache } from '../store/cache.ts';
-import { locateWorkspace, ownWorkspace, type LocateOptions } from '../draft/workspace/locate-workspace.ts';
+import { locateWorkspace, ownWorkspace } from '../draft/workspace/locate-workspace.ts';
 import { ProjectGuard } from '../draft/workspace/project-guard.ts';
 import { Workspace } from '../draft/workspace/workspace.ts';
 import { MlistError } from '../errors/errors.ts';
+import { formatLocation } from '../oci/location.ts';
+import type { OnEvent } from '../operations/events.ts';
 import type { Stores } from '../store/open.ts';
 import { version } from '../version.ts';
 import { commandGroups, commands } from './commands/commands.ts';
@@ -162,9 +164,29 @@ function outputOptions(args: ParsedArguments, environment: Environment): OutputO
   };
 }
 
-async function workspaceOf(command: CommandDeclaration, places: LocateOptions): Promise<string> {
-  if (command.worksWithoutWorkspace !== true) return locateWorkspace(places);
-  return locateWorkspace(places).catch(() => ownWorkspace(places));
+/** Opens the workspace, and decides which content outside of its project the command may read. */
+async function openWorkspace(
+  { command, args }: Call,
+  { env, cwd, home, platform, uid }: Environment,
+  onEvent: OnEvent,
+): Promise<{ readonly workspace: Workspace; readonly guard: ProjectGuard }> {
+  const places = { workspace: args.text('workspace'), env, cwd, home, platform, uid };
+  const own = ownWorkspace(places);
+  const folder = await locateWorkspace(places).catch((thrown: unknown) => {
+    if (command.worksWithoutWorkspace === true) return own;
+    throw thrown;
+  });
+  const guard = new ProjectGuard({
+    workspace: folder,
+    cwd,
+    ownWorkspace: own,
+    allowOutside: args.flag('allow-outside'),
+    onUnrecorded: (location, { message }) => {
+      const reason = `${formatLocation(location)} is outside the project, and this could not be recorded: ${message}`;
+      onEvent({ type: 'warning', message: `${reason}. Later commands need --allow-outside` });
+    },
+  });
+  return { workspace: new Workspace(folder, { cwd, guard }), guard };
 }
 
 interface OpenContext {
@@ -173,28 +195,17 @@ interface OpenContext {
   readonly close: () => Promise<void>;
 }
 
-async function contextFor(
-  { command, args, pipes }: Call,
-  output: Output,
-  environment: Environment,
-): Promise<OpenContext> {
+async function contextFor(call: Call, output: Output, environment: Environment): Promise<OpenContext> {
+  const { args, pipes } = call;
   const { env, cwd, home, platform, host, uid, systemFolder } = environment;
-  const places = { workspace: args.text('workspace'), env, cwd, home, platform, uid };
-  const folder = await workspaceOf(command, places);
   let opened: Stores | undefined;
   const work = new PendingWork();
   const pending = () => [...work.all, ...(opened?.registries.unanswered ?? [])];
   const signal = withDeadline(args, environment.signal, pending);
   const totals = new TransferTotals();
   const onEvent = eventReporter(output, { dryRun: args.flag('dry-run'), totals });
-  const guard = new ProjectGuard({
-    workspace: folder,
-    cwd,
-    ownWorkspace: ownWorkspace(places),
-    allowOutside: args.flag('allow-outside'),
-    onWarning: (message) => onEvent({ type: 'warning', message }),
-  });
-  const workspace = new Workspace(folder, { cwd, guard });
+  const { workspace, guard } = await openWorkspace(call, environment, onEvent);
+  const { folder } = workspace;
   let stores: ReturnType<Context['stores']> | undefined;
   const context: Context = {
     output,

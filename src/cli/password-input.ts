@@ -52,7 +52,7 @@ export async function ask(
   throw new MlistError('ERR_MLIST_USAGE', `missing ${what} for ${subject}: the input is empty`);
 }
 
-/** Only login asks for a user name and a password. */
+/** For `login`, the hint has a command line that works in scripts. */
 function noTerminalHint(command: string): string {
   const help = `See "mlist ${command} --help".`;
   return command === 'login' ? `In scripts, use "mlist login HOST -u USER --password-stdin <FILE". ${help}` : help;

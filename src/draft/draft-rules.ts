@@ -1,4 +1,5 @@
 import { MlistError, type Problem } from '../errors/errors.ts';
+import type { Remedy } from '../errors/remedy.ts';
 import { entryName } from '../oci/entry-name.ts';
 import { pointerTo } from '../json/pointer.ts';
 import { checkList, type RuleOptions } from '../schema/rules/list-rules.ts';
@@ -36,8 +37,9 @@ export function requireKnownPlatforms(draft: Draft, entries: readonly Entry[]): 
 /** Rules that are errors only with `strict`. */
 const strictRules = new Set(['W-PLAT-UNKNOWN', 'W-VARIANT']);
 
-export function otherFormatHint(draft: Draft): string {
-  return `Push it as an OCI index with --format oci, or convert it with "mlist create --amend --format oci ${listName(draft)}".`;
+/** What to do about a draft that cannot be pushed in its format. */
+export function convertToOci(draft: Draft): Remedy {
+  return { kind: 'convert-to-oci', list: listName(draft) };
 }
 
 /** Members of a draft in the Docker format that only OCI indexes can have. They are errors, not dropped silently. */

@@ -142,8 +142,7 @@ export class MlistError extends Error {
 
   /** The error as plain data. */
   toJSON(): object {
-    const { name, code, message } = this;
-    const { hint } = this;
+    const { name, code, message, hint } = this;
     return { name, code, message, ...this.facts, ...(hint === undefined ? {} : { hint }) };
   }
 }
@@ -187,20 +186,29 @@ export class SeveralErrors extends MlistError {
   }
 }
 
-/** A copy of an error with another hint. */
-export function withHint({ code, message, facts }: MlistError, hint: string): MlistError {
-  return new MlistError(code, message, { ...facts, hint });
+/** What to do about an error. */
+export type NextStep = Pick<ErrorFacts, 'hint' | 'remedy'>;
+
+/** A copy of an error with another next step. */
+export function withNextStep({ code, message, facts }: MlistError, { hint, remedy }: NextStep): MlistError {
+  return new MlistError(code, message, { ...facts, hint, remedy });
 }
 
-/** A copy of an error with a remedy in place of its hint. */
-export function withRemedy({ code, message, facts }: MlistError, remedy: Remedy): MlistError {
-  return new MlistError(code, message, { ...facts, hint: undefined, remedy });
+/** A copy of an error with another hint, and without a remedy. */
+export function withHint(error: MlistError, hint: string): MlistError {
+  return withNextStep(error, { hint });
 }
 
 /** A copy of an error with a hint before the existing one. */
 export function withFirstHint(error: MlistError, hint: string): MlistError {
-  const { hint: present } = error.facts;
-  return withHint(error, present === undefined ? hint : `${hint} ${present}`);
+  const { hint: present, remedy } = error.facts;
+  return withNextStep(error, { hint: present === undefined ? hint : `${hint} ${present}`, remedy });
+}
+
+/** A copy of an error with a hint after the existing one, and before the remedy. */
+export function withFurtherHint(error: MlistError, hint: string): MlistError {
+  const { hint: present, remedy } = error.facts;
+  return withNextStep(error, { hint: present === undefined ? hint : `${present} ${hint}`, remedy });
 }
 
 /** Converts a thrown value to an MlistError. Unknown errors become `ERR_MLIST_UNEXPECTED`, with the value as cause. */

@@ -1,6 +1,6 @@
 /**
  * A setting that may let the failed operation succeed. It is data, because the command line and the library name their settings
- * differently: only `cli/output/remedy-hint.ts` knows the options of the command line.
+ * differently: only `cli/output/remedy-hint.ts` knows the options of the command line. New kinds may be added.
  */
 export type Remedy =
   /** Access the host over http. */
@@ -11,12 +11,38 @@ export type Remedy =
   | { readonly kind: 'trust-connection' }
   /** Send the credentials of the registry to this token service. */
   | { readonly kind: 'trust-token-service'; readonly registry: string; readonly host: string }
+  /** Let the registry receive its login (`read`), or be written to. */
+  | { readonly kind: 'allow-registry'; readonly registry: string; readonly access: 'read' | 'write' }
+  /** Let drafts and specs name content outside the project. */
+  | { readonly kind: 'allow-outside' }
   /** Read from a mirror of the registry. */
   | { readonly kind: 'mirror'; readonly registry: string }
   /** Ignore the registry configuration of other tools. */
   | { readonly kind: 'ignore-registry-configuration'; readonly change: 'file' | 'rule' }
   | { readonly kind: 'more-time' }
   | { readonly kind: 'more-temporary-space' }
+  /** Leave out images that their location does not have. `isOmitted`: this was requested, but no image would be left. */
+  | { readonly kind: 'omit-missing'; readonly canChoose: boolean; readonly isOmitted: boolean }
+  /** Complete an image from other sources. */
+  | { readonly kind: 'fill' }
+  /** Name a source of the missing content. `isAnother`: sources were asked, and do not have it. */
+  | { readonly kind: 'fill-from'; readonly isAnother: boolean }
+  | { readonly kind: 'omit-foreign-layer' }
+  | { readonly kind: 'drop-attestations' }
+  | { readonly kind: 'allow-empty' }
+  | { readonly kind: 'resolve-duplicates' }
+  /** Push the draft as an OCI index. */
+  | { readonly kind: 'convert-to-oci'; readonly list: string }
+  /** Let the list replace a single image. */
+  | { readonly kind: 'replace-image' }
+  /** Expect what the tag has now: a digest, or `absent`. */
+  | { readonly kind: 'expect-digest'; readonly digest: string }
+  /** Select one of several entries. */
+  | { readonly kind: 'choose-entry' }
+  /** State what to change. */
+  | { readonly kind: 'name-change' }
+  /** Name the location of the content of a document. */
+  | { readonly kind: 'name-repository' }
   | { readonly kind: 'report-bug' };
 
 /** A sentence for programs and their users, without names of options. */
@@ -30,6 +56,10 @@ export function describeRemedy(remedy: Remedy): string {
       return 'No credentials were sent, since the connection is not verified. Trust its certificate authority, or permit http for it.';
     case 'trust-token-service':
       return `If ${remedy.host} is the token service of ${remedy.registry}, permit it to receive its credentials.`;
+    case 'allow-registry':
+      return `If ${remedy.access === 'read' ? 'it may receive its login' : 'that is intended'}, allow ${remedy.registry}.`;
+    case 'allow-outside':
+      return 'If you trust it, allow content outside the project.';
     case 'mirror':
       return `If ${remedy.registry} cannot be reached from here, sources can be read from a mirror.`;
     case 'ignore-registry-configuration':
@@ -38,7 +68,40 @@ export function describeRemedy(remedy: Remedy): string {
       return 'Allow more time.';
     case 'more-temporary-space':
       return 'Allow more space for temporary files, or set TMPDIR to a folder with more free space.';
+    case 'omit-missing':
+      return omissionText(remedy);
+    case 'fill':
+      return 'Complete it from another source.';
+    case 'fill-from':
+      return remedy.isAnother ? 'Name another source.' : 'Name the registry that has the content.';
+    case 'omit-foreign-layer':
+      return 'Leave this image out, or let the registry accept foreign layers.';
+    case 'drop-attestations':
+      return 'Leave attestations out.';
+    case 'allow-empty':
+      return 'Add images, or allow an empty list.';
+    case 'resolve-duplicates':
+      return 'Remove one of them, or correct its platform.';
+    case 'convert-to-oci':
+      return `Push ${remedy.list} as an OCI index.`;
+    case 'replace-image':
+      return 'Push the list to another tag, add the image to the list, or allow the list to replace it.';
+    case 'expect-digest':
+      return `Check what it has now, then copy again and expect ${remedy.digest}.`;
+    case 'choose-entry':
+      return 'Choose one by its digest or platform.';
+    case 'name-change':
+      return 'Set or clear the platform, annotations or the artifact type.';
+    case 'name-repository':
+      return 'Validate its reference or location instead.';
     case 'report-bug':
       return 'This is a bug in mlist: please report it with the stack of its cause.';
   }
+}
+
+function omissionText({ canChoose, isOmitted }: Extract<Remedy, { kind: 'omit-missing' }>): string {
+  const rest = isOmitted
+    ? 'At least one image must be left.'
+    : 'Leave missing images out, or complete them from other sources.';
+  return canChoose ? `Choose among these by platform. ${rest}` : rest;
 }

@@ -1,5 +1,11 @@
 import { errorCode } from '../errors/errors.ts';
 
+/** Nested lists are read to this depth, which is what the rules allow (docs/rules.md, W-NESTED). */
+export const MAX_LIST_DEPTH = 4;
+
+export const TOO_DEEP = 'the index is nested too deeply';
+export const TOO_MANY = 'not read: the list refers to too many manifests';
+
 /** Describes a fault of content, with which a client fails too; undefined if the read failed for another reason. */
 export function contentFault(error: unknown): string | undefined {
   switch (errorCode(error)) {

@@ -1,6 +1,6 @@
-import { descriptorOf, isAttestationEntry, type Draft } from '../draft/draft.ts';
+import { descriptorOf, type Draft } from '../draft/draft.ts';
 import { pointerTo } from '../json/pointer.ts';
-import { isAttestation } from '../oci/descriptor.ts';
+import { isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import { isIndexType } from '../oci/media-type.ts';
 import { isUnknownPlatform, type Platform } from '../oci/platform/platform.ts';
 import { effectivePlatform, type Candidate } from '../selection/candidates.ts';
@@ -28,9 +28,14 @@ export async function listedPlatforms(found: LookupResult, options: ReadOptions)
 }
 
 export function platformsOfDraft({ entries }: Draft): readonly PlacedPlatform[] {
+  return platformsOfEntries(entries.map(descriptorOf));
+}
+
+/** The platforms that the entries of a list state. */
+export function platformsOfEntries(entries: readonly Descriptor[]): readonly PlacedPlatform[] {
   return entries.flatMap((entry, at) => {
-    const { platform } = descriptorOf(entry);
-    if (isAttestationEntry(entry) || platform === undefined || isUnknownPlatform(platform)) return [];
+    const { platform } = entry;
+    if (isAttestation(entry) || platform === undefined || isUnknownPlatform(platform)) return [];
     return [{ platform, pointer: pointerTo('manifests', at) }];
   });
 }

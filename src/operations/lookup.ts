@@ -10,7 +10,7 @@ import {
   type Draft,
 } from '../draft/draft.ts';
 import { contentOfList, type EncodedList } from '../draft/to-list.ts';
-import { formatProblems, otherFormatHint } from '../draft/draft-rules.ts';
+import { convertToOci, formatProblems } from '../draft/draft-rules.ts';
 import {
   entriesNamed,
   matchesPlatform,
@@ -135,7 +135,7 @@ export function contentOf(found: LookupResult): ManifestContent {
   throw new MlistError('ERR_MLIST_LIST_INVALID', message, {
     ...facts,
     reference: found.reference,
-    hint: otherFormatHint(found.draft),
+    remedy: convertToOci(found.draft),
   });
 }
 

@@ -5,12 +5,10 @@ import { isAttestation, type Descriptor } from '../oci/descriptor.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform/platform.ts';
 import { readImageManifest, readIndex } from '../schema/documents.ts';
-import { contentFault } from './content-fault.ts';
+import { contentFault, MAX_LIST_DEPTH, TOO_DEEP, TOO_MANY } from './content-fault.ts';
 import { contentOf, readChild, type Child, type LookupResult, type ReadOptions } from './lookup.ts';
 import { statedPlatform } from './stated-platform.ts';
 
-/** Nested indexes are read to this depth, which is what the rules allow (docs/rules.md, W-NESTED). */
-const MAX_DEPTH = 4;
 /** Limits on the entries that are read, and on the entries of nested indexes: many times what real lists contain. */
 const MAX_OPENED = 256;
 const MAX_INNER = 10_000;
@@ -83,7 +81,7 @@ class CandidateReader {
   }
 
   async #nested(place: string, child: Child, depth: number): Promise<Pick<Candidate, 'entries' | 'fault'>> {
-    if (depth + 1 >= MAX_DEPTH) return { fault: 'the index is nested too deeply' };
+    if (depth + 1 >= MAX_LIST_DEPTH) return { fault: TOO_DEEP };
     const manifests = await getOrCreate(this.#indexes, child.descriptor.digest, async () => {
       const { bytes } = await readChild(child, this.#options);
       return readIndex(bytes, child.descriptor.mediaType, child.descriptor.digest).manifests;
@@ -117,5 +115,3 @@ class CandidateReader {
 interface Stated {
   readonly stated?: Platform;
 }
-
-const TOO_MANY = 'not read: the list refers to too many manifests';

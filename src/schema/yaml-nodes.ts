@@ -205,7 +205,7 @@ export class YamlNodes implements YamlReading {
   }
 }
 
-const placeholderInName = 'a placeholder in the name of a member is not replaced: only texts can have values';
+const placeholderInName = 'a placeholder in the name of a member is not replaced: values are only inserted into texts';
 
 function nameOf(key: Yaml.Node): string {
   return String((key as Yaml.Scalar).value);

@@ -45,7 +45,7 @@ export interface StoresOptions extends SessionOptions {
   /** Path of the workspace, which holds the cache of manifests. Default: the cache is in memory. */
   readonly workspaceFolder?: string | undefined;
   /**
-   * Path of the workspace that records compressed layers. Its records are believed, so nobody else may write them. Default:
+   * Path of the workspace that records compressed layers. Its records are trusted, so it must be the user's own. Default:
    * `workspaceFolder`.
    */
   readonly recordsFolder?: string | undefined;

@@ -5,9 +5,15 @@ import type { Plan } from './plan.ts';
 
 /**
  * Names the image that each blob of a plan belongs to: its platform in the list, or `attestation`. A blob of several images
- * has the name of the first. Without a list, or if it cannot be parsed, the result is empty: the names are only displayed.
+ * has the name of the first. Blobs of single images have no name, and those of a list that cannot be parsed: the names are
+ * only displayed. The list is parsed on the first call of the result.
  */
-export function imagesOfBlobs({ root, manifests }: Plan): ReadonlyMap<Digest, string> {
+export function imagesOfBlobs(plan: Plan): (blob: Digest) => string | undefined {
+  let names: ReadonlyMap<Digest, string> | undefined;
+  return (blob) => (names ??= namesIn(plan)).get(blob);
+}
+
+function namesIn({ root, manifests }: Plan): ReadonlyMap<Digest, string> {
   const needs = new Map(manifests.map(({ content, needs }) => [content.descriptor.digest, needs]));
   const names = new Map<Digest, string>();
   for (const [digest, name] of namedEntries(root.content.bytes)) {

@@ -25,7 +25,6 @@ export class NameGate {
   #open: () => void = () => undefined;
   #reject: (error: MlistError) => void = () => undefined;
   #missing: number;
-  #isOpen = false;
 
   /** @param plans - their number */
   constructor(plans: number) {
@@ -38,20 +37,13 @@ export class NameGate {
     this.#opened.catch(() => undefined);
   }
 
-  /** Whether names may have been moved. */
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-
   entrance(): GateEntrance {
     let hasArrived = false;
     const arrive = (): void => {
       if (hasArrived) return;
       hasArrived = true;
       this.#missing -= 1;
-      if (this.#missing > 0) return;
-      this.#isOpen = true;
-      this.#open();
+      if (this.#missing === 0) this.#open();
     };
     return {
       arrive,
@@ -62,7 +54,7 @@ export class NameGate {
     };
   }
 
-  /** Called when a plan has failed. Has no effect on an open gate. */
+  /** Stops the plans that wait, because another one has failed. Has no effect on an open gate. */
   close(): void {
     this.#reject(new HeldBackError());
   }

@@ -98,9 +98,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
   };
   const isStored = async (digest: string): Promise<boolean> =>
     stored.has(digest) || (await options.transfers?.has(plan.target.location, digest)) === true;
-  let names: ReadonlyMap<Digest, string> | undefined;
-  const imageOf = (digest: Digest) => (names ??= imagesOfBlobs(plan)).get(digest);
-  const rootOptions = { ...options, isStored, imageOf };
+  const rootOptions = { ...options, isStored, imageOf: imagesOfBlobs(plan) };
   const stepOptions = { ...rootOptions, signal };
   reportStart(plan, options);
   for (const step of plan.blobs) {
@@ -125,13 +123,19 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
     [...steps.values(), ...(options.replaced === undefined ? [] : [options.replaced])],
     options.signal,
   );
+  await putRoots(plan, rootOptions);
+}
+
+/** Writes the roots under their names, when everything below them is stored: the main root last. */
+async function putRoots(plan: Plan, rootOptions: PutOptions): Promise<void> {
+  const { beforeNames, signal } = rootOptions;
   await allOrErrors(
     plan.otherRoots.map((root) => putRoot(plan.target, root, { ...rootOptions, replaced: undefined })),
-    options.signal,
+    signal,
   );
-  if (options.beforeNames !== undefined) {
+  if (beforeNames !== undefined) {
     await putManifest(plan.target, { content: plan.root.content, needs: [], foreign: [] }, rootOptions);
-    await options.beforeNames(options.signal);
+    await beforeNames(signal);
   }
   await putRoot(plan.target, plan.root, rootOptions);
 }

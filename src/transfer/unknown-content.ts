@@ -54,7 +54,8 @@ export function withReason(thrown: unknown, foreign: readonly Descriptor[]): unk
     const reason = `the foreign layer ${layer.digest} is stored at ${layer.urls?.[0]}, and is not copied`;
     return new MlistError(code, `${message}: ${reason}`, {
       ...facts,
-      hint: 'Leave this image out, for example with --platform, or let the registry accept foreign layers.',
+      hint: undefined,
+      remedy: { kind: 'omit-foreign-layer' },
     });
   }
   const unnamed = lacked.filter((digest) => !message.includes(digest));

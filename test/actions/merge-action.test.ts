@@ -245,7 +245,7 @@ onUnix('values of images', () => {
     const digest = `sha256:${'a'.repeat(64)}`;
     const document = {
       ref: 'x.example/a:1',
-      entries: [{ platform: { os: 'linux', architecture: 'amd64', 'os.version': hostile } }],
+      entries: [{ platformName: `linux(${hostile})/amd64` }],
       pushed: { digest, targets: [{ ref: `x.example/a:1${hostile}`, status: 'pushed', lost: [hostile] }] },
     };
     await runner.program('mlist', `#!/bin/sh\ncat <<'DOCUMENT'\n${JSON.stringify(document)}\nDOCUMENT\n`);

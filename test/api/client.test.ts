@@ -286,6 +286,15 @@ describe('errors', () => {
     });
   });
 
+  test('a hint names the setting of the library, and not an option of the command line', async () => {
+    const index = await client.createIndex([at('arm64')]);
+    await expect(client.pushIndex(index, at('amd64'))).rejects.toMatchObject({
+      code: 'ERR_MLIST_CONFLICT',
+      facts: { remedy: { kind: 'replace-image' } },
+      hint: 'Push the list to another tag, add the image to the list, or allow the list to replace it.',
+    });
+  });
+
   test('a file error is an MlistError', async () => {
     await expect(client.drafts('x'.repeat(300)).list()).rejects.toMatchObject({ code: 'ERR_MLIST_FILE' });
   });

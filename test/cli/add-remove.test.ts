@@ -81,7 +81,7 @@ describe('rm --all', () => {
     return [list, image('other')];
   };
 
-  test('removes all drafts and lists them, and is no error without drafts', async () => {
+  test('removes all drafts and lists them, and succeeds without drafts', async () => {
     const names = await twoDrafts();
     const { code, stdout } = await cli.run(['rm', '--all', '--json']);
     expectFits('rm', stdout);

@@ -102,7 +102,7 @@ describe('a registry that is not allowed', () => {
     expect(scene.loggedIn).toEqual([]);
   });
 
-  test('is not asked for at a credential helper', async () => {
+  test('is not looked up in a credential helper', async () => {
     const scene = await Scene.make();
     const asked = join(scene.cli.folder, 'asked');
     const helper = await scene.write('bin/docker-credential-noting', `#!/bin/sh\ncat >> ${asked}\necho '{}'\n`);

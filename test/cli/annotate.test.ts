@@ -308,13 +308,13 @@ describe('several images', () => {
       'one architecture for all',
       ['--all', '--arch', 'arm64'],
       3,
-      'the edit would make duplicates: two images for linux/arm64',
+      'the edit would create duplicates: two images for linux/arm64',
     ],
     [
       'one platform for two',
       ['--platform', 'linux/amd64,linux/arm64', '--os', 'windows', '--arch', 'amd64'],
       3,
-      'the edit would make duplicates',
+      'the edit would create duplicates',
     ],
   ])('%s is refused, and nothing is changed', async (_name, args, code, message) => {
     await drafted('amd64', 'arm64');
@@ -324,7 +324,7 @@ describe('several images', () => {
     expect(await cli.must('inspect')).toBe(before);
   });
 
-  test('may get what does not make duplicates, also in a list that has some', async () => {
+  test('may be edited without new duplicates, also in a list that has some', async () => {
     await drafted('amd64', 'arm64', 'windows');
     await annotate('--platform', 'linux/arm64', '--arch', 'amd64');
     expect(await annotate('--all', '--os-features', 'f')).toMatchObject({ code: 0 });

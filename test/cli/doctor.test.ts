@@ -1,5 +1,5 @@
-import { chown, mkdir, readdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chown, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { getuid } from 'node:process';
 import { describe, expect, test } from '@jest/globals';
 import { startRegistry, type ServerOptions } from '../../src/server/start-registry.ts';
@@ -169,6 +169,26 @@ describe('this machine', () => {
         problem: expect.stringContaining('CONTAINER_HOST'),
       }),
     );
+  });
+
+  test('with folders that cannot be read: reports each', async () => {
+    const cli = await machineWith();
+    const [dropIns, certificates] = ['etc/containers/registries.conf.d', 'etc/containerd/certs.d'].map((name) =>
+      join(cli.folder, name),
+    );
+    const loops = [dropIns, certificates, join(cli.workspace, 'drafts')].flatMap((path) => path ?? []);
+    for (const path of loops) {
+      await mkdir(dirname(path), { recursive: true });
+      await symlink(basename(path), path);
+    }
+    const { report, text } = await examine(cli);
+    const problem: unknown = expect.any(String);
+    expect(report.mirrors.files).toEqual([
+      { path: dropIns, problem },
+      { path: certificates, problem },
+    ]);
+    expect(report.workspace).not.toHaveProperty('drafts');
+    expect(text).toContain(`${cli.workspace} (user): unreadable drafts, writable`);
   });
 
   (getuid?.() === 0 ? test : test.skip)('in the project of another user', async () => {

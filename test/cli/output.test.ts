@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { globalOptions } from '../../src/cli/args/global-options.ts';
+import { globalOptions, optionsOf } from '../../src/cli/args/global-options.ts';
 import { commands } from '../../src/cli/commands/commands.ts';
+import { hintOf } from '../../src/cli/output/remedy-hint.ts';
+import { MlistError } from '../../src/errors/errors.ts';
+import type { Remedy } from '../../src/errors/remedy.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { version } from '../../src/version.ts';
 import { pushBuild } from '../support/buildx.ts';
@@ -263,6 +266,46 @@ describe('errors', () => {
         .map((line) => (JSON.parse(line) as { exitCode: number }).exitCode)
         .sort(),
     ).toEqual([4, 7]);
+  });
+});
+
+describe('remedies', () => {
+  const host = 'registry.example';
+  const remedies: { readonly [K in Remedy['kind']]: Extract<Remedy, { kind: K }> } = {
+    'plain-http': { kind: 'plain-http', host },
+    'trust-certificate': { kind: 'trust-certificate', host },
+    'trust-connection': { kind: 'trust-connection' },
+    'trust-token-service': { kind: 'trust-token-service', registry: host, host: 'auth.example' },
+    'allow-registry': { kind: 'allow-registry', registry: host, access: 'read' },
+    'allow-outside': { kind: 'allow-outside' },
+    mirror: { kind: 'mirror', registry: host },
+    'ignore-registry-configuration': { kind: 'ignore-registry-configuration', change: 'file' },
+    'more-time': { kind: 'more-time' },
+    'more-temporary-space': { kind: 'more-temporary-space' },
+    'omit-missing': { kind: 'omit-missing', canChoose: true, isOmitted: false },
+    fill: { kind: 'fill' },
+    'fill-from': { kind: 'fill-from', isAnother: false },
+    'omit-foreign-layer': { kind: 'omit-foreign-layer' },
+    'drop-attestations': { kind: 'drop-attestations' },
+    'allow-empty': { kind: 'allow-empty' },
+    'resolve-duplicates': { kind: 'resolve-duplicates' },
+    'convert-to-oci': { kind: 'convert-to-oci', list: 'team/app:1.0' },
+    'replace-image': { kind: 'replace-image' },
+    'expect-digest': { kind: 'expect-digest', digest: 'absent' },
+    'choose-entry': { kind: 'choose-entry' },
+    'name-change': { kind: 'name-change' },
+    'name-repository': { kind: 'name-repository' },
+    'report-bug': { kind: 'report-bug' },
+  };
+  const options = new Set([globalOptions, ...commands.map(optionsOf)].flat().map(({ name }) => `--${name}`));
+
+  test.each(Object.entries(remedies))('%s: options are named on the command line only, and exist', (_kind, remedy) => {
+    const error = new MlistError('ERR_MLIST_REGISTRY', 'it fails', { remedy });
+    expect(error.hint).toMatch(/^[A-Z].*\.$/);
+    expect(error.hint).not.toContain('--');
+    const named = hintOf(error)?.match(/--[a-z-]+/g) ?? [];
+    expect(named.length).toBeGreaterThan(0);
+    for (const name of named) expect(options).toContain(name);
   });
 });
 

@@ -49,7 +49,7 @@ export function variable(name) {
   return value;
 }
 
-/** Prints a line of the action itself. Untrusted text goes through `printUntrusted`. */
+/** Prints a line of the action itself. Untrusted text is printed with `withoutCommands`. */
 export function log(line) {
   process.stdout.write(`${line}\n`);
 }
@@ -61,8 +61,11 @@ export function annotate(level, title, text) {
 }
 
 /**
- * Prints text from a registry or another program. The runner executes workflow commands in the log of a step, such as
- * `::add-path::` and `##[add-mask]`, so it is told to ignore them until the random token is printed.
+ * Runs work that prints text from a registry or another program. The runner would execute workflow commands in this text, such
+ * as `::add-path::` and `##[add-mask]`. It ignores them until the random token is printed.
+ *
+ * @param work - receives a function that prints the text
+ * @returns what the work returns
  */
 export async function withoutCommands(work) {
   const token = randomUUID();

@@ -113,16 +113,10 @@ function errorIn(line) {
 
 function resultOf({ ref, entries, pushed }) {
   const { digest } = pushed;
-  const platforms = entries.flatMap(({ platform, attests }) =>
-    platform === undefined || attests !== undefined ? [] : [platformName(platform)],
+  const platforms = entries.flatMap(({ platformName, attests }) =>
+    platformName === undefined || attests !== undefined ? [] : [platformName],
   );
   return { list: ref, digest, image: `${ref.replace(/:[^/:]+$/, '')}@${digest}`, platforms: [...new Set(platforms)] };
-}
-
-/** The name of a platform in the form that `--expect` accepts. */
-function platformName({ os, architecture, variant, 'os.version': version }) {
-  const system = version === undefined ? os : `${os}(${version})`;
-  return [system, architecture, ...(variant === undefined ? [] : [variant])].join('/');
 }
 
 /** Adds the summary. The tags have been moved by now, so a failure here is only a warning. */
@@ -132,7 +126,7 @@ async function summarize({ mlist, created, image, isDryRun }) {
     const repository = image.slice(0, image.indexOf('@'));
     const isReplaced = !isDryRun && before !== undefined && before !== 'absent' && before !== created.pushed.digest;
     const difference = isReplaced ? JSON.parse(await mlist(['diff', image, `${repository}@${before}`])) : undefined;
-    addSummary(summaryOf({ created, difference, isDryRun, platformName }));
+    addSummary(summaryOf({ created, difference, isDryRun }));
   } catch (error) {
     annotate('warning', 'Merge images into a list', `The summary cannot be written: ${error.message}`);
   }

@@ -10,16 +10,15 @@ const words = { added: 'added', removed: 'removed', changed: 'changed', moved: '
  * @param {object} result.created - the document of `mlist create --push --json`
  * @param {object | undefined} result.difference - the document of `mlist diff --json`; undefined if the tag had no other list
  * @param {boolean} result.isDryRun
- * @param {(platform: object) => string} result.platformName
  * @returns {string} HTML
  */
-export function summaryOf({ created, difference, isDryRun, platformName }) {
+export function summaryOf({ created, difference, isDryRun }) {
   const { ref, pushed } = created;
   return [
     `<h3>${isDryRun ? 'Dry run of ' : ''}${code(ref)}</h3>`,
     `<p>${code(pushed.digest)}</p>`,
     table(['Tag', 'Result', 'Previous digest'], pushed.targets.map(targetRow)),
-    ...(difference === undefined ? [entryTable(created.entries, platformName)] : differenceTables(difference)),
+    ...(difference === undefined ? [entryTable(created.entries)] : differenceTables(difference)),
     '',
   ].join('\n');
 }
@@ -30,9 +29,9 @@ function targetRow({ ref, status, before, lost = [] }) {
   return [code(ref), result + missing, before === undefined || before === 'absent' ? '' : code(before)];
 }
 
-function entryTable(entries, platformName) {
-  const rows = entries.map(({ platform, attests, digest }) => [
-    attests === undefined ? code(platform === undefined ? 'no platform' : platformName(platform)) : 'attestation',
+function entryTable(entries) {
+  const rows = entries.map(({ platformName = 'no platform', attests, digest }) => [
+    attests === undefined ? code(platformName) : 'attestation',
     code(digest ?? ''),
   ]);
   return table(['Image', 'Digest'], rows);

@@ -1,6 +1,7 @@
-import { resolve, sep } from 'node:path';
+import { resolve } from 'node:path';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
-import { asMlistError, withHint } from '../../errors/errors.ts';
+import { asMlistError, withFurtherHint } from '../../errors/errors.ts';
+import { isInside } from '../../fs/is-inside.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 
 const WORKSPACE = 'Choose another folder for the drafts with --workspace or MLIST_WORKSPACE.';
@@ -24,12 +25,8 @@ export function withDraftHint(thrown: unknown, args: ParsedArguments, { workspac
   const isPath = (typed: string) => resolve(cwd, typed) === resolve(cwd, path);
   if (args.typed(['workspace', 'authfile']).some(isPath)) return thrown;
   const { folder } = workspace;
-  const hint = isWithin(path, folder) || isWithin(folder, path) ? WORKSPACE : credentialHint(args);
-  return hint === undefined ? thrown : withHint(error, [error.facts.hint, hint].filter(Boolean).join(' '));
-}
-
-function isWithin(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+  const hint = isInside(folder, path) || isInside(path, folder) ? WORKSPACE : credentialHint(args);
+  return hint === undefined ? thrown : withFurtherHint(error, hint);
 }
 
 function credentialHint({ command }: ParsedArguments): string | undefined {

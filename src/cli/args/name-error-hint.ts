@@ -1,4 +1,4 @@
-import { type MlistError, withFirstHint, withHint } from '../../errors/errors.ts';
+import { type MlistError, withFirstHint, withFurtherHint, withHint } from '../../errors/errors.ts';
 import {
   familiarReference,
   formatReference,
@@ -26,7 +26,7 @@ export async function withNameHint(error: MlistError, workspace: Workspace): Pro
   if ((await draftNames(workspace)).includes(reference))
     return withHint(error, `A draft has this name. "mlist push ${reference}" pushes it.`);
   const hint = error.facts.status === 404 ? missingHint(error, reference) : undefined;
-  return hint === undefined ? error : withHint(error, [error.facts.hint, hint].filter(Boolean).join(' '));
+  return hint === undefined ? error : withFurtherHint(error, hint);
 }
 
 function missingHint({ facts }: MlistError, reference: string): string | undefined {
@@ -50,7 +50,7 @@ async function draftNames(workspace: Workspace): Promise<readonly string[]> {
   return drafts.flatMap((draft) => ('damaged' in draft ? [] : [formatReference(draft.list)]));
 }
 
-/** The tag alone is similar to that of many other versions, so a name must differ in little more than one letter. */
+/** Either the tag or the repository may be misspelled, not both. Numeric tags are similar to each other, so they are not corrected. */
 function closestDraft(reference: string, names: readonly string[]): string | undefined {
   const parsed = parsedReference(reference);
   const typed = parsed === undefined ? reference : familiarReference(parsed);

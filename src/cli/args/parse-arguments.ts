@@ -156,7 +156,7 @@ function checkCount(command: CommandDeclaration, positionals: readonly string[])
   if (count <= max) return;
   const unexpected = positionals[max] ?? '';
   const message = `unexpected argument: ${quoted(unexpected)}`;
-  // Other tools read the files that are named without an option.
+  // In other tools, files are arguments.
   const needsOption = max === 0 && command.usage.startsWith('-f FILE') && isWord(unexpected);
   const hint = `Name files with -f: "mlist ${command.name} -f ${unexpected}".`;
   throw needsOption ? new MlistError('ERR_MLIST_USAGE', message, { hint }) : argumentError(command, message);

@@ -50,7 +50,7 @@ function readValues(args: ParsedArguments, { env }: Context): PlaceholderValues 
   const values = new Map<string, GivenValue>();
   const define = (option: string, name: string, value: GivenValue): void => {
     if (!isValueName(name)) {
-      const message = `invalid name ${JSON.stringify(name)} in --${option}: it has letters, digits and _, and begins with no digit`;
+      const message = `invalid name ${JSON.stringify(name)} in --${option}: a name has letters, digits and _, and does not begin with a digit`;
       throw usageError(args.command, message);
     }
     if (values.has(name)) throw usageError(args.command, `--${option} ${name}: the value is given twice`);

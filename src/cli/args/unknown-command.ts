@@ -47,12 +47,12 @@ const counterparts: Readonly<Record<string, string>> = {
   sign: 'Sign the digest that "mlist digest" prints with a tool such as cosign. "mlist copy --referrers" copies signatures too.',
 };
 
-/** Commands of other tools that only group others, which mlist has under the same name. */
+/** Words of other tools before commands that mlist has under the same name, as in `docker manifest create`. */
 const prefixes = ['manifest', 'imagetools', 'index', 'buildx', 'list', 'drafts'];
 
 /**
  * The error for an unknown command, with the intended command if it is known.
- * @param next - the word after it
+ * @param next - the word after the command
  */
 export function unknownCommand(
   name: string,

@@ -38,8 +38,6 @@ export async function registryTags(cursor: Cursor, environment: Environment): Pr
       workspace: folder,
       cwd: environment.cwd,
       ownWorkspace: ownWorkspace(places),
-      allowOutside: false,
-      onWarning: () => undefined,
     });
     const stores = openStores(args, await silentOutput(environment), {
       ...environment,
@@ -59,7 +57,7 @@ export async function registryTags(cursor: Cursor, environment: Environment): Pr
       await stores.close();
     }
   } catch {
-    // The tags that were read until then are candidates all the same.
+    // The tags that were read before the failure are still candidates.
   }
   return tags;
 }

@@ -35,6 +35,11 @@ export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 /** Text, with a style for terminals with colours. */
 export type Span = string | readonly [text: string, style: Style];
 
+/** The text of a span without its style. */
+export function textOf(span: Span): string {
+  return typeof span === 'string' ? span : span[0];
+}
+
 interface Paint {
   readonly stdout: ChalkInstance | undefined;
   readonly stderr: ChalkInstance | undefined;
@@ -113,8 +118,8 @@ export class Output {
     return isTTY === true ? Math.max(20, columns === 0 ? 80 : columns) : undefined;
   }
 
-  /** Whether notes are read on a terminal, so that they are short. Other programs may search them for digests. */
-  get isNotedOnTerminal(): boolean {
+  /** Whether notes are short, since a terminal shows them. Other programs may search them for digests. */
+  get hasShortNotes(): boolean {
     return this.#streams.stderr.isTTY === true && !this.#eventsAsJson;
   }
 

@@ -1,6 +1,6 @@
 import { shortDigest } from '../../oci/digest.ts';
 import type { OperationEvent } from '../../operations/events.ts';
-import { byteSize } from '../../text/byte-size.ts';
+import { byteSize } from '../../text/quantity.ts';
 import { padToWidth, truncateToWidth } from '../../text/display-width.ts';
 import type { Output } from './output.ts';
 import { TransferRate } from './transfer-rate.ts';

@@ -70,9 +70,9 @@ export function eventReporter(
   };
 }
 
-/** Drops the events that say what was read, if a terminal shows a result that says it. */
-export function withoutFrom(onEvent: OnEvent, output: Output): OnEvent {
-  const isRepeated = output.terminalWidth !== undefined && output.isNotedOnTerminal && !output.json;
+/** Drops `from` events if the result itself states on the terminal what was read. */
+export function withoutFromEvents(onEvent: OnEvent, output: Output): OnEvent {
+  const isRepeated = output.terminalWidth !== undefined && output.hasShortNotes && !output.json;
   return isRepeated ? (event) => (event.type === 'from' ? undefined : onEvent(event)) : onEvent;
 }
 
@@ -82,9 +82,9 @@ function reportTagged(output: Output, event: Extract<OperationEvent, { type: 'ta
   reportLost(output, name, event);
 }
 
-/** The digest of what was stored. The result has it in full, so a terminal shows its beginning. */
+/** The digest of what was stored: on a terminal only its beginning, since the result has it in full. */
 export function notedDigest(output: Output, digest: string): string {
-  return output.isNotedOnTerminal ? shortDigest(digest) : digest;
+  return output.hasShortNotes ? shortDigest(digest) : digest;
 }
 
 /** The digest that a tag had before it was moved, so that the user can restore it. Empty if it has not changed. */

@@ -1,4 +1,4 @@
-import { byteSize } from '../../text/byte-size.ts';
+import { byteSize } from '../../text/quantity.ts';
 
 /** The rate is the average of this time. */
 const WINDOW_MS = 10_000;

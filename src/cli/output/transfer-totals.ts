@@ -1,4 +1,4 @@
-import { byteSize, counted } from '../../text/byte-size.ts';
+import { byteSize, counted } from '../../text/quantity.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { OperationEvent } from '../../operations/events.ts';
 import type { Output } from './output.ts';

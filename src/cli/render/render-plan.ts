@@ -1,7 +1,7 @@
 import { isDigestName, shortDigest } from '../../oci/digest.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import type { RegistryRequests } from '../../operations/push/request-estimate.ts';
-import { byteSize, counted } from '../../text/byte-size.ts';
+import { byteSize, counted } from '../../text/quantity.ts';
 import type { Plan } from '../../transfer/plan.ts';
 import type { ReplacedTag } from '../../transfer/run.ts';
 import type { Output } from '../output/output.ts';
@@ -19,7 +19,7 @@ export interface PlannedName extends ReplacedTag {
  * @param targets - the targets of the plan, in the order of its names
  */
 export function renderPlan(targets: readonly PlannedName[], plan: Plan, output: Output): void {
-  const sizeText = (size: number) => (output.isNotedOnTerminal ? byteSize(size).padStart(10) : `${size} bytes`);
+  const sizeText = (size: number) => (output.hasShortNotes ? byteSize(size).padStart(10) : `${size} bytes`);
   const line = (action: string, { digest, size }: { readonly digest: string; readonly size: number }, more = '') =>
     output.note(`  ${action.padEnd(8)} ${shortDigest(digest)} ${sizeText(size)}${more}`);
   output.note(['plan for ', 'bold'], targets.map(({ reference }) => reference).join(', '));

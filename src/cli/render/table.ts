@@ -1,6 +1,6 @@
 import { displayWidth, padToWidth, wrapToWidth } from '../../text/display-width.ts';
 import { escapeLine } from '../../text/escape.ts';
-import type { Output, Span, Style } from '../output/output.ts';
+import { textOf, type Output, type Span, type Style } from '../output/output.ts';
 
 /** A column of a table on a terminal. */
 export interface Column {
@@ -111,7 +111,7 @@ function renderLine(line: readonly Placed[], row: readonly Cell[], output: Outpu
 
 /** Prints a labelled text. Its further lines are indented like the first one. */
 export function renderFact(label: Span, text: Span, output: Output, width: number): void {
-  const indent = displayWidth(typeof label === 'string' ? label : label[0]);
+  const indent = displayWidth(textOf(label));
   const [content, style] = typeof text === 'string' ? [text, undefined] : text;
   for (const [index, line] of wrapToWidth(escapeLine(content), width - indent).entries())
     output.line(index === 0 ? label : ' '.repeat(indent), style === undefined ? line : [line, style]);

@@ -1,6 +1,7 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises';
-import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { MlistError } from '../../errors/errors.ts';
+import { isInside } from '../../fs/is-inside.ts';
 
 /** What the location of the workspace depends on (docs/workspace.md). */
 export interface LocateOptions {
@@ -78,9 +79,7 @@ async function refuseLinksOut(workspace: string): Promise<void> {
 async function refuseLinkOut(path: string, workspace: string): Promise<void> {
   if ((await lstat(path).catch(() => undefined))?.isSymbolicLink() !== true) return;
   const [place, real] = await Promise.all([realpath(path).catch(() => undefined), realpath(workspace)]);
-  const inside = place && relative(real, place);
-  const leadsOut = inside === undefined || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside);
-  if (!leadsOut) return;
+  if (place !== undefined && isInside(real, place)) return;
   throw new MlistError('ERR_MLIST_WORKSPACE', `${path} is a link that leads out of ${workspace}`, {
     path,
     hint: 'Replace the link by a folder.',

@@ -1,8 +1,9 @@
 import { realpath, stat } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { asMlistError, MlistError } from '../../errors/errors.ts';
 import { writeFileAtomic } from '../../fs/atomic.ts';
 import { createFolders } from '../../fs/folders.ts';
+import { isInside } from '../../fs/is-inside.ts';
 import { createHash } from '../../oci/digest.ts';
 import { formatEngineLocation } from '../../oci/engine-location.ts';
 import { formatLocation, hasPath, isInEngine, isPipe, type LocalLocation, type Location } from '../../oci/location.ts';
@@ -18,7 +19,8 @@ export interface ProjectGuardOptions {
   readonly ownWorkspace: string;
   /** Allow everything (`--allow-outside`). Default false. */
   readonly allowOutside?: boolean | undefined;
-  readonly onWarning?: ((message: string) => void) | undefined;
+  /** Called if a location outside the project could not be recorded, so that later commands will not read it. */
+  readonly onUnrecorded?: ((location: LocalLocation, error: MlistError) => void) | undefined;
 }
 
 /**
@@ -99,8 +101,7 @@ export class ProjectGuard {
       const key = this.#keyOf(location);
       if (!this.#trusted.has(key) || (await this.#isInside(location, [this.#project]))) continue;
       await this.#record(key).catch((thrown: unknown) => {
-        const message = `${formatLocation(location)} is outside the project, and this could not be recorded: ${asMlistError(thrown).message}. Later commands need --allow-outside`;
-        this.#options.onWarning?.(message);
+        this.#options.onUnrecorded?.(location, asMlistError(thrown));
       });
     }
   }
@@ -122,9 +123,9 @@ export class ProjectGuard {
     const path = resolve(this.#base, location.path);
     const roots = await Promise.all(folders.map(realPathOf));
     // A path that is outside by its text is not resolved, since that can already contact another machine on Windows.
-    if (![...folders, ...roots].some((root) => contains(root, path))) return false;
+    if (![...folders, ...roots].some((root) => isInside(root, path))) return false;
     const real = await realPathOf(path);
-    return roots.some((root) => contains(root, real));
+    return roots.some((root) => isInside(root, real));
   }
 
   async #record(key: string): Promise<void> {
@@ -164,11 +165,6 @@ async function realPathOf(path: string): Promise<string> {
   });
 }
 
-function contains(root: string, path: string): boolean {
-  const inside = relative(root, path);
-  return inside !== '..' && !inside.startsWith(`..${sep}`) && !isAbsolute(inside);
-}
-
 function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }
@@ -178,6 +174,7 @@ function outside(location: LocalLocation, project: string, author: string): Mlis
   const where = isInEngine(location) ? `is an image of a container engine` : `is outside ${project}`;
   return new MlistError('ERR_MLIST_BLOCKED', `${reference} ${where}, and only ${author} names it`, {
     reference,
-    hint: 'Whoever wrote that file has chosen what is read. If you trust it, add --allow-outside.',
+    hint: 'Whoever wrote that file has chosen what is read.',
+    remedy: { kind: 'allow-outside' },
   });
 }

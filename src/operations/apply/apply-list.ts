@@ -3,7 +3,7 @@ import { contentOfList } from '../../draft/to-list.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { draftFromSpec, type DraftingOptions } from './apply-draft.ts';
 import { copy } from '../copy/copy.ts';
-import { missingHint } from '../publish/missing-images.ts';
+import { afterMissing } from '../publish/missing-images.ts';
 import { pushDraft } from '../push/push-draft.ts';
 import { deduplicateEvents, type OnEvent } from '../events.ts';
 import type { PushedTarget } from '../push/push-target.ts';
@@ -62,7 +62,7 @@ async function pushList(spec: ListSpec, content: EntriesSpec, options: ApplyList
       transfers,
       targets: log,
       emptyHint: 'Name at least one image that exists, or remove the list from the spec.',
-      missingHint: missingHint(
+      afterMissing: afterMissing(
         content.entries.every(({ missing = 'refuse' }) => missing !== 'refuse') ? 'skip' : 'refuse',
       ),
       duplicateHint: 'Name one image for each platform, or set "allowDuplicates: true".',

@@ -73,7 +73,7 @@ const LISTS_AT_ONCE = 16;
  * @throws MlistError `ERR_MLIST_USAGE` if no spec contains one of the values
  */
 export async function apply(files: readonly SpecFile[], options: ApplyOptions): Promise<Applied> {
-  const units = await readShare(files, options);
+  const units = await unitsOfShard(files, options);
   expectAccess(specsOf(units, options), options.stores);
   const run = new Run(units, options);
   const lists = await mapLimited(drained(units), LISTS_AT_ONCE, (unit) => run.apply(unit));
@@ -94,7 +94,7 @@ function doneIn({ status, targets, descriptor }: AppliedList): readonly TargetOu
 }
 
 /** Reads the specs of this shard. A separate function, so that the specs of other shards can be garbage-collected. */
-async function readShare(files: readonly SpecFile[], { shard, ...parsing }: ApplyOptions): Promise<SpecUnit[]> {
+async function unitsOfShard(files: readonly SpecFile[], { shard, ...parsing }: ApplyOptions): Promise<SpecUnit[]> {
   const all = await readUnits(files, parsing);
   return [...(shard === undefined ? all : shardOf(all, shard, parsing))];
 }

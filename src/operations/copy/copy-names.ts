@@ -38,14 +38,14 @@ export async function lookUp(store: ContentReader, name: TagOrDigest, { signal }
 export function requireStates(names: readonly TargetName[], digest: Digest, expected: TagState): void {
   const tags = names.filter(({ name }) => !isDigestName(name));
   if (tags.length === 0)
-    throw new MlistError('ERR_MLIST_USAGE', 'a copy to a digest moves no tag that could be checked');
+    throw new MlistError('ERR_MLIST_USAGE', 'the target is a digest, so there is no tag whose digest could be checked');
   for (const { reference, state = {} } of tags) {
     if (state.unread !== undefined) throw state.unread;
     const before = state.found?.digest ?? 'absent';
     if (before === digest || before === expected) continue;
     throw new MlistError('ERR_MLIST_CONFLICT', `${reference} ${stateDifference(before, expected)}`, {
       reference,
-      hint: `Check what it has now, then copy again with "--if-digest ${before}".`,
+      remedy: { kind: 'expect-digest', digest: before },
     });
   }
 }

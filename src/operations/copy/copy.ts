@@ -204,17 +204,33 @@ interface CopyReading {
 async function copyRead(reading: CopyReading, missing: MissingEntries, options: CopyOptions): Promise<CopyOutcome> {
   const { store, job, read } = reading;
   const { from, to, source, tag } = job;
-  const { dryRun = false, plans = false, force = false } = options;
   // Names of an engine are written by loading the content again.
   const isWithin = sameStore(from, to) && store.engine === undefined;
   const filtering = { store: source.store, reference: formatLocation(from), missing, isWithin };
   const filtered = await selectContent(read, filtering, store, options);
-  const { content } = filtered;
-  const { digest } = content.descriptor;
+  const { digest } = filtered.content.descriptor;
   checkExpected(to, digest, targetText(to, tag ?? digest));
-  await requirePlatformsOf(content, source.store, options);
+  await requirePlatformsOf(filtered.content, source.store, options);
   const names = await targetNames(reading, digest, options);
   if (options.ifDigest !== undefined) requireStates(names, digest, options.ifDigest);
+  report(read, filtered, filtering.reference, options);
+  return copySelected({ ...reading, filtered, names, isWithin }, options);
+}
+
+interface SelectedCopy extends CopyReading {
+  readonly filtered: Filtered;
+  readonly names: readonly [TargetName, ...TargetName[]];
+  /** Whether the target is the store of the source. */
+  readonly isWithin: boolean;
+}
+
+/** Copies the selected content to its names. */
+async function copySelected(selected: SelectedCopy, options: CopyOptions): Promise<CopyOutcome> {
+  const { store, job, read, filtered, names, isWithin } = selected;
+  const { from, to, source } = job;
+  const { dryRun = false, plans = false, force = false } = options;
+  const { content } = filtered;
+  const { digest } = content.descriptor;
   const isUpToDate = ({ state }: TargetName): boolean => !force && state?.found?.digest === digest;
   const isPresent = names.some(isUpToDate);
   const isMoved =
@@ -222,7 +238,6 @@ async function copyRead(reading: CopyReading, missing: MissingEntries, options: 
   const replaced = replacedTags(store, names, { content, source: source.store }, options);
   replaced.catch(() => undefined);
   const node = isMoved ? await graphOfManifest(source.store, content, { signal: options.signal }) : undefined;
-  report(read, filtered, filtering.reference, options);
   const transfer: CopyTransfer = {
     source: source.store,
     target: store,

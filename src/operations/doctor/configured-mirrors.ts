@@ -13,7 +13,7 @@ import { parseHostsToml } from '../../store/registry/mirrors/hosts-toml.ts';
 import { parseMirrorVariable } from '../../store/registry/mirrors/mirror-option.ts';
 import { parseRegistriesConf } from '../../store/registry/mirrors/registries-conf.ts';
 import { isNotFound, readReason } from '../../fs/file-errors.ts';
-import type { FoundFile, Machine } from './machine.ts';
+import type { FoundFile, DiagnosisOptions } from './diagnosis-options.ts';
 
 /** A registry, or a part of one, for which other hosts or restrictions are configured. */
 export interface MirrorRule {
@@ -41,7 +41,7 @@ const MAX_BYTES = 1024 * 1024;
 const MAX_HOSTS = 100;
 
 /** The mirrors in `MLIST_MIRRORS`, registries.conf, daemon.json and hosts.toml. A file with a problem has no rules. */
-export async function configuredMirrors(options: Machine): Promise<ConfiguredMirrors> {
+export async function configuredMirrors(options: DiagnosisOptions): Promise<ConfiguredMirrors> {
   const { env, signal } = options;
   const files: FoundFile[] = [];
   const examine = async (path: string, parse: Parse): Promise<readonly MirrorRule[]> => {
@@ -55,15 +55,28 @@ export async function configuredMirrors(options: Machine): Promise<ConfiguredMir
       return [];
     }
   };
-  const { file, dropIns } = await registriesConfFiles(options).catch(() => ({ file: undefined, dropIns: [] }));
+  const { file, dropIns } = await registriesConfFiles(options).catch((thrown: unknown) => {
+    const { message, facts } = asMlistError(thrown);
+    files.push({ path: facts.path ?? 'registries.conf', problem: message });
+    return { file: undefined, dropIns: [] };
+  });
   const rules: MirrorRule[] = [...inVariable(variable(env, 'MLIST_MIRRORS') ?? '', files)];
   for (const path of [...(file === undefined ? [] : [file]), ...dropIns])
     rules.push(...(await examine(path, inRegistriesConf)));
   for (const path of daemonJsonPaths(options)) rules.push(...(await examine(path, inDaemonJson)));
   for (const folder of hostsFolders(options))
-    for (const name of (await readdir(folder).catch(() => [])).sort().slice(0, MAX_HOSTS))
+    for (const name of await hostsIn(folder, files))
       rules.push(...(await examine(join(folder, name, 'hosts.toml'), inHostsToml(name))));
   return { isOff: variable(env, 'MLIST_NO_MIRRORS') !== undefined, files, rules };
+}
+
+async function hostsIn(folder: string, files: FoundFile[]): Promise<readonly string[]> {
+  try {
+    return (await readdir(folder)).sort().slice(0, MAX_HOSTS);
+  } catch (thrown) {
+    if (!isNotFound(thrown)) files.push({ path: folder, problem: readReason(thrown) });
+    return [];
+  }
 }
 
 function asReason(thrown: unknown): string {

@@ -6,7 +6,7 @@ import { certificateSources, type CertificateSource } from './certificate-source
 import { configuredMirrors, type ConfiguredMirrors } from './configured-mirrors.ts';
 import { reachEngines, type EngineStatus } from './engine-status.ts';
 import { examineFolders, examineWorkspace, type FolderStatus, type WorkspaceStatus } from './folder-status.ts';
-import type { Machine } from './machine.ts';
+import type { DiagnosisOptions } from './diagnosis-options.ts';
 import { storedLogins, type StoredLogins } from './stored-logins.ts';
 
 /** What mlist finds on this machine, without secrets. It changes nothing and sends no request to a registry. */
@@ -32,7 +32,7 @@ const variableNames =
   /^(?:MLIST_\w+|DOCKER_(?:CONFIG|HOST|CONTEXT|AUTH_CONFIG|CERT_PATH|TLS|TLS_VERIFY)|CONTAINER_HOST|REGISTRY_AUTH_FILE|CONTAINERS_REGISTRIES_CONF|REGISTRIES_CONFIG_PATH|XDG_(?:CONFIG_HOME|DATA_HOME|CACHE_HOME|RUNTIME_DIR)|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|NODE_COMPILE_CACHE|TMPDIR)$/;
 
 /** Examines this machine. Never fails because something is missing or invalid; ends within about five seconds. */
-export async function diagnose(options: Machine): Promise<Diagnosis> {
+export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
   const { env } = options;
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(LIMIT_MS)]);
   const limited = { ...options, signal };

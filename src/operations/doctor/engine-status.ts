@@ -22,7 +22,7 @@ interface EngineOptions extends EngineEnvironment {
 
 const LIMIT_MS = 2000;
 
-/** Asks the Docker engine and podman, each with one or two requests. */
+/** Sends one or two requests each to the Docker engine and to podman. */
 export function reachEngines(options: EngineOptions): Promise<readonly EngineStatus[]> {
   return Promise.all((['docker-daemon', 'podman'] as const).map((engine) => reachEngine(engine, options)));
 }

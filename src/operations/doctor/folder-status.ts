@@ -1,11 +1,11 @@
 import { access, constants, readdir, stat, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { locateWorkspace } from '../../draft/workspace/locate-workspace.ts';
+import { locateWorkspace, ownWorkspace } from '../../draft/workspace/locate-workspace.ts';
 import { asMlistError, errorCode } from '../../errors/errors.ts';
 import { isNotFound, readReason } from '../../fs/file-errors.ts';
 import { dockerConfigPath } from '../../store/registry/credentials/stored-credentials.ts';
-import type { Machine } from './machine.ts';
+import type { DiagnosisOptions } from './diagnosis-options.ts';
 
 /** A folder that mlist writes to. */
 export interface FolderStatus {
@@ -22,29 +22,37 @@ export interface FolderStatus {
 export interface WorkspaceStatus extends Partial<Omit<FolderStatus, 'purpose'>> {
   /** What determined the location. */
   readonly from?: '--workspace' | 'MLIST_WORKSPACE' | 'project' | 'user' | undefined;
-  /** The number of files with drafts. */
+  /** The number of files with drafts; undefined if they cannot be read. */
   readonly drafts?: number | undefined;
 }
 
 /** The workspace that commands would use. If it may not be used, `problem` says why, and there is no path. */
-export async function examineWorkspace(options: Machine): Promise<WorkspaceStatus> {
+export async function examineWorkspace(options: DiagnosisOptions): Promise<WorkspaceStatus> {
   let path: string;
   try {
     path = await locateWorkspace(options);
   } catch (thrown) {
     return { problem: asMlistError(thrown).message };
   }
-  const isProject = path.endsWith('.mlist');
-  const chosen = options.env['MLIST_WORKSPACE'] ? 'MLIST_WORKSPACE' : isProject ? 'project' : 'user';
-  const names = await readdir(join(path, 'drafts')).catch(() => []);
+  const found = path === ownWorkspace(options) ? 'user' : 'project';
+  const chosen = options.env['MLIST_WORKSPACE'] ? 'MLIST_WORKSPACE' : found;
   return {
     from: options.workspace ? '--workspace' : chosen,
     ...(await examineFolder(path)),
-    drafts: names.filter((name) => name.endsWith('.json')).length,
+    drafts: await countDrafts(path),
   };
 }
 
-export async function examineFolders(options: Machine): Promise<readonly FolderStatus[]> {
+/** Undefined if the drafts cannot be read. */
+async function countDrafts(workspace: string): Promise<number | undefined> {
+  try {
+    return (await readdir(join(workspace, 'drafts'))).filter((name) => name.endsWith('.json')).length;
+  } catch (thrown) {
+    return isNotFound(thrown) ? 0 : undefined;
+  }
+}
+
+export async function examineFolders(options: DiagnosisOptions): Promise<readonly FolderStatus[]> {
   const { env, home } = options;
   return Promise.all([
     examineFolder(tmpdir()).then((status): FolderStatus => ({ purpose: 'temporary files', ...status })),

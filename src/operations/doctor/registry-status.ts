@@ -38,7 +38,7 @@ export async function reachRegistry(
     loginAllowed ? credentials(registry).catch(collect) : undefined,
   ]);
   const isHttp = probe !== undefined && probe.verified === undefined;
-  // Only the certificate of a host that speaks TLS is missing; why it does not is already reported.
+  // If there is no TLS connection, `problems` already has the reason.
   const certificate = isHttp ? undefined : await registries.certificate(registry).catch(() => undefined);
   return { registry, ...probe, certificate, login: found?.place, loginAllowed, problems };
 }

@@ -7,7 +7,7 @@ import {
   type AuthFileLocation,
   type StoredCredentialsOptions,
 } from '../../store/registry/credentials/stored-credentials.ts';
-import type { FoundFile } from './machine.ts';
+import type { FoundFile } from './diagnosis-options.ts';
 
 /** A login that may be used, without its user name and its secret. */
 export interface StoredLogin {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { MlistError, withHint } from '../../errors/errors.ts';
+import { MlistError, withFurtherHint } from '../../errors/errors.ts';
 import {
   isAttestationEntry,
   listName,
@@ -37,7 +37,7 @@ export interface AnnotateOptions {
   readonly manifest?: string | undefined;
   /** Select one entry each, and never change it. */
   readonly platforms?: readonly Platform[] | undefined;
-  /** Select every image, but no attestation. Default false. */
+  /** Select every image, but no attestation, in place of `manifest` and `platforms`. Default false. */
   readonly all?: boolean | undefined;
   readonly change: EntryChange;
   readonly listChange?: Omit<ListChange, 'subject'> | undefined;
@@ -70,14 +70,12 @@ export interface AnnotatedEntry {
 /**
  * Sets or clears the platform and annotations of entries, or members of the list itself. Only a subject is read from a
  * registry.
- * @throws MlistError `ERR_MLIST_USAGE` if the change is empty, or `all` is combined with another selection;
- *   `ERR_MLIST_ENTRY_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with the candidates; `ERR_MLIST_LIST_INVALID` if several entries would
- *   get the same platform. Nothing is written then.
+ * @throws MlistError `ERR_MLIST_USAGE` if the change is empty; `ERR_MLIST_ENTRY_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with the
+ *   candidates; `ERR_MLIST_LIST_INVALID` if several entries would get the same platform. Nothing is written then.
  */
 export async function annotate(list: Reference | undefined, options: AnnotateOptions): Promise<Annotated> {
   const { workspace, change, signal, onEvent } = options;
   if (!hasChange(change) && !changesList(options)) throw emptyChange();
-  if (options.all === true) refuseOtherSelection(options);
   const listChange: ListChange = { ...options.listChange, ...(await subjectChange(options)) };
   const target = await chosenList(workspace, list);
   const chosen = hasChange(change) ? await chooseEntries(await workspace.load(target), options) : [];
@@ -109,20 +107,6 @@ function annotated(before: Entry, entry: Entry): AnnotatedEntry {
   return { entry, changed: !isDeepStrictEqual(before, entry) };
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` if `all` is combined with another selection, or nothing of the images changes */
-function refuseOtherSelection({ manifest, platforms = [], change }: AnnotateOptions): void {
-  if (manifest !== undefined || platforms.length > 0) {
-    throw new MlistError('ERR_MLIST_USAGE', '--all cannot be combined with a MANIFEST argument or --platform', {
-      hint: 'Leave out --all to change only the selected images.',
-    });
-  }
-  if (!hasChange(change)) {
-    throw new MlistError('ERR_MLIST_USAGE', '--all needs an option that changes the images', {
-      hint: 'Use --annotation for the images. --index-annotation, --index-artifact-type and --subject change only the list.',
-    });
-  }
-}
-
 /** An edit of one image may make a duplicate until the other image is edited. An edit of several images must not. */
 function refuseNewDuplicates(before: Draft, after: Draft): void {
   const duplicatesIn = (draft: Draft) =>
@@ -130,7 +114,7 @@ function refuseNewDuplicates(before: Draft, after: Draft): void {
   const duplicates = duplicatesIn(after);
   const [first] = duplicates;
   if (first === undefined || duplicates.length <= duplicatesIn(before).length) return;
-  throw new MlistError('ERR_MLIST_LIST_INVALID', `the edit would make duplicates: ${first.message}`, {
+  throw new MlistError('ERR_MLIST_LIST_INVALID', `the edit would create duplicates: ${first.message}`, {
     reference: listName(after),
     problems: duplicates,
     hint: 'Nothing was changed. Select one image, or change members that do not identify a platform.',
@@ -154,9 +138,7 @@ function changesList({ listChange = {}, subject }: AnnotateOptions): boolean {
 }
 
 function emptyChange(): MlistError {
-  return new MlistError('ERR_MLIST_USAGE', 'nothing to set or clear', {
-    hint: 'Use --os, --arch, --variant, --os-version, --os-features, --annotation or --artifact-type for an image, --index-annotation, --index-artifact-type or --subject for the list.',
-  });
+  return new MlistError('ERR_MLIST_USAGE', 'nothing to set or clear', { remedy: { kind: 'name-change' } });
 }
 
 /** Finds the chosen entry in the draft that was read under the lock: other commands may have edited or removed it. */
@@ -204,8 +186,9 @@ async function chooseEntry(draft: Draft, options: Choice): Promise<Entry> {
 function noMatch(draft: Draft, pool: readonly Entry[], options: Choice): MlistError {
   const missed = entryNotFound(draft, describeRequested(draft, pool, options));
   if (options.manifest !== undefined || options.platform !== undefined) return missed;
-  const hint = `${missed.facts.hint ?? ''} Without a MANIFEST argument, --os and --arch select the image. To change them, select it by name or with --platform.`;
-  return withHint(missed, hint.trim());
+  const hint =
+    'Without a MANIFEST argument, --os and --arch select the image. To change them, select it by name or with --platform.';
+  return withFurtherHint(missed, hint);
 }
 
 /** The candidates without a MANIFEST argument: images that match --os and --arch, or all images without these options. */

@@ -16,7 +16,7 @@ import { formatReference, type Reference } from '../../oci/reference.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { editDraft, type DraftEdit, type DraftTarget, type EditTarget } from '../edit-target.ts';
 import type { MissingPolicy } from '../publish/fill.ts';
-import { missingHint } from '../publish/missing-images.ts';
+import { afterMissing } from '../publish/missing-images.ts';
 import { findInList } from '../sources/named-in-list.ts';
 import { push, type Pushed, type PushOptions } from '../push/push.ts';
 import { findDraft } from '../lookup.ts';
@@ -59,20 +59,20 @@ export async function editAndPush<T>(
     edit(edited, { ...place, resolveManifest: (manifest) => findInList(start, manifest, reporting) });
   if (draft !== undefined && !dryRun)
     return { from, ...(await inPlace(list, namedEdit, editDraft(reporting), reporting)) };
-  const removeHint = `Remove missing images with "mlist remove docker://${listName(start)} DIGEST... --push".`;
-  const temporary = draft === undefined ? { ...reporting, missingHint: removeHint } : reporting;
+  const hint = `Remove missing images with "mlist remove docker://${listName(start)} DIGEST... --push".`;
+  const temporary = draft === undefined ? { ...reporting, afterMissing: { hint } } : reporting;
   const done = withWorkspaceOf(start, (options) => editTemporary(list, namedEdit, options), temporary);
   return { from, ...(await (draft === undefined ? done.catch(withRepeatHint) : done)) };
 }
 
-/** Replaces a hint to amend the draft, since there is none. */
+/** Replaces a hint to amend the draft, since there is no draft. */
 function withRepeatHint(thrown: unknown): never {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_CONFLICT') throw thrown;
   const hint = 'Nothing was changed. Run the same command again to edit the current list.';
   throw withHint(thrown, hint);
 }
 
-/** Replaces a hint to amend the draft, since none is written. */
+/** Replaces a hint to amend the draft, since no draft is written. */
 function withCommandHint(thrown: unknown): never {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_CONFLICT') throw thrown;
   throw withHint(thrown, 'Run the same command again to use what the tag has now.');
@@ -131,9 +131,9 @@ export async function createAndPush<T>(
     isLate: (reference) => isTagUsed(reference, pushes, options),
   });
   const isMissingChosen = missing !== undefined && missing !== 'refuse';
-  const hints = isMissingChosen || noDraft ? { missingHint: missingHint(missing) } : {};
+  const missingStep = isMissingChosen || noDraft ? { afterMissing: afterMissing(missing) } : {};
   const onEvent = deduplicateEvents(options.onEvent, ['warning', 'origin']);
-  const reporting = { ...options, ...hints, prefetched, onEvent };
+  const reporting = { ...options, ...missingStep, prefetched, onEvent };
   const both = async (place: PushOptions) => ({ edited: await create(place), pushed: await push(list, place) });
   if (noDraft) return withWorkspaceOf(undefined, both, reporting).catch(withCommandHint);
   if (!dryRun) return both(reporting);

@@ -2,13 +2,13 @@ import { AnnotationKey, isAttestation, minimalDescriptor, type Descriptor } from
 import type { Location } from '../../oci/location.ts';
 import { isIndexType, isManifestType } from '../../oci/media-type.ts';
 import { readImageManifest, readIndex } from '../../schema/documents.ts';
-import { contentFault } from '../content-fault.ts';
+import { contentFault, MAX_LIST_DEPTH, TOO_DEEP, TOO_MANY } from '../content-fault.ts';
 import { listReferrers } from '../list-referrers.ts';
 import { readChild, type Child, type ReadOptions } from '../lookup.ts';
 import { groupAttestations, viewOfEntry, type BlobView, type ContentDetails, type ReferrerView } from './entry-view.ts';
 
 export interface DetailOptions {
-  /** Read the manifests of images from registries and engines, for their sizes. Default: only those that are at hand. */
+  /** Read the manifests of images from registries and engines, for their sizes. Default: only cached and local manifests. */
   readonly sizes?: boolean | undefined;
   /** Also the layers, the nested lists and the predicate types of attestations. Default false. */
   readonly tree?: boolean | undefined;
@@ -16,12 +16,9 @@ export interface DetailOptions {
   readonly referrers?: boolean | undefined;
 }
 
-/** Nested lists are read to this depth, which is what the rules allow (docs/rules.md, W-NESTED). */
-const MAX_DEPTH = 4;
 /** Limits on the documents that are read and on the entries of nested lists: many times what real lists contain. */
 const MAX_READ = 1024;
 const MAX_INNER = 10_000;
-const TOO_MANY = 'not read: the list refers to too many manifests';
 
 /** Reads the manifests below one list. */
 export class DetailReader {
@@ -67,7 +64,7 @@ export class DetailReader {
     }
   }
 
-  /** Undefined if the manifest is not at hand and not to be read. */
+  /** Undefined if the manifest is neither cached nor local, and was not requested. */
   async #bytesOf(child: Child): Promise<Uint8Array | undefined> {
     const { sizes = false, tree = false, cache } = this.#options;
     const known = await cache.get(child.descriptor.digest);
@@ -86,7 +83,7 @@ export class DetailReader {
   }
 
   async #nested(manifests: readonly Descriptor[], child: Child, depth: number): Promise<ContentDetails> {
-    if (depth + 1 >= MAX_DEPTH) return { fault: 'the index is nested too deeply' };
+    if (depth + 1 >= MAX_LIST_DEPTH) return { fault: TOO_DEEP };
     this.#inner += manifests.length;
     if (this.#inner > MAX_INNER) return { fault: TOO_MANY };
     const views = manifests.map(async (entry) => ({

@@ -102,7 +102,7 @@ function onlyChild(found: LookupResult, choice: ChildChoice): Child {
   if (only !== undefined && others.length === 0) return only;
   throw new MlistError('ERR_MLIST_AMBIGUOUS', `${others.length + 1} entries of ${found.reference} match`, {
     reference: found.reference,
-    hint: 'Choose one by its digest, or with --platform.',
+    remedy: { kind: 'choose-entry' },
     candidates: [...(only === undefined ? [] : [only]), ...others].map(({ descriptor }) => descriptor.digest),
   });
 }

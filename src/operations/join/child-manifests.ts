@@ -4,7 +4,7 @@ import { repositoryName, type Reference } from '../../oci/reference.ts';
 import { hasLostContent } from '../../transfer/unknown-content.ts';
 import { runPlan } from '../../transfer/run.ts';
 import type { MissingChoice } from '../publish/fill.ts';
-import { missingHint } from '../publish/missing-images.ts';
+import { afterMissing } from '../publish/missing-images.ts';
 import type { PublishContext } from '../publish/publish.ts';
 import { planPush, type PushPlan } from '../push/plan-push.ts';
 import type { OpenPushJob } from '../push/push-options.ts';
@@ -35,7 +35,7 @@ export class ChildPusher {
   /** Sends what the repository lacks. */
   async push(): Promise<void> {
     const { stores, missing, signal } = this.#options;
-    const options = { stores, missingHint: missingHint(missing), signal };
+    const options = { stores, afterMissing: afterMissing(missing), signal };
     try {
       this.#first = await planPush(this.#job, { sent: this.#sent.digests }, options);
       await this.#run(this.#first);

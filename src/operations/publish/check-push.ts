@@ -1,6 +1,7 @@
-import { MlistError, type Problem } from '../../errors/errors.ts';
+import { MlistError, type NextStep, type Problem } from '../../errors/errors.ts';
+import type { Remedy } from '../../errors/remedy.ts';
 import { imagePlatforms, listName, type Draft } from '../../draft/draft.ts';
-import { checkDraft, formatProblems, otherFormatHint } from '../../draft/draft-rules.ts';
+import { checkDraft, convertToOci, formatProblems } from '../../draft/draft-rules.ts';
 import { matchesPlatform, platformNotFoundText } from '../../draft/entry-selection.ts';
 import { formatPlatforms, type Platform } from '../../oci/platform/platform.ts';
 import { refusal } from '../../schema/problems.ts';
@@ -63,7 +64,7 @@ function refusedList(draft: Draft, errors: readonly Problem[], options: CheckOpt
   return new MlistError('ERR_MLIST_LIST_INVALID', message, {
     reference: listName(draft),
     problems: errors,
-    hint: hintFor(draft, errors, options),
+    ...nextStepFor(draft, errors, options),
   });
 }
 
@@ -71,18 +72,16 @@ const WITHOUT_FORMAT =
   'Leave out --format docker to push an OCI index. A Docker list can hold only images with Docker media types, ' +
   'without annotations, artifact types, subject, urls or data.';
 
-const ADD_IMAGES = 'Add images with "mlist add", or push the empty list with --allow-empty.';
-
-const RESOLVE_DUPLICATE =
-  'Remove one of them with "mlist remove LIST IMAGE", correct its platform with "mlist annotate LIST IMAGE --os OS --arch ARCH", ' +
-  'or push both with --allow-duplicates. "mlist show LIST" names the images.';
-
-/** A hint that resolves all errors; undefined if there is none. */
-function hintFor(draft: Draft, errors: readonly Problem[], options: CheckOptions): string | undefined {
-  const { emptyHint = ADD_IMAGES, duplicateHint = RESOLVE_DUPLICATE } = options;
+/** What resolves all errors; empty if nothing does. */
+function nextStepFor(draft: Draft, errors: readonly Problem[], options: CheckOptions): NextStep {
+  const { emptyHint, duplicateHint, isFormatOverridden = false } = options;
   const isOf = (...rules: readonly string[]) => errors.every(({ rule }) => rules.includes(rule));
-  if (isOf('W-EMPTY')) return emptyHint;
-  if (isOf('E-DUP-PLATFORM', 'E-DUP-DIGEST')) return duplicateHint;
-  if (formatProblems(draft).length === 0) return undefined;
-  return options.isFormatOverridden === true ? WITHOUT_FORMAT : otherFormatHint(draft);
+  if (isOf('W-EMPTY')) return hintOr(emptyHint, { kind: 'allow-empty' });
+  if (isOf('E-DUP-PLATFORM', 'E-DUP-DIGEST')) return hintOr(duplicateHint, { kind: 'resolve-duplicates' });
+  if (formatProblems(draft).length === 0) return {};
+  return isFormatOverridden ? { hint: WITHOUT_FORMAT } : { remedy: convertToOci(draft) };
+}
+
+function hintOr(hint: string | undefined, remedy: Remedy): NextStep {
+  return hint === undefined ? { remedy } : { hint };
 }

@@ -1,3 +1,4 @@
+import type { NextStep } from '../../errors/errors.ts';
 import { contentSource, sourceName, type Entry } from '../../draft/draft.ts';
 import { annotationsOf, readDocument } from '../../oci/children.ts';
 import { isAttestation, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
@@ -157,13 +158,13 @@ export async function entrySource(
   return stores.source(contentSource(entry), { fill, signal, onAsk: (origin) => onEvent?.(asking(origin, name)) });
 }
 
-/** Why content could not be completed, for a hint. */
-export function attemptsText(store: ReadStore): string {
+/** What to do about content that could not be completed: which sources do not have it, and that another may. */
+export function afterAttempts(store: ReadStore): NextStep {
   const attempts = store instanceof CompletedStore ? store.attempts : [];
-  if (attempts.length === 0) return 'Name the registry that has the content with --fill-from REF.';
+  if (attempts.length === 0) return { remedy: { kind: 'fill-from', isAnother: false } };
   const texts = attempts.map(({ origin, failure }) => {
     const why = failure === undefined ? 'does not have it' : failure.message;
     return `${formatLocation(origin.location)} (${why})`;
   });
-  return `Asked: ${texts.join('; ')}. Name another source with --fill-from REF.`;
+  return { hint: `Asked: ${texts.join('; ')}.`, remedy: { kind: 'fill-from', isAnother: true } };
 }

@@ -1,5 +1,5 @@
 import type { Settled } from '../../async/settle.ts';
-import { asMlistError, MlistError, SeveralErrors } from '../../errors/errors.ts';
+import { asMlistError, MlistError, type NextStep, SeveralErrors, withFirstHint } from '../../errors/errors.ts';
 import { descriptorOf, isAttestationEntry, listName, sourceName, type Draft, type Entry } from '../../draft/draft.ts';
 import { describeEntry } from '../../draft/entry-selection.ts';
 import { shortDigest } from '../../oci/digest.ts';
@@ -43,22 +43,22 @@ export class MissingEntriesError extends MlistError {
 }
 
 /** Reports the entries that one source does not have together. */
-function missingFrom(source: string, entries: readonly Entry[], draft: Draft, hint: string | undefined): MlistError {
+function missingFrom(source: string, entries: readonly Entry[], draft: Draft, next: NextStep): MlistError {
   const images = entries.filter((entry) => !isAttestationEntry(entry)).map(descriptorOf);
   const message =
     images.length > 0
       ? missingText(images, new Map(), source)
       : `${entries.length} attestations are missing from ${source}`;
-  const next = `${availableText(entries, source, draft)}${hint ?? draftHint(entries, draft)}`;
-  const error = new MlistError('ERR_MLIST_NOT_FOUND', message, { reference: source, hint: next });
-  return new MissingEntriesError(entries, error);
+  const error = new MlistError('ERR_MLIST_NOT_FOUND', message, { reference: source, ...next });
+  const available = availableText(entries, source, draft);
+  return new MissingEntriesError(entries, available === undefined ? error : withFirstHint(error, available));
 }
 
-function availableText(missing: readonly Entry[], source: string, { entries }: Draft): string {
+function availableText(missing: readonly Entry[], source: string, { entries }: Draft): string | undefined {
   const others = entries.filter(
     (entry) => sourceName(entry) === source && !isAttestationEntry(entry) && !missing.includes(entry),
   );
-  return others.length === 0 ? '' : `Available: ${joinNames(others.map(descriptorOf).map(platformOrDigest))}. `;
+  return others.length === 0 ? undefined : `Available: ${joinNames(others.map(descriptorOf).map(platformOrDigest))}.`;
 }
 
 function draftHint([first]: readonly Entry[], draft: Draft): string {
@@ -71,18 +71,18 @@ function draftHint([first]: readonly Entry[], draft: Draft): string {
 
 /**
  * The results for all entries of a draft.
- * @param hint - replaces the hint to edit the draft
+ * @param next - what to do about missing entries; default: to edit the draft
  * @throws MlistError for all failures; entries of an index, and attestations, that one source does not have are reported
  *   together
  */
-export function requireAll<T>(draft: Draft, { values, failures }: Settled<T>, hint: string | undefined): readonly T[] {
+export function requireAll<T>(draft: Draft, { values, failures }: Settled<T>, next?: NextStep): readonly T[] {
   const grouped = failures.filter(isGrouped).flatMap(({ entries }) => entries);
   const sources = [...new Set(grouped.map(sourceName))];
   SeveralErrors.throwAny([
     ...failures.filter((error) => !isGrouped(error)),
     ...sources.map((source) => {
       const entries = grouped.filter((entry) => sourceName(entry) === source);
-      return missingFrom(source, entries, draft, hint);
+      return missingFrom(source, entries, draft, next ?? { hint: draftHint(entries, draft) });
     }),
   ]);
   return values;

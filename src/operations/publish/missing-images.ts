@@ -1,4 +1,4 @@
-import { MlistError } from '../../errors/errors.ts';
+import { MlistError, type NextStep } from '../../errors/errors.ts';
 import type { ContentOptions, ReadStore } from '../../store/store.ts';
 import { attestedDigest, isAttestation, type Descriptor } from '../../oci/descriptor.ts';
 import { entryName } from '../../oci/entry-name.ts';
@@ -6,7 +6,7 @@ import { isServedAsManifest } from '../../oci/media-type.ts';
 import { formatPlatform } from '../../oci/platform/platform.ts';
 import type { MissingEntries } from '../../transfer/missing-content.ts';
 import { omissionEvents, type OperationEvent } from '../events.ts';
-import { attemptsText, type MissingChoice } from './fill.ts';
+import { afterAttempts, type MissingChoice } from './fill.ts';
 import { missingParts, stateOf, type FindingOptions } from './find-missing.ts';
 import { omissionOf, type Omission } from '../omissions.ts';
 
@@ -15,13 +15,12 @@ import { omissionOf, type Omission } from '../omissions.ts';
  * (docs/decisions/0050-sparse-indexes.md).
  */
 
-const SKIP_MISSING = 'Leave missing images out with --missing skip, or complete them with --missing fill.';
-
 const REPORTED_PRESENT = 'The source reported these images as present when it was checked. Check the source.';
 
-/** The hint for missing images in commands without a draft. It never suggests the option that was given. */
-export function missingHint(choice: MissingChoice | undefined): string {
-  return choice === undefined || choice === 'refuse' ? SKIP_MISSING : REPORTED_PRESENT;
+/** What to do about missing images in commands without a draft. It never suggests the option that was given. */
+export function afterMissing(choice: MissingChoice | undefined): NextStep {
+  if (choice !== undefined && choice !== 'refuse') return { hint: REPORTED_PRESENT };
+  return { remedy: { kind: 'omit-missing', canChoose: false, isOmitted: false } };
 }
 
 export interface MissingOptions extends FindingOptions {
@@ -87,7 +86,7 @@ export async function requireParts(
   if (parts.length === 0) return;
   throw new MlistError('ERR_MLIST_NOT_FOUND', `${source} is incomplete: it lacks ${joinNames(parts)}`, {
     reference: source,
-    hint: missing === 'fill' ? attemptsText(store) : 'Complete it with --missing fill.',
+    ...(missing === 'fill' ? afterAttempts(store) : { remedy: { kind: 'fill' } }),
   });
 }
 
@@ -122,21 +121,20 @@ async function missingImages(
   const states = await Promise.all(others.map((entry) => stateOf(entry, options)));
   const there = others.filter((_, at) => states[at] === undefined).map(platformOrDigest);
   const message = missingText(lost, missing, reference);
+  const available = `Available: ${joinNames(there)}.`;
   if (options.missing === 'fill') {
-    const available = there.length === 0 ? '' : `Available: ${joinNames(there)}. `;
-    return new SomeMissing('ERR_MLIST_NOT_FOUND', message, {
-      reference,
-      hint: `${available}${attemptsText(options.store)}`,
-    });
+    const { hint, remedy } = afterAttempts(options.store);
+    const hints = [there.length === 0 ? undefined : available, hint].filter((text) => text !== undefined);
+    const all = hints.length === 0 ? undefined : hints.join(' ');
+    return new SomeMissing('ERR_MLIST_NOT_FOUND', message, { reference, hint: all, remedy });
   }
   if (there.length === 0) {
     return new MlistError('ERR_MLIST_NOT_FOUND', message, { reference, hint: 'None of its images is available.' });
   }
-  const skip = options.missing === 'skip' ? 'At least one image must be left.' : SKIP_MISSING;
-  const choice = canChoose ? `Choose among these with --platform. ${skip}` : skip;
   return new SomeMissing('ERR_MLIST_NOT_FOUND', message, {
     reference,
-    hint: `Available: ${joinNames(there)}. ${choice}`,
+    hint: available,
+    remedy: { kind: 'omit-missing', canChoose, isOmitted: options.missing === 'skip' },
   });
 }
 

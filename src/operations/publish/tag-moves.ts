@@ -257,7 +257,7 @@ function replacesImage(
       : `${image} for ${formatPlatforms(platforms)} (${shortDigest(before)}), and the new list has no image for that platform`;
   return new MlistError('ERR_MLIST_CONFLICT', `${reference} is ${what}`, {
     reference,
-    hint: 'Push the list to another tag, add the image to the list, or replace it with --replace-image.',
+    remedy: { kind: 'replace-image' },
   });
 }
 

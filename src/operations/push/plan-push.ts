@@ -71,7 +71,7 @@ export async function planPush(job: OpenPushJob, known: KnownContent, options: P
   const planning = { job, known, published: await publishedDigests(tags, options), options };
   const settled = await settle(draft.entries.map((entry) => neededOf(entry, planning)));
   options.signal?.throwIfAborted();
-  const needed = requireAll(draft, settled, options.missingHint);
+  const needed = requireAll(draft, settled, options.afterMissing);
   const isPresent = (_: Entry, at: number): boolean => needed[at] === undefined;
   const present = draft.entries.filter(isPresent).map(minimalDescriptor);
   const resent = draft.entries.filter((entry, at) => !isPresent(entry, at) && isStoredIn(entry, target));

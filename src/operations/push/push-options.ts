@@ -1,5 +1,6 @@
 import type { Draft } from '../../draft/draft.ts';
 import type { EncodedList } from '../../draft/to-list.ts';
+import type { NextStep } from '../../errors/errors.ts';
 import type { Push } from '../../draft/workspace/workspace-state.ts';
 import type { Store } from '../../store/store.ts';
 import type { GateEntrance } from '../../transfer/name-gate.ts';
@@ -35,8 +36,8 @@ export interface PushDraftOptions extends PublishContext, CheckOptions {
   readonly readTags?: boolean | undefined;
   /** Tag states that were read before the push. Used for tags of which the push only needs to know that they move. */
   readonly prefetched?: PrefetchedTagStates | undefined;
-  /** The hint for missing images if there is no draft that can be edited. */
-  readonly missingHint?: string | undefined;
+  /** What to do about missing images if there is no draft that can be edited. */
+  readonly afterMissing?: NextStep | undefined;
 }
 
 /** What is pushed to one target, under all its tags there. */

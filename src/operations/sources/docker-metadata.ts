@@ -94,7 +94,7 @@ function stringsIn(document: JsonObject, member: string, name: string): readonly
   throw unusableFile(name, `"${member}" is not an array of strings`);
 }
 
-/** The metadata chooses what is pushed to, so it must not name layouts and archives, which are paths on this machine. */
+/** The metadata chooses where the list is pushed to, so it must not name layouts and archives, which are paths on this machine. */
 function tagsIn(document: JsonObject, name: string): readonly string[] {
   const tags = stringsIn(document, 'tags', name);
   const local = tags.find(isLocalLocation);

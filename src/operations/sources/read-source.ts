@@ -1,5 +1,5 @@
 import { type Entry, unpushedManifest } from '../../draft/draft.ts';
-import { asMlistError, type MlistError, SeveralErrors, withHint } from '../../errors/errors.ts';
+import { asMlistError, type MlistError, SeveralErrors, withFurtherHint, withHint } from '../../errors/errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { formatLocation, isInEngine, type Location } from '../../oci/location.ts';
 import type { Index } from '../../oci/manifest.ts';
@@ -102,12 +102,12 @@ export async function withRepositoryHint<T>(reading: Promise<T>, location: Locat
 function hinted(error: MlistError, location: Location): MlistError {
   // The repository is right if it has other images of the index.
   if (error instanceof SomeMissing) return error;
-  const { code, facts } = error;
+  const { code } = error;
   const [repository = ''] = formatLocation(location).split('@');
   const where =
     `A digest without a repository is looked for in ${repository}. ` +
     'If the image is in another repository, write REPO@DIGEST, or name the repository with "mlist create --repo REPO".';
   if (code === 'ERR_MLIST_NOT_FOUND') return withHint(error, where);
   if (code !== 'ERR_MLIST_UNAUTHORIZED') return error;
-  return withHint(error, `${facts.hint ?? ''} ${where}`.trim());
+  return withFurtherHint(error, where);
 }

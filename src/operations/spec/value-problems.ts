@@ -8,7 +8,7 @@ import type { SpecDocument } from './spec.ts';
 
 /** Problems of specs with values for `${NAME}`, and messages without the secret ones. */
 
-/** Values with braces in images, in which braces are placeholders for platforms. A value is never parsed again. */
+/** Problems of values with braces in images, where braces are placeholders for platforms: values are never parsed again. */
 export function valuesWithBraces(
   { manifests = [] }: SpecDocument,
   reading: YamlReading,
@@ -24,10 +24,10 @@ export function valuesWithBraces(
   });
 }
 
-/** Shorter values are not replaced: they are no secrets, and occur in any message. */
+/** Shorter values are not replaced: they are not secrets, and any message may contain them. */
 const MIN_SECRET = 4;
 
-/** Length of the parts of a secret value that the message about its text must not contain either, in any case. */
+/** A message about a text must not contain this many consecutive characters of a secret value in it, in any case. */
 const PART = 8;
 
 /**

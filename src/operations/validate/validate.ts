@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errorCode, MlistError, type Problem } from '../../errors/errors.ts';
 import type { Draft } from '../../draft/draft.ts';
+import { matchesPlatform, platformNotFoundText } from '../../draft/entry-selection.ts';
 import { parseDraft } from '../../draft/workspace/draft-file.ts';
 import { shownDraft } from '../../draft/workspace/stored-paths.ts';
 import { checkDraft } from '../../draft/draft-rules.ts';
@@ -12,17 +13,16 @@ import { MAX_DOCUMENT_BYTES, readJson } from '../../json/parse.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { Location } from '../../oci/location.ts';
 import { MediaType } from '../../oci/media-type.ts';
-import type { Platform } from '../../oci/platform/platform.ts';
+import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
 import { readManifest, validateDocument, type ValidateOptions } from '../../schema/documents.ts';
-import { capped, error, hasErrors } from '../../schema/problems.ts';
+import { capped, error, hasErrors, warning } from '../../schema/problems.ts';
 import type { RuleOptions } from '../../schema/rules/list-rules.ts';
 import type { Stores } from '../../store/open.ts';
-import { listedPlatforms, platformsOfDraft } from '../listed-platforms.ts';
+import { listedPlatforms, platformsOfDraft, platformsOfEntries, type PlacedPlatform } from '../listed-platforms.ts';
 import { isManifestToolSpec } from '../spec/manifest-tool-spec.ts';
 import { lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
 import { checkContent, needsContent, type ContentChecks, type ContentReport, type Depth } from './check-content.ts';
 import { rootsOfDraft, rootsOfFile, rootsOfFound } from './content-roots.ts';
-import { compareExpected, platformsOfEntries } from './expected-platforms.ts';
 
 export interface Validated {
   /** What was checked: a reference, location or path. */
@@ -161,6 +161,23 @@ async function expectedInDocument(
   }
 }
 
+/**
+ * Compares the platforms of a list with the expected ones (docs/rules.md, E-EXPECT).
+ * @returns an error for each expected platform without an image, and a warning for each image that is not expected
+ */
+function compareExpected(available: readonly PlacedPlatform[], expect: readonly Platform[]): readonly Problem[] {
+  const platforms = available.map(({ platform }) => platform);
+  const missing = expect.filter((requested) => !platforms.some((platform) => matchesPlatform(platform, requested)));
+  const texts = new Set(missing.map((requested) => platformNotFoundText(requested, platforms)));
+  const extra = available.filter(({ platform }) => !expect.some((requested) => matchesPlatform(platform, requested)));
+  return [
+    ...[...texts].map((text) => error('E-EXPECT', '', `there is no image for ${text}, which is expected`)),
+    ...extra.map(({ platform, pointer }) =>
+      warning('E-EXPECT', pointer, `the image for ${formatPlatform(platform, { all: true })} is not expected`),
+    ),
+  ];
+}
+
 async function draftIn(bytes: Uint8Array, subject: string): Promise<Draft | { readonly problems: readonly Problem[] }> {
   try {
     return await parseDraft(bytes, subject);
@@ -172,7 +189,7 @@ async function draftIn(bytes: Uint8Array, subject: string): Promise<Draft | { re
 
 function noRepository(subject: string): MlistError {
   return new MlistError('ERR_MLIST_USAGE', `the location of the content of ${subject} is unknown`, {
-    hint: 'Give the repository, layout or archive with --repo.',
+    remedy: { kind: 'name-repository' },
   });
 }
 

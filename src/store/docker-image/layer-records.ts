@@ -10,7 +10,7 @@ import type { BlobIdentity } from '../verify.ts';
 
 const MAX_RECORD_BYTES = 1024;
 
-/** The names of records, as `#pathOf` gives them. */
+/** The names of records: see `#pathOf`. */
 const recordName = /^[0-9a-f]{64,128}\.[a-z0-9.-]+$/;
 
 /**

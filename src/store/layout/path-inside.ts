@@ -1,7 +1,8 @@
 import { realpath } from 'node:fs/promises';
-import { isAbsolute, join, relative, sep } from 'node:path';
+import { join, relative } from 'node:path';
 import { asMlistError, MlistError } from '../../errors/errors.ts';
 import { isNotFound } from '../../fs/file-errors.ts';
+import { isInside } from '../../fs/is-inside.ts';
 
 /**
  * The real path of a file or folder of the layout, with all links resolved; undefined if it does not exist.
@@ -17,8 +18,7 @@ export async function realPathInside(root: string, path: string, name: string): 
     if (isNotFound(error)) return undefined;
     throw asMlistError(error);
   }
-  const inside = relative(root, real);
-  if (inside !== '..' && !inside.startsWith(`..${sep}`) && !isAbsolute(inside)) return real;
+  if (isInside(root, real)) return real;
   const link = join(name, relative(root, path));
   throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${link} is a link to a path outside the layout`, { path });
 }

@@ -1,6 +1,6 @@
 import type { Limiter } from '../../async/limiter.ts';
 import type { PendingSteps } from '../../async/pending.ts';
-import { withRemedy, type MlistError, withHint } from '../../errors/errors.ts';
+import { withNextStep, type MlistError, type NextStep } from '../../errors/errors.ts';
 import type { SecretRedactor } from '../../errors/redact.ts';
 import type { Authorization, Authorizer } from './auth/auth.ts';
 import type { Scope } from './auth/scope.ts';
@@ -50,8 +50,8 @@ export interface ConnectionParts {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Whether another host serves the same content, so that nothing is retried until this one has answered. Default false. */
   readonly isMirror?: boolean | undefined;
-  /** Why no request carries a login, as a hint for errors. Default: requests may carry one. */
-  readonly noLoginHint?: string | undefined;
+  /** Why no request carries a login, for errors. Default: requests may carry one. */
+  readonly withoutLogin?: NextStep | undefined;
   /** Checks whether requests that need these scopes are allowed, before they are sent. Default: all are. */
   readonly checkAllowed?: ((scopes: readonly Scope[]) => Promise<void>) | undefined;
 }
@@ -200,9 +200,9 @@ export class Connection {
 
   /** Adds that no login was sent to an error that a login could have prevented. Some registries answer 404 without one. */
   #withLoginHint(error: MlistError): MlistError {
-    const { noLoginHint } = this.#parts;
+    const { withoutLogin } = this.#parts;
     const isRefusal = error.code === 'ERR_MLIST_UNAUTHORIZED' || error.code === 'ERR_MLIST_NOT_FOUND';
-    return noLoginHint === undefined || !isRefusal ? error : withHint(error, noLoginHint);
+    return withoutLogin === undefined || !isRefusal ? error : withNextStep(error, withoutLogin);
   }
 
   /** The error for a response that is not accepted. */
@@ -226,7 +226,7 @@ export class Connection {
     };
     const failure = responseFailure(request.step, failed, this.#parts.secrets);
     const isUntrusted = status === 401 && !this.#parts.endpoint.isTrusted;
-    return isUntrusted ? withRemedy(failure, { kind: 'trust-connection' }) : failure;
+    return isUntrusted ? withNextStep(failure, { remedy: { kind: 'trust-connection' } }) : failure;
   }
 
   /** Sends a request. The write of a manifest waits for the write gate. */

@@ -1,4 +1,4 @@
-import { errorCode, MlistError, withHint } from '../../errors/errors.ts';
+import { errorCode, MlistError, withNextStep } from '../../errors/errors.ts';
 import { isJsonObject, type Json } from '../../json/json.ts';
 import { MAX_DOCUMENT_BYTES, readJson } from '../../json/parse.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
@@ -173,15 +173,9 @@ const refusals: ReadonlySet<number | undefined> = new Set([400, 405, 415, 422]);
 
 /** Adds a hint to the refusal of an attestation. Returns any other failure unchanged. */
 function explainAttestation(thrown: unknown, bytes: Uint8Array): unknown {
-  const isRefusal =
-    thrown instanceof MlistError &&
-    refusals.has(thrown.facts.status) &&
-    thrown.facts.hint === undefined &&
-    thrown.facts.remedy === undefined;
+  const isRefusal = thrown instanceof MlistError && refusals.has(thrown.facts.status) && thrown.hint === undefined;
   if (!isRefusal || !isAttestation(bytes)) return thrown;
-  const hint =
-    'It is an attestation. Use "--attestations drop" with copy, create, add or join to leave attestations out.';
-  return withHint(thrown, hint);
+  return withNextStep(thrown, { hint: 'It is an attestation.', remedy: { kind: 'drop-attestations' } });
 }
 
 /** Whether all layers of a manifest are in-toto statements. */

@@ -174,7 +174,7 @@ function explain(response: FailedResponse, diagnostics: readonly Diagnostic[]): 
   if (isWrite && diagnostics.some(({ message }) => /\bimmutable\b|\bimmutability\b/i.test(message)))
     return {
       code: 'ERR_MLIST_REGISTRY',
-      reason: `${host} does not let the tag be overwritten`,
+      reason: `${host} does not allow the tag to be overwritten`,
       hint: 'Push to a new tag, or change the rule for immutable tags at the registry.',
     };
   return { code: 'ERR_MLIST_REGISTRY', reason: `${host} refuses it` };

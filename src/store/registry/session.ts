@@ -5,7 +5,7 @@ import { MlistError } from '../../errors/errors.ts';
 import { Authorizer } from './auth/auth.ts';
 import { SentBlobs } from './blobs/mount.ts';
 import { Connection } from './connection.ts';
-import { loginNotAllowed, notAllowedHint, writeNotAllowed } from './credentials/allowed-registries.ts';
+import { loginNotAllowed, withoutLogin, writeNotAllowed } from './credentials/allowed-registries.ts';
 import type { Credentials, CredentialsSource } from './credentials/credentials.ts';
 import { useOf, type Contact, type HostUse } from './host-use.ts';
 import { Endpoint } from './http/endpoint.ts';
@@ -161,7 +161,7 @@ export class RegistrySession {
   }
 
   /**
-   * Asks a registry for `/v2/` without a login.
+   * Requests `/v2/` of a registry without a login.
    * @throws MlistError `ERR_MLIST_NETWORK`, `ERR_MLIST_TIMEOUT`, or the errors of certificates
    */
   probe(domain: string, signal?: AbortSignal): Promise<RegistryProbe> {
@@ -256,7 +256,7 @@ export class RegistrySession {
       uploads: this.#uploads,
       headers: headersFor(configured, isAllowed),
       isMirror,
-      noLoginHint: isAllowed ? undefined : notAllowedHint(domain),
+      withoutLogin: isAllowed ? undefined : withoutLogin(domain),
       checkAllowed: configured === undefined ? (scopes) => this.#checkAllowed(domain, scopes) : undefined,
     });
     this.#contacts.push({ host: domain, isMirror, isAllowed, authorizer });

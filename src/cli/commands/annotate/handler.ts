@@ -28,6 +28,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   const { output, signal } = context;
   const requested = changes(args, context);
   const platforms = readPlatforms(args.texts('platform'));
+  if (args.flag('all')) refuseWithAll(args, requested, manifest !== undefined || platforms.length > 0);
   const edit = async (name: Reference | undefined, place: EditTarget): Promise<Annotated> => {
     const { workspace, resolveManifest, onEvent } = place;
     const annotated = await annotate(name, {
@@ -54,6 +55,20 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   return 0;
 }
 
+/** @throws MlistError `ERR_MLIST_USAGE` if `--all` is combined with another selection, or no change of the images */
+function refuseWithAll(args: ParsedArguments, { change }: Changes, isSelected: boolean): void {
+  if (isSelected) {
+    throw new MlistError('ERR_MLIST_USAGE', '--all cannot be combined with a MANIFEST argument or --platform', {
+      hint: 'Leave out --all to change only the selected images.',
+    });
+  }
+  if (changesList(args) && Object.values(change).every((member) => member === undefined)) {
+    throw new MlistError('ERR_MLIST_USAGE', '--all needs an option that changes the images', {
+      hint: 'Use --annotation for the images. --index-annotation, --index-artifact-type and --subject change only the list.',
+    });
+  }
+}
+
 /** The result as a document: schemas/output/annotate.schema.json. */
 function annotatedDocument({ list, changed, entries }: Annotated): object {
   const documents = entries.map(({ entry }) => entryDocument(entry));
@@ -72,7 +87,9 @@ function changesList(args: ParsedArguments): boolean {
   return ['index-annotation', 'index-artifact-type', 'subject'].some((name) => args.has(name));
 }
 
-function changes(args: ParsedArguments, context: Context): Pick<AnnotateOptions, 'change' | 'listChange' | 'subject'> {
+type Changes = Pick<AnnotateOptions, 'change' | 'listChange' | 'subject'>;
+
+function changes(args: ParsedArguments, context: Context): Changes {
   const { platform, notes } = canonicalPlatform({
     os: clearable(args.text('os')),
     architecture: clearable(args.text('arch')),

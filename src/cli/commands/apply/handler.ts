@@ -8,6 +8,7 @@ import { replacedDocument } from '../../output/event-document.ts';
 import { errorDocument } from '../../output/output.ts';
 import { replacedText, reportLost } from '../../output/reporter.ts';
 import { asMlistError, MlistError, SeveralErrors } from '../../../errors/errors.ts';
+import { counted } from '../../../text/quantity.ts';
 import type { Shard } from '../../../operations/apply/apply-units.ts';
 import { type Applied, type AppliedList, apply } from '../../../operations/apply/apply.ts';
 
@@ -57,10 +58,8 @@ function report({ lists, writes, hosts }: Applied, context: Context): void {
   const counts = Object.entries(countsOf(lists)).filter(([, count]) => count > 0);
   const summary = counts.map(([status, count]) => `${count} ${status}`).join(', ');
   totals.report(output);
-  const total = `${lists.length} ${lists.length === 1 ? 'list' : 'lists'}`;
-  output.note(
-    `${total}: ${summary === '' ? 'nothing to do' : summary}; ${writes} ${writes === 1 ? 'write' : 'writes'}`,
-  );
+  const done = summary === '' ? 'nothing to do' : summary;
+  output.note(`${counted(lists.length, 'list')}: ${done}; ${counted(writes, 'write')}`);
 }
 
 type Target = AppliedList['targets'][number];

@@ -7,7 +7,7 @@ import { formatPlatform, formatPlatforms } from '../../../oci/platform/platform.
 import { waitTime } from '../../args/duration.ts';
 import { replacedDocument } from '../../output/event-document.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
-import { counted } from '../../../text/byte-size.ts';
+import { counted } from '../../../text/quantity.ts';
 import { withPlatformForms } from '../../output/platform-forms.ts';
 import { readExpected, readPlatforms } from '../../args/platform-arguments.ts';
 import { missingPolicy } from '../../args/source-choices.ts';
@@ -60,14 +60,13 @@ function report(copied: CopyOutcome, { output, totals }: Context): void {
     if (name.status === 'unchanged') reportUnchanged(output, name.reference, descriptor.digest);
   }
   const { manifests, mounted, uploaded, present, bytes } = moved;
-  if (manifests > 0 && output.isNotedOnTerminal) {
+  if (manifests > 0 && output.hasShortNotes) {
     output.note(['copied ', 'green'], counted(manifests, 'manifest'));
     totals.report(output);
   } else if (manifests > 0) {
-    const blobs = mounted + uploaded + present;
     output.note(
       ['copied ', 'green'],
-      `${manifests} ${manifests === 1 ? 'manifest' : 'manifests'}, ${blobs} ${blobs === 1 ? 'blob' : 'blobs'}: ` +
+      `${counted(manifests, 'manifest')}, ${counted(mounted + uploaded + present, 'blob')}: ` +
         `${mounted} mounted, ${uploaded} uploaded (${bytes} bytes), ${present} already present`,
     );
   }

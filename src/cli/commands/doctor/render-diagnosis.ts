@@ -4,7 +4,7 @@ import type { FolderStatus, WorkspaceStatus } from '../../../operations/doctor/f
 import { isSkewed, type RegistryStatus } from '../../../operations/doctor/registry-status.ts';
 import type { MirrorRule } from '../../../operations/doctor/configured-mirrors.ts';
 import { errorDocument, type Output, type Span } from '../../output/output.ts';
-import { byteSize } from '../../../text/byte-size.ts';
+import { byteSize, counted } from '../../../text/quantity.ts';
 import { hintOf } from '../../output/remedy-hint.ts';
 
 type Row = readonly Span[];
@@ -74,9 +74,10 @@ function fileRow({ path, problem }: { readonly path: string; readonly problem?: 
 }
 
 function workspaceRow(workspace: WorkspaceStatus): Row {
-  const { path, from = '', exists = false, drafts = 0, writable = false, problem, freeBytes } = workspace;
+  const { path, from = '', exists = false, drafts, writable = false, problem, freeBytes } = workspace;
   if (path === undefined) return problemSpans(problem);
-  const content = exists ? `${drafts} ${drafts === 1 ? 'draft' : 'drafts'}, ` : '';
+  const count = drafts === undefined ? 'unreadable drafts' : counted(drafts, 'draft');
+  const content = exists ? `${count}, ` : '';
   return [`${path} (${from}): ${content}`, ...folderSpans({ exists, writable, problem, freeBytes })];
 }
 
@@ -117,7 +118,7 @@ function registryRows(status: RegistryStatus): readonly Row[] {
   const rows: Row[] = [];
   if (url !== undefined) rows.push([`${url} answers in ${milliseconds} ms with HTTP ${code ?? ''}`]);
   if (url !== undefined && code !== 200 && code !== 401)
-    rows.push([['this is not the answer of a registry to /v2/', 'yellow']]);
+    rows.push([['a registry answers /v2/ with HTTP 200 or 401', 'yellow']]);
   if (url !== undefined && verified === undefined) rows.push(['not encrypted: plain http']);
   if (certificate !== undefined) {
     const { protocol, owner, issuer, validTo = 'unknown' } = certificate;

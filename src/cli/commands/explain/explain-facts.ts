@@ -1,9 +1,14 @@
 import { shortDigest } from '../../../oci/digest.ts';
-import type { Explained, ExplainedClient, ExplainedPlatform } from '../../../operations/explain/explain.ts';
+import type {
+  Explained,
+  ExplainedClient,
+  ExplainedEntry,
+  ExplainedPlatform,
+} from '../../../operations/explain/explain.ts';
 import type { Style } from '../../output/output.ts';
-import { counted } from '../../../text/byte-size.ts';
+import { counted } from '../../../text/quantity.ts';
 
-/** What clients get, in the words of people: on a terminal and in Markdown. */
+/** Texts about what clients get, for terminals and Markdown. */
 
 /** What all clients get if they agree, or how they differ. */
 export interface PlatformSummary {
@@ -41,6 +46,12 @@ function runsText([client]: readonly ExplainedClient[]): string {
     default:
       return '';
   }
+}
+
+/** The platform of an entry, and what it is unless it is an image. */
+export function platformText({ kind, platform, stated }: ExplainedEntry): string {
+  const text = platform ?? (stated === undefined ? 'without platform' : `without platform (config: ${stated})`);
+  return kind === 'image' ? text : `${kind}, ${text}`;
 }
 
 /** The image that a client gets: `linux/arm64/v8 sha256:1a2b3c4d5e6f`. */

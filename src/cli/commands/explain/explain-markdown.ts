@@ -1,8 +1,15 @@
 import { shortDigest } from '../../../oci/digest.ts';
 import type { Explained, ExplainedPlatform } from '../../../operations/explain/explain.ts';
 import { markdownCode, markdownTable, markdownText } from '../../../text/markdown.ts';
-import { entryNotes, getsText, isDivided, machineText, selectedImages, summaryOf } from './explain-facts.ts';
-import { platformText } from './render-explain.ts';
+import {
+  entryNotes,
+  getsText,
+  isDivided,
+  machineText,
+  platformText,
+  selectedImages,
+  summaryOf,
+} from './explain-facts.ts';
 
 /** An explanation as Markdown: the images of the list, then a sentence and a table for each platform. */
 export function explainMarkdown(explained: Explained): readonly string[] {

@@ -5,7 +5,7 @@ import { explain, type Explained, type ExplainedPlatform } from '../../../operat
 import { onlyList } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
-import { withoutFrom } from '../../output/reporter.ts';
+import { withoutFromEvents } from '../../output/reporter.ts';
 import { readRequestedPlatforms } from '../../args/platform-arguments.ts';
 import { withPlatformForms } from '../../output/platform-forms.ts';
 import { isMarkdown } from '../../args/output-format.ts';
@@ -19,8 +19,8 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   const width = output.json || markdown ? undefined : output.terminalWidth;
   const host = context.host ?? (await readHost({ platform: context.platform }));
   const platforms = readRequestedPlatforms(args.texts('platform'));
-  // The table contains what the warnings say.
-  const onEvent = markdown ? context.onEvent : withoutFrom(context.onEvent, output);
+  // Without `warns`, since the table contains what the warnings would say.
+  const onEvent = markdown ? context.onEvent : withoutFromEvents(context.onEvent, output);
   const explained = await explain(list, platforms, { ...context, onEvent, host, warns: width === undefined });
   if (output.json) output.document(documentOf(explained, host));
   else if (markdown) {

@@ -3,8 +3,16 @@ import { shortDigest } from '../../../oci/digest.ts';
 import type { Explained, ExplainedPlatform } from '../../../operations/explain/explain.ts';
 import type { Output, Span } from '../../output/output.ts';
 import { renderFact, renderTable, renderTitle, type Column } from '../../render/table.ts';
-import { entryNotes, getsText, isDivided, machineText, selectedImages, summaryOf } from './explain-facts.ts';
-import { platformText, renderClient, runStyles } from './render-explain.ts';
+import {
+  entryNotes,
+  getsText,
+  isDivided,
+  machineText,
+  platformText,
+  selectedImages,
+  summaryOf,
+} from './explain-facts.ts';
+import { renderClient, runStyles } from './render-explain.ts';
 
 export interface TableOptions {
   /** Print the attestations, and all details of each client. */
@@ -73,7 +81,7 @@ function verdictSpan(runs: Runs | undefined): Span {
   return runs === undefined ? '-' : [runs.verdict, runStyles[runs.verdict]];
 }
 
-/** Prints why this machine runs the selected images or not, and what helps. Images that need no words are left out. */
+/** Prints why this machine runs the selected images or not, and what helps. Without `verbose`, images that run natively are left out. */
 function renderRuns(platform: ExplainedPlatform, machine: string, options: TableOptions, output: Output): void {
   const { verbose, width } = options;
   const images = selectedImages(platform).filter(({ runs }) => verbose || runs.verdict !== 'native');

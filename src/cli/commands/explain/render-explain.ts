@@ -3,16 +3,15 @@ import { shortDigest } from '../../../oci/digest.ts';
 import type {
   Explained,
   ExplainedClient,
-  ExplainedEntry,
   ExplainedPlatform,
   SelectedEntry,
 } from '../../../operations/explain/explain.ts';
 import type { Output, Span, Style } from '../../output/output.ts';
 import { renderFact } from '../../render/table.ts';
 import { escapeLine } from '../../../text/escape.ts';
-import { entryNotes, machineText, selectedImages } from './explain-facts.ts';
+import { entryNotes, machineText, platformText, selectedImages } from './explain-facts.ts';
 
-/** Prints the list, then for each platform the selection of each client, and whether this machine runs the images. For other programs. */
+/** Prints an explanation for other programs: the list, and for each platform what each client selects and whether it runs here. */
 export function renderExplained(explained: Explained, output: Output): void {
   const { reference, from, digest, platforms } = explained;
   output.line([reference, 'bold'], ['  ', 'dim'], [from, 'dim']);
@@ -43,12 +42,6 @@ function renderEntries(explained: Explained, output: Output): void {
       [note === undefined ? '' : `  ${note}`, 'yellow'],
     );
   }
-}
-
-/** The platform of an entry, and what it is unless it is an image. */
-export function platformText({ kind, platform, stated }: ExplainedEntry): string {
-  const text = platform ?? (stated === undefined ? 'without platform' : `without platform (config: ${stated})`);
-  return kind === 'image' ? text : `${kind}, ${text}`;
 }
 
 const verdicts: Readonly<Record<ExplainedPlatform['verdict'], readonly [string, Style]>> = {

@@ -21,7 +21,8 @@ export const showCommand: CommandDeclaration = {
     {
       name: 'sizes',
       type: 'boolean',
-      describe: 'Read the manifests of all images, for their compressed sizes (default: only manifests at hand)',
+      describe:
+        'Read the manifests of all images, for their compressed sizes (default: only of those that are cached or local)',
     },
     { name: 'digests', type: 'boolean', describe: 'Show full digests' },
     outputFormatOption,

@@ -5,14 +5,14 @@ import { isMarkdown } from '../../args/output-format.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { withPlatformForms } from '../../output/platform-forms.ts';
-import { withoutFrom } from '../../output/reporter.ts';
+import { withoutFromEvents } from '../../output/reporter.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const markdown = isMarkdown(args);
   const list = onlyList(args, context);
   const referrers = args.flag('referrers');
   const tree = args.flag('tree') || referrers;
-  const onEvent = markdown ? context.onEvent : withoutFrom(context.onEvent, context.output);
+  const onEvent = markdown ? context.onEvent : withoutFromEvents(context.onEvent, context.output);
   const view = await show(list, { ...context, onEvent, sizes: args.flag('sizes'), tree, referrers });
   if (context.output.json) context.output.document(documentOf(view));
   else await render(view, { markdown, tree, sizes: args.flag('sizes'), digests: args.flag('digests') }, context);

@@ -1,10 +1,11 @@
+import { shortDigest, shortImageId } from '../../../oci/digest.ts';
 import { isIndexType, isManifestType } from '../../../oci/media-type.ts';
 import { formatPlatform } from '../../../oci/platform/platform.ts';
 import type { EntryView } from '../../../operations/inspect/entry-view.ts';
 import type { ListView } from '../../../operations/inspect/show.ts';
-import { byteSize, counted } from '../../../text/byte-size.ts';
+import { byteSize, counted } from '../../../text/quantity.ts';
 
-/** Facts about a list as people read them: on a terminal, in a tree and in Markdown. */
+/** Texts about a list and its entries, for terminals, trees and Markdown. */
 
 /** The members of a list, with labels, in the order in which they are printed. Annotations are not included. */
 export function listFacts(view: ListView): readonly (readonly [label: string, text: string])[] {
@@ -24,6 +25,22 @@ export function listFacts(view: ListView): readonly (readonly [label: string, te
 export function entryLabel({ platform, artifactType, mediaType = '-' }: EntryView): string {
   if (platform !== undefined) return formatPlatform(platform, { all: true });
   return artifactType ?? (isIndexType(mediaType) ? 'list' : isManifestType(mediaType) ? 'image' : mediaType);
+}
+
+/** The digest of content, or the ID of an image that has no manifest yet. */
+export function digestText({ image, digest = '' }: Pick<EntryView, 'image' | 'digest'>, isFull: boolean): string {
+  if (image !== undefined) return `image ${shortImageId(image)} (digest after push)`;
+  return isFull ? digest : shortDigest(digest);
+}
+
+export function isIncomplete({ available, attestations }: EntryView): boolean {
+  return available === false || attestations.some(isIncomplete);
+}
+
+/** Whether the location has the image and all of its attestations. */
+export function availableText({ available, attestations }: EntryView): string {
+  if (available === false) return 'no';
+  return attestations.some(isIncomplete) ? 'without attestations' : 'yes';
 }
 
 /** The size of the image, or of all images of a list if all are known; otherwise that of the document. */

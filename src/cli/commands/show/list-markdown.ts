@@ -1,9 +1,8 @@
 import type { EntryView } from '../../../operations/inspect/entry-view.ts';
 import type { ListView } from '../../../operations/inspect/show.ts';
-import { byteSize } from '../../../text/byte-size.ts';
+import { byteSize } from '../../../text/quantity.ts';
 import { markdownCode, markdownTable, markdownText } from '../../../text/markdown.ts';
-import { entryLabel, listFacts } from './list-facts.ts';
-import { availableText, digestText, isIncomplete } from './render-rows.ts';
+import { availableText, digestText, entryLabel, isIncomplete, listFacts } from './list-facts.ts';
 
 const columns = [
   { header: 'Platform' },

@@ -1,9 +1,9 @@
-import { shortDigest, shortImageId } from '../../../oci/digest.ts';
 import { formatPlatform } from '../../../oci/platform/platform.ts';
 import type { EntryView } from '../../../operations/inspect/entry-view.ts';
 import type { ListView } from '../../../operations/inspect/show.ts';
 import type { Output, Span } from '../../output/output.ts';
 import { escapeLine } from '../../../text/escape.ts';
+import { availableText, digestText, isIncomplete } from './list-facts.ts';
 
 export interface RowOptions {
   /** Add a column with the sizes of the images in bytes. */
@@ -55,22 +55,6 @@ function columnsOf(entries: readonly EntryView[], { sizes, digests }: RowOptions
 
 function platformText({ platform, artifactType }: EntryView): string {
   return platform === undefined ? (artifactType ?? '-') : formatPlatform(platform, { all: true });
-}
-
-/** The digest of an entry, or the ID of an image that has no manifest yet. */
-export function digestText({ image, digest = '' }: EntryView, isFull: boolean): string {
-  if (image !== undefined) return `image ${shortImageId(image)} (digest after push)`;
-  return isFull ? digest : shortDigest(digest);
-}
-
-export function isIncomplete({ available, attestations }: EntryView): boolean {
-  return available === false || attestations.some(isIncomplete);
-}
-
-/** Whether the location has the image and all of its attestations. */
-export function availableText({ available, attestations }: EntryView): string {
-  if (available === false) return 'no';
-  return attestations.some(isIncomplete) ? 'without attestations' : 'yes';
 }
 
 function cells(row: readonly string[], widths: readonly number[]): readonly string[] {

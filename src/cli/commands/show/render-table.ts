@@ -1,10 +1,9 @@
 import type { EntryView } from '../../../operations/inspect/entry-view.ts';
 import type { ListView } from '../../../operations/inspect/show.ts';
-import { byteSize } from '../../../text/byte-size.ts';
+import { byteSize } from '../../../text/quantity.ts';
 import type { Output, Span } from '../../output/output.ts';
 import { renderFact, renderTable, renderTitle, type Column } from '../../render/table.ts';
-import { entryLabel, listFacts } from './list-facts.ts';
-import { availableText, digestText, isIncomplete } from './render-rows.ts';
+import { availableText, digestText, entryLabel, isIncomplete, listFacts } from './list-facts.ts';
 
 const columns: readonly Column[] = [
   { header: 'PLATFORM', style: 'green', wraps: true },

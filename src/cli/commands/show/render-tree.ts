@@ -1,12 +1,10 @@
-import { shortDigest } from '../../../oci/digest.ts';
 import type { BlobView, ContentDetails, EntryView, ReferrerView } from '../../../operations/inspect/entry-view.ts';
 import type { ListView } from '../../../operations/inspect/show.ts';
-import { byteSize } from '../../../text/byte-size.ts';
+import { byteSize } from '../../../text/quantity.ts';
 import { displayWidth, wrapToWidth } from '../../../text/display-width.ts';
 import { escapeLine } from '../../../text/escape.ts';
-import type { Output, Span, Style } from '../../output/output.ts';
-import { entryLabel, listFacts } from './list-facts.ts';
-import { digestText } from './render-rows.ts';
+import { textOf, type Output, type Span } from '../../output/output.ts';
+import { digestText, entryLabel, listFacts } from './list-facts.ts';
 
 /** A line of the tree, with notes below it. */
 interface TreeNode {
@@ -16,14 +14,11 @@ interface TreeNode {
   readonly children?: readonly TreeNode[];
 }
 
-type DigestText = (digest: string) => string;
-
 /**
  * Prints a list as a tree: nested lists, images with their layers, attestations with their predicate types, referrers.
  * @param width - the columns of the terminal; infinite for other programs
  */
 export function renderTree(view: ListView, isFull: boolean, output: Output, width: number): void {
-  const digest: DigestText = isFull ? (text) => text : shortDigest;
   const facts = listFacts(view).map(([label, text]) => `${label.padEnd(6)} ${text}`);
   const root: TreeNode = {
     parts: [
@@ -31,17 +26,17 @@ export function renderTree(view: ListView, isFull: boolean, output: Output, widt
       [view.from, 'dim'],
     ],
     notes: [...facts, ...annotationNotes(view)],
-    children: [...view.entries.map((entry) => entryNode(entry, digest)), ...contentNodes(view, digest)],
+    children: [...view.entries.map((entry) => entryNode(entry, isFull)), ...contentNodes(view, isFull)],
   };
   new TreePrinter(output, width).print(root);
 }
 
-function entryNode(entry: EntryView, digest: DigestText): TreeNode {
+function entryNode(entry: EntryView, isFull: boolean): TreeNode {
   const { imageSize, available, source, set = [], attestations, fault, entries = [] } = entry;
   return {
     parts: [
       [entryLabel(entry), 'green'],
-      digestText(entry, digest(entry.digest ?? '') === entry.digest),
+      digestText(entry, isFull),
       ...(imageSize === undefined ? [] : [sizeText(imageSize)]),
       ...(available === false ? [['not available', 'red'] as const] : []),
       ...(source === undefined ? [] : [[`from ${source}`, 'dim'] as const]),
@@ -52,9 +47,9 @@ function entryNode(entry: EntryView, digest: DigestText): TreeNode {
       ...annotationNotes(entry),
     ],
     children: [
-      ...entries.map((inner) => entryNode(inner, digest)),
-      ...contentNodes(entry, digest),
-      ...attestations.map((attestation) => attestationNode(attestation, digest)),
+      ...entries.map((inner) => entryNode(inner, isFull)),
+      ...contentNodes(entry, isFull),
+      ...attestations.map((attestation) => attestationNode(attestation, isFull)),
     ],
   };
 }
@@ -63,16 +58,16 @@ function annotationNotes({ annotations = {} }: Pick<EntryView, 'annotations'>): 
   return Object.entries(annotations).map(([name, value]): Span => [`${name} = ${value}`, 'cyan']);
 }
 
-function contentNodes({ layers = [], referrers = [] }: ContentDetails, digest: DigestText): readonly TreeNode[] {
+function contentNodes({ layers = [], referrers = [] }: ContentDetails, isFull: boolean): readonly TreeNode[] {
   return [
-    ...layers.map((layer) => blobNode('layer', layer, digest)),
-    ...referrers.map((referrer) => referrerNode(referrer, digest)),
+    ...layers.map((layer) => blobNode('layer', layer, isFull)),
+    ...referrers.map((referrer) => referrerNode(referrer, isFull)),
   ];
 }
 
-function blobNode(label: string, blob: BlobView, digest: DigestText): TreeNode {
+function blobNode(label: string, blob: BlobView, isFull: boolean): TreeNode {
   return {
-    parts: [[label, 'dim'], digest(blob.digest), sizeText(blob.size), [kindOf(blob.mediaType), 'dim']],
+    parts: [[label, 'dim'], digestText(blob, isFull), sizeText(blob.size), [kindOf(blob.mediaType), 'dim']],
   };
 }
 
@@ -87,23 +82,23 @@ function kindOf(mediaType: string): string {
   return compression ?? (mediaType === 'application/vnd.oci.image.layer.v1.tar' ? 'uncompressed' : mediaType);
 }
 
-function attestationNode(entry: EntryView, digest: DigestText): TreeNode {
+function attestationNode(entry: EntryView, isFull: boolean): TreeNode {
   const { size, available, fault, layers = [] } = entry;
   return {
     parts: [
       ['attestation', 'dim'],
-      digestText(entry, digest(entry.digest ?? '') === entry.digest),
+      digestText(entry, isFull),
       ...(size === undefined ? [] : [sizeText(size) + (available === false ? ', not available' : '')]),
     ],
     notes: fault === undefined ? [] : [[fault, 'red']],
     children: layers.map(({ predicateType, ...layer }) => ({
-      parts: [[predicateType ?? kindOf(layer.mediaType), 'cyan'], digest(layer.digest), sizeText(layer.size)],
+      parts: [[predicateType ?? kindOf(layer.mediaType), 'cyan'], digestText(layer, isFull), sizeText(layer.size)],
     })),
   };
 }
 
-function referrerNode({ artifactType, mediaType, ...referrer }: ReferrerView, digest: DigestText): TreeNode {
-  return { parts: [['referrer', 'dim'], digest(referrer.digest), [artifactType ?? mediaType, 'cyan']] };
+function referrerNode({ artifactType, mediaType, ...referrer }: ReferrerView, isFull: boolean): TreeNode {
+  return { parts: [['referrer', 'dim'], digestText(referrer, isFull), [artifactType ?? mediaType, 'cyan']] };
 }
 
 /** Labels are padded up to this width. */
@@ -172,14 +167,8 @@ function hasContent({ children = [] }: TreeNode): boolean {
   return children.length > 0;
 }
 
-function textOf(span: Span): string {
-  return typeof span === 'string' ? span : span[0];
-}
-
 function padded([label = '', ...others]: readonly Span[], spaces: number): readonly Span[] {
   if (others.length === 0 || spaces <= 0) return [label, ...others];
-  const padding = ' '.repeat(spaces);
-  const style: Style | undefined = typeof label === 'string' ? undefined : label[1];
-  const text = textOf(label) + padding;
-  return [style === undefined ? text : [text, style], ...others];
+  const text = textOf(label) + ' '.repeat(spaces);
+  return [typeof label === 'string' ? text : [text, label[1]], ...others];
 }

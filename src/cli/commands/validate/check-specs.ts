@@ -1,5 +1,6 @@
 import { exitCodes, type MlistError, type Problem, SeveralErrors } from '../../../errors/errors.ts';
 import { type CheckedSpec, validateSpecs } from '../../../operations/validate/validate-specs.ts';
+import { counted } from '../../../text/quantity.ts';
 import { readSpecFiles, specParsing } from '../../args/spec-files.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { usageError } from '../../args/parse-arguments.ts';
@@ -44,7 +45,7 @@ function report(specs: readonly CheckedSpec[], refused: readonly CheckedSpec[], 
       );
     }
   }
-  const total = `${specs.length} ${specs.length === 1 ? 'list' : 'lists'}`;
+  const total = counted(specs.length, 'list');
   if (refused.length > 0) output.note(['refused ', 'red'], `${refused.length} of ${total}`);
   else if (specs.length > 0) output.note(['valid ', 'green'], total);
 }

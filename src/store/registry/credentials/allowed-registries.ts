@@ -1,4 +1,4 @@
-import { MlistError } from '../../../errors/errors.ts';
+import { MlistError, type NextStep } from '../../../errors/errors.ts';
 import { parseReference, withoutPassword } from '../../../oci/reference.ts';
 import { apiHost } from '../http/address.ts';
 
@@ -53,11 +53,11 @@ function registryOf(host: string): string | undefined {
 }
 
 /** Why a registry gets no login, and how to allow it. */
-export function notAllowedHint(registry: string): string {
-  return (
-    `No login was sent, because ${registry} is not an allowed registry. ` +
-    `If it may receive its login, add --allow-registry ${registry}, or add it to MLIST_ALLOW_REGISTRIES.`
-  );
+export function withoutLogin(registry: string): NextStep {
+  return {
+    hint: `No login was sent, because ${registry} is not an allowed registry.`,
+    remedy: { kind: 'allow-registry', registry, access: 'read' },
+  };
 }
 
 /** The error for a write to a registry that is only read. */
@@ -67,7 +67,7 @@ export function writeNotAllowed(registry: string, repository: string): MlistErro
     `${repository} may not be written to: ${registry} is not an allowed registry`,
     {
       reference: repository,
-      hint: `If that is intended, add --allow-registry ${registry}, or add it to MLIST_ALLOW_REGISTRIES.`,
+      remedy: { kind: 'allow-registry', registry, access: 'write' },
     },
   );
 }
@@ -76,6 +76,6 @@ export function writeNotAllowed(registry: string, repository: string): MlistErro
 export function loginNotAllowed(registry: string): MlistError {
   return new MlistError('ERR_MLIST_BLOCKED', `no login may be sent to ${registry}: it is not an allowed registry`, {
     reference: registry,
-    hint: `If that is intended, add --allow-registry ${registry}, or add it to MLIST_ALLOW_REGISTRIES.`,
+    remedy: { kind: 'allow-registry', registry, access: 'write' },
   });
 }

@@ -8,7 +8,7 @@ export interface FoundFile {
 }
 
 /** Where the configuration of a machine is found. */
-export interface Machine extends ConfigurationPlaces {
+export interface DiagnosisOptions extends ConfigurationPlaces {
   readonly uid?: number | undefined;
   readonly cwd: string;
   /** `--workspace`. */

@@ -91,7 +91,7 @@ export async function runPage(page: string, addresses: Addresses): Promise<reado
       if (output === undefined) break;
       const code = await readFile(join(folder, 'output', `${at}.code`), 'utf8').catch(() => String(status));
       const normalised = replaceAll(output, [...back, [`${folder}/`, '/tmp/']]);
-      results.push({ ...one, output: withSortedManifests(normalised), code: Number(code) });
+      results.push({ ...one, output: withSortedLines(normalised), code: Number(code) });
     }
     return results;
   } finally {
@@ -149,9 +149,9 @@ function environment(folder: string): NodeJS.ProcessEnv {
   };
 }
 
-/** Manifests are pushed concurrently, so the order of their lines is undefined. */
-const withSortedManifests = (output: string) =>
-  output.replaceAll(/(?:^manifest .*\n)+/gm, (lines) =>
+/** Manifests and tags are pushed concurrently, so the order of their lines is undefined. */
+const withSortedLines = (output: string) =>
+  output.replaceAll(/(?:^manifest .*\n)+|(?:^pushed .*\n)+/gm, (lines) =>
     lines
       .split(/(?<=\n)/)
       .sort()

@@ -55,7 +55,10 @@ async function run(title, program, args, progress) {
   }, REPORT_MS);
   try {
     const [status] = await once(child, 'close');
-    if (status !== 0) throw new Error(`${title}: exit code ${status}`);
+    if (status === 0) return;
+    // The program has printed why. A stack of this script would hide that.
+    console.error(`${title} failed with exit code ${status}; the reason is above.`);
+    process.exit(1);
   } finally {
     clearInterval(timer);
   }

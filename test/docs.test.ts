@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { commands } from '../src/cli/commands/commands.ts';
 import { parsePluginCall } from '../src/cli/docker-plugin/docker-plugin.ts';
+import { version } from '../src/version.ts';
 import { commandPosition, parseCommand } from '../src/cli/args/parse-arguments.ts';
 
 /** mlist accepts every command line in the documentation. */
@@ -165,4 +166,9 @@ describe('docs/security.md', () => {
     );
     expect(quoted.some((text) => read(file).includes(text))).toBe(true);
   });
+});
+
+test('docs/install.md names this version', () => {
+  const versions = [...read('docs/install.md').matchAll(/\d+\.\d+\.\d+/g)].map(([found]) => found);
+  expect(new Set(versions)).toEqual(new Set([version]));
 });

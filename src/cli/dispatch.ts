@@ -111,10 +111,7 @@ async function runWithoutCommand(
   output: Output,
 ): Promise<number> {
   if (name === 'help') return help(output, rawArgs[rawArgs.indexOf('help') + 1]);
-  if (name !== undefined) {
-    const { unknownCommand } = await import('./args/unknown-command.ts');
-    throw unknownCommand(name, rawArgs[rawArgs.indexOf(name) + 1], commands);
-  }
+  if (name !== undefined) throw await unknown(name, rawArgs);
   if (rawArgs.includes('--version')) return printVersion(output);
   if (rawArgs.length === 0 || rawArgs.includes('--help') || rawArgs.includes('-h')) return help(output, undefined);
   throw (
@@ -123,12 +120,19 @@ async function runWithoutCommand(
   );
 }
 
-/** @param topic - the name of a command, or `options`; the overview if it is neither */
+async function unknown(name: string, rawArgs: readonly string[]): Promise<MlistError> {
+  const { unknownCommand } = await import('./args/unknown-command.ts');
+  return unknownCommand(name, rawArgs[rawArgs.indexOf(name) + 1], commands);
+}
+
+/** @param topic - the name of a command, or `options`; the overview if it is undefined or an option */
 async function help(output: Output, topic: string | undefined): Promise<number> {
   const { commandHelp, optionsHelp, overview, OPTIONS_TOPIC } = await import('./render/help.ts');
   const { width } = output;
   const command = commands.find(({ name }) => name === topic);
   const isOptions = command === undefined && topic === OPTIONS_TOPIC;
+  const isUnknown = command === undefined && !isOptions && topic !== undefined && !topic.startsWith('-');
+  if (isUnknown) throw await unknown(topic, [topic]);
   const text =
     command !== undefined
       ? commandHelp(command, width)

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -184,6 +184,26 @@ describe('completion', () => {
   });
 });
 
+/** Writes the draft `shell.example/app:1` with one image, as a repository could contain it. */
+async function draftWithSource(source: string): Promise<void> {
+  await cli.must('create', 'shell.example/app:1', `${registry.host}/team/app:amd64`);
+  const { drafts: found } = await cli.json<{ drafts: readonly { ref: string; path: string }[] }>('ls');
+  const path = found.find(({ ref }) => ref === 'shell.example/app:1')?.path ?? '';
+  const draft = JSON.parse(await readFile(path, 'utf8')) as { entries: Record<string, unknown>[] };
+  draft.entries[0]!['source'] = source;
+  await writeFile(path, JSON.stringify(draft));
+  cleanup({ close: () => cli.must('rm', 'shell.example/app:1').then(() => undefined) });
+}
+
+test.each(['oci:a\nb', 'oci:a\u001b[2J'])(
+  'a path in a draft with control characters is no candidate: %j',
+  async (source) => {
+    await draftWithSource(source);
+    const { stdout } = await cli.run(['--complete', 'annotate', 'shell.example/app:1', '']);
+    expect(stdout).toBe('');
+  },
+);
+
 /** Runs a shell that finds the built program as `mlist`, and returns the completed words. */
 async function runShell(shell: string, script: string, ...args: readonly string[]): Promise<readonly string[]> {
   const bin = join(cli.folder, 'bin');
@@ -217,6 +237,11 @@ describeWith('bash', 'completion in bash', () => {
     ['mlist tags x', []],
   ])('%j', async (line, expected) => {
     expect(await offered(line)).toEqual(expected);
+  });
+
+  test('a path in a draft is quoted, because bash would run a command in it', async () => {
+    await draftWithSource('oci:$(touch hacked)');
+    expect(await offered('mlist annotate shell.example/app:1 oci:')).toEqual(['\\$\\(touch\\ hacked\\)']);
   });
 });
 

@@ -68,7 +68,7 @@ describe('this machine', () => {
   test('with configuration of every kind', async () => {
     const cli = await machineWith({
       '.docker/config.json': JSON.stringify({
-        auths: { 'ghcr.io': {}, 'quay.io': { auth: auth('alice') }, 'https://alice:correct-horse@x.io/v2/': {} },
+        auths: { 'ghcr.io': {}, 'quay.io': { auth: auth('alice') }, 'https://alice:p@ss/correct-horse@x.io/v2/': {} },
         credHelpers: { 'gcr.io': 'gcloud' },
         credsStore: 'desktop',
       }),
@@ -97,7 +97,7 @@ describe('this machine', () => {
       { registry: 'gcr.io', from: config, helper: 'docker-credential-gcloud' },
       { registry: 'ghcr.io', from: config, helper: 'docker-credential-desktop' },
       { registry: 'quay.io', from: config, helper: 'docker-credential-desktop' },
-      { registry: expect.stringContaining('x.io') as unknown, from: config, helper: 'docker-credential-desktop' },
+      { registry: 'https://x.io/v2/', from: config, helper: 'docker-credential-desktop' },
       { registry: '*', from: config, helper: 'docker-credential-desktop' },
       { registry: 'registry.example/team', from: join(cli.folder, '.config/containers/auth.json') },
     ]);
@@ -275,6 +275,16 @@ describe('a registry', () => {
     const { report, text } = await examine(await CliHarness.make(), [host]);
     expect(Math.abs(Number(report.registry?.['clockSkewSeconds']) - seconds)).toBeLessThan(60);
     expect(text).toContain(`${side} that of the registry: tokens`);
+  });
+
+  test('that is not allowed gets no login, and no helper is asked for it', async () => {
+    const { host } = await registryWith();
+    const cli = await machineWith({
+      '.docker/config.json': JSON.stringify({ credHelpers: { [host]: 'missing' } }),
+    });
+    const { code, report, text } = await examine(cli, [host, '--allow-registry', 'ghcr.io']);
+    expect([code, report.registry]).toEqual([0, expect.objectContaining({ loginAllowed: false, problems: [] })]);
+    expect(text).toContain('gets no login: it is not an allowed registry');
   });
 
   test('that cannot be reached: the report, and exit code 7', async () => {

@@ -357,6 +357,29 @@ describe('validate --require-attestation', () => {
     const found = ofRule(await validate(ref, '--require-attestation', 'sbom'), 'E-ATTESTATION');
     expect(found).toEqual([expect.stringMatching(/^error \/manifests\/0 .*; 25 more\)$/)]);
   });
+
+  test('limits the statements that are read for an image, in one attestation or in several', async () => {
+    const { ref } = await built((image) => ({
+      listed: ['one', 'other'].map((name) => {
+        const statements = Array.from({ length: 30 }, (_, at) => ({ content: { [name]: at, about: image.digest } }));
+        return artifactOf(statements, subjectOf(image));
+      }),
+    }));
+    const found = ofRule(await validate(ref, '--require-attestation', 'sbom'), 'E-ATTESTATION');
+    expect(found).toHaveLength(2);
+    expect(requests.filter((line) => line.includes('/blobs/'))).toHaveLength(2 * 32);
+  });
+
+  test('limits the attestations in the list that are read for an image', async () => {
+    const image = imageFor('amd64');
+    const many = Array.from({ length: 40 }, (_, at) => buildkitAttestation(image, [`https://example.com/${at}`]));
+    const repository = `team/gate${count}`;
+    await pushAll(registry.url, repository, [image, ...many]);
+    const ref = await put(repository, [entryOf(image, linux('amd64')), ...many.map((one) => listedFor(one, image))]);
+    requests.length = 0;
+    const found = ofRule(await validate(ref, '--require-attestation', 'https://other.example'), 'E-ATTESTATION');
+    expect(found).toEqual([expect.stringContaining('only the first 32 attestations in the list were read')]);
+  });
 });
 
 describe('explain --exit-code', () => {

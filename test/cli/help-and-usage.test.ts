@@ -21,7 +21,17 @@ test('help texts', async () => {
 
 /** Command lines that are refused before a request is sent, by command. `''` is an empty argument. */
 const refused: Readonly<Record<string, readonly string[]>> = {
-  'no command': ['frobnicate', 'psuh', 'cp a b', 'manifest create a b', 'list', 'sign a', '--json', '--bogus'],
+  'no command': [
+    'frobnicate',
+    'psuh',
+    'cp a b',
+    'manifest create a b',
+    'list',
+    'sign a',
+    'help psuh',
+    '--json',
+    '--bogus',
+  ],
   'options of every command': [
     'ls --bogus',
     'ls --jsn',

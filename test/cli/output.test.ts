@@ -366,10 +366,10 @@ describe('help', () => {
 const dangerous = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 
 describe('escapes control characters on a terminal', () => {
-  const evil = 'a\u001b[31mred\u0007\u009b2J\u202eback\u007f';
+  const escapes = 'a\u001b[31mred\u0007\u009b2J\u202eback\u007f';
 
-  async function hostile(): Promise<CliHarness> {
-    const cli = await CliHarness.make({ terminal: true, env: { NO_COLOR: '1' } });
+  async function hostile({ terminal = true, evil = escapes } = {}): Promise<CliHarness> {
+    const cli = await CliHarness.make({ terminal, env: { NO_COLOR: '1' } });
     const image = makeImage({
       salt: 'evil',
       kind: 'oci',
@@ -384,7 +384,7 @@ describe('escapes control characters on a terminal', () => {
     return cli;
   }
 
-  test.each<[string, readonly string[]]>([
+  const commands: readonly [string, readonly string[]][] = [
     ['create', ['create', 'evil/app:list', 'evil/app:index', 'evil/app:image']],
     ['show', ['show', 'evil/app:index']],
     ['show --tree', ['show', 'evil/app:index', '--tree']],
@@ -397,15 +397,41 @@ describe('escapes control characters on a terminal', () => {
     ['inspect --json', ['inspect', 'evil/app:index', '--json']],
     ['inspect -v', ['inspect', 'evil/app:image', '-v']],
     ['validate', ['validate', 'evil/app:index']],
+  ];
+  const typed = (evil: string): readonly [string, readonly string[]][] => [
     ['an unknown option', ['ls', `--${evil}`]],
     ['an unknown command', [evil]],
     ['a bad reference', ['create', evil]],
     ['a bad platform', ['create', 'a', `b=${evil}`]],
-  ])('%s', async (_name, args) => {
-    const cli = await hostile();
-    const { stdout, stderr } = await cli.run(args.map((arg) => arg.replace(/^evil\//, `${registry.host}/evil/`)));
+  ];
+  const located = (args: readonly string[]) => args.map((arg) => arg.replace(/^evil\//, `${registry.host}/evil/`));
+
+  test.each([...commands, ...typed(escapes)])('%s', async (_name, args) => {
+    const { stdout, stderr } = await (await hostile()).run(located(args));
     expect(stdout + stderr).not.toMatch(dangerous);
     expect(stdout + stderr).not.toBe('');
+  });
+
+  /** What the runners of GitHub, Azure Pipelines and TeamCity execute in a log. */
+  const executed = /^\s*::|##\[|##vso\[|##teamcity\[/m;
+  // `inspect` prints exact bytes into a pipe.
+  const inLogs = commands.filter(([name]) => !name.startsWith('inspect') || name.endsWith('--json'));
+
+  test.each(inLogs)('commands for a CI system have no effect: %s', async (_name, args) => {
+    for (const evil of ['::set-output name=digest::sha256:0', '##[add-mask]a', '##vso[task.x]a', '##teamcity[a]']) {
+      const { stdout, stderr } = await (await hostile({ terminal: false, evil })).run(located(args));
+      expect(stdout + stderr).not.toMatch(executed);
+      expect(stdout + stderr).not.toBe('');
+    }
+  });
+
+  test('a document of --json keeps its values', async () => {
+    const evil = '##[add-mask]a';
+    const { stdout } = await (
+      await hostile({ terminal: false, evil })
+    ).run(located(['inspect', 'evil/app:index', '--json']));
+    expect(stdout).toContain('\\u0023#[');
+    expect(JSON.stringify(JSON.parse(stdout))).toContain(evil);
   });
 
   test.each(['show', 'explain'])('the columns of %s stay where they are', async (command) => {
@@ -413,7 +439,7 @@ describe('escapes control characters on a terminal', () => {
     const [one, other] = ['one', 'other'].map((salt) => makeImage({ salt, kind: 'oci' }));
     for (const image of [one!, other!]) await pushImage(registry.url, 'evil/app', undefined, image);
     const index = makeIndex([
-      entryOf(one!, { architecture: 'amd64', os: evil }),
+      entryOf(one!, { architecture: 'amd64', os: escapes }),
       entryOf(other!, { architecture: 'arm64', os: 'linux' }),
     ]);
     await putManifest(registry.url, 'evil/app', 'columns', index.mediaType, index.bytes);
@@ -429,7 +455,7 @@ describe('escapes control characters on a terminal', () => {
   test('annotations of a draft', async () => {
     const cli = await CliHarness.make({ terminal: true });
     await cli.must('create', at('team/app:evil'), at('team/app:amd64'));
-    await cli.must('annotate', '--annotation', `${evil}=${evil}`);
+    await cli.must('annotate', '--annotation', `${escapes}=${escapes}`);
     for (const args of [['show', '--tree'], ['inspect'], ['validate'], ['push']]) {
       const { stdout, stderr } = await cli.run(args);
       expect(stdout + stderr).not.toMatch(dangerous);

@@ -163,7 +163,7 @@ describe('a push to two registries', () => {
     expect(error?.hint).toContain('Run the same command again to move the other tags.');
     const undo = `mlist copy ${first().replace(/:v1$/, '')}@${before} ${first()} --if-digest ${digest}`;
     expect(error?.hint).toContain(`"${undo}"`);
-    expect(error?.hint).toContain(`"mlist delete ${first('new')}"`);
+    expect(error?.hint).toContain(`"mlist delete ${first('new')}@${digest}"`);
     expect(statuses(result.errors)).toEqual([
       [first(), 'pushed'],
       [first('new'), 'pushed'],
@@ -172,6 +172,19 @@ describe('a push to two registries', () => {
     proxy.on(/./, ({ pass }) => pass());
     expect(await cli.must('push', ...targets(), '--all-or-nothing')).toBe(digest);
     expect(await tagIn(two)).toBe(digest);
+  });
+
+  test('the commands that move tags back work, and tags of a layout have none', async () => {
+    const before = await published();
+    await cli.must('copy', first(), 'oci:layout:old');
+    proxy.on(/^PUT .*\/manifests\/v1$/, answer(403));
+    const layout = ['--to', 'oci:layout:old', '--to', 'oci:layout:new'];
+    const { errors } = await failure('push', ...targets(), '-t', first('new'), ...layout, '--all-or-nothing');
+    const commands = [...(errors[0]?.hint ?? '').matchAll(/"mlist ((?:copy|delete) [^"]*)"/g)];
+    expect(commands).toHaveLength(2);
+    for (const [, command = ''] of commands) await cli.must(...command.split(' '));
+    expect(await tagIn(one)).toBe(before);
+    expect((await cli.run(['digest', first('new')])).code).toBe(4);
   });
 
   test('an interrupt while one target still receives content moves no tag', async () => {

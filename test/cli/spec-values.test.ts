@@ -203,6 +203,16 @@ describe('messages do not contain the value of a variable', () => {
     }
   });
 
+  test.each(['PassW0r', 'PassW0rd1', 'Pass'])('nor in lower case, as a suggestion: %s', async (value) => {
+    const stdin = 'list: "ghcr.io/${SECRET}"\nmanifests: []\n';
+    const { code, stdout } = await cli.run(['validate', '-f', '-', '--env', 'SECRET'], {
+      stdin,
+      env: { SECRET: value },
+    });
+    expect([code, stdout]).toEqual([3, expect.stringContaining('is invalid with the value of ${SECRET}')]);
+    expect(stdout).not.toContain(value.toLowerCase());
+  });
+
   test('but those of --set, which the command line shows', async () => {
     const { stdout } = await validateText('list: "a:${X}"\nmanifests: []\n', ['--set', 'X=two words']);
     expect(stdout).toContain('"a:two words"');

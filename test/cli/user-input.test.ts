@@ -21,7 +21,10 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
 }
 
 describe('a host that is invalid in URLs', () => {
-  test.each(['300.1.1.1/app', 'foo.1/x', 'xn--a.com/x', '[1::2::3]:5000/x'])('%s is refused', async (name) => {
+  // Node 24 accepts a host name with invalid Punycode.
+  const punycode = URL.canParse('https://xn--a.com') ? [] : ['xn--a.com/x'];
+
+  test.each(['300.1.1.1/app', 'foo.1/x', '[1::2::3]:5000/x', ...punycode])('%s is refused', async (name) => {
     const lines = [
       ['show', name],
       ['tags', name],

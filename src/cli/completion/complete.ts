@@ -46,10 +46,14 @@ async function completions(
 ): Promise<Completions> {
   const cursor = cursorOf(commands, words);
   const all = await candidatesFor(cursor, commands, environment);
-  const unique = new Map(
-    all.filter(({ word }) => word.startsWith(cursor.typing)).map((candidate) => [candidate.word, candidate]),
-  );
+  const fitting = all.filter(({ word }) => word.startsWith(cursor.typing) && isPrintable(word));
+  const unique = new Map(fitting.map((candidate) => [candidate.word, candidate]));
   return { candidates: [...unique.values()], files: takesFile(cursor) };
+}
+
+/** Shells print candidates, and a line break would separate two of them. Paths in drafts may contain any character. */
+function isPrintable(word: string): boolean {
+  return escapeLine(word) === word;
 }
 
 async function candidatesFor(

@@ -5,7 +5,8 @@ type Shell = (typeof shells)[number];
 
 /**
  * bash splits words at ":" and "=", which names of lists contain. The script splits the line at blanks instead, and returns
- * only the part of each candidate after the last ":" or "=".
+ * only the part of each candidate after the last ":" or "=". It quotes candidates, because bash inserts them as they are, and
+ * a path in the draft of another user may contain a command.
  */
 const bash = `_mlist() {
   local line="\${COMP_LINE:0:COMP_POINT}" words=() typing candidate
@@ -15,6 +16,7 @@ const bash = `_mlist() {
   typing="\${typing%"\${typing##*[:=]}"}"
   COMPREPLY=()
   while IFS= read -r candidate; do
+    [[ $candidate == *[^A-Za-z0-9_./:@=,+%~-]* ]] && printf -v candidate %q "$candidate"
     COMPREPLY+=("\${candidate#"$typing"}")
   done < <(mlist --complete "\${words[@]:1}" 2>/dev/null)
 }

@@ -3,7 +3,7 @@ import type { RequestEvent } from '../../store/registry/registry-options.ts';
 import { asMlistError, SeveralErrors, type MlistError } from '../../errors/errors.ts';
 import { writeJson } from '../../json/stringify.ts';
 import { truncateToWidth } from '../../text/display-width.ts';
-import { escapeText, escapeJson, escapeLine } from '../../text/escape.ts';
+import { escapeText, escapeJson, escapeLine, escapeLineStarts } from '../../text/escape.ts';
 import { hintOf } from './remedy-hint.ts';
 
 /** stdout is for the result, stderr for everything else. Only `Output` writes to them. */
@@ -130,7 +130,7 @@ export class Output {
 
   /** Prints a line of the result. */
   line(...spans: readonly Span[]): void {
-    this.#stdout(`${paint(this.#paint.stdout, spans)}\n`);
+    this.#stdout(`${escapeLineStarts(paint(this.#paint.stdout, spans))}\n`);
   }
 
   /** Prints the result as one JSON document. */
@@ -206,7 +206,7 @@ export class Output {
   }
 
   #stderr(text: string): void {
-    this.#streams.stderr.write(this.#eraseFoot() + text);
+    this.#streams.stderr.write(this.#eraseFoot() + escapeLineStarts(text));
   }
 
   #line(value: object): void {

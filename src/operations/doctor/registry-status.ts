@@ -12,13 +12,15 @@ export interface RegistryStatus extends Partial<RegistryProbe> {
   readonly certificate?: ServerCertificate | undefined;
   /** The file, variable or helper with the login that would be used. */
   readonly login?: string | undefined;
+  /** False if it is not one of the allowed registries, so that no login was looked up. */
+  readonly loginAllowed: boolean;
   readonly problems: readonly MlistError[];
 }
 
 /** A clock that is off by more breaks the validity of tokens and certificates. */
 const MAX_SKEW_SECONDS = 60;
 
-/** Sends one request to the registry, and looks up the login for it. Failures are reported as `problems`. */
+/** Sends one request to the registry, and looks up the login for it, if it may receive one. Failures are reported as `problems`. */
 export async function reachRegistry(
   registry: string,
   registries: RegistrySession,
@@ -30,14 +32,15 @@ export async function reachRegistry(
     signal.throwIfAborted();
     problems.push(asMlistError(thrown));
   };
+  const loginAllowed = registries.allowsLogin(registry);
   const [probe, found] = await Promise.all([
     registries.probe(registry, signal).catch(collect),
-    credentials(registry).catch(collect),
+    loginAllowed ? credentials(registry).catch(collect) : undefined,
   ]);
   const isHttp = probe !== undefined && probe.verified === undefined;
   // If there is no TLS connection, `problems` already has the reason.
   const certificate = isHttp ? undefined : await registries.certificate(registry).catch(() => undefined);
-  return { registry, ...probe, certificate, login: found?.place, problems };
+  return { registry, ...probe, certificate, login: found?.place, loginAllowed, problems };
 }
 
 /** Whether the clocks differ so much that tokens or certificates may appear invalid. */

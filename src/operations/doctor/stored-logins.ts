@@ -73,5 +73,5 @@ function loginsIn({ auths = {}, credHelpers = {}, credsStore = '' }: AuthFile, f
     ...own.map((registry) => ({ registry, from, helper: store })),
     ...(store === undefined ? [] : [{ registry: '*', from, helper: store }]),
   ];
-  return all.map((login) => ({ ...login, registry: login.registry.replace(/^(https?:\/\/)?[^/@]*@/, '$1') }));
+  return all.map((login) => ({ ...login, registry: login.registry.replace(/^(https?:\/\/)?.*@/s, '$1') }));
 }

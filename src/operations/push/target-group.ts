@@ -1,4 +1,5 @@
 import { MlistError, SeveralErrors, type TargetOutcome } from '../../errors/errors.ts';
+import { isLocalLocation } from '../../oci/location.ts';
 import { contentReference } from '../../store/store.ts';
 import { HeldBackError, NameGate, type GateEntrance } from '../../transfer/name-gate.ts';
 import type { OnEvent, OperationEvent } from '../events.ts';
@@ -62,10 +63,13 @@ export function withoutHeldBack(failures: readonly MlistError[]): readonly Mlist
   return failures.filter((error) => !(error instanceof HeldBackError));
 }
 
-/** Empty if the previous state of the tag is unknown. */
+/**
+ * Empty if the previous state of the tag is unknown, and for layouts and archives, which do not find content any more after
+ * its last tag has been moved.
+ */
 function undoCommand({ target, name, before, digest }: Tagged): readonly string[] {
-  if (before === undefined) return [];
+  if (before === undefined || isLocalLocation(target)) return [];
   const tag = contentReference(target, name);
-  if (before === 'absent') return [`"mlist delete ${tag}"`];
+  if (before === 'absent') return [`"mlist delete ${tag}@${digest}"`];
   return [`"mlist copy ${contentReference(target, before)} ${tag} --if-digest ${digest}"`];
 }

@@ -27,7 +27,7 @@ export function valuesWithBraces(
 /** Shorter values are not replaced: they are not secrets, and any message may contain them. */
 const MIN_SECRET = 4;
 
-/** A message about a text must not contain this many consecutive characters of a secret value in it. */
+/** A message about a text must not contain this many consecutive characters of a secret value in it, in any case. */
 const PART = 8;
 
 /**
@@ -49,11 +49,12 @@ export function withoutSecrets(
 }
 
 function sharesPart(message: string, value: string): boolean {
-  const parts = new Set(partsOf(message));
-  return partsOf(value).some((part) => parts.has(part));
+  const length = Math.min(PART, value.length);
+  const parts = new Set(partsOf(message, length));
+  return partsOf(value, length).some((part) => parts.has(part));
 }
 
-function partsOf(text: string): readonly string[] {
+function partsOf(text: string, length: number): readonly string[] {
   const lower = text.toLowerCase();
-  return Array.from({ length: Math.max(0, lower.length - PART + 1) }, (_, at) => lower.slice(at, at + PART));
+  return Array.from({ length: Math.max(0, lower.length - length + 1) }, (_, at) => lower.slice(at, at + length));
 }

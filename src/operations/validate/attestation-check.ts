@@ -26,7 +26,10 @@ import { meets, type PredicateRequirement } from './predicate-requirement.ts';
 
 /** Checks that each image of a list has attestations with certain predicate types (docs/rules.md, E-ATTESTATION). */
 
-/** Maximum number of images that are checked at once, and of referrers that are read for one image. */
+/**
+ * Maximum number of images that are checked at once; for one image, of attestations in the list, of referrers, and of
+ * statements that are read.
+ */
 const IMAGES_AT_ONCE = 8;
 const MAX_READ = 32;
 /** A message quotes at most this many predicate types, and this many characters of each: images state them. */
@@ -46,6 +49,8 @@ interface Findings {
   readonly predicateTypes: Set<string>;
   /** Attestations that do not count, with the reason. */
   readonly faults: string[];
+  /** The number of statements that were read. */
+  statements: number;
 }
 
 export class AttestationCheck {
@@ -85,10 +90,8 @@ export class AttestationCheck {
     const images = entries.filter(({ descriptor }) => isImage(descriptor));
     const indexes = entries.filter(({ descriptor }) => isIndexType(descriptor.mediaType));
     const nested = await Promise.all(indexes.map((index) => this.#attestedBelow(index, above, problems)));
-    const own = images.map((image) => ({
-      image,
-      listed: entries.filter(({ descriptor }) => attestedDigest(descriptor) === image.descriptor.digest),
-    }));
+    const listed = byAttested(entries);
+    const own = images.map((image) => ({ image, listed: listed.get(image.descriptor.digest) ?? [] }));
     return [...own, ...nested.flat()];
   }
 
@@ -112,9 +115,19 @@ export class AttestationCheck {
 
   async #check({ image, listed }: Attested): Promise<readonly Problem[]> {
     const { descriptor, pointer } = image;
-    const findings: Findings = { missing: new Set(this.#requirements), predicateTypes: new Set(), faults: [] };
-    for (const attestation of listed) {
-      if (findings.missing.size > 0) await this.#readAttestation(attestation, descriptor.digest, findings);
+    const findings: Findings = {
+      missing: new Set(this.#requirements),
+      predicateTypes: new Set(),
+      faults: [],
+      statements: 0,
+    };
+    for (const [at, attestation] of listed.entries()) {
+      if (findings.missing.size === 0) break;
+      if (at === MAX_READ) {
+        findings.faults.push(`only the first ${MAX_READ} attestations in the list were read`);
+        break;
+      }
+      await this.#readAttestation(attestation, descriptor.digest, findings);
     }
     if (findings.missing.size > 0) {
       if ('fault' in image) findings.faults.push(faultText(image.fault, descriptor));
@@ -180,13 +193,14 @@ export class AttestationCheck {
     for (const requirement of findings.missing) if (meets(type, requirement)) findings.missing.delete(requirement);
   }
 
-  async #readType(
-    layer: Descriptor,
-    store: ReadStore,
-    image: Digest,
-    { faults }: Findings,
-  ): Promise<string | undefined> {
+  async #readType(layer: Descriptor, store: ReadStore, image: Digest, findings: Findings): Promise<string | undefined> {
+    const { faults } = findings;
     const name = shortDigest(layer.digest);
+    findings.statements += 1;
+    if (findings.statements > MAX_READ) {
+      if (findings.statements === MAX_READ + 1) faults.push(`only the first ${MAX_READ} statements were read`);
+      return undefined;
+    }
     if (layer.size > MAX_DOCUMENT_BYTES) {
       faults.push(`the statement ${name} is too large to be read, and its predicate type is not annotated`);
       return undefined;
@@ -206,6 +220,18 @@ export class AttestationCheck {
       return (await store.fetchManifest(digest, { ...this.#options, expected })).bytes;
     });
   }
+}
+
+/** The attestations in a list by the digest of their image. */
+function byAttested<T extends { readonly descriptor: Descriptor }>(
+  entries: readonly T[],
+): ReadonlyMap<string, readonly T[]> {
+  const found = new Map<string, T[]>();
+  for (const entry of entries) {
+    const digest = attestedDigest(entry.descriptor);
+    if (digest !== undefined) getOrCreate(found, digest, () => []).push(entry);
+  }
+  return found;
 }
 
 /** Describes missing or invalid content. @throws any other error, since then the image was not checked */

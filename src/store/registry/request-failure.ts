@@ -219,6 +219,7 @@ export function connectionFailure(step: Step, host: string, thrown: unknown): Ml
   }
   return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${networkReason(host, code, thrown)}`, {
     ...facts,
+    hint: unreachableHints[code],
     remedy: unreachableRemedy(step, host),
   });
 }
@@ -249,6 +250,11 @@ const reasons: Readonly<Record<string, string>> = {
   EPROXY: 'cannot be reached through the proxy',
   HTTP_101: 'switches to another protocol',
   HPE_HEADER_OVERFLOW: 'sent headers that are too large',
+};
+
+const unreachableHints: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'Check the host and the port, and that the registry is running.',
+  ENOTFOUND: 'Check the spelling of the host, and the DNS settings of this machine.',
 };
 
 function networkReason(host: string, code: string, thrown: unknown): string {

@@ -120,6 +120,11 @@ export class RegistrySession {
     if (!this.#isAllowed(domain)) throw writeNotAllowed(domain, `${domain}/${path}`);
   }
 
+  /** Whether a registry would receive its login: whether it is one of the allowed registries. */
+  allowsLogin(domain: string): boolean {
+    return this.#isAllowed(domain);
+  }
+
   /** The hosts that the command has contacted or announced, with the logins that they would receive. */
   async hosts(): Promise<readonly HostUse[]> {
     const uses = await Promise.all(this.#contacts.map(useOf));

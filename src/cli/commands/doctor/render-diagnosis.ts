@@ -104,7 +104,17 @@ function engineRow({ engine, address, from, reachable, store, problem = '' }: En
 }
 
 function registryRows(status: RegistryStatus): readonly Row[] {
-  const { url, status: code, milliseconds = 0, authentication = [], verified, certificate, login, problems } = status;
+  const {
+    url,
+    status: code,
+    milliseconds = 0,
+    authentication = [],
+    verified,
+    certificate,
+    login,
+    loginAllowed,
+    problems,
+  } = status;
   const rows: Row[] = [];
   if (url !== undefined) rows.push([`${url} answers in ${milliseconds} ms with HTTP ${code ?? ''}`]);
   if (url !== undefined && code !== 200 && code !== 401)
@@ -118,7 +128,8 @@ function registryRows(status: RegistryStatus): readonly Row[] {
   for (const { scheme, realm } of authentication)
     rows.push([`requires a login: ${scheme}${realm === undefined ? '' : ` from ${realm}`}`]);
   if (url !== undefined && authentication.length === 0) rows.push(['requires no login for /v2/']);
-  rows.push([login === undefined ? 'no login is stored for it' : `login from ${login}`]);
+  const noLogin = loginAllowed ? 'no login is stored for it' : 'gets no login: it is not an allowed registry';
+  rows.push([login === undefined ? noLogin : `login from ${login}`]);
   if (isSkewed(status)) rows.push([[skewText(status), 'yellow']]);
   for (const problem of problems) {
     rows.push([[problem.message, 'yellow']]);

@@ -217,10 +217,11 @@ export function connectionFailure(step: Step, host: string, thrown: unknown): Ml
       remedy: { kind: 'trust-certificate', host },
     });
   }
+  const remedy = unreachableRemedy(step, host);
+  const nextStep = remedy === undefined ? { hint: unreachableHints[code] } : { remedy };
   return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${networkReason(host, code, thrown)}`, {
     ...facts,
-    hint: unreachableHints[code],
-    remedy: unreachableRemedy(step, host),
+    ...nextStep,
   });
 }
 

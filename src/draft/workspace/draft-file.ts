@@ -121,15 +121,11 @@ function parseDocument(
 }
 
 /** Undefined if an entry has neither a manifest nor an image whose manifest the first push generates. */
-function completeMembers({
-  mediaType,
-  digest,
-  size,
-  ...entry
-}: Omit<EntryDocument, 'fill'>): Omit<Entry, 'source'> | undefined {
+function completeMembers(entry: Omit<EntryDocument, 'fill'>): Omit<Entry, 'source'> | undefined {
+  const { mediaType, digest, size, image } = entry;
   if (mediaType !== undefined && digest !== undefined && size !== undefined)
     return { ...entry, mediaType, digest, size };
-  return entry.image && { ...entry, ...unpushedManifest(entry.image) };
+  return image && { ...entry, ...unpushedManifest(image) };
 }
 
 function attempt<T>(work: () => T): T | undefined {

@@ -157,11 +157,12 @@ export class Workspace {
   /**
    * Calls `work` for each draft in the order of their names, including damaged ones, and returns the results. Only one draft
    * is in memory at a time.
+   * @param names - of the drafts, as `names` returns them. Default: all
    * @throws MlistError `ERR_MLIST_FILE` if a draft cannot be read
    */
-  async map<T>(work: (stored: StoredDraft | DamagedDraft) => T): Promise<readonly T[]> {
+  async map<T>(work: (stored: StoredDraft | DamagedDraft) => T, names?: readonly string[]): Promise<readonly T[]> {
     const results: T[] = [];
-    for (const [at, name] of (await this.names()).entries()) {
+    for (const [at, name] of (names ?? (await this.names())).entries()) {
       if (at % DRAFTS_PER_TURN === 0) await nextTurn();
       const stored = await this.#read(name + SUFFIX);
       if (stored !== undefined) results.push(work(stored));

@@ -54,12 +54,6 @@ class SyntaxProblem extends Error {}
 
 const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const plainString = /[^"\\\u0000-\u001f]*/y;
-const space = /[ \t\n\r]*/y;
-const literals: readonly (readonly [string, null | boolean])[] = [
-  ['true', true],
-  ['false', false],
-  ['null', null],
-];
 const escapes: Readonly<Record<string, string>> = {
   '"': '"',
   '\\': '\\',
@@ -101,41 +95,48 @@ class Reader {
   /** Parses a value and the white space around it. */
   #value(): Json {
     if (++this.#values > this.#maxValues) throw new SyntaxProblem('it has too many values');
-    this.#match(space);
+    this.#skipSpace();
     const value = this.#bareValue();
-    this.#match(space);
+    this.#skipSpace();
     return value;
   }
 
   #bareValue(): Json {
     switch (this.#text[this.#at]) {
       case '{':
-        return this.#nested(() => this.#object());
+        return this.#object();
       case '[':
-        return this.#nested(() => this.#array());
+        return this.#array();
       case '"':
         return this.#string();
+      case 't':
+        return this.#literal('true', true);
+      case 'f':
+        return this.#literal('false', false);
+      case 'n':
+        return this.#literal('null', null);
       default:
-        return this.#wordOrNumber();
+        return this.#number();
     }
   }
 
-  #nested<T>(read: () => T): T {
+  /** Skips the opening bracket. */
+  #enter(): void {
     if (this.#path.length >= MAX_DEPTH) throw new SyntaxProblem(`it is nested deeper than ${MAX_DEPTH} levels`);
     this.#at += 1;
-    return read();
+    this.#skipSpace();
   }
 
   #object(): JsonObject {
     const object: Record<string, Json> = {};
     const order: string[] = [];
-    this.#match(space);
+    this.#enter();
     if (this.#skip('}')) return object;
     do {
-      this.#match(space);
+      this.#skipSpace();
       if (this.#text[this.#at] !== '"') this.#fail('expected a member name');
       const name = this.#string();
-      this.#match(space);
+      this.#skipSpace();
       if (!this.#skip(':')) this.#fail('expected ":"');
       this.#path.push(name);
       if (Object.hasOwn(object, name)) this.#report('duplicate member');
@@ -149,7 +150,7 @@ class Reader {
 
   #array(): readonly Json[] {
     const array: Json[] = [];
-    this.#match(space);
+    this.#enter();
     if (this.#skip(']')) return array;
     do {
       this.#path.push(array.length);
@@ -188,11 +189,10 @@ class Reader {
     return character;
   }
 
-  #wordOrNumber(): null | boolean | number | JsonNumber {
-    const literal = literals.find(([word]) => this.#text.startsWith(word, this.#at));
-    if (literal === undefined) return this.#number();
-    this.#at += literal[0].length;
-    return literal[1];
+  #literal<T>(word: string, value: T): T {
+    if (!this.#text.startsWith(word, this.#at)) this.#fail('expected a JSON value');
+    this.#at += word.length;
+    return value;
   }
 
   #number(): number | JsonNumber {
@@ -209,11 +209,21 @@ class Reader {
     return true;
   }
 
+  #skipSpace(): void {
+    for (;;) {
+      const code = this.#text.charCodeAt(this.#at);
+      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return;
+      this.#at += 1;
+    }
+  }
+
+  /** Returns the text that matches at the current position, and skips it. */
   #match(sticky: RegExp): string {
-    sticky.lastIndex = this.#at;
-    const match = sticky.exec(this.#text)?.[0] ?? '';
-    this.#at += match.length;
-    return match;
+    const start = this.#at;
+    sticky.lastIndex = start;
+    // `exec` would create an array for each string.
+    if (sticky.test(this.#text)) this.#at = sticky.lastIndex;
+    return this.#text.slice(start, this.#at);
   }
 
   #fail(message: string): never {

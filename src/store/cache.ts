@@ -7,7 +7,7 @@ import { createFolders } from '../fs/folders.ts';
 import { listFolder, removeFile, removeStaleTemporaries, renameOver, temporaryName } from '../fs/atomic.ts';
 import { isExhausted, readFailure, writeFailure } from '../fs/file-errors.ts';
 import { openFiles } from '../fs/open-files.ts';
-import { readAtMost } from '../fs/read-file.ts';
+import { readAtMostSync } from '../fs/read-file.ts';
 import { digestAlgorithm, digestEncoded, digestMatches, digestOf, isDigest, type Digest } from '../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 
@@ -43,6 +43,7 @@ export class BlobCache {
   }
 
   /** The bytes with this digest; undefined if they are not cached, or the file is damaged. */
+  // eslint-disable-next-line @typescript-eslint/require-await -- callers handle failures as rejections
   async get(digest: Digest): Promise<Uint8Array | undefined> {
     return this.#held.get(digest)?.bytes ?? this.#read(digest);
   }
@@ -53,7 +54,7 @@ export class BlobCache {
     const path = this.#pathOf(digest);
     if (path === undefined) {
       this.#hold(digest, bytes);
-    } else if ((await this.#read(digest)) === undefined) {
+    } else if (this.#read(digest) === undefined) {
       await this.#write(path, bytes).catch((thrown: unknown) => {
         this.#failure ??= writeFailure(path, thrown);
         this.#hold(digest, bytes);
@@ -79,6 +80,19 @@ export class BlobCache {
     return info === undefined ? undefined : Date.now() - info.mtimeMs;
   }
 
+  /** The digests of the documents that have files. The files may be damaged. */
+  async digests(): Promise<readonly Digest[]> {
+    if (this.#folder === undefined) return [];
+    const found: Digest[] = [];
+    for (const algorithm of await listFolder(this.#folder)) {
+      for (const encoded of await listFolder(join(this.#folder, algorithm))) {
+        const digest = `${algorithm}:${encoded}`;
+        if (isDigest(digest)) found.push(digest);
+      }
+    }
+    return found;
+  }
+
   /**
    * Removes documents that are not needed and have not been used for `age` milliseconds.
    * @returns the digests of the removed documents
@@ -86,32 +100,25 @@ export class BlobCache {
   async prune(needed: ReadonlySet<string>, age: number): Promise<readonly Digest[]> {
     const removed: Digest[] = [];
     if (this.#folder === undefined) return removed;
-    for (const algorithm of await listFolder(this.#folder)) {
-      const folder = join(this.#folder, algorithm);
-      await removeStaleTemporaries(folder, age);
-      for (const encoded of await listFolder(folder)) {
-        const digest = `${algorithm}:${encoded}`;
-        if (!isDigest(digest) || needed.has(digest)) continue;
-        const path = join(folder, encoded);
-        const info = await fileAt(path);
-        if (info === undefined || Date.now() - info.mtimeMs < age) continue;
-        if (await removeFile(path)) removed.push(digest);
-      }
+    for (const algorithm of await listFolder(this.#folder))
+      await removeStaleTemporaries(join(this.#folder, algorithm), age);
+    for (const digest of await this.digests()) {
+      const path = needed.has(digest) ? undefined : this.#pathOf(digest);
+      const info = path === undefined ? undefined : await fileAt(path);
+      if (path === undefined || info === undefined || Date.now() - info.mtimeMs < age) continue;
+      if (await removeFile(path)) removed.push(digest);
     }
     return removed;
   }
 
   /**
-   * The user did not name these files, so a pipe or a folder is treated as a damaged file. The synchronous check is for the
-   * common case, a missing file: an asynchronous one would delay the request that follows.
+   * The user did not name these files, so a pipe or a folder is treated as a damaged file. Synchronous, since an asynchronous
+   * check for the common case, a missing file, would delay the request that follows.
    */
-  async #read(digest: Digest): Promise<Uint8Array | undefined> {
+  #read(digest: Digest): Uint8Array | undefined {
     const path = this.#pathOf(digest);
     if (path === undefined || !existsSync(path)) return undefined;
-    const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, onlyFile: true }).catch((error: unknown) => {
-      if (isExhausted(error)) throw readFailure(path, error);
-      return undefined;
-    });
+    const bytes = readIfPossible(path);
     return bytes !== undefined && digestMatches(digest, bytes) ? bytes : undefined;
   }
 
@@ -155,6 +162,16 @@ export class BlobCache {
   #pathOf(digest: Digest): string | undefined {
     if (this.#folder === undefined) return undefined;
     return join(this.#folder, digestAlgorithm(digest), digestEncoded(digest));
+  }
+}
+
+/** @throws MlistError `ERR_MLIST_FILE` if too many files are open, which says nothing about this file */
+function readIfPossible(path: string): Uint8Array | undefined {
+  try {
+    return readAtMostSync(path, MAX_BYTES).bytes;
+  } catch (thrown) {
+    if (isExhausted(thrown)) throw readFailure(path, thrown);
+    return undefined;
   }
 }
 

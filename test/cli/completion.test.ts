@@ -3,6 +3,9 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { emptyDraft } from '../../src/draft/draft.ts';
+import { Workspace } from '../../src/draft/workspace/workspace.ts';
+import { formatReference, parseReference } from '../../src/oci/reference.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { makeImage, pushImage } from '../support/images.ts';
@@ -92,6 +95,24 @@ describe('completion', () => {
   ])('%j', async (words, expected) => {
     const { stdout, code } = await cli.run(['--complete', ...words]);
     expect([code, stdout.split('\n').slice(0, -1).sort()]).toEqual([0, [...expected()].sort()]);
+  });
+
+  test('many drafts are named without reading them, unless their file names are cut off', async () => {
+    const workspace = new Workspace(join(cli.folder, 'many'));
+    await workspace.create();
+    const long = parseReference(`x.io/${'long/'.repeat(40)}app:1`);
+    const names = Array.from({ length: 101 }, (_, at) => `x.io/app:${at}`);
+    for (const list of [...names.map(parseReference), long]) await writeFile(workspace.pathOf(list), '{');
+    await workspace.remove(long);
+    await workspace.update(long, () => emptyDraft(long));
+    const complete = async (typing: string) => {
+      const { stdout } = await cli.run(['--complete', '--workspace', workspace.folder, 'show', typing]);
+      return stdout.split('\n').slice(0, -1).sort();
+    };
+    expect(await complete('x.io/')).toEqual([...names, formatReference(long)].sort());
+    expect(await complete('x.io/long')).toEqual([formatReference(long)]);
+    // The few that match are read, and the damaged ones are skipped.
+    expect(await complete('x.io/app:1')).toEqual([]);
   });
 
   describe('tags', () => {

@@ -94,3 +94,19 @@ describe('a folder in the place of a cached blob', () => {
     await cli.must('create', '--amend', list);
   });
 });
+
+test('prune keeps the manifests and configs of drafts, and removes what no draft needs', async () => {
+  const list = 'localhost:1/a:1';
+  await cli.must('create', list, at('team/app:amd64'));
+  const kept = await readdir(cache);
+  await cli.must('create', 'localhost:1/a:2', at('team/app:arm64'));
+  await cli.must('rm', 'localhost:1/a:2');
+  const names = await readdir(cache);
+  expect(names).toHaveLength(kept.length + 2);
+  for (const name of names) await utimes(join(cache, name), 0, 0);
+  await cli.must('prune');
+  expect(await readdir(cache)).toEqual(kept);
+  await cli.must('rm', list);
+  await cli.must('prune');
+  expect(await readdir(cache)).toEqual([]);
+});

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { constants } from 'node:fs';
-import { mkdir, open, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { readAtMost } from '../../src/fs/read-file.ts';
+import { readAtMost, readAtMostSync } from '../../src/fs/read-file.ts';
 import { resolveLinks } from '../../src/fs/symlinks.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
@@ -20,6 +20,8 @@ describe('readAtMost', () => {
     const path = join(await temporaryFolder(), 'file');
     await writeFile(path, Buffer.alloc(size, 'x'));
     for (const onlyFile of [false, true]) expect(await readAtMost(path, { maxBytes, onlyFile })).toHaveLength(expected);
+    const { bytes, modified } = readAtMostSync(path, maxBytes);
+    expect([bytes.toString(), modified]).toEqual(['x'.repeat(expected), (await stat(path)).mtime]);
   });
 
   (hasPipes ? test : test.skip)('a pipe is read, or refused with onlyFile', async () => {
@@ -29,12 +31,22 @@ describe('readAtMost', () => {
       code: 'ERR_MLIST_FILE',
       message: `cannot read ${path}: it is not a regular file`,
     });
+    expect(() => readAtMostSync(path, 10)).toThrow('it is not a regular file');
     const reading = readAtMost(path, { maxBytes: 10 });
     const writer = await open(path, constants.O_WRONLY);
     await writer.writeFile('abc');
     await writer.close();
     expect((await reading).toString()).toBe('abc');
   });
+
+  (process.platform === 'linux' ? test : test.skip)(
+    'a file whose size the system does not know is read to its end',
+    async () => {
+      const { bytes } = readAtMostSync('/proc/self/cmdline', 1_000_000);
+      expect(bytes).toEqual(await readFile('/proc/self/cmdline'));
+      expect(readAtMostSync('/proc/self/cmdline', 10).bytes).toHaveLength(11);
+    },
+  );
 
   (hasPipes ? test : test.skip)('an endless device is read up to the limit', async () => {
     expect(await readAtMost('/dev/zero', { maxBytes: 100_000 })).toHaveLength(100_001);

@@ -2,29 +2,48 @@ import type { Draft, Entry } from '../../draft/draft.ts';
 import { imagePlatforms, isAttestationEntry, platformOf, sourceName } from '../../draft/draft.ts';
 import { parseListName } from '../../draft/workspace/draft-file.ts';
 import { locateWorkspace, type LocateOptions } from '../../draft/workspace/locate-workspace.ts';
-import { Workspace } from '../../draft/workspace/workspace.ts';
+import { listOfFile, Workspace, type StoredDraft } from '../../draft/workspace/workspace.ts';
 import { commonPlatforms } from '../../oci/platform/aliases.ts';
 import { formatPlatform } from '../../oci/platform/platform.ts';
-import { familiarReference, formatReference } from '../../oci/reference.ts';
+import { familiarReference, formatReference, type Reference } from '../../oci/reference.ts';
 import { currentList } from '../../operations/current-draft.ts';
-import { listDrafts } from '../../operations/drafts/drafts.ts';
 import type { Candidate, Cursor } from './cursor.ts';
 
 /** Candidates from the drafts of the workspace. All are empty if the workspace or a draft cannot be read. */
 
 type Environment = Omit<LocateOptions, 'workspace'>;
 
+/** If more drafts match the incomplete word, their files are not read, so their platforms are not shown. */
+const MAX_DESCRIBED = 100;
+
 /** The names of drafts, in the short form if it begins with the incomplete word, else with the host of the registry. */
 export async function draftNames(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
-  const drafts = await openWorkspace(cursor, environment)
-    .then(listDrafts)
-    .catch(() => []);
-  return drafts.flatMap((draft) => {
-    if ('damaged' in draft) return [];
-    const familiar = familiarReference(draft.list);
-    const description = draft.platforms.join(' ');
-    return [{ word: familiar.startsWith(cursor.typing) ? familiar : formatReference(draft.list), description }];
-  });
+  try {
+    const workspace = await openWorkspace(cursor, environment);
+    const found = (await workspace.names()).flatMap((name) => {
+      const list = listOfFile(name);
+      // The name of a long reference is cut off, so the draft must be read.
+      const word = list && wordOf(list, cursor);
+      return word === undefined || word.startsWith(cursor.typing) ? [{ name, word }] : [];
+    });
+    const isDescribed = found.length <= MAX_DESCRIBED;
+    const read = found.filter(({ word }) => isDescribed || word === undefined).map(({ name }) => name);
+    const words = isDescribed ? [] : found.flatMap(({ word }) => (word === undefined ? [] : [{ word }]));
+    const described = await workspace.map((stored) => ('error' in stored ? [] : [candidateOf(stored, cursor)]), read);
+    return [...words, ...described.flat()];
+  } catch {
+    return [];
+  }
+}
+
+function candidateOf({ draft: { list, entries } }: StoredDraft, cursor: Cursor): Candidate {
+  const platforms = imagePlatforms(entries).map((platform) => formatPlatform(platform, { all: true }));
+  return { word: wordOf(list, cursor), description: platforms.join(' ') };
+}
+
+function wordOf(list: Reference, { typing }: Cursor): string {
+  const familiar = familiarReference(list);
+  return familiar.startsWith(typing) ? familiar : formatReference(list);
 }
 
 /** The images of the draft that the command works on: by source, or by digest if the incomplete word begins with one. */

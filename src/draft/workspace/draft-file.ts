@@ -109,27 +109,22 @@ function parseDocument(
   const ref = base && locationAt('/base/ref', base.ref);
   const parsed = entries.flatMap(({ fill, ...entry }, at): readonly Entry[] => {
     const source = locationAt(`/entries/${at}/source`, entry.source);
-    const members = completeMembers(entry);
-    if (members === undefined) problems.push(error('E-DRAFT', `/entries/${at}`, 'has neither a manifest nor an image'));
+    const manifest = manifestOf(entry);
+    if (manifest === undefined)
+      problems.push(error('E-DRAFT', `/entries/${at}`, 'has neither a manifest nor an image'));
     const locations = fill?.flatMap(
       (text, place) => locationAt(`/entries/${at}/fill/${place}`, text, parseBareLocation) ?? [],
     );
-    if (source === undefined || members === undefined) return [];
-    return [{ ...members, source, ...(locations === undefined ? {} : { fill: locations }) }];
+    if (source === undefined || manifest === undefined) return [];
+    return [{ ...entry, ...manifest, source, ...(locations === undefined ? {} : { fill: locations }) }];
   });
   return list && { ...rest, list, ...(base && ref ? { base: { ...base, ref } } : {}), entries: parsed };
 }
 
 /** Undefined if an entry has neither a manifest nor an image whose manifest the first push generates. */
-function completeMembers({
-  mediaType,
-  digest,
-  size,
-  ...entry
-}: Omit<EntryDocument, 'fill'>): Omit<Entry, 'source'> | undefined {
-  if (mediaType !== undefined && digest !== undefined && size !== undefined)
-    return { ...entry, mediaType, digest, size };
-  return entry.image && { ...entry, ...unpushedManifest(entry.image) };
+function manifestOf({ mediaType, digest, size, image }: Omit<EntryDocument, 'fill'>): ManifestMembers | undefined {
+  if (mediaType !== undefined && digest !== undefined && size !== undefined) return { mediaType, digest, size };
+  return image && unpushedManifest(image);
 }
 
 function attempt<T>(work: () => T): T | undefined {

@@ -25,7 +25,7 @@ export interface Push {
 
 export async function readState(workspace: Workspace): Promise<State> {
   const path = pathOf(workspace);
-  const bytes = await readIfExists(path);
+  const bytes = readIfExists(path);
   if (bytes === undefined) return { version: 1 };
   const checked = await checkStateDocument(bytes);
   if ('value' in checked)

@@ -1,8 +1,8 @@
-import { stat, unlink } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { mapLimited } from '../../async/limiter.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Draft } from '../draft.ts';
-import { damagedDraft, formatDraft, parseDraft } from './draft-file.ts';
+import { damagedDraft, formatDraft, parseDraft, parseStoredName } from './draft-file.ts';
 import type { ProjectGuard } from './project-guard.ts';
 import { shownDraft, storedDraft } from './stored-paths.ts';
 import { errorCode, MlistError } from '../../errors/errors.ts';
@@ -10,7 +10,7 @@ import { listFolder, removeStaleTemporaries, writeFileAtomic } from '../../fs/at
 import { isNotFound, readFailure } from '../../fs/file-errors.ts';
 import { createFolders } from '../../fs/folders.ts';
 import { type LockOptions, withLock } from '../../fs/lock.ts';
-import { readAtMost } from '../../fs/read-file.ts';
+import { readAtMostSync, type ReadFile } from '../../fs/read-file.ts';
 import { createHash } from '../../oci/digest.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
 import { type Folders, foldersOf } from '../../oci/stored-location.ts';
@@ -41,8 +41,8 @@ export interface Update {
 
 const SUFFIX = '.json';
 
-/** Number of drafts that are read at once. */
-const DRAFTS_AT_ONCE = 16;
+/** Number of drafts that are read before signals and other tasks of the process are handled. */
+const DRAFTS_PER_TURN = 64;
 
 /**
  * The drafts of a workspace:
@@ -91,7 +91,7 @@ export class Workspace {
   /** The draft of a list; undefined if it does not exist. */
   async find(list: Reference): Promise<Draft | undefined> {
     const path = this.pathOf(list);
-    const bytes = await readIfExists(path);
+    const bytes = readIfExists(path);
     if (bytes === undefined) return undefined;
     const draft = shownDraft(await parseDraft(bytes, path, list), this.folders);
     await this.guard?.loaded(draft);
@@ -135,7 +135,7 @@ export class Workspace {
    * @returns whether it was removed
    */
   async remove(list: Reference, unchanged?: Draft, options: LockOptions = {}): Promise<boolean> {
-    if ((await readIfExists(this.pathOf(list))) === undefined) return this.#missing(list);
+    if (readIfExists(this.pathOf(list)) === undefined) return this.#missing(list);
     await this.create();
     return withLock(
       this.#lockOf(list),
@@ -155,33 +155,41 @@ export class Workspace {
   }
 
   /**
-   * Calls `work` for each draft in the order of their names, including damaged ones, and returns the results. Only a few
-   * drafts are in memory at once.
+   * Calls `work` for each draft in the order of their names, including damaged ones, and returns the results. Only one draft
+   * is in memory at a time.
+   * @param names - of the drafts, as `names` returns them. Default: all
    * @throws MlistError `ERR_MLIST_FILE` if a draft cannot be read
    */
-  async map<T>(work: (stored: StoredDraft | DamagedDraft) => T | Promise<T>): Promise<readonly T[]> {
-    const names = (await listFolder(join(this.folder, 'drafts'))).filter(
-      (name) => name.endsWith(SUFFIX) && !name.startsWith('.'),
+  async map<T>(work: (stored: StoredDraft | DamagedDraft) => T, names?: readonly string[]): Promise<readonly T[]> {
+    const results: T[] = [];
+    for (const [at, name] of (names ?? (await this.names())).entries()) {
+      if (at % DRAFTS_PER_TURN === 0) await nextTurn();
+      const stored = await this.#read(name + SUFFIX);
+      if (stored !== undefined) results.push(work(stored));
+    }
+    return results;
+  }
+
+  /** The names of the files of all drafts, without `.json`, sorted. See `listOfFile`. */
+  async names(): Promise<readonly string[]> {
+    const files = await listFolder(join(this.folder, 'drafts'));
+    return files.flatMap((name) =>
+      name.endsWith(SUFFIX) && !name.startsWith('.') ? [name.slice(0, -SUFFIX.length)] : [],
     );
-    const results = await mapLimited(names, DRAFTS_AT_ONCE, async (name) => {
-      const stored = await this.#read(name);
-      return stored === undefined ? [] : [await work(stored)];
-    });
-    return results.flatMap((one) => one);
   }
 
   /** Undefined if the draft was removed meanwhile. A file that cannot be read is an error, not a damaged draft. */
   async #read(name: string): Promise<StoredDraft | DamagedDraft | undefined> {
     const path = join(this.folder, 'drafts', name);
     try {
-      const [bytes, info] = [await readDocument(path), await stat(path)];
+      const { bytes, modified } = readDocument(path);
       const draft = shownDraft(await parseDraft(bytes, path), this.folders);
       const expected = this.pathOf(draft.list);
       if (expected !== path)
         throw damagedDraft(path, [
           error('E-DRAFT', '/list', `the draft of ${formatReference(draft.list)} must be stored in ${expected}`),
         ]);
-      return { path, modified: info.mtime, draft };
+      return { path, modified, draft };
     } catch (thrown) {
       if (errorCode(thrown) === 'ENOENT') return undefined;
       if (!(thrown instanceof MlistError)) throw readFailure(path, thrown);
@@ -230,9 +238,9 @@ async function refuseUnreadable(text: string, list: Reference): Promise<void> {
  * Reads a file of the workspace without waiting for pipes, since the workspace may come from another user.
  * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` if it is not a regular file; Node's errors
  */
-async function readDocument(path: string): Promise<Uint8Array> {
+function readDocument(path: string): ReadFile {
   try {
-    return await readAtMost(path, { maxBytes: MAX_WORKSPACE_BYTES, onlyFile: true });
+    return readAtMostSync(path, MAX_WORKSPACE_BYTES);
   } catch (thrown) {
     if (!(thrown instanceof MlistError)) throw thrown;
     throw new MlistError('ERR_MLIST_DRAFT_DAMAGED', `${path} is damaged: it is not a regular file`, {
@@ -242,9 +250,9 @@ async function readDocument(path: string): Promise<Uint8Array> {
   }
 }
 
-export async function readIfExists(path: string): Promise<Uint8Array | undefined> {
+export function readIfExists(path: string): Uint8Array | undefined {
   try {
-    return await readDocument(path);
+    return readDocument(path).bytes;
   } catch (thrown) {
     if (isNotFound(thrown)) return undefined;
     throw thrown;
@@ -264,15 +272,21 @@ const reserved = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)/;
  */
 export function fileNameOf(list: Reference): string {
   const name = formatReference(list);
-  const encoded = Array.from(name, encode)
-    .join('')
+  const encoded = name
+    .replace(/[^a-z0-9._-]/gu, encodeAlways)
     .replace(reserved, (device) => encodeAlways(device.slice(0, 1)) + device.slice(1));
   if (encoded.length <= MAX_NAME) return encoded;
   return `${encoded.slice(0, PREFIX_LENGTH)}~${createHash('sha256').update(name).digest('hex')}`;
 }
 
-function encode(character: string): string {
-  return /^[a-z0-9._-]$/.test(character) ? character : encodeAlways(character);
+/** The list whose draft has this file name; undefined if the name is not that of a draft, or was cut off. */
+export function listOfFile(name: string): Reference | undefined {
+  try {
+    const list = parseStoredName(decodeURIComponent(name));
+    return fileNameOf(list) === name ? list : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function encodeAlways(character: string): string {

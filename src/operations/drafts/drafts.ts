@@ -4,8 +4,7 @@ import { LayerRecords } from '../../store/docker-image/layer-records.ts';
 import { isAttestationEntry, listName, platformOf } from '../../draft/draft.ts';
 import { formatOf } from '../../draft/to-list.ts';
 import { readState, updateState, withCurrent, withoutDraft } from '../../draft/workspace/workspace-state.ts';
-import { parseListName } from '../../draft/workspace/draft-file.ts';
-import { fileNameOf, type StoredDraft, type Workspace } from '../../draft/workspace/workspace.ts';
+import { listOfFile, type StoredDraft, type Workspace } from '../../draft/workspace/workspace.ts';
 import { formatPlatform } from '../../oci/platform/platform.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
 import { readJson } from '../../json/parse.ts';
@@ -104,16 +103,6 @@ export async function removeAllDrafts(
   return { removed, errors };
 }
 
-/** The list whose draft has this file name, without `.json`; undefined if the name is not that of a draft. */
-function listOfFile(name: string): Reference | undefined {
-  try {
-    const list = parseListName(decodeURIComponent(name));
-    return fileNameOf(list) === name ? list : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 function unnamedDraft(path: string): MlistError {
   return new MlistError(
     'ERR_MLIST_DRAFT_DAMAGED',
@@ -140,19 +129,19 @@ const PRUNE_AGE_MS = 60 * 60 * 1000;
  */
 export async function prune(workspace: Workspace, cache: BlobCache): Promise<Pruned> {
   const needed = new Set<string>();
-  await workspace.map(async (stored) => {
+  await workspace.map((stored) => {
     if ('error' in stored) throw cannotPrune(stored.error);
     const { base, entries } = stored.draft;
-    const digests = [
-      ...(base === undefined ? [] : [base.digest]),
-      ...entries.flatMap(({ digest, via }) => [digest, ...(via === undefined ? [] : [via])]),
-    ];
-    for (const digest of digests) {
+    if (base !== undefined) needed.add(base.digest);
+    for (const { digest, via } of entries) {
       needed.add(digest);
-      const config = await configOf(cache, digest);
-      if (config !== undefined) needed.add(config);
+      if (via !== undefined) needed.add(via);
     }
   });
+  for (const digest of await cache.digests()) {
+    const config = needed.has(digest) ? await configOf(cache, digest) : undefined;
+    if (config !== undefined) needed.add(config);
+  }
   for (const folder of new Set([workspace.folder, workspace.guard?.ownWorkspace]))
     await new LayerRecords(folder).prune(PRUNE_AGE_MS);
   return { blobs: await cache.prune(needed, PRUNE_AGE_MS), leftovers: await workspace.removeLeftovers(PRUNE_AGE_MS) };

@@ -39,7 +39,7 @@ export class ConfiguredAuthorities {
    */
   async contextsFor(certificates: HostCertificates | undefined): Promise<TlsContexts> {
     const configured = await (this.#read ??= this.#readFiles());
-    const system = [bundleOfSystem, storeOfSystem];
+    const system = { bundle: bundleOfSystem, store: storeOfSystem };
     const create = () => new TlsContexts({ configured, system, certificates });
     return hasAny(certificates) ? create() : (this.#shared ??= create());
   }

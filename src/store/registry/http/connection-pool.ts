@@ -136,8 +136,8 @@ function connectFirstHop({ host, port, proxy, proxyTrust, timeoutMs }: Destinati
 
 /** Opens a connection and starts TLS on it, on another connection for each set of authorities that is needed. */
 function secured(trust: HostTrust, host: string, timeoutMs: number, open: () => Promise<Socket>): Promise<Socket> {
-  const { verify, contexts } = trust;
-  return contexts.handshake(async (context) => connectTls(await open(), { host, verify, context, timeoutMs }));
+  const { verify, contexts, key } = trust;
+  return contexts.handshake(key, async (context) => connectTls(await open(), { host, verify, context, timeoutMs }));
 }
 
 async function connectThroughProxy(destination: Destination): Promise<Socket> {

@@ -18,6 +18,8 @@ export interface TrustOptions {
 export interface HostTrust {
   /** Whether the certificate of the host is verified. */
   readonly verify: boolean;
+  /** The host with its port, unless it is the default one. */
+  readonly key: string;
   readonly contexts: TlsContexts;
 }
 
@@ -46,6 +48,7 @@ export class TrustStore {
     const { insecure, authorities } = this.#options;
     return {
       verify: !insecure && (this.hasCertificates(url) || !isLoopback(url.hostname)),
+      key: url.host,
       contexts: await authorities.contextsFor(this.#certificatesOf(url)),
     };
   }

@@ -26,7 +26,9 @@ import { SecretRedactor } from '../../errors/redact.ts';
 import { ABORT_DELAY_MS, HttpClient } from './http/http-client.ts';
 import { WriteGate } from './write-gate.ts';
 import type { HostCertificates } from './http/certificates.ts';
-import type { ServerCertificate, TrustOptions } from './http/tls.ts';
+import { ConfiguredAuthorities } from './http/authorities.ts';
+import type { ServerCertificate } from './http/tls.ts';
+import type { TrustOptions } from './http/trust-store.ts';
 import type { ReadingOptions } from './mirrors/configuration-files.ts';
 import type { RegistryConfiguration } from './mirrors/registry-configuration.ts';
 
@@ -56,6 +58,7 @@ export class RegistrySession {
   readonly #repositories = new Map<string, Repository>();
   readonly #secrets = new SecretRedactor();
   readonly #pool: ConnectionPool;
+  readonly #authorities: ConfiguredAuthorities;
   /** By certificates: the pools of mirrors, and of hosts with certificates of their own. */
   readonly #otherPools = new Map<HostCertificates | undefined, ConnectionPool>();
   readonly #sources: MirroredSources | undefined;
@@ -72,6 +75,9 @@ export class RegistrySession {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#signal = AbortSignal.any([this.#closed.signal, ...(options.signal === undefined ? [] : [options.signal])]);
+    const { caFile, env, waiting } = options;
+    const onWarning = (message: string) => this.#warn(message);
+    this.#authorities = new ConfiguredAuthorities({ caFile, env, signal: this.#signal, waiting, onWarning });
     this.#pool = this.#createPool(options.timeoutMs ?? defaults.timeoutMs, undefined);
     const { mirrors } = options;
     if (mirrors !== undefined) this.#sources = this.#createSources(mirrors);
@@ -301,17 +307,15 @@ export class RegistrySession {
   }
 
   #createPool(timeoutMs: number, hostCertificates: TrustOptions['hostCertificates']): ConnectionPool {
-    const { insecure = false, caFile, certificateFolders = [], env, waiting } = this.#options;
+    const { insecure = false, certificateFolders = [], env } = this.#options;
     return new ConnectionPool({
       insecure,
-      caFile,
+      authorities: this.#authorities,
       certificateFolders,
       hostCertificates,
       env,
-      signal: this.#signal,
       secrets: this.#secrets,
       timeoutMs,
-      waiting,
       onWarning: (message) => this.#warn(message),
     });
   }

@@ -2,9 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import * as tls from 'node:tls';
+import { rootCertificates } from 'node:tls';
 import { describe, expect, test } from '@jest/globals';
 import { certificateFolders } from '../../../src/store/registry/http/certificates.ts';
 import { Authority } from '../../support/certificates.ts';
+import { runMlist } from '../../support/mlist.ts';
 import { ForwardProxy } from '../../support/forward-proxy.ts';
 import { answer, RecordingProxy, type Exchange } from '../../support/recording-proxy.ts';
 import { describeWith } from '../../support/programs.ts';
@@ -31,6 +34,7 @@ interface Parts {
   readonly secure: RecordingProxy;
   readonly other: RecordingProxy;
   readonly plain: RecordingProxy;
+  readonly forwardProxy: ForwardProxy;
   readonly read: (options?: Parameters<typeof session>[0], host?: string) => Promise<unknown>;
 }
 
@@ -41,9 +45,12 @@ function withAuthority(
 ): Promise<void> {
   return withFolder(async (folder) => {
     const authority = new Authority(folder);
-    const tls = { ...authority.sign('server', ['registry.example', 'other.example']), ca: authority.certificate.cert };
-    const secure = cleanup(await RecordingProxy.start({ tls }));
-    const other = cleanup(await RecordingProxy.start({ tls }));
+    const serverTls = {
+      ...authority.sign('server', ['registry.example', 'other.example']),
+      ca: authority.certificate.cert,
+    };
+    const secure = cleanup(await RecordingProxy.start({ tls: serverTls }));
+    const other = cleanup(await RecordingProxy.start({ tls: serverTls }));
     const plain = cleanup(await RecordingProxy.start());
     for (const proxy of [secure, other, plain]) proxy.on(/./, found);
     if (clients) secure.on(/./, (exchange) => (tlsOf(exchange).authorized ? found : answer(403))(exchange));
@@ -60,7 +67,7 @@ function withAuthority(
       repository(session({ retries: 0, env: { ...forwardProxy.env, ...env }, ...options }), host, 'repo').fetchManifest(
         'v1',
       );
-    await work({ folder, authority, secure, other, plain, read });
+    await work({ folder, authority, secure, other, plain, forwardProxy, read });
   });
 }
 
@@ -104,6 +111,32 @@ describeWith('openssl', 'a certificate of a private authority', () => {
         code: 'ERR_MLIST_FILE',
         message: `cannot read ${pipe}: it is not a regular file`,
       });
+    }),
+  );
+
+  test('is trusted if several files contain it and the certificates of Node', () =>
+    withAuthority(async ({ read, authority, folder }) => {
+      const file = join(folder, 'all.pem');
+      await writeFile(file, [...rootCertificates, `# mine\n${authority.certificate.cert}`].join('\n'));
+      await read({ caFile: file, env: { NODE_EXTRA_CA_CERTS: file, SSL_CERT_FILE: authority.certificate.certFile } });
+      const withoutIt = join(folder, 'without.pem');
+      await writeFile(withoutIt, rootCertificates.join('\n'));
+      await expect(read({ caFile: withoutIt })).rejects.toMatchObject(untrusted);
+    }));
+
+  test.each<[string, Readonly<Record<string, string>>, boolean]>([
+    ['NODE_EXTRA_CA_CERTS', { NODE_EXTRA_CA_CERTS: 'authority.pem' }, true],
+    ['SSL_CERT_FILE', { SSL_CERT_FILE: 'authority.pem' }, true],
+    ['SSL_CERT_DIR, if Node can read it', { SSL_CERT_DIR: 'authorities' }, 'getCACertificates' in tls],
+    ['no setting', {}, false],
+  ])('%s decides whether the program trusts it', (_name, variables, isTrusted) =>
+    withAuthority(async ({ authority, folder, forwardProxy }) => {
+      const files = Object.entries(variables).map(([name, file]) => [name, join(folder, file)]);
+      await mkdir(join(folder, 'authorities'));
+      await writeFile(join(folder, 'authorities', 'mine.pem'), authority.certificate.cert);
+      const env = { ...forwardProxy.env, HOME: folder, ...(Object.fromEntries(files) as Record<string, string>) };
+      const { code, stdout } = await runMlist(['digest', 'registry.example/repo:v1', '--retries', '0'], env);
+      expect([code, stdout]).toEqual(isTrusted ? [0, `${manifest.descriptor.digest}\n`] : [7, '']);
     }),
   );
 
@@ -179,6 +212,66 @@ describeWith('openssl', 'a client’s certificate', () => {
       });
     }),
   );
+});
+
+describeWith('openssl', 'the authorities of a folder in certs.d', () => {
+  /** @returns the folder `certs.d` with an authority that has signed nothing, and a client certificate */
+  async function withUnused(folder: string, host: string, authority: Authority): Promise<readonly string[]> {
+    const [unused, place] = [join(folder, 'unused'), join(folder, 'certs.d', host)];
+    const { cert, key } = authority.sign('client', ['client']);
+    await Promise.all([unused, place].map((path) => mkdir(path, { recursive: true })));
+    await writeFile(join(place, 'ca.crt'), new Authority(unused).certificate.cert);
+    await writeFile(join(place, 'client.cert'), cert);
+    await writeFile(join(place, 'client.key'), key);
+    return [join(folder, 'certs.d')];
+  }
+
+  test('are added to the others, which are tried first from then on', () =>
+    withAuthority(
+      async ({ authority, folder, forwardProxy, secure }) => {
+        const certificateFolders = await withUnused(folder, 'registry.example', authority);
+        const caFile = authority.certificate.certFile;
+        const from = session({ retries: 0, env: forwardProxy.env, caFile, certificateFolders });
+        const read = (tag: string) => repository(from, 'registry.example', 'repo').fetchManifest(tag);
+        await read('v1');
+        expect(forwardProxy.requests).toHaveLength(2);
+        secure.on(/./, (exchange) => {
+          exchange.response.setHeader('connection', 'close');
+          return (tlsOf(exchange).authorized ? found : answer(403))(exchange);
+        });
+        await read('v2');
+        await read('v3');
+        expect(forwardProxy.requests).toHaveLength(3);
+      },
+      { clients: true },
+    ));
+
+  test('are not trusted for another host of the session', () =>
+    withAuthority(async ({ authority, folder, forwardProxy }) => {
+      const place = join(folder, 'certs.d', 'registry.example');
+      await mkdir(place, { recursive: true });
+      await writeFile(join(place, 'ca.crt'), authority.certificate.cert);
+      const from = session({ retries: 0, env: forwardProxy.env, certificateFolders: [join(folder, 'certs.d')] });
+      const read = (host: string) => repository(from, host, 'repo').fetchManifest('v1');
+      await expect(read('other.example')).rejects.toMatchObject(untrusted);
+      await read('registry.example');
+      await expect(read('other.example')).rejects.toMatchObject(untrusted);
+    }));
+
+  test('are added to the others for an https proxy', () =>
+    withAuthority(async ({ authority, folder, secure }) => {
+      const hosts = { 'registry.example:443': secure.port };
+      const forwardProxy = cleanup(await ForwardProxy.start({ hosts, tls: authority.sign('proxy') }));
+      const certificateFolders = await withUnused(folder, new URL(forwardProxy.url).host, authority);
+      const read = (options: Parameters<typeof session>[0]) =>
+        repository(
+          session({ retries: 0, env: forwardProxy.env, certificateFolders, ...options }),
+          'registry.example',
+          'repo',
+        ).fetchManifest('v1');
+      await read({ caFile: authority.certificate.certFile });
+      await expect(read({})).rejects.toMatchObject({ code: 'ERR_MLIST_NETWORK' });
+    }));
 });
 
 describeWith('openssl', 'files of authorities', () => {

@@ -1,19 +1,12 @@
 import { Agent as HttpAgent, type AgentOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
-import type { SecureContext } from 'node:tls';
 import type { SecretRedactor } from '../../../errors/redact.ts';
 import { connectTcp, hostAndPort, type HostAndPort } from './connect.ts';
 import { openTunnel, proxiesOf, type Proxy, type ProxyFor } from './proxy.ts';
-import {
-  certificateOf,
-  connectTls,
-  isUnknownAuthority,
-  TrustStore,
-  type HostTrust,
-  type ServerCertificate,
-  type TrustOptions,
-} from './tls.ts';
+import { certificateOf, connectTls, type ServerCertificate } from './tls.ts';
+import { TrustStore, type HostTrust, type TrustOptions } from './trust-store.ts';
+import type { Environment } from '../../environment.ts';
 
 /** How requests reach one origin. */
 export interface Route {
@@ -26,6 +19,8 @@ export interface Route {
 }
 
 export interface ConnectionPoolOptions extends TrustOptions {
+  /** The proxies are read from it. */
+  readonly env: Environment;
   readonly timeoutMs: number;
   /** Receives the passwords of proxies. */
   readonly secrets: SecretRedactor;
@@ -123,32 +118,26 @@ interface Destination extends HostAndPort {
 }
 
 /**
- * Opens a connection, directly or through a proxy. If no known authority has signed the certificate, it tries again with
- * those of the system.
+ * Opens a connection, directly or through a proxy.
  * @throws Error with Node's code or `ETIMEDOUT`; MlistError if the proxy refuses the tunnel
  */
-async function connect(destination: Destination): Promise<Socket> {
+function connect(destination: Destination): Promise<Socket> {
   const { host, trust, timeoutMs } = destination;
   if (trust === undefined) return connectFirstHop(destination);
-  const { verify } = trust;
-  const open = async (context: SecureContext) =>
-    connectTls(await connectThroughProxy(destination), { host, verify, context, timeoutMs });
-  try {
-    return await open(trust.context);
-  } catch (thrown) {
-    const context = isUnknownAuthority(thrown) ? trust.withSystemRoots() : undefined;
-    if (context === undefined) throw thrown;
-    return open(context);
-  }
+  return secured(trust, host, timeoutMs, () => connectThroughProxy(destination));
 }
 
 /** Connects to the proxy, or to the host if there is no proxy. */
-async function connectFirstHop({ host, port, proxy, proxyTrust, timeoutMs }: Destination): Promise<Socket> {
+function connectFirstHop({ host, port, proxy, proxyTrust, timeoutMs }: Destination): Promise<Socket> {
   const hop = proxy === undefined ? { host, port } : hostAndPort(proxy.url);
-  const socket = await connectTcp(hop, timeoutMs);
-  if (proxyTrust === undefined) return socket;
-  const { verify, context } = proxyTrust;
-  return connectTls(socket, { host: hop.host, verify, context, timeoutMs });
+  const open = () => connectTcp(hop, timeoutMs);
+  return proxyTrust === undefined ? open() : secured(proxyTrust, hop.host, timeoutMs, open);
+}
+
+/** Opens a connection and starts TLS on it, on another connection for each set of authorities that is needed. */
+function secured(trust: HostTrust, host: string, timeoutMs: number, open: () => Promise<Socket>): Promise<Socket> {
+  const { verify, contexts, key } = trust;
+  return contexts.handshake(key, async (context) => connectTls(await open(), { host, verify, context, timeoutMs }));
 }
 
 async function connectThroughProxy(destination: Destination): Promise<Socket> {

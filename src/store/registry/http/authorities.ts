@@ -1,0 +1,94 @@
+import * as tls from 'node:tls';
+import { existsSync } from 'node:fs';
+import { asMlistError } from '../../../errors/errors.ts';
+import { waitFor, type ReportPending } from '../../../async/pending.ts';
+import { variable, type Environment } from '../../environment.ts';
+import { readPem, readPemFile, type HostCertificates } from './certificates.ts';
+import { TlsContexts } from './tls-contexts.ts';
+
+export interface AuthorityOptions {
+  readonly caFile: string | undefined;
+  readonly env: Environment;
+  /** Aborts reading a file that may be a pipe. */
+  readonly signal?: AbortSignal | undefined;
+  /** Reports that a file is being read, since it may be a pipe. */
+  readonly waiting?: ReportPending | undefined;
+  readonly onWarning: (message: string) => void;
+}
+
+/**
+ * The certificate authorities that all hosts of a session trust: those of Node, `--ca-file`, `SSL_CERT_FILE`,
+ * `NODE_EXTRA_CA_CERTS`, and those of the system. Files are read once.
+ */
+export class ConfiguredAuthorities {
+  readonly #options: AuthorityOptions;
+  #read: Promise<readonly string[]> | undefined;
+  #shared: TlsContexts | undefined;
+
+  constructor(options: AuthorityOptions) {
+    this.#options = options;
+  }
+
+  get hasFile(): boolean {
+    return this.#options.caFile !== undefined;
+  }
+
+  /**
+   * The contexts for a host. Hosts without certificates of their own share them.
+   * @throws MlistError if certificates cannot be read or are invalid
+   */
+  async contextsFor(certificates: HostCertificates | undefined): Promise<TlsContexts> {
+    const configured = await (this.#read ??= this.#readFiles());
+    const system = { bundle: bundleOfSystem, store: storeOfSystem };
+    const create = () => new TlsContexts({ configured, system, certificates });
+    return hasAny(certificates) ? create() : (this.#shared ??= create());
+  }
+
+  /** The files of `--ca-file` and the environment. An unreadable file of the environment is a warning, as in Node. */
+  async #readFiles(): Promise<readonly string[]> {
+    const { caFile, env, signal, waiting, onWarning } = this.#options;
+    const read = (path: string) => waitFor(waiting, `read ${path}`, readPem(path, signal));
+    const texts: string[] = [];
+    for (const name of ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE']) {
+      const path = variable(env, name);
+      if (path === undefined) continue;
+      try {
+        texts.push(await read(path));
+      } catch (thrown) {
+        signal?.throwIfAborted();
+        onWarning(`${name}: ${asMlistError(thrown).message}`);
+      }
+    }
+    return caFile === undefined ? texts : [...texts, await read(caFile)];
+  }
+}
+
+function hasAny(certificates: HostCertificates | undefined): boolean {
+  return certificates !== undefined && (certificates.authorities.length > 0 || certificates.client !== undefined);
+}
+
+/** Files with the certificate authorities of the system, as in Go (crypto/x509 root_linux.go, root_bsd.go). */
+const systemBundles = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/pki/tls/cacert.pem',
+  '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+];
+
+let bundle: readonly string[] | undefined;
+let store: readonly string[] | undefined;
+
+/** Reading one file takes a fraction of the time that Node needs for all files in the folders of the system. */
+function bundleOfSystem(): readonly string[] {
+  if (bundle !== undefined) return bundle;
+  const path = systemBundles.find((candidate) => existsSync(candidate));
+  return (bundle = path === undefined ? [] : [readPemFile(path)]);
+}
+
+/** Node 22.15 and later can read the certificate authorities of the system. Before, only a file with them is found. */
+function storeOfSystem(): readonly string[] {
+  const { getCACertificates } = tls as { getCACertificates?: (type: 'system') => readonly string[] };
+  return (store ??= getCACertificates?.('system') ?? []);
+}

@@ -16,7 +16,7 @@ export default {
       { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } },
     ],
   },
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/.tools/test-environment.js',
   setupFiles: ['<rootDir>/test/support/seed.ts'],
   // Even on a busy machine only a test that hangs reaches the timeout.
   testTimeout: isLong ? 1_800_000 : 300_000,

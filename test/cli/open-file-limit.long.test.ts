@@ -6,14 +6,14 @@ import { parseReference } from '../../src/oci/reference.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { entryOf, makeImage, makeIndex, pushImage, sha256, type Served } from '../support/images.ts';
 import { putInArchive } from '../support/layouts.ts';
-import { isLong } from '../support/long.ts';
+import { casesOf, isLong } from '../support/long.ts';
 import { runMlist, runMlistBy, type Ended } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
 /** The number of files that a process may open. The default of macOS is 256. */
 const LIMIT = 160;
-const MANY = isLong ? 192 : 168;
+const MANY = isLong ? 192 : 164;
 
 let registry: RunningRegistry;
 let folder: string;
@@ -130,11 +130,12 @@ describeWith('strace', 'a file that cannot be opened', () => {
     });
   }
 
-  test.each([
+  const errors = [
     ['EMFILE', 'this process has too many open files'],
     ['ENFILE', 'the system has too many open files'],
     ['EACCES', 'permission denied'],
-  ])('with %s is not a damaged draft', async (error, reason) => {
+  ] as const;
+  test.each(casesOf(errors, 3))('with %s is not a damaged draft', async (error, reason) => {
     for (const command of ['ls', 'prune']) {
       const { code, stdout, stderr } = await runWithout(path, error, command, '--json');
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' });

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { answer, RecordingProxy, reset, type Rule } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
@@ -9,10 +9,16 @@ import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 const MIB = 1024 * 1024;
 const image = makeImage({ platform: { architecture: 'amd64', os: 'linux' }, noise: 5 * MIB });
 
+let source: RunningRegistry;
 let target: RunningRegistry;
 let proxy: RecordingProxy;
 let cli: CliHarness;
 
+beforeAll(async () => {
+  source = await startRegistry();
+  await pushImage(source.url, 'team/app', '1', image);
+});
+afterAll(() => source.close());
 beforeEach(async () => {
   target = cleanup(await startRegistry());
   proxy = cleanup(await RecordingProxy.start({ upstream: target.url }));
@@ -20,8 +26,6 @@ beforeEach(async () => {
 });
 
 async function copied(...flags: readonly string[]): Promise<CliResult> {
-  const source = cleanup(await startRegistry());
-  await pushImage(source.url, 'team/app', '1', image);
   return cli.run(['copy', `${source.host}/team/app:1`, `${proxy.host}/team/app:1`, ...flags]);
 }
 
@@ -103,15 +107,16 @@ describe('a proxy that limits the size of a request', () => {
 
 test('a registry that does not accept chunks gets the whole blob again', async () => {
   const large = makeImage({ platform: { architecture: 'amd64', os: 'linux' }, noise: 17 * MIB });
-  const source = cleanup(await startRegistry());
-  await pushImage(source.url, 'team/app', '1', large);
+  await pushImage(source.url, 'team/app', 'large', large);
   proxy.on(/^PATCH/, answer(405));
   proxy.on(
     /^PUT .*uploads/,
     (exchange) => (Number(exchange.seen.headers['content-length']) > 16 * MIB ? reset : answer(500))(exchange),
     3,
   );
-  expect(await cli.run(['copy', `${source.host}/team/app:1`, `${proxy.host}/team/app:1`])).toMatchObject({ code: 0 });
+  expect(await cli.run(['copy', `${source.host}/team/app:large`, `${proxy.host}/team/app:1`])).toMatchObject({
+    code: 0,
+  });
   expect(proxy.requestsMatching(/^PATCH/)).toHaveLength(1);
 });
 

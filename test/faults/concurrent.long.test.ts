@@ -11,7 +11,7 @@ import { runMlist } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
 /** Two processes edit one entry concurrently. docker manifest loses 143 of 200 such edits, and damages 12 files. */
-const ROUNDS = roundsOf(8, 200);
+const ROUNDS = roundsOf(4, 200);
 
 let registry: RunningRegistry;
 beforeAll(async () => {

@@ -29,6 +29,7 @@ async function expectNoFaults(
 }
 
 const rounds = roundsOf(1, 3);
+const few = isLong ? 8 : 6;
 const many: readonly Series[] = [
   { kind: 'without --expect', runners: 32, rounds: 1, conditions: true },
   { kind: 'with --expect', runners: 32, rounds: 1, conditions: false },
@@ -36,10 +37,10 @@ const many: readonly Series[] = [
 
 test('in one process: the list is complete at the end, and always complete with --expect', async () => {
   const series: readonly Series[] = [
-    { kind: 'without --expect', runners: 8, rounds, conditions: true },
-    { kind: 'without --expect', runners: 8, rounds, conditions: false },
-    { kind: 'with --expect', runners: 8, rounds, conditions: false },
-    { kind: 'two builds at once, with --expect', runners: 8, rounds, conditions: true },
+    { kind: 'without --expect', runners: few, rounds, conditions: true },
+    { kind: 'without --expect', runners: few, rounds, conditions: false },
+    { kind: 'with --expect', runners: few, rounds, conditions: false },
+    { kind: 'two builds at once, with --expect', runners: few, rounds, conditions: true },
     ...(isLong ? many : []),
   ];
   await expectNoFaults(series, async () => {

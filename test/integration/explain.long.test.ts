@@ -64,7 +64,7 @@ const cases = [...rows.map((row) => ['oci', row] as const), ...docker.map((row) 
       platform,
     })),
   )
-  .filter((_, index) => isSampled(index, 3));
+  .filter((_, index) => isSampled(index, 6));
 
 let registry: RunningRegistry;
 let cli: CliHarness;

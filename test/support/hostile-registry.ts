@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { expect } from '@jest/globals';
+import { afterAll, expect } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { answer, RecordingProxy, type Rule } from './recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256, type Image } from './images.ts';
@@ -59,9 +59,7 @@ export class AttackHarness {
   }
 
   static async start(): Promise<AttackHarness> {
-    const honest = await startRegistry();
-    await pushImage(honest.url, 'team/app', undefined, image);
-    await putManifest(honest.url, 'team/app', 'v1', list.mediaType, list.bytes);
+    const honest = unchanged ?? (await startHonest());
     const proxy = await RecordingProxy.start({ upstream: honest.url });
     proxy.on(
       /./,
@@ -145,6 +143,23 @@ export class AttackHarness {
   async close(): Promise<void> {
     await this.proxy.close();
     await this.otherServer.close();
-    await this.honest.close();
+    if (this.honest !== unchanged) await this.honest.close();
   }
+}
+
+/** A registry with the attacked content that no test has changed yet. The next test uses it again. */
+let unchanged: RunningRegistry | undefined;
+afterAll(() => unchanged?.close());
+
+async function startHonest(): Promise<RunningRegistry> {
+  const registry = await startRegistry({
+    intercept: ({ method = '' }) => {
+      if (unchanged === registry && !/^(?:GET|HEAD)$/.test(method)) unchanged = undefined;
+      return false;
+    },
+  });
+  await pushImage(registry.url, 'team/app', undefined, image);
+  await putManifest(registry.url, 'team/app', 'v1', list.mediaType, list.bytes);
+  unchanged = registry;
+  return registry;
 }

@@ -1,4 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+} from 'node:http';
+import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import type { Platform } from '../../src/oci/platform/platform.ts';
 
@@ -75,10 +83,15 @@ export async function pushImage(url: string, repository: string, tag: string | u
 }
 
 export async function pushBlob(url: string, repository: string, blob: Buffer): Promise<void> {
-  const started = await request(`${url}/v2/${repository}/blobs/uploads/`, { method: 'POST' }, [202]);
-  const location = new URL(started.headers.get('location') ?? '', url);
+  const path = `${url}/v2/${repository}/blobs/uploads/`;
+  // A registry that ignores the digest and the body opens an upload.
+  const isSmall = blob.length < 65_536;
+  const [query, body] = isSmall ? [`?digest=${sha256(blob)}`, blob] : [];
+  const sent = await send('POST', `${path}${query ?? ''}`, [201, 202], body);
+  if (sent.status === 201) return;
+  const location = new URL(sent.headers.location ?? '', url);
   location.searchParams.set('digest', sha256(blob));
-  await request(location.href, { method: 'PUT', body: new Uint8Array(blob) }, [201]);
+  await send('PUT', location.href, [201], blob);
 }
 
 export async function putManifest(
@@ -89,7 +102,7 @@ export async function putManifest(
   bytes: Buffer,
 ): Promise<void> {
   const target = `${url}/v2/${repository}/manifests/${name}`;
-  await request(target, { method: 'PUT', headers: { 'content-type': mediaType }, body: new Uint8Array(bytes) }, [201]);
+  await send('PUT', target, [201], bytes, { 'content-type': mediaType });
 }
 
 export interface Served {
@@ -106,16 +119,34 @@ const accept = [
 
 /** The manifest with this tag or digest; undefined if the registry does not have it. */
 export async function getManifest(url: string, repository: string, name: string): Promise<Served | undefined> {
-  const response = await request(`${url}/v2/${repository}/manifests/${name}`, { headers: { accept } }, [200, 404]);
-  const bytes = Buffer.from(await response.arrayBuffer());
-  if (response.status === 404) return undefined;
-  return { mediaType: response.headers.get('content-type') ?? '', digest: sha256(bytes), bytes };
+  const target = `${url}/v2/${repository}/manifests/${name}`;
+  const { status, headers, bytes } = await send('GET', target, [200, 404], undefined, { accept });
+  return status === 404 ? undefined : { mediaType: headers['content-type'] ?? '', digest: sha256(bytes), bytes };
 }
 
-async function request(url: string, init: RequestInit, statuses: readonly number[]): Promise<Response> {
-  const response = await fetch(url, init);
-  if (statuses.includes(response.status)) return response;
-  throw new Error(`${init.method ?? 'GET'} ${url}: ${response.status} ${await response.text()}`);
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly bytes: Buffer;
+}
+
+/** Sends a request with node:http, which needs a third of the time of fetch. Rejects if the status is not in `statuses`. */
+async function send(
+  method: string,
+  url: string,
+  statuses: readonly number[],
+  body?: Uint8Array,
+  headers: OutgoingHttpHeaders = {},
+): Promise<Answer> {
+  const length = body === undefined ? {} : { 'content-length': body.length };
+  const request = httpRequest(url, { method, headers: { ...headers, ...length } });
+  const responded = once(request, 'response') as Promise<[IncomingMessage]>;
+  request.end(body);
+  const [response] = await responded;
+  const { statusCode: status = 0 } = response;
+  const bytes = await buffer(response);
+  if (statuses.includes(status)) return { status, headers: response.headers, bytes };
+  throw new Error(`${method} ${url}: ${status} ${bytes.toString()}`);
 }
 
 /** An index of images, OCI or Docker, as bytes. */

@@ -49,11 +49,15 @@ export { cleanup };
 
 const BLOCK = 1024 * 1024;
 
+/** The blocks by seed, because they take long to compute. */
+const blocks = new Map<string, Buffer>();
+const noiseBlock = (seed: string): Buffer =>
+  Buffer.concat(Array.from({ length: BLOCK / 64 }, (_, at) => createHash('sha512').update(`${seed} ${at}`).digest()));
+
 /** Pseudo-random bytes, which differ by seed and in each MiB. */
 export function noise(length: number, seed = ''): Buffer {
-  const block = Buffer.concat(
-    Array.from({ length: BLOCK / 64 }, (_, at) => createHash('sha512').update(`${seed} ${at}`).digest()),
-  );
+  const block = blocks.get(seed) ?? noiseBlock(seed);
+  blocks.set(seed, block);
   const bytes = Buffer.alloc(length);
   for (let at = 0; at < length; at += BLOCK) {
     block.copy(bytes, at);

@@ -8,7 +8,7 @@ import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha
 import { putInLayout } from '../support/layouts.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { expectFits } from '../support/schemas.ts';
-import { describeOnRegistries } from '../support/registries.ts';
+import { describeOnFirstRegistry } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 import {
   blobsOf,
@@ -309,7 +309,7 @@ describe('copy --if-digest', () => {
   });
 });
 
-describeOnRegistries('a copy', (start) => {
+describeOnFirstRegistry('a copy', (start) => {
   let from: Awaited<ReturnType<typeof start>>;
   let to: Awaited<ReturnType<typeof start>>;
   beforeAll(async () => {

@@ -6,7 +6,7 @@ import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { withTimeLimit } from '../support/limits.ts';
 import { runMlist } from '../support/mlist.ts';
-import { describeOnRegistries, type Registry } from '../support/registries.ts';
+import { describeOnFirstRegistry, type Registry } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 import { expectFits } from '../support/schemas.ts';
 
@@ -15,7 +15,7 @@ import { expectFits } from '../support/schemas.ts';
 const amd64 = makeImage({ salt: 'amd64', platform: { architecture: 'amd64', os: 'linux' } });
 const arm64 = makeImage({ salt: 'arm64', platform: { architecture: 'arm64', os: 'linux' } });
 
-describeOnRegistries('create --push', (start) => {
+describeOnFirstRegistry('create --push', (start) => {
   let registry: Registry;
   let cli: CliHarness;
   let rounds = 0;

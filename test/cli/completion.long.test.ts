@@ -9,6 +9,7 @@ import { formatReference, parseReference } from '../../src/oci/reference.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { makeImage, pushImage } from '../support/images.ts';
+import { casesOf } from '../support/long.ts';
 import { programCommand, runMlist } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
@@ -249,14 +250,15 @@ describeWith('bash', 'completion in bash', () => {
     return runShell('bash', script, 'bash', line);
   }
 
-  test.each<[string, readonly string[]]>([
+  const lines: readonly (readonly [string, readonly string[]])[] = [
     ['mlist valid', ['validate']],
     ['mlist push team/a', ['team/app:1.0']],
     ['mlist push team/app:1', ['1.0']],
     ['mlist push -l team/app:', ['1.0']],
     ['mlist completion ', ['bash', 'zsh', 'fish']],
     ['mlist tags x', []],
-  ])('%j', async (line, expected) => {
+  ];
+  test.each(casesOf(lines, 2))('%j', async (line, expected) => {
     expect(await offered(line)).toEqual(expected);
   });
 
@@ -271,11 +273,12 @@ describeWith('zsh', 'completion in zsh', () => {
   const stubs =
     'compadd() { print -rl -- "${(@P)2}" }; compdef() { :; }; _files() { print FILES }; words=("$@"); CURRENT=$#';
 
-  test.each<[readonly string[], readonly string[]]>([
+  const lines: readonly (readonly [readonly string[], readonly string[]])[] = [
     [['mlist', 'valid'], ['validate']],
     [['mlist', 'push', 'team/app:1'], ['team/app:1.0']],
     [['mlist', 'tags', 'x'], ['FILES']],
-  ])('%j', async (words, expected) => {
+  ];
+  test.each(casesOf(lines, 2))('%j', async (words, expected) => {
     const sourced = `${stubs}; source <(mlist completion zsh); _mlist`;
     expect(await runShell('zsh', sourced, 'zsh', ...words)).toEqual(expected);
     const loaded = 'mkdir -p functions; mlist completion zsh > functions/_mlist; fpath=(functions $fpath)';
@@ -286,7 +289,7 @@ describeWith('zsh', 'completion in zsh', () => {
 });
 
 describeWith('fish', 'completion in fish', () => {
-  test.each<[string, readonly string[]]>([
+  const lines: readonly (readonly [string, readonly string[]])[] = [
     ['mlist valid', ['validate']],
     ['mlist push team/app:1', ['team/app:1.0']],
     ['mlist push -l team/app:', ['team/app:1.0']],
@@ -294,7 +297,8 @@ describeWith('fish', 'completion in fish', () => {
     ['mlist apply -f spe', ['specs.yaml']],
     ['mlist validate ./spe', ['./specs.yaml']],
     ['mlist tags x', []],
-  ])('%j', async (line, expected) => {
+  ];
+  test.each(casesOf(lines, 2))('%j', async (line, expected) => {
     await writeFile(join(cli.folder, 'specs.yaml'), '');
     const script = 'mlist completion fish | source; complete -C $argv[1]';
     const offered = await runShell('fish', script, line);

@@ -5,7 +5,7 @@ import { startRegistry } from '../../src/server/start-registry.ts';
 import { RecordingProxy } from '../support/recording-proxy.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
-import { describeOnRegistries, type Registry } from '../support/registries.ts';
+import { describeOnFirstRegistry, type Registry } from '../support/registries.ts';
 import { guard, TokenService } from '../support/token-service.ts';
 import { RequestWaves } from '../support/request-waves.ts';
 import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/request-count-images.ts';
@@ -16,7 +16,7 @@ import { CliHarness } from '../support/cli-harness.ts';
  * answers. The numbers are those of `docs/benchmarks.md`. The concurrency is high enough for all requests of a wave.
  */
 
-describeOnRegistries('requests', (start) => {
+describeOnFirstRegistry('requests', (start) => {
   let registry: Registry;
   let elsewhere: readonly string[];
   let tests = 0;

@@ -6,6 +6,7 @@ import { answer, RecordingProxy, type Rule } from '../support/recording-proxy.ts
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest, sha256 } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness, type CliResult } from '../support/cli-harness.ts';
+import { casesOf } from '../support/long.ts';
 
 /** Registries that refuse HEAD, or all reads: requests that are only optimisations never fail a command. */
 const amd64 = makeImage({ kind: 'oci', platform: { architecture: 'amd64', os: 'linux' }, noise: 1024 * 1024 });
@@ -50,7 +51,7 @@ const unreadable: readonly (readonly [string, RegExp, Rule])[] = [
   ['all reads of blobs with 500', /^(?:HEAD|GET) .*blobs\//, answer(500)],
 ];
 
-describe.each([...refusals, ...unreadable])('a target that refuses %s', (_name, pattern, rule) => {
+describe.each(casesOf([...refusals, ...unreadable], 2))('a target that refuses %s', (_name, pattern, rule) => {
   beforeEach(() => proxy.on(pattern, rule));
 
   test('gets a copy', async () => {
@@ -75,7 +76,7 @@ describe.each([...refusals, ...unreadable])('a target that refuses %s', (_name, 
   });
 });
 
-describe.each(refusals)('a registry that refuses %s', (_name, pattern, rule) => {
+describe.each(casesOf(refusals, 2, 1))('a registry that refuses %s', (_name, pattern, rule) => {
   beforeEach(async () => {
     await cli.must('copy', from('1'), to('1'));
     proxy.on(pattern, rule);

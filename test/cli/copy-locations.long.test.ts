@@ -7,6 +7,7 @@ import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { chunksOf } from '../store/samples.ts';
 import { entryOf, getManifest, makeImage, makeIndex, putManifest, sha256, type Image } from '../support/images.ts';
 import { putDocument } from '../support/layouts.ts';
+import { pairsOf } from '../support/long.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 import {
   expectWhole,
@@ -198,7 +199,7 @@ describe('copies between all kinds of locations', () => {
     'an OCI archive': () => 'oci-archive:to.tar:v1',
     'itself, under another name': (from: string) => from.replace(/:[^:]*$/, ':v2'),
   };
-  const pairs = Object.keys(sources).flatMap((from) => Object.keys(targets).map((to) => [from, to] as const));
+  const pairs = pairsOf(Object.keys(sources), Object.keys(targets));
 
   test.each(pairs.filter(([from, to]) => from !== 'a docker archive' || !to.startsWith('itself')))(
     'from %s to %s',

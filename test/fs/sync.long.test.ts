@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
+import { casesOf } from '../support/long.ts';
 import { runMlist, runMlistBy, type Ended } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
@@ -21,17 +22,20 @@ function runWithoutSync(error: string, args: readonly string[], env: Readonly<Re
 }
 
 describeWith('strace', 'a file system', () => {
-  test.each(['EINVAL', 'EOPNOTSUPP', 'EPERM'])('that refuses fsync with %s is written to', async (error) => {
-    const folder = await temporaryFolder();
-    const env = { MLIST_WORKSPACE: join(folder, 'ws') };
-    const [image, list] = [`${registry.host}/team/app:v1`, `${registry.host}/team/app:list`];
-    expect(await runWithoutSync(error, ['create', list, image], env)).toMatchObject({ code: 0 });
-    expect(await runWithoutSync(error, ['annotate', '--annotation', 'k=1'], env)).toMatchObject({ code: 0 });
-    for (const target of [`oci:${join(folder, 'layout')}:v1`, `oci-archive:${join(folder, 'a.tar')}:v1`]) {
-      expect(await runWithoutSync(error, ['copy', image, target], env)).toMatchObject({ code: 0 });
-      expect(await runMlist(['validate', '--deep', target], env)).toMatchObject({ code: 0 });
-    }
-  });
+  test.each(casesOf(['EINVAL', 'EOPNOTSUPP', 'EPERM'], 3))(
+    'that refuses fsync with %s is written to',
+    async (error) => {
+      const folder = await temporaryFolder();
+      const env = { MLIST_WORKSPACE: join(folder, 'ws') };
+      const [image, list] = [`${registry.host}/team/app:v1`, `${registry.host}/team/app:list`];
+      expect(await runWithoutSync(error, ['create', list, image], env)).toMatchObject({ code: 0 });
+      expect(await runWithoutSync(error, ['annotate', '--annotation', 'k=1'], env)).toMatchObject({ code: 0 });
+      for (const target of [`oci:${join(folder, 'layout')}:v1`, `oci-archive:${join(folder, 'a.tar')}:v1`]) {
+        expect(await runWithoutSync(error, ['copy', image, target], env)).toMatchObject({ code: 0 });
+        expect(await runMlist(['validate', '--deep', target], env)).toMatchObject({ code: 0 });
+      }
+    },
+  );
 
   test('that fails in fsync is reported, and the old draft is kept', async () => {
     const folder = join(await temporaryFolder(), 'ws');

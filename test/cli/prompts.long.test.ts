@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { startRegistry } from '../../src/server/start-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { describeOnTerminal, runOnTerminal, type Typed } from '../support/terminal.ts';
+import { casesOf } from '../support/long.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 /** Prompts on a terminal, and the keys that end a prompt without an answer. */
@@ -14,7 +15,7 @@ const atName = (keys: string): Typed => ({ after: 'Username: ', keys });
 const atPassword = (keys: string): Typed => ({ after: 'Password: ', keys });
 
 describeOnTerminal('the prompts of login', () => {
-  test.each<[string, readonly Typed[], number, string]>([
+  const cases: readonly (readonly [string, readonly Typed[], number, string])[] = [
     ['Ctrl-C at the user name', [atName(interrupt)], 130, 'interrupted: nothing was left half done'],
     ['Ctrl-C in the middle of it', [atName(`m${interrupt}`)], 130, 'interrupted: nothing was left half done'],
     ['Ctrl-C at the password', [atName(`me${enter}`), atPassword(interrupt)], 130, 'interrupted'],
@@ -22,7 +23,8 @@ describeOnTerminal('the prompts of login', () => {
     ['Ctrl-D at the password', [atName(`me${enter}`), atPassword(endOfInput)], 2, `missing password for ${host}`],
     ['only Enter at the user name', [atName(enter)], 2, `missing user name for ${host}`],
     ['only Enter at the password', [atName(`me${enter}`), atPassword(enter)], 2, `missing password for ${host}`],
-  ])('%s', async (_name, typed, code, output) => {
+  ];
+  test.each(casesOf(cases, 2))('%s', async (_name, typed, code, output) => {
     const result = await runOnTerminal(['login', host], typed, await temporaryFolder());
     expect(result).toEqual({ code, shown: expect.stringMatching(new RegExp(`\\n(mlist: )?${output}`)) });
     expect(result.shown).not.toContain('bug');

@@ -15,7 +15,7 @@ import {
   sha256,
   type Image,
 } from '../support/images.ts';
-import { describeOnRegistries } from '../support/registries.ts';
+import { describeOnFirstRegistry } from '../support/registries.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 import { concurrentTests } from '../support/concurrent-tests.ts';
 
@@ -58,7 +58,7 @@ async function tagsOf(url: string, repository: string): Promise<readonly string[
   return response.ok ? (((await response.json()) as { tags: string[] | null }).tags ?? []) : [];
 }
 
-describeOnRegistries('join', (start) => {
+describeOnFirstRegistry('join', (start) => {
   let registry: Awaited<ReturnType<typeof start>>;
   let cli: CliHarness;
   const at = (name: string) => `${registry.host}/${name}`;

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { at, build, images, registry, serveCreateImages } from '../support/create-fixture.ts';
 import { ActionRunner, type ActionResult } from '../support/action-runner.ts';
 import { getManifest } from '../support/images.ts';
+import { casesOf } from '../support/long.ts';
 
 /** The script of the merge action, run against the embedded registry. The programs of these tests are shell scripts. */
 serveCreateImages();
@@ -117,7 +118,7 @@ onUnix('the merge action', () => {
 });
 
 onUnix('what cannot be merged', () => {
-  test.each<[string, () => Readonly<Record<string, string>>, RegExp]>([
+  const refused: readonly (readonly [string, () => Readonly<Record<string, string>>, RegExp])[] = [
     ['no list', () => ({ images: bothImages() }), /^the input "list" or "docker-metadata" is required$/],
     ['no images', () => ({ list: at('x:1') }), /^the input "digests-dir" or "images" is required$/],
     ['an empty list', () => ({ list: '  ', images: bothImages() }), /is required$/],
@@ -172,7 +173,8 @@ onUnix('what cannot be merged', () => {
       () => ({ list: at('team/app:x'), images: bothImages(), 'dry-run': 'yes' }),
       /must be "true" or "false"/,
     ],
-  ])('%s', async (_name, inputs, message) => {
+  ];
+  test.each(casesOf(refused, 3))('%s', async (_name, inputs, message) => {
     const result = await merge(inputs());
     expect(result.code).toBe(1);
     expect(errors(result)).toEqual([expect.stringMatching(message)]);

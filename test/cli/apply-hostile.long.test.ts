@@ -1,7 +1,12 @@
 import { expect, test } from '@jest/globals';
+import { report, served, serveApplyImages } from '../support/apply-fixture.ts';
 import { CliHarness } from '../support/cli-harness.ts';
+import { roundsOf } from '../support/long.ts';
 
 /** Spec files beyond a limit: the error has a line and a column, is short, and the rest of the file is not read. */
+const MANY = roundsOf(1000, 10_000);
+serveApplyImages();
+
 const list = (at: number) => `list: localhost/a:${at}\nmanifests: [localhost/b:1]\n`;
 
 test.each<[string, string, RegExp]>([
@@ -38,8 +43,18 @@ test.each<[string, string, RegExp]>([
 
 test('reports each of thousands of lists that fail', async () => {
   const cli = await CliHarness.make();
-  const stdin = Array.from({ length: 5_000 }, () => '---\nlist: localhost/a:1\n').join('');
+  const stdin = Array.from({ length: MANY / 2 }, () => '---\nlist: localhost/a:1\n').join('');
   const { code, stderr } = await cli.run(['apply', '-f', '-'], { stdin });
   expect(code).toBe(3);
-  expect(stderr.match(/has neither "manifests" nor "copy"/g)).toHaveLength(5_000);
+  expect(stderr.match(/has neither "manifests" nor "copy"/g)).toHaveLength(MANY / 2);
+});
+
+test(`fails for a spec of ${MANY} entries with wrong sizes`, async () => {
+  const cli = await CliHarness.make();
+  const digest = (await served('team/app', '1.0-amd64')).digest;
+  const entry = (n: number) =>
+    `  - {image: "HOST/team/app@${digest}", mediaType: application/vnd.oci.image.manifest.v1+json, size: ${n}, platform: {os: linux, architecture: a${n}}}\n`;
+  const text = `list: HOST/team/app:many\nmanifests:\n${Array.from({ length: MANY }, (_, n) => entry(n)).join('')}`;
+  const result = await report(cli, text);
+  expect(result).toMatchObject({ code: 3, counts: { failed: 1 } });
 });

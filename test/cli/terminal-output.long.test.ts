@@ -17,6 +17,7 @@ import {
   type Image,
   type Served,
 } from '../support/images.ts';
+import { casesOf } from '../support/long.ts';
 import { describeOnTerminal, runOnTerminal } from '../support/terminal.ts';
 
 /** What people read: terminals of any width, trees, Markdown. Other programs get full rows. */
@@ -386,7 +387,7 @@ describe('pictures', () => {
 });
 
 describeOnTerminal('the built program on a terminal', () => {
-  test.each([40, 80, 120])('of %d columns', async (columns) => {
+  test.each(casesOf([40, 80, 120], 3))('of %d columns', async (columns) => {
     for (const args of [['show'], ['show', '--tree'], ['explain']]) {
       const own = await CliHarness.make();
       const { code, shown: output } = await runOnTerminal([...args, ref('hostile')], [], own.folder, columns);

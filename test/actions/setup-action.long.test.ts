@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { ActionRunner, type ActionResult } from '../support/action-runner.ts';
 import { hasOpenssl } from '../support/certificates.ts';
+import { casesOf } from '../support/long.ts';
 import { checkout } from '../support/mlist.ts';
 
 /** The script of the setup action. gh and npm are replaced by programs that serve files of a folder and record their calls. */
@@ -144,7 +145,7 @@ onUnix('what cannot be installed', () => {
     });
   };
 
-  test.each([
+  const versions = [
     'latest',
     '1',
     '1.x',
@@ -154,7 +155,8 @@ onUnix('what cannot be installed', () => {
     '1.2.3 --repo x/y',
     '1.2.3\n1.2.4',
     '--help',
-  ])('version %j is refused before any download', async (version) => {
+  ];
+  test.each(casesOf(versions, 3))('version %j is refused before any download', async (version) => {
     await refused(setup({ version }), /^the input "version" must be an exact version/);
     expect(await calls()).toEqual([]);
   });

@@ -17,6 +17,7 @@ import {
 } from '../support/images.ts';
 import { putDocument, putInLayout, tarOfFolder } from '../support/layouts.ts';
 import { CliHarness } from '../support/cli-harness.ts';
+import { pairsOf } from '../support/long.ts';
 
 /** Indexes that list images which their location lacks, as `docker save` writes them after `docker pull`. */
 serveCopyImages();
@@ -92,8 +93,11 @@ async function digestsAt(repository: string): Promise<readonly string[]> {
   return (JSON.parse(bytes.toString()) as { manifests: { digest: string }[] }).manifests.map(({ digest }) => digest);
 }
 
-describe.each(locations)('an index in %s', (_, at) => {
-  describe.each(commands)('%s', (_command, lineOf) => {
+const commandsFor = (location: string): typeof commands =>
+  pairsOf(locations, commands).flatMap(([[name], command]) => (name === location ? [command] : []));
+
+describe.each(locations)('an index in %s', (location, at) => {
+  describe.each(commandsFor(location))('%s', (_command, lineOf) => {
     test('names all missing images and the available platforms', async () => {
       const repository = fresh();
       const result = await cli.run(await lineOf(at('sparse'), `${registry.host}/${repository}:v1`));

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 import { entryOf, getManifest, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
-import { describeOnRegistries, type Registry } from '../support/registries.ts';
+import { describeOnFirstRegistry, type Registry } from '../support/registries.ts';
 import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
 /** The content of a tag before it is moved: losses are refused or reported, and the old digest is printed. */
@@ -13,7 +13,7 @@ const amd64 = image('amd64');
 const arm64 = image('arm64');
 const riscv64 = image('riscv64');
 
-describeOnRegistries('a tag that is moved', (start) => {
+describeOnFirstRegistry('a tag that is moved', (start) => {
   let registry: Registry;
   let cli: CliHarness;
   let repository: string;
@@ -117,7 +117,10 @@ describeOnRegistries('a tag that is moved', (start) => {
       });
       expect(await digestAt('amd64')).toBe(amd64.digest);
       const replaced = await cli.run([...args(), '--replace-image']);
-      expect(replaced).toMatchObject({ code: 0, stderr: expect.stringContaining(`(was ${amd64.digest})`) as unknown });
+      expect(replaced).toMatchObject({
+        code: 0,
+        stderr: expect.stringContaining(`(was ${amd64.digest})`) as unknown,
+      });
       expect(await digestAt('amd64')).toBe(replaced.stdout.trim());
     });
 
@@ -133,7 +136,10 @@ describeOnRegistries('a tag that is moved', (start) => {
       }
       expect(await digestAt(tag)).toBe(amd64.digest);
       const result = await cli.run(['apply', '-f', '-', '--replace-image'], { stdin });
-      expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining(` (was ${amd64.digest})\n`) as unknown });
+      expect(result).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining(` (was ${amd64.digest})\n`) as unknown,
+      });
     }
   });
 

@@ -6,6 +6,7 @@ import { Authority } from '../support/certificates.ts';
 import { startDockerRegistry, type DockerRegistryOptions } from '../support/docker-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
+import { casesOf } from '../support/long.ts';
 import { describeWith } from '../support/programs.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
@@ -83,7 +84,7 @@ describeWith('docker-registry', 'docker-registry as it is set up', () => {
     });
   });
 
-  test.each(['.config/containers', '.config/docker', '.docker'])(
+  test.each(casesOf(['.config/containers', '.config/docker', '.docker'], 3))(
     'with certificates of clients too, in ~/%s/certs.d',
     async (configFolder) => {
       const { authority } = await certificates();

@@ -8,6 +8,7 @@ import { answer, RecordingProxy, hang, type Rule } from '../support/recording-pr
 import { makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { withTimeLimit } from '../support/limits.ts';
+import { casesOf } from '../support/long.ts';
 import { startMlist, type Ended, type Started } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
@@ -44,10 +45,12 @@ beforeAll(async () => {
 });
 afterAll(() => source.close());
 
-describe.each([
+const kinds = [
   ['the embedded registry', embedded],
   ['docker-registry', programPath('docker-registry') === undefined ? undefined : distribution],
-] as const)('uploads to %s', (_name, start) => {
+] as const;
+
+describe.each(casesOf(kinds, 2))('uploads to %s', (_name, start) => {
   const each = start === undefined ? test.skip : test;
   let target: Target;
   let proxy: RecordingProxy;

@@ -80,6 +80,11 @@ export class Htpasswd {
     return (await this.#isValid(user, password)) && rights !== undefined ? { user, rights } : undefined;
   }
 
+  /** The rights of a user; undefined for an unknown one. */
+  rightsOf(user: string): readonly Right[] | undefined {
+    return this.#users.get(user)?.rights;
+  }
+
   /** Ends the thread that compares passwords. */
   close(): Promise<void> {
     return this.#bcrypt.close();

@@ -1,5 +1,7 @@
 import { isRepositoryName, isTag } from '../oci/reference.ts';
+import { TOKEN_PATH } from './auth/access.ts';
 import type { Action } from './auth/rights.ts';
+import { TOKEN_SECONDS } from './auth/tokens.ts';
 import { deleteBlob, getBlob } from './blob-routes.ts';
 import { deleteRepository, listCatalog } from './catalog-routes.ts';
 import type { Endpoint } from './log/request-record.ts';
@@ -27,6 +29,7 @@ const routes: readonly Route[] = [
   { path: /^\/v2\/?$/, endpoint: 'ping', methods: { GET: ping, HEAD: ping } },
   { path: /^\/v2\/_catalog$/, endpoint: 'catalog', methods: { GET: listCatalog } },
   { path: HEALTH_PATH, endpoint: 'health', methods: { GET: health, HEAD: health } },
+  { path: new RegExp(`^${TOKEN_PATH}$`), endpoint: 'token', methods: { GET: token } },
   { path: /^\/metrics$/, endpoint: 'metrics', methods: { GET: metrics } },
   {
     path: /^\/v2\/(.+)\/manifests\/([^/]+)$/,
@@ -81,7 +84,11 @@ export function route(method: string, path: string, readOnly: boolean): MatchedR
     const message = readOnly ? 'the registry is read-only' : `${method} is not supported here`;
     throw new RequestError(405, { code: 'UNSUPPORTED', message }, { allow: allowed.join(', ') });
   }
-  throw new RequestError(404, { code: 'NAME_UNKNOWN', message: 'there is no such endpoint' });
+  throw unknownEndpoint();
+}
+
+function unknownEndpoint(): RequestError {
+  return new RequestError(404, { code: 'NAME_UNKNOWN', message: 'there is no such endpoint' });
 }
 
 function actionOf(method: string): Action {
@@ -111,7 +118,7 @@ function invalidName(name: string): RequestError {
 /** GET of `/v2/` (distribution-spec v1.1.1 "Determining Support"). */
 async function ping(exchange: ServerExchange): Promise<void> {
   await Promise.resolve();
-  exchange.service.access.checkLogin(exchange.caller);
+  exchange.service.access.checkKnown(exchange.request, exchange.caller);
   replyJson(exchange, {});
 }
 
@@ -121,6 +128,15 @@ async function health(exchange: ServerExchange): Promise<void> {
   const { isDraining } = exchange.service;
   const headers = { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' };
   reply(exchange, isDraining ? 503 : 200, headers, isDraining ? 'draining\n' : 'ok\n');
+}
+
+/** GET of the token service (docs/decisions/0094-anonymous-pulls.md), with Basic authentication or without a login. */
+async function token(exchange: ServerExchange): Promise<void> {
+  await Promise.resolve();
+  const issued = exchange.service.access.tokenFor(exchange.caller);
+  if (issued === undefined) throw unknownEndpoint();
+  const headers = { 'cache-control': 'no-store' };
+  replyJson(exchange, { token: issued, access_token: issued, expires_in: TOKEN_SECONDS }, headers);
 }
 
 /** GET of `/metrics`, in the text format of Prometheus. */

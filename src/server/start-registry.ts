@@ -2,7 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
-import { Access, checkRight, type Caller } from './auth/access.ts';
+import { Access, nobody } from './auth/access.ts';
 import { checkHost, checkOrigin } from './auth/origin.ts';
 import { closeAfter, closer } from './drain.ts';
 import { FolderRepositories } from './folder-repositories.ts';
@@ -118,7 +118,11 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
     changes: new RepositoryQueues(),
     readOnly,
     allowSparse: options.allowSparse ?? false,
-    access: new Access({ users, anonymousPull: options.anonymousPull ?? false }),
+    access: new Access({
+      users,
+      anonymousPull: options.anonymousPull ?? false,
+      isTls: options.tls !== undefined,
+    }),
     metrics: new Metrics(),
     running,
     isDraining: false,
@@ -216,9 +220,6 @@ async function handleRequest(
   });
 }
 
-/** For the endpoint that needs no login. */
-const nobody: Caller = { user: undefined, rights: [] };
-
 /** Whether the response reports an internal error. */
 function isFault({ status }: RequestError): boolean {
   return status === 500 || status === 507;
@@ -242,11 +243,11 @@ async function dispatch(
   const [path = '', ...query] = url.split('?');
   if (!path.startsWith('/'))
     throw new RequestError(400, { code: 'UNSUPPORTED', message: 'the request target is not a path' });
-  const caller = HEALTH_PATH.test(path) ? nobody : await service.access.identify(headers.authorization);
+  const caller = HEALTH_PATH.test(path) ? nobody : await service.access.identify(request);
   record.user = caller.user;
   const { endpoint, action, handler, name, lastSegment } = route(method, path, service.readOnly);
   record.endpoint = endpoint;
-  if (name !== '') checkRight(caller, action, name);
+  if (name !== '') service.access.checkRight(request, caller, action, name);
   const exchange = { request, response, service, caller, record, name, lastSegment };
   await handler({ ...exchange, query: new URLSearchParams(query.join('?')) });
 }

@@ -10,6 +10,7 @@ export type Endpoint =
   | 'tags'
   | 'referrers'
   | 'repository'
+  | 'token'
   | 'health'
   | 'metrics'
   | 'page'

@@ -4,7 +4,16 @@
  */
 import { startRegistry as startServer, type RunningRegistry, type ServerOptions } from '../server/start-registry.ts';
 import { interruptedError } from './api-call.ts';
-import { checkOptions, isFlag, isFunction, isObject, isSignal, isText, type Checks } from './option-checks.ts';
+import {
+  checkOptions,
+  isAtLeast,
+  isFlag,
+  isFunction,
+  isObject,
+  isSignal,
+  isText,
+  type Checks,
+} from './option-checks.ts';
 
 export { hashPassword } from '../server/htpasswd.ts';
 export type { Interceptor, RunningRegistry, ServedRequest, ServerOptions } from '../server/start-registry.ts';
@@ -15,6 +24,9 @@ const checks: Checks<ServerOptions> = {
   readOnly: isFlag,
   tls: isObject,
   htpasswd: isText,
+  anonymousPull: isFlag,
+  allowSparse: isFlag,
+  drain: isAtLeast(0),
   intercept: isFunction,
   signal: isSignal,
   onRequest: isFunction,

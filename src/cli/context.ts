@@ -24,6 +24,8 @@ export interface Context {
   readonly systemFolder?: string | undefined;
   /** Aborted by the first interrupt, and at the deadline. */
   readonly signal: AbortSignal;
+  /** Allows an interrupted command this much longer to end, in milliseconds. */
+  readonly extendGrace: (milliseconds: number) => void;
   /** Registers pending work, which the error at the deadline lists. */
   readonly waiting: ReportPending;
   readonly workspace: Workspace;
@@ -66,6 +68,8 @@ export interface Environment {
   /** The folder with the registry configuration of the system. Default `/etc`. */
   readonly systemFolder?: string | undefined;
   readonly signal: AbortSignal;
+  /** Called by a command that may take longer to end after an interrupt. */
+  readonly extendGrace?: ((milliseconds: number) => void) | undefined;
 }
 
 export interface StdinLimits {

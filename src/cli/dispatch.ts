@@ -217,6 +217,7 @@ async function contextFor(call: Call, output: Output, environment: Environment):
     uid,
     systemFolder,
     signal,
+    extendGrace: environment.extendGrace ?? (() => undefined),
     waiting: work.track,
     workspace,
     cache: new BlobCache(folder),

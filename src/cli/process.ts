@@ -14,6 +14,9 @@ const interrupted = new AbortController();
  */
 const GRACE_MS = 10_000;
 
+/** What the command needs in addition. */
+let extraGraceMs = 0;
+
 type Signal = 'SIGINT' | 'SIGTERM';
 
 let isSecond = false;
@@ -32,7 +35,7 @@ function interruptionBy(signal: Signal): MlistError {
 function interrupt(signal: Signal): void {
   const error = interruptionBy(signal);
   interrupted.abort(error);
-  setTimeout(() => terminate(signal, error.exitCode), GRACE_MS).unref();
+  setTimeout(() => terminate(signal, error.exitCode), GRACE_MS + extraGraceMs).unref();
 }
 
 /**
@@ -89,6 +92,7 @@ const environment: Environment = {
   platform: process.platform,
   uid: process.getuid?.(),
   signal: interrupted.signal,
+  extendGrace: (milliseconds) => (extraGraceMs = milliseconds),
 };
 
 function folder(find: () => string, message: string, hint: string): string {

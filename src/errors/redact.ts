@@ -48,5 +48,22 @@ export function safeUrl(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname}${names.length === 0 ? '' : `?${names.join('&')}`}`;
 }
 
+/**
+ * The path and query of a request for logs, without query values that may be signatures or tokens. The text stays encoded.
+ */
+export function safeRequestPath(path: string): string {
+  const [start = '', ...rest] = path.replace(/^([^/?]*\/\/)[^/?#]*@/, '$1***@').split('?');
+  if (rest.length === 0) return start;
+  const parameters = rest
+    .join('?')
+    .split('&')
+    .map((parameter) => {
+      const [name = '', ...value] = parameter.split('=');
+      if (harmless.has(name)) return parameter;
+      return value.length === 0 ? '***' : `${name}=***`;
+    });
+  return `${start}?${parameters.join('&')}`;
+}
+
 /** Query parameters of the distribution API and of token services that contain no secrets. */
 const harmless = new Set(['mount', 'from', 'digest', 'n', 'last', 'artifactType', 'service', 'scope', 'tag', 'ns']);

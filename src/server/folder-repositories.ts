@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { readdir, realpath } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { lstat, readdir, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Layout } from '../store/layout/layout.ts';
 import { HEADER_FILE } from '../store/layout/layout-header.ts';
@@ -7,12 +7,17 @@ import { openLayout } from '../store/layout/open-layout.ts';
 import { getOrCreate } from '../async/single-flight.ts';
 import { asMlistError, MlistError } from '../errors/errors.ts';
 import { createFolders } from '../fs/folders.ts';
+import { withLock } from '../fs/lock.ts';
+import { indexLock } from '../store/layout/index-editor.ts';
 import { isRepositoryName } from '../oci/reference.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 import type { Repositories } from './storage.ts';
 
 /** File systems allow names of 255 bytes. */
 const MAX_NAME_LENGTH = 200;
+
+/** The names of folders that are being removed start with this. Those of a killed process are removed at the next start. */
+const REMOVED = '.removed-';
 
 /** Device names of Windows, which are reserved also with an extension. */
 const device = /^(?:aux|con|nul|prn|com\d|lpt\d)(?:\.|$)/;
@@ -38,6 +43,10 @@ export function repositoryNameOf(folder: string): string | undefined {
   return isRepositoryName(name) && folderOf(name) === folder ? name : undefined;
 }
 
+async function removeAll(paths: readonly string[]): Promise<void> {
+  await Promise.all(paths.map((path) => rm(path, { recursive: true, force: true })));
+}
+
 /** Repositories that are stored as OCI layouts in one folder. */
 export class FolderRepositories implements Repositories {
   readonly #dir: string;
@@ -54,7 +63,10 @@ export class FolderRepositories implements Repositories {
     try {
       if (create) await createFolders(dir);
       const names = await readdir(dir);
-      if (!names.includes(HEADER_FILE)) return new FolderRepositories(await realpath(dir));
+      if (!names.includes(HEADER_FILE)) {
+        if (create) await removeAll(names.filter((name) => name.startsWith(REMOVED)).map((name) => join(dir, name)));
+        return new FolderRepositories(await realpath(dir));
+      }
     } catch (error) {
       throw asMlistError(error);
     }
@@ -77,12 +89,30 @@ export class FolderRepositories implements Repositories {
   }
 
   /** Damaged layouts are skipped, so that the others can be used. */
-  async *all(): AsyncGenerator<Layout> {
-    const onDisk = (await readdir(this.#dir)).map(repositoryNameOf).filter((name) => name !== undefined);
-    for (const name of new Set([...onDisk, ...this.#layouts.keys()])) {
+  async *all(includes: (name: string) => boolean = () => true): AsyncGenerator<Layout> {
+    for (const name of (await this.names()).filter(includes)) {
       const layout = await this.find(name).catch(() => undefined);
       if (layout !== undefined) yield layout;
     }
+  }
+
+  /** The names of folders. Shortened names are missing, unless the repository was used before. */
+  async names(): Promise<readonly string[]> {
+    const onDisk = (await readdir(this.#dir)).map(repositoryNameOf).filter((name) => name !== undefined);
+    return [...new Set([...onDisk, ...this.#layouts.keys()])];
+  }
+
+  /** Renames the folder first, so that a repository is removed as a whole. Of a symbolic link, only the link is removed. */
+  async remove(name: string): Promise<boolean> {
+    if ((await this.find(name)) === undefined) return false;
+    const dir = join(this.#dir, folderOf(name));
+    const isLink = (await lstat(dir)).isSymbolicLink();
+    const removed = join(this.#dir, `${REMOVED}${randomUUID()}`);
+    await withLock(indexLock(dir), () => rename(dir, removed), { subject: `the repository ${name}` });
+    this.#layouts.delete(name);
+    this.#openedForWriting.delete(name);
+    await rm(removed, { recursive: !isLink });
+    return true;
   }
 
   /** Checks the folder every time, because layouts may be added or removed by other tools. */

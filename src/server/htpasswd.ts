@@ -4,7 +4,7 @@ import { MlistError } from '../errors/errors.ts';
 import { readFailure } from '../fs/file-errors.ts';
 import { readAtMost } from '../fs/read-file.ts';
 import { Bcrypt } from './bcrypt.ts';
-import { RequestError } from './request-error.ts';
+import { parseRights, WRITE_ALL, type Right } from './auth/rights.ts';
 
 const MAX_BYTES = 16 * 1024 * 1024;
 
@@ -18,9 +18,22 @@ type StoredHash =
   | { readonly scheme: 'sha'; readonly algorithm: 'sha1' | 'sha256'; readonly digest: string }
   | { readonly scheme: 'bcrypt'; readonly hash: string };
 
-/** The users of a registry: lines of `USER:HASH`, with hashes of bcrypt, `{SHA}` or `{SHA256}`. */
+interface Entry {
+  readonly hash: StoredHash;
+  readonly rights: readonly Right[];
+}
+
+export interface FileUser {
+  readonly user: string;
+  readonly rights: readonly Right[];
+}
+
+/**
+ * The users of a registry: lines of `USER:HASH` or `USER:HASH:RIGHTS`, with hashes of bcrypt, `{SHA}` or `{SHA256}`. Without
+ * rights, a user may write everything.
+ */
 export class Htpasswd {
-  readonly #users: ReadonlyMap<string, StoredHash>;
+  readonly #users: ReadonlyMap<string, Entry>;
   /** The hash for unknown users, so that the response time does not reveal which users exist. */
   readonly #decoy: StoredHash;
   /** Accepted passwords, hashed with the pepper: bcrypt runs once for each, and not for every request. */
@@ -30,9 +43,9 @@ export class Htpasswd {
   readonly #comparisons = new SingleFlight<boolean>();
   readonly #bcrypt = new Bcrypt();
 
-  private constructor(users: ReadonlyMap<string, StoredHash>) {
+  private constructor(users: ReadonlyMap<string, Entry>) {
     this.#users = users;
-    this.#decoy = decoyOf(users.values());
+    this.#decoy = decoyOf([...users.values()].map(({ hash }) => hash));
   }
 
   /**
@@ -57,13 +70,19 @@ export class Htpasswd {
     return new Htpasswd(new Map(entries.map(({ line, number }) => parseLine(line, path, number))));
   }
 
-  /** @throws RequestError 401 unless the header names a user of the file with the right password (RFC 7617). */
-  async check(authorization: string | undefined): Promise<void> {
+  /** The user that the header names with the right password (RFC 7617); undefined for any other header. */
+  async find(authorization: string | undefined): Promise<FileUser | undefined> {
     const encoded = /^Basic +([A-Za-z0-9+/]+=*) *$/i.exec(authorization ?? '')?.[1] ?? '';
     const credentials = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8'));
-    if (credentials !== null && (await this.#isValid(credentials[1] ?? '', credentials[2] ?? ''))) return;
-    const challenge = { 'www-authenticate': 'Basic realm="mlist", charset="UTF-8"' };
-    throw new RequestError(401, { code: 'UNAUTHORIZED', message: 'user name and password required' }, challenge);
+    if (credentials === null) return undefined;
+    const [, user = '', password = ''] = credentials;
+    const rights = this.#users.get(user)?.rights;
+    return (await this.#isValid(user, password)) && rights !== undefined ? { user, rights } : undefined;
+  }
+
+  /** The rights of a user; undefined for an unknown one. */
+  rightsOf(user: string): readonly Right[] | undefined {
+    return this.#users.get(user)?.rights;
   }
 
   /** Ends the thread that compares passwords. */
@@ -76,7 +95,7 @@ export class Htpasswd {
     const accepted = this.#accepted.get(user);
     if (accepted !== undefined && timingSafeEqual(accepted, given)) return true;
     const key = `${given.toString('hex')} ${user}`;
-    const stored = this.#users.get(user);
+    const stored = this.#users.get(user)?.hash;
     const matches = await this.#comparisons.run(key, () => this.#compare(password, stored ?? this.#decoy));
     if (!matches || stored === undefined) return false;
     this.#accepted.set(user, given);
@@ -112,18 +131,26 @@ export async function hashPassword(user: string, password: string): Promise<stri
   }
 }
 
-function parseLine(line: string, path: string, number: number): readonly [string, StoredHash] {
+function parseLine(line: string, path: string, number: number): readonly [string, Entry] {
   const colon = line.indexOf(':');
   const user = line.slice(0, colon);
-  const stored = colon > 0 ? parseHash(line.slice(colon + 1)) : undefined;
-  if (stored !== undefined) return [user, stored];
+  // Neither of the supported hashes contains a colon.
+  const [, text = '', list] = /^([^:]*)(?::(.*))?$/.exec(line.slice(colon + 1)) ?? [];
+  const hash = colon > 0 ? parseHash(text) : undefined;
+  const rights = list === undefined ? WRITE_ALL : parseRights(list);
+  if (hash !== undefined && rights !== undefined) return [user, { hash, rights }];
   const reason =
-    colon > 0
-      ? `the hash of user ${JSON.stringify(user)} is not supported: use bcrypt, {SHA} or {SHA256}`
-      : 'it is not of the form USER:HASH';
+    colon <= 0
+      ? 'it is not of the form USER:HASH'
+      : hash === undefined
+        ? `the hash of user ${JSON.stringify(user)} is not supported: use bcrypt, {SHA} or {SHA256}`
+        : `the rights of user ${JSON.stringify(user)} are not read or write, each with or without :PREFIX`;
   throw new MlistError('ERR_MLIST_USAGE', `${path}:${number} cannot be used: ${reason}`, {
     path,
-    hint: 'Create the line with "mlist serve --hash-password USER" or "htpasswd -B".',
+    hint:
+      hash !== undefined
+        ? 'Rights are separated by commas, such as "read,write:team/app".'
+        : 'Create the line with "mlist serve --hash-password USER" or "htpasswd -B".',
   });
 }
 

@@ -38,9 +38,14 @@ function invalid(reason: string, detail?: unknown): RequestError {
 /**
  * Checks that the repository has all children and blobs of a manifest, and that they match their descriptors. The subject
  * may be pushed later, and foreign layers are not pushed (distribution-spec v1.1.1 "Pushing manifests").
+ * @param options - `allowSparse`: other content may be missing, too
  * @throws RequestError 400 with MANIFEST_INVALID for each wrong descriptor and MANIFEST_BLOB_UNKNOWN for each missing digest
  */
-export async function checkLinks({ manifests, blobs }: Children, repository: Repository): Promise<void> {
+export async function checkLinks(
+  { manifests, blobs }: Children,
+  repository: Repository,
+  { allowSparse }: { readonly allowSparse: boolean },
+): Promise<void> {
   const stored = await repository.storedManifests(manifests.map(({ digest }) => digest));
   const isManifest = ({ mediaType, digest }: Descriptor): boolean =>
     stored.has(digest) || isIndexType(mediaType) || isManifestType(mediaType);
@@ -52,7 +57,8 @@ export async function checkLinks({ manifests, blobs }: Children, repository: Rep
     ...(await manifestProblems(manifests.filter(isManifest), stored, repository)),
     ...(await Promise.all(others.map((blob) => blobProblem(blob, repository)))),
   ];
-  const problems = new Map(results.flatMap((problem) => (problem === undefined ? [] : [[problem.detail, problem]])));
+  const relevant = results.filter((problem) => !allowSparse || problem?.code !== 'MANIFEST_BLOB_UNKNOWN');
+  const problems = new Map(relevant.flatMap((problem) => (problem === undefined ? [] : [[problem.detail, problem]])));
   if (problems.size > 0) throw new RequestError(400, [...problems.values()]);
 }
 

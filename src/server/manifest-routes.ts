@@ -43,7 +43,7 @@ export async function putManifest(exchange: ServerExchange): Promise<void> {
     const hasCondition = isConditional(exchange);
     const current = hasCondition ? await currentDigest(repository, reference) : undefined;
     checkPreconditions(request, current);
-    await checkLinks(links, repository);
+    await checkLinks(links, repository, service);
     const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
     await repository.putManifest(content, reference, { ifMatch: hasCondition ? (current ?? 'absent') : undefined });
     if (isDigest(reference)) for (const tag of tags) await repository.putManifest(content, tag);

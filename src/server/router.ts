@@ -1,38 +1,64 @@
 import { isRepositoryName, isTag } from '../oci/reference.ts';
+import { TOKEN_PATH } from './auth/access.ts';
+import type { Action } from './auth/rights.ts';
+import { TOKEN_SECONDS } from './auth/tokens.ts';
 import { deleteBlob, getBlob } from './blob-routes.ts';
+import { deleteRepository, listCatalog } from './catalog-routes.ts';
+import type { Endpoint } from './log/request-record.ts';
 import { deleteManifest, getManifest, putManifest } from './manifest-routes.ts';
+import { nextPage, parseLimit } from './paging.ts';
 import { listReferrers } from './referrer-routes.ts';
 import { RequestError, unknownName } from './request-error.ts';
-import { type ServerExchange, type Handler, replyJson } from './server-exchange.ts';
+import { type ServerExchange, type Handler, reply, replyJson } from './server-exchange.ts';
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './upload-routes.ts';
 
 interface Route {
   /** Group 1 is the repository name, group 2 the last segment of the path. */
   readonly path: RegExp;
+  readonly endpoint: Endpoint;
+  /** What the caller needs to be allowed for any method. Default: to read, and for other methods to write. */
+  readonly action?: Action;
   readonly methods: Readonly<Record<string, Handler>>;
 }
 
+/** Answered without a login. */
+export const HEALTH_PATH = /^\/healthz$/;
+
 /** The endpoints of distribution-spec v1.1.1 "Endpoints". A name may contain `manifests`: the last occurrence counts. */
 const routes: readonly Route[] = [
-  { path: /^\/v2\/?$/, methods: { GET: ping, HEAD: ping } },
+  { path: /^\/v2\/?$/, endpoint: 'ping', methods: { GET: ping, HEAD: ping } },
+  { path: /^\/v2\/_catalog$/, endpoint: 'catalog', methods: { GET: listCatalog } },
+  { path: HEALTH_PATH, endpoint: 'health', methods: { GET: health, HEAD: health } },
+  { path: new RegExp(`^${TOKEN_PATH}$`), endpoint: 'token', methods: { GET: token } },
+  { path: /^\/metrics$/, endpoint: 'metrics', methods: { GET: metrics } },
   {
     path: /^\/v2\/(.+)\/manifests\/([^/]+)$/,
+    endpoint: 'manifest',
     methods: { GET: getManifest, HEAD: getManifest, PUT: putManifest, DELETE: deleteManifest },
   },
-  { path: /^\/v2\/(.+)\/blobs\/uploads\/?$/, methods: { POST: postUpload } },
+  { path: /^\/v2\/(.+)\/blobs\/uploads\/?$/, endpoint: 'upload', methods: { POST: postUpload } },
   {
     path: /^\/v2\/(.+)\/blobs\/uploads\/([^/]+)$/,
+    endpoint: 'upload',
+    action: 'write',
     methods: { GET: getUpload, PATCH: patchUpload, PUT: putUpload, DELETE: deleteUpload },
   },
-  { path: /^\/v2\/(.+)\/blobs\/([^/]+)$/, methods: { GET: getBlob, HEAD: getBlob, DELETE: deleteBlob } },
-  { path: /^\/v2\/(.+)\/tags\/list$/, methods: { GET: listTags } },
-  { path: /^\/v2\/(.+)\/referrers\/([^/]+)$/, methods: { GET: listReferrers } },
+  {
+    path: /^\/v2\/(.+)\/blobs\/([^/]+)$/,
+    endpoint: 'blob',
+    methods: { GET: getBlob, HEAD: getBlob, DELETE: deleteBlob },
+  },
+  { path: /^\/v2\/(.+)\/tags\/list$/, endpoint: 'tags', methods: { GET: listTags } },
+  { path: /^\/v2\/(.+)\/referrers\/([^/]+)$/, endpoint: 'referrers', methods: { GET: listReferrers } },
+  { path: /^\/v2\/(.+)\/_mlist\/repository$/, endpoint: 'repository', methods: { DELETE: deleteRepository } },
 ];
 
 /** Methods of a read-only registry. */
 const READ_METHODS = ['GET', 'HEAD'];
 
 export interface MatchedRoute {
+  readonly endpoint: Endpoint;
+  readonly action: Action;
   readonly handler: Handler;
   /** The repository name; empty if the path has none. */
   readonly name: string;
@@ -46,18 +72,27 @@ export interface MatchedRoute {
  */
 export function route(method: string, path: string, readOnly: boolean): MatchedRoute {
   const decoded = decodePath(path);
-  for (const { path: pattern, methods } of routes) {
+  for (const { path: pattern, endpoint, action, methods } of routes) {
     const match = pattern.exec(decoded);
     if (match === null) continue;
     const [, name, lastSegment = ''] = match;
     if (name !== undefined && !isRepositoryName(name)) throw invalidName(name);
     const allowed = Object.keys(methods).filter((each) => !readOnly || READ_METHODS.includes(each));
     const handler = allowed.includes(method) ? methods[method] : undefined;
-    if (handler !== undefined) return { handler, name: name ?? '', lastSegment };
+    if (handler !== undefined)
+      return { endpoint, action: action ?? actionOf(method), handler, name: name ?? '', lastSegment };
     const message = readOnly ? 'the registry is read-only' : `${method} is not supported here`;
     throw new RequestError(405, { code: 'UNSUPPORTED', message }, { allow: allowed.join(', ') });
   }
-  throw new RequestError(404, { code: 'NAME_UNKNOWN', message: 'there is no such endpoint' });
+  throw unknownEndpoint();
+}
+
+function unknownEndpoint(): RequestError {
+  return new RequestError(404, { code: 'NAME_UNKNOWN', message: 'there is no such endpoint' });
+}
+
+function actionOf(method: string): Action {
+  return READ_METHODS.includes(method) ? 'read' : 'write';
 }
 
 /** Decodes percent escapes. Escaped slashes and control characters are refused, because no name contains them. */
@@ -83,7 +118,33 @@ function invalidName(name: string): RequestError {
 /** GET of `/v2/` (distribution-spec v1.1.1 "Determining Support"). */
 async function ping(exchange: ServerExchange): Promise<void> {
   await Promise.resolve();
+  exchange.service.access.checkKnown(exchange.request, exchange.caller);
   replyJson(exchange, {});
+}
+
+/** GET of `/healthz`: 200 while the registry accepts work, 503 while it stops. */
+async function health(exchange: ServerExchange): Promise<void> {
+  await Promise.resolve();
+  const { isDraining } = exchange.service;
+  const headers = { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' };
+  reply(exchange, isDraining ? 503 : 200, headers, isDraining ? 'draining\n' : 'ok\n');
+}
+
+/** GET of the token service (docs/decisions/0094-anonymous-pulls.md), with Basic authentication or without a login. */
+async function token(exchange: ServerExchange): Promise<void> {
+  await Promise.resolve();
+  const issued = exchange.service.access.tokenFor(exchange.caller);
+  if (issued === undefined) throw unknownEndpoint();
+  const headers = { 'cache-control': 'no-store' };
+  replyJson(exchange, { token: issued, access_token: issued, expires_in: TOKEN_SECONDS }, headers);
+}
+
+/** GET of `/metrics`, in the text format of Prometheus. */
+async function metrics(exchange: ServerExchange): Promise<void> {
+  await Promise.resolve();
+  const { metrics: counted, uploads, running } = exchange.service;
+  const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
+  reply(exchange, 200, headers, counted.text({ uploads: uploads.open, running: running.size }));
 }
 
 /** GET of `/v2/<name>/tags/list` (distribution-spec v1.1.1 "Listing Tags"), in lexical order. */
@@ -98,16 +159,5 @@ async function listTags(exchange: ServerExchange): Promise<void> {
   const tags = all.sort().slice(0, limit);
   const end = tags.at(-1);
   const hasNextPage = end !== undefined && tags.length < all.length;
-  replyJson(exchange, { name, tags }, hasNextPage ? { link: nextLink(name, limit, end) } : {});
-}
-
-function nextLink(name: string, limit: number | undefined, last: string): string {
-  const query = new URLSearchParams({ n: String(limit), last });
-  return `</v2/${name}/tags/list?${query.toString()}>; rel="next"`;
-}
-
-function parseLimit(text: string | null): number | undefined {
-  if (text === null) return undefined;
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new RequestError(400, { code: 'PAGINATION_NUMBER_INVALID', message: 'n is not a number', detail: text });
+  replyJson(exchange, { name, tags }, hasNextPage ? { link: nextPage(`/v2/${name}/tags/list`, limit, end) } : {});
 }

@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { SerialQueue } from '../async/serial-queue.ts';
+import type { Access, Caller } from './auth/access.ts';
+import type { Metrics } from './log/metrics.ts';
+import type { RequestRecord } from './log/request-record.ts';
 import type { RequestError } from './request-error.ts';
 import type { Repositories } from './storage.ts';
 import type { UploadSessions } from './upload-sessions.ts';
@@ -12,6 +15,14 @@ export interface Service {
   /** Serializes the changes to manifests and tags of each repository. */
   readonly changes: RepositoryQueues;
   readonly readOnly: boolean;
+  /** Whether a manifest may refer to content that the repository does not have. */
+  readonly allowSparse: boolean;
+  readonly access: Access;
+  readonly metrics: Metrics;
+  /** Requests without a complete response. */
+  readonly running: ReadonlySet<unknown>;
+  /** Whether the registry is stopping, and only completes what has begun. */
+  isDraining: boolean;
 }
 
 /** A request and its response. */
@@ -19,6 +30,8 @@ export interface ServerExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly service: Service;
+  readonly caller: Caller;
+  readonly record: RequestRecord;
   /** The repository name, validated; empty if the path has none. */
   readonly name: string;
   /** The last segment of the path: a tag, a digest or an upload id; not validated. */
@@ -64,8 +77,12 @@ export async function replyStream(
 }
 
 /** The request body. The connection stays open if it is not read to its end, so that an error response can be sent. */
-export function bodyOf({ request }: ServerExchange): AsyncIterable<Uint8Array> {
-  return request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Uint8Array>;
+export async function* bodyOf({ request, record }: ServerExchange): AsyncGenerator<Uint8Array> {
+  const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Uint8Array>;
+  for await (const chunk of chunks) {
+    record.received += chunk.length;
+    yield chunk;
+  }
 }
 
 /** Queues for changes: one for each repository that is being changed. */

@@ -2,10 +2,16 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
+import { Access, nobody } from './auth/access.ts';
+import { checkHost, checkOrigin } from './auth/origin.ts';
+import { closeAfter, closer } from './drain.ts';
 import { FolderRepositories } from './folder-repositories.ts';
 import { Htpasswd } from './htpasswd.ts';
+import { Metrics } from './log/metrics.ts';
+import { RequestRecord } from './log/request-record.ts';
+import { answerPlainHttp } from './plain-http.ts';
 import { RequestError, toRequestError } from './request-error.ts';
-import { route } from './router.ts';
+import { HEALTH_PATH, route } from './router.ts';
 import { RepositoryQueues, replyError, type Service } from './server-exchange.ts';
 import type { Repositories, Repository } from './storage.ts';
 import { UploadSessions } from './upload-sessions.ts';
@@ -23,8 +29,17 @@ export interface ServerOptions {
   readonly readOnly?: boolean | undefined;
   /** Certificate and key for HTTPS, in PEM format. Default: HTTP. */
   readonly tls?: { readonly cert: string | Uint8Array; readonly key: string | Uint8Array } | undefined;
-  /** Path of an htpasswd file. Default: no authentication. */
+  /** Path of an htpasswd file, whose lines may state the rights of a user. Default: no authentication. */
   readonly htpasswd?: string | undefined;
+  /** With `htpasswd`: whether everybody may read. Default false. */
+  readonly anonymousPull?: boolean | undefined;
+  /** Accept manifests whose children, config or layers are not in the repository. Default false. */
+  readonly allowSparse?: boolean | undefined;
+  /**
+   * How long running requests and uploads may continue when the registry is closed, in milliseconds. New connections are
+   * refused at once. Default 0.
+   */
+  readonly drain?: number | undefined;
   /** Answers requests itself, to inject faults in tests: returns true if it did. */
   readonly intercept?: Interceptor | undefined;
   /** Closes the registry. */
@@ -42,11 +57,19 @@ export interface ServedRequest {
   readonly method: string;
   /** Path of the request with its query. */
   readonly path: string;
+  /** IP address of the client. */
+  readonly client: string;
+  /** The user who has logged in; undefined without a login. */
+  readonly user?: string | undefined;
   /** HTTP status; 0 if no response was sent. */
   readonly status: number;
   /** Whether the client disconnected before the end of the response. */
   readonly aborted: boolean;
   readonly milliseconds: number;
+  /** Size of the response body in bytes. */
+  readonly bytes: number;
+  /** Bytes of the request body that were read. */
+  readonly received: number;
   /** The internal error that caused status 500 or 507. */
   readonly fault?: unknown;
 }
@@ -56,7 +79,10 @@ export interface RunningRegistry {
   readonly url: string;
   /** `127.0.0.1:5000`, for references. */
   readonly host: string;
-  /** Closes all connections, removes unfinished uploads and releases the port. */
+  /**
+   * Releases the port, waits for running requests if the registry was started with `drain`, closes all connections and
+   * removes unfinished uploads.
+   */
   close(): Promise<void>;
 }
 
@@ -70,6 +96,11 @@ const IDLE_MS = 120_000;
 export async function startRegistry(options: ServerOptions = {}): Promise<RunningRegistry> {
   options.signal?.throwIfAborted();
   const { host, port } = parseAddress(options.address ?? '127.0.0.1:0');
+  if (options.anonymousPull === true && options.htpasswd === undefined)
+    throw new MlistError(
+      'ERR_MLIST_USAGE',
+      'anonymous pulls need an htpasswd file: without one, everybody may do everything',
+    );
   const readOnly = options.readOnly ?? false;
   const users = options.htpasswd === undefined ? undefined : await Htpasswd.load(options.htpasswd, options.signal);
   const repositories =
@@ -81,10 +112,24 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
     const work = handleRequest(context, request, response).finally(() => running.delete(work));
     running.add(work);
   });
-  const service = { repositories, uploads: new UploadSessions(), changes: new RepositoryQueues(), readOnly };
+  const service: Service = {
+    repositories,
+    uploads: new UploadSessions(),
+    changes: new RepositoryQueues(),
+    readOnly,
+    allowSparse: options.allowSparse ?? false,
+    access: new Access({
+      users,
+      anonymousPull: options.anonymousPull ?? false,
+      isTls: options.tls !== undefined,
+    }),
+    metrics: new Metrics(),
+    running,
+    isDraining: false,
+  };
   const { intercept, onRequest } = options;
-  const context = { service, users, onLoopback: isLoopback(host), intercept, onRequest };
-  const close = closer(server, async () => {
+  const context = { service, onLoopback: isLoopback(host), intercept, onRequest };
+  const close = closer(server, service, options.drain ?? 0, async () => {
     options.signal?.removeEventListener('abort', onAbort);
     // First, because requests that wait for a password check would delay the shutdown.
     await users?.close();
@@ -112,7 +157,6 @@ function displayHost(host: string): string {
 
 interface ServerContext {
   readonly service: Service;
-  readonly users: Htpasswd | undefined;
   readonly onLoopback: boolean;
   readonly intercept: Interceptor | undefined;
   readonly onRequest: ServerOptions['onRequest'];
@@ -131,7 +175,9 @@ function createServer(tls: ServerOptions['tls'], listener: Listener): Server {
 
 function createTlsServer({ cert, key }: NonNullable<ServerOptions['tls']>, listener: Listener): Server {
   try {
-    return createHttpsServer({ cert: Buffer.from(cert), key: Buffer.from(key) }, listener);
+    const server = createHttpsServer({ cert: Buffer.from(cert), key: Buffer.from(key) }, listener);
+    answerPlainHttp(server, IDLE_MS);
+    return server;
   } catch (cause) {
     const message = `the certificate or its key cannot be used: ${errorMessage(cause)}`;
     throw new MlistError('ERR_MLIST_USAGE', message, { cause });
@@ -144,11 +190,12 @@ async function handleRequest(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const started = performance.now();
+  const record = new RequestRecord(request, response);
   const closed = new Promise<void>((resolve) => response.once('close', resolve));
   response.on('error', () => undefined);
   response.setHeader('docker-distribution-api-version', 'registry/2.0');
-  const fault = await dispatch(context, request, response).catch((error: unknown) => {
+  if (context.service.isDraining) closeAfter(request, response);
+  const fault = await dispatch(context, request, response, record).catch((error: unknown) => {
     const requestError = toRequestError(error);
     if (response.headersSent) response.destroy();
     else replyError({ request, response }, requestError);
@@ -157,13 +204,18 @@ async function handleRequest(
   // Discards the rest of the request body, so that the connection can be used for the next request.
   request.resume();
   await closed;
+  context.service.metrics.add(record);
   context.onRequest?.({
     type: 'request',
-    method: request.method ?? '',
-    path: request.url ?? '',
-    status: response.headersSent ? response.statusCode : 0,
-    aborted: !response.writableFinished,
-    milliseconds: performance.now() - started,
+    method: record.method,
+    path: record.path,
+    client: record.client,
+    ...(record.user === undefined ? {} : { user: record.user }),
+    status: record.status,
+    aborted: record.isAborted,
+    milliseconds: record.milliseconds,
+    bytes: record.sent,
+    received: record.received,
     ...(fault === undefined ? {} : { fault }),
   });
 }
@@ -178,29 +230,26 @@ function isDisconnect(error: unknown): boolean {
   return ['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'].includes(errorCode(error) ?? '');
 }
 
-async function dispatch(context: ServerContext, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function dispatch(
+  { service, onLoopback, intercept }: ServerContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  record: RequestRecord,
+): Promise<void> {
   const { method = '', url = '', headers } = request;
-  checkHost(headers.host, context.onLoopback);
-  if ((await context.intercept?.(request, response)) === true) return;
+  checkHost(headers.host, onLoopback);
+  checkOrigin(request);
+  if ((await intercept?.(request, response)) === true) return;
   const [path = '', ...query] = url.split('?');
   if (!path.startsWith('/'))
     throw new RequestError(400, { code: 'UNSUPPORTED', message: 'the request target is not a path' });
-  await context.users?.check(headers.authorization);
-  const { handler, name, lastSegment } = route(method, path, context.service.readOnly);
-  const exchange = { request, response, service: context.service, name, lastSegment };
+  const caller = HEALTH_PATH.test(path) ? nobody : await service.access.identify(request);
+  record.user = caller.user;
+  const { endpoint, action, handler, name, lastSegment } = route(method, path, service.readOnly);
+  record.endpoint = endpoint;
+  if (name !== '') service.access.checkRight(request, caller, action, name);
+  const exchange = { request, response, service, caller, record, name, lastSegment };
   await handler({ ...exchange, query: new URLSearchParams(query.join('?')) });
-}
-
-/** Returns a function that closes the server and then runs `after`, once. */
-function closer(server: Server, after: () => Promise<void>): () => Promise<void> {
-  let closed: Promise<void> | undefined;
-  return () => {
-    closed ??= new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    }).then(after);
-    return closed;
-  };
 }
 
 const listenErrors: Readonly<Record<string, { readonly reason: string; readonly hint: string }>> = {
@@ -238,21 +287,6 @@ function parseAddress(address: string): { readonly host: string; readonly port: 
   });
 }
 
-const hostGrammar = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
-
-/**
- * Checks the Host header. A registry that listens on loopback accepts only loopback names, so that a web page whose host
- * name resolves to 127.0.0.1 cannot access it (DNS rebinding).
- * @throws RequestError 400 for an invalid host, 421 for other names
- */
-export function checkHost(host: string | undefined, listensOnLoopback: boolean): void {
-  if (host === undefined || !hostGrammar.test(host)) {
-    throw new RequestError(400, { code: 'DENIED', message: 'invalid Host header' });
-  }
-  if (!listensOnLoopback || isLoopback(host.replace(/:\d+$/, ''))) return;
-  throw new RequestError(421, { code: 'DENIED', message: 'this registry accepts loopback names only' });
-}
-
 class MemoryRepositories implements Repositories {
   readonly #repositories = new Map<string, Repository>();
 
@@ -264,7 +298,16 @@ class MemoryRepositories implements Repositories {
     return Promise.resolve(getOrCreate(this.#repositories, name, () => new MemoryStore(name)));
   }
 
-  async *all(): AsyncGenerator<Repository> {
-    yield* await Promise.resolve([...this.#repositories.values()]);
+  async *all(includes: (name: string) => boolean = () => true): AsyncGenerator<Repository> {
+    for (const [name, repository] of await Promise.resolve([...this.#repositories]))
+      if (includes(name)) yield repository;
+  }
+
+  names(): Promise<readonly string[]> {
+    return Promise.resolve([...this.#repositories.keys()]);
+  }
+
+  remove(name: string): Promise<boolean> {
+    return Promise.resolve(this.#repositories.delete(name));
   }
 }

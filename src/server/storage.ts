@@ -37,6 +37,10 @@ export interface Repositories {
   find(name: string): Promise<Repository | undefined>;
   /** Finds or creates a repository. */
   open(name: string): Promise<Repository>;
-  /** All repositories, in any order. */
-  all(): AsyncIterable<Repository>;
+  /** All repositories that `includes` accepts, in any order. */
+  all(includes?: (name: string) => boolean): AsyncIterable<Repository>;
+  /** The names of all repositories, in any order. Some may not exist: `find` decides. */
+  names(): Promise<readonly string[]>;
+  /** Removes a repository with its content. Resolves to false if it does not exist. */
+  remove(name: string): Promise<boolean>;
 }

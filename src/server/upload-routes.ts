@@ -1,4 +1,5 @@
 import { errorCode } from '../errors/errors.ts';
+import { allows } from './auth/rights.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseDigestParameter } from './blob-routes.ts';
 import { bodyOf, reply, type ServerExchange } from './server-exchange.ts';
@@ -114,16 +115,17 @@ async function commit(upload: Upload, digest: Digest): Promise<void> {
   }
 }
 
-/** Mounts a blob from the repository `?from=`, or else from any repository that has it. Returns false if there is none. */
+/** Mounts a blob from the repository `?from=`, or else from any repository that has it, if the caller may read it. Returns false if there is none. */
 async function mountBlob(
-  { service, query, name }: ServerExchange,
+  { service, query, name, caller }: ServerExchange,
   target: Repository,
   digest: Digest,
 ): Promise<boolean> {
   const from = query.get('from');
-  if (from !== null && !isRepositoryName(from)) return false;
+  const canRead = (source: string): boolean => allows(caller.rights, 'read', source);
+  if (from !== null && (!isRepositoryName(from) || !canRead(from))) return false;
   const repository = from === null ? undefined : await service.repositories.find(from);
-  for await (const source of from === null ? service.repositories.all() : [repository]) {
+  for await (const source of from === null ? service.repositories.all(canRead) : [repository]) {
     const size = source === undefined ? undefined : await sizeIn(source, digest);
     if (source === undefined || size === undefined) continue;
     const descriptor = { mediaType: 'application/octet-stream', digest, size };

@@ -51,6 +51,22 @@ export class UploadSessions {
     if (this.#sessions.delete(id)) await upload.discard();
   }
 
+  get open(): number {
+    return this.#sessions.size;
+  }
+
+  /** The number of uploads with a request that is running, or that ended less than `milliseconds` ago. */
+  active(milliseconds: number): number {
+    const limit = performance.now() - milliseconds;
+    return [...this.#sessions.values()].filter(({ users, lastUsed }) => users > 0 || lastUsed > limit).length;
+  }
+
+  /** Removes the uploads to a repository. */
+  async endAll(name: string): Promise<void> {
+    const found = [...this.#sessions.values()].filter(({ session }) => session.name === name);
+    await Promise.all(found.map(({ session }) => this.end(session)));
+  }
+
   async removeIdle(): Promise<void> {
     const limit = performance.now() - this.#idleMs;
     const idle = [...this.#sessions.values()].filter(({ users, lastUsed }) => users === 0 && lastUsed < limit);

@@ -121,7 +121,15 @@ describe('the built package', () => {
   }
 
   test('hashes and compares passwords, and ends when it is interrupted', async () => {
-    const { child, ended } = startMlist(['serve', '--addr', '127.0.0.1:0', '--htpasswd', await hashed()]);
+    const { child, ended } = startMlist([
+      'serve',
+      '--addr',
+      '127.0.0.1:0',
+      '--access-log',
+      'off',
+      '--htpasswd',
+      await hashed(),
+    ]);
     try {
       const [url] = (await once(createInterface(child.stdout!), 'line')) as [string];
       expect(await login(url, 'alice', PASSWORD)).toBe(200);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import { folderOf, repositoryNameOf } from '../../src/server/folder-repositories.ts';
-import { checkHost } from '../../src/server/start-registry.ts';
+import { checkHost } from '../../src/server/auth/origin.ts';
 import { startRegistry, type ServedRequest } from '../../src/server/start-registry.ts';
 import { blobOf, chunksOf, imageOf, withFolder } from '../store/samples.ts';
 import { codesOf, stores, jsonOf, putImage, send, withRegistry } from './client.ts';
@@ -23,7 +23,7 @@ describe.each(stores)('a registry in %s', (_, serve) => {
   test.each([
     ['GET', '/', 404, 'NAME_UNKNOWN'],
     ['GET', '/v1/', 404, 'NAME_UNKNOWN'],
-    ['GET', '/v2/_catalog', 404, 'NAME_UNKNOWN'],
+    ['POST', '/v2/_catalog', 405, 'UNSUPPORTED'],
     ['GET', '/v2/repo/unknown/x', 404, 'NAME_UNKNOWN'],
     ['PUT', '/v2/', 405, 'UNSUPPORTED'],
     ['POST', '/v2/repo/manifests/v1', 405, 'UNSUPPORTED'],

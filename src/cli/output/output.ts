@@ -123,6 +123,10 @@ export class Output {
     return this.#streams.stderr.isTTY === true && !this.#eventsAsJson;
   }
 
+  get isQuiet(): boolean {
+    return this.#options.quiet;
+  }
+
   /** Whether a write to stdout has failed. A command that only prints can then stop. */
   get isLost(): boolean {
     return this.#streams.stdout.isLost === true;
@@ -159,6 +163,12 @@ export class Output {
   event(document: object): void {
     if (this.#options.quiet || !this.#eventsAsJson) return;
     this.#line(document);
+  }
+
+  /** Prints a line of a log that the user has asked for, as text or as JSON, on stderr. */
+  log(line: string | object): void {
+    if (typeof line === 'object') this.#line(line);
+    else this.#stderr(`${escapeLine(line)}\n`);
   }
 
   /** Logs a request for `--debug`. Undefined without `--debug`, so that callers need not create the event. */

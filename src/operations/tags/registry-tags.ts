@@ -21,8 +21,8 @@ export async function* listTags(
 export interface Deleted {
   /** Canonical reference. */
   readonly ref: string;
-  /** tag: only the tag was deleted. manifest: the manifest was deleted, with all its tags. */
-  readonly what: 'tag' | 'manifest';
+  /** tag: only the tag was deleted. manifest: the manifest was deleted, with all its tags. repository: all its content. */
+  readonly what: 'tag' | 'manifest' | 'repository';
   readonly digest?: Digest;
 }
 
@@ -49,6 +49,23 @@ export async function deleteReference(reference: Reference, { stores, signal }: 
   }
   await repository.untag(tag, { signal });
   return { ref: name, what: 'tag', ...(digest === undefined ? {} : { digest }) };
+}
+
+/**
+ * Deletes a repository with all its content, if the registry is `mlist serve`.
+ * @throws MlistError `ERR_MLIST_USAGE` for a tag or digest, `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_REGISTRY` for other registries
+ */
+export async function deleteRepository(reference: Reference, { stores, signal }: RegistryTagOptions): Promise<Deleted> {
+  const name = repositoryName(reference);
+  if (reference.tag !== undefined || reference.digest !== undefined) {
+    const message = `${formatReference(reference)} is not a repository`;
+    throw new MlistError('ERR_MLIST_USAGE', message, {
+      reference: name,
+      hint: `Write ${name} to delete the repository.`,
+    });
+  }
+  await stores.registries.repository(reference).delete({ signal });
+  return { ref: name, what: 'repository' };
 }
 
 function unnamed(reference: Reference): MlistError {

@@ -8,6 +8,7 @@ import type { SentBlobs } from './blobs/mount.ts';
 import type { ConnectedRepository, Connection } from './connection.ts';
 import { Manifests, type RegistryFetchOptions } from './manifests.ts';
 import { ReferrersOf } from './referrers.ts';
+import { deleteRepository } from './delete-repository.ts';
 import { listTags } from './tags.ts';
 import type {
   ManifestContent,
@@ -100,6 +101,11 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
   /** Deletes a manifest and all its tags. */
   deleteManifest(digest: Digest, options: ContentOptions = {}): Promise<void> {
     return this.#manifests.delete(digest, options);
+  }
+
+  /** Deletes the repository with its content. Only mlist's registry supports it. */
+  delete(options: ContentOptions = {}): Promise<void> {
+    return deleteRepository(this.#parts, options);
   }
 
   async *tags(options: ContentOptions = {}): AsyncGenerator<string> {

@@ -2,11 +2,23 @@ import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
 export const deleteCommand: CommandDeclaration = {
   name: 'delete',
-  usage: 'REF',
+  usage: 'REF  or  --repository REPO',
   positionals: { min: 1, max: 1 },
-  summary: 'Delete a tag from a registry, or a manifest and all its tags',
+  summary: 'Delete a tag from a registry, a manifest and all its tags, or a repository',
   uses: ['registry'],
-  options: [],
+  options: [
+    {
+      name: 'repository',
+      type: 'boolean',
+      describe: 'Delete the repository with all its content; only "mlist serve" supports it',
+    },
+    {
+      name: 'dir',
+      type: 'string',
+      value: 'DIR',
+      describe: 'With --repository: delete it from DIR, the folder of "mlist serve --dir"',
+    },
+  ],
   examples: [
     ['mlist delete registry.example.com/team/app:old', 'Delete only the tag'],
     ['mlist delete "registry.example.com/team/app@$DIGEST"', 'Delete the manifest, and every tag that refers to it'],
@@ -14,6 +26,7 @@ export const deleteCommand: CommandDeclaration = {
       'mlist delete "registry.example.com/team/app:old@$DIGEST"',
       'Delete only the tag, and fail with exit code 5 if its digest has changed',
     ],
+    ['mlist delete --repository --dir ./registry team/app', 'Delete a repository of "mlist serve --dir ./registry"'],
   ],
   load: () => import('./handler.ts'),
 };

@@ -1,25 +1,48 @@
 import type { Workspace } from '../../../draft/workspace/workspace.ts';
 import { MlistError, withHint } from '../../../errors/errors.ts';
 import { parseLocation } from '../../../oci/location.ts';
-import { formatReference } from '../../../oci/reference.ts';
+import { formatReference, isRepositoryName } from '../../../oci/reference.ts';
 import { listIn } from '../../../operations/lookup.ts';
-import { deleteReference } from '../../../operations/tags/registry-tags.ts';
+import { deleteReference, deleteRepository, type Deleted } from '../../../operations/tags/registry-tags.ts';
+import { resolve } from 'node:path';
 import { registryReference } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 /** There is no default tag: the tag or digest to delete must be explicit. */
-export async function run(args: ParsedArguments, { stores, signal, output, workspace }: Context): Promise<number> {
-  const [typed = ''] = args.positionals;
-  const reference = registryReference(args);
-  const deleted = await deleteReference(reference, { stores: await stores(), signal }).catch(
-    async (thrown: unknown) => {
-      throw await withDraftName(thrown, typed, workspace);
-    },
-  );
+export async function run(args: ParsedArguments, context: Context): Promise<number> {
+  const { output } = context;
+  const dir = args.text('dir');
+  if (dir !== undefined && !args.flag('repository'))
+    throw new MlistError('ERR_MLIST_USAGE', '--dir needs --repository');
+  const deleted = await (dir === undefined ? deleteFromRegistry(args, context) : deleteFromFolder(dir, args, context));
   if (output.json) output.document(deleted);
   else output.note(['deleted ', 'red'], `${deleted.what} ${deleted.ref}`);
   return 0;
+}
+
+async function deleteFromRegistry(args: ParsedArguments, { stores, signal, workspace }: Context): Promise<Deleted> {
+  const [typed = ''] = args.positionals;
+  const reference = registryReference(args);
+  const options = { stores: await stores(), signal };
+  if (args.flag('repository')) return deleteRepository(reference, options);
+  return deleteReference(reference, options).catch(async (thrown: unknown) => {
+    throw await withDraftName(thrown, typed, workspace);
+  });
+}
+
+/** Deletes a repository of `serve --dir`, which may be running. */
+async function deleteFromFolder(dir: string, { positionals }: ParsedArguments, { cwd }: Context): Promise<Deleted> {
+  const [name = ''] = positionals;
+  const { FolderRepositories } = await import('../../../server/folder-repositories.ts');
+  if (!isRepositoryName(name)) {
+    throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(name)} is not the name of a repository`, {
+      hint: 'With --dir, a name has no registry and no tag, such as team/app.',
+    });
+  }
+  const repositories = await FolderRepositories.inFolder(resolve(cwd, dir), { create: false });
+  if (await repositories.remove(name)) return { ref: name, what: 'repository' };
+  throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no repository ${name} in ${dir}`, { path: dir });
 }
 
 /** Adds a hint if a draft has the name that was not found in the registry. */

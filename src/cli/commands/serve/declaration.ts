@@ -31,7 +31,26 @@ export const serveCommand: CommandDeclaration = {
       name: 'htpasswd',
       type: 'string',
       value: 'FILE',
-      describe: 'Require a login; each line of FILE is USER:HASH with a bcrypt, {SHA} or {SHA256} hash',
+      describe:
+        'Require a login; each line of FILE is USER:HASH[:RIGHTS] with a bcrypt, {SHA} or {SHA256} hash, and RIGHTS such as read,write:team/app (default: write everything)',
+    },
+    { name: 'anonymous-pull', type: 'boolean', describe: 'With --htpasswd: allow everybody to pull' },
+    {
+      name: 'allow-sparse',
+      type: 'boolean',
+      describe: 'Accept lists and manifests whose images, configs or layers are not in the repository',
+    },
+    {
+      name: 'access-log',
+      type: 'string',
+      choices: ['auto', 'text', 'json', 'off'],
+      describe: 'Log every request to stderr (default auto: text on a terminal, otherwise JSON lines)',
+    },
+    {
+      name: 'drain',
+      type: 'string',
+      value: 'DURATION',
+      describe: 'When interrupted, let running requests and uploads continue for DURATION (default 10s)',
     },
     {
       name: 'hash-password',
@@ -47,6 +66,10 @@ export const serveCommand: CommandDeclaration = {
   ],
   examples: [
     ['mlist serve --addr 127.0.0.1:0 --dir ./registry', 'Run a registry for a test'],
+    [
+      'mlist serve --addr 0.0.0.0:5000 --tls-cert cert.pem --tls-key key.pem --htpasswd users --anonymous-pull',
+      'Let everybody pull, and require a login to push',
+    ],
     [
       'mlist serve --hash-password me > users && mlist serve --htpasswd users',
       'Require a login, with a prompt for the password',

@@ -5,7 +5,11 @@ import { startRegistry } from '../../../server/start-registry.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readInputFile } from '../../args/input-file.ts';
+import { parseDuration } from '../../args/duration.ts';
 import { ask, readPassword } from '../../password-input.ts';
+import { isLoopback } from '../../../store/hosts.ts';
+import { safeRequestPath } from '../../../errors/redact.ts';
+import { accessLog } from './access-log.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const user = args.text('hash-password');
@@ -15,7 +19,8 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
 }
 
 async function printEntry(user: string, args: ParsedArguments, context: Context): Promise<number> {
-  const unused = ['addr', 'dir', 'read-only', 'tls-cert', 'tls-key', 'htpasswd'].find((name) => args.has(name));
+  const allowed = ['hash-password', 'password-stdin'];
+  const unused = args.command.options.map(({ name }) => name).find((name) => !allowed.includes(name) && args.has(name));
   if (unused !== undefined)
     throw new MlistError('ERR_MLIST_USAGE', `--hash-password and --${unused} cannot be used together`);
   const password = await readPassword(user, args, context);
@@ -38,24 +43,53 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
   const { output, cwd, signal, onEvent } = context;
   const dir = args.text('dir');
   const htpasswd = args.text('htpasswd');
+  const address = args.text('addr') ?? '127.0.0.1:5000';
+  const drain = parseDuration(args.text('drain') ?? '10s', '--drain', 0);
+  if (args.flag('anonymous-pull') && htpasswd === undefined)
+    throw new MlistError('ERR_MLIST_USAGE', '--anonymous-pull needs --htpasswd');
+  context.extendGrace(drain);
+  const log = accessLog(args, output);
   const registry = await startRegistry({
-    address: args.text('addr') ?? '127.0.0.1:5000',
+    address,
     dir: dir === undefined ? undefined : resolve(cwd, dir),
     readOnly: args.flag('read-only'),
     tls: await readTls(args, context),
     htpasswd: htpasswd === undefined ? undefined : resolve(cwd, htpasswd),
+    anonymousPull: args.flag('anonymous-pull'),
+    allowSparse: args.flag('allow-sparse'),
+    drain,
     signal,
-    onRequest: ({ method, path, status, milliseconds, fault }) => {
-      output.request?.({ type: 'request', method, url: path, status, milliseconds });
-      if (fault === undefined) return;
-      onEvent({ type: 'warning', message: `${method} ${path} failed with ${status}: ${errorMessage(fault)}` });
+    onRequest: (request) => {
+      const { method, status, milliseconds, fault } = request;
+      const url = safeRequestPath(request.path);
+      output.request?.({ type: 'request', method, url, status, milliseconds });
+      if (fault !== undefined)
+        onEvent({ type: 'warning', message: `${method} ${url} failed with ${status}: ${errorMessage(fault)}` });
+      log?.(request);
     },
   });
+  for (const message of exposures(args, address)) onEvent({ type: 'warning', message });
   if (output.json) output.document({ url: registry.url });
   else output.line(registry.url);
   if (!signal.aborted) await new Promise((stop) => signal.addEventListener('abort', stop, { once: true }));
   await registry.close();
   return 0;
+}
+
+/** What others in the network could do or see, if the registry does not listen on loopback only. */
+function exposures(args: ParsedArguments, address: string): readonly string[] {
+  if (isLoopback(address.replace(/:\d+$/, ''))) return [];
+  const open = args.has('htpasswd')
+    ? []
+    : [
+        `everybody who can reach ${address} may read${args.flag('read-only') ? '' : ' and change'} all content: use --htpasswd`,
+      ];
+  const plain = args.has('tls-cert')
+    ? []
+    : [
+        `connections to ${address} are not encrypted${args.has('htpasswd') ? ', nor are passwords' : ''}: use --tls-cert and --tls-key`,
+      ];
+  return [...open, ...plain];
 }
 
 async function readTls(

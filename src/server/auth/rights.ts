@@ -1,0 +1,32 @@
+import { isRepositoryName } from '../../oci/reference.ts';
+
+/** What a user may do with a repository. Whoever may write may read as well. */
+export type Action = 'read' | 'write';
+
+/** An action on all repositories, or on the repository `prefix` and those below it. */
+export interface Right {
+  readonly action: Action;
+  readonly prefix?: string | undefined;
+}
+
+export const READ_ALL: readonly Right[] = [{ action: 'read' }];
+export const WRITE_ALL: readonly Right[] = [{ action: 'write' }];
+
+/** Parses `read` or `write`, each optionally with `:PREFIX`, separated by commas. Undefined if the text is invalid. */
+export function parseRights(text: string): readonly Right[] | undefined {
+  const rights = text.split(',').map((part): Right | undefined => {
+    const [, action, prefix] = /^(read|write)(?::(.*))?$/.exec(part) ?? [];
+    if (action === undefined || (prefix !== undefined && !isRepositoryName(prefix))) return undefined;
+    return { action: action as Action, prefix };
+  });
+  return rights.includes(undefined) ? undefined : (rights as readonly Right[]);
+}
+
+/** Whether the rights include an action on a repository. A prefix ends at a `/`: `team` includes `team/app`, not `teams`. */
+export function allows(rights: readonly Right[], action: Action, name: string): boolean {
+  return rights.some(
+    (right) =>
+      (right.action === 'write' || action === 'read') &&
+      (right.prefix === undefined || name === right.prefix || name.startsWith(`${right.prefix}/`)),
+  );
+}

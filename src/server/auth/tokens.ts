@@ -1,0 +1,31 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+
+/** How long a token is valid. Clients get a new one after that. */
+export const TOKEN_SECONDS = 300;
+
+/** Bearer tokens that name a user, or nobody. They are signed, not stored, and invalid after a restart. */
+export class Tokens {
+  readonly #key = randomBytes(32);
+
+  issue(user: string | undefined): string {
+    const expires = Date.now() + TOKEN_SECONDS * 1000;
+    const text = Buffer.from(JSON.stringify({ user, expires })).toString('base64url');
+    return `${text}.${this.#sign(text).toString('base64url')}`;
+  }
+
+  /** The user of a valid token; undefined for an invalid or expired one. */
+  find(token: string): { readonly user?: string } | undefined {
+    const [text = '', signature = ''] = token.split('.');
+    const [expected, given] = [this.#sign(text), Buffer.from(signature, 'base64url')];
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
+    const { expires, ...owner } = JSON.parse(Buffer.from(text, 'base64url').toString()) as {
+      readonly user?: string;
+      readonly expires: number;
+    };
+    return Date.now() < expires ? owner : undefined;
+  }
+
+  #sign(text: string): Buffer {
+    return createHmac('sha256', this.#key).update(text).digest();
+  }
+}

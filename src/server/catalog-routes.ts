@@ -1,0 +1,58 @@
+import { allows } from './auth/rights.ts';
+import { unknownName } from './request-error.ts';
+import { nextPage, parseLimit } from './paging.ts';
+import { reply, replyJson, type ServerExchange } from './server-exchange.ts';
+
+/** The size of a page, also if the client asks for more. */
+const MAX_PAGE = 1000;
+
+/** How many repositories are looked up at once. */
+const BATCH = 50;
+
+/**
+ * GET of `/v2/_catalog`, as in other registries: the repositories that the caller may read, in lexical order. Repositories
+ * without tags are listed.
+ */
+export async function listCatalog(exchange: ServerExchange): Promise<void> {
+  const { service, caller, query } = exchange;
+  const limit = Math.min(parseLimit(query.get('n')) ?? MAX_PAGE, MAX_PAGE);
+  const last = query.get('last') ?? '';
+  const all = await service.repositories.names();
+  const names = all.filter((name) => name > last && allows(caller.rights, 'read', name)).sort();
+  const { page, isLast } = await existing(exchange, names, limit);
+  const end = page.at(-1);
+  replyJson(
+    exchange,
+    { repositories: page },
+    isLast || end === undefined ? {} : { link: nextPage('/v2/_catalog', limit, end) },
+  );
+}
+
+interface Page {
+  readonly page: readonly string[];
+  readonly isLast: boolean;
+}
+
+/** The first names that are repositories. Other folders, and damaged repositories, are skipped. */
+async function existing({ service }: ServerExchange, names: readonly string[], limit: number): Promise<Page> {
+  const found: string[] = [];
+  for (let at = 0; at < names.length && found.length <= limit; at += BATCH) {
+    const batch = names.slice(at, at + BATCH);
+    const repositories = await Promise.all(batch.map((name) => service.repositories.find(name).catch(() => undefined)));
+    found.push(...batch.filter((_, index) => repositories[index] !== undefined));
+  }
+  return { page: found.slice(0, limit), isLast: found.length <= limit };
+}
+
+/**
+ * DELETE of `/v2/<name>/_mlist/repository`: removes a repository with its content and its unfinished uploads. This is an
+ * extension (distribution-spec v1.1.1 "Extensions"), which other registries do not have.
+ */
+export async function deleteRepository(exchange: ServerExchange): Promise<void> {
+  const { service, name } = exchange;
+  await service.changes.run(name, async () => {
+    await service.uploads.endAll(name);
+    if (!(await service.repositories.remove(name))) throw unknownName(name);
+  });
+  reply(exchange, 202);
+}

@@ -1,0 +1,66 @@
+import type { Server } from 'node:https';
+import type { Socket } from 'node:net';
+
+/** The first byte of a TLS connection: the type of a handshake record (RFC 8446 section 5.1). */
+const HANDSHAKE = 22;
+
+/** How long a client may take to read the response before its connection is cut. */
+const LINGER_MS = 2_000;
+
+const body = JSON.stringify({
+  errors: [{ code: 'UNSUPPORTED', message: 'this port serves HTTPS only: use https:// instead of http://' }],
+});
+
+const response = [
+  'HTTP/1.1 400 Bad Request',
+  'content-type: application/json',
+  `content-length: ${Buffer.byteLength(body)}`,
+  'connection: close',
+  '',
+  body,
+].join('\r\n');
+
+/**
+ * Answers plain HTTP on the port of an HTTPS server, whose client would otherwise only see that the connection is closed.
+ * @param idleMs - a connection without a first byte is closed after this time
+ */
+export function answerPlainHttp(server: Server, idleMs: number): void {
+  const startTls = server.listeners('connection') as ((socket: Socket) => void)[];
+  const undecided = new Set<Socket>();
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => {
+    const ignore = (): void => undefined;
+    undecided.add(socket);
+    socket.on('error', ignore);
+    socket.setTimeout(idleMs, () => socket.destroy());
+    socket.once('close', () => undecided.delete(socket));
+    socket.once('readable', () => {
+      const start = socket.read() as Buffer | null;
+      if (start === null) return;
+      undecided.delete(socket);
+      if (isHttp(start)) return refuse(socket);
+      socket.removeListener('error', ignore);
+      socket.setTimeout(0);
+      socket.removeAllListeners('timeout');
+      socket.unshift(start);
+      for (const listener of startTls) listener.call(server, socket);
+    });
+  });
+  const closeAll = server.closeAllConnections.bind(server);
+  server.closeAllConnections = () => {
+    for (const socket of undecided) socket.destroy();
+    closeAll();
+  };
+}
+
+/** Whether the bytes are the start of a request, and not of a TLS connection. */
+function isHttp(start: Buffer): boolean {
+  return start[0] !== HANDSHAKE && /^[A-Z]+(?: |$)/.test(start.toString('latin1', 0, 8).split(' ', 1)[0] ?? '');
+}
+
+function refuse(socket: Socket): void {
+  socket.setTimeout(LINGER_MS, () => socket.destroy());
+  socket.end(response);
+  // The rest of the request is read, because a reset could reach the client before the response.
+  socket.resume();
+}

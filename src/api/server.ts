@@ -3,11 +3,30 @@
  * @module mlist/server
  */
 import { startRegistry as startServer, type RunningRegistry, type ServerOptions } from '../server/start-registry.ts';
+import type { ServerLimits } from '../server/limits/server-limits.ts';
 import { interruptedError } from './api-call.ts';
-import { checkOptions, isFlag, isFunction, isObject, isSignal, isText, type Checks } from './option-checks.ts';
+import {
+  checkOptions,
+  isAtLeast,
+  isFlag,
+  isFunction,
+  isObject,
+  isSignal,
+  isText,
+  type Checks,
+} from './option-checks.ts';
 
+export type { ServerLimits } from '../server/limits/server-limits.ts';
 export { hashPassword } from '../server/htpasswd.ts';
 export type { Interceptor, RunningRegistry, ServedRequest, ServerOptions } from '../server/start-registry.ts';
+
+const limits: Checks<ServerLimits> = {
+  memoryBytes: isAtLeast(1),
+  uploadBytes: isAtLeast(1),
+  openUploads: isAtLeast(1),
+  uploadIdleMs: isAtLeast(1),
+  slowBodyMs: isAtLeast(1),
+};
 
 const checks: Checks<ServerOptions> = {
   address: isText,
@@ -15,6 +34,7 @@ const checks: Checks<ServerOptions> = {
   readOnly: isFlag,
   tls: isObject,
   htpasswd: isText,
+  limits: (value) => checkOptions(value as ServerLimits, limits),
   intercept: isFunction,
   signal: isSignal,
   onRequest: isFunction,

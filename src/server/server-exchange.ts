@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { SerialQueue } from '../async/serial-queue.ts';
+import { requestBody } from './limits/received-body.ts';
+import type { Limits } from './limits/server-limits.ts';
 import type { RequestError } from './request-error.ts';
 import type { Repositories } from './storage.ts';
 import type { UploadSessions } from './upload-sessions.ts';
@@ -12,6 +14,7 @@ export interface Service {
   /** Serializes the changes to manifests and tags of each repository. */
   readonly changes: RepositoryQueues;
   readonly readOnly: boolean;
+  readonly limits: Limits;
 }
 
 /** A request and its response. */
@@ -52,20 +55,37 @@ export function replyError(exchange: Pick<ServerExchange, 'request' | 'response'
   reply(exchange, error.status, headers, JSON.stringify({ errors: error.problems }));
 }
 
-/** Streams a body, with backpressure. A failure closes the connection. */
+/** Streams a body, with backpressure. A failure after the first chunk closes the connection. */
 export async function replyStream(
   { response }: ServerExchange,
   status: number,
   headers: Headers,
   chunks: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  response.writeHead(status, { ...headers });
-  await pipeline(chunks, response);
+  const reading = chunks[Symbol.asyncIterator]();
+  try {
+    const first = await reading.next();
+    response.writeHead(status, { ...headers });
+    await pipeline(continued(first, reading), response);
+  } finally {
+    await reading.return?.();
+  }
 }
 
-/** The request body. The connection stays open if it is not read to its end, so that an error response can be sent. */
-export function bodyOf({ request }: ServerExchange): AsyncIterable<Uint8Array> {
-  return request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Uint8Array>;
+/** The chunks of an iterator whose first result was read before. */
+async function* continued(
+  first: IteratorResult<Uint8Array>,
+  rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  for (let next = first; next.done !== true; next = await rest.next()) yield next.value;
+}
+
+/**
+ * The request body.
+ * @throws RequestError 413 if it has more than `maxBytes`, 408 if the client is too slow
+ */
+export function bodyOf({ request, service }: ServerExchange, maxBytes: number): AsyncIterable<Uint8Array> {
+  return requestBody(request, service.limits, maxBytes);
 }
 
 /** Queues for changes: one for each repository that is being changed. */

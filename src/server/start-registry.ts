@@ -4,9 +4,12 @@ import type { AddressInfo } from 'node:net';
 import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
 import { FolderRepositories } from './folder-repositories.ts';
 import { Htpasswd } from './htpasswd.ts';
+import { discardRest } from './limits/received-body.ts';
+import { HEADER_BYTES, limitsOf, MAX_HEADERS, type ServerLimits } from './limits/server-limits.ts';
 import { RequestError, toRequestError } from './request-error.ts';
 import { route } from './router.ts';
 import { RepositoryQueues, replyError, type Service } from './server-exchange.ts';
+import type { MemoryBudget } from './limits/memory-budget.ts';
 import type { Repositories, Repository } from './storage.ts';
 import { UploadSessions } from './upload-sessions.ts';
 import { MemoryStore } from '../store/memory.ts';
@@ -25,6 +28,8 @@ export interface ServerOptions {
   readonly tls?: { readonly cert: string | Uint8Array; readonly key: string | Uint8Array } | undefined;
   /** Path of an htpasswd file. Default: no authentication. */
   readonly htpasswd?: string | undefined;
+  /** Limits for memory, uploads and slow clients. */
+  readonly limits?: ServerLimits | undefined;
   /** Answers requests itself, to inject faults in tests: returns true if it did. */
   readonly intercept?: Interceptor | undefined;
   /** Closes the registry. */
@@ -72,16 +77,23 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
   const { host, port } = parseAddress(options.address ?? '127.0.0.1:0');
   const readOnly = options.readOnly ?? false;
   const users = options.htpasswd === undefined ? undefined : await Htpasswd.load(options.htpasswd, options.signal);
+  const limits = limitsOf(options.limits, options.dir === undefined);
   const repositories =
     options.dir === undefined
-      ? new MemoryRepositories()
+      ? new MemoryRepositories(limits.memory)
       : await FolderRepositories.inFolder(options.dir, { create: !readOnly });
   const running = new Set<Promise<void>>();
   const server = createServer(options.tls, (request, response) => {
     const work = handleRequest(context, request, response).finally(() => running.delete(work));
     running.add(work);
   });
-  const service = { repositories, uploads: new UploadSessions(), changes: new RepositoryQueues(), readOnly };
+  const service = {
+    repositories,
+    uploads: new UploadSessions(limits),
+    changes: new RepositoryQueues(),
+    readOnly,
+    limits,
+  };
   const { intercept, onRequest } = options;
   const context = { service, users, onLoopback: isLoopback(host), intercept, onRequest };
   const close = closer(server, async () => {
@@ -121,17 +133,21 @@ interface ServerContext {
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
 function createServer(tls: ServerOptions['tls'], listener: Listener): Server {
-  const server = tls === undefined ? createHttpServer(listener) : createTlsServer(tls, listener);
+  const server =
+    tls === undefined ? createHttpServer({ maxHeaderSize: HEADER_BYTES }, listener) : createTlsServer(tls, listener);
   // The duration of an upload is not limited while data arrives.
   server.requestTimeout = 0;
   server.timeout = IDLE_MS;
+  // Node would ignore further headers: `dispatch` refuses the request instead.
+  server.maxHeadersCount = 0;
   server.keepAliveTimeout = IDLE_MS;
   return server;
 }
 
 function createTlsServer({ cert, key }: NonNullable<ServerOptions['tls']>, listener: Listener): Server {
   try {
-    return createHttpsServer({ cert: Buffer.from(cert), key: Buffer.from(key) }, listener);
+    const options = { cert: Buffer.from(cert), key: Buffer.from(key), maxHeaderSize: HEADER_BYTES };
+    return createHttpsServer(options, listener);
   } catch (cause) {
     const message = `the certificate or its key cannot be used: ${errorMessage(cause)}`;
     throw new MlistError('ERR_MLIST_USAGE', message, { cause });
@@ -154,8 +170,7 @@ async function handleRequest(
     else replyError({ request, response }, requestError);
     return isFault(requestError) && !isDisconnect(error) ? error : undefined;
   });
-  // Discards the rest of the request body, so that the connection can be used for the next request.
-  request.resume();
+  discardRest(request);
   await closed;
   context.onRequest?.({
     type: 'request',
@@ -180,6 +195,8 @@ function isDisconnect(error: unknown): boolean {
 
 async function dispatch(context: ServerContext, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { method = '', url = '', headers } = request;
+  if (request.rawHeaders.length / 2 > MAX_HEADERS)
+    throw new RequestError(431, { code: 'UNSUPPORTED', message: `more than ${MAX_HEADERS} headers` });
   checkHost(headers.host, context.onLoopback);
   if ((await context.intercept?.(request, response)) === true) return;
   const [path = '', ...query] = url.split('?');
@@ -253,15 +270,27 @@ export function checkHost(host: string | undefined, listensOnLoopback: boolean):
   throw new RequestError(421, { code: 'DENIED', message: 'this registry accepts loopback names only' });
 }
 
+/** Counted for each repository in memory. */
+const REPOSITORY_BYTES = 2048;
+
 class MemoryRepositories implements Repositories {
   readonly #repositories = new Map<string, Repository>();
+  readonly #memory: MemoryBudget;
+
+  constructor(memory: MemoryBudget) {
+    this.#memory = memory;
+  }
 
   find(name: string): Promise<Repository | undefined> {
     return Promise.resolve(this.#repositories.get(name));
   }
 
-  open(name: string): Promise<Repository> {
-    return Promise.resolve(getOrCreate(this.#repositories, name, () => new MemoryStore(name)));
+  async open(name: string): Promise<Repository> {
+    await Promise.resolve();
+    return getOrCreate(this.#repositories, name, () => {
+      this.#memory.reserve(REPOSITORY_BYTES);
+      return new MemoryStore(name, this.#memory);
+    });
   }
 
   async *all(): AsyncGenerator<Repository> {

@@ -34,6 +34,25 @@ export const serveCommand: CommandDeclaration = {
       describe: 'Require a login; each line of FILE is USER:HASH with a bcrypt, {SHA} or {SHA256} hash',
     },
     {
+      name: 'memory',
+      type: 'string',
+      value: 'SIZE',
+      describe: 'Hold at most SIZE of content and requests in memory (default: half of the memory)',
+    },
+    { name: 'max-upload', type: 'string', value: 'SIZE', describe: 'Refuse blobs of more than SIZE, such as 2GiB' },
+    {
+      name: 'max-open-uploads',
+      type: 'number',
+      value: 'N',
+      describe: 'Refuse uploads while N others are open (default 1000)',
+    },
+    {
+      name: 'upload-idle',
+      type: 'string',
+      value: 'DURATION',
+      describe: 'Remove an upload after DURATION without a request (default 1h)',
+    },
+    {
       name: 'hash-password',
       type: 'string',
       value: 'USER',

@@ -6,6 +6,7 @@ import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readInputFile } from '../../args/input-file.ts';
 import { ask, readPassword } from '../../password-input.ts';
+import { limitsIn } from './serve-options.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const user = args.text('hash-password');
@@ -15,7 +16,9 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
 }
 
 async function printEntry(user: string, args: ParsedArguments, context: Context): Promise<number> {
-  const unused = ['addr', 'dir', 'read-only', 'tls-cert', 'tls-key', 'htpasswd'].find((name) => args.has(name));
+  const unused = args.command.options
+    .map(({ name }) => name)
+    .find((name) => args.has(name) && name !== 'hash-password' && name !== 'password-stdin');
   if (unused !== undefined)
     throw new MlistError('ERR_MLIST_USAGE', `--hash-password and --${unused} cannot be used together`);
   const password = await readPassword(user, args, context);
@@ -44,6 +47,7 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
     readOnly: args.flag('read-only'),
     tls: await readTls(args, context),
     htpasswd: htpasswd === undefined ? undefined : resolve(cwd, htpasswd),
+    limits: limitsIn(args),
     signal,
     onRequest: ({ method, path, status, milliseconds, fault }) => {
       output.request?.({ type: 'request', method, url: path, status, milliseconds });

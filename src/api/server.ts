@@ -34,6 +34,7 @@ const checks: Checks<ServerOptions> = {
   readOnly: isFlag,
   tls: isObject,
   htpasswd: isText,
+  proxy: isObject,
   limits: (value) => checkOptions(value as ServerLimits, limits),
   intercept: isFunction,
   signal: isSignal,

@@ -10,6 +10,7 @@ import { RequestError, toRequestError } from './request-error.ts';
 import { route } from './router.ts';
 import { RepositoryQueues, replyError, type Service } from './server-exchange.ts';
 import type { MemoryBudget } from './limits/memory-budget.ts';
+import type { ProxyOptions, PullThrough } from './proxy/pull-through.ts';
 import type { Repositories, Repository } from './storage.ts';
 import { UploadSessions } from './upload-sessions.ts';
 import { MemoryStore } from '../store/memory.ts';
@@ -28,6 +29,8 @@ export interface ServerOptions {
   readonly tls?: { readonly cert: string | Uint8Array; readonly key: string | Uint8Array } | undefined;
   /** Path of an htpasswd file. Default: no authentication. */
   readonly htpasswd?: string | undefined;
+  /** Caches content of other registries. Default: none. */
+  readonly proxy?: ProxyOptions | undefined;
   /** Limits for memory, uploads and slow clients. */
   readonly limits?: ServerLimits | undefined;
   /** Answers requests itself, to inject faults in tests: returns true if it did. */
@@ -81,7 +84,7 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
   const repositories =
     options.dir === undefined
       ? new MemoryRepositories(limits.memory)
-      : await FolderRepositories.inFolder(options.dir, { create: !readOnly });
+      : await FolderRepositories.inFolder(options.dir, { create: !readOnly || options.proxy !== undefined });
   const running = new Set<Promise<void>>();
   const server = createServer(options.tls, (request, response) => {
     const work = handleRequest(context, request, response).finally(() => running.delete(work));
@@ -95,11 +98,13 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
     limits,
   };
   const { intercept, onRequest } = options;
-  const context = { service, users, onLoopback: isLoopback(host), intercept, onRequest };
+  const proxy = options.proxy && (await startProxy(service, options.proxy));
+  const context = { service, users, proxy, onLoopback: isLoopback(host), intercept, onRequest };
   const close = closer(server, async () => {
     options.signal?.removeEventListener('abort', onAbort);
     // First, because requests that wait for a password check would delay the shutdown.
     await users?.close();
+    await proxy?.close();
     await Promise.all(running);
     await service.uploads.close();
   });
@@ -116,6 +121,12 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
   return { url: `${options.tls === undefined ? 'http' : 'https'}://${name}`, host: name, close };
 }
 
+/** The code of the proxy is loaded only if there is one. */
+async function startProxy(service: Service, options: ProxyOptions): Promise<PullThrough> {
+  const { PullThrough: Proxy } = await import('./proxy/pull-through.ts');
+  return Proxy.start(service, options);
+}
+
 /** The host for URLs: `localhost` for a registry that listens on all addresses. */
 function displayHost(host: string): string {
   if (host === '0.0.0.0' || host === '::') return 'localhost';
@@ -125,6 +136,7 @@ function displayHost(host: string): string {
 interface ServerContext {
   readonly service: Service;
   readonly users: Htpasswd | undefined;
+  readonly proxy: PullThrough | undefined;
   readonly onLoopback: boolean;
   readonly intercept: Interceptor | undefined;
   readonly onRequest: ServerOptions['onRequest'];
@@ -204,8 +216,8 @@ async function dispatch(context: ServerContext, request: IncomingMessage, respon
     throw new RequestError(400, { code: 'UNSUPPORTED', message: 'the request target is not a path' });
   await context.users?.check(headers.authorization);
   const { handler, name, lastSegment } = route(method, path, context.service.readOnly);
-  const exchange = { request, response, service: context.service, name, lastSegment };
-  await handler({ ...exchange, query: new URLSearchParams(query.join('?')) });
+  const exchange = { request, response, name, lastSegment, query: new URLSearchParams(query.join('?')) };
+  await handler({ ...exchange, service: context.proxy?.serviceFor(exchange) ?? context.service });
 }
 
 /** Returns a function that closes the server and then runs `after`, once. */

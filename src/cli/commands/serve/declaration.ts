@@ -34,6 +34,24 @@ export const serveCommand: CommandDeclaration = {
       describe: 'Require a login; each line of FILE is USER:HASH with a bcrypt, {SHA} or {SHA256} hash',
     },
     {
+      name: 'proxy',
+      type: 'string',
+      repeat: true,
+      value: 'HOST[=URL]',
+      describe: 'Cache what clients pull from the registry HOST, which is read from URL if it is given',
+    },
+    {
+      name: 'proxy-ttl',
+      type: 'string',
+      value: 'DURATION',
+      describe: 'Serve a cached tag for DURATION before it is compared with the registry again (default 1m)',
+    },
+    {
+      name: 'proxy-login',
+      type: 'boolean',
+      describe: 'Pull with the stored credentials; all clients can then read what these can read',
+    },
+    {
       name: 'memory',
       type: 'string',
       value: 'SIZE',
@@ -66,6 +84,7 @@ export const serveCommand: CommandDeclaration = {
   ],
   examples: [
     ['mlist serve --addr 127.0.0.1:0 --dir ./registry', 'Run a registry for a test'],
+    ['mlist serve --dir ./cache --proxy docker.io', 'Cache what clients pull from Docker Hub'],
     [
       'mlist serve --hash-password me > users && mlist serve --htpasswd users',
       'Require a login, with a prompt for the password',

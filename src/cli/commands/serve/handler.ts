@@ -6,7 +6,7 @@ import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readInputFile } from '../../args/input-file.ts';
 import { ask, readPassword } from '../../password-input.ts';
-import { limitsIn } from './serve-options.ts';
+import { limitsIn, proxyIn } from './serve-options.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const user = args.text('hash-password');
@@ -47,6 +47,7 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
     readOnly: args.flag('read-only'),
     tls: await readTls(args, context),
     htpasswd: htpasswd === undefined ? undefined : resolve(cwd, htpasswd),
+    proxy: await proxyIn(args, context),
     limits: limitsIn(args),
     signal,
     onRequest: ({ method, path, status, milliseconds, fault }) => {

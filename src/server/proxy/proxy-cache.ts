@@ -7,7 +7,6 @@ import type { Repository } from '../storage.ts';
 import type { BlobDownload } from './blob-download.ts';
 import { CachedBlobs } from './cached-blobs.ts';
 import type { ProxyTarget, ProxyUpstream } from './proxy-upstream.ts';
-import { RecentMap } from './recent-map.ts';
 import { UpstreamUnavailable, upstreamError } from './upstream-error.ts';
 import type { UpstreamSessions } from './upstream-sessions.ts';
 
@@ -97,5 +96,23 @@ export class ProxyCache {
   async close(): Promise<void> {
     await this.sessions.close();
     await Promise.allSettled([...this.downloads.values()].map(({ finished }) => finished));
+  }
+}
+
+/** A map with a maximum number of entries. The entry that was set first is removed. */
+class RecentMap<K, V> extends Map<K, V> {
+  readonly #max: number;
+
+  constructor(max: number) {
+    super();
+    this.#max = max;
+  }
+
+  override set(key: K, value: V): this {
+    this.delete(key);
+    super.set(key, value);
+    const [oldest] = this.size > this.#max ? this.keys() : [];
+    if (oldest !== undefined) this.delete(oldest);
+    return this;
   }
 }

@@ -3,6 +3,7 @@
  * @module mlist/server
  */
 import { startRegistry as startServer, type RunningRegistry, type ServerOptions } from '../server/start-registry.ts';
+import type { ServerLimits } from '../server/limits/server-limits.ts';
 import { interruptedError } from './api-call.ts';
 import {
   checkOptions,
@@ -15,8 +16,17 @@ import {
   type Checks,
 } from './option-checks.ts';
 
+export type { ServerLimits } from '../server/limits/server-limits.ts';
 export { hashPassword } from '../server/htpasswd.ts';
 export type { Interceptor, RunningRegistry, ServedRequest, ServerOptions } from '../server/start-registry.ts';
+
+const limits: Checks<ServerLimits> = {
+  memoryBytes: isAtLeast(1),
+  uploadBytes: isAtLeast(1),
+  openUploads: isAtLeast(1),
+  uploadIdleMs: isAtLeast(1),
+  slowBodyMs: isAtLeast(1),
+};
 
 const checks: Checks<ServerOptions> = {
   address: isText,
@@ -27,6 +37,8 @@ const checks: Checks<ServerOptions> = {
   anonymousPull: isFlag,
   allowSparse: isFlag,
   drain: isAtLeast(0),
+  proxy: isObject,
+  limits: (value) => checkOptions(value as ServerLimits, limits),
   intercept: isFunction,
   signal: isSignal,
   onRequest: isFunction,

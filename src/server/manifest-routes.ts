@@ -3,6 +3,7 @@ import { digestMatches, digestOf, isDigest, isVerifiable, type Digest } from '..
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 import { mediaTypeOfHeader } from '../oci/media-type.ts';
 import { isTag } from '../oci/reference.ts';
+import { MemoryBytes } from '../store/memory-bytes.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 import { checkPreconditions, etagOf, isNotModified } from './preconditions.ts';
 import { bodyOf, reply, type ServerExchange } from './server-exchange.ts';
@@ -31,10 +32,19 @@ async function fetchManifest(repository: Repository, reference: string): ReturnT
 
 /** PUT of `/v2/<name>/manifests/<reference>`. A PUT by digest supports `?tag=` for tags (distribution-spec at 967efdc). */
 export async function putManifest(exchange: ServerExchange): Promise<void> {
+  const received = new MemoryBytes(exchange.service.limits.memory);
+  try {
+    await storeManifest(exchange, received);
+  } finally {
+    received.release();
+  }
+}
+
+async function storeManifest(exchange: ServerExchange, received: MemoryBytes): Promise<void> {
   const { request, name, lastSegment: reference, query, service } = exchange;
   const tags = [...(isDigest(reference) ? query.getAll('tag') : [reference])];
   checkReference(reference, tags);
-  const bytes = await manifestBody(exchange);
+  const bytes = await readManifest(exchange, received);
   const digest = storageDigest(reference, bytes);
   const checked = checkManifest(bytes, mediaTypeOfHeader(request.headers['content-type']));
   const { mediaType, links } = checked;
@@ -112,21 +122,9 @@ function storageDigest(reference: string, bytes: Uint8Array): Digest {
 }
 
 /** Reads the body. A body that is too large is refused as early as possible. */
-async function manifestBody(exchange: ServerExchange): Promise<Uint8Array> {
-  if (Number(exchange.request.headers['content-length'] ?? 0) > MAX_DOCUMENT_BYTES) throw tooLarge();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of bodyOf(exchange)) {
-    size += chunk.length;
-    if (size > MAX_DOCUMENT_BYTES) throw tooLarge();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-function tooLarge(): RequestError {
-  const message = `the manifest has more than ${MAX_DOCUMENT_BYTES} bytes`;
-  return new RequestError(413, { code: 'SIZE_INVALID', message });
+async function readManifest(exchange: ServerExchange, into: MemoryBytes): Promise<Uint8Array> {
+  for await (const chunk of bodyOf(exchange, MAX_DOCUMENT_BYTES)) into.append(chunk);
+  return Buffer.concat([...into.read()]);
 }
 
 function isConditional({ request: { headers } }: ServerExchange): boolean {

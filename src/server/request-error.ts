@@ -19,6 +19,7 @@ export type RegistryCode =
   | 'PRECONDITION_FAILED'
   | 'RANGE_INVALID'
   | 'TAG_INVALID'
+  | 'TOOMANYREQUESTS'
   | 'UNAVAILABLE'
   | 'UNKNOWN';
 

@@ -4,6 +4,8 @@ import { SerialQueue } from '../async/serial-queue.ts';
 import type { Access, Caller } from './auth/access.ts';
 import type { Metrics } from './log/metrics.ts';
 import type { RequestRecord } from './log/request-record.ts';
+import { requestBody } from './limits/received-body.ts';
+import type { Limits } from './limits/server-limits.ts';
 import type { RequestError } from './request-error.ts';
 import type { Repositories } from './storage.ts';
 import type { UploadSessions } from './upload-sessions.ts';
@@ -23,6 +25,7 @@ export interface Service {
   readonly running: ReadonlySet<unknown>;
   /** Whether the registry is stopping, and only completes what has begun. */
   isDraining: boolean;
+  readonly limits: Limits;
 }
 
 /** A request and its response. */
@@ -65,24 +68,43 @@ export function replyError(exchange: Pick<ServerExchange, 'request' | 'response'
   reply(exchange, error.status, headers, JSON.stringify({ errors: error.problems }));
 }
 
-/** Streams a body, with backpressure. A failure closes the connection. */
+/** Streams a body, with backpressure. A failure after the first chunk closes the connection. */
 export async function replyStream(
   { response }: ServerExchange,
   status: number,
   headers: Headers,
   chunks: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  response.writeHead(status, { ...headers });
-  await pipeline(chunks, response);
+  const reading = chunks[Symbol.asyncIterator]();
+  try {
+    const first = await reading.next();
+    response.writeHead(status, { ...headers });
+    await pipeline(continued(first, reading), response);
+  } finally {
+    await reading.return?.();
+  }
 }
 
-/** The request body. The connection stays open if it is not read to its end, so that an error response can be sent. */
-export async function* bodyOf({ request, record }: ServerExchange): AsyncGenerator<Uint8Array> {
-  const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Uint8Array>;
-  for await (const chunk of chunks) {
+/**
+ * The request body.
+ * @throws RequestError 413 if it has more than `maxBytes`, 408 if the client is too slow
+ */
+export async function* bodyOf(
+  { request, record, service }: ServerExchange,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of requestBody(request, service.limits, maxBytes)) {
     record.received += chunk.length;
     yield chunk;
   }
+}
+
+/** The chunks of an iterator whose first result was read before. */
+async function* continued(
+  first: IteratorResult<Uint8Array>,
+  rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  for (let next = first; next.done !== true; next = await rest.next()) yield next.value;
 }
 
 /** Queues for changes: one for each repository that is being changed. */

@@ -10,9 +10,13 @@ import { Htpasswd } from './htpasswd.ts';
 import { Metrics } from './log/metrics.ts';
 import { RequestRecord } from './log/request-record.ts';
 import { answerPlainHttp } from './plain-http.ts';
+import { discardRest } from './limits/received-body.ts';
+import { HEADER_BYTES, limitsOf, MAX_HEADERS, type ServerLimits } from './limits/server-limits.ts';
 import { RequestError, toRequestError } from './request-error.ts';
 import { HEALTH_PATH, route } from './router.ts';
 import { RepositoryQueues, replyError, type Service } from './server-exchange.ts';
+import type { MemoryBudget } from './limits/memory-budget.ts';
+import type { ProxyOptions, PullThrough } from './proxy/pull-through.ts';
 import type { Repositories, Repository } from './storage.ts';
 import { UploadSessions } from './upload-sessions.ts';
 import { MemoryStore } from '../store/memory.ts';
@@ -40,6 +44,10 @@ export interface ServerOptions {
    * refused at once. Default 0.
    */
   readonly drain?: number | undefined;
+  /** Caches content of other registries. Default: none. */
+  readonly proxy?: ProxyOptions | undefined;
+  /** Limits for memory, uploads and slow clients. */
+  readonly limits?: ServerLimits | undefined;
   /** Answers requests itself, to inject faults in tests: returns true if it did. */
   readonly intercept?: Interceptor | undefined;
   /** Closes the registry. */
@@ -103,10 +111,11 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
     );
   const readOnly = options.readOnly ?? false;
   const users = options.htpasswd === undefined ? undefined : await Htpasswd.load(options.htpasswd, options.signal);
+  const limits = limitsOf(options.limits, options.dir === undefined);
   const repositories =
     options.dir === undefined
-      ? new MemoryRepositories()
-      : await FolderRepositories.inFolder(options.dir, { create: !readOnly });
+      ? new MemoryRepositories(limits.memory)
+      : await FolderRepositories.inFolder(options.dir, { create: !readOnly || options.proxy !== undefined });
   const running = new Set<Promise<void>>();
   const server = createServer(options.tls, (request, response) => {
     const work = handleRequest(context, request, response).finally(() => running.delete(work));
@@ -114,7 +123,7 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
   });
   const service: Service = {
     repositories,
-    uploads: new UploadSessions(),
+    uploads: new UploadSessions(limits),
     changes: new RepositoryQueues(),
     readOnly,
     allowSparse: options.allowSparse ?? false,
@@ -123,16 +132,19 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
       anonymousPull: options.anonymousPull ?? false,
       isTls: options.tls !== undefined,
     }),
+    limits,
     metrics: new Metrics(),
     running,
     isDraining: false,
   };
   const { intercept, onRequest } = options;
-  const context = { service, onLoopback: isLoopback(host), intercept, onRequest };
+  const proxy = options.proxy && (await startProxy(service, options.proxy));
+  const context = { service, proxy, onLoopback: isLoopback(host), intercept, onRequest };
   const close = closer(server, service, options.drain ?? 0, async () => {
     options.signal?.removeEventListener('abort', onAbort);
     // First, because requests that wait for a password check would delay the shutdown.
     await users?.close();
+    await proxy?.close();
     await Promise.all(running);
     await service.uploads.close();
   });
@@ -149,6 +161,12 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
   return { url: `${options.tls === undefined ? 'http' : 'https'}://${name}`, host: name, close };
 }
 
+/** The code of the proxy is loaded only if there is one. */
+async function startProxy(service: Service, options: ProxyOptions): Promise<PullThrough> {
+  const { PullThrough: Proxy } = await import('./proxy/pull-through.ts');
+  return Proxy.start(service, options);
+}
+
 /** The host for URLs: `localhost` for a registry that listens on all addresses. */
 function displayHost(host: string): string {
   if (host === '0.0.0.0' || host === '::') return 'localhost';
@@ -157,6 +175,7 @@ function displayHost(host: string): string {
 
 interface ServerContext {
   readonly service: Service;
+  readonly proxy: PullThrough | undefined;
   readonly onLoopback: boolean;
   readonly intercept: Interceptor | undefined;
   readonly onRequest: ServerOptions['onRequest'];
@@ -165,17 +184,21 @@ interface ServerContext {
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
 function createServer(tls: ServerOptions['tls'], listener: Listener): Server {
-  const server = tls === undefined ? createHttpServer(listener) : createTlsServer(tls, listener);
+  const server =
+    tls === undefined ? createHttpServer({ maxHeaderSize: HEADER_BYTES }, listener) : createTlsServer(tls, listener);
   // The duration of an upload is not limited while data arrives.
   server.requestTimeout = 0;
   server.timeout = IDLE_MS;
+  // Node would ignore further headers: `dispatch` refuses the request instead.
+  server.maxHeadersCount = 0;
   server.keepAliveTimeout = IDLE_MS;
   return server;
 }
 
 function createTlsServer({ cert, key }: NonNullable<ServerOptions['tls']>, listener: Listener): Server {
   try {
-    const server = createHttpsServer({ cert: Buffer.from(cert), key: Buffer.from(key) }, listener);
+    const options = { cert: Buffer.from(cert), key: Buffer.from(key), maxHeaderSize: HEADER_BYTES };
+    const server = createHttpsServer(options, listener);
     answerPlainHttp(server, IDLE_MS);
     return server;
   } catch (cause) {
@@ -201,8 +224,7 @@ async function handleRequest(
     else replyError({ request, response }, requestError);
     return isFault(requestError) && !isDisconnect(error) ? error : undefined;
   });
-  // Discards the rest of the request body, so that the connection can be used for the next request.
-  request.resume();
+  discardRest(request);
   await closed;
   context.service.metrics.add(record);
   context.onRequest?.({
@@ -231,12 +253,14 @@ function isDisconnect(error: unknown): boolean {
 }
 
 async function dispatch(
-  { service, onLoopback, intercept }: ServerContext,
+  { service, proxy, onLoopback, intercept }: ServerContext,
   request: IncomingMessage,
   response: ServerResponse,
   record: RequestRecord,
 ): Promise<void> {
   const { method = '', url = '', headers } = request;
+  if (request.rawHeaders.length / 2 > MAX_HEADERS)
+    throw new RequestError(431, { code: 'UNSUPPORTED', message: `more than ${MAX_HEADERS} headers` });
   checkHost(headers.host, onLoopback);
   checkOrigin(request);
   if ((await intercept?.(request, response)) === true) return;
@@ -247,9 +271,10 @@ async function dispatch(
   record.user = caller.user;
   const { endpoint, action, handler, name, lastSegment } = route(method, path, service.readOnly);
   record.endpoint = endpoint;
-  if (name !== '') service.access.checkRight(request, caller, action, name);
-  const exchange = { request, response, service, caller, record, name, lastSegment };
-  await handler({ ...exchange, query: new URLSearchParams(query.join('?')) });
+  const parameters = new URLSearchParams(query.join('?'));
+  if (name !== '') service.access.checkRight(request, caller, action, proxy?.storedName(name, parameters) ?? name);
+  const exchange = { request, response, caller, record, name, lastSegment, query: parameters };
+  await handler({ ...exchange, service: proxy?.serviceFor(exchange) ?? service });
 }
 
 const listenErrors: Readonly<Record<string, { readonly reason: string; readonly hint: string }>> = {
@@ -287,15 +312,27 @@ function parseAddress(address: string): { readonly host: string; readonly port: 
   });
 }
 
+/** Counted for each repository in memory. */
+const REPOSITORY_BYTES = 2048;
+
 class MemoryRepositories implements Repositories {
-  readonly #repositories = new Map<string, Repository>();
+  readonly #repositories = new Map<string, MemoryStore>();
+  readonly #memory: MemoryBudget;
+
+  constructor(memory: MemoryBudget) {
+    this.#memory = memory;
+  }
 
   find(name: string): Promise<Repository | undefined> {
     return Promise.resolve(this.#repositories.get(name));
   }
 
-  open(name: string): Promise<Repository> {
-    return Promise.resolve(getOrCreate(this.#repositories, name, () => new MemoryStore(name)));
+  async open(name: string): Promise<Repository> {
+    await Promise.resolve();
+    return getOrCreate(this.#repositories, name, () => {
+      this.#memory.reserve(REPOSITORY_BYTES);
+      return new MemoryStore(name, this.#memory);
+    });
   }
 
   async *all(includes: (name: string) => boolean = () => true): AsyncGenerator<Repository> {
@@ -308,6 +345,11 @@ class MemoryRepositories implements Repositories {
   }
 
   remove(name: string): Promise<boolean> {
-    return Promise.resolve(this.#repositories.delete(name));
+    const removed = this.#repositories.get(name);
+    if (removed === undefined) return Promise.resolve(false);
+    this.#repositories.delete(name);
+    removed.clear();
+    this.#memory.release(REPOSITORY_BYTES);
+    return Promise.resolve(true);
   }
 }

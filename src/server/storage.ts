@@ -26,6 +26,8 @@ export interface Upload {
   readonly size: number;
   /** Appends bytes, with backpressure. If the source fails, the bytes before the failure are kept. */
   append(chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  /** The bytes from `start` to the last one that was received. They must be read before the blob is stored or discarded. */
+  read(start: number): AsyncIterable<Uint8Array>;
   /** Stores the blob. Rejects with `ERR_MLIST_CONTENT_MISMATCH` if the bytes have another digest. May be called once. */
   commit(digest: Digest): Promise<void>;
   discard(): Promise<void>;

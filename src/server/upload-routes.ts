@@ -23,19 +23,31 @@ export async function postUpload(exchange: ServerExchange): Promise<void> {
     replyCreated(exchange, mountDigest);
     return;
   }
-  const upload = await repository.stageBlob();
-  if (digest === undefined || mountDigest !== undefined) replyAccepted(exchange, service.uploads.begin(name, upload));
-  else await uploadMonolithic(exchange, upload, digest);
+  const session = await service.uploads.begin(name, () => repository.stageBlob());
+  if (digest === undefined || mountDigest !== undefined) replyAccepted(exchange, session);
+  else await service.uploads.use(name, session.id, () => complete(exchange, session, digest));
 }
 
-async function uploadMonolithic(exchange: ServerExchange, upload: Upload, digest: Digest): Promise<void> {
+/** Appends the body and stores the blob. The upload ends in any case. */
+async function complete(exchange: ServerExchange, session: UploadSession, digest: Digest): Promise<void> {
   try {
-    await upload.append(bodyOf(exchange));
-    await commit(upload, digest);
+    await append(exchange, session);
+    await commit(session.upload, digest);
   } finally {
-    await upload.discard();
+    await exchange.service.uploads.end(session);
   }
   replyCreated(exchange, digest);
+}
+
+/** Appends the body. An upload that exceeds a limit ends, so that what it holds is freed. */
+async function append(exchange: ServerExchange, session: UploadSession): Promise<void> {
+  const { limits, uploads } = exchange.service;
+  try {
+    await session.upload.append(bodyOf(exchange, limits.uploadBytes - session.upload.size));
+  } catch (error) {
+    if (error instanceof RequestError) await uploads.end(session);
+    throw error;
+  }
 }
 
 /** GET: the progress of an upload. */
@@ -50,7 +62,7 @@ export async function getUpload(exchange: ServerExchange): Promise<void> {
 export async function patchUpload(exchange: ServerExchange): Promise<void> {
   await withSession(exchange, async (session) => {
     checkChunk(exchange, session);
-    await session.upload.append(bodyOf(exchange));
+    await append(exchange, session);
     replyAccepted(exchange, session);
   });
 }
@@ -60,7 +72,7 @@ export async function putUpload(exchange: ServerExchange): Promise<void> {
   const digest = parseDigestParameter(exchange.query.get('digest') ?? '');
   await withSession(exchange, async (session) => {
     checkChunk(exchange, session);
-    await session.upload.append(bodyOf(exchange));
+    await append(exchange, session);
     try {
       await commit(session.upload, digest);
     } finally {

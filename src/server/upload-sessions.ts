@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { SerialQueue } from '../async/serial-queue.ts';
+import type { Limits } from './limits/server-limits.ts';
+import { RequestError } from './request-error.ts';
 import type { Upload } from './storage.ts';
 
-/** Uploads are removed after this time without requests. */
-const IDLE_MS = 60 * 60 * 1000;
+type UploadLimits = Pick<Limits, 'openUploads' | 'uploadIdleMs'>;
+
+/** After how many seconds a client may try again if too many uploads are open. */
+const RETRY_AFTER_S = 5;
 
 export interface UploadSession {
   readonly id: string;
@@ -16,19 +20,33 @@ export interface UploadSession {
 /** The uploads in progress (distribution-spec v1.1.1 "Pushing blobs"). They are removed when the registry is closed. */
 export class UploadSessions {
   readonly #sessions = new Map<string, { readonly session: UploadSession; users: number; lastUsed: number }>();
-  readonly #idleMs: number;
+  readonly #limits: UploadLimits;
   readonly #timer: NodeJS.Timeout;
+  /** Uploads that are about to begin. */
+  #beginning = 0;
 
-  constructor(idleMs = IDLE_MS) {
-    this.#idleMs = idleMs;
-    this.#timer = setInterval(() => void this.removeIdle(), Math.min(idleMs / 4, 60_000));
+  constructor(limits: UploadLimits) {
+    this.#limits = limits;
+    this.#timer = setInterval(() => void this.removeIdle(), Math.min(limits.uploadIdleMs / 4, 60_000));
     this.#timer.unref();
   }
 
-  begin(name: string, upload: Upload): UploadSession {
-    const session = { id: randomUUID(), name, upload, queue: new SerialQueue() };
-    this.#sessions.set(session.id, { session, users: 0, lastUsed: performance.now() });
-    return session;
+  /** @throws RequestError 429 if too many uploads are open */
+  async begin(name: string, stage: () => Promise<Upload>): Promise<UploadSession> {
+    const { openUploads } = this.#limits;
+    if (this.#sessions.size + this.#beginning >= openUploads) {
+      const message = `${openUploads} uploads are open, the limit of the registry`;
+      const headers = { 'retry-after': String(RETRY_AFTER_S) };
+      throw new RequestError(429, { code: 'TOOMANYREQUESTS', message }, headers);
+    }
+    this.#beginning += 1;
+    try {
+      const session = { id: randomUUID(), name, upload: await stage(), queue: new SerialQueue() };
+      this.#sessions.set(session.id, { session, users: 0, lastUsed: performance.now() });
+      return session;
+    } finally {
+      this.#beginning -= 1;
+    }
   }
 
   /** Runs the work after all earlier work on the upload. Returns undefined if the upload does not exist any more. */
@@ -68,7 +86,7 @@ export class UploadSessions {
   }
 
   async removeIdle(): Promise<void> {
-    const limit = performance.now() - this.#idleMs;
+    const limit = performance.now() - this.#limits.uploadIdleMs;
     const idle = [...this.#sessions.values()].filter(({ users, lastUsed }) => users === 0 && lastUsed < limit);
     await Promise.all(idle.map(({ session }) => this.end(session)));
   }

@@ -17,19 +17,34 @@ import { isJsonObject } from '../json/json.ts';
 import { readJson } from '../json/parse.ts';
 import { referrerOf, subjectDigestIn } from '../oci/children.ts';
 import { conflictError, contentReference } from './store.ts';
+import {
+  contentMismatch,
+  StagedMemoryBlob,
+  unlimitedMemory,
+  type MemoryAccount,
+  type MemoryBytes,
+} from './memory-bytes.ts';
 import { readWhole, unsupportedAlgorithm } from './verify.ts';
+
+/** Counted for each blob, manifest and tag in addition to its bytes. */
+const ENTRY_BYTES = 512;
 
 /** A content store in memory, for tests and for the embedded registry without a folder. */
 export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mounter {
   readonly location: string;
   /** Each has the media type of the first PUT. */
   readonly #manifests = new Map<Digest, ManifestContent>();
-  readonly #blobs = new Map<Digest, Uint8Array>();
+  readonly #blobs = new Map<Digest, MemoryBytes>();
   /** Each has the media type of the PUT of its tag: the same bytes may have several types if they do not state one. */
   readonly #tags = new Map<string, Descriptor>();
 
-  constructor(location = 'memory') {
+  readonly #account: MemoryAccount;
+  #isCleared = false;
+
+  /** @param account - counts what the store holds. Default: not counted */
+  constructor(location = 'memory', account = unlimitedMemory) {
     this.location = location;
+    this.#account = account;
   }
 
   async resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {
@@ -42,7 +57,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
       if (content === undefined) throw notFound(contentReference(this.location, name));
       const { descriptor, bytes } = content;
       if (expected !== undefined && (expected.digest !== descriptor.digest || expected.size !== descriptor.size)) {
-        throw mismatch(`${this.location} has ${descriptor.digest} at ${name}, not ${expected.digest}`);
+        throw contentMismatch(`${this.location} has ${descriptor.digest} at ${name}, not ${expected.digest}`);
       }
       return { descriptor: { ...descriptor, mediaType: expected?.mediaType ?? descriptor.mediaType }, bytes };
     });
@@ -53,12 +68,12 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
   }
 
   async *readBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): AsyncGenerator<Uint8Array> {
-    yield await attempt(signal, () => this.#blob(descriptor));
+    yield* await attempt(signal, () => this.#blob(descriptor).read());
   }
 
   /** Streams the bytes of a blob from `start` to `end` (exclusive). */
   async *readBlobPart(digest: Digest, start: number, end: number): AsyncGenerator<Uint8Array> {
-    yield await attempt(undefined, () => this.#stored(digest).subarray(start, end));
+    yield* await attempt(undefined, () => this.#stored(digest).read(start, end));
   }
 
   async hasManifest(digest: Digest): Promise<boolean> {
@@ -79,12 +94,12 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
   }
 
   hasBlob({ digest, size }: Descriptor): Promise<boolean> {
-    return attempt(undefined, () => this.#blobs.get(digest)?.length === size);
+    return attempt(undefined, () => this.#blobs.get(digest)?.size === size);
   }
 
   /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist */
   blobSize(digest: Digest): Promise<number> {
-    return attempt(undefined, () => this.#stored(digest).length);
+    return attempt(undefined, () => this.#stored(digest).size);
   }
 
   putManifest(
@@ -94,12 +109,17 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
   ): Promise<void> {
     return attempt(signal, () => {
       const { digest } = descriptor;
-      if (isDigest(name) && name !== digest) throw mismatch(`the manifest to be stored is ${digest}, not ${name}`);
+      if (isDigest(name) && name !== digest)
+        throw contentMismatch(`the manifest to be stored is ${digest}, not ${name}`);
       verify(descriptor, bytes);
       if (ifMatch !== undefined && (this.#contentAt(name)?.descriptor.digest ?? 'absent') !== ifMatch)
         throw conflictError(contentReference(this.location, name), ifMatch);
+      if (this.#isCleared) return;
       const minimal = minimalDescriptor(descriptor);
-      if (!this.#manifests.has(digest)) this.#manifests.set(digest, { descriptor: minimal, bytes: bytes.slice() });
+      const isNewTag = !isDigest(name) && !this.#tags.has(name);
+      const isNew = !this.#manifests.has(digest);
+      this.#account.reserve((isNew ? bytes.length + ENTRY_BYTES : 0) + (isNewTag ? ENTRY_BYTES : 0));
+      if (isNew) this.#manifests.set(digest, { descriptor: minimal, bytes: bytes.slice() });
       if (!isDigest(name)) this.#tags.set(name, minimal);
     });
   }
@@ -110,11 +130,15 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     { signal }: ContentOptions = {},
   ): Promise<void> {
     const staged = this.#stage();
-    await staged.append(open(), { signal, limit: descriptor.size });
-    if (staged.size !== descriptor.size) {
-      throw mismatch(`${descriptor.digest} has ${descriptor.size} bytes, but ${staged.size} were received`);
+    try {
+      await staged.append(open(), { signal, limit: descriptor.size });
+      if (staged.size !== descriptor.size) {
+        throw contentMismatch(`${descriptor.digest} has ${descriptor.size} bytes, but ${staged.size} were received`);
+      }
+      await staged.commit(descriptor.digest);
+    } finally {
+      await staged.discard();
     }
-    await staged.commit(descriptor.digest);
   }
 
   /** Starts an upload of a blob whose digest is not known yet. */
@@ -133,7 +157,10 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     options: ContentOptions = {},
   ): Promise<'mounted' | 'uploaded'> {
     if (from instanceof MemoryStore && (await from.hasBlob(descriptor))) {
-      this.#blobs.set(descriptor.digest, from.#stored(descriptor.digest));
+      if (!this.#blobs.has(descriptor.digest)) {
+        this.#account.reserve(ENTRY_BYTES);
+        this.#blobs.set(descriptor.digest, from.#stored(descriptor.digest).share());
+      }
       return 'mounted';
     }
     await this.putBlob(descriptor, open, options);
@@ -143,7 +170,9 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
   /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist */
   deleteBlob(digest: Digest): Promise<void> {
     return attempt(undefined, () => {
-      if (!this.#blobs.delete(digest)) throw notFound(`the blob ${digest}`);
+      this.#stored(digest).release();
+      this.#blobs.delete(digest);
+      this.#account.release(ENTRY_BYTES);
     });
   }
 
@@ -153,9 +182,21 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
    */
   deleteManifest(digest: Digest): Promise<void> {
     return attempt(undefined, () => {
-      if (!this.#manifests.delete(digest)) throw notFound(`${this.location}@${digest}`);
-      for (const [tag, descriptor] of this.#tags) if (descriptor.digest === digest) this.#tags.delete(tag);
+      const content = this.#manifests.get(digest);
+      if (content === undefined) throw notFound(`${this.location}@${digest}`);
+      this.#manifests.delete(digest);
+      this.#account.release(content.bytes.length + ENTRY_BYTES);
+      for (const [tag, descriptor] of this.#tags) if (descriptor.digest === digest) this.#dropTag(tag);
     });
+  }
+
+  /** Removes everything. What is put afterwards is not kept. */
+  clear(): void {
+    this.#isCleared = true;
+    for (const bytes of this.#blobs.values()) bytes.release();
+    for (const { bytes } of this.#manifests.values()) this.#account.release(bytes.length);
+    this.#account.release((this.#blobs.size + this.#manifests.size + this.#tags.size) * ENTRY_BYTES);
+    for (const content of [this.#blobs, this.#manifests, this.#tags]) content.clear();
   }
 
   async *tags({ signal }: ContentOptions = {}): AsyncGenerator<string> {
@@ -164,7 +205,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
 
   untag(tag: string, { signal }: ContentOptions = {}): Promise<void> {
     return attempt(signal, () => {
-      if (!this.#tags.delete(tag)) throw notFound(`${this.location}:${tag}`);
+      if (!this.#dropTag(tag)) throw notFound(`${this.location}:${tag}`);
     });
   }
 
@@ -183,64 +224,34 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
   }
 
   #stage(): StagedMemoryBlob {
-    return new StagedMemoryBlob((digest, bytes) => this.#blobs.set(digest, bytes));
+    return new StagedMemoryBlob(this.#account, (digest, bytes) => this.#store(digest, bytes));
   }
 
-  #stored(digest: Digest): Uint8Array {
+  /** Takes ownership of the bytes. */
+  #store(digest: Digest, bytes: MemoryBytes): void {
+    if (this.#blobs.has(digest) || this.#isCleared) bytes.release();
+    else {
+      this.#account.reserve(ENTRY_BYTES);
+      this.#blobs.set(digest, bytes);
+    }
+  }
+
+  #dropTag(tag: string): boolean {
+    if (!this.#tags.delete(tag)) return false;
+    this.#account.release(ENTRY_BYTES);
+    return true;
+  }
+
+  #stored(digest: Digest): MemoryBytes {
     const bytes = this.#blobs.get(digest);
     if (bytes === undefined) throw notFound(`the blob ${digest}`);
     return bytes;
   }
 
-  #blob({ digest, size }: Descriptor): Uint8Array {
+  #blob({ digest, size }: Descriptor): MemoryBytes {
     const bytes = this.#stored(digest);
-    if (bytes.length !== size) throw mismatch(`${digest} has ${bytes.length} bytes, not ${size}`);
+    if (bytes.size !== size) throw contentMismatch(`${digest} has ${bytes.size} bytes, not ${size}`);
     return bytes;
-  }
-}
-
-/** A blob that is being uploaded. */
-export class StagedMemoryBlob {
-  readonly #store: (digest: Digest, bytes: Uint8Array) => void;
-  #chunks: Uint8Array[] = [];
-  #size = 0;
-
-  constructor(store: (digest: Digest, bytes: Uint8Array) => void) {
-    this.#store = store;
-  }
-
-  /** Number of bytes received so far. */
-  get size(): number {
-    return this.#size;
-  }
-
-  /** Appends bytes. If the source fails, the bytes before the failure are kept. */
-  async append(
-    chunks: AsyncIterable<Uint8Array>,
-    { signal, limit = Infinity }: ContentOptions & { readonly limit?: number | undefined } = {},
-  ): Promise<void> {
-    for await (const chunk of chunks) {
-      signal?.throwIfAborted();
-      if (this.#size + chunk.length > limit) throw mismatch(`the content is longer than ${limit} bytes`);
-      this.#chunks.push(chunk);
-      this.#size += chunk.length;
-    }
-  }
-
-  /** @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the bytes have another digest; nothing is stored then */
-  commit(digest: Digest): Promise<void> {
-    return attempt(undefined, () => {
-      const bytes = Buffer.concat(this.#chunks);
-      this.#chunks = [];
-      verify({ digest, size: bytes.length }, bytes);
-      this.#store(digest, bytes);
-    });
-  }
-
-  discard(): Promise<void> {
-    return attempt(undefined, () => {
-      this.#chunks = [];
-    });
   }
 }
 
@@ -254,7 +265,8 @@ function attempt<T>(signal: AbortSignal | undefined, work: () => T): Promise<T> 
 
 function verify({ digest, size }: Pick<Descriptor, 'digest' | 'size'>, bytes: Uint8Array): void {
   if (!isVerifiable(digest)) throw unsupportedAlgorithm(digest);
-  if (bytes.length !== size || !digestMatches(digest, bytes)) throw mismatch(`the content does not match ${digest}`);
+  if (bytes.length !== size || !digestMatches(digest, bytes))
+    throw contentMismatch(`the content does not match ${digest}`);
 }
 
 /** The descriptor of the manifest as a referrer if it has this subject; otherwise an empty list. */
@@ -265,8 +277,4 @@ function asReferrer({ descriptor, bytes }: ManifestContent, subject: Digest): re
 
 function notFound(what: string): MlistError {
   return new MlistError('ERR_MLIST_NOT_FOUND', `${what} does not exist`);
-}
-
-function mismatch(message: string): MlistError {
-  return new MlistError('ERR_MLIST_CONTENT_MISMATCH', message);
 }

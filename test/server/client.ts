@@ -100,9 +100,15 @@ export async function withRegistry(options: ServerOptions, work: (served: Served
 }
 
 /** Runs the work with a registry in memory, and with one in a folder. */
-export const stores: readonly (readonly [string, (work: (served: Served) => Promise<void>) => Promise<void>])[] = [
-  ['memory', (work) => withRegistry({}, work)],
-  ['a folder', (work) => withFolder((folder) => withRegistry({ dir: join(folder, 'served') }, work))],
+export const stores: readonly (readonly [
+  string,
+  (work: (served: Served) => Promise<void>, options?: ServerOptions) => Promise<void>,
+])[] = [
+  ['memory', (work, options = {}) => withRegistry(options, work)],
+  [
+    'a folder',
+    (work, options = {}) => withFolder((folder) => withRegistry({ ...options, dir: join(folder, 'served') }, work)),
+  ],
 ];
 
 export async function putImage(served: Served, name: string, image: Image, tag?: string): Promise<Answer> {

@@ -103,4 +103,29 @@ describeWith('skopeo', 'another client', () => {
         await expect(runProgram('skopeo', ...inspect, '--creds', 'me:secret', ref)).resolves.toContain('manifests');
       });
     }));
+
+  test('pulls through the proxy as a mirror, also when the upstream is gone', () =>
+    withPushed({}, async (upstream, { index }, folder) => {
+      const proxy = { upstreams: [`registry.test=${upstream.url}`], ttlMs: 0 };
+      await withRegistry({ proxy, dir: join(folder, 'cache') }, async ({ registry: { host } }) => {
+        const conf = join(folder, 'registries.conf');
+        const mirror = `[[registry.mirror]]\nlocation = "${host}/registry.test"\ninsecure = true\n`;
+        await writeFile(conf, `[[registry]]\nprefix = "registry.test"\nlocation = "registry.test"\n${mirror}`);
+        const pull = async (to: string) => {
+          const target = join(folder, to);
+          const all = ['--registries-conf', conf, 'copy', '--insecure-policy', '--all', '--preserve-digests'];
+          await runProgram('skopeo', ...all, 'docker://registry.test/team/app:v1', `oci:${target}:v1`);
+          expect(await (await openLayout(target)).fetchManifest('v1')).toEqual(index);
+        };
+        await pull('first');
+        await upstream.registry.close();
+        await pull('second');
+        const direct = `docker://${host}/registry.test/team/app:v1`;
+        expect(await runProgram('skopeo', 'inspect', '--tls-verify=false', '--raw', direct)).toBe(
+          Buffer.from(index.bytes).toString(),
+        );
+        const push = runProgram('skopeo', ...copy, `oci:${join(folder, 'first')}:v1`, direct);
+        await expect(push).rejects.toMatchObject({ stderr: expect.stringContaining('push to registry.test itself') });
+      });
+    }));
 });

@@ -225,8 +225,8 @@ describe.each(stores)('uploads to %s', (_, serve) => {
 
 describe('unfinished uploads', () => {
   test('are removed after a while', async () => {
-    const sessions = new UploadSessions(1);
-    const session = sessions.begin('repo', await new MemoryStore().stageBlob());
+    const sessions = new UploadSessions({ openUploads: 1, uploadIdleMs: 1 });
+    const session = await sessions.begin('repo', () => new MemoryStore().stageBlob());
     await sleep(5);
     await sessions.removeIdle();
     expect(await sessions.use('repo', session.id, () => Promise.resolve(true))).toBeUndefined();
@@ -234,8 +234,8 @@ describe('unfinished uploads', () => {
   });
 
   test('stay while a request works on them', async () => {
-    const sessions = new UploadSessions(1);
-    const { id, upload } = sessions.begin('repo', await new MemoryStore().stageBlob());
+    const sessions = new UploadSessions({ openUploads: 1, uploadIdleMs: 1 });
+    const { id, upload } = await sessions.begin('repo', () => new MemoryStore().stageBlob());
     const work = sessions.use('repo', id, async () => {
       await sleep(10);
       await sessions.removeIdle();

@@ -123,7 +123,7 @@ function atLeastOne(concurrency: number | undefined): number | undefined {
   throw new MlistError('ERR_MLIST_USAGE', '--concurrency must be at least 1');
 }
 
-function parseAuthHost(text: string): AuthHost {
+export function parseAuthHost(text: string): AuthHost {
   const [registry, host, ...more] = text.split('=');
   if (registry && host && more.length === 0) return { registry, host };
   throw new MlistError(

@@ -69,6 +69,23 @@ export class StagedBlob {
     }
   }
 
+  /** The bytes from `start` to the last one that was received. They must be read before the blob is stored or discarded. */
+  async *read(start: number): AsyncGenerator<Uint8Array> {
+    const end = this.#size;
+    const handle = await open(this.#file, 'r');
+    try {
+      for (let at = start; at < end;) {
+        const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
+        const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
+        if (bytesRead === 0) throw new MlistError('ERR_MLIST_FILE', `${this.#file} is truncated`, { path: this.#file });
+        at += bytesRead;
+        yield buffer.subarray(0, bytesRead);
+      }
+    } finally {
+      await handle.close();
+    }
+  }
+
   /**
    * Verifies the digest and moves the file to its final path. May be called once; the temporary file is removed in any case.
    * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the bytes have another digest; nothing is stored then

@@ -53,6 +53,43 @@ export const serveCommand: CommandDeclaration = {
       describe: 'When interrupted, let running requests and uploads continue for DURATION (default 10s)',
     },
     {
+      name: 'proxy',
+      type: 'string',
+      repeat: true,
+      value: 'HOST[=URL]',
+      describe: 'Cache what clients pull from the registry HOST, which is read from URL if it is given',
+    },
+    {
+      name: 'proxy-ttl',
+      type: 'string',
+      value: 'DURATION',
+      describe: 'Serve a cached tag for DURATION before it is compared with the registry again (default 1m)',
+    },
+    {
+      name: 'proxy-login',
+      type: 'boolean',
+      describe: 'Pull with the stored credentials; all clients can then read what these can read',
+    },
+    {
+      name: 'memory',
+      type: 'string',
+      value: 'SIZE',
+      describe: 'Hold at most SIZE of content and requests in memory (default: half of the memory)',
+    },
+    { name: 'max-upload', type: 'string', value: 'SIZE', describe: 'Refuse blobs of more than SIZE, such as 2GiB' },
+    {
+      name: 'max-open-uploads',
+      type: 'number',
+      value: 'N',
+      describe: 'Refuse uploads while N others are open (default 1000)',
+    },
+    {
+      name: 'upload-idle',
+      type: 'string',
+      value: 'DURATION',
+      describe: 'Remove an upload after DURATION without a request (default 1h)',
+    },
+    {
       name: 'hash-password',
       type: 'string',
       value: 'USER',
@@ -66,6 +103,7 @@ export const serveCommand: CommandDeclaration = {
   ],
   examples: [
     ['mlist serve --addr 127.0.0.1:0 --dir ./registry', 'Run a registry for a test'],
+    ['mlist serve --dir ./cache --proxy docker.io', 'Cache what clients pull from Docker Hub'],
     [
       'mlist serve --addr 0.0.0.0:5000 --tls-cert cert.pem --tls-key key.pem --htpasswd users --anonymous-pull',
       'Let everybody pull, and require a login to push',

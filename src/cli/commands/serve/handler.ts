@@ -10,6 +10,7 @@ import { ask, readPassword } from '../../password-input.ts';
 import { isLoopback } from '../../../store/hosts.ts';
 import { safeRequestPath } from '../../../errors/redact.ts';
 import { accessLog } from './access-log.ts';
+import { limitsIn, proxyIn } from './serve-options.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const user = args.text('hash-password');
@@ -58,6 +59,8 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
     anonymousPull: args.flag('anonymous-pull'),
     allowSparse: args.flag('allow-sparse'),
     drain,
+    proxy: await proxyIn(args, context),
+    limits: limitsIn(args),
     signal,
     onRequest: (request) => {
       const { method, status, milliseconds, fault } = request;

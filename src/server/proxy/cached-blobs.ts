@@ -1,0 +1,42 @@
+import type { Digest } from '../../oci/digest.ts';
+import { MemoryStore } from '../../store/memory.ts';
+import type { MemoryBudget } from '../limits/memory-budget.ts';
+import type { Repository } from '../storage.ts';
+import type { ProxyTarget } from './proxy-upstream.ts';
+
+interface CachedBlob {
+  readonly repository: Repository;
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/**
+ * The blobs of upstreams that are stored in memory, the most recently used one last. If the memory is full, the others are
+ * removed first, since they can be fetched again.
+ */
+export class CachedBlobs {
+  readonly #blobs = new Map<string, CachedBlob>();
+
+  constructor(memory: MemoryBudget) {
+    memory.onFull((bytes) => this.#evict(bytes));
+  }
+
+  /** Records that a blob is used. Blobs on disk are not removed. */
+  touch({ cacheName }: ProxyTarget, blob: CachedBlob): void {
+    if (!(blob.repository instanceof MemoryStore)) return;
+    const key = `${cacheName} ${blob.digest}`;
+    this.#blobs.delete(key);
+    this.#blobs.set(key, blob);
+  }
+
+  #evict(bytes: number): void {
+    let freed = 0;
+    for (const [key, { repository, digest, size }] of this.#blobs) {
+      if (freed >= bytes) return;
+      this.#blobs.delete(key);
+      freed += size;
+      // A blob that was deleted before frees nothing: the caller checks the memory again.
+      repository.deleteBlob(digest).catch(() => undefined);
+    }
+  }
+}

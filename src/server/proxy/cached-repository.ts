@@ -1,0 +1,255 @@
+import { errorMessage, MlistError } from '../../errors/errors.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
+import { getOrCreate } from '../../async/single-flight.ts';
+import { childrenIn, readDocument } from '../../oci/children.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { isDigest, type Digest } from '../../oci/digest.ts';
+import type { Repository as RemoteRepository } from '../../store/registry/repository.ts';
+import type { ManifestContent, TagOrDigest } from '../../store/store.ts';
+import { readWhole } from '../../store/verify.ts';
+import type { Repository } from '../storage.ts';
+import { BlobDownload } from './blob-download.ts';
+import type { ProxyCache } from './proxy-cache.ts';
+import type { ProxyTarget } from './proxy-upstream.ts';
+import { notWritable, UpstreamUnavailable } from './upstream-error.ts';
+
+/** How long an upstream may take to confirm a tag that is in the cache. */
+const CONFIRM_MS = 5_000;
+
+const MEDIA_TYPE = 'application/octet-stream';
+
+/** A repository of an upstream, as one request sees it: what is not in the cache is fetched, verified and stored. */
+export class CachedRepository implements Repository {
+  readonly location: string;
+  readonly #cache: ProxyCache;
+  readonly #target: ProxyTarget;
+  readonly #hops: number;
+  readonly #onStale: () => void;
+
+  /**
+   * @param hops - the number of proxies that the request has passed. Requests with another number do not share their work, so
+   *   that a registry which is its own upstream does not wait for itself
+   * @param onStale - called if content may be out of date, since the upstream is not available
+   */
+  constructor(cache: ProxyCache, target: ProxyTarget, hops: number, onStale: () => void) {
+    this.#cache = cache;
+    this.#target = target;
+    this.#hops = hops;
+    this.#onStale = onStale;
+    this.location = target.cacheName;
+  }
+
+  async resolve(name: TagOrDigest): Promise<Descriptor> {
+    return (await this.fetchManifest(name)).descriptor;
+  }
+
+  async fetchManifest(name: TagOrDigest): Promise<ManifestContent> {
+    const key = this.#key(name);
+    return this.#cache.reads.run(key, () => (isDigest(name) ? this.#byDigest(name) : this.#byTag(name)));
+  }
+
+  async #byDigest(digest: Digest): Promise<ManifestContent> {
+    const cached = await this.#cachedManifest(digest);
+    return cached ?? (await this.#store(await this.#ask((remote) => remote.fetchManifest(digest)), digest));
+  }
+
+  /** A tag is served from the cache for some time. Then the upstream is asked whether it has moved. */
+  async #byTag(tag: string): Promise<ManifestContent> {
+    const { confirmed, ttlMs } = this.#cache;
+    const key = `${this.#target.cacheName}:${tag}`;
+    const cached = await this.#cachedManifest(tag);
+    if (cached === undefined) {
+      const content = await this.#ask((remote) => remote.fetchManifest(tag));
+      await this.#store(content, tag);
+      confirmed.set(key, performance.now());
+      return content;
+    }
+    if (performance.now() - (confirmed.get(key) ?? -Infinity) < ttlMs) return cached;
+    return this.#orStale(cached, async () => {
+      const current = await this.#confirm(tag, cached.descriptor.digest);
+      confirmed.set(key, performance.now());
+      return current ?? cached;
+    });
+  }
+
+  /** @returns the new content of a tag; undefined if it has not moved */
+  async #confirm(tag: string, known: Digest): Promise<ManifestContent | undefined> {
+    try {
+      const signal = AbortSignal.timeout(CONFIRM_MS);
+      const { digest } = await this.#ask((remote) => remote.resolve(tag, { signal }));
+      if (digest === known) return undefined;
+      return await this.#store(await this.#byDigest(digest), tag);
+    } catch (error) {
+      if (error instanceof MlistError && error.code === 'ERR_MLIST_NOT_FOUND')
+        await this.#cache.change(this.#target, (local) => ignoreNotFound(local.untag(tag)));
+      throw error;
+    }
+  }
+
+  /** Runs work that asks the upstream, and uses the cached result if the upstream is not available. */
+  async #orStale<T>(cached: T, work: () => Promise<T>): Promise<T> {
+    try {
+      if (!this.#cache.isPaused(this.#target)) return await work();
+    } catch (error) {
+      if (!(error instanceof UpstreamUnavailable)) throw error;
+    }
+    this.#onStale();
+    return cached;
+  }
+
+  /** Stores a verified manifest. If that fails, it is served nevertheless. */
+  async #store(content: ManifestContent, name: TagOrDigest): Promise<ManifestContent> {
+    this.#learnSizes(content);
+    try {
+      await this.#cache.change(this.#target, (local) => local.putManifest(content, name));
+    } catch (error) {
+      this.#cache.onWarning(`cannot cache ${this.location}: ${errorMessage(error)}`);
+    }
+    return content;
+  }
+
+  #learnSizes({ descriptor, bytes }: ManifestContent): void {
+    try {
+      const { blobs } = childrenIn(readDocument(bytes), descriptor.mediaType);
+      for (const { digest, size } of blobs) this.#cache.sizes.set(digest, size);
+    } catch {
+      // The sizes of its blobs are read from the upstream.
+    }
+  }
+
+  async #cachedManifest(name: TagOrDigest): Promise<ManifestContent | undefined> {
+    const local = await this.#cache.find(this.#target);
+    return local && ignoreNotFound(local.fetchManifest(name));
+  }
+
+  async blobSize(digest: Digest): Promise<number> {
+    const local = await this.#cache.find(this.#target);
+    const known =
+      (local && (await ignoreNotFound(local.blobSize(digest)))) ??
+      this.#cache.downloads.get(this.#key(digest))?.size ??
+      this.#cache.sizes.get(digest);
+    if (known !== undefined) return known;
+    const size = await this.#ask((remote) => remote.statedSize({ mediaType: MEDIA_TYPE, digest, size: 1 }));
+    if (size === undefined) throw new MlistError('ERR_MLIST_NOT_FOUND', `${this.location} has no blob ${digest}`);
+    if (size === 'unknown')
+      throw this.#cache.failure(
+        new MlistError('ERR_MLIST_REGISTRY', `the size of ${digest} is not stated`),
+        this.#target,
+      );
+    this.#cache.sizes.set(digest, size);
+    return size;
+  }
+
+  async *readBlob({ digest, size }: Descriptor): AsyncGenerator<Uint8Array> {
+    const local = await this.#localBlob(digest);
+    if (local !== undefined) yield* local.readBlob({ mediaType: MEDIA_TYPE, digest, size });
+    else yield* this.#download(digest, size).read();
+  }
+
+  /** A part of a blob is served when the whole blob was verified. */
+  async *readBlobPart(digest: Digest, start: number, end: number): AsyncGenerator<Uint8Array> {
+    const local =
+      (await this.#localBlob(digest)) ?? (await this.#download(digest, await this.blobSize(digest)).finished);
+    yield* local.readBlobPart(digest, start, end);
+  }
+
+  fetchBlob(descriptor: Descriptor): Promise<Uint8Array> {
+    return readWhole(descriptor, () => this.readBlob(descriptor));
+  }
+
+  /** The local repository if it has a blob. */
+  async #localBlob(digest: Digest): Promise<Repository | undefined> {
+    const repository = await this.#cache.find(this.#target);
+    const size = repository && (await ignoreNotFound(repository.blobSize(digest)));
+    if (repository === undefined || size === undefined) return undefined;
+    this.#cache.blobs.touch(this.#target, { repository, digest, size });
+    return repository;
+  }
+
+  /** The running download of a blob, or a new one. It continues if the client disconnects. */
+  #download(digest: Digest, size: number): BlobDownload {
+    const key = this.#key(digest);
+    return getOrCreate(this.#cache.downloads, key, () => {
+      const { remote, release } = this.#cache.sessions.acquire(this.#target, this.#hops);
+      const chunks = remote.readBlob({ mediaType: MEDIA_TYPE, digest, size });
+      const download = new BlobDownload(digest, size, this.#verified(chunks, digest), () =>
+        this.#cache.open(this.#target),
+      );
+      void download.finished
+        .then(
+          (repository) => this.#cache.blobs.touch(this.#target, { repository, digest, size }),
+          (error: unknown) => this.#cache.onWarning(`cannot cache ${this.location}@${digest}: ${errorMessage(error)}`),
+        )
+        .finally(() => {
+          release();
+          this.#cache.downloads.delete(key);
+        });
+      return download;
+    });
+  }
+
+  /** Converts errors of the upstream. After one, the size of the blob is read again, since a manifest may state a wrong one. */
+  async *#verified(chunks: AsyncIterable<Uint8Array>, digest: Digest): AsyncGenerator<Uint8Array> {
+    try {
+      yield* chunks;
+    } catch (error) {
+      this.#cache.sizes.delete(digest);
+      throw this.#cache.failure(error, this.#target);
+    }
+  }
+
+  async *tags(): AsyncGenerator<string> {
+    const local = await this.#cache.find(this.#target);
+    const stored = local && (await namesOf(local.tags()));
+    const read = () => this.#ask((remote) => namesOf(remote.tags()));
+    yield* stored === undefined ? await read() : await this.#orStale(stored, read);
+  }
+
+  async referrers(digest: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
+    const local = await this.#cache.find(this.#target);
+    const stored = (await local?.referrers(digest, artifactType)) ?? [];
+    return this.#orStale(stored, () => this.#ask((remote) => remote.referrers(digest, artifactType)));
+  }
+
+  async hasManifest(digest: Digest): Promise<boolean> {
+    return (await ignoreNotFound(this.fetchManifest(digest))) !== undefined;
+  }
+
+  async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
+    return (await ignoreNotFound(this.blobSize(digest))) === size;
+  }
+
+  async storedManifests(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>> {
+    return (await (await this.#cache.find(this.#target))?.storedManifests(digests)) ?? new Map<Digest, Descriptor>();
+  }
+
+  canMountFrom(): boolean {
+    return false;
+  }
+
+  putManifest = this.#refuse;
+  putBlob = this.#refuse;
+  mountBlob = this.#refuse;
+  stageBlob = this.#refuse;
+  untag = this.#refuse;
+  deleteBlob = this.#refuse;
+  deleteManifest = this.#refuse;
+
+  #refuse(): Promise<never> {
+    return Promise.reject(notWritable(this.#target));
+  }
+
+  #ask<T>(work: (remote: RemoteRepository) => Promise<T>): Promise<T> {
+    return this.#cache.ask(this.#target, this.#hops, work);
+  }
+
+  #key(name: string): string {
+    return `${this.#target.cacheName} ${name} ${this.#hops}`;
+  }
+}
+
+async function namesOf(names: AsyncIterable<string>): Promise<readonly string[]> {
+  const all: string[] = [];
+  for await (const name of names) all.push(name);
+  return all;
+}

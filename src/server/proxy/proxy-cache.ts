@@ -1,0 +1,118 @@
+import { SingleFlight } from '../../async/single-flight.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { ManifestContent } from '../../store/store.ts';
+import type { Repository as RemoteRepository } from '../../store/registry/repository.ts';
+import type { Service } from '../server-exchange.ts';
+import type { Repository } from '../storage.ts';
+import type { BlobDownload } from './blob-download.ts';
+import { CachedBlobs } from './cached-blobs.ts';
+import type { ProxyTarget, ProxyUpstream } from './proxy-upstream.ts';
+import { UpstreamUnavailable, upstreamError } from './upstream-error.ts';
+import type { UpstreamSessions } from './upstream-sessions.ts';
+
+/** After a failure, cached tags are served without asking the upstream for this time. */
+const PAUSE_MS = 10_000;
+const MAX_PAUSE_MS = 60_000;
+
+export interface ProxyCacheParts {
+  readonly service: Service;
+  readonly sessions: UpstreamSessions;
+  readonly ttlMs: number;
+  readonly onWarning: (message: string) => void;
+}
+
+/** The state of the cache that all requests share. */
+export class ProxyCache {
+  readonly ttlMs: number;
+  /** Reads of manifests that are running. */
+  readonly reads = new SingleFlight<ManifestContent>();
+  /** Downloads that are running, by repository, digest and number of hops. */
+  readonly downloads = new Map<string, BlobDownload>();
+  /** When the upstream has last confirmed a tag, by `REPOSITORY:TAG`, on the clock of `performance.now()`. */
+  readonly confirmed = new RecentMap<string, number>(10_000);
+  /** Sizes of blobs that are known without asking the upstream. */
+  readonly sizes = new RecentMap<Digest, number>(50_000);
+  readonly blobs: CachedBlobs;
+  readonly sessions: UpstreamSessions;
+  readonly onWarning: (message: string) => void;
+  readonly #service: Service;
+  /** Until when an upstream is not asked about cached tags. */
+  readonly #pausedUntil = new Map<ProxyUpstream, number>();
+
+  constructor({ service, sessions, ttlMs, onWarning }: ProxyCacheParts) {
+    this.#service = service;
+    this.sessions = sessions;
+    this.ttlMs = ttlMs;
+    this.onWarning = onWarning;
+    this.blobs = new CachedBlobs(service.limits.memory);
+  }
+
+  /** The local repository with the cached content; undefined if there is none yet. */
+  find({ cacheName }: ProxyTarget): Promise<Repository | undefined> {
+    return this.#service.repositories.find(cacheName);
+  }
+
+  /** Finds or creates the local repository. */
+  open({ cacheName }: ProxyTarget): Promise<Repository> {
+    return this.#service.repositories.open(cacheName);
+  }
+
+  /** Changes tags of the local repository, after all earlier changes. */
+  change<T>(target: ProxyTarget, work: (local: Repository) => Promise<T>): Promise<T> {
+    return this.#service.changes.run(target.cacheName, async () => work(await this.open(target)));
+  }
+
+  /** Whether an upstream has failed lately, so that cached tags are served without asking it. */
+  isPaused({ upstream }: ProxyTarget): boolean {
+    return (this.#pausedUntil.get(upstream) ?? 0) > performance.now();
+  }
+
+  /**
+   * Runs work with the repository at the upstream.
+   * @throws UpstreamUnavailable, or another error for the client
+   */
+  async ask<T>(target: ProxyTarget, hops: number, work: (remote: RemoteRepository) => Promise<T>): Promise<T> {
+    try {
+      const result = await this.sessions.use(target, hops, work);
+      this.#pausedUntil.delete(target.upstream);
+      return result;
+    } catch (error) {
+      throw this.failure(error, target);
+    }
+  }
+
+  /** Records that an upstream has failed. @returns the error for the client */
+  failure(thrown: unknown, target: ProxyTarget): unknown {
+    const { upstream } = target;
+    const error = upstreamError(thrown, upstream.host);
+    if (!(error instanceof UpstreamUnavailable)) return error;
+    if (!this.isPaused(target)) this.onWarning(`${upstream.host} is not available: ${error.message}`);
+    const pause = Math.min(error.retryAfterMs ?? PAUSE_MS, MAX_PAUSE_MS);
+    this.#pausedUntil.set(upstream, performance.now() + pause);
+    return error;
+  }
+
+  /** Ends all downloads. */
+  async close(): Promise<void> {
+    await this.sessions.close();
+    await Promise.allSettled([...this.downloads.values()].map(({ finished }) => finished));
+  }
+}
+
+/** A map with a maximum number of entries. The entry that was set first is removed. */
+class RecentMap<K, V> extends Map<K, V> {
+  readonly #max: number;
+
+  constructor(max: number) {
+    super();
+    this.#max = max;
+  }
+
+  override set(key: K, value: V): this {
+    this.delete(key);
+    super.set(key, value);
+    const [oldest] = this.size > this.#max ? this.keys() : [];
+    if (oldest !== undefined) this.delete(oldest);
+    return this;
+  }
+}

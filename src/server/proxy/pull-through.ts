@@ -1,0 +1,114 @@
+import { MlistError } from '../../errors/errors.ts';
+import { RequestError } from '../request-error.ts';
+import type { ServerExchange, Service } from '../server-exchange.ts';
+import { CachedRepository } from './cached-repository.ts';
+import { ProxyCache } from './proxy-cache.ts';
+import { cachePrefix, parseUpstream, targetAt, type ProxyTarget, type ProxyUpstream } from './proxy-upstream.ts';
+import { notWritable } from './upstream-error.ts';
+import { hopsOf, MAX_HOPS, UpstreamSessions, type UpstreamOptions } from './upstream-sessions.ts';
+
+/** Registries whose content the registry caches. */
+export interface ProxyOptions {
+  /**
+   * `HOST`, such as `docker.io`, or `HOST=URL` to read the content of HOST from another address. Repositories of HOST are
+   * served as `HOST/REPOSITORY`, with the query `?ns=HOST`, and with one upstream under their own name.
+   */
+  readonly upstreams: readonly string[];
+  /** Milliseconds for which a tag is served without asking the upstream again. Default 60 000. */
+  readonly ttlMs?: number | undefined;
+  /** Options for the requests to upstreams. With credentials, all clients can read what these can read. Default: anonymous. */
+  readonly client?: UpstreamOptions | undefined;
+  /** Receives warnings, such as that an upstream is not available. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** Serves the repositories of upstreams beside the local ones. */
+export class PullThrough {
+  readonly #service: Service;
+  readonly #cache: ProxyCache;
+  readonly #upstreams: readonly ProxyUpstream[];
+
+  private constructor(service: Service, cache: ProxyCache, upstreams: readonly ProxyUpstream[]) {
+    this.#service = service;
+    this.#cache = cache;
+    this.#upstreams = upstreams;
+  }
+
+  /** @throws MlistError `ERR_MLIST_USAGE` if an upstream is invalid, or named twice */
+  static async start(service: Service, options: ProxyOptions): Promise<PullThrough> {
+    const upstreams = options.upstreams.map(parseUpstream);
+    const names = new Set(upstreams.map(cachePrefix));
+    if (upstreams.length === 0 || names.size < upstreams.length)
+      throw new MlistError('ERR_MLIST_USAGE', 'the proxy needs at least one upstream, and each only once');
+    const plainHttp = upstreams.flatMap((each) => (each.plainHttp ? each.domain : []));
+    const client = { ...options.client, plainHttp: [...(options.client?.plainHttp ?? []), ...plainHttp] };
+    const { ttlMs = 60_000, onWarning = () => undefined } = options;
+    const sessions = await UpstreamSessions.load(client, onWarning);
+    return new PullThrough(service, new ProxyCache({ service, sessions, ttlMs, onWarning }), upstreams);
+  }
+
+  /** The service with the repositories as one request sees them: local ones, and those of upstreams. */
+  serviceFor({ request, response, query }: Pick<ServerExchange, 'request' | 'response' | 'query'>): Service {
+    const { repositories } = this.#service;
+    const hops = hopsOf(request.headers['user-agent']);
+    const namespace = query.get('ns');
+    const onStale = () => void response.setHeader('warning', '110 - "Response is Stale"');
+    const cached = (target: ProxyTarget) => {
+      if (hops < MAX_HOPS) return new CachedRepository(this.#cache, target, hops, onStale);
+      const message = `the request has passed ${hops} proxies: is the registry its own upstream?`;
+      throw new RequestError(508, { code: 'UNSUPPORTED', message });
+    };
+    return {
+      ...this.#service,
+      repositories: {
+        find: async (name) => {
+          const named = this.#named(name, namespace);
+          const local = named === undefined ? await repositories.find(name) : undefined;
+          const target = local === undefined ? (named ?? this.#unnamed(name)) : undefined;
+          return target === undefined ? local : cached(target);
+        },
+        open: async (name) => {
+          const named = this.#named(name, namespace);
+          if (named !== undefined) throw notWritable(named);
+          const unnamed = this.#unnamed(name);
+          if (unnamed !== undefined && (await this.#isShadowed(name, unnamed))) throw notWritable(unnamed);
+          return repositories.open(name);
+        },
+        all: (includes) => repositories.all(includes),
+        names: () => repositories.names(),
+        remove: (name) => repositories.remove(name),
+      },
+    };
+  }
+
+  /** The name for which a client needs rights: the one of the cache if the request names the registry. */
+  storedName(name: string, query: URLSearchParams): string {
+    return this.#named(name, query.get('ns'))?.cacheName ?? name;
+  }
+
+  /** Ends all downloads. */
+  close(): Promise<void> {
+    return this.#cache.close();
+  }
+
+  /** The repository that a request names with its registry: with `?ns=`, or in its first part. */
+  #named(name: string, namespace: string | null): ProxyTarget | undefined {
+    const byQuery = this.#upstreams.find(({ host }) => host === namespace);
+    if (byQuery !== undefined) return targetAt(byQuery, name);
+    const upstream = this.#upstreams.find((each) => name.startsWith(cachePrefix(each)));
+    return upstream && targetAt(upstream, name.slice(cachePrefix(upstream).length));
+  }
+
+  /** With one upstream, clients may name its repositories without the registry, as docker does with its mirrors. */
+  #unnamed(name: string): ProxyTarget | undefined {
+    const [only, ...others] = this.#upstreams;
+    return only === undefined || others.length > 0 ? undefined : targetAt(only, name);
+  }
+
+  /** Whether a push would replace what clients have pulled under this name. */
+  async #isShadowed(name: string, { cacheName }: ProxyTarget): Promise<boolean> {
+    const { repositories } = this.#service;
+    if ((await repositories.find(name)) !== undefined) return false;
+    return (await repositories.find(cacheName)) !== undefined;
+  }
+}

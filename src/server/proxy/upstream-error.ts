@@ -1,0 +1,39 @@
+import { MlistError } from '../../errors/errors.ts';
+import { RequestError, type RegistryErrorEntry } from '../request-error.ts';
+import type { ProxyTarget } from './proxy-upstream.ts';
+
+/** An upstream cannot answer at the moment, so cached content may be used. */
+export class UpstreamUnavailable extends RequestError {
+  /** The delay that the upstream has asked for. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(status: number, problem: RegistryErrorEntry, retryAfterMs: number | undefined) {
+    const seconds = Math.ceil((retryAfterMs ?? 10_000) / 1000);
+    super(status, problem, status === 429 ? { 'retry-after': String(seconds) } : {});
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** The response to a request that an upstream has not answered as expected. Errors of this registry are not changed. */
+export function upstreamError(error: unknown, host: string): unknown {
+  if (error instanceof Error && error.name === 'TimeoutError')
+    return new UpstreamUnavailable(504, { code: 'UNAVAILABLE', message: `upstream ${host} is too slow` }, undefined);
+  if (!(error instanceof MlistError) || error.code === 'ERR_MLIST_NOT_FOUND') return error;
+  const { code, message, facts } = error;
+  const { status = 0, retryAfterMs } = facts;
+  if (status === 429) return new UpstreamUnavailable(429, { code: 'TOOMANYREQUESTS', message }, retryAfterMs);
+  const problem = { code: 'UNAVAILABLE', message: `upstream ${host}: ${message}` } as const;
+  if (code === 'ERR_MLIST_TIMEOUT') return new UpstreamUnavailable(504, problem, retryAfterMs);
+  if (status === 508) return new RequestError(508, problem);
+  if (code === 'ERR_MLIST_NETWORK' || status >= 500) return new UpstreamUnavailable(502, problem, retryAfterMs);
+  // Registries also answer 401 for repositories that do not exist.
+  if (status === 401) return new RequestError(404, { ...problem, code: 'NAME_UNKNOWN' });
+  if (status === 403) return new RequestError(403, { ...problem, code: 'DENIED' });
+  return new RequestError(502, problem);
+}
+
+/** The error for a write to a repository of an upstream. */
+export function notWritable({ upstream }: ProxyTarget): RequestError {
+  const message = `this repository is a cache of ${upstream.host}: push to ${upstream.host} itself`;
+  return new RequestError(405, { code: 'UNSUPPORTED', message }, { allow: 'GET, HEAD' });
+}

@@ -1,0 +1,166 @@
+import { MlistError } from '../errors/errors.ts';
+import { digestAlgorithm, Digester, isVerifiable, type Digest } from '../oci/digest.ts';
+import type { ContentOptions } from './store.ts';
+import { unsupportedAlgorithm } from './verify.ts';
+
+/** Counts the memory that stores hold, so that it can be limited. */
+export interface MemoryAccount {
+  /** Counts bytes that are about to be held. Throws if the limit would be exceeded. */
+  reserve(bytes: number): void;
+  /** Reverses `reserve`. */
+  release(bytes: number): void;
+}
+
+export const unlimitedMemory: MemoryAccount = { reserve: () => undefined, release: () => undefined };
+
+const MIN_BLOCK = 4 * 1024;
+const MAX_BLOCK = 4 * 1024 * 1024;
+
+/**
+ * Bytes of a blob in memory. They are stored in blocks, whose unused part is at most an eighth of the blob while it grows,
+ * so that neither many small chunks nor one large buffer multiply the memory that a blob needs.
+ */
+export class MemoryBytes {
+  readonly #account: MemoryAccount;
+  #blocks: Buffer[] = [];
+  #size = 0;
+  #capacity = 0;
+  #holders = 1;
+
+  constructor(account: MemoryAccount) {
+    this.#account = account;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Appends a copy of the chunk. */
+  append(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length;) {
+      if (this.#capacity === this.#size) this.#grow(chunk.length - at);
+      const block = this.#blocks.at(-1) ?? Buffer.alloc(0);
+      const free = this.#capacity - this.#size;
+      const part = chunk.subarray(at, at + free);
+      block.set(part, block.length - free);
+      this.#size += part.length;
+      at += part.length;
+    }
+  }
+
+  /** Frees the unused part of the last block, because nothing more is appended. */
+  trim(): void {
+    const free = this.#capacity - this.#size;
+    const last = free === 0 ? undefined : this.#blocks.pop();
+    if (last === undefined) return;
+    const exact = Buffer.allocUnsafeSlow(last.length - free);
+    last.copy(exact);
+    this.#blocks.push(exact);
+    this.#account.release(free);
+    this.#capacity = this.#size;
+  }
+
+  /** The bytes from `start` to `end` (exclusive), block by block. They can be read to their end after a release. */
+  *read(start = 0, end = this.#size): Generator<Uint8Array> {
+    const [blocks, size] = [this.#blocks, this.#size];
+    let offset = 0;
+    for (const block of blocks) {
+      const next = Math.min(offset + block.length, size);
+      if (next > start && offset < end) yield block.subarray(Math.max(0, start - offset), Math.min(next, end) - offset);
+      offset = next;
+    }
+  }
+
+  /** Adds a holder. The bytes are freed when all holders have released them. */
+  share(): this {
+    this.#holders += 1;
+    return this;
+  }
+
+  release(): void {
+    this.#holders -= 1;
+    if (this.#holders > 0) return;
+    this.#account.release(this.#capacity);
+    this.#blocks = [];
+    this.#size = this.#capacity = 0;
+  }
+
+  #grow(needed: number): void {
+    const length = Math.min(MAX_BLOCK, Math.max(MIN_BLOCK, needed, Math.floor(this.#size / 8)));
+    this.#account.reserve(length);
+    this.#blocks.push(Buffer.allocUnsafeSlow(length));
+    this.#capacity += length;
+  }
+}
+
+/** A blob that is being uploaded. */
+export class StagedMemoryBlob {
+  readonly #account: MemoryAccount;
+  readonly #store: (digest: Digest, bytes: MemoryBytes) => void;
+  readonly #digester = new Digester();
+  /** Undefined after the blob was stored or discarded. */
+  #bytes: MemoryBytes | undefined;
+
+  /** @param store - takes ownership of the bytes, which have this digest */
+  constructor(account: MemoryAccount, store: (digest: Digest, bytes: MemoryBytes) => void) {
+    this.#account = account;
+    this.#store = store;
+  }
+
+  /** Number of bytes received so far. */
+  get size(): number {
+    return this.#bytes?.size ?? 0;
+  }
+
+  /** Appends bytes. If the source fails, the bytes before the failure are kept. */
+  async append(
+    chunks: AsyncIterable<Uint8Array>,
+    { signal, limit = Infinity }: ContentOptions & { readonly limit?: number | undefined } = {},
+  ): Promise<void> {
+    for await (const chunk of chunks) {
+      signal?.throwIfAborted();
+      if (this.size + chunk.length > limit) throw contentMismatch(`the content is longer than ${limit} bytes`);
+      (this.#bytes ??= new MemoryBytes(this.#account)).append(chunk);
+      this.#digester.update(chunk);
+    }
+  }
+
+  /** The bytes from `start` to the last one that was received. They must be used before the blob is stored or discarded. */
+  async *read(start: number): AsyncGenerator<Uint8Array> {
+    yield* await Promise.resolve(this.#bytes?.read(start) ?? []);
+  }
+
+  /** @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the bytes have another digest; nothing is stored then */
+  async commit(digest: Digest): Promise<void> {
+    const bytes = this.#bytes ?? new MemoryBytes(this.#account);
+    this.#bytes = undefined;
+    await Promise.resolve();
+    try {
+      if (!isVerifiable(digest)) throw unsupportedAlgorithm(digest);
+      if (this.#digestOf(bytes, digestAlgorithm(digest)) !== digest)
+        throw contentMismatch(`the content does not match ${digest}`);
+      bytes.trim();
+      this.#store(digest, bytes);
+    } catch (thrown) {
+      bytes.release();
+      throw thrown;
+    }
+  }
+
+  discard(): Promise<void> {
+    this.#bytes?.release();
+    this.#bytes = undefined;
+    return Promise.resolve();
+  }
+
+  #digestOf(bytes: MemoryBytes, algorithm: string): Digest {
+    if (algorithm === 'sha256') return this.#digester.digest();
+    const digester = new Digester(algorithm);
+    for (const block of bytes.read()) digester.update(block);
+    return digester.digest();
+  }
+}
+
+export function contentMismatch(message: string): MlistError {
+  return new MlistError('ERR_MLIST_CONTENT_MISMATCH', message);
+}

@@ -1,0 +1,257 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
+import { describe, expect, test } from '@jest/globals';
+import { MemoryBytes } from '../../src/store/memory-bytes.ts';
+import { digestOf } from '../../src/oci/digest.ts';
+import { bytesOf, blobOf, imageOf } from '../store/samples.ts';
+import { isLong } from '../support/long.ts';
+import { programCommand } from '../support/mlist.ts';
+import { codesOf, putImage, send, stores, withRegistry, type Answer, type Served } from './client.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const hundred = Buffer.alloc(100 * KIB, 'x');
+const upload = (bytes: Uint8Array) => `/v2/repo/blobs/uploads/?digest=${digestOf(bytes)}`;
+
+async function begin(served: Served): Promise<string> {
+  const { headers } = await served.send('POST', '/v2/repo/blobs/uploads/');
+  return headers.location!;
+}
+
+/** Sends one byte after another, until there is a response. */
+function sendSlowly({ url }: Served, method: string, path: string, everyMs: number): Promise<Answer> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const sending = request({ host: hostname, port, method, path, agent: false });
+    const timer = setInterval(() => sending.write('x'), everyMs);
+    sending.on('error', reject);
+    sending.on('response', (response) => {
+      clearInterval(timer);
+      void bytesOf(response as AsyncIterable<Uint8Array>).then((body) => {
+        sending.destroy();
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
+      }, reject);
+    });
+  });
+}
+
+/** Sends text, waits for the registry to receive it, and disconnects. */
+async function sendHalf({ url }: Served, path: string, body: Uint8Array): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  await once(socket, 'connect');
+  const head = `POST ${path} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Length: ${body.length * 2}\r\n\r\n`;
+  await new Promise((resolve) => socket.write(Buffer.concat([Buffer.from(head), body]), resolve));
+  socket.end();
+  await once(socket.resume(), 'close');
+}
+
+describe('hostile requests', () => {
+  const limits = { uploadBytes: 64 * KIB, openUploads: 2, slowBodyMs: 40 };
+  const longHeaders = Object.fromEntries(Array.from({ length: 201 }, (_, at) => [`x-${at}`, '1']));
+  const cases: readonly (readonly [string, number, string | undefined, (served: Served) => Promise<Answer>])[] = [
+    ['more than 200 headers', 431, 'UNSUPPORTED', (served) => served.get('/v2/', longHeaders)],
+    ['headers of more than 16 KiB', 431, undefined, (served) => served.get('/v2/', { 'x-a': 'a'.repeat(17_000) })],
+    ['a large blob', 413, 'SIZE_INVALID', (served) => served.send('POST', upload(hundred), { body: hundred })],
+    [
+      'a large blob of unknown length',
+      413,
+      'SIZE_INVALID',
+      (served) => served.send('POST', upload(hundred), { body: [hundred.subarray(0, 60 * KIB), hundred] }),
+    ],
+    [
+      'a chunk that makes a blob too large',
+      413,
+      'SIZE_INVALID',
+      async (served) => {
+        const location = await begin(served);
+        await served.send('PATCH', location, { body: hundred.subarray(0, 60 * KIB) });
+        const answer = await served.send('PATCH', location, { body: hundred.subarray(0, 5 * KIB) });
+        expect((await served.get(location)).status).toBe(404);
+        return answer;
+      },
+    ],
+    [
+      'a manifest of more than 4 MiB',
+      413,
+      'SIZE_INVALID',
+      (served) => served.send('PUT', '/v2/repo/manifests/v1', { body: Buffer.alloc(4 * MIB + 1, ' ') }),
+    ],
+    ['a slow blob', 408, 'UNAVAILABLE', (served) => sendSlowly(served, 'POST', upload(hundred), 15)],
+    ['a slow manifest', 408, 'UNAVAILABLE', (served) => sendSlowly(served, 'PUT', '/v2/repo/manifests/v1', 15)],
+    [
+      'too many open uploads',
+      429,
+      'TOOMANYREQUESTS',
+      async (served) => {
+        await Promise.all([begin(served), begin(served)]);
+        const answer = await served.send('POST', '/v2/repo/blobs/uploads/');
+        expect(answer.headers['retry-after']).toBe('5');
+        return answer;
+      },
+    ],
+  ];
+
+  describe.each(stores.map(([name]) => name))('to %s', (name) => {
+    test.each(cases)('%s', async (_case, status, code, work) => {
+      const [, serve] = stores.find(([each]) => each === name)!;
+      await serve(
+        async (served) => {
+          const answer = await work(served);
+          expect([answer.status, ...(code === undefined ? [] : codesOf(answer))]).toEqual(
+            code === undefined ? [status] : [status, code],
+          );
+          expect((await served.get('/v2/')).status).toBe(200);
+        },
+        { limits },
+      );
+    });
+  });
+});
+
+describe('the memory limit', () => {
+  const limits = { memoryBytes: MIB };
+  const blobs = Array.from({ length: 20 }, (_, at) => blobOf(Buffer.alloc(100 * KIB, at)));
+
+  test('refuses content beyond it with 507, and counts deleted content back', () =>
+    withRegistry({ limits }, async (served) => {
+      const statuses = [];
+      for (const blob of blobs) statuses.push((await served.putBlob('repo', blob)).status);
+      expect(statuses).toEqual([...Array<number>(10).fill(201), ...Array<number>(10).fill(507)]);
+      const refused = await served.putBlob('repo', blobs[10]!);
+      expect(codesOf(refused)).toEqual(['UNAVAILABLE']);
+      expect(refused.body.toString()).toContain('its limit is 1.0 MiB');
+      expect((await served.send('DELETE', `/v2/repo/blobs/${blobs[0]!.descriptor.digest}`)).status).toBe(202);
+      expect((await served.putBlob('repo', blobs[10]!)).status).toBe(201);
+      const { body } = await served.get(`/v2/repo/blobs/${blobs[1]!.descriptor.digest}`);
+      expect(body.equals(blobs[1]!.bytes)).toBe(true);
+    }));
+
+  test('refuses a blob that never fits with 413', () =>
+    withRegistry({ limits }, async (served) => {
+      expect((await served.putBlob('repo', blobOf(Buffer.alloc(MIB + 1)))).status).toBe(413);
+    }));
+
+  test('counts a mounted blob once, until its last repository deletes it', () =>
+    withRegistry({ limits }, async (served) => {
+      const [blob, other] = [blobOf(Buffer.alloc(600 * KIB, 1)), blobOf(Buffer.alloc(600 * KIB, 2))];
+      await served.putBlob('a', blob);
+      const path = `/v2/b/blobs/uploads/?mount=${blob.descriptor.digest}&from=a`;
+      expect((await served.send('POST', path)).status).toBe(201);
+      await served.send('DELETE', `/v2/a/blobs/${blob.descriptor.digest}`);
+      expect((await served.putBlob('a', other)).status).toBe(507);
+      const { body } = await served.get(`/v2/b/blobs/${blob.descriptor.digest}`);
+      expect(body.equals(blob.bytes)).toBe(true);
+      await served.send('DELETE', `/v2/b/blobs/${blob.descriptor.digest}`);
+      expect((await served.putBlob('a', other)).status).toBe(201);
+    }));
+
+  test.each<[string, (served: Served) => Promise<void>]>([
+    ['half of a blob', (served) => sendHalf(served, upload(hundred), Buffer.alloc(400 * KIB))],
+    [
+      'a blob with another digest',
+      async (served) => {
+        await served.send('POST', upload(hundred), { body: Buffer.alloc(400 * KIB) });
+      },
+    ],
+    [
+      'a cancelled upload',
+      async (served) => {
+        const location = await begin(served);
+        await served.send('PATCH', location, { body: Buffer.alloc(400 * KIB) });
+        await served.send('DELETE', location);
+      },
+    ],
+    [
+      'a blob that is there already',
+      async (served) => {
+        const blob = blobOf(Buffer.alloc(200 * KIB, 9));
+        for (let at = 0; at < 3; at += 1) await served.putBlob('repo', blob);
+        await served.send('DELETE', `/v2/repo/blobs/${blob.descriptor.digest}`);
+      },
+    ],
+    [
+      'an image that was deleted',
+      async (served) => {
+        const image = imageOf('a', { annotations: { a: 'x'.repeat(100 * KIB) } });
+        await putImage(served, 'repo', image, 'v1');
+        await served.send('DELETE', `/v2/repo/manifests/${image.manifest.descriptor.digest}`);
+      },
+    ],
+  ])('counts %s back', (_case, work) =>
+    withRegistry({ limits }, async (served) => {
+      for (let round = 0; round < 12; round += 1) await work(served);
+      expect((await served.putBlob('repo', blobOf(Buffer.alloc(900 * KIB)))).status).toBe(201);
+    }),
+  );
+
+  test.each<[string, (at: number) => readonly [string, string]]>([
+    ['repositories', (at) => ['POST', `/v2/repo-${at}/blobs/uploads/`]],
+    ['tags', (at) => ['PUT', `/v2/repo/manifests/tag-${at}`]],
+  ])('counts %s', (_case, requestOf) =>
+    withRegistry({ limits: { memoryBytes: 64 * KIB } }, async (served) => {
+      const { manifest } = imageOf('a');
+      await putImage(served, 'repo', imageOf('a'), 'v1');
+      const statuses = new Set<number>();
+      for (let at = 0; at < 150; at += 1) {
+        const [method, path] = requestOf(at);
+        const headers = { 'content-type': manifest.descriptor.mediaType };
+        const body = method === 'PUT' ? manifest.bytes : '';
+        statuses.add((await served.send(method, path, { headers, body })).status);
+      }
+      expect(statuses).toContain(507);
+      expect((await served.get('/v2/repo/manifests/v1')).status).toBe(200);
+    }),
+  );
+});
+
+test.each([1, 7, 1000, 4096, 16_384, 65_536, 5 * MIB])(
+  'chunks of %i bytes need at most 1.15 times their size',
+  async (length) => {
+    let [used, peak] = [0, 0];
+    const account = {
+      reserve: (bytes: number) => (peak = Math.max(peak, (used += bytes))),
+      release: (bytes: number) => (used -= bytes),
+    };
+    const total = length < 1000 ? 200 * KIB : 12 * MIB;
+    const all = Buffer.alloc(total, Buffer.from(Array.from({ length: 251 }, (_, at) => at)));
+    const bytes = new MemoryBytes(account);
+    for (let at = 0; at < total; at += length) bytes.append(all.subarray(at, at + length));
+    expect(peak / total).toBeLessThan(1.15);
+    expect(Buffer.concat([...bytes.read()]).equals(all)).toBe(true);
+    bytes.trim();
+    expect([bytes.size, used]).toEqual([total, total]);
+    const [start, end] = [Math.floor(total / 3), Math.floor(total / 2)];
+    expect(Buffer.concat([...bytes.read(start, end)]).equals(all.subarray(start, end))).toBe(true);
+    bytes.release();
+    await Promise.resolve();
+    expect(used).toBe(0);
+  },
+);
+
+(isLong && process.platform === 'linux' ? test : test.skip)(
+  'a 400 MiB upload needs at most 1.2 times its size',
+  async () => {
+    const [program, ...first] = programCommand();
+    const child = spawn(program, [...first, 'serve', '--addr', '127.0.0.1:0', '--memory', '1GiB']);
+    try {
+      const [url] = (await once(createInterface(child.stdout), 'line')) as [string];
+      const block = Buffer.alloc(MIB, 'x');
+      const blocks = Array<Buffer>(400).fill(block);
+      const hash = createHash('sha256');
+      for (const each of blocks) hash.update(each);
+      const path = `/v2/repo/blobs/uploads/?digest=sha256:${hash.digest('hex')}`;
+      expect((await send(url, 'POST', path, { body: blocks })).status).toBe(201);
+      const peak = /VmHWM:\s+(\d+) kB/.exec(await readFile(`/proc/${child.pid}/status`, 'utf8'))?.[1];
+      expect(Number(peak) / KIB).toBeLessThan(1.2 * 400);
+    } finally {
+      child.kill('SIGINT');
+      await once(child, 'exit');
+    }
+  },
+);

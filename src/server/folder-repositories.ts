@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
-import { readdir, realpath } from 'node:fs/promises';
+import { lstat, readdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { STALE_MS } from '../store/layout/blob-folder.ts';
+import { JOURNAL_FILE } from '../store/layout/index-journal.ts';
 import type { Layout } from '../store/layout/layout.ts';
 import { HEADER_FILE } from '../store/layout/layout-header.ts';
 import { openLayout } from '../store/layout/open-layout.ts';
 import { getOrCreate } from '../async/single-flight.ts';
 import { asMlistError, MlistError } from '../errors/errors.ts';
+import { listFolder, removeStaleTemporaries } from '../fs/atomic.ts';
 import { createFolders } from '../fs/folders.ts';
 import { isRepositoryName } from '../oci/reference.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
@@ -13,6 +16,9 @@ import type { Repositories } from './storage.ts';
 
 /** File systems allow names of 255 bytes. */
 const MAX_NAME_LENGTH = 200;
+
+/** Repositories with fewer entries are written to index.json at once, which costs no more and shows other tools every change. */
+const JOURNAL_FROM = 128;
 
 /** Device names of Windows, which are reserved also with an extension. */
 const device = /^(?:aux|con|nul|prn|com\d|lpt\d)(?:\.|$)/;
@@ -38,6 +44,11 @@ export function repositoryNameOf(folder: string): string | undefined {
   return isRepositoryName(name) && folderOf(name) === folder ? name : undefined;
 }
 
+/** A link to a folder does not count, because it may point to a path outside the served folder. */
+async function isFolder(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined))?.isDirectory() === true;
+}
+
 /** Repositories that are stored as OCI layouts in one folder. */
 export class FolderRepositories implements Repositories {
   readonly #dir: string;
@@ -45,8 +56,11 @@ export class FolderRepositories implements Repositories {
   readonly #layouts = new Map<string, Layout>();
   readonly #openedForWriting = new Set<string>();
 
-  private constructor(dir: string) {
+  readonly #isWritable: boolean;
+
+  private constructor(dir: string, isWritable: boolean) {
     this.#dir = dir;
+    this.#isWritable = isWritable;
   }
 
   /** @throws MlistError `ERR_MLIST_USAGE` if the folder itself is a layout */
@@ -54,7 +68,11 @@ export class FolderRepositories implements Repositories {
     try {
       if (create) await createFolders(dir);
       const names = await readdir(dir);
-      if (!names.includes(HEADER_FILE)) return new FolderRepositories(await realpath(dir));
+      if (!names.includes(HEADER_FILE)) {
+        const repositories = new FolderRepositories(await realpath(dir), create);
+        if (create) await repositories.#recover(names);
+        return repositories;
+      }
     } catch (error) {
       throw asMlistError(error);
     }
@@ -64,11 +82,28 @@ export class FolderRepositories implements Repositories {
     });
   }
 
+  /** Completes what a crashed server has left: merges journals, and removes unfinished uploads. */
+  async #recover(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const dir = join(this.#dir, name);
+      if (!(await isFolder(dir))) continue;
+      await removeStaleTemporaries(dir, STALE_MS);
+      if (!(await listFolder(dir)).includes(JOURNAL_FILE)) continue;
+      // A damaged layout is reported when it is used.
+      await openLayout(dir, { keepUntagged: true })
+        .then(
+          (layout) => layout.mergeJournal(),
+          () => undefined,
+        )
+        .catch(() => undefined);
+    }
+  }
+
   find(name: string): Promise<Layout | undefined> {
     return ignoreNotFound(this.#layout(name, false));
   }
 
-  /** Opens a repository for writing. The first call also removes temporary files of crashed processes. */
+  /** Opens a repository for writing. */
   async open(name: string): Promise<Layout> {
     const existing = this.#openedForWriting.has(name) ? await this.find(name) : undefined;
     if (existing !== undefined) return existing;
@@ -85,11 +120,21 @@ export class FolderRepositories implements Repositories {
     }
   }
 
+  /** Merges all journals. A failure loses nothing, because the journals are read when the folder is served again. */
+  async close(): Promise<void> {
+    if (!this.#isWritable) return;
+    await Promise.allSettled([...this.#layouts.values()].map((layout) => layout.mergeJournal()));
+  }
+
   /** Checks the folder every time, because layouts may be added or removed by other tools. */
   async #layout(name: string, create: boolean): Promise<Layout> {
     const dir = join(this.#dir, folderOf(name));
     await this.#checkInside(dir);
-    const opened = await openLayout(dir, { create, keepUntagged: true });
+    const opened = await openLayout(dir, {
+      create,
+      keepUntagged: true,
+      journalFrom: this.#isWritable ? JOURNAL_FROM : undefined,
+    });
     return getOrCreate(this.#layouts, name, () => opened);
   }
 

@@ -39,7 +39,7 @@ export async function putManifest(exchange: ServerExchange): Promise<void> {
   const checked = checkManifest(bytes, mediaTypeOfHeader(request.headers['content-type']));
   const { mediaType, links } = checked;
   const repository = await service.repositories.open(name);
-  await service.changes.run(name, async () => {
+  await service.changes.shared(name, async () => {
     const hasCondition = isConditional(exchange);
     const current = hasCondition ? await currentDigest(repository, reference) : undefined;
     checkPreconditions(request, current);
@@ -70,7 +70,7 @@ function headersOfPut(
 export async function deleteManifest(exchange: ServerExchange): Promise<void> {
   const { name, lastSegment: reference, service } = exchange;
   const repository = await repositoryOf(exchange);
-  await service.changes.run(name, async () => {
+  await service.changes.exclusive(name, async () => {
     const work = isDigest(reference) ? deleteByDigest(repository, reference) : repository.untag(reference);
     await replaceNotFound(work, () => unknownManifest(reference));
   });

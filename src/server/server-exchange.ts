@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { SerialQueue } from '../async/serial-queue.ts';
+import type { RepositoryGates } from './repository-gates.ts';
 import type { RequestError } from './request-error.ts';
 import type { Repositories } from './storage.ts';
 import type { UploadSessions } from './upload-sessions.ts';
@@ -9,8 +9,8 @@ import type { UploadSessions } from './upload-sessions.ts';
 export interface Service {
   readonly repositories: Repositories;
   readonly uploads: UploadSessions;
-  /** Serializes the changes to manifests and tags of each repository. */
-  readonly changes: RepositoryQueues;
+  /** Separates what adds manifests from what removes content, in each repository. */
+  readonly changes: RepositoryGates;
   readonly readOnly: boolean;
 }
 
@@ -66,21 +66,4 @@ export async function replyStream(
 /** The request body. The connection stays open if it is not read to its end, so that an error response can be sent. */
 export function bodyOf({ request }: ServerExchange): AsyncIterable<Uint8Array> {
   return request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Uint8Array>;
-}
-
-/** Queues for changes: one for each repository that is being changed. */
-export class RepositoryQueues {
-  readonly #queues = new Map<string, { readonly queue: SerialQueue; users: number }>();
-
-  async run<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const entry = this.#queues.get(name) ?? { queue: new SerialQueue(), users: 0 };
-    this.#queues.set(name, entry);
-    entry.users += 1;
-    try {
-      return await entry.queue.run(work);
-    } finally {
-      entry.users -= 1;
-      if (entry.users === 0) this.#queues.delete(name);
-    }
-  }
 }

@@ -6,7 +6,8 @@ import { FolderRepositories } from './folder-repositories.ts';
 import { Htpasswd } from './htpasswd.ts';
 import { RequestError, toRequestError } from './request-error.ts';
 import { route } from './router.ts';
-import { RepositoryQueues, replyError, type Service } from './server-exchange.ts';
+import { RepositoryGates } from './repository-gates.ts';
+import { replyError, type Service } from './server-exchange.ts';
 import type { Repositories, Repository } from './storage.ts';
 import { UploadSessions } from './upload-sessions.ts';
 import { MemoryStore } from '../store/memory.ts';
@@ -81,7 +82,7 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
     const work = handleRequest(context, request, response).finally(() => running.delete(work));
     running.add(work);
   });
-  const service = { repositories, uploads: new UploadSessions(), changes: new RepositoryQueues(), readOnly };
+  const service = { repositories, uploads: new UploadSessions(), changes: new RepositoryGates(), readOnly };
   const { intercept, onRequest } = options;
   const context = { service, users, onLoopback: isLoopback(host), intercept, onRequest };
   const close = closer(server, async () => {
@@ -90,6 +91,7 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
     await users?.close();
     await Promise.all(running);
     await service.uploads.close();
+    await repositories.close();
   });
   const onAbort = (): void => void close();
   try {
@@ -266,5 +268,9 @@ class MemoryRepositories implements Repositories {
 
   async *all(): AsyncGenerator<Repository> {
     yield* await Promise.resolve([...this.#repositories.values()]);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
   }
 }

@@ -39,4 +39,6 @@ export interface Repositories {
   open(name: string): Promise<Repository>;
   /** All repositories, in any order. */
   all(): AsyncIterable<Repository>;
+  /** Completes what is stored, for other tools. */
+  close(): Promise<void>;
 }

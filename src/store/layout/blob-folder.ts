@@ -15,8 +15,8 @@ const CHUNK = 256 * 1024;
 /** Limits concurrent blob writes: each has one file open, and a second one if its source is a layout. */
 export const blobWrites = new Limiter(64);
 
-/** Temporary files older than this were left by a crashed process. */
-const STALE_MS = 24 * 60 * 60 * 1000;
+/** Temporary files of unknown processes that are older than this were left by a crashed process. */
+export const STALE_MS = 24 * 60 * 60 * 1000;
 
 /** The `blobs` folder of a layout: `blobs/<algorithm>/<encoded>` (image-spec v1.1.1 image-layout.md "Blobs"). */
 export class BlobFolder {

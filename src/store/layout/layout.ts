@@ -28,6 +28,11 @@ import { LayoutView, type LayoutParts } from './layout-view.ts';
 /** Grammar of `org.opencontainers.image.ref.name` (image-spec v1.1.1 annotations.md). */
 const refName = /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
 
+export interface LayoutMode {
+  readonly keepUntagged: boolean;
+  readonly journalFrom?: number | undefined;
+}
+
 /** An OCI image layout folder (image-spec v1.1.1 image-layout.md); `openLayout` opens one. */
 export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter, LocalStore, OriginLister {
   readonly location: string;
@@ -39,12 +44,12 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
   /**
    * @param dir - the folder as specified by the user
    * @param root - its real path
-   * @param keepUntagged - as in the options of `openLayout`
+   * @param mode - as in the options of `openLayout`
    */
-  constructor(dir: string, root: string, keepUntagged: boolean) {
+  constructor(dir: string, root: string, { keepUntagged, journalFrom }: LayoutMode) {
     this.location = `oci:${dir}`;
     this.#blobs = new BlobFolder(root, this.location);
-    const index = new IndexFile(root, dir);
+    const index = new IndexFile(root, dir, journalFrom);
     const graph = new ManifestGraph(this.#blobs);
     const blobs = this.#blobs;
     this.#parts = {
@@ -133,7 +138,13 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     if (!isDigestName(name)) checkTag(name);
     const isNew = await this.#blobs.write(descriptor, bytes);
     this.#parts.graph.record(digest, bytes);
-    await this.#editor.put(minimalDescriptor(descriptor), isDigestName(name) ? undefined : name, isNew, options);
+    const tag = isDigestName(name) ? undefined : name;
+    await this.#editor.put(minimalDescriptor(descriptor), tag, isNew, { ...options, bytes });
+  }
+
+  /** Writes the edits of the journal to index.json, for other tools. */
+  mergeJournal(options: ContentOptions = {}): Promise<void> {
+    return this.#editor.merge(options);
   }
 
   /** Does not call `open` if the blob exists and is intact. */

@@ -7,11 +7,14 @@ import { interruptedError } from './api-call.ts';
 import { checkOptions, isFlag, isFunction, isObject, isSignal, isText, type Checks } from './option-checks.ts';
 
 export { hashPassword } from '../server/htpasswd.ts';
+export type { CollectedRepository } from '../server/garbage/collect-folder.ts';
+export type { CollectionOptions } from '../server/garbage/periodic-collection.ts';
 export type { Interceptor, RunningRegistry, ServedRequest, ServerOptions } from '../server/start-registry.ts';
 
 const checks: Checks<ServerOptions> = {
   address: isText,
   dir: isText,
+  gc: isObject,
   readOnly: isFlag,
   tls: isObject,
   htpasswd: isText,

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../errors/errors.ts';
 import { isNotFound, writeFailure } from './file-errors.ts';
-import { processMark, stateOfMarked } from './process-mark.ts';
+import { processMark, stateOfMarked } from './lock-holder.ts';
 import { openFiles } from './open-files.ts';
 import { uniqueName } from './unique-name.ts';
 

@@ -57,19 +57,24 @@ export class FolderRepositories implements Repositories {
   readonly #openedForWriting = new Set<string>();
 
   readonly #isWritable: boolean;
+  readonly #holdMs: number | undefined;
 
-  private constructor(dir: string, isWritable: boolean) {
+  private constructor(dir: string, isWritable: boolean, holdMs: number | undefined) {
     this.#dir = dir;
+    this.#holdMs = holdMs;
     this.#isWritable = isWritable;
   }
 
   /** @throws MlistError `ERR_MLIST_USAGE` if the folder itself is a layout */
-  static async inFolder(dir: string, { create }: { readonly create: boolean }): Promise<FolderRepositories> {
+  static async inFolder(
+    dir: string,
+    { create, holdMs }: { readonly create: boolean; readonly holdMs?: number | undefined },
+  ): Promise<FolderRepositories> {
     try {
       if (create) await createFolders(dir);
       const names = await readdir(dir);
       if (!names.includes(HEADER_FILE)) {
-        const repositories = new FolderRepositories(await realpath(dir), create);
+        const repositories = new FolderRepositories(await realpath(dir), create, holdMs);
         if (create) await repositories.#recover(names);
         return repositories;
       }
@@ -111,12 +116,16 @@ export class FolderRepositories implements Repositories {
     return await this.#layout(name, true);
   }
 
-  /** Damaged layouts are skipped, so that the others can be used. */
   async *all(): AsyncGenerator<Layout> {
+    for await (const [, layout] of this.named()) yield layout;
+  }
+
+  /** All repositories with their names. Damaged layouts are skipped, so that the others can be used. */
+  async *named(): AsyncGenerator<readonly [name: string, layout: Layout]> {
     const onDisk = (await readdir(this.#dir)).map(repositoryNameOf).filter((name) => name !== undefined);
     for (const name of new Set([...onDisk, ...this.#layouts.keys()])) {
       const layout = await this.find(name).catch(() => undefined);
-      if (layout !== undefined) yield layout;
+      if (layout !== undefined) yield [name, layout];
     }
   }
 
@@ -130,11 +139,8 @@ export class FolderRepositories implements Repositories {
   async #layout(name: string, create: boolean): Promise<Layout> {
     const dir = join(this.#dir, folderOf(name));
     await this.#checkInside(dir);
-    const opened = await openLayout(dir, {
-      create,
-      keepUntagged: true,
-      journalFrom: this.#isWritable ? JOURNAL_FROM : undefined,
-    });
+    const journalFrom = this.#isWritable ? JOURNAL_FROM : undefined;
+    const opened = await openLayout(dir, { create, keepUntagged: true, journalFrom, holdMs: this.#holdMs });
     return getOrCreate(this.#layouts, name, () => opened);
   }
 

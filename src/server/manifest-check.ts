@@ -41,6 +41,8 @@ function invalid(reason: string, detail?: unknown): RequestError {
  * @throws RequestError 400 with MANIFEST_INVALID for each wrong descriptor and MANIFEST_BLOB_UNKNOWN for each missing digest
  */
 export async function checkLinks({ manifests, blobs }: Children, repository: Repository): Promise<void> {
+  // Held first, so that garbage collection does not remove what is found.
+  for (const { digest } of manifests) await ignoreNotFound(repository.holdBlob(digest));
   const stored = await repository.storedManifests(manifests.map(({ digest }) => digest));
   const isManifest = ({ mediaType, digest }: Descriptor): boolean =>
     stored.has(digest) || isIndexType(mediaType) || isManifestType(mediaType);
@@ -88,7 +90,7 @@ async function blobProblem(
   { digest, size }: Descriptor,
   repository: Repository,
 ): Promise<RegistryErrorEntry | undefined> {
-  const actual = await ignoreNotFound(repository.blobSize(digest));
+  const actual = await ignoreNotFound(repository.holdBlob(digest));
   if (actual === undefined) return missing(digest);
   return actual === size ? undefined : mismatch(digest, `has ${actual} bytes, not ${size}`);
 }

@@ -3,6 +3,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
 import { FolderRepositories } from './folder-repositories.ts';
+import { PeriodicCollection, type CollectionOptions } from './garbage/periodic-collection.ts';
 import { Htpasswd } from './htpasswd.ts';
 import { RequestError, toRequestError } from './request-error.ts';
 import { route } from './router.ts';
@@ -22,6 +23,8 @@ export interface ServerOptions {
   readonly dir?: string | undefined;
   /** Refuse all requests that change content. Default false. */
   readonly readOnly?: boolean | undefined;
+  /** Collect the garbage of `dir`. Default: no collection. */
+  readonly gc?: CollectionOptions | undefined;
   /** Certificate and key for HTTPS, in PEM format. Default: HTTP. */
   readonly tls?: { readonly cert: string | Uint8Array; readonly key: string | Uint8Array } | undefined;
   /** Path of an htpasswd file. Default: no authentication. */
@@ -73,16 +76,16 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
   const { host, port } = parseAddress(options.address ?? '127.0.0.1:0');
   const readOnly = options.readOnly ?? false;
   const users = options.htpasswd === undefined ? undefined : await Htpasswd.load(options.htpasswd, options.signal);
-  const repositories =
-    options.dir === undefined
-      ? new MemoryRepositories()
-      : await FolderRepositories.inFolder(options.dir, { create: !readOnly });
+  const { dir, gc } = options;
+  const folder = dir === undefined ? undefined : await openFolder(dir, readOnly, gc);
+  const repositories = folder ?? new MemoryRepositories();
   const running = new Set<Promise<void>>();
   const server = createServer(options.tls, (request, response) => {
     const work = handleRequest(context, request, response).finally(() => running.delete(work));
     running.add(work);
   });
   const service = { repositories, uploads: new UploadSessions(), changes: new RepositoryGates(), readOnly };
+  const collection = folder && gc && new PeriodicCollection(folder, service.changes, gc);
   const { intercept, onRequest } = options;
   const context = { service, users, onLoopback: isLoopback(host), intercept, onRequest };
   const close = closer(server, async () => {
@@ -91,6 +94,7 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
     await users?.close();
     await Promise.all(running);
     await service.uploads.close();
+    await collection?.close();
     await repositories.close();
   });
   const onAbort = (): void => void close();
@@ -102,8 +106,15 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
     throw error;
   }
   options.signal?.addEventListener('abort', onAbort, { once: true });
+  collection?.start();
   const name = `${displayHost(host)}:${(server.address() as AddressInfo).port}`;
   return { url: `${options.tls === undefined ? 'http' : 'https'}://${name}`, host: name, close };
+}
+
+/** Content is marked as used often enough for the grace time of the collection. */
+function openFolder(dir: string, readOnly: boolean, gc: CollectionOptions | undefined): Promise<FolderRepositories> {
+  const holdMs = gc?.grace === undefined ? undefined : Math.min(30_000, gc.grace / 4);
+  return FolderRepositories.inFolder(dir, { create: !readOnly, holdMs });
 }
 
 /** The host for URLs: `localhost` for a registry that listens on all addresses. */

@@ -145,6 +145,7 @@ const refused: Readonly<Record<string, readonly string[]>> = {
     'init a',
     'prune --force',
   ],
+  gc: ['gc', 'gc a b', 'gc nowhere', 'gc . --grace soon'],
   'tags, delete': ['tags', 'tags x.io/a:1.0', 'tags oci:layout', 'delete', 'delete oci:layout', 'delete x.io/a'],
   'login, logout': [
     'login',

@@ -94,6 +94,7 @@ export class IndexEditor {
       await this.#keepListed(edit, typesBefore, lost);
       const isSame = typeByDigest(facts, mediaTypesIn(edit, [digest]).get(digest)) === mediaType;
       if (!isSame && familyOf(mediaType) !== 'other') edit.addMinimal(stored);
+      await this.#refresh(tag === undefined ? [digest] : edit.dropped);
     });
   }
 
@@ -104,7 +105,9 @@ export class IndexEditor {
       if (tagged.length === 0) throw this.#notFound(`:${tag}`);
       const typesBefore = mediaTypesIn(edit, tagged);
       edit.untag(tag);
-      if (this.#layout.keepUntagged) await this.#keepListed(edit, typesBefore, edit.dropped);
+      if (!this.#layout.keepUntagged) return;
+      await this.#keepListed(edit, typesBefore, edit.dropped);
+      await this.#refresh(edit.dropped);
     });
   }
 
@@ -147,8 +150,12 @@ export class IndexEditor {
   }
 
   /** Runs work while no other process of mlist changes the layout, and after all earlier edits. */
-  exclusive<T>(work: (lock: HeldLock) => Promise<T>, options: ContentOptions = {}): Promise<T> {
-    return this.#queue.run(() => this.#locked(work, options));
+  async exclusive<T>(work: (lock: HeldLock) => Promise<T>, options: ContentOptions = {}): Promise<T> {
+    try {
+      return await this.#queue.run(() => this.#locked(work, options));
+    } finally {
+      if (this.#layout.index.needsMerge) this.#mergeLater();
+    }
   }
 
   async #checkCondition(entries: EntrySet, name: string, expected: Digest | 'absent'): Promise<void> {
@@ -211,6 +218,12 @@ export class IndexEditor {
       if (claim !== undefined && accepts(claim) && isSame) continue;
       if ((await blobs.size(digest)) !== undefined) edit.addMinimal(descriptor);
     }
+  }
+
+  /** The grace time of garbage collection starts when a manifest loses its tag, or is put without one. */
+  async #refresh(digests: readonly Digest[]): Promise<void> {
+    if (!this.#layout.keepUntagged) return;
+    for (const digest of digests) await this.#layout.blobs.refresh(digest);
   }
 
   #edit({ signal }: ContentOptions, change: Change, after?: After): Promise<void> {

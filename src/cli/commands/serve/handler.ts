@@ -3,6 +3,9 @@ import { errorMessage, MlistError } from '../../../errors/errors.ts';
 import { hashPassword } from '../../../server/htpasswd.ts';
 import { startRegistry } from '../../../server/start-registry.ts';
 import type { Context } from '../../context.ts';
+import { garbageOptions } from '../../args/garbage-options.ts';
+import { removalText } from '../gc/handler.ts';
+import type { CollectionOptions } from '../../../server/garbage/periodic-collection.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readInputFile } from '../../args/input-file.ts';
 import { ask, readPassword } from '../../password-input.ts';
@@ -15,7 +18,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
 }
 
 async function printEntry(user: string, args: ParsedArguments, context: Context): Promise<number> {
-  const unused = ['addr', 'dir', 'read-only', 'tls-cert', 'tls-key', 'htpasswd'].find((name) => args.has(name));
+  const unused = ['addr', 'dir', 'gc', 'read-only', 'tls-cert', 'tls-key', 'htpasswd'].find((name) => args.has(name));
   if (unused !== undefined)
     throw new MlistError('ERR_MLIST_USAGE', `--hash-password and --${unused} cannot be used together`);
   const password = await readPassword(user, args, context);
@@ -42,6 +45,7 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
     address: args.text('addr') ?? '127.0.0.1:5000',
     dir: dir === undefined ? undefined : resolve(cwd, dir),
     readOnly: args.flag('read-only'),
+    gc: collectionOptions(args, context),
     tls: await readTls(args, context),
     htpasswd: htpasswd === undefined ? undefined : resolve(cwd, htpasswd),
     signal,
@@ -56,6 +60,23 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
   if (!signal.aborted) await new Promise((stop) => signal.addEventListener('abort', stop, { once: true }));
   await registry.close();
   return 0;
+}
+
+/** Removals are reported like warnings, because stdout has only the URL. */
+function collectionOptions(args: ParsedArguments, { onEvent }: Context): CollectionOptions | undefined {
+  const unused = ['grace', 'delete-untagged'].find((name) => args.has(name));
+  if (!args.flag('gc')) {
+    if (unused === undefined) return undefined;
+    throw new MlistError('ERR_MLIST_USAGE', `--${unused} needs --gc`);
+  }
+  if (!args.has('dir')) throw new MlistError('ERR_MLIST_USAGE', '--gc needs --dir');
+  if (args.flag('read-only')) throw new MlistError('ERR_MLIST_USAGE', '--gc and --read-only cannot be used together');
+  return {
+    ...garbageOptions(args),
+    onRemoved: (removed) => onEvent({ type: 'note', message: removalText(removed) }),
+    onFailure: (name, error) =>
+      onEvent({ type: 'warning', message: `${name} was not collected: ${errorMessage(error)}` }),
+  };
 }
 
 async function readTls(

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { digestOf, Digester, type Digest } from '../../src/oci/digest.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
 import { programPath, startDockerRegistry, type Registry } from '../support/docker-registry.ts';
@@ -86,6 +87,8 @@ async function tags(starts: Starts): Promise<void> {
     for (const [name, registry] of await startAll(starts)) {
       await pushImage(registry.url, 'first', agent);
       await addTags(name, registry, count);
+      // A file that has just been written by another process is read again for a second.
+      await sleep(1500);
       await pushImage(registry.url, 'second', agent);
       const before = await cpuTicks(registry.pid);
       for (let at = 0; at < PUTS; at += 1) await putManifest(registry.url, `put-${at}`, 'first', agent);

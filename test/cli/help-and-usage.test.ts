@@ -165,6 +165,9 @@ const refused: Readonly<Record<string, readonly string[]>> = {
     'serve --hash-password me',
     'serve --hash-password me --addr 127.0.0.1:0',
     'serve 5000',
+    'serve --gc',
+    'serve --grace 1h --dir x',
+    'serve --gc --dir x --read-only',
   ],
   completion: ['completion', 'completion powershell'],
 };

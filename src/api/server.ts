@@ -18,6 +18,8 @@ import {
 
 export type { ServerLimits } from '../server/limits/server-limits.ts';
 export { hashPassword } from '../server/htpasswd.ts';
+export type { CollectedRepository } from '../server/garbage/collect-folder.ts';
+export type { CollectionOptions } from '../server/garbage/periodic-collection.ts';
 export type { Interceptor, RunningRegistry, ServedRequest, ServerOptions } from '../server/start-registry.ts';
 
 const limits: Checks<ServerLimits> = {
@@ -31,6 +33,7 @@ const limits: Checks<ServerLimits> = {
 const checks: Checks<ServerOptions> = {
   address: isText,
   dir: isText,
+  gc: isObject,
   readOnly: isFlag,
   tls: isObject,
   htpasswd: isText,

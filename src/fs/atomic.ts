@@ -3,15 +3,19 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../errors/errors.ts';
 import { isNotFound, writeFailure } from './file-errors.ts';
+import { processMark, stateOfMarked } from './lock-holder.ts';
 import { openFiles } from './open-files.ts';
 import { uniqueName } from './unique-name.ts';
 
-/** Names of temporary files, as `temporaryName` gives them. */
-const temporary = /^\.(.{1,60})\.[0-9a-f]{16}\.tmp$/;
+/** Names of temporary files, as `temporaryName` gives them. Older versions did not name the process. */
+const temporary = /^\.(.{1,60})\.[0-9a-f]{16}(_\w+)?\.tmp$/;
 
-/** A new temporary path in the same folder; the file is renamed to `path` when it is complete. */
+/**
+ * A new temporary path in the same folder; the file is renamed to `path` when it is complete. The name identifies this
+ * process, so that the file can be removed after a crash.
+ */
 export function temporaryName(path: string): string {
-  return join(dirname(path), `.${basename(path).slice(0, 60)}.${uniqueName()}.tmp`);
+  return join(dirname(path), `.${basename(path).slice(0, 60)}.${uniqueName()}${processMark()}.tmp`);
 }
 
 /** A lock that this process holds; see `withLock`. */
@@ -93,6 +97,13 @@ export async function syncFile(file: FileHandle): Promise<void> {
   });
 }
 
+/** Like `syncFile`, without the times of the file. */
+export async function syncData(file: FileHandle): Promise<void> {
+  await file.datasync().catch((error: unknown) => {
+    if (!SYNC_REFUSED.has(errorCode(error) ?? '')) throw error;
+  });
+}
+
 /**
  * Makes a rename in this folder survive a power failure, if the file system supports fsync and the folder can be opened.
  * Windows neither has nor needs such a call.
@@ -116,7 +127,8 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 /**
- * Removes temporary files that crashed processes have left in a folder.
+ * Removes temporary files that crashed processes have left in a folder: those of processes that have certainly ended, and
+ * those of unknown processes from a certain age.
  * @param age - minimum age in milliseconds
  * @param of - name of the file that they were written for; default: any
  * @returns the number of removed files
@@ -124,11 +136,13 @@ export async function syncFolder(folder: string): Promise<void> {
 export async function removeStaleTemporaries(folder: string, age: number, of?: string): Promise<number> {
   let removed = 0;
   for (const name of await listFolder(folder)) {
-    const target = temporary.exec(name)?.[1];
+    const [, target, mark = ''] = temporary.exec(name) ?? [];
     if (target === undefined || (of !== undefined && target !== of.slice(0, 60))) continue;
     const path = join(folder, name);
-    const info = await stat(path).catch(() => undefined);
-    if (info === undefined || Date.now() - info.mtimeMs < age) continue;
+    const state = stateOfMarked(mark);
+    const info = state === 'unknown' ? await stat(path).catch(() => undefined) : undefined;
+    const isOld = info !== undefined && Date.now() - info.mtimeMs >= age;
+    if (state !== 'dead' && !isOld) continue;
     await unlink(path).then(
       () => (removed += 1),
       () => undefined,

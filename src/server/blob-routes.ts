@@ -8,9 +8,13 @@ import type { Repository } from './storage.ts';
 
 /** GET and HEAD of `/v2/<name>/blobs/<digest>` (distribution-spec v1.1.1 "Pulling blobs"). */
 export async function getBlob(exchange: ServerExchange): Promise<void> {
-  const { request } = exchange;
+  const { request, service } = exchange;
   const { repository, digest } = await blobOf(exchange);
-  const size = await replaceNotFound(repository.blobSize(digest), () => unknownBlob(digest));
+  // A client that finds a blob does not upload it.
+  const isQuery = request.method === 'HEAD' && !service.readOnly;
+  const size = await replaceNotFound(isQuery ? repository.holdBlob(digest) : repository.blobSize(digest), () =>
+    unknownBlob(digest),
+  );
   const etag = etagOf(digest);
   const headers = { 'docker-content-digest': digest, etag, 'accept-ranges': 'bytes' };
   if (isNotModified(request, digest)) {

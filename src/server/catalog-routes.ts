@@ -50,7 +50,7 @@ async function existing({ service }: ServerExchange, names: readonly string[], l
  */
 export async function deleteRepository(exchange: ServerExchange): Promise<void> {
   const { service, name } = exchange;
-  await service.changes.run(name, async () => {
+  await service.changes.exclusive(name, async () => {
     await service.uploads.endAll(name);
     if (!(await service.repositories.remove(name))) throw unknownName(name);
   });

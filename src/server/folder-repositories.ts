@@ -1,11 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { lstat, readdir, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { STALE_MS } from '../store/layout/blob-folder.ts';
+import { JOURNAL_FILE } from '../store/layout/index-journal.ts';
 import type { Layout } from '../store/layout/layout.ts';
 import { HEADER_FILE } from '../store/layout/layout-header.ts';
 import { openLayout } from '../store/layout/open-layout.ts';
 import { getOrCreate } from '../async/single-flight.ts';
 import { asMlistError, MlistError } from '../errors/errors.ts';
+import { listFolder, removeStaleTemporaries } from '../fs/atomic.ts';
 import { createFolders } from '../fs/folders.ts';
 import { withLock } from '../fs/lock.ts';
 import { indexLock } from '../store/layout/index-editor.ts';
@@ -18,6 +21,8 @@ const MAX_NAME_LENGTH = 200;
 
 /** The names of folders that are being removed start with this. Those of a killed process are removed at the next start. */
 const REMOVED = '.removed-';
+/** Repositories with fewer entries are written to index.json at once, which costs no more and shows other tools every change. */
+const JOURNAL_FROM = 128;
 
 /** Device names of Windows, which are reserved also with an extension. */
 const device = /^(?:aux|con|nul|prn|com\d|lpt\d)(?:\.|$)/;
@@ -47,6 +52,11 @@ async function removeAll(paths: readonly string[]): Promise<void> {
   await Promise.all(paths.map((path) => rm(path, { recursive: true, force: true })));
 }
 
+/** A link to a folder does not count, because it may point to a path outside the served folder. */
+async function isFolder(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined))?.isDirectory() === true;
+}
+
 /** Repositories that are stored as OCI layouts in one folder. */
 export class FolderRepositories implements Repositories {
   readonly #dir: string;
@@ -54,18 +64,30 @@ export class FolderRepositories implements Repositories {
   readonly #layouts = new Map<string, Layout>();
   readonly #openedForWriting = new Set<string>();
 
-  private constructor(dir: string) {
+  readonly #isWritable: boolean;
+  readonly #holdMs: number | undefined;
+
+  private constructor(dir: string, isWritable: boolean, holdMs: number | undefined) {
     this.#dir = dir;
+    this.#holdMs = holdMs;
+    this.#isWritable = isWritable;
   }
 
   /** @throws MlistError `ERR_MLIST_USAGE` if the folder itself is a layout */
-  static async inFolder(dir: string, { create }: { readonly create: boolean }): Promise<FolderRepositories> {
+  static async inFolder(
+    dir: string,
+    { create, holdMs }: { readonly create: boolean; readonly holdMs?: number | undefined },
+  ): Promise<FolderRepositories> {
     try {
       if (create) await createFolders(dir);
       const names = await readdir(dir);
       if (!names.includes(HEADER_FILE)) {
-        if (create) await removeAll(names.filter((name) => name.startsWith(REMOVED)).map((name) => join(dir, name)));
-        return new FolderRepositories(await realpath(dir));
+        const repositories = new FolderRepositories(await realpath(dir), create, holdMs);
+        if (create) {
+          await removeAll(names.filter((name) => name.startsWith(REMOVED)).map((name) => join(dir, name)));
+          await repositories.#recover(names);
+        }
+        return repositories;
       }
     } catch (error) {
       throw asMlistError(error);
@@ -76,11 +98,28 @@ export class FolderRepositories implements Repositories {
     });
   }
 
+  /** Completes what a crashed server has left: merges journals, and removes unfinished uploads. */
+  async #recover(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const dir = join(this.#dir, name);
+      if (!(await isFolder(dir))) continue;
+      await removeStaleTemporaries(dir, STALE_MS);
+      if (!(await listFolder(dir)).includes(JOURNAL_FILE)) continue;
+      // A damaged layout is reported when it is used.
+      await openLayout(dir, { keepUntagged: true })
+        .then(
+          (layout) => layout.mergeJournal(),
+          () => undefined,
+        )
+        .catch(() => undefined);
+    }
+  }
+
   find(name: string): Promise<Layout | undefined> {
     return ignoreNotFound(this.#layout(name, false));
   }
 
-  /** Opens a repository for writing. The first call also removes temporary files of crashed processes. */
+  /** Opens a repository for writing. */
   async open(name: string): Promise<Layout> {
     const existing = this.#openedForWriting.has(name) ? await this.find(name) : undefined;
     if (existing !== undefined) return existing;
@@ -88,11 +127,17 @@ export class FolderRepositories implements Repositories {
     return await this.#layout(name, true);
   }
 
-  /** Damaged layouts are skipped, so that the others can be used. */
   async *all(includes: (name: string) => boolean = () => true): AsyncGenerator<Layout> {
+    for await (const [, layout] of this.named(includes)) yield layout;
+  }
+
+  /** The repositories with their names. Damaged layouts are skipped, so that the others can be used. */
+  async *named(
+    includes: (name: string) => boolean = () => true,
+  ): AsyncGenerator<readonly [name: string, layout: Layout]> {
     for (const name of (await this.names()).filter(includes)) {
       const layout = await this.find(name).catch(() => undefined);
-      if (layout !== undefined) yield layout;
+      if (layout !== undefined) yield [name, layout];
     }
   }
 
@@ -104,7 +149,10 @@ export class FolderRepositories implements Repositories {
 
   /** Renames the folder first, so that a repository is removed as a whole. Of a symbolic link, only the link is removed. */
   async remove(name: string): Promise<boolean> {
-    if ((await this.find(name)) === undefined) return false;
+    const layout = await this.find(name);
+    if (layout === undefined) return false;
+    // Ends the work on the journal, which would fail without the folder.
+    await layout.mergeJournal();
     const dir = join(this.#dir, folderOf(name));
     const isLink = (await lstat(dir)).isSymbolicLink();
     const removed = join(this.#dir, `${REMOVED}${randomUUID()}`);
@@ -115,11 +163,18 @@ export class FolderRepositories implements Repositories {
     return true;
   }
 
+  /** Merges all journals. A failure loses nothing, because the journals are read when the folder is served again. */
+  async close(): Promise<void> {
+    if (!this.#isWritable) return;
+    await Promise.allSettled([...this.#layouts.values()].map((layout) => layout.mergeJournal()));
+  }
+
   /** Checks the folder every time, because layouts may be added or removed by other tools. */
   async #layout(name: string, create: boolean): Promise<Layout> {
     const dir = join(this.#dir, folderOf(name));
     await this.#checkInside(dir);
-    const opened = await openLayout(dir, { create, keepUntagged: true });
+    const journalFrom = this.#isWritable ? JOURNAL_FROM : undefined;
+    const opened = await openLayout(dir, { create, keepUntagged: true, journalFrom, holdMs: this.#holdMs });
     return getOrCreate(this.#layouts, name, () => opened);
   }
 

@@ -46,6 +46,8 @@ export async function checkLinks(
   repository: Repository,
   { allowSparse }: { readonly allowSparse: boolean },
 ): Promise<void> {
+  // Held first, so that garbage collection does not remove what is found.
+  for (const { digest } of manifests) await ignoreNotFound(repository.holdBlob(digest));
   const stored = await repository.storedManifests(manifests.map(({ digest }) => digest));
   const isManifest = ({ mediaType, digest }: Descriptor): boolean =>
     stored.has(digest) || isIndexType(mediaType) || isManifestType(mediaType);
@@ -94,7 +96,7 @@ async function blobProblem(
   { digest, size }: Descriptor,
   repository: Repository,
 ): Promise<RegistryErrorEntry | undefined> {
-  const actual = await ignoreNotFound(repository.blobSize(digest));
+  const actual = await ignoreNotFound(repository.holdBlob(digest));
   if (actual === undefined) return missing(digest);
   return actual === size ? undefined : mismatch(digest, `has ${actual} bytes, not ${size}`);
 }

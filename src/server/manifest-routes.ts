@@ -49,7 +49,7 @@ async function storeManifest(exchange: ServerExchange, received: MemoryBytes): P
   const checked = checkManifest(bytes, mediaTypeOfHeader(request.headers['content-type']));
   const { mediaType, links } = checked;
   const repository = await service.repositories.open(name);
-  await service.changes.run(name, async () => {
+  await service.changes.shared(name, async () => {
     const hasCondition = isConditional(exchange);
     const current = hasCondition ? await currentDigest(repository, reference) : undefined;
     checkPreconditions(request, current);
@@ -80,7 +80,7 @@ function headersOfPut(
 export async function deleteManifest(exchange: ServerExchange): Promise<void> {
   const { name, lastSegment: reference, service } = exchange;
   const repository = await repositoryOf(exchange);
-  await service.changes.run(name, async () => {
+  await service.changes.exclusive(name, async () => {
     const work = isDigest(reference) ? deleteByDigest(repository, reference) : repository.untag(reference);
     await replaceNotFound(work, () => unknownManifest(reference));
   });

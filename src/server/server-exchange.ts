@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { SerialQueue } from '../async/serial-queue.ts';
 import type { Access, Caller } from './auth/access.ts';
 import type { Metrics } from './log/metrics.ts';
 import type { RequestRecord } from './log/request-record.ts';
 import { requestBody } from './limits/received-body.ts';
 import type { Limits } from './limits/server-limits.ts';
+import type { RepositoryGates } from './repository-gates.ts';
 import type { RequestError } from './request-error.ts';
 import type { Repositories } from './storage.ts';
 import type { UploadSessions } from './upload-sessions.ts';
@@ -14,8 +14,8 @@ import type { UploadSessions } from './upload-sessions.ts';
 export interface Service {
   readonly repositories: Repositories;
   readonly uploads: UploadSessions;
-  /** Serializes the changes to manifests and tags of each repository. */
-  readonly changes: RepositoryQueues;
+  /** Separates what adds manifests from what removes content, in each repository. */
+  readonly changes: RepositoryGates;
   readonly readOnly: boolean;
   /** Whether a manifest may refer to content that the repository does not have. */
   readonly allowSparse: boolean;
@@ -105,21 +105,4 @@ async function* continued(
   rest: AsyncIterator<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   for (let next = first; next.done !== true; next = await rest.next()) yield next.value;
-}
-
-/** Queues for changes: one for each repository that is being changed. */
-export class RepositoryQueues {
-  readonly #queues = new Map<string, { readonly queue: SerialQueue; users: number }>();
-
-  async run<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const entry = this.#queues.get(name) ?? { queue: new SerialQueue(), users: 0 };
-    this.#queues.set(name, entry);
-    entry.users += 1;
-    try {
-      return await entry.queue.run(work);
-    } finally {
-      entry.users -= 1;
-      if (entry.users === 0) this.#queues.delete(name);
-    }
-  }
 }

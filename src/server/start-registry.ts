@@ -6,6 +6,7 @@ import { Access, nobody } from './auth/access.ts';
 import { checkHost, checkOrigin } from './auth/origin.ts';
 import { closeAfter, closer } from './drain.ts';
 import { FolderRepositories } from './folder-repositories.ts';
+import { PeriodicCollection, type CollectionOptions } from './garbage/periodic-collection.ts';
 import { Htpasswd } from './htpasswd.ts';
 import { Metrics } from './log/metrics.ts';
 import { RequestRecord } from './log/request-record.ts';
@@ -14,14 +15,12 @@ import { discardRest } from './limits/received-body.ts';
 import { HEADER_BYTES, limitsOf, MAX_HEADERS, type ServerLimits } from './limits/server-limits.ts';
 import { RequestError, toRequestError } from './request-error.ts';
 import { HEALTH_PATH, route } from './router.ts';
-import { RepositoryQueues, replyError, type Service } from './server-exchange.ts';
-import type { MemoryBudget } from './limits/memory-budget.ts';
+import { RepositoryGates } from './repository-gates.ts';
+import { replyError, type Service } from './server-exchange.ts';
+import { MemoryRepositories } from './memory-repositories.ts';
 import type { ProxyOptions, PullThrough } from './proxy/pull-through.ts';
-import type { Repositories, Repository } from './storage.ts';
 import { UploadSessions } from './upload-sessions.ts';
-import { MemoryStore } from '../store/memory.ts';
 import { isLoopback } from '../store/hosts.ts';
-import { getOrCreate } from '../async/single-flight.ts';
 
 /** Options of the embedded registry. */
 export interface ServerOptions {
@@ -31,6 +30,8 @@ export interface ServerOptions {
   readonly dir?: string | undefined;
   /** Refuse all requests that change content. Default false. */
   readonly readOnly?: boolean | undefined;
+  /** Collect the garbage of `dir`. Default: no collection. */
+  readonly gc?: CollectionOptions | undefined;
   /** Certificate and key for HTTPS, in PEM format. Default: HTTP. */
   readonly tls?: { readonly cert: string | Uint8Array; readonly key: string | Uint8Array } | undefined;
   /** Path of an htpasswd file, whose lines may state the rights of a user. Default: no authentication. */
@@ -109,34 +110,18 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
       'ERR_MLIST_USAGE',
       'anonymous pulls need an htpasswd file: without one, everybody may do everything',
     );
-  const readOnly = options.readOnly ?? false;
   const users = options.htpasswd === undefined ? undefined : await Htpasswd.load(options.htpasswd, options.signal);
   const limits = limitsOf(options.limits, options.dir === undefined);
-  const repositories =
-    options.dir === undefined
-      ? new MemoryRepositories(limits.memory)
-      : await FolderRepositories.inFolder(options.dir, { create: !readOnly || options.proxy !== undefined });
+  const { gc } = options;
+  const folder = await openFolder(options);
+  const repositories = folder ?? new MemoryRepositories(limits.memory);
   const running = new Set<Promise<void>>();
   const server = createServer(options.tls, (request, response) => {
     const work = handleRequest(context, request, response).finally(() => running.delete(work));
     running.add(work);
   });
-  const service: Service = {
-    repositories,
-    uploads: new UploadSessions(limits),
-    changes: new RepositoryQueues(),
-    readOnly,
-    allowSparse: options.allowSparse ?? false,
-    access: new Access({
-      users,
-      anonymousPull: options.anonymousPull ?? false,
-      isTls: options.tls !== undefined,
-    }),
-    limits,
-    metrics: new Metrics(),
-    running,
-    isDraining: false,
-  };
+  const service = createService(options, { repositories, users, limits, running });
+  const collection = folder && gc && new PeriodicCollection(folder, service.changes, gc);
   const { intercept, onRequest } = options;
   const proxy = options.proxy && (await startProxy(service, options.proxy));
   const context = { service, proxy, onLoopback: isLoopback(host), intercept, onRequest };
@@ -147,6 +132,8 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
     await proxy?.close();
     await Promise.all(running);
     await service.uploads.close();
+    await collection?.close();
+    await repositories.close();
   });
   const onAbort = (): void => void close();
   try {
@@ -157,14 +144,42 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
     throw error;
   }
   options.signal?.addEventListener('abort', onAbort, { once: true });
+  collection?.start();
   const name = `${displayHost(host)}:${(server.address() as AddressInfo).port}`;
   return { url: `${options.tls === undefined ? 'http' : 'https'}://${name}`, host: name, close };
+}
+
+interface ServiceParts extends Pick<Service, 'repositories' | 'limits' | 'running'> {
+  readonly users: Htpasswd | undefined;
+}
+
+function createService(
+  { readOnly = false, allowSparse = false, anonymousPull = false, tls }: ServerOptions,
+  { users, ...parts }: ServiceParts,
+): Service {
+  return {
+    ...parts,
+    uploads: new UploadSessions(parts.limits),
+    changes: new RepositoryGates(),
+    readOnly,
+    allowSparse,
+    access: new Access({ users, anonymousPull, isTls: tls !== undefined }),
+    metrics: new Metrics(),
+    isDraining: false,
+  };
 }
 
 /** The code of the proxy is loaded only if there is one. */
 async function startProxy(service: Service, options: ProxyOptions): Promise<PullThrough> {
   const { PullThrough: Proxy } = await import('./proxy/pull-through.ts');
   return Proxy.start(service, options);
+}
+
+/** Undefined without a folder. Content is marked as used often enough for the grace time of the collection. */
+async function openFolder({ dir, readOnly, proxy, gc }: ServerOptions): Promise<FolderRepositories | undefined> {
+  if (dir === undefined) return undefined;
+  const holdMs = gc?.grace === undefined ? undefined : Math.min(30_000, gc.grace / 4);
+  return FolderRepositories.inFolder(dir, { create: readOnly !== true || proxy !== undefined, holdMs });
 }
 
 /** The host for URLs: `localhost` for a registry that listens on all addresses. */
@@ -310,46 +325,4 @@ function parseAddress(address: string): { readonly host: string; readonly port: 
   throw new MlistError('ERR_MLIST_USAGE', `invalid address ${JSON.stringify(address)}`, {
     hint: 'An address is HOST:PORT, such as 127.0.0.1:5000 or [::1]:0.',
   });
-}
-
-/** Counted for each repository in memory. */
-const REPOSITORY_BYTES = 2048;
-
-class MemoryRepositories implements Repositories {
-  readonly #repositories = new Map<string, MemoryStore>();
-  readonly #memory: MemoryBudget;
-
-  constructor(memory: MemoryBudget) {
-    this.#memory = memory;
-  }
-
-  find(name: string): Promise<Repository | undefined> {
-    return Promise.resolve(this.#repositories.get(name));
-  }
-
-  async open(name: string): Promise<Repository> {
-    await Promise.resolve();
-    return getOrCreate(this.#repositories, name, () => {
-      this.#memory.reserve(REPOSITORY_BYTES);
-      return new MemoryStore(name, this.#memory);
-    });
-  }
-
-  async *all(includes: (name: string) => boolean = () => true): AsyncGenerator<Repository> {
-    for (const [name, repository] of await Promise.resolve([...this.#repositories]))
-      if (includes(name)) yield repository;
-  }
-
-  names(): Promise<readonly string[]> {
-    return Promise.resolve([...this.#repositories.keys()]);
-  }
-
-  remove(name: string): Promise<boolean> {
-    const removed = this.#repositories.get(name);
-    if (removed === undefined) return Promise.resolve(false);
-    this.#repositories.delete(name);
-    removed.clear();
-    this.#memory.release(REPOSITORY_BYTES);
-    return Promise.resolve(true);
-  }
 }

@@ -8,6 +8,8 @@ export interface Repository extends ContentWriter, TagStore, ReferrerLister, Mou
   storedManifests(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>>;
   /** Size of a blob in bytes; rejects with `ERR_MLIST_NOT_FOUND` if it does not exist. */
   blobSize(digest: Digest): Promise<number>;
+  /** Like `blobSize`, for a blob that a client is about to refer to: garbage collection keeps it for the grace time. */
+  holdBlob(digest: Digest): Promise<number>;
   /** Streams the bytes from `start` to `end` (exclusive). */
   readBlobPart(digest: Digest, start: number, end: number): AsyncIterable<Uint8Array>;
   stageBlob(): Promise<Upload>;
@@ -45,4 +47,6 @@ export interface Repositories {
   names(): Promise<readonly string[]>;
   /** Removes a repository with its content. Resolves to false if it does not exist. */
   remove(name: string): Promise<boolean>;
+  /** Completes what is stored, for other tools. */
+  close(): Promise<void>;
 }

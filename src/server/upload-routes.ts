@@ -142,6 +142,8 @@ async function mountBlob(
     if (source === undefined || size === undefined) continue;
     const descriptor = { mediaType: 'application/octet-stream', digest, size };
     if (from !== name) await target.mountBlob(descriptor, source, () => source.readBlob(descriptor));
+    // The blob may have been in the target for long, unused.
+    if ((await ignoreNotFound(target.holdBlob(digest))) === undefined) continue;
     return true;
   }
   return false;

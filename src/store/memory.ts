@@ -102,6 +102,11 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     return attempt(undefined, () => this.#stored(digest).size);
   }
 
+  /** The same: content in memory is not collected. */
+  holdBlob(digest: Digest): Promise<number> {
+    return this.blobSize(digest);
+  }
+
   putManifest(
     { descriptor, bytes }: ManifestContent,
     name: TagOrDigest,

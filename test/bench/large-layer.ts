@@ -55,7 +55,7 @@ export async function measured(
 }
 
 /** User and system time of a process in hundredths of a second, from /proc; 0 where there is none. */
-async function cpuTicks(pid: number | undefined): Promise<number> {
+export async function cpuTicks(pid: number | undefined): Promise<number> {
   const stat = await readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => '');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fields.length > 13 ? Number(fields[11]) + Number(fields[12]) : 0;

@@ -3,6 +3,7 @@ import { benchCompression } from './compression.ts';
 import { benchEngines } from './engines.ts';
 import { benchHostile } from './hostile.ts';
 import { benchJoin } from './join.ts';
+import { benchServe } from './serve.ts';
 import { benchStartup } from './startup.ts';
 import { benchStream } from './stream.ts';
 import { benchWork } from './work.ts';
@@ -24,6 +25,7 @@ const parts: Readonly<Record<string, (place: BenchContext, only: readonly string
   engines: benchEngines,
   apply: benchApply,
   join: benchJoin,
+  serve: benchServe,
 };
 
 const [root = '', folder = '', ...wanted] = process.argv.slice(2);

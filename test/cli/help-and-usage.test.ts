@@ -145,6 +145,7 @@ const refused: Readonly<Record<string, readonly string[]>> = {
     'init a',
     'prune --force',
   ],
+  gc: ['gc', 'gc a b', 'gc nowhere', 'gc . --grace soon'],
   'tags, delete': ['tags', 'tags x.io/a:1.0', 'tags oci:layout', 'delete', 'delete oci:layout', 'delete x.io/a'],
   'login, logout': [
     'login',
@@ -164,6 +165,9 @@ const refused: Readonly<Record<string, readonly string[]>> = {
     'serve --hash-password me',
     'serve --hash-password me --addr 127.0.0.1:0',
     'serve 5000',
+    'serve --gc',
+    'serve --grace 1h --dir x',
+    'serve --gc --dir x --read-only',
   ],
   completion: ['completion', 'completion powershell'],
 };

@@ -104,6 +104,7 @@ function everyCommand(): readonly (readonly [schema: string, ...args: readonly s
     ['delete', 'delete', at('team/app:arm64')],
     ['remove', 'remove', '--platform', 'linux/riscv64'],
     ['prune', 'prune'],
+    ['gc', 'gc', 'somewhere', '--grace', '0'],
     ['rm', 'rm', list],
     ['ls', 'ls'],
     ['login', 'login', registry.host, '--username', 'me', '--password-stdin'],

@@ -41,6 +41,7 @@ describe('no command reports a bug', () => {
     exists: [a('v1')],
     init: [],
     prune: [],
+    gc: ['folder'],
     tags: ['HOST/app'],
     delete: [a('nothing')],
     login: ['HOST', '--username', 'me', '--password-stdin'],

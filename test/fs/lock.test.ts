@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { withLock } from '../../src/fs/lock.ts';
-import { removeStaleTemporaries, writeFileAtomic } from '../../src/fs/atomic.ts';
+import { removeStaleTemporaries, temporaryName, writeFileAtomic } from '../../src/fs/atomic.ts';
+import { processMark } from '../../src/fs/lock-holder.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
 /** A free lock is acquired within this time, also on a busy machine. */
@@ -188,5 +189,18 @@ describe('writeFileAtomic', () => {
     expect(await removeStaleTemporaries(folder, 60_000)).toBe(0);
     expect(await removeStaleTemporaries(folder, 0)).toBe(1);
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  const marked = processMark() === '' ? test.skip : test;
+  marked('removes temporary files of dead processes at once, and keeps those of running ones at any age', async () => {
+    const folder = await temporaryFolder();
+    const [own, dead] = [temporaryName(join(folder, 'a')), join(folder, '.a.0123456789abcdef')];
+    // Linux has no process with this id.
+    const deadMark = processMark().replace(/_\d+_(?=\d+$)/, '_4194305_');
+    for (const path of [own, `${dead}${deadMark}.tmp`, `${dead}_00000000_1_1.tmp`]) await writeFile(path, '');
+    expect(await removeStaleTemporaries(folder, 60_000)).toBe(1);
+    expect(await readdir(folder)).not.toContain(basename(`${dead}${deadMark}.tmp`));
+    expect(await removeStaleTemporaries(folder, 0)).toBe(1);
+    expect(await readdir(folder)).toEqual([basename(own)]);
   });
 });

@@ -12,6 +12,8 @@ export interface Registry {
   readonly host: string;
   /** The folder in which it stores its content. */
   readonly folder?: string | undefined;
+  /** Its process; undefined for one in this process. */
+  readonly pid?: number | undefined;
   close(): Promise<void>;
 }
 
@@ -54,6 +56,7 @@ export async function startDockerRegistry({ tls, users }: DockerRegistryOptions 
     url: `${tls === undefined ? 'http' : 'https'}://${host}`,
     host,
     folder: join(folder, 'data'),
+    pid: child.pid,
     close: async () => {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill();

@@ -36,7 +36,6 @@ const counterparts: Readonly<Record<string, string>> = {
   lint: 'Use "mlist validate".',
   verify: 'Use "mlist validate".',
   compare: 'Use "mlist diff".',
-  gc: 'Use "mlist prune".',
   registry: 'Use "mlist serve".',
   merge:
     'Use "mlist create LIST MANIFEST... --push" to combine images or lists, or "mlist join" in each job of a CI matrix.',

@@ -13,6 +13,7 @@ import { doctorCommand } from './doctor/declaration.ts';
 import { existsCommand } from './exists/declaration.ts';
 import { explainCommand } from './explain/declaration.ts';
 import { exportCommand } from './export/declaration.ts';
+import { gcCommand } from './gc/declaration.ts';
 import { initCommand } from './init/declaration.ts';
 import { inspectCommand } from './inspect/declaration.ts';
 import { joinCommand } from './join/declaration.ts';
@@ -56,7 +57,7 @@ export const commandGroups: readonly CommandGroup[] = [
   { title: 'Inspect', commands: [showCommand, inspectCommand, digestCommand, resolveCommand] },
   { title: 'Check', commands: [validateCommand, diffCommand, explainCommand, existsCommand] },
   { title: 'Transfer', commands: [copyCommand] },
-  { title: 'Registry', commands: [tagsCommand, deleteCommand, loginCommand, logoutCommand, serveCommand] },
+  { title: 'Registry', commands: [tagsCommand, deleteCommand, loginCommand, logoutCommand, serveCommand, gcCommand] },
   { title: 'Shell and support', commands: [completionCommand, doctorCommand, versionCommand] },
 ];
 

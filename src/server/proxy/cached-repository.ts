@@ -122,6 +122,11 @@ export class CachedRepository implements Repository {
     return local && ignoreNotFound(local.fetchManifest(name));
   }
 
+  /** Nothing has to be held: what is missing in the cache is fetched again. */
+  holdBlob(digest: Digest): Promise<number> {
+    return this.blobSize(digest);
+  }
+
   async blobSize(digest: Digest): Promise<number> {
     const local = await this.#cache.find(this.#target);
     const known =

@@ -59,7 +59,7 @@ export class ProxyCache {
 
   /** Changes tags of the local repository, after all earlier changes. */
   change<T>(target: ProxyTarget, work: (local: Repository) => Promise<T>): Promise<T> {
-    return this.#service.changes.run(target.cacheName, async () => work(await this.open(target)));
+    return this.#service.changes.exclusive(target.cacheName, async () => work(await this.open(target)));
   }
 
   /** Whether an upstream has failed lately, so that cached tags are served without asking it. */

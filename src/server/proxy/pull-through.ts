@@ -77,6 +77,7 @@ export class PullThrough {
         all: (includes) => repositories.all(includes),
         names: () => repositories.names(),
         remove: (name) => repositories.remove(name),
+        close: () => repositories.close(),
       },
     };
   }

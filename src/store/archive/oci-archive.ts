@@ -12,6 +12,7 @@ import type {
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Reference } from '../../oci/reference.ts';
+import { EntryTable } from '../layout/entry-table.ts';
 import type { Entries } from '../layout/index-entries.ts';
 import { ManifestGraph } from '../layout/manifest-graph.ts';
 import { checkHeader, HEADER_FILE } from '../layout/layout-header.ts';
@@ -39,10 +40,11 @@ export class OciArchive implements ContentReader, ReferrerLister, LocalStore, Or
     this.location = location;
     this.#tar = tar;
     this.#blobs = new TarBlobs(tar);
+    const table = new EntryTable(entries);
     this.#parts = {
       location,
       graph: new ManifestGraph(this.#blobs),
-      entries: () => Promise.resolve(entries),
+      entries: () => Promise.resolve(table),
       size: (digest) => Promise.resolve(this.#blobs.size(digest)),
       bytes: (blob, signal) => this.#blobs.bytes(blob, signal),
     };
@@ -79,8 +81,8 @@ export class OciArchive implements ContentReader, ReferrerLister, LocalStore, Or
   }
 
   /** The entries of index.json. */
-  entries(): Promise<Entries> {
-    return this.#parts.entries();
+  async entries(): Promise<Entries> {
+    return (await this.#parts.entries()).all();
   }
 
   resolveRef(ref?: string): Promise<ResolvedEntry> {

@@ -1,11 +1,12 @@
-import { link, mkdir, open, stat, unlink, type FileHandle } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { link, lstat, mkdir, open, rename, stat, unlink, utimes, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asMlistError, errorCode, MlistError } from '../../errors/errors.ts';
-import { removeStaleTemporaries, renameOver, syncFolder, temporaryName } from '../../fs/atomic.ts';
-import { isNotFound } from '../../fs/file-errors.ts';
+import { listFolder, removeStaleTemporaries, renameOver, syncFolder, temporaryName } from '../../fs/atomic.ts';
+import { isNotFound, writeFailure } from '../../fs/file-errors.ts';
 import { Limiter } from '../../async/limiter.ts';
 import { openFiles } from '../../fs/open-files.ts';
-import { digestAlgorithm, digestEncoded, type Digest } from '../../oci/digest.ts';
+import { digestAlgorithm, digestEncoded, isDigest, isVerifiable, type Digest } from '../../oci/digest.ts';
 import { checkVerifiable, damagedBlob, damageError, verified, readWhole, type BlobIdentity } from '../verify.ts';
 import { realPathInside } from './path-inside.ts';
 import { StagedBlob } from './staged-blob.ts';
@@ -15,8 +16,26 @@ const CHUNK = 256 * 1024;
 /** Limits concurrent blob writes: each has one file open, and a second one if its source is a layout. */
 export const blobWrites = new Limiter(64);
 
-/** Temporary files older than this were left by a crashed process. */
-const STALE_MS = 24 * 60 * 60 * 1000;
+/** Temporary files of unknown processes that are older than this were left by a crashed process. */
+export const STALE_MS = 24 * 60 * 60 * 1000;
+
+/** The file of a blob. Times are in milliseconds. */
+export interface BlobFile {
+  readonly size: number;
+  readonly inode: number;
+  readonly modified: number;
+  /** Time of the last upload, mount or use; also of a change of its links. */
+  readonly used: number;
+  /** Number of repositories and layouts that share the file. */
+  readonly links: number;
+}
+
+/** Undefined if it is not a regular file. */
+function fileOf(info: Stats): BlobFile | undefined {
+  if (!info.isFile()) return undefined;
+  const { size, ino, mtimeMs, ctimeMs, nlink } = info;
+  return { size, inode: ino, modified: mtimeMs, used: Math.max(mtimeMs, ctimeMs), links: nlink };
+}
 
 /** The `blobs` folder of a layout: `blobs/<algorithm>/<encoded>` (image-spec v1.1.1 image-layout.md "Blobs"). */
 export class BlobFolder {
@@ -117,6 +136,57 @@ export class BlobFolder {
     if (from === undefined || (await other.size(digest)) !== size) return false;
     await this.#create(digest, (to) => link(from, to)).catch(() => undefined);
     return (await this.size(digest)) === size;
+  }
+
+  /** All blobs. Other files are skipped. */
+  async *all(): AsyncGenerator<Digest> {
+    const folder = join(this.#root, 'blobs');
+    for (const algorithm of await listFolder(folder)) {
+      const inside = join(folder, algorithm);
+      if ((await realPathInside(this.#root, inside, this.#name)) !== inside) continue;
+      for (const encoded of await listFolder(inside).catch(() => [])) {
+        const digest = `${algorithm}:${encoded}`;
+        if (isDigest(digest) && isVerifiable(digest)) yield digest;
+      }
+    }
+  }
+
+  /** The file of a blob; undefined if it does not exist, or is not a regular file. */
+  async file(digest: Digest): Promise<BlobFile | undefined> {
+    try {
+      return fileOf(await lstat(this.#path(digest)));
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw asMlistError(error);
+    }
+  }
+
+  /** Marks the blob as recently used, if the file system allows it. */
+  async refresh(digest: Digest): Promise<void> {
+    const now = new Date();
+    await utimes(this.#path(digest), now, now).catch(() => undefined);
+  }
+
+  /**
+   * Removes a blob unless its file has changed since it was examined. The file is renamed before it is examined again, so that
+   * an upload of the same blob at the same time is not removed.
+   * @returns whether it was removed
+   */
+  async removeUnchanged(digest: Digest, seen: BlobFile): Promise<boolean> {
+    const path = this.#path(digest);
+    const aside = temporaryName(join(this.#root, 'garbage'));
+    try {
+      await rename(path, aside);
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw writeFailure(path, error);
+    }
+    const found = fileOf(await lstat(aside));
+    const isSame = found?.inode === seen.inode && found.modified === seen.modified;
+    // A blob that was uploaded in between stays.
+    if (!isSame) await link(aside, path).catch(() => undefined);
+    await unlink(aside);
+    return isSame;
   }
 
   /** Removes temporary files of crashed processes. */

@@ -1,10 +1,10 @@
 import { MlistError } from '../../errors/errors.ts';
-import { jsonObject, memberNames, type Json, type JsonObject } from '../../json/json.ts';
+import { memberNames, type Json, type JsonObject } from '../../json/json.ts';
 import { writeJson } from '../../json/stringify.ts';
 import { descriptorAt, readDocument } from '../../oci/children.ts';
 import { kindOf } from '../../oci/manifest.ts';
 import { MediaType } from '../../oci/media-type.ts';
-import type { Entries } from './index-entries.ts';
+import type { Entries, Entry } from './index-entries.ts';
 
 /** The content of index.json (image-spec v1.1.1 image-layout.md "index.json file"), of a folder or an archive. */
 export interface Index {
@@ -33,11 +33,20 @@ export function parseIndex(bytes: Uint8Array): Index {
   return { document, entries };
 }
 
+/** The texts of entries, so that only new entries are serialized when an index is written again. */
+const texts = new WeakMap<JsonObject, string>();
+
 /** Serializes the document with these entries. All other members are unchanged. */
 export function formatIndex({ document, entries }: Index): string {
-  const members = memberNames(document).map((name): readonly [string, Json | undefined] => [
-    name,
-    name === 'manifests' ? entries.map(({ json }) => json) : document[name],
-  ]);
-  return writeJson(jsonObject(members));
+  const members = memberNames(document).map((name) => {
+    const value = document[name] ?? null;
+    return `${writeJson(name)}:${name === 'manifests' ? `[${entries.map(textOf).join(',')}]` : writeJson(value)}`;
+  });
+  return `{${members.join(',')}}`;
+}
+
+function textOf({ json }: Entry): string {
+  const known = texts.get(json) ?? writeJson(json);
+  texts.set(json, known);
+  return known;
 }

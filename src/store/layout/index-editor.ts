@@ -6,19 +6,9 @@ import { conflictError, contentReference, type ContentOptions, type PutOptions }
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BlobFolder } from './blob-folder.ts';
-import {
-  descriptorsOf,
-  tagOf,
-  mediaTypesIn,
-  withCorrectedDescriptors,
-  withoutDigest,
-  withoutMinimalEntries,
-  withoutTag,
-  withMinimalEntry,
-  withUntaggedEntry,
-  withTag,
-  type Entries,
-} from './index-entries.ts';
+import { EntryEdit, mediaTypesIn } from './entry-edit.ts';
+import type { EntrySet } from './entry-table.ts';
+import { descriptorsOf } from './index-entries.ts';
 import { familyOf, typeByDigest } from './manifest-facts.ts';
 import { isManifestClaim, type Claim, type ManifestGraph } from './manifest-graph.ts';
 import type { IndexFile } from './index-file.ts';
@@ -35,6 +25,26 @@ export interface EditedLayout {
   readonly keepUntagged: boolean;
 }
 
+export interface PutContentOptions extends PutOptions {
+  /** The bytes of the manifest. */
+  readonly bytes: Uint8Array;
+}
+
+type Change = (edit: EntryEdit) => Promise<void>;
+type After = (lock: HeldLock) => Promise<void>;
+
+interface PendingEdit {
+  readonly change: Change;
+  /** Runs when the edit is stored, before the lock is released. */
+  readonly after: After | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The time after which edits in the journal are merged into index.json. */
+const MERGE_MS = 500;
+
 /** The lock for writes to index.json. Other tools do not use it. */
 export function indexLock(root: string): string {
   return join(root, '.index.json.lock');
@@ -48,6 +58,10 @@ export function indexLock(root: string): string {
 export class IndexEditor {
   readonly #layout: EditedLayout;
   readonly #queue = new SerialQueue();
+  #pending: PendingEdit[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  /** Duration of the last merge. */
+  #mergeMs = 0;
 
   constructor(layout: EditedLayout) {
     this.#layout = layout;
@@ -58,32 +72,42 @@ export class IndexEditor {
    * @param isNew - whether the blob was missing or damaged before
    * @throws MlistError `ERR_MLIST_CONFLICT` if the condition of the options is not met
    */
-  put(requested: Descriptor, tag: string | undefined, isNew: boolean, options: PutOptions): Promise<void> {
-    return this.#edit(options, async (entries) => {
-      const { graph, keepUntagged } = this.#layout;
+  put(requested: Descriptor, tag: string | undefined, isNew: boolean, options: PutContentOptions): Promise<void> {
+    return this.#edit(options, async (edit) => {
+      const { graph, keepUntagged, blobs } = this.#layout;
       const { digest, size } = requested;
-      if (options.ifMatch !== undefined) await this.#checkCondition(entries, tag ?? digest, options.ifMatch);
+      if (options.ifMatch !== undefined) await this.#checkCondition(edit, tag ?? digest, options.ifMatch);
+      // Garbage collection may have removed the blob before this edit got the lock.
+      if ((await blobs.size(digest)) === undefined) await blobs.write(requested, options.bytes);
       const facts = await graph.facts(digest);
       const descriptor = { mediaType: facts?.stated ?? requested.mediaType, digest, size };
-      const before = withCorrectedDescriptors(entries, descriptor, facts);
-      const mediaType = (await this.#currentType(before, digest, isNew)) ?? descriptor.mediaType;
+      edit.correct(descriptor, facts);
+      const mediaType = (await this.#currentType(edit, digest, isNew)) ?? descriptor.mediaType;
       const stored = { mediaType, digest, size };
-      const listed = tag === undefined ? await this.#withListed(before, stored) : withTag(before, descriptor, tag);
       const children = new Set((await graph.children(descriptor)).map((child) => child.digest));
-      const after = withoutMinimalEntries(listed, children);
-      const lost = removedDigests(before, after).filter((each) => keepUntagged || children.has(each));
-      const result = await this.#keepListed(before, after, lost);
-      const isSame = typeByDigest(facts, mediaTypesIn(result, [digest]).get(digest)) === mediaType;
-      return isSame || familyOf(mediaType) === 'other' ? result : withMinimalEntry(result, stored);
+      const moved = tag === undefined ? [] : edit.tagged(tag).map((entry) => entry.descriptor.digest);
+      const typesBefore = mediaTypesIn(edit, [digest, ...moved, ...children]);
+      if (tag === undefined) await this.#addListed(edit, stored);
+      else edit.tag(descriptor, tag);
+      edit.removeMinimal(children);
+      const lost = edit.dropped.filter((each) => keepUntagged || children.has(each));
+      await this.#keepListed(edit, typesBefore, lost);
+      const isSame = typeByDigest(facts, mediaTypesIn(edit, [digest]).get(digest)) === mediaType;
+      if (!isSame && familyOf(mediaType) !== 'other') edit.addMinimal(stored);
+      await this.#refresh(tag === undefined ? [digest] : edit.dropped);
     });
   }
 
   /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the tag does not exist */
   untag(tag: string, options: ContentOptions): Promise<void> {
-    return this.#edit(options, async (before) => {
-      if (!before.some((entry) => tagOf(entry) === tag)) throw this.#notFound(`:${tag}`);
-      const after = withoutTag(before, tag);
-      return this.#layout.keepUntagged ? await this.#keepListed(before, after, removedDigests(before, after)) : after;
+    return this.#edit(options, async (edit) => {
+      const tagged = edit.tagged(tag).map((entry) => entry.descriptor.digest);
+      if (tagged.length === 0) throw this.#notFound(`:${tag}`);
+      const typesBefore = mediaTypesIn(edit, tagged);
+      edit.untag(tag);
+      if (!this.#layout.keepUntagged) return;
+      await this.#keepListed(edit, typesBefore, edit.dropped);
+      await this.#refresh(edit.dropped);
     });
   }
 
@@ -95,17 +119,18 @@ export class IndexEditor {
   remove(digest: Digest, options: ContentOptions): Promise<void> {
     const { graph, blobs, keepUntagged } = this.#layout;
     let isNeeded = false;
-    const change = async (before: Entries): Promise<Entries> => {
-      if (!(await this.#isManifest(before, digest)) || (await blobs.size(digest)) === undefined) {
+    const change = async (edit: EntryEdit): Promise<void> => {
+      if (!(await this.#isManifest(edit, digest)) || (await blobs.size(digest)) === undefined) {
         throw this.#notFound(`@${digest}`);
       }
       const manifests =
         (await graph.facts(digest))?.manifests.filter((child) => familyOf(child.mediaType) !== 'other') ?? [];
       const children = keepUntagged ? manifests.map((child) => child.digest) : [];
-      const after = await this.#keepListed(before, withoutDigest(before, digest), children, digest);
-      isNeeded = await graph.isNeeded(descriptorsOf(after), digest);
-      if (isNeeded && (await this.#isManifest(after, digest))) throw this.#inUse(digest);
-      return after;
+      const typesBefore = mediaTypesIn(edit, children);
+      edit.remove(digest);
+      await this.#keepListed(edit, typesBefore, children, digest);
+      isNeeded = await graph.isNeeded(descriptorsOf(edit.all()), digest);
+      if (isNeeded && (await this.#isManifest(edit, digest))) throw this.#inUse(digest);
     };
     // The blob is removed last: a crash in between leaves an unlisted blob, not an entry without a blob.
     return this.#edit(options, change, async (lock) => {
@@ -116,15 +141,32 @@ export class IndexEditor {
     });
   }
 
-  async #checkCondition(entries: Entries, name: string, expected: Digest | 'absent'): Promise<void> {
-    const current = entries.filter((entry) => tagOf(entry) === name).map(({ descriptor }) => descriptor.digest);
+  /** Writes the edits of the journal to index.json. */
+  async merge(options: ContentOptions = {}): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const { index } = this.#layout;
+    if (!index.isMerged) await this.#queue.run(() => this.#locked((lock) => index.merge(lock), options));
+  }
+
+  /** Runs work while no other process of mlist changes the layout, and after all earlier edits. */
+  async exclusive<T>(work: (lock: HeldLock) => Promise<T>, options: ContentOptions = {}): Promise<T> {
+    try {
+      return await this.#queue.run(() => this.#locked(work, options));
+    } finally {
+      if (this.#layout.index.needsMerge) this.#mergeLater();
+    }
+  }
+
+  async #checkCondition(entries: EntrySet, name: string, expected: Digest | 'absent'): Promise<void> {
+    const current = entries.tagged(name).map(({ descriptor }) => descriptor.digest);
     const isMet = expected === 'absent' ? current.length === 0 : current.includes(expected);
     if (isMet || (expected !== 'absent' && name === expected && (await this.#isManifest(entries, expected)))) return;
     throw conflictError(contentReference(this.#layout.location, name), expected);
   }
 
   /** The media type of the digest before the edit; undefined if it is not a manifest. */
-  async #currentType(entries: Entries, digest: Digest, isNew: boolean): Promise<string | undefined> {
+  async #currentType(entries: EntrySet, digest: Digest, isNew: boolean): Promise<string | undefined> {
     const facts = await this.#layout.graph.facts(digest);
     const listed = mediaTypesIn(entries, [digest]).get(digest);
     if (facts?.stated !== undefined || listed !== undefined) return typeByDigest(facts, listed);
@@ -132,27 +174,33 @@ export class IndexEditor {
   }
 
   /** Adds an untagged entry, unless an entry or an index already lists the manifest correctly. */
-  async #withListed(entries: Entries, descriptor: Descriptor): Promise<Entries> {
+  async #addListed(edit: EntryEdit, descriptor: Descriptor): Promise<void> {
     const { digest } = descriptor;
     const accepts = (claim: Claim): boolean => isCorrect(claim, descriptor);
-    const claim = (await this.#layout.graph.findClaims(descriptorsOf(entries), [digest], { accepts })).get(digest);
-    return claim !== undefined && accepts(claim) ? entries : withUntaggedEntry(entries, descriptor);
+    const claim = (await this.#layout.graph.findClaims(edit, [digest], { accepts })).get(digest);
+    if (claim === undefined || !accepts(claim)) edit.addUntagged(descriptor);
   }
 
-  async #isManifest(entries: Entries, digest: Digest): Promise<boolean> {
-    const claim = (await this.#layout.graph.findClaims(descriptorsOf(entries), [digest])).get(digest);
+  async #isManifest(entries: EntrySet, digest: Digest): Promise<boolean> {
+    const claim = (await this.#layout.graph.findClaims(entries, [digest])).get(digest);
     return claim !== undefined && isManifestClaim(claim);
   }
 
   /**
    * Adds a minimal entry for each of these digests that is stored, if no entry or index lists it correctly any more, or if
    * its media type would change.
+   * @param typesBefore - media types before the edit
    * @param removed - the manifest that is being removed
    */
-  async #keepListed(before: Entries, after: Entries, digests: readonly Digest[], removed?: Digest): Promise<Entries> {
-    if (digests.length === 0) return after;
+  async #keepListed(
+    edit: EntryEdit,
+    typesBefore: ReadonlyMap<Digest, string>,
+    digests: readonly Digest[],
+    removed?: Digest,
+  ): Promise<void> {
+    if (digests.length === 0) return;
     const { graph, blobs } = this.#layout;
-    const [typesBefore, typesAfter] = [mediaTypesIn(before, digests), mediaTypesIn(after, digests)];
+    const typesAfter = mediaTypesIn(edit, digests);
     const stored = new Map<Digest, Descriptor>();
     for (const digest of digests) {
       const facts = await graph.facts(digest);
@@ -162,26 +210,85 @@ export class IndexEditor {
       if (size !== undefined && !isOther) stored.set(digest, { mediaType, digest, size });
     }
     const accepts = (claim: Claim): boolean => isCorrect(claim, stored.get(claim.descriptor.digest));
-    const claims = await graph.findClaims(descriptorsOf(after), stored.keys(), { removed, accepts });
-    let entries = after;
+    const claims = await graph.findClaims(edit, stored.keys(), { removed, accepts });
     for (const [digest, descriptor] of stored) {
       const claim = claims.get(digest);
       const type = typeByDigest(await graph.facts(digest), typesAfter.get(digest));
       const isSame = type === descriptor.mediaType || familyOf(descriptor.mediaType) === 'other';
       if (claim !== undefined && accepts(claim) && isSame) continue;
-      if ((await blobs.size(digest)) !== undefined) entries = withMinimalEntry(entries, descriptor);
+      if ((await blobs.size(digest)) !== undefined) edit.addMinimal(descriptor);
     }
-    return entries;
   }
 
-  #edit(
-    { signal }: ContentOptions,
-    change: (entries: Entries) => Promise<Entries>,
-    after: (lock: HeldLock) => Promise<void> = () => Promise.resolve(),
-  ): Promise<void> {
-    const { root, index, location } = this.#layout;
-    const work = (lock: HeldLock): Promise<void> => index.edit(change, lock).then(() => after(lock));
-    return this.#queue.run(() => withLock(indexLock(root), work, { signal, subject: `the index of ${location}` }));
+  /** The grace time of garbage collection starts when a manifest loses its tag, or is put without one. */
+  async #refresh(digests: readonly Digest[]): Promise<void> {
+    if (!this.#layout.keepUntagged) return;
+    for (const digest of digests) await this.#layout.blobs.refresh(digest);
+  }
+
+  #edit({ signal }: ContentOptions, change: Change, after?: After): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ change, after, signal, resolve, reject });
+      // The edits that arrive while others are stored are stored together.
+      if (this.#pending.length === 1) void this.#queue.run(() => this.#storePending());
+    });
+  }
+
+  async #storePending(): Promise<void> {
+    const edits = this.#pending.splice(0);
+    const signals = edits.map(({ signal }) => signal).filter((signal) => signal !== undefined);
+    const signal = signals.length < edits.length ? undefined : AbortSignal.any(signals);
+    const failures = new Map<PendingEdit, unknown>();
+    try {
+      await this.#locked((lock) => this.#store(edits, failures, lock), { signal });
+    } catch (error) {
+      for (const edit of edits) if (!failures.has(edit)) failures.set(edit, error);
+    }
+    for (const edit of edits) {
+      if (failures.has(edit)) edit.reject(failures.get(edit));
+      else edit.resolve();
+    }
+    if (this.#layout.index.needsMerge) this.#mergeLater();
+  }
+
+  async #store(edits: readonly PendingEdit[], failures: Map<PendingEdit, unknown>, lock: HeldLock): Promise<void> {
+    const { index, graph } = this.#layout;
+    const changeAll = async (all: EntryEdit, store: (edit: EntryEdit) => void): Promise<void> => {
+      for (const pending of edits) {
+        const edit = new EntryEdit(all);
+        try {
+          pending.signal?.throwIfAborted();
+          await pending.change(edit);
+          await graph.readIndexes(edit);
+          store(edit);
+        } catch (error) {
+          failures.set(pending, error);
+        }
+      }
+    };
+    await index.edit(changeAll, lock);
+    for (const pending of edits) {
+      if (failures.has(pending)) continue;
+      await pending.after?.(lock).catch((error: unknown) => failures.set(pending, error));
+    }
+  }
+
+  #locked<T>(work: (lock: HeldLock) => Promise<T>, { signal }: ContentOptions): Promise<T> {
+    const { root, location } = this.#layout;
+    return withLock(indexLock(root), work, { signal, subject: `the index of ${location}` });
+  }
+
+  /** index.json is at most a moment old, and writing it takes at most a twentieth of the time. */
+  #mergeLater(): void {
+    if (this.#timer !== undefined) return;
+    const merge = async (): Promise<void> => {
+      const started = performance.now();
+      // The edits are in the journal; the next edit tries again.
+      await this.merge().catch(() => undefined);
+      this.#mergeMs = performance.now() - started;
+    };
+    this.#timer = setTimeout(() => void merge(), Math.max(MERGE_MS, 20 * this.#mergeMs));
+    this.#timer.unref();
   }
 
   #inUse(digest: Digest): MlistError {
@@ -199,9 +306,4 @@ export class IndexEditor {
 function isCorrect({ descriptor, isRoot }: Claim, stored: Descriptor | undefined): boolean {
   if (isRoot) return true;
   return descriptor.size === stored?.size && familyOf(descriptor.mediaType) === familyOf(stored.mediaType);
-}
-
-function removedDigests(before: Entries, after: Entries): readonly Digest[] {
-  const remaining = new Set(after);
-  return [...new Set(before.filter((entry) => !remaining.has(entry)).map(({ descriptor }) => descriptor.digest))];
 }

@@ -5,81 +5,259 @@ import { writeFileAtomic, type HeldLock } from '../../fs/atomic.ts';
 import { readAtMost } from '../../fs/read-file.ts';
 import { MediaType } from '../../oci/media-type.ts';
 import type { JsonObject } from '../../json/json.ts';
-import { sameEntries, type Entries } from './index-entries.ts';
+import { EntryEdit } from './entry-edit.ts';
+import { EntryTable } from './entry-table.ts';
+import type { Entries } from './index-entries.ts';
 import { formatIndex, INDEX_LIMITS, parseIndex, type Index } from './index-document.ts';
+import { appendToJournal, JOURNAL_FILE, journalLine, removeJournal, withJournal } from './index-journal.ts';
 import { realPathInside } from './path-inside.ts';
 
 /** A file that is younger than this when it is read may change again without a new modification time. */
 const SETTLED_MS = 1_000;
 
-/** index.json of a layout (image-spec v1.1.1 image-layout.md "index.json file"). */
+/** A reader that meets a rewrite of index.json reads again. */
+const READ_TRIES = 20;
+
+/** Larger journals are merged into index.json at once. */
+const MAX_JOURNAL_BYTES = 16 * 1024 * 1024;
+
+/** The files as they were read or written. */
+interface State {
+  readonly table: EntryTable;
+  readonly document: JsonObject;
+  /** Versions of the files; undefined if a file may have changed since. */
+  readonly index: string | undefined;
+  readonly journal: string | undefined;
+  /** Size of the journal if this process has written it, 0 if there is none; undefined if it cannot be appended to. */
+  readonly journalSize: number | undefined;
+}
+
+interface Version {
+  readonly version: string;
+  readonly isSettled: boolean;
+  /** Whether the file system stores fractions of seconds, so that every change changes the version. */
+  readonly hasFineTime: boolean;
+}
+
+const ABSENT = 'absent';
+
+async function versionOf(path: string): Promise<Version> {
+  const info = await stat(path, { bigint: true }).catch(() => undefined);
+  if (info === undefined) return { version: ABSENT, isSettled: true, hasFineTime: false };
+  return {
+    version: [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs].join(),
+    isSettled: Date.now() - Number(info.mtimeMs) > SETTLED_MS,
+    hasFineTime: info.mtimeNs % 1_000_000_000n !== 0n,
+  };
+}
+
+function parseOr<T>(bytes: Uint8Array, parse: (bytes: Uint8Array) => T, failure: (error: Error) => Error): T {
+  try {
+    return parse(bytes);
+  } catch (error) {
+    throw failure(error as Error);
+  }
+}
+
+/** index.json of a layout (image-spec v1.1.1 image-layout.md "index.json file"), with its journal. */
 export class IndexFile {
   readonly #root: string;
   readonly #name: string;
   readonly #path: string;
-  #cached: { readonly version: string; readonly index: Index } | undefined;
+  readonly #journal: string;
+  readonly #journalFrom: number;
+  #state: State | undefined;
+  /** Whether edits are being stored. The lock is held, so that no other process of mlist stores any. */
+  #isWriting = false;
+  /** Changes with each state. */
+  #generation = 0;
 
   /**
    * @param root - real path of the layout's folder
    * @param name - name of that folder in errors
+   * @param journalFrom - number of entries from which edits are appended to the journal, so that `merge` must be called later.
+   *   Default: they are always written to index.json
    */
-  constructor(root: string, name: string) {
+  constructor(root: string, name: string, journalFrom = Infinity) {
     this.#root = root;
     this.#name = name;
     this.#path = join(root, 'index.json');
+    this.#journal = join(root, JOURNAL_FILE);
+    this.#journalFrom = journalFrom;
+  }
+
+  /** Whether all edits are known to be in index.json. */
+  get isMerged(): boolean {
+    return this.#state?.journalSize === 0;
+  }
+
+  /** Whether this process has to call `merge`. */
+  get needsMerge(): boolean {
+    return this.#journalFrom !== Infinity && !this.isMerged;
   }
 
   /**
-   * Returns the entries for reading; use `edit` to change them. An unchanged file is not read again.
-   * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the file is missing or damaged
+   * Returns the entries for reading; use `edit` to change them. Unchanged files are not read again.
+   * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a file is missing or damaged
    */
-  async entries(): Promise<Entries> {
-    const info = await stat(this.#path, { bigint: true }).catch(() => undefined);
-    const version = info && [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs].join();
-    if (version !== undefined && this.#cached?.version === version) return this.#cached.index.entries;
-    const index = await this.#read();
-    const isSettled = info !== undefined && Date.now() - Number(info.mtimeMs) > SETTLED_MS;
-    this.#cached = isSettled && version !== undefined ? { version, index } : undefined;
-    return index.entries;
+  async entries(): Promise<EntryTable> {
+    for (;;) {
+      const generation = this.#generation;
+      const versions = await this.#versions();
+      // While this process stores edits, the files have versions in between.
+      if (this.#isWriting && this.#state !== undefined) return this.#state.table;
+      if (this.#generation === generation) return (await this.#load(versions)).table;
+    }
   }
 
-  /** Applies a change to the entries. A file that cannot be read is not replaced. */
-  async edit(change: (entries: Entries) => Promise<Entries>, lock: HeldLock): Promise<void> {
-    const { document, entries } = await this.#read();
-    const changed = await change(entries);
-    if (!sameEntries(entries, changed)) await this.#write(document, changed, lock);
+  /**
+   * Applies changes to the entries, and stores all of them at once. `change` adds its changes to the edit that it gets; a
+   * change that fails must not have added any. Files that cannot be read are not replaced.
+   */
+  async edit(
+    change: (edit: EntryEdit, store: (edit: EntryEdit) => void) => Promise<void>,
+    lock: HeldLock,
+  ): Promise<void> {
+    const state = await this.#load(await this.#versions());
+    this.#set(state);
+    this.#isWriting = true;
+    try {
+      const all = new EntryEdit(state.table);
+      const lines: string[] = [];
+      await change(all, (edit) => {
+        if (edit.isEmpty) return;
+        lines.push(journalLine(edit));
+        all.apply(edit);
+      });
+      if (all.isEmpty) return;
+      const { index, journalSize = MAX_JOURNAL_BYTES } = state;
+      const isLong = state.table.size >= this.#journalFrom || journalSize > 0;
+      const isAppended = isLong && index !== undefined && journalSize < MAX_JOURNAL_BYTES;
+      const stored = isAppended
+        ? await this.#append(state, journalSize, lines, lock)
+        : await this.#write(state, all.all(), lock);
+      state.table.apply(all);
+      this.#set(stored);
+    } catch (error) {
+      this.#set(undefined);
+      throw error;
+    } finally {
+      this.#isWriting = false;
+    }
+  }
+
+  /** Writes the edits of the journal to index.json, and removes the journal. */
+  async merge(lock: HeldLock): Promise<void> {
+    const state = await this.#load(await this.#versions());
+    if (state.journalSize === 0) return;
+    this.#set(state);
+    this.#isWriting = true;
+    try {
+      this.#set(await this.#write(state, state.table.all(), lock));
+    } catch (error) {
+      this.#set(undefined);
+      throw error;
+    } finally {
+      this.#isWriting = false;
+    }
   }
 
   /** Creates an empty index if the file does not exist. An existing file must be valid. */
   async create(lock: HeldLock): Promise<void> {
-    if ((await realPathInside(this.#root, this.#path, this.#name)) !== undefined) await this.#read();
-    else await this.#write({ schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] }, [], lock);
+    if ((await realPathInside(this.#root, this.#path, this.#name)) !== undefined) await this.#readIndex();
+    else {
+      const document = { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] };
+      await writeFileAtomic(this.#path, formatIndex({ document, entries: [] }), { lock });
+    }
   }
 
-  async #write(document: JsonObject, entries: Entries, lock: HeldLock): Promise<void> {
+  #set(state: State | undefined): void {
+    this.#state = state;
+    this.#generation += 1;
+  }
+
+  async #append(state: State, size: number, lines: readonly string[], lock: HeldLock): Promise<State> {
+    const journalSize = await appendToJournal(this.#journal, size, lines, lock);
+    return { ...state, journalSize, journal: (await versionOf(this.#journal)).version };
+  }
+
+  /** The journal is removed last: until then, its edits change nothing in the new index.json. */
+  async #write({ table, document }: State, entries: Entries, lock: HeldLock): Promise<State> {
     await writeFileAtomic(this.#path, formatIndex({ document, entries }), { lock });
+    await removeJournal(this.#journal);
+    const [index, journal] = await this.#versions();
+    const isRemoved = journal.version === ABSENT;
+    const version = index.hasFineTime ? index.version : undefined;
+    return { table, document, index: version, journal: journal.version, journalSize: isRemoved ? 0 : undefined };
   }
 
-  async #read(): Promise<Index> {
-    const real = await realPathInside(this.#root, this.#path, this.#name);
-    if (real === undefined) throw this.#damaged(new Error('it is missing'));
-    let bytes: Uint8Array;
+  async #versions(): Promise<readonly [Version, Version]> {
+    return [await versionOf(this.#path), await versionOf(this.#journal)];
+  }
+
+  /** The current entries: those in memory, unless a file has changed. */
+  async #load(seen: readonly [Version, Version]): Promise<State> {
+    let [index, journal] = seen;
+    const generation = this.#generation;
+    for (let tries = 1; ; tries += 1) {
+      const { index: knownIndex, journal: knownJournal } = this.#state ?? {};
+      if (this.#state !== undefined && knownIndex === index.version && knownJournal === journal.version)
+        return this.#state;
+      const [state, after] = await this.#readBoth(index, journal);
+      if (after.version === index.version || tries === READ_TRIES) {
+        if (this.#generation === generation) this.#set(state);
+        return state;
+      }
+      [index, journal] = await this.#versions();
+    }
+  }
+
+  /** index.json is read first: it is replaced before the journal is removed, so that no edit is missed if it is unchanged. */
+  async #readBoth(index: Version, journal: Version): Promise<readonly [State, Version]> {
+    const { document, entries } = await this.#readIndex();
+    const edits = journal.version === ABSENT ? undefined : await this.#readIfExists(this.#journal);
+    const after = await versionOf(this.#path);
+    const merged =
+      edits === undefined
+        ? entries
+        : parseOr(
+            edits,
+            (bytes) => withJournal(entries, bytes),
+            (error) => this.#damaged(this.#journal, error),
+          );
+    const state = {
+      table: new EntryTable(merged),
+      document,
+      index: index.isSettled ? index.version : undefined,
+      journal: journal.isSettled ? journal.version : undefined,
+      journalSize: journal.version === ABSENT && edits === undefined ? 0 : undefined,
+    };
+    return [state, after];
+  }
+
+  async #readIndex(): Promise<Index> {
+    return parseOr(await this.#read(this.#path), parseIndex, (error) => this.#damaged(this.#path, error));
+  }
+
+  async #readIfExists(path: string): Promise<Uint8Array | undefined> {
+    if ((await realPathInside(this.#root, path, this.#name)) === undefined) return undefined;
+    return await this.#read(path);
+  }
+
+  async #read(path: string): Promise<Uint8Array> {
+    const real = await realPathInside(this.#root, path, this.#name);
+    if (real === undefined) throw this.#damaged(path, new Error('it is missing'));
     try {
-      bytes = await readAtMost(real, { maxBytes: INDEX_LIMITS.maxBytes, onlyFile: true });
+      return await readAtMost(real, { maxBytes: INDEX_LIMITS.maxBytes, onlyFile: true });
     } catch (error) {
       throw asMlistError(error);
     }
-    try {
-      return parseIndex(bytes);
-    } catch (error) {
-      throw this.#damaged(error as Error);
-    }
   }
 
-  #damaged(reason: Error): MlistError {
-    const file = join(this.#name, 'index.json');
-    return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${file} is damaged: ${reason.message}`, {
-      path: this.#path,
+  #damaged(path: string, reason: Error): MlistError {
+    const file = path === this.#path ? 'index.json' : JOURNAL_FILE;
+    return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${join(this.#name, file)} is damaged: ${reason.message}`, {
+      path,
       problems: reason instanceof MlistError ? reason.problems : [],
       hint: 'Nothing was changed. Repair the file, or use another folder.',
     });

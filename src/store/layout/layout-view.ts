@@ -12,7 +12,9 @@ import { referrerOf } from '../../oci/children.ts';
 import type { Reference } from '../../oci/reference.ts';
 import { originsIn } from '../origins.ts';
 import type { BlobIdentity } from '../verify.ts';
-import { descriptorsOf, tagOf, mediaTypesIn, type Entries } from './index-entries.ts';
+import { mediaTypesIn } from './entry-edit.ts';
+import type { EntrySet } from './entry-table.ts';
+import { descriptorsOf, tagOf } from './index-entries.ts';
 import { typeByDigest } from './manifest-facts.ts';
 import { isManifestClaim, MAX_CONCURRENT_READS, type Claim, type ManifestGraph } from './manifest-graph.ts';
 
@@ -21,7 +23,7 @@ export interface LayoutParts {
   /** Such as `oci:DIR`, for messages. */
   readonly location: string;
   readonly graph: ManifestGraph;
-  entries(): Promise<Entries>;
+  entries(): Promise<EntrySet>;
   /** Size of a blob in bytes; undefined if it does not exist. */
   size(digest: Digest): Promise<number | undefined>;
   bytes(blob: BlobIdentity, signal?: AbortSignal): Promise<Uint8Array>;
@@ -46,7 +48,7 @@ export class LayoutView {
 
   /** The entries of index.json in their order, with their annotations. */
   async entries(): Promise<readonly Descriptor[]> {
-    return descriptorsOf(await this.#parts.entries());
+    return descriptorsOf((await this.#parts.entries()).all());
   }
 
   async resolve(name: TagOrDigest, { signal }: ContentOptions = {}): Promise<Descriptor> {
@@ -77,7 +79,7 @@ export class LayoutView {
   async stored(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>> {
     if (digests.length === 0) return new Map();
     const entries = await this.#parts.entries();
-    const byDigest = await this.#parts.graph.findClaims(descriptorsOf(entries), digests);
+    const byDigest = await this.#parts.graph.findClaims(entries, digests);
     const claims = [...byDigest.values()].filter(isManifestClaim);
     const types = mediaTypesIn(entries, byDigest.keys());
     const stored = new Map<Digest, Descriptor>();
@@ -93,13 +95,18 @@ export class LayoutView {
   /** The tags in the order of index.json, without duplicates. Layouts of other tools may use any text as a tag. */
   async *tags({ signal }: ContentOptions = {}): AsyncGenerator<string> {
     signal?.throwIfAborted();
-    yield* new Set((await this.#parts.entries()).map(tagOf).filter((tag) => tag !== undefined));
+    yield* new Set(
+      (await this.#parts.entries())
+        .all()
+        .map(tagOf)
+        .filter((tag) => tag !== undefined),
+    );
   }
 
   async referrers(digest: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
     const entries = await this.#parts.entries();
     const { graph } = this.#parts;
-    const documents = await graph.referrers(descriptorsOf(entries), digest);
+    const documents = await graph.referrers(descriptorsOf(entries.all()), digest);
     const types = mediaTypesIn(entries, documents.keys());
     const all: Descriptor[] = [];
     for (const [each, document] of documents) {
@@ -120,7 +127,7 @@ export class LayoutView {
 
   /** Whether the digest is listed as a manifest. Its blob may be missing. */
   async isManifest(digest: Digest): Promise<boolean> {
-    const claim = (await this.#parts.graph.findClaims(await this.entries(), [digest])).get(digest);
+    const claim = (await this.#parts.graph.findClaims(await this.#parts.entries(), [digest])).get(digest);
     return claim !== undefined && isManifestClaim(claim);
   }
 
@@ -145,13 +152,13 @@ export class LayoutView {
 
   async #byDigest(digest: Digest): Promise<Omit<FoundManifest, 'size'> | undefined> {
     const entries = await this.#parts.entries();
-    const claims = await this.#parts.graph.findClaims(descriptorsOf(entries), [digest]);
+    const claims = await this.#parts.graph.findClaims(entries, [digest]);
     return claims.has(digest) ? { digest, listed: mediaTypesIn(entries, [digest]).get(digest) } : undefined;
   }
 
   async #byTag(tag: string): Promise<Descriptor | undefined> {
     const { location } = this.#parts;
-    const entries = (await this.#parts.entries()).filter((entry) => tagOf(entry) === tag);
+    const entries = (await this.#parts.entries()).tagged(tag);
     const byDigest = new Map(entries.map(({ descriptor }) => [descriptor.digest, descriptor]));
     if (byDigest.size > 1) {
       throw new MlistError('ERR_MLIST_AMBIGUOUS', `${this.#reference(tag)} matches ${byDigest.size} manifests`, {

@@ -18,7 +18,8 @@ import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { isTag, type Reference } from '../../oci/reference.ts';
 import { checkVerifiable } from '../verify.ts';
 import { BlobFolder, blobWrites } from './blob-folder.ts';
-import { IndexEditor } from './index-editor.ts';
+import type { Garbage, GarbageOptions } from './garbage.ts';
+import { IndexEditor, type EditedLayout } from './index-editor.ts';
 import { ManifestGraph } from './manifest-graph.ts';
 import { IndexFile } from './index-file.ts';
 import { resolveEntry, type ResolvedEntry } from './resolve-entry.ts';
@@ -28,23 +29,34 @@ import { LayoutView, type LayoutParts } from './layout-view.ts';
 /** Grammar of `org.opencontainers.image.ref.name` (image-spec v1.1.1 annotations.md). */
 const refName = /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
 
+/** A blob that was used within this time is not marked as used again. */
+const HOLD_MS = 30_000;
+
+export interface LayoutMode {
+  readonly keepUntagged: boolean;
+  readonly journalFrom?: number | undefined;
+  readonly holdMs?: number | undefined;
+}
+
 /** An OCI image layout folder (image-spec v1.1.1 image-layout.md); `openLayout` opens one. */
 export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter, LocalStore, OriginLister {
   readonly location: string;
   readonly #blobs: BlobFolder;
   readonly #parts: LayoutParts;
   readonly #view: LayoutView;
+  readonly #edited: EditedLayout;
   readonly #editor: IndexEditor;
+  readonly #holdMs: number;
 
   /**
    * @param dir - the folder as specified by the user
    * @param root - its real path
-   * @param keepUntagged - as in the options of `openLayout`
+   * @param mode - as in the options of `openLayout`
    */
-  constructor(dir: string, root: string, keepUntagged: boolean) {
+  constructor(dir: string, root: string, { keepUntagged, journalFrom, holdMs = HOLD_MS }: LayoutMode) {
     this.location = `oci:${dir}`;
     this.#blobs = new BlobFolder(root, this.location);
-    const index = new IndexFile(root, dir);
+    const index = new IndexFile(root, dir, journalFrom);
     const graph = new ManifestGraph(this.#blobs);
     const blobs = this.#blobs;
     this.#parts = {
@@ -55,7 +67,9 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
       bytes: (blob, signal) => blobs.bytes(blob, signal),
     };
     this.#view = new LayoutView(this.#parts);
-    this.#editor = new IndexEditor({ root, location: this.location, index, graph, blobs, keepUntagged });
+    this.#holdMs = holdMs;
+    this.#edited = { root, location: this.location, index, graph, blobs, keepUntagged };
+    this.#editor = new IndexEditor(this.#edited);
   }
 
   /** The descriptors in index.json in their order, with annotations. */
@@ -133,7 +147,32 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     if (!isDigestName(name)) checkTag(name);
     const isNew = await this.#blobs.write(descriptor, bytes);
     this.#parts.graph.record(digest, bytes);
-    await this.#editor.put(minimalDescriptor(descriptor), isDigestName(name) ? undefined : name, isNew, options);
+    const tag = isDigestName(name) ? undefined : name;
+    await this.#editor.put(minimalDescriptor(descriptor), tag, isNew, { ...options, bytes });
+  }
+
+  /**
+   * Keeps a blob that a client is about to refer to: garbage collection counts its grace time from now on.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist
+   */
+  async holdBlob(digest: Digest): Promise<number> {
+    const file = await this.#blobs.file(digest);
+    // Only the lock excludes a collection that is about to remove the blob.
+    if (file !== undefined && Date.now() - file.used > this.#holdMs) {
+      await this.#editor.exclusive(() => this.#blobs.refresh(digest));
+    }
+    return await this.blobSize(digest);
+  }
+
+  /** Removes what nothing reaches; see `collectGarbage`. */
+  async collectGarbage(options: GarbageOptions): Promise<Garbage> {
+    const { collectGarbage } = await import('./garbage.ts');
+    return await collectGarbage(this.#edited, this.#editor, options);
+  }
+
+  /** Writes the edits of the journal to index.json, for other tools. */
+  mergeJournal(options: ContentOptions = {}): Promise<void> {
+    return this.#editor.merge(options);
   }
 
   /** Does not call `open` if the blob exists and is intact. */

@@ -1,6 +1,7 @@
 import { errorCode } from '../../errors/errors.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
-import type { Digest } from '../../oci/digest.ts';
+import { isDigest, type Digest } from '../../oci/digest.ts';
+import { isJsonObject, type Json } from '../../json/json.ts';
 import { childrenIn, readDocument } from '../../oci/children.ts';
 import { kindOf } from '../../oci/manifest.ts';
 import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
@@ -17,6 +18,8 @@ export interface ManifestFacts {
   /** The config and the layers of an image. */
   readonly blobs: readonly Digest[];
   readonly subject?: Descriptor | undefined;
+  /** All other content that the document names, such as the blobs of an artifact manifest, or of an invalid document. */
+  readonly others: readonly Digest[];
 }
 
 /** Undefined if the bytes are not a JSON object. */
@@ -29,13 +32,27 @@ export function factsOf(bytes: Uint8Array): ManifestFacts | undefined {
   // Depends on the members only. A document with an invalid descriptor has no links.
   const isIndex = Array.isArray(document['manifests']);
   const links = ignoreInvalid(() => childrenIn(document, isIndex ? MediaType.ociIndex : MediaType.ociManifest));
+  const [manifests, blobs] = [links?.manifests ?? [], links?.blobs.map(({ digest }) => digest) ?? []];
+  const linked = new Set([...manifests.map(({ digest }) => digest), ...blobs, links?.subject?.digest]);
   return {
     size: bytes.length,
     ...(isStated ? { stated: known } : { implied: known }),
-    manifests: links?.manifests ?? [],
-    blobs: links?.blobs.map(({ digest }) => digest) ?? [],
+    manifests,
+    blobs,
     subject: links?.subject,
+    others: [...digestsIn(document)].filter((digest) => !linked.has(digest)),
   };
+}
+
+/** The digests of all descriptors in a document, also in members that are not known. */
+function* digestsIn(value: Json): Generator<Digest> {
+  if (Array.isArray(value)) {
+    for (const item of value as readonly Json[]) yield* digestsIn(item);
+  } else if (isJsonObject(value)) {
+    const { digest } = value;
+    if (typeof digest === 'string' && isDigest(digest)) yield digest;
+    for (const member of Object.values(value)) if (typeof member === 'object') yield* digestsIn(member);
+  }
 }
 
 function ignoreInvalid<T>(read: () => T): T | undefined {

@@ -3,6 +3,9 @@ import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { JsonObject } from '../../json/json.ts';
 import { readDocument } from '../../oci/children.ts';
+import { EntryEdit } from './entry-edit.ts';
+import type { EntrySet } from './entry-table.ts';
+import type { Entry } from './index-entries.ts';
 import { familyOf, factsOf, type ManifestFacts } from './manifest-facts.ts';
 import type { BlobIdentity } from '../verify.ts';
 
@@ -49,6 +52,12 @@ export class ManifestGraph {
   readonly #blobs: ManifestBytes;
   /** Facts by digest never change, so they are cached. */
   readonly #known = new Map<Digest, ManifestFacts>();
+  /** The indexes with a known entry for a digest. They may not be listed themselves. */
+  readonly #parents = new Map<Digest, Digest[]>();
+  /** Entries whose indexes have all been read, as far as they can be read. */
+  readonly #complete = new WeakSet<EntrySet>();
+  /** Listed indexes that are missing or damaged. They are read again, because they may be repaired. */
+  readonly #unreadable = new Set<Digest>();
 
   constructor(blobs: ManifestBytes) {
     this.#blobs = blobs;
@@ -56,33 +65,53 @@ export class ManifestGraph {
 
   /** All listed descriptors: a digest occurs once for each family of media types that is claimed for it. */
   async allDescriptors(roots: Iterable<Descriptor>): Promise<readonly Descriptor[]> {
+    const seen = new Map<Digest, number>();
     const all: Descriptor[] = [];
-    await this.#walk(roots, (descriptor) => {
-      all.push(descriptor);
-      return false;
-    });
+    let level: readonly Descriptor[] = [...roots];
+    while (level.length > 0) {
+      const nextLevel: Descriptor[] = [];
+      for (const descriptor of level) {
+        const { digest, mediaType } = descriptor;
+        const family = familyOf(mediaType);
+        const before = seen.get(digest) ?? 0;
+        if ((before & BIT[family]) !== 0) continue;
+        seen.set(digest, before | BIT[family]);
+        all.push(descriptor);
+        if (family !== 'index') continue;
+        // Awaits only indexes that are not cached.
+        for (const child of this.#known.get(digest)?.manifests ?? (await this.children(descriptor)))
+          nextLevel.push(child);
+      }
+      level = nextLevel;
+    }
     return all;
   }
 
-  /** Finds a claim for each of these digests that is listed, preferably an accepted one. Blobs may be missing. */
+  /**
+   * Finds a claim for each of these digests that is listed, preferably an accepted one. Blobs may be missing. The indexes that
+   * list a digest are known, so the cost does not depend on the number of entries.
+   */
   async findClaims(
-    roots: Iterable<Descriptor>,
+    entries: EntrySet,
     digests: Iterable<Digest>,
     { removed, accepts = isManifestClaim }: FindClaimsOptions = {},
   ): Promise<Map<Digest, Claim>> {
-    const remaining = new Set(digests);
     const claims = new Map<Digest, Claim>();
-    if (remaining.size === 0) return claims;
-    const visit = (descriptor: Descriptor, isRoot: boolean): boolean => {
-      const { digest } = descriptor;
-      if (!remaining.has(digest)) return false;
-      const claim = { descriptor: minimalDescriptor(descriptor), isRoot };
-      const isAccepted = accepts(claim);
-      if (isAccepted || !claims.has(digest)) claims.set(digest, claim);
-      if (isAccepted) remaining.delete(digest);
-      return remaining.size === 0;
-    };
-    await this.#walk(roots, visit, removed);
+    const requested = [...digests];
+    if (requested.length === 0) return claims;
+    await this.readIndexes(entries);
+    const reached = new Map<Digest, boolean>();
+    for (const digest of requested) {
+      if (digest === removed) continue;
+      let found: Claim | undefined;
+      for (const claim of this.#claims(entries, digest)) {
+        const { descriptor, isRoot, parent } = claim;
+        if (parent !== undefined && !this.#isIndex(entries, parent, removed, reached)) continue;
+        found = accepts(claim) || found === undefined ? { descriptor: minimalDescriptor(descriptor), isRoot } : found;
+        if (accepts(claim)) break;
+      }
+      if (found !== undefined) claims.set(digest, found);
+    }
     return claims;
   }
 
@@ -130,41 +159,78 @@ export class ManifestGraph {
 
   /** Caches the facts of verified bytes. */
   record(digest: Digest, bytes: Uint8Array): ManifestFacts | undefined {
-    const known = this.#known.get(digest) ?? factsOf(bytes);
-    if (known !== undefined) this.#known.set(digest, known);
-    return known;
+    const known = this.#known.get(digest);
+    if (known !== undefined) return known;
+    const facts = factsOf(bytes);
+    if (facts === undefined) return undefined;
+    this.#known.set(digest, facts);
+    this.#unreadable.delete(digest);
+    for (const child of new Set(facts.manifests.map((each) => each.digest))) {
+      this.#parents.set(child, [...(this.#parents.get(child) ?? []), digest]);
+    }
+    return facts;
   }
 
   forget(digest: Digest): void {
+    for (const child of this.#known.get(digest)?.manifests ?? []) {
+      const others = this.#parents.get(child.digest)?.filter((parent) => parent !== digest) ?? [];
+      if (others.length === 0) this.#parents.delete(child.digest);
+      else this.#parents.set(child.digest, others);
+    }
     this.#known.delete(digest);
+    if (this.#parents.has(digest)) this.#unreadable.add(digest);
   }
 
-  /**
-   * Visits all listed descriptors breadth first, until `visit` returns true. A digest is visited once for each family of
-   * media types that is claimed for it, so that a false claim does not hide a true one. This runs for every request of the
-   * embedded registry, so it awaits only indexes that are not cached.
-   */
-  async #walk(
-    roots: Iterable<Descriptor>,
-    visit: (descriptor: Descriptor, isRoot: boolean) => boolean,
-    removed?: Digest,
-  ): Promise<void> {
-    const seen = new Map<Digest, number>();
-    let level: readonly Descriptor[] = [...roots];
-    for (let isRoot = true; level.length > 0; isRoot = false) {
-      const nextLevel: Descriptor[] = [];
-      for (const descriptor of level) {
-        const { digest, mediaType } = descriptor;
-        const family = familyOf(mediaType);
-        const before = seen.get(digest) ?? 0;
-        if (digest === removed || (before & BIT[family]) !== 0) continue;
-        seen.set(digest, before | BIT[family]);
-        if (visit(descriptor, isRoot)) return;
-        if (family !== 'index') continue;
-        const children = this.#known.get(digest)?.manifests ?? (await this.children(descriptor));
-        for (const child of children) nextLevel.push(child);
+  /** The claims for a digest: entries of index.json, and entries of indexes that may not be listed themselves. */
+  *#claims(entries: EntrySet, digest: Digest): Generator<Claim & { readonly parent?: Digest }> {
+    for (const { descriptor } of entries.withDigest(digest)) yield { descriptor, isRoot: true };
+    for (const parent of this.#parents.get(digest) ?? []) {
+      for (const descriptor of this.#known.get(parent)?.manifests ?? []) {
+        if (descriptor.digest === digest) yield { descriptor, isRoot: false, parent };
       }
-      level = nextLevel;
+    }
+  }
+
+  /** Whether the layout lists this digest as an index. */
+  #isIndex(entries: EntrySet, digest: Digest, removed: Digest | undefined, reached: Map<Digest, boolean>): boolean {
+    const known = digest === removed ? false : reached.get(digest);
+    if (known !== undefined) return known;
+    reached.set(digest, false);
+    for (const { descriptor, parent } of this.#claims(entries, digest)) {
+      if (familyOf(descriptor.mediaType) !== 'index') continue;
+      if (parent !== undefined && !this.#isIndex(entries, parent, removed, reached)) continue;
+      reached.set(digest, true);
+      return true;
+    }
+    return false;
+  }
+
+  /** Reads all listed indexes that have not been read, so that `#parents` is complete. */
+  async readIndexes(entries: EntrySet): Promise<void> {
+    if (entries instanceof EntryEdit) {
+      await this.readIndexes(entries.base);
+      if (!entries.isEmpty) await this.#readIndexesIn([...entries.changed.values(), ...entries.added]);
+      return;
+    }
+    if (!this.#complete.has(entries)) await this.#readIndexesIn(entries.all());
+    else if (this.#unreadable.size > 0) {
+      for (const digest of [...this.#unreadable])
+        if ((await this.facts(digest)) !== undefined) this.#complete.delete(entries);
+      if (!this.#complete.has(entries)) await this.#readIndexesIn(entries.all());
+    }
+    this.#complete.add(entries);
+  }
+
+  async #readIndexesIn(entries: readonly (Entry | undefined)[]): Promise<void> {
+    const seen = new Set<Digest>();
+    const pending = entries.flatMap((entry) => entry?.descriptor ?? []);
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      const { digest, mediaType } = next;
+      if (familyOf(mediaType) !== 'index' || seen.has(digest)) continue;
+      seen.add(digest);
+      const facts = this.#known.get(digest) ?? (await this.facts(digest));
+      if (facts === undefined) this.#unreadable.add(digest);
+      else for (const child of facts.manifests) if (familyOf(child.mediaType) === 'index') pending.push(child);
     }
   }
 

@@ -21,6 +21,13 @@ export interface LayoutOptions extends ContentOptions {
    * its entry is removed and its blobs stay, as with skopeo and buildx.
    */
   readonly keepUntagged?: boolean | undefined;
+  /**
+   * Number of entries from which edits are appended to a journal, which is merged into index.json within a moment;
+   * `mergeJournal` does so at once. For a process that makes many edits. Default: each edit is written to index.json.
+   */
+  readonly journalFrom?: number | undefined;
+  /** `holdBlob` marks a blob as used after this time, in milliseconds. Default 30 000. */
+  readonly holdMs?: number | undefined;
   /** Name of the layout in errors. Default: its path. */
   readonly name?: string | undefined;
 }
@@ -32,7 +39,7 @@ export interface LayoutOptions extends ContentOptions {
  */
 export async function openLayout(dir: string, options: LayoutOptions = {}): Promise<Layout> {
   options.signal?.throwIfAborted();
-  const { name = dir, create = false, keepUntagged = false } = options;
+  const { name = dir, create = false, keepUntagged = false, journalFrom, holdMs } = options;
   const notLayout = (reason: string) =>
     new MlistError('ERR_MLIST_NOT_FOUND', `${name} is not an OCI layout: ${reason}`, { path: dir });
   const root = await rootOf(dir, create);
@@ -41,7 +48,7 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
   if (!isLayout && !create) throw notLayout('it has no oci-layout file');
   if (!isLayout) await createLayout(root, name, options);
   else if (create) await new BlobFolder(root, name).removeStale();
-  return new Layout(name, root, keepUntagged);
+  return new Layout(name, root, { keepUntagged, journalFrom, holdMs });
 }
 
 /** The real path of the folder; undefined if it does not exist and `create` is false. */

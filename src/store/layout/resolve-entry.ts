@@ -21,7 +21,7 @@ const ATTACHMENT_TAG = /^[a-z0-9+._-]+-[0-9a-f]{32,128}(?:\.(?:sig|att|sbom))?$/
  * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with the candidates
  */
 export async function resolveEntry(parts: LayoutParts, ref: string | undefined): Promise<ResolvedEntry> {
-  const entries = await parts.entries();
+  const entries = (await parts.entries()).all();
   const candidates = ref === undefined ? await topLevelEntries(parts, entries) : entriesOf(entries, ref);
   const digests = new Set(candidates.map(({ descriptor }) => descriptor.digest));
   const [first] = candidates;

@@ -1,4 +1,5 @@
 import type { CommandDeclaration } from '../../args/command-declaration.ts';
+import { deleteUntaggedOption, graceOption } from '../../args/garbage-options.ts';
 
 export const serveCommand: CommandDeclaration = {
   name: 'serve',
@@ -19,6 +20,13 @@ export const serveCommand: CommandDeclaration = {
       value: 'DIR',
       describe: 'Store content in DIR, as one OCI layout per repository (default: in memory)',
     },
+    {
+      name: 'gc',
+      type: 'boolean',
+      describe: 'Remove content of --dir that nothing refers to, at the start and then regularly',
+    },
+    graceOption,
+    deleteUntaggedOption,
     { name: 'read-only', type: 'boolean', describe: 'Refuse all writes' },
     { name: 'tls-cert', type: 'string', value: 'FILE', describe: 'Serve HTTPS with the certificate in FILE (PEM)' },
     {

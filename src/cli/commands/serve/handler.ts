@@ -3,6 +3,9 @@ import { errorMessage, MlistError } from '../../../errors/errors.ts';
 import { hashPassword } from '../../../server/htpasswd.ts';
 import { startRegistry } from '../../../server/start-registry.ts';
 import type { Context } from '../../context.ts';
+import { garbageOptions } from '../../args/garbage-options.ts';
+import { removalText } from '../gc/handler.ts';
+import type { CollectionOptions } from '../../../server/garbage/periodic-collection.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readInputFile } from '../../args/input-file.ts';
 import { parseDuration } from '../../args/duration.ts';
@@ -54,6 +57,7 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
     address,
     dir: dir === undefined ? undefined : resolve(cwd, dir),
     readOnly: args.flag('read-only'),
+    gc: collectionOptions(args, context),
     tls: await readTls(args, context),
     htpasswd: htpasswd === undefined ? undefined : resolve(cwd, htpasswd),
     anonymousPull: args.flag('anonymous-pull'),
@@ -93,6 +97,23 @@ function exposures(args: ParsedArguments, address: string): readonly string[] {
         `connections to ${address} are not encrypted${args.has('htpasswd') ? ', nor are passwords' : ''}: use --tls-cert and --tls-key`,
       ];
   return [...open, ...plain];
+}
+
+/** Removals are reported like warnings, because stdout has only the URL. */
+function collectionOptions(args: ParsedArguments, { onEvent }: Context): CollectionOptions | undefined {
+  const unused = ['grace', 'delete-untagged'].find((name) => args.has(name));
+  if (!args.flag('gc')) {
+    if (unused === undefined) return undefined;
+    throw new MlistError('ERR_MLIST_USAGE', `--${unused} needs --gc`);
+  }
+  if (!args.has('dir')) throw new MlistError('ERR_MLIST_USAGE', '--gc needs --dir');
+  if (args.flag('read-only')) throw new MlistError('ERR_MLIST_USAGE', '--gc and --read-only cannot be used together');
+  return {
+    ...garbageOptions(args),
+    onRemoved: (removed) => onEvent({ type: 'note', message: removalText(removed) }),
+    onFailure: (name, error) =>
+      onEvent({ type: 'warning', message: `${name} was not collected: ${errorMessage(error)}` }),
+  };
 }
 
 async function readTls(

@@ -1,0 +1,64 @@
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorMessage, MlistError } from '../../errors/errors.ts';
+import { readFailure } from '../../fs/file-errors.ts';
+import { isInside } from '../../fs/is-inside.ts';
+import type { Garbage, GarbageOptions } from '../../store/layout/garbage.ts';
+import { HEADER_FILE } from '../../store/layout/layout-header.ts';
+import { openLayout } from '../../store/layout/open-layout.ts';
+import { repositoryNameOf } from '../folder-repositories.ts';
+
+export interface CollectedRepository extends Garbage {
+  /** The repository; for a single layout and for shortened names, the folder. */
+  readonly name: string;
+}
+
+export interface FolderGarbage {
+  /** The repositories from which something was removed. */
+  readonly removed: readonly CollectedRepository[];
+  /** Freed bytes. */
+  readonly bytes: number;
+  /** Repositories that could not be collected. */
+  readonly skipped: readonly { readonly name: string; readonly message: string }[];
+}
+
+/**
+ * Removes what nothing reaches from a layout, or from the layouts of a folder that `mlist serve` serves, also while it does.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder does not exist or has no layouts
+ */
+export async function collectFolder(dir: string, options: Omit<GarbageOptions, 'exclusively'>): Promise<FolderGarbage> {
+  const removed: CollectedRepository[] = [];
+  const skipped: { name: string; message: string }[] = [];
+  for (const [name, path] of await layoutsIn(dir)) {
+    options.signal?.throwIfAborted();
+    try {
+      const layout = await openLayout(path, { keepUntagged: true });
+      const garbage = await layout.collectGarbage(options);
+      if (garbage.blobs.length > 0) removed.push({ name, ...garbage });
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      skipped.push({ name, message: errorMessage(error) });
+    }
+  }
+  return { removed, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0), skipped };
+}
+
+async function layoutsIn(dir: string): Promise<ReadonlyMap<string, string>> {
+  const names = await readdir(dir).catch((error: unknown) => {
+    throw readFailure(dir, error);
+  });
+  if (names.includes(HEADER_FILE)) return new Map([[dir, dir]]);
+  const root = await realpath(dir);
+  const layouts = new Map<string, string>();
+  for (const folder of names.sort()) {
+    const path = join(dir, folder);
+    const isLayout = (await stat(join(path, HEADER_FILE)).catch(() => undefined))?.isFile() === true;
+    // A link to a path outside the folder is not served.
+    if (isLayout && isInside(root, await realpath(path))) layouts.set(repositoryNameOf(folder) ?? folder, path);
+  }
+  if (layouts.size > 0 || names.length === 0) return layouts;
+  throw new MlistError('ERR_MLIST_NOT_FOUND', `${dir} has no OCI layouts`, {
+    path: dir,
+    hint: 'Name the folder of "mlist serve --dir", or an OCI layout.',
+  });
+}

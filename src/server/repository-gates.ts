@@ -1,0 +1,53 @@
+import { getOrCreate } from '../async/single-flight.ts';
+
+/**
+ * Lets changes of one repository run at the same time, or one alone: a manifest must not be accepted while content that it
+ * refers to is removed. Changes start in the order of the calls.
+ */
+export class RepositoryGates {
+  readonly #gates = new Map<string, Gate>();
+
+  /** Runs a change that removes nothing; others may run at the same time. */
+  shared<T>(name: string, work: () => Promise<T>): Promise<T> {
+    return this.#run(name, work, false);
+  }
+
+  /** Runs a change while no other change of the repository runs. */
+  exclusive<T>(name: string, work: () => Promise<T>): Promise<T> {
+    return this.#run(name, work, true);
+  }
+
+  async #run<T>(name: string, work: () => Promise<T>, isExclusive: boolean): Promise<T> {
+    const gate = getOrCreate(this.#gates, name, () => new Gate());
+    gate.users += 1;
+    try {
+      return await gate.run(work, isExclusive);
+    } finally {
+      gate.users -= 1;
+      if (gate.users === 0) this.#gates.delete(name);
+    }
+  }
+}
+
+class Gate {
+  users = 0;
+  /** Ends when the last exclusive change and all changes before it have ended. */
+  #exclusive: Promise<unknown> = Promise.resolve();
+  /** The shared changes since then that are still running. */
+  #shared = new Set<Promise<unknown>>();
+
+  async run<T>(work: () => Promise<T>, isExclusive: boolean): Promise<T> {
+    if (!isExclusive) {
+      const shared = this.#shared;
+      const result = this.#exclusive.then(work);
+      const ended: Promise<unknown> = result.catch(() => undefined).then(() => shared.delete(ended));
+      shared.add(ended);
+      return await result;
+    }
+    const earlier = [this.#exclusive, ...this.#shared];
+    this.#shared = new Set();
+    const result = Promise.all(earlier).then(work);
+    this.#exclusive = result.catch(() => undefined);
+    return await result;
+  }
+}

@@ -1,0 +1,95 @@
+import type { Digest } from '../../oci/digest.ts';
+import { tagOf, type Entries, type Entry } from './index-entries.ts';
+
+/** The entries of index.json with the lookups that reads and edits need. Their cost does not depend on the number of entries. */
+export interface EntrySet {
+  /** All entries in their order. */
+  all(): Entries;
+  tagged(tag: string): Entries;
+  withDigest(digest: Digest): Entries;
+}
+
+/** What an edit changes: entries that are replaced or removed (undefined), and entries that are appended. */
+export interface EntryChanges {
+  readonly changed: ReadonlyMap<Entry, Entry | undefined>;
+  readonly added: Entries;
+}
+
+/** The entries of a layout. Changes are applied synchronously, after they have been stored. */
+export class EntryTable implements EntrySet {
+  /** Removed entries leave an empty slot until half of the slots are empty. */
+  #slots: (Entry | undefined)[] = [];
+  readonly #positions = new Map<Entry, number>();
+  readonly #byTag = new Map<string, Entry[]>();
+  readonly #byDigest = new Map<Digest, Entry[]>();
+  #all: Entries | undefined;
+
+  constructor(entries: Entries) {
+    for (const entry of entries) this.#append(entry);
+  }
+
+  get size(): number {
+    return this.#positions.size;
+  }
+
+  all(): Entries {
+    this.#all ??= this.#slots.filter((entry) => entry !== undefined);
+    return this.#all;
+  }
+
+  tagged(tag: string): Entries {
+    return this.#byTag.get(tag) ?? [];
+  }
+
+  withDigest(digest: Digest): Entries {
+    return this.#byDigest.get(digest) ?? [];
+  }
+
+  apply({ changed, added }: EntryChanges): void {
+    for (const [before, after] of changed) {
+      const position = this.#positions.get(before);
+      if (position === undefined) continue;
+      this.#positions.delete(before);
+      this.#slots[position] = after;
+      replaceIn(this.#byTag, tagOf(before), before, undefined);
+      replaceIn(this.#byDigest, before.descriptor.digest, before, undefined);
+      if (after === undefined) continue;
+      this.#positions.set(after, position);
+      this.#index(after);
+    }
+    for (const entry of added) this.#append(entry);
+    this.#all = undefined;
+    if (this.#slots.length > 2 * this.#positions.size + 64) this.#compact();
+  }
+
+  #append(entry: Entry): void {
+    this.#positions.set(entry, this.#slots.length);
+    this.#slots.push(entry);
+    this.#index(entry);
+  }
+
+  #index(entry: Entry): void {
+    replaceIn(this.#byTag, tagOf(entry), undefined, entry);
+    replaceIn(this.#byDigest, entry.descriptor.digest, undefined, entry);
+  }
+
+  #compact(): void {
+    this.#slots = [...this.all()];
+    for (const [position, entry] of this.#slots.entries())
+      if (entry !== undefined) this.#positions.set(entry, position);
+  }
+}
+
+/** Removes or adds an entry of a list. The lists are replaced, because readers may still use them. */
+function replaceIn<K>(
+  map: Map<K, Entry[]>,
+  key: K | undefined,
+  before: Entry | undefined,
+  after: Entry | undefined,
+): void {
+  if (key === undefined) return;
+  const others = (map.get(key) ?? []).filter((entry) => entry !== before);
+  if (after !== undefined) others.push(after);
+  if (others.length === 0) map.delete(key);
+  else map.set(key, others);
+}

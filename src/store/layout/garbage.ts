@@ -1,0 +1,264 @@
+import { stat } from 'node:fs/promises';
+import type { HeldLock } from '../../fs/atomic.ts';
+import { MlistError } from '../../errors/errors.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { ContentOptions } from '../store.ts';
+import type { BlobFile } from './blob-folder.ts';
+import { EntryEdit } from './entry-edit.ts';
+import type { EntrySet } from './entry-table.ts';
+import { indexLock, type EditedLayout, type IndexEditor } from './index-editor.ts';
+import { tagOf, type Entry } from './index-entries.ts';
+import { familyOf } from './manifest-facts.ts';
+
+export interface GarbageOptions extends ContentOptions {
+  /** Content that was used within this time is kept, in milliseconds. */
+  readonly grace: number;
+  /** Also remove manifests without a tag that nothing else refers to. Default false. */
+  readonly deleteUntagged?: boolean | undefined;
+  /** Remove nothing. Default false. */
+  readonly dryRun?: boolean | undefined;
+  /** Runs work while no manifest is being added. Default: runs it at once. */
+  readonly exclusively?: ((work: () => Promise<void>) => Promise<void>) | undefined;
+}
+
+/** What was removed, or would be. */
+export interface Garbage {
+  /** Manifests whose entries were removed from index.json. */
+  readonly manifests: readonly Digest[];
+  /** Files that were removed, including those of the manifests. */
+  readonly blobs: readonly Digest[];
+  /** Bytes that this has freed: files that other repositories share do not count. */
+  readonly bytes: number;
+}
+
+/** Blobs that are removed while new manifests wait. */
+const BATCH = 200;
+
+/** What the entries of a layout reach. */
+interface Reached {
+  readonly digests: ReadonlySet<Digest>;
+  /** The entries without a tag that nothing reaches. */
+  readonly unreached: readonly Entry[];
+}
+
+/**
+ * Removes what nothing reaches. The roots are the entries of index.json: tags, and manifests that were put by digest. A root
+ * reaches everything that it names, and the manifests that name it as their subject.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a manifest that is needed cannot be read: what it names is not known
+ */
+export async function collectGarbage(
+  layout: EditedLayout,
+  editor: IndexEditor,
+  options: GarbageOptions,
+): Promise<Garbage> {
+  const { dryRun = false, deleteUntagged = false } = options;
+  const collection = new Collection(layout, editor, options);
+  // Most of what is found without the lock is still garbage when it is removed.
+  const found = await reachedFrom(await layout.index.entries(), layout, options, Date.now());
+  if (dryRun) return await collection.simulate(found);
+  if (deleteUntagged && found.unreached.length > 0) await collection.removeUntagged();
+  await collection.removeBlobs(found);
+  return collection.removed;
+}
+
+class Collection {
+  /** What has been removed so far. */
+  readonly removed = { manifests: [] as Digest[], blobs: [] as Digest[], bytes: 0 };
+  readonly #layout: EditedLayout;
+  readonly #editor: IndexEditor;
+  readonly #options: GarbageOptions;
+
+  constructor(layout: EditedLayout, editor: IndexEditor, options: GarbageOptions) {
+    this.#layout = layout;
+    this.#editor = editor;
+    this.#options = options;
+  }
+
+  async simulate(found: Reached): Promise<Garbage> {
+    this.removed.manifests.push(...digestsOf(found.unreached));
+    for (const digest of await this.#candidates(found)) {
+      const file = await this.#oldFile(digest, Date.now());
+      if (file !== undefined) this.#count(digest, file);
+    }
+    return this.removed;
+  }
+
+  /**
+   * Removes entries of manifests. This comes first: once a blob is missing, no index may be put that lists its manifest.
+   * After a crash there are unlisted blobs, and not entries without a blob.
+   */
+  async removeUntagged(): Promise<void> {
+    await this.#exclusively(async (lock, now) => {
+      const { index } = this.#layout;
+      const { unreached } = await reachedFrom(await index.entries(), this.#layout, this.#options, now);
+      const digests = digestsOf(unreached);
+      const change = (all: EntryEdit, store: (edit: EntryEdit) => void): Promise<void> => {
+        const edit = new EntryEdit(all);
+        for (const digest of digests) edit.remove(digest);
+        store(edit);
+        return Promise.resolve();
+      };
+      await index.edit(change, lock);
+      this.removed.manifests.push(...digests);
+    });
+  }
+
+  /** Removes the blobs that no entry reaches. */
+  async removeBlobs(found: Reached): Promise<void> {
+    const { index, graph, blobs } = this.#layout;
+    const candidates = await this.#candidates(found);
+    for (let at = 0; at < candidates.length; at += BATCH) {
+      await this.#exclusively(async (lock, now) => {
+        const options = { ...this.#options, deleteUntagged: false };
+        const { digests } = await reachedFrom(await index.entries(), this.#layout, options, now);
+        for (const digest of candidates.slice(at, at + BATCH)) {
+          const file = digests.has(digest) ? undefined : await this.#oldFile(digest, now);
+          if (file === undefined) continue;
+          await lock.confirm();
+          if (!(await blobs.removeUnchanged(digest, file))) continue;
+          graph.forget(digest);
+          this.#count(digest, file);
+        }
+      });
+    }
+  }
+
+  async #candidates({ digests }: Reached): Promise<readonly Digest[]> {
+    const candidates: Digest[] = [];
+    for await (const digest of this.#layout.blobs.all()) {
+      this.#options.signal?.throwIfAborted();
+      if (!digests.has(digest)) candidates.push(digest);
+    }
+    return candidates;
+  }
+
+  /** The file of a blob that was not used within the grace time. */
+  async #oldFile(digest: Digest, now: number): Promise<BlobFile | undefined> {
+    const file = await this.#layout.blobs.file(digest);
+    return file !== undefined && now - file.used >= this.#options.grace ? file : undefined;
+  }
+
+  #count(digest: Digest, { links, size }: BlobFile): void {
+    this.removed.blobs.push(digest);
+    if (links === 1) this.removed.bytes += size;
+  }
+
+  /** @param work - gets the time by the clock of the file system, which dates the blobs */
+  async #exclusively(work: (lock: HeldLock, now: number) => Promise<void>): Promise<void> {
+    const { signal, exclusively } = this.#options;
+    const locked = (): Promise<void> =>
+      this.#editor.exclusive(
+        async (lock) => {
+          await lock.confirm();
+          await work(lock, (await stat(indexLock(this.#layout.root))).mtimeMs);
+        },
+        { signal },
+      );
+    await (exclusively === undefined ? locked() : exclusively(locked));
+  }
+}
+
+function digestsOf(entries: readonly Entry[]): readonly Digest[] {
+  return [...new Set(entries.map(({ descriptor }) => descriptor.digest))];
+}
+
+async function reachedFrom(
+  entries: EntrySet,
+  layout: EditedLayout,
+  { grace, deleteUntagged = false }: GarbageOptions,
+  now: number,
+): Promise<Reached> {
+  const marking = new Marking(layout);
+  const reached = marking.digests;
+  const untagged: Entry[] = [];
+  for (const entry of entries.all()) {
+    if (!deleteUntagged || tagOf(entry) !== undefined) await marking.add(entry.descriptor);
+    else untagged.push(entry);
+  }
+  let unreached = untagged;
+  for (let before = -1; before !== reached.size;) {
+    before = reached.size;
+    const remaining: Entry[] = [];
+    for (const entry of unreached) {
+      const { digest } = entry.descriptor;
+      const subject = (await layout.graph.facts(digest))?.subject?.digest;
+      const isNeeded = reached.has(digest) || (subject !== undefined && reached.has(subject));
+      if (isNeeded || (await isYoung(digest, layout, now - grace))) await marking.add(entry.descriptor);
+      else remaining.push(entry);
+    }
+    unreached = remaining;
+  }
+  return { digests: reached, unreached };
+}
+
+/** Whether a manifest, or one that it lists, was used after this time. */
+async function isYoung(digest: Digest, { blobs, graph }: EditedLayout, since: number): Promise<boolean> {
+  const pending = [digest];
+  const seen = new Set<Digest>();
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (seen.has(next)) continue;
+    seen.add(next);
+    if (((await blobs.file(next))?.used ?? 0) > since) return true;
+    for (const child of (await graph.facts(next))?.manifests ?? []) {
+      if (familyOf(child.mediaType) !== 'other') pending.push(child.digest);
+    }
+  }
+  return false;
+}
+
+/** How content is read for what it names: `unknown` content of another type may be anything. */
+type ContentKind = 'manifest' | 'unknown' | 'blob';
+
+/** The digests that roots reach. */
+class Marking {
+  readonly #layout: EditedLayout;
+  readonly #reached = new Set<Digest>();
+  readonly #read = new Set<Digest>();
+
+  constructor(layout: EditedLayout) {
+    this.#layout = layout;
+  }
+
+  get digests(): ReadonlySet<Digest> {
+    return this.#reached;
+  }
+
+  async add({ digest, mediaType }: Descriptor): Promise<void> {
+    const pending: Link[] = [{ digest, kind: kindOf(mediaType, 'unknown') }];
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      this.#reached.add(next.digest);
+      if (next.kind === 'blob' || this.#read.has(next.digest)) continue;
+      this.#read.add(next.digest);
+      for (const child of await this.#links(next)) pending.push(child);
+    }
+  }
+
+  async #links({ digest, kind }: Link): Promise<readonly Link[]> {
+    const { graph, blobs, location } = this.#layout;
+    const facts = await graph.facts(digest);
+    if (facts === undefined) {
+      if (kind === 'unknown' || (await blobs.file(digest)) === undefined) return [];
+      const message = `${location}@${digest} cannot be read, so what it refers to is not known`;
+      throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', message, {
+        reference: `${location}@${digest}`,
+        hint: 'Push it again, or delete it.',
+      });
+    }
+    const { manifests, subject } = facts;
+    return [
+      ...manifests.map((child) => ({ digest: child.digest, kind: kindOf(child.mediaType, 'blob') })),
+      ...[...facts.blobs, ...facts.others].map((each) => ({ digest: each, kind: 'blob' as const })),
+      ...(subject === undefined ? [] : [{ digest: subject.digest, kind: 'manifest' as const }]),
+    ];
+  }
+}
+
+interface Link {
+  readonly digest: Digest;
+  readonly kind: ContentKind;
+}
+
+function kindOf(mediaType: string, other: ContentKind): ContentKind {
+  return familyOf(mediaType) === 'other' ? other : 'manifest';
+}

@@ -1,0 +1,190 @@
+import { constants } from 'node:fs';
+import { open, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errorCode, MlistError } from '../../errors/errors.ts';
+import { syncData, syncFolder, type HeldLock } from '../../fs/atomic.ts';
+import { openFiles } from '../../fs/open-files.ts';
+import { writeFailure } from '../../fs/file-errors.ts';
+import { isJsonObject, jsonObject, type Json, type JsonObject } from '../../json/json.ts';
+import { writeJson } from '../../json/stringify.ts';
+import { descriptorAt, readDocument } from '../../oci/children.ts';
+import { isDigest, type Digest } from '../../oci/digest.ts';
+import type { EntryEdit } from './entry-edit.ts';
+import { EntryTable } from './entry-table.ts';
+import { tagOf, type Entries, type Entry } from './index-entries.ts';
+import { INDEX_LIMITS } from './index-document.ts';
+
+/**
+ * The journal of a layout: edits that are not in index.json yet, one JSON document per line. The embedded registry appends to
+ * it, because index.json would have to be written as a whole for each edit (docs/decisions/0093-journal-of-a-layout.md).
+ */
+export const JOURNAL_FILE = 'index.journal';
+
+const HEADER = '{"mlistJournal":1}\n';
+
+/** What an edit does to a key: a tag, or the digest of a manifest without a tag. */
+interface KeyChange {
+  readonly tag?: string | undefined;
+  /** Key of entries without a tag. */
+  readonly digest?: Digest | undefined;
+  /** Digests of the key's entries before the edit. */
+  readonly before: readonly Digest[];
+  /** The key's entries after the edit. */
+  readonly after: Entries;
+}
+
+/** The line of an edit. */
+export function journalLine(edit: EntryEdit): string {
+  const keys = new Map<string, Entry>();
+  for (const [before, after] of edit.changed) {
+    keys.set(keyOf(before), before);
+    if (after !== undefined) keys.set(keyOf(after), after);
+  }
+  for (const entry of edit.added) keys.set(keyOf(entry), entry);
+  const changes = [...keys].map(([key, entry]) => {
+    const tag = tagOf(entry);
+    const { digest } = entry.descriptor;
+    const ofKey = (entries: Entries): Entries => entries.filter((each) => keyOf(each) === key);
+    const [before, after] = [edit.base, edit].map((set) =>
+      ofKey(tag === undefined ? set.withDigest(digest) : set.tagged(tag)),
+    );
+    return jsonObject([
+      ['tag', tag],
+      ['digest', tag === undefined ? digest : undefined],
+      ['before', (before ?? []).map((each) => each.descriptor.digest)],
+      ['after', (after ?? []).map(({ json }) => json)],
+    ]);
+  });
+  return `${writeJson({ changes })}\n`;
+}
+
+/**
+ * Appends lines, and syncs the file.
+ * @param size - the size of the file that this process has left; 0 to create it
+ * @returns the new size
+ */
+export async function appendToJournal(
+  path: string,
+  size: number,
+  lines: readonly string[],
+  lock: HeldLock,
+): Promise<number> {
+  const bytes = Buffer.from((size === 0 ? HEADER : '') + lines.join(''));
+  await lock.confirm();
+  try {
+    await openFiles.run(async () => {
+      const flags = size === 0 ? constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL : constants.O_WRONLY;
+      const file = await open(path, flags, 0o644);
+      try {
+        for (let at = 0; at < bytes.length;) {
+          at += (await file.write(bytes, at, bytes.length - at, size + at)).bytesWritten;
+        }
+        await syncData(file);
+      } catch (error) {
+        // These edits fail, so that they must not be read later.
+        await file.truncate(size).catch(() => undefined);
+        throw error;
+      } finally {
+        await file.close();
+      }
+    });
+  } catch (error) {
+    throw writeFailure(path, error);
+  }
+  if (size === 0) await syncFolder(dirname(path));
+  return size + bytes.length;
+}
+
+export async function removeJournal(path: string): Promise<void> {
+  await unlink(path).catch((error: unknown) => {
+    // On Windows, a file that another process is reading cannot be removed. Its edits are in index.json.
+    if (!['ENOENT', 'EPERM', 'EACCES', 'EBUSY'].includes(errorCode(error) ?? '')) throw writeFailure(path, error);
+  });
+}
+
+/**
+ * The entries of index.json with the edits of a journal. An edit of a key applies only if index.json has the entries from
+ * before the edits: another tool may have changed them since.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the journal has another format
+ */
+export function withJournal(entries: Entries, journal: Uint8Array): Entries {
+  const changes = netChanges(journal);
+  const byKey = new Map<string, Entry[]>();
+  for (const entry of entries) {
+    const key = keyOf(entry);
+    if (changes.has(key)) byKey.set(key, [...(byKey.get(key) ?? []), entry]);
+  }
+  const table = new EntryTable(entries);
+  for (const [key, { before, after }] of changes) {
+    const current = byKey.get(key) ?? [];
+    const states = [before, digestsOf(after)].map((digests) => [...digests].sort().join());
+    if (!states.includes([...digestsOf(current)].sort().join())) continue;
+    const changed = new Map(current.map((entry, at) => [entry, after[at]]));
+    table.apply({ changed, added: after.slice(current.length) });
+  }
+  return table.all();
+}
+
+/** The changes of all edits by key: from before the first one to after the last one. */
+function netChanges(journal: Uint8Array): ReadonlyMap<string, KeyChange> {
+  const [header = '', ...lines] = Buffer.from(journal).toString('utf8').split('\n');
+  const net = new Map<string, KeyChange>();
+  // The text after the last line break is empty, or an edit that was interrupted and not acknowledged.
+  if (lines.length === 0) return net;
+  if (`${header}\n` !== HEADER) {
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', 'it is not a journal of this version of mlist');
+  }
+  for (const line of lines.slice(0, -1)) {
+    const changes = parseLine(line);
+    // The write of the last edits was interrupted by a power failure.
+    if (changes === undefined) break;
+    for (const change of changes) {
+      const key = change.tag === undefined ? untaggedKey(change.digest) : taggedKey(change.tag);
+      net.set(key, { ...change, before: net.get(key)?.before ?? change.before });
+    }
+  }
+  return net;
+}
+
+function parseLine(line: string): readonly KeyChange[] | undefined {
+  try {
+    const { changes } = readDocument(Buffer.from(line), INDEX_LIMITS);
+    return Array.isArray(changes) ? (changes as readonly Json[]).map(parseChange) : undefined;
+  } catch (error) {
+    if (errorCode(error) === 'ERR_MLIST_DOCUMENT_INVALID') return undefined;
+    throw error;
+  }
+}
+
+function parseChange(json: Json): KeyChange {
+  const { tag, digest, before, after } = isJsonObject(json) ? json : ({} as JsonObject);
+  if (!Array.isArray(before) || !Array.isArray(after) || (typeof tag === 'string') === (typeof digest === 'string')) {
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', 'it is not a change');
+  }
+  return {
+    ...(typeof tag === 'string' ? { tag } : {}),
+    ...(typeof digest === 'string' && isDigest(digest) ? { digest } : {}),
+    before: (before as readonly Json[]).filter((each) => typeof each === 'string' && isDigest(each)),
+    after: (after as readonly Json[]).map((each, position) => ({
+      descriptor: descriptorAt(each, 'after', position),
+      json: each as JsonObject,
+    })),
+  };
+}
+
+function keyOf(entry: Entry): string {
+  const tag = tagOf(entry);
+  return tag === undefined ? untaggedKey(entry.descriptor.digest) : taggedKey(tag);
+}
+
+function taggedKey(tag: string): string {
+  return `:${tag}`;
+}
+
+function untaggedKey(digest: Digest | undefined): string {
+  return `@${digest ?? ''}`;
+}
+
+function digestsOf(entries: Entries): readonly Digest[] {
+  return entries.map(({ descriptor }) => descriptor.digest);
+}

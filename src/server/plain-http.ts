@@ -36,7 +36,7 @@ export function answerPlainHttp(server: Server, idleMs: number): void {
     socket.once('close', () => undecided.delete(socket));
     socket.once('readable', () => {
       const start = socket.read() as Buffer | null;
-      if (start === null) return;
+      if (start === null) return socket.destroy();
       undecided.delete(socket);
       if (isHttp(start)) return refuse(socket);
       socket.removeListener('error', ignore);

@@ -153,7 +153,9 @@ test('the results and the events of --json match their schemas, for every comman
   await run('digest', at('team/none:x'));
   await run('digest', 'localhost:1/team/app:amd64', '--mirror', `localhost:1=${registry.url}`, '--retries', '0');
   const { $defs } = JSON.parse(readFileSync(join(schemas, 'output', 'event.schema.json'), 'utf8')) as { $defs: object };
-  expect([...types].sort()).toEqual([...Object.keys($defs), 'error'].sort());
+  // test/cli/serve.test.ts covers the events of `serve`, which does not end.
+  const others = Object.keys($defs).filter((type) => type !== 'access');
+  expect([...types].sort()).toEqual([...others, 'error'].sort());
 });
 
 /** Objects with a `platform` have it as text and as an object. `inspect` and `export` print documents without changes. */

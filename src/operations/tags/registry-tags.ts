@@ -21,8 +21,8 @@ export async function* listTags(
 export interface Deleted {
   /** Canonical reference. */
   readonly ref: string;
-  /** tag: only the tag was deleted. manifest: the manifest was deleted, with all its tags. repository: all its content. */
-  readonly what: 'tag' | 'manifest' | 'repository';
+  /** tag: only the tag was deleted. manifest: the manifest was deleted, with all its tags. */
+  readonly what: 'tag' | 'manifest';
   readonly digest?: Digest;
 }
 
@@ -51,11 +51,20 @@ export async function deleteReference(reference: Reference, { stores, signal }: 
   return { ref: name, what: 'tag', ...(digest === undefined ? {} : { digest }) };
 }
 
+export interface DeletedRepository {
+  /** Its name, with the registry if there is one. */
+  readonly ref: string;
+  readonly what: 'repository';
+}
+
 /**
  * Deletes a repository with all its content, if the registry is `mlist serve`.
  * @throws MlistError `ERR_MLIST_USAGE` for a tag or digest, `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_REGISTRY` for other registries
  */
-export async function deleteRepository(reference: Reference, { stores, signal }: RegistryTagOptions): Promise<Deleted> {
+export async function deleteRepository(
+  reference: Reference,
+  { stores, signal }: RegistryTagOptions,
+): Promise<DeletedRepository> {
   const name = repositoryName(reference);
   if (reference.tag !== undefined || reference.digest !== undefined) {
     const message = `${formatReference(reference)} is not a repository`;

@@ -36,7 +36,8 @@ export class RequestRecord {
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.method = request.method ?? '';
     this.path = request.url ?? '';
-    this.client = request.socket.remoteAddress ?? '';
+    // A server that listens on `::` states IPv4 addresses in this form.
+    this.client = (request.socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
     this.#response = response;
     if (request.method !== 'HEAD') this.#countSent(response);
   }

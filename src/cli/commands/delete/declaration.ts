@@ -2,7 +2,7 @@ import type { CommandDeclaration } from '../../args/command-declaration.ts';
 
 export const deleteCommand: CommandDeclaration = {
   name: 'delete',
-  usage: 'REF  or  --repository REPO',
+  usage: 'REF',
   positionals: { min: 1, max: 1 },
   summary: 'Delete a tag from a registry, a manifest and all its tags, or a repository',
   uses: ['registry'],
@@ -10,13 +10,14 @@ export const deleteCommand: CommandDeclaration = {
     {
       name: 'repository',
       type: 'boolean',
-      describe: 'Delete the repository with all its content; only "mlist serve" supports it',
+      describe: 'Delete the repository REF with all its content; only "mlist serve" supports it',
     },
     {
       name: 'dir',
       type: 'string',
       value: 'DIR',
-      describe: 'With --repository: delete it from DIR, the folder of "mlist serve --dir"',
+      describe:
+        'With --repository: delete it from DIR, the folder of "mlist serve --dir"; REF is its name, such as team/app',
     },
   ],
   examples: [

@@ -3,7 +3,12 @@ import { MlistError, withHint } from '../../../errors/errors.ts';
 import { parseLocation } from '../../../oci/location.ts';
 import { formatReference, isRepositoryName } from '../../../oci/reference.ts';
 import { listIn } from '../../../operations/lookup.ts';
-import { deleteReference, deleteRepository, type Deleted } from '../../../operations/tags/registry-tags.ts';
+import {
+  deleteReference,
+  deleteRepository,
+  type Deleted,
+  type DeletedRepository,
+} from '../../../operations/tags/registry-tags.ts';
 import { resolve } from 'node:path';
 import { registryReference } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
@@ -21,7 +26,10 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   return 0;
 }
 
-async function deleteFromRegistry(args: ParsedArguments, { stores, signal, workspace }: Context): Promise<Deleted> {
+async function deleteFromRegistry(
+  args: ParsedArguments,
+  { stores, signal, workspace }: Context,
+): Promise<Deleted | DeletedRepository> {
   const [typed = ''] = args.positionals;
   const reference = registryReference(args);
   const options = { stores: await stores(), signal };
@@ -32,7 +40,11 @@ async function deleteFromRegistry(args: ParsedArguments, { stores, signal, works
 }
 
 /** Deletes a repository of `serve --dir`, which may be running. */
-async function deleteFromFolder(dir: string, { positionals }: ParsedArguments, { cwd }: Context): Promise<Deleted> {
+async function deleteFromFolder(
+  dir: string,
+  { positionals }: ParsedArguments,
+  { cwd }: Context,
+): Promise<DeletedRepository> {
   const [name = ''] = positionals;
   const { FolderRepositories } = await import('../../../server/folder-repositories.ts');
   if (!isRepositoryName(name)) {

@@ -83,20 +83,15 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
   return 0;
 }
 
-/** What others in the network could do or see, if the registry does not listen on loopback only. */
+/** What others in the network could do or see. A registry on loopback is reachable from this machine only. */
 function exposures(args: ParsedArguments, address: string): readonly string[] {
   if (isLoopback(address.replace(/:\d+$/, ''))) return [];
-  const open = args.has('htpasswd')
-    ? []
-    : [
-        `everybody who can reach ${address} may read${args.flag('read-only') ? '' : ' and change'} all content: use --htpasswd`,
-      ];
-  const plain = args.has('tls-cert')
-    ? []
-    : [
-        `connections to ${address} are not encrypted${args.has('htpasswd') ? ', nor are passwords' : ''}: use --tls-cert and --tls-key`,
-      ];
-  return [...open, ...plain];
+  if (!args.has('htpasswd')) {
+    const actions = args.flag('read-only') ? 'read' : 'read and change';
+    return [`everybody who can reach ${address} may ${actions} all content: use --htpasswd`];
+  }
+  if (args.has('tls-cert')) return [];
+  return [`connections to ${address} are not encrypted, and neither are passwords: use --tls-cert and --tls-key`];
 }
 
 /** Removals are reported like warnings, because stdout has only the URL. */

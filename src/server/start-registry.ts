@@ -5,10 +5,13 @@ import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
 import { FolderRepositories } from './folder-repositories.ts';
 import { Htpasswd } from './htpasswd.ts';
 import { discardRest } from './limits/received-body.ts';
-import { HEADER_BYTES, limitsOf, MAX_HEADERS, type ServerLimits } from './limits/server-limits.ts';
+import { HEADER_BYTES, limitsOf, MAX_HEADERS, type Limits, type ServerLimits } from './limits/server-limits.ts';
 import { RequestError, toRequestError } from './request-error.ts';
 import { route } from './router.ts';
 import { RepositoryQueues, replyError, type Service } from './server-exchange.ts';
+import type { Fault } from './faults/fault.ts';
+import type { FaultInjector } from './faults/inject-faults.ts';
+import type { TokenLogin, TokenLoginOptions } from './faults/token-login.ts';
 import type { MemoryBudget } from './limits/memory-budget.ts';
 import type { ProxyOptions, PullThrough } from './proxy/pull-through.ts';
 import type { Repositories, Repository } from './storage.ts';
@@ -33,7 +36,14 @@ export interface ServerOptions {
   readonly proxy?: ProxyOptions | undefined;
   /** Limits for memory, uploads and slow clients. */
   readonly limits?: ServerLimits | undefined;
-  /** Answers requests itself, to inject faults in tests: returns true if it did. */
+  /**
+   * Requires tokens that the registry issues at `/token`, to users of `htpasswd` or without it to everybody, as registries
+   * with Bearer authentication do. Default: false, users log in with Basic.
+   */
+  readonly tokenLogin?: boolean | TokenLoginOptions | undefined;
+  /** Faults for tests of clients. Default: none. */
+  readonly faults?: readonly Fault[] | undefined;
+  /** Answers requests itself, for faults that `faults` does not have: returns true if it did. */
   readonly intercept?: Interceptor | undefined;
   /** Closes the registry. */
   readonly signal?: AbortSignal | undefined;
@@ -99,7 +109,8 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
   };
   const { intercept, onRequest } = options;
   const proxy = options.proxy && (await startProxy(service, options.proxy));
-  const context = { service, users, proxy, onLoopback: isLoopback(host), intercept, onRequest };
+  const tests = await loadTestSwitches(options, limits, users);
+  const context = { service, users, proxy, ...tests, onLoopback: isLoopback(host), intercept, onRequest };
   const close = closer(server, async () => {
     options.signal?.removeEventListener('abort', onAbort);
     // First, because requests that wait for a password check would delay the shutdown.
@@ -127,13 +138,35 @@ async function startProxy(service: Service, options: ProxyOptions): Promise<Pull
   return Proxy.start(service, options);
 }
 
+interface TestSwitches {
+  readonly faults: FaultInjector | undefined;
+  readonly tokens: TokenLogin | undefined;
+}
+
+/** What only tests use is loaded only if they do. */
+async function loadTestSwitches(
+  { faults, tokenLogin = false, tls }: ServerOptions,
+  limits: Limits,
+  users: Htpasswd | undefined,
+): Promise<TestSwitches> {
+  const checkLogin = users && ((authorization?: string) => users.check(authorization));
+  const parts = { checkLogin, limits, scheme: tls === undefined ? 'http' : 'https' } as const;
+  return {
+    faults: faults && new (await import('./faults/inject-faults.ts')).FaultInjector(faults),
+    tokens:
+      tokenLogin === false
+        ? undefined
+        : new (await import('./faults/token-login.ts')).TokenLogin(tokenLogin === true ? {} : tokenLogin, parts),
+  };
+}
+
 /** The host for URLs: `localhost` for a registry that listens on all addresses. */
 function displayHost(host: string): string {
   if (host === '0.0.0.0' || host === '::') return 'localhost';
   return host.includes(':') ? `[${host}]` : host;
 }
 
-interface ServerContext {
+interface ServerContext extends TestSwitches {
   readonly service: Service;
   readonly users: Htpasswd | undefined;
   readonly proxy: PullThrough | undefined;
@@ -206,17 +239,21 @@ function isDisconnect(error: unknown): boolean {
 }
 
 async function dispatch(context: ServerContext, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { method = '', url = '', headers } = request;
+  const { method = '', headers } = request;
   if (request.rawHeaders.length / 2 > MAX_HEADERS)
     throw new RequestError(431, { code: 'UNSUPPORTED', message: `more than ${MAX_HEADERS} headers` });
   checkHost(headers.host, context.onLoopback);
   if ((await context.intercept?.(request, response)) === true) return;
-  const [path = '', ...query] = url.split('?');
+  if ((await context.faults?.apply(request, response)) === true) return;
+  const [path = '', ...rest] = (request.url ?? '').split('?');
+  const query = new URLSearchParams(rest.join('?'));
   if (!path.startsWith('/'))
     throw new RequestError(400, { code: 'UNSUPPORTED', message: 'the request target is not a path' });
-  await context.users?.check(headers.authorization);
+  if (context.tokens === undefined) await context.users?.check(headers.authorization);
+  else if (await context.tokens.issue({ request, response, query }, path)) return;
   const { handler, name, lastSegment } = route(method, path, context.service.readOnly);
-  const exchange = { request, response, name, lastSegment, query: new URLSearchParams(query.join('?')) };
+  const exchange = { request, response, name, lastSegment, query };
+  context.tokens?.check(exchange);
   await handler({ ...exchange, service: context.proxy?.serviceFor(exchange) ?? context.service });
 }
 

@@ -8,7 +8,7 @@ import { discardRest } from './limits/received-body.ts';
 import { HEADER_BYTES, limitsOf, MAX_HEADERS, type Limits, type ServerLimits } from './limits/server-limits.ts';
 import { RequestError, toRequestError } from './request-error.ts';
 import { route } from './router.ts';
-import { RepositoryQueues, replyError, type Service } from './server-exchange.ts';
+import { ConnectionQueue, RepositoryQueues, replyError, type Service } from './server-exchange.ts';
 import type { Fault } from './faults/fault.ts';
 import type { FaultInjector } from './faults/inject-faults.ts';
 import type { TokenLogin, TokenLoginOptions } from './faults/token-login.ts';
@@ -96,8 +96,10 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
       ? new MemoryRepositories(limits.memory)
       : await FolderRepositories.inFolder(options.dir, { create: !readOnly || options.proxy !== undefined });
   const running = new Set<Promise<void>>();
+  const queue = new ConnectionQueue();
   const server = createServer(options.tls, (request, response) => {
-    const work = handleRequest(context, request, response).finally(() => running.delete(work));
+    const handle = () => handleRequest(context, request, response);
+    const work = queue.run(request.socket, handle).finally(() => running.delete(work));
     running.add(work);
   });
   const service = {

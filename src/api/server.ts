@@ -2,21 +2,36 @@
  * The embedded registry, for tests of other projects and for development.
  * @module mlist/server
  */
-import { startRegistry as startServer, type RunningRegistry, type ServerOptions } from '../server/start-registry.ts';
+import { checkEffect, type Fault, type FaultMatch } from '../server/faults/fault.ts';
+import type { TokenLoginOptions } from '../server/faults/token-login.ts';
 import type { ServerLimits } from '../server/limits/server-limits.ts';
+import type { ProxyOptions } from '../server/proxy/pull-through.ts';
+import type { UpstreamOptions } from '../server/proxy/upstream-sessions.ts';
+import { startRegistry as startServer, type RunningRegistry, type ServerOptions } from '../server/start-registry.ts';
 import { interruptedError } from './api-call.ts';
 import {
   checkOptions,
+  isArray,
+  isArrayOf,
   isAtLeast,
   isFlag,
   isFunction,
   isObject,
+  isObjectOf,
+  isOneOf,
+  isRecordOf,
   isSignal,
   isText,
+  orUndefined,
+  type Check,
   type Checks,
 } from './option-checks.ts';
 
+export type { Fault, FaultEffect, FaultMatch, RequestKind } from '../server/faults/fault.ts';
+export type { TokenLoginOptions } from '../server/faults/token-login.ts';
 export type { ServerLimits } from '../server/limits/server-limits.ts';
+export type { ProxyOptions } from '../server/proxy/pull-through.ts';
+export type { UpstreamOptions } from '../server/proxy/upstream-sessions.ts';
 export { hashPassword } from '../server/htpasswd.ts';
 export type { CollectedRepository } from '../server/garbage/collect-folder.ts';
 export type { CollectionOptions } from '../server/garbage/periodic-collection.ts';
@@ -30,6 +45,63 @@ const limits: Checks<ServerLimits> = {
   slowBodyMs: isAtLeast(1),
 };
 
+const upstream: Checks<UpstreamOptions> = {
+  authHosts: isArrayOf(isObjectOf({ registry: isText, host: isText }), 'a host of authHosts'),
+  caFile: isText,
+  certificateFolders: isArrayOf(isText, 'a folder of certificateFolders'),
+  concurrency: isAtLeast(1),
+  credentials: isFunction,
+  env: isObject,
+  insecure: isFlag,
+  onRequest: isFunction,
+  plainHttp: isArrayOf(isText, 'a registry of plainHttp'),
+  retries: isAtLeast(0),
+  timeoutMs: isAtLeast(0),
+};
+
+const proxy: Checks<ProxyOptions> = {
+  upstreams: isArrayOf(isText, 'an upstream of proxy'),
+  ttlMs: isAtLeast(0),
+  client: isOptions(upstream),
+  onWarning: isFunction,
+};
+
+const token: Checks<TokenLoginOptions> = { expiresIn: isAtLeast(1), anonymousPull: isFlag };
+
+const match: Checks<FaultMatch> = {
+  method: isText,
+  kind: isOneOf('ping', 'manifest', 'blob', 'upload', 'tags', 'referrers', 'token'),
+  path: (value, name) => isObjectOf({ source: isText, flags: isText })(value, name),
+};
+
+const fault: Check = (value, name) => {
+  isObject(value, name);
+  checkEffect(value);
+  isObjectOf({
+    match: orUndefined(isOptions(match)),
+    times: orUndefined(isAtLeast(1)),
+    skip: orUndefined(isAtLeast(0)),
+    status: orUndefined(isAtLeast(200)),
+    headers: orUndefined(isRecordOf(isText, 'the header')),
+    delayMs: orUndefined(isAtLeast(0)),
+    cutAfter: orUndefined(isAtLeast(0)),
+    wrongDigest: orUndefined(isFlag),
+    noMount: orUndefined(isFlag),
+    noReferrers: orUndefined(isFlag),
+  } satisfies Record<MemberOf<Fault>, Check>)(value, name);
+};
+
+/** The members of all variants of a union. */
+type MemberOf<Union> = Union extends unknown ? keyof Union : never;
+
+/** An object of options, which are checked like those of `startRegistry`. */
+function isOptions<Options>(members: Checks<Options>): Check {
+  return (value, name) => {
+    isObject(value, name);
+    checkOptions(value as Options, members);
+  };
+}
+
 const checks: Checks<ServerOptions> = {
   address: isText,
   dir: isText,
@@ -40,8 +112,13 @@ const checks: Checks<ServerOptions> = {
   anonymousPull: isFlag,
   allowSparse: isFlag,
   drain: isAtLeast(0),
-  proxy: isObject,
-  limits: (value) => checkOptions(value as ServerLimits, limits),
+  proxy: (value, name) => {
+    isOptions(proxy)(value, name);
+    isArray((value as ProxyOptions).upstreams, 'upstreams');
+  },
+  limits: isOptions(limits),
+  tokenLogin: (value, name) => (typeof value === 'boolean' ? undefined : isOptions(token)(value, name)),
+  faults: isArrayOf(fault, 'a fault'),
   intercept: isFunction,
   signal: isSignal,
   onRequest: isFunction,

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import type { Access, Caller } from './auth/access.ts';
 import type { Metrics } from './log/metrics.ts';
@@ -105,4 +106,23 @@ async function* continued(
   rest: AsyncIterator<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   for (let next = first; next.done !== true; next = await rest.next()) yield next.value;
+}
+
+/**
+ * Handles the requests of a connection one after another. A client may send several without waiting for responses. They are
+ * sent in this order in any case, so responses that are ready too early would only be held in memory.
+ */
+export class ConnectionQueue {
+  readonly #last = new WeakMap<Socket, Promise<void>>();
+
+  /**
+   * Runs work, which never rejects, after the earlier requests of the connection. If the client has disconnected by then, the
+   * work is skipped, since Node emits no event for a response that has never had its turn.
+   */
+  run(connection: Socket, work: () => Promise<void>): Promise<void> {
+    const before = this.#last.get(connection);
+    const running = before === undefined ? work() : before.then(() => (connection.destroyed ? undefined : work()));
+    this.#last.set(connection, running);
+    return running;
+  }
 }

@@ -2,7 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
-import { Access, nobody } from './auth/access.ts';
+import { Access, everybody, nobody } from './auth/access.ts';
 import { checkHost, checkOrigin } from './auth/origin.ts';
 import { closeAfter, closer } from './drain.ts';
 import { FolderRepositories } from './folder-repositories.ts';
@@ -16,7 +16,10 @@ import { HEADER_BYTES, limitsOf, MAX_HEADERS, type ServerLimits } from './limits
 import { RequestError, toRequestError } from './request-error.ts';
 import { HEALTH_PATH, route } from './router.ts';
 import { RepositoryGates } from './repository-gates.ts';
-import { replyError, type Service } from './server-exchange.ts';
+import { ConnectionQueue, replyError, type Service } from './server-exchange.ts';
+import { loadTestSwitches, type TestSwitches } from './faults/test-switches.ts';
+import type { Fault } from './faults/fault.ts';
+import type { TokenLoginOptions } from './faults/token-login.ts';
 import { MemoryRepositories } from './memory-repositories.ts';
 import type { ProxyOptions, PullThrough } from './proxy/pull-through.ts';
 import { UploadSessions } from './upload-sessions.ts';
@@ -49,7 +52,14 @@ export interface ServerOptions {
   readonly proxy?: ProxyOptions | undefined;
   /** Limits for memory, uploads and slow clients. */
   readonly limits?: ServerLimits | undefined;
-  /** Answers requests itself, to inject faults in tests: returns true if it did. */
+  /**
+   * Requires tokens that the registry issues at `/token`, to users of `htpasswd` or without it to everybody, as registries
+   * with Bearer authentication do. Default: false, users log in with Basic.
+   */
+  readonly tokenLogin?: boolean | TokenLoginOptions | undefined;
+  /** Faults for tests of clients. Default: none. */
+  readonly faults?: readonly Fault[] | undefined;
+  /** Answers requests itself, for faults that `faults` does not have: returns true if it did. */
   readonly intercept?: Interceptor | undefined;
   /** Closes the registry. */
   readonly signal?: AbortSignal | undefined;
@@ -116,15 +126,18 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
   const folder = await openFolder(options);
   const repositories = folder ?? new MemoryRepositories(limits.memory);
   const running = new Set<Promise<void>>();
+  const queue = new ConnectionQueue();
   const server = createServer(options.tls, (request, response) => {
-    const work = handleRequest(context, request, response).finally(() => running.delete(work));
+    const handle = () => handleRequest(context, request, response);
+    const work = queue.run(request.socket, handle).finally(() => running.delete(work));
     running.add(work);
   });
   const service = createService(options, { repositories, users, limits, running });
   const collection = folder && gc && new PeriodicCollection(folder, service.changes, gc);
   const { intercept, onRequest } = options;
   const proxy = options.proxy && (await startProxy(service, options.proxy));
-  const context = { service, proxy, onLoopback: isLoopback(host), intercept, onRequest };
+  const tests = await loadTestSwitches(options, limits, users);
+  const context = { service, proxy, ...tests, onLoopback: isLoopback(host), intercept, onRequest };
   const close = closer(server, service, options.drain ?? 0, async () => {
     options.signal?.removeEventListener('abort', onAbort);
     // First, because requests that wait for a password check would delay the shutdown.
@@ -188,7 +201,7 @@ function displayHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
-interface ServerContext {
+interface ServerContext extends TestSwitches {
   readonly service: Service;
   readonly proxy: PullThrough | undefined;
   readonly onLoopback: boolean;
@@ -268,27 +281,32 @@ function isDisconnect(error: unknown): boolean {
 }
 
 async function dispatch(
-  { service, proxy, onLoopback, intercept }: ServerContext,
+  context: ServerContext,
   request: IncomingMessage,
   response: ServerResponse,
   record: RequestRecord,
 ): Promise<void> {
-  const { method = '', url = '', headers } = request;
+  const { service, proxy, faults, tokens, onLoopback, intercept } = context;
+  const { method = '', headers } = request;
   if (request.rawHeaders.length / 2 > MAX_HEADERS)
     throw new RequestError(431, { code: 'UNSUPPORTED', message: `more than ${MAX_HEADERS} headers` });
   checkHost(headers.host, onLoopback);
   checkOrigin(request);
   if ((await intercept?.(request, response)) === true) return;
-  const [path = '', ...query] = url.split('?');
+  if ((await faults?.apply(request, response)) === true) return;
+  const [path = '', ...rest] = (request.url ?? '').split('?');
+  const query = new URLSearchParams(rest.join('?'));
   if (!path.startsWith('/'))
     throw new RequestError(400, { code: 'UNSUPPORTED', message: 'the request target is not a path' });
-  const caller = HEALTH_PATH.test(path) ? nobody : await service.access.identify(request);
+  if ((await tokens?.issue({ request, response, query }, path)) === true) return;
+  const isOpen = HEALTH_PATH.test(path);
+  const caller = isOpen ? nobody : tokens === undefined ? await service.access.identify(request) : everybody;
   record.user = caller.user;
   const { endpoint, action, handler, name, lastSegment } = route(method, path, service.readOnly);
   record.endpoint = endpoint;
-  const parameters = new URLSearchParams(query.join('?'));
-  if (name !== '') service.access.checkRight(request, caller, action, proxy?.storedName(name, parameters) ?? name);
-  const exchange = { request, response, caller, record, name, lastSegment, query: parameters };
+  if (!isOpen) tokens?.check({ request, name, query });
+  if (name !== '') service.access.checkRight(request, caller, action, proxy?.storedName(name, query) ?? name);
+  const exchange = { request, response, caller, record, name, lastSegment, query };
   await handler({ ...exchange, service: proxy?.serviceFor(exchange) ?? service });
 }
 

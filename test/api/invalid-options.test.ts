@@ -110,6 +110,27 @@ const invalidServers: Readonly<Record<string, Call>> = {
   'readOnly must be a boolean, not string': () => startRegistry({ readOnly: any('no') }),
   'tls must be an object, not boolean': () => startRegistry({ tls: any(true) }),
   'signal must be an AbortSignal, not boolean': () => startRegistry({ signal: any(true) }),
+  'limits must be an object, not number': () => startRegistry({ limits: any(5) }),
+  'memoryBytes must be at least 1': () => startRegistry({ limits: { memoryBytes: 0 } }),
+  'openUploads must be a number, not string': () => startRegistry({ limits: { openUploads: any('5') } }),
+  'proxy must be an object, not string': () => startRegistry({ proxy: any('docker.io') }),
+  'upstreams must be an array, not undefined': () => startRegistry({ proxy: any({}) }),
+  'an upstream of proxy must be a string, not number': () => startRegistry({ proxy: { upstreams: [any(5)] } }),
+  'the proxy needs at least one upstream, and each only once': () => startRegistry({ proxy: { upstreams: [] } }),
+  'ttlMs must be at least 0': () => startRegistry({ proxy: { upstreams: ['docker.io'], ttlMs: -1 } }),
+  'credentials must be a function, not an object': () =>
+    startRegistry({ proxy: { upstreams: ['docker.io'], client: { credentials: any({}) } } }),
+  'tokenLogin must be an object, not number': () => startRegistry({ tokenLogin: any(1) }),
+  'expiresIn must be at least 1': () => startRegistry({ tokenLogin: { expiresIn: 0 } }),
+  'faults must be an array, not an object': () => startRegistry({ faults: any({ status: 500 }) }),
+  'a fault must be an object, not string': () => startRegistry({ faults: [any('status')] }),
+  'a fault must have exactly one of status, delayMs, cutAfter, wrongDigest, noMount, noReferrers': () =>
+    startRegistry({ faults: [any({ state: 500 })] }),
+  'status of a fault must be a number, not string': () => startRegistry({ faults: [{ status: any('500') }] }),
+  'kind must be "ping", "manifest", "blob", "upload", "tags", "referrers" or "token", not "blobs"': () =>
+    startRegistry({ faults: [{ status: 500, match: { kind: any('blobs') } }] }),
+  'path must be an object, not string': () =>
+    startRegistry({ faults: [{ status: 500, match: { path: any('/v2/') } }] }),
 };
 
 describe.each([

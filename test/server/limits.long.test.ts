@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createInterface } from 'node:readline';
 import { describe, expect, test } from '@jest/globals';
 import { MemoryBytes } from '../../src/store/memory-bytes.ts';
@@ -112,6 +113,39 @@ describe('hostile requests', () => {
       );
     });
   });
+});
+
+describe('requests that a client sends without waiting for responses', () => {
+  const many = (served: Served, path: string, count: number) =>
+    `GET ${path} HTTP/1.1\r\nHost: ${served.registry.host}\r\n\r\n`.repeat(count);
+  const connectTo = ({ url }: Served) => connect(Number(new URL(url).port), new URL(url).hostname);
+
+  test('are handled one after another', async () => {
+    let [running, most] = [0, 0];
+    const intercept = async () => {
+      running += 1;
+      most = Math.max(most, running);
+      await sleep(2);
+      running -= 1;
+      return false;
+    };
+    await withRegistry({ intercept }, async (served) => {
+      const socket = connectTo(served);
+      socket.write(many(served, '/v2/', 19));
+      socket.write(many(served, '/v2/', 1).replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
+      const text = (await bytesOf(socket as AsyncIterable<Uint8Array>)).toString();
+      expect([text.match(/HTTP\/1.1 200 OK/g)?.length, most]).toEqual([20, 1]);
+    });
+  });
+
+  test('are dropped when the client disconnects, and the registry can be closed', () =>
+    withRegistry({ faults: [{ delayMs: 60_000 }] }, async (served) => {
+      const socket = connectTo(served);
+      await new Promise((resolve) => socket.write(many(served, '/v2/', 3), resolve));
+      socket.destroy();
+      await once(socket, 'close');
+      await served.registry.close();
+    }));
 });
 
 describe('the memory limit', () => {

@@ -16,6 +16,9 @@ export interface Caller {
 /** A caller without a login. */
 export const nobody: Caller = { user: undefined, rights: [], isKnown: false };
 
+/** A caller of a registry where nobody has to log in. */
+export const everybody: Caller = { user: undefined, rights: WRITE_ALL, isKnown: true };
+
 export interface AccessOptions {
   /** Without users, everybody may do everything. */
   readonly users: Htpasswd | undefined;
@@ -42,7 +45,7 @@ export class Access {
   /** @throws RequestError 401 for wrong credentials, and without any if they are required */
   async identify(request: IncomingMessage): Promise<Caller> {
     const { authorization } = request.headers;
-    if (this.#users === undefined) return { user: undefined, rights: WRITE_ALL, isKnown: true };
+    if (this.#users === undefined) return everybody;
     if (this.#tokens !== undefined && !hasCredentials(authorization)) return { ...nobody, rights: READ_ALL };
     const token = isBearer.exec(authorization ?? '')?.[1];
     const caller = token === undefined ? await this.#users.find(authorization) : this.#ownerOf(token);

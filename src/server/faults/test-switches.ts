@@ -1,0 +1,46 @@
+import type { Htpasswd } from '../htpasswd.ts';
+import type { Limits } from '../limits/server-limits.ts';
+import { RequestError } from '../request-error.ts';
+import type { Fault } from './fault.ts';
+import type { FaultInjector } from './inject-faults.ts';
+import type { CheckLogin, TokenLogin, TokenLoginOptions } from './token-login.ts';
+
+/** What only tests of clients use. */
+export interface TestSwitches {
+  readonly faults: FaultInjector | undefined;
+  readonly tokens: TokenLogin | undefined;
+}
+
+interface SwitchOptions {
+  readonly faults?: readonly Fault[] | undefined;
+  readonly tokenLogin?: boolean | TokenLoginOptions | undefined;
+  readonly tls?: object | undefined;
+}
+
+/** Loads the code only if an option needs it. */
+export async function loadTestSwitches(
+  { faults, tokenLogin = false, tls }: SwitchOptions,
+  limits: Limits,
+  users: Htpasswd | undefined,
+): Promise<TestSwitches> {
+  const parts = {
+    checkLogin: users && checkLogin(users),
+    limits,
+    scheme: tls === undefined ? 'http' : 'https',
+  } as const;
+  return {
+    faults: faults && new (await import('./inject-faults.ts')).FaultInjector(faults),
+    tokens:
+      tokenLogin === false
+        ? undefined
+        : new (await import('./token-login.ts')).TokenLogin(tokenLogin === true ? {} : tokenLogin, parts),
+  };
+}
+
+function checkLogin(users: Htpasswd): CheckLogin {
+  return async (authorization) => {
+    if ((await users.find(authorization)) !== undefined) return;
+    const problem = { code: 'UNAUTHORIZED', message: 'user name and password required' } as const;
+    throw new RequestError(401, problem, { 'www-authenticate': 'Basic realm="mlist", charset="UTF-8"' });
+  };
+}

@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { requestBody } from '../limits/received-body.ts';
+import type { Limits } from '../limits/server-limits.ts';
+import { RequestError } from '../request-error.ts';
+import { replyJson, type ServerExchange } from '../server-exchange.ts';
+
+/** A token service, as registries with Bearer authentication have. */
+export interface TokenLoginOptions {
+  /** The lifetime of a token in seconds. Default 300. */
+  readonly expiresIn?: number | undefined;
+  /** Whether clients without a login get tokens for pulls. Default: only if there is no `htpasswd`, and then for everything. */
+  readonly anonymousPull?: boolean | undefined;
+}
+
+/** Checks the user name and the password of an `Authorization` header. */
+export type CheckLogin = (authorization: string | undefined) => Promise<void>;
+
+interface IssuedToken {
+  /** By resource, such as `repository:team/app`. */
+  readonly actions: ReadonlyMap<string, readonly string[]>;
+  readonly expires: number;
+}
+
+const MAX_TOKENS = 10_000;
+const MAX_FORM_BYTES = 16 * 1024;
+const PATH = '/token';
+
+/** Issues tokens at `/token`, and requires them everywhere else (distribution, "Token Authentication Specification"). */
+export class TokenLogin {
+  readonly #checkLogin: CheckLogin | undefined;
+  readonly #limits: Limits;
+  readonly #lifeMs: number;
+  readonly #anonymousPull: boolean;
+  readonly #scheme: string;
+  readonly #tokens = new Map<string, IssuedToken>();
+
+  /** @param checkLogin - undefined if everybody may do everything */
+  constructor(
+    options: TokenLoginOptions,
+    parts: { readonly checkLogin: CheckLogin | undefined; readonly limits: Limits; readonly scheme: 'http' | 'https' },
+  ) {
+    this.#lifeMs = (options.expiresIn ?? 300) * 1000;
+    this.#anonymousPull = options.anonymousPull ?? false;
+    this.#checkLogin = parts.checkLogin;
+    this.#limits = parts.limits;
+    this.#scheme = parts.scheme;
+  }
+
+  /**
+   * Issues a token.
+   * @returns whether the request was one for a token
+   * @throws RequestError 401 if the login is wrong
+   */
+  async issue(exchange: Pick<ServerExchange, 'request' | 'response' | 'query'>, path: string): Promise<boolean> {
+    if (path === PATH) await this.#issue(exchange as ServerExchange);
+    return path === PATH;
+  }
+
+  async #issue(exchange: ServerExchange): Promise<void> {
+    const { request } = exchange;
+    const isForm = request.method === 'POST';
+    const form = isForm ? await readForm(request, this.#limits) : exchange.query;
+    const scopes = isForm
+      ? (form.get('scope') ?? '').split(' ')
+      : form.getAll('scope').flatMap((each) => each.split(' '));
+    const authorization = isForm ? basicOf(form) : request.headers.authorization;
+    const isAnonymous = authorization === undefined && this.#checkLogin !== undefined;
+    if (!isAnonymous || !this.#anonymousPull) await this.#checkLogin?.(authorization);
+    const token = randomBytes(24).toString('base64url');
+    const [oldest] = this.#tokens.size >= MAX_TOKENS ? this.#tokens.keys() : [];
+    if (oldest !== undefined) this.#tokens.delete(oldest);
+    this.#tokens.set(token, { actions: actionsIn(scopes, isAnonymous), expires: Date.now() + this.#lifeMs });
+    const issued = { expires_in: this.#lifeMs / 1000, issued_at: new Date().toISOString() };
+    replyJson(exchange, isForm ? { access_token: token, ...issued } : { token, access_token: token, ...issued });
+  }
+
+  /**
+   * Checks the token of a request.
+   * @throws RequestError 401 with the challenge
+   */
+  check(exchange: Pick<ServerExchange, 'request' | 'name' | 'query'>): void {
+    const needed = neededFor(exchange);
+    const { headers } = exchange.request;
+    const sent = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1];
+    const token = this.#tokens.get(sent ?? '');
+    const isValid = token !== undefined && token.expires > Date.now();
+    const isSufficient = needed.every(([name, actions]) =>
+      actions.every((action) => token?.actions.get(name)?.includes(action) === true),
+    );
+    if (isValid && isSufficient) return;
+    const scope = needed.map(([name, actions]) => `${name}:${actions.join(',')}`).join(' ');
+    const { host = '' } = headers;
+    const challenge = [
+      `Bearer realm="${this.#scheme}://${host}${PATH}"`,
+      `service="${host}"`,
+      ...(scope === '' ? [] : [`scope="${scope}"`]),
+      ...(sent === undefined ? [] : [`error="${isValid ? 'insufficient_scope' : 'invalid_token'}"`]),
+    ].join(',');
+    throw new RequestError(
+      401,
+      { code: 'UNAUTHORIZED', message: 'a token is required' },
+      { 'www-authenticate': challenge },
+    );
+  }
+}
+
+type NeededActions = readonly (readonly [resource: string, actions: readonly string[]])[];
+
+/** What a token must permit for a request. */
+function neededFor({ request, name, query }: Pick<ServerExchange, 'request' | 'name' | 'query'>): NeededActions {
+  if (name === '') return [];
+  const { method = '', url = '' } = request;
+  const reads = method === 'GET' || method === 'HEAD';
+  const deletes = method === 'DELETE' && !url.includes('/uploads/');
+  const actions = reads ? ['pull'] : deletes ? ['delete'] : ['pull', 'push'];
+  const from = query.get('from');
+  return [[`repository:${name}`, actions], ...(from === null ? [] : [[`repository:${from}`, ['pull']] as const])];
+}
+
+/** Parses scopes such as `repository:team/app:pull,push`. */
+function actionsIn(scopes: readonly string[], pullOnly: boolean): ReadonlyMap<string, readonly string[]> {
+  const granted = new Map<string, readonly string[]>();
+  for (const scope of scopes.slice(0, 100)) {
+    const [, name, actions] = /^(.+):([^:]+)$/.exec(scope) ?? [];
+    if (name === undefined || actions === undefined) continue;
+    const all = actions.split(',').flatMap((action) => (action === '*' ? ['pull', 'push', 'delete'] : [action]));
+    granted.set(name, [...(granted.get(name) ?? []), ...all.filter((action) => !pullOnly || action === 'pull')]);
+  }
+  return granted;
+}
+
+async function readForm(request: IncomingMessage, limits: Limits): Promise<URLSearchParams> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of requestBody(request, limits, MAX_FORM_BYTES)) chunks.push(chunk);
+  return new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
+}
+
+/** The user name and the password of an OAuth 2 request, as Basic credentials. */
+function basicOf(form: URLSearchParams): string | undefined {
+  const username = form.get('username');
+  if (username === null) return undefined;
+  return `Basic ${Buffer.from(`${username}:${form.get('password') ?? ''}`).toString('base64')}`;
+}

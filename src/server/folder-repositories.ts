@@ -6,6 +6,7 @@ import { JOURNAL_FILE } from '../store/layout/index-journal.ts';
 import type { Layout } from '../store/layout/layout.ts';
 import { HEADER_FILE } from '../store/layout/layout-header.ts';
 import { openLayout } from '../store/layout/open-layout.ts';
+import { Limiter } from '../async/limiter.ts';
 import { getOrCreate } from '../async/single-flight.ts';
 import { asMlistError, MlistError } from '../errors/errors.ts';
 import { listFolder, removeStaleTemporaries } from '../fs/atomic.ts';
@@ -50,6 +51,16 @@ export function repositoryNameOf(folder: string): string | undefined {
 
 async function removeAll(paths: readonly string[]): Promise<void> {
   await Promise.all(paths.map((path) => rm(path, { recursive: true, force: true })));
+}
+
+/** A damaged layout is left as it is: it is reported when it is used. */
+async function recoverLayout(dir: string): Promise<void> {
+  if (!(await isFolder(dir))) return;
+  const files = await listFolder(dir).catch((): readonly string[] => []);
+  if (files.some((name) => name.endsWith('.tmp'))) await removeStaleTemporaries(dir, STALE_MS);
+  if (!files.includes(JOURNAL_FILE)) return;
+  const layout = await openLayout(dir, { keepUntagged: true }).catch(() => undefined);
+  await layout?.mergeJournal().catch(() => undefined);
 }
 
 /** A link to a folder does not count, because it may point to a path outside the served folder. */
@@ -100,19 +111,8 @@ export class FolderRepositories implements Repositories {
 
   /** Completes what a crashed server has left: merges journals, and removes unfinished uploads. */
   async #recover(names: readonly string[]): Promise<void> {
-    for (const name of names) {
-      const dir = join(this.#dir, name);
-      if (!(await isFolder(dir))) continue;
-      await removeStaleTemporaries(dir, STALE_MS);
-      if (!(await listFolder(dir)).includes(JOURNAL_FILE)) continue;
-      // A damaged layout is reported when it is used.
-      await openLayout(dir, { keepUntagged: true })
-        .then(
-          (layout) => layout.mergeJournal(),
-          () => undefined,
-        )
-        .catch(() => undefined);
-    }
+    const concurrent = new Limiter(16);
+    await Promise.all(names.map((name) => concurrent.run(() => recoverLayout(join(this.#dir, name)))));
   }
 
   find(name: string): Promise<Layout | undefined> {

@@ -257,7 +257,7 @@ function watched({ pid }: Registry): Peak {
 function printRatio(values: ReadonlyMap<string, readonly number[]>): void {
   const [ours, theirs] = [values.get('mlist') ?? [], values.get('docker-registry') ?? []];
   if (theirs.length > 0)
-    print(`   ratio of mlist: ${median(ours.map((each, at) => each / (theirs[at] ?? 1))).toFixed(2)}`);
+    print(`   mlist to docker-registry: ${median(ours.map((each, at) => each / (theirs[at] ?? 1))).toFixed(2)}`);
 }
 
 function rounded(values: readonly number[]): string {

@@ -41,7 +41,9 @@ async function writeTags(dir: string, tags: Readonly<Record<string, Content>>): 
 
 async function resolveAll(layout: Layout): Promise<Readonly<Record<string, string>>> {
   const tags = await collect(layout.tags());
-  return Object.fromEntries(await Promise.all(tags.map(async (tag) => [tag, (await layout.resolve(tag)).digest] as const)));
+  return Object.fromEntries(
+    await Promise.all(tags.map(async (tag) => [tag, (await layout.resolve(tag)).digest] as const)),
+  );
 }
 
 describe('the journal of a layout', () => {

@@ -2,7 +2,9 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorMessage, MlistError } from '../../errors/errors.ts';
 import { readFailure } from '../../fs/file-errors.ts';
+import { removeStaleTemporaries } from '../../fs/atomic.ts';
 import { isInside } from '../../fs/is-inside.ts';
+import { STALE_MS } from '../../store/layout/blob-folder.ts';
 import type { Garbage, GarbageOptions } from '../../store/layout/garbage.ts';
 import { HEADER_FILE } from '../../store/layout/layout-header.ts';
 import { openLayout } from '../../store/layout/open-layout.ts';
@@ -33,6 +35,7 @@ export async function collectFolder(dir: string, options: Omit<GarbageOptions, '
     options.signal?.throwIfAborted();
     try {
       const layout = await openLayout(path, { keepUntagged: true });
+      if (options.dryRun !== true) await removeStaleTemporaries(path, STALE_MS);
       const garbage = await layout.collectGarbage(options);
       if (garbage.blobs.length > 0) removed.push({ name, ...garbage });
     } catch (error) {

@@ -44,6 +44,7 @@ interface PendingEdit {
 
 /** The time after which edits in the journal are merged into index.json. */
 const MERGE_MS = 500;
+const MAX_MERGE_MS = 2000;
 
 /** The lock for writes to index.json. Other tools do not use it. */
 export function indexLock(root: string): string {
@@ -146,7 +147,13 @@ export class IndexEditor {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const { index } = this.#layout;
-    if (!index.isMerged) await this.#queue.run(() => this.#locked((lock) => index.merge(lock), options));
+    if (index.isMerged) return;
+    const work = async (lock: HeldLock): Promise<void> => {
+      const started = performance.now();
+      await index.merge(lock);
+      this.#mergeMs = performance.now() - started;
+    };
+    await this.#queue.run(() => this.#locked(work, options));
   }
 
   /** Runs work while no other process of mlist changes the layout, and after all earlier edits. */
@@ -236,8 +243,9 @@ export class IndexEditor {
 
   async #storePending(): Promise<void> {
     const edits = this.#pending.splice(0);
-    const signals = edits.map(({ signal }) => signal).filter((signal) => signal !== undefined);
-    const signal = signals.length < edits.length ? undefined : AbortSignal.any(signals);
+    // An abort must not fail the edits of other callers.
+    const signals = new Set(edits.map(({ signal }) => signal));
+    const [signal] = signals.size === 1 ? signals : [];
     const failures = new Map<PendingEdit, unknown>();
     try {
       await this.#locked((lock) => this.#store(edits, failures, lock), { signal });
@@ -278,16 +286,12 @@ export class IndexEditor {
     return withLock(indexLock(root), work, { signal, subject: `the index of ${location}` });
   }
 
-  /** index.json is at most a moment old, and writing it takes at most a twentieth of the time. */
+  /** index.json is at most two seconds old. Writing it takes a twentieth of the time, if that is possible. */
   #mergeLater(): void {
     if (this.#timer !== undefined) return;
-    const merge = async (): Promise<void> => {
-      const started = performance.now();
-      // The edits are in the journal; the next edit tries again.
-      await this.merge().catch(() => undefined);
-      this.#mergeMs = performance.now() - started;
-    };
-    this.#timer = setTimeout(() => void merge(), Math.max(MERGE_MS, 20 * this.#mergeMs));
+    // The edits are in the journal; the next edit tries again.
+    const merge = (): Promise<void> => this.merge().catch(() => undefined);
+    this.#timer = setTimeout(() => void merge(), Math.min(Math.max(MERGE_MS, 20 * this.#mergeMs), MAX_MERGE_MS));
     this.#timer.unref();
   }
 

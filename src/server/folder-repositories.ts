@@ -78,11 +78,16 @@ export class FolderRepositories implements Repositories {
 
   /** Damaged layouts are skipped, so that the others can be used. */
   async *all(): AsyncGenerator<Layout> {
-    const onDisk = (await readdir(this.#dir)).map(repositoryNameOf).filter((name) => name !== undefined);
-    for (const name of new Set([...onDisk, ...this.#layouts.keys()])) {
+    for (const name of await this.names()) {
       const layout = await this.find(name).catch(() => undefined);
       if (layout !== undefined) yield layout;
     }
+  }
+
+  /** The names of folders. Shortened names are missing, unless the repository was used before. */
+  async names(): Promise<readonly string[]> {
+    const onDisk = (await readdir(this.#dir)).map(repositoryNameOf).filter((name) => name !== undefined);
+    return [...new Set([...onDisk, ...this.#layouts.keys()])];
   }
 
   /** Checks the folder every time, because layouts may be added or removed by other tools. */

@@ -27,7 +27,22 @@ const routes: readonly Route[] = [
   { path: /^\/v2\/(.+)\/blobs\/([^/]+)$/, methods: { GET: getBlob, HEAD: getBlob, DELETE: deleteBlob } },
   { path: /^\/v2\/(.+)\/tags\/list$/, methods: { GET: listTags } },
   { path: /^\/v2\/(.+)\/referrers\/([^/]+)$/, methods: { GET: listReferrers } },
+  // Pages for browsers. No repository name starts with "-".
+  { path: /^\/$/, methods: page('showRepositories') },
+  { path: /^\/-\/repo\/([^:@]+)$/, methods: page('showTags') },
+  { path: /^\/-\/repo\/([^:@]+)[:@]([^/]+)$/, methods: page('showContent') },
 ];
+
+/** Pages are loaded when a browser requests the first one. */
+function page(name: 'showRepositories' | 'showTags' | 'showContent'): Route['methods'] {
+  const show: Handler = async (exchange) => (await import('./page/pages.ts'))[name](exchange);
+  return { GET: show, HEAD: show };
+}
+
+/** Whether a path is one of a page, so that errors are answered with pages too. */
+export function isPagePath(path = ''): boolean {
+  return /^\/(?:$|\?|-\/)/.test(path);
+}
 
 /** Methods of a read-only registry. */
 const READ_METHODS = ['GET', 'HEAD'];

@@ -5,7 +5,7 @@ import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
 import { FolderRepositories } from './folder-repositories.ts';
 import { Htpasswd } from './htpasswd.ts';
 import { RequestError, toRequestError } from './request-error.ts';
-import { route } from './router.ts';
+import { isPagePath, route } from './router.ts';
 import { RepositoryQueues, replyError, type Service } from './server-exchange.ts';
 import type { Repositories, Repository } from './storage.ts';
 import { UploadSessions } from './upload-sessions.ts';
@@ -148,9 +148,12 @@ async function handleRequest(
   const closed = new Promise<void>((resolve) => response.once('close', resolve));
   response.on('error', () => undefined);
   response.setHeader('docker-distribution-api-version', 'registry/2.0');
-  const fault = await dispatch(context, request, response).catch((error: unknown) => {
+  response.setHeader('x-content-type-options', 'nosniff');
+  const fault = await dispatch(context, request, response).catch(async (error: unknown) => {
     const requestError = toRequestError(error);
     if (response.headersSent) response.destroy();
+    else if (isPagePath(request.url))
+      (await import('./page/page-reply.ts')).replyErrorPage({ request, response }, requestError);
     else replyError({ request, response }, requestError);
     return isFault(requestError) && !isDisconnect(error) ? error : undefined;
   });
@@ -266,5 +269,9 @@ class MemoryRepositories implements Repositories {
 
   async *all(): AsyncGenerator<Repository> {
     yield* await Promise.resolve([...this.#repositories.values()]);
+  }
+
+  names(): Promise<readonly string[]> {
+    return Promise.resolve([...this.#repositories.keys()]);
   }
 }

@@ -39,4 +39,6 @@ export interface Repositories {
   open(name: string): Promise<Repository>;
   /** All repositories, in any order. */
   all(): AsyncIterable<Repository>;
+  /** The names of all repositories, in any order. Some may not exist: `find` decides. */
+  names(): Promise<readonly string[]>;
 }

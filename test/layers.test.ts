@@ -13,7 +13,9 @@ const layers: readonly (readonly string[])[] = [
   ['schema'],
   ['store'],
   ['draft', 'transfer', 'selection', 'host'],
-  ['operations', 'server'],
+  ['operations'],
+  ['html'],
+  ['server'],
   ['api'],
   ['index'],
   ['cli'],
@@ -37,6 +39,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   'operations/edit': ['operations/create', 'operations/push'],
   'operations/apply': ['operations/push', 'operations/copy'],
   'operations/export': ['operations/apply'],
+  'operations/overview': ['operations/inspect', 'operations/explain'],
   'operations/join': ['operations/create', 'operations/push', 'operations/tags'],
 };
 

@@ -36,6 +36,16 @@ import { listBytes } from './list-bytes.ts';
 import { availableHint } from './require-platforms.ts';
 import { waitForSource, type SourceWaitOptions } from './source-wait.ts';
 
+/** Options to read the content that a list refers to. */
+export interface ContentAccess {
+  readonly cache: BlobCache;
+  /** Called only if something must be fetched. */
+  readonly stores: () => SourceOpener | Promise<SourceOpener>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type SourceOpener = Pick<Stores, 'source'>;
+
 /** Options to read the draft of a name, or else the content of a location. */
 export interface ReadOptions extends Omit<SourceWaitOptions, 'stores'> {
   /** Where drafts are looked up. Default: names are never drafts. */
@@ -209,7 +219,7 @@ function remoteChildren(found: ContentResult, manifest: string | undefined): rea
 /** Reads one manifest of a list, from the cache or else from its location. */
 export async function readChild(
   { source, fill, descriptor }: Child,
-  { cache, stores, signal }: ReadOptions,
+  { cache, stores, signal }: ContentAccess,
 ): Promise<ManifestContent> {
   const known = await cache.get(descriptor.digest);
   if (known !== undefined) return { descriptor: minimalDescriptor(descriptor), bytes: known };

@@ -6,14 +6,14 @@ import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import type { Platform } from '../oci/platform/platform.ts';
 import { readImageManifest, readIndex } from '../schema/documents.ts';
 import { contentFault, MAX_LIST_DEPTH, TOO_DEEP, TOO_MANY } from './content-fault.ts';
-import { contentOf, readChild, type Child, type LookupResult, type ReadOptions } from './lookup.ts';
+import { contentOf, readChild, type Child, type ContentAccess, type LookupResult } from './lookup.ts';
 import { statedPlatform } from './stated-platform.ts';
 
 /** Limits on the entries that are read, and on the entries of nested indexes: many times what real lists contain. */
 const MAX_OPENED = 256;
 const MAX_INNER = 10_000;
 
-export interface CandidateOptions extends ReadOptions {
+export interface CandidateOptions extends ContentAccess {
   /** Whether to read what an entry refers to. Default: always. */
   readonly opens?: ((descriptor: Descriptor) => boolean) | undefined;
 }

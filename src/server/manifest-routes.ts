@@ -25,7 +25,10 @@ export async function getManifest(exchange: ServerExchange): Promise<void> {
 }
 
 /** A reference that is neither a tag nor a digest is treated as unknown. */
-async function fetchManifest(repository: Repository, reference: string): ReturnType<Repository['fetchManifest']> {
+export async function fetchManifest(
+  repository: Repository,
+  reference: string,
+): ReturnType<Repository['fetchManifest']> {
   if (!isDigest(reference) && !isTag(reference)) throw unknownManifest(reference);
   return await repository.fetchManifest(reference);
 }
@@ -98,7 +101,8 @@ async function deleteByDigest(repository: Repository, digest: Digest): Promise<v
   }
 }
 
-async function repositoryOf({ service, name }: ServerExchange): Promise<Repository> {
+/** @throws RequestError 404 */
+export async function repositoryOf({ service, name }: ServerExchange): Promise<Repository> {
   const repository = await service.repositories.find(name);
   if (repository === undefined) throw unknownName(name);
   return repository;

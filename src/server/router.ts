@@ -51,7 +51,22 @@ const routes: readonly Route[] = [
   { path: /^\/v2\/(.+)\/tags\/list$/, endpoint: 'tags', methods: { GET: listTags } },
   { path: /^\/v2\/(.+)\/referrers\/([^/]+)$/, endpoint: 'referrers', methods: { GET: listReferrers } },
   { path: /^\/v2\/(.+)\/_mlist\/repository$/, endpoint: 'repository', methods: { DELETE: deleteRepository } },
+  // Pages for browsers. No repository name starts with "-".
+  { path: /^\/$/, endpoint: 'page', methods: page('showRepositories') },
+  { path: /^\/-\/repo\/([^:@]+)$/, endpoint: 'page', methods: page('showTags') },
+  { path: /^\/-\/repo\/([^:@]+)[:@]([^/]+)$/, endpoint: 'page', methods: page('showContent') },
 ];
+
+/** Pages are loaded when a browser requests the first one. */
+function page(name: 'showRepositories' | 'showTags' | 'showContent'): Route['methods'] {
+  const show: Handler = async (exchange) => (await import('./page/pages.ts'))[name](exchange);
+  return { GET: show, HEAD: show };
+}
+
+/** Whether a path is one of a page, so that errors are answered with pages too. */
+export function isPagePath(path = ''): boolean {
+  return /^\/(?:$|\?|-\/)/.test(path);
+}
 
 /** Methods of a read-only registry. */
 const READ_METHODS = ['GET', 'HEAD'];

@@ -14,7 +14,7 @@ import { answerPlainHttp } from './plain-http.ts';
 import { discardRest } from './limits/received-body.ts';
 import { HEADER_BYTES, limitsOf, MAX_HEADERS, type ServerLimits } from './limits/server-limits.ts';
 import { RequestError, toRequestError } from './request-error.ts';
-import { HEALTH_PATH, route } from './router.ts';
+import { HEALTH_PATH, isPagePath, route } from './router.ts';
 import { RepositoryGates } from './repository-gates.ts';
 import { ConnectionQueue, replyError, type Service } from './server-exchange.ts';
 import { loadTestSwitches, type TestSwitches } from './faults/test-switches.ts';
@@ -245,10 +245,13 @@ async function handleRequest(
   const closed = new Promise<void>((resolve) => response.once('close', resolve));
   response.on('error', () => undefined);
   response.setHeader('docker-distribution-api-version', 'registry/2.0');
+  response.setHeader('x-content-type-options', 'nosniff');
   if (context.service.isDraining) closeAfter(request, response);
-  const fault = await dispatch(context, request, response, record).catch((error: unknown) => {
+  const fault = await dispatch(context, request, response, record).catch(async (error: unknown) => {
     const requestError = toRequestError(error);
     if (response.headersSent) response.destroy();
+    else if (isPagePath(request.url))
+      (await import('./page/page-reply.ts')).replyErrorPage({ request, response }, requestError);
     else replyError({ request, response }, requestError);
     return isFault(requestError) && !isDisconnect(error) ? error : undefined;
   });

@@ -7,6 +7,7 @@ import { entryOf, getManifest, makeIndex, sha256 } from '../support/images.ts';
 import { putDocument, putInLayout, putImage } from '../support/layouts.ts';
 import { amd64, arm64, builds, registry, requests, serveLocalBuilds, sources } from '../support/local-builds.ts';
 import { CliHarness } from '../support/cli-harness.ts';
+import { structureProblems, textOf } from '../support/markup.ts';
 
 /** Images in layouts and archives as sources of all commands. */
 serveLocalBuilds();
@@ -172,6 +173,11 @@ describe('commands that read locations', () => {
     expect(await cli.json('validate', name)).toMatchObject({ from, valid: true });
     expect(await cli.json('show', name)).toMatchObject({ from, digest });
     expect(await cli.json('inspect', '-v', name)).toMatchObject({ Descriptor: { digest } });
+    expect(await cli.must('show', name, '--html', 'page.html')).toBe('');
+    const page = await readFile(join(cli.folder, 'page.html'), 'utf8');
+    expect(structureProblems(page)).toEqual([]);
+    expect(textOf(page)).toContain(digest);
+    expect(textOf(page)).toContain(`mlist show ${found.ref} --tree`);
     expect((await cli.run(['exists', name.replace(/(:v1|:team.*|@.*)?$/, ':none')])).code).toBe(4);
   });
 
@@ -203,6 +209,42 @@ describe('commands that read locations', () => {
     });
     await cli.must('create', 'x.io/a:v1', 'oci:list');
     expect(await cli.must('digest')).toBe(index.digest);
+  });
+
+  test('show --html writes a draft with what clients select, or to stdout', async () => {
+    const cli = await builds();
+    await cli.must('create', 'x.io/a:v1', ...sources.slice(0, 2));
+    await cli.must('show', '--html', 'page.html');
+    const page = textOf(await readFile(join(cli.folder, 'page.html'), 'utf8'));
+    for (const part of [
+      'draft',
+      'linux/arm64/v8',
+      'oci:out/amd64',
+      'all clients get linux/amd64',
+      'mlist push x.io/a:v1',
+    ])
+      expect(page).toContain(part);
+    expect(page).not.toContain('docker pull');
+    const { stdout } = await cli.run(['show', '--html', '/dev/stdout']);
+    expect([structureProblems(stdout), textOf(stdout)]).toEqual([[], page]);
+  });
+
+  test.each([
+    [['--html', 'page.html', '--json'], /--html and --json cannot be used together/],
+    [['--html', 'page.html', '--format', 'markdown'], /--html and --format cannot be used together/],
+    [['--html', '-'], /--html takes the name of a file, not "-"/],
+    [['--html', 'none/page.html'], /--html none\/page\.html cannot be written/],
+    [['oci:none', '--html', 'page.html'], /oci:none/],
+  ])('show %j writes nothing', async (args, message) => {
+    const cli = await builds();
+    await writeFile(join(cli.folder, 'page.html'), 'before');
+    const { code, stderr } = await cli.run([
+      'show',
+      ...(args[0]?.startsWith('oci:') === true ? [] : ['oci:out/amd64']),
+      ...args,
+    ]);
+    expect([code === 0, stderr]).toEqual([false, expect.stringMatching(message) as unknown]);
+    expect(await readFile(join(cli.folder, 'page.html'), 'utf8')).toBe('before');
   });
 
   test('an archive with several images needs a name', async () => {

@@ -5,7 +5,7 @@ import { entryOf, makeIndex, pushBlob, putManifest, sha256, type Image } from '.
 /** The content of the registry in the pictures. Its bytes are always the same, so that its digests are. */
 
 const KIB = 1024;
-const MIB = 1024 * KIB;
+export const MIB = 1024 * KIB;
 
 const ociManifest = 'application/vnd.oci.image.manifest.v1+json';
 const layerType = 'application/vnd.oci.image.layer.v1.tar+gzip';
@@ -27,7 +27,7 @@ function imageOf(platform: Platform, layers: readonly (readonly [salt: string, s
   return manifestOf(document, [config, ...blobs]);
 }
 
-function attestationOf(image: Image): Image {
+export function attestationOf(image: Image): Image {
   const config = Buffer.from(JSON.stringify({ architecture: 'unknown', os: 'unknown', rootfs: {} }));
   const statements = ['https://slsa.dev/provenance/v1', 'https://spdx.dev/Document'].map((predicateType, at) => {
     const subject = [{ name: '_', digest: { sha256: image.digest.slice('sha256:'.length) } }];
@@ -55,16 +55,16 @@ function manifestOf(document: object, blobs: readonly Buffer[]): Image {
   return { mediaType: ociManifest, digest: sha256(bytes), bytes, blobs };
 }
 
-async function pushManifest(url: string, repository: string, tag: string, image: Image): Promise<void> {
+export async function pushManifest(url: string, repository: string, tag: string, image: Image): Promise<void> {
   await Promise.all(image.blobs.map((blob) => pushBlob(url, repository, blob)));
   await putManifest(url, repository, tag, image.mediaType, image.bytes);
 }
 
-const amd64: Platform = { os: 'linux', architecture: 'amd64' };
-const arm64: Platform = { os: 'linux', architecture: 'arm64' };
-const armv7: Platform = { os: 'linux', architecture: 'arm', variant: 'v7' };
+export const amd64: Platform = { os: 'linux', architecture: 'amd64' };
+export const arm64: Platform = { os: 'linux', architecture: 'arm64' };
+export const armv7: Platform = { os: 'linux', architecture: 'arm', variant: 'v7' };
 
-function appFor(platform: Platform, name: string, size: number): Image {
+export function appFor(platform: Platform, name: string, size: number): Image {
   return imageOf(platform, [
     [`base ${name}`, Math.round(size * 0.3)],
     [`app ${name}`, Math.round(size * 0.7)],

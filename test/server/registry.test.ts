@@ -21,7 +21,6 @@ describe.each(stores)('a registry in %s', (_, serve) => {
   );
 
   test.each([
-    ['GET', '/', 404, 'NAME_UNKNOWN'],
     ['GET', '/v1/', 404, 'NAME_UNKNOWN'],
     ['POST', '/v2/_catalog', 405, 'UNSUPPORTED'],
     ['GET', '/v2/repo/unknown/x', 404, 'NAME_UNKNOWN'],

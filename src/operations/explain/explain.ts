@@ -82,7 +82,7 @@ export interface ExplainedClient {
   readonly wants: readonly string[];
   /** The positions of the entries that it considers, in order of preference. */
   readonly tries: readonly string[];
-  /** Whether this machine runs what it selects; undefined if the platform of that is unknown. */
+  /** Whether this machine runs what it selects; undefined if the platform of that or the machine is unknown. */
   readonly runs?: Runs;
 }
 
@@ -100,7 +100,7 @@ export async function explain(
   const list = await readCandidates(found, options);
   const { mediaType, digest } = contentOf(found).descriptor;
   const requested = platforms.length === 0 ? [requestedByHost(host)] : platforms.map((platform) => ({ platform }));
-  const unpickable = unreachable(list)?.map(({ entry, why, reason }) => ({ ...selectedEntry(entry), why, reason }));
+  const unpickable = unreachableIn(list);
   const explained = requested.map((request) => explainPlatform(list, request, host));
   if (platforms.length === 0) {
     const message = `for ${explained[0]?.platform ?? ''}, the platform of this machine; choose another with --platform`;
@@ -119,13 +119,23 @@ export async function explain(
   };
 }
 
+/** The entries that no client can select for any platform; undefined if the list is too long to search for them. */
+export function unreachableIn(list: CandidateList): readonly ExplainedUnreachable[] | undefined {
+  return unreachable(list)?.map(({ entry, why, reason }) => ({ ...selectedEntry(entry), why, reason }));
+}
+
 /** What a client on the machine requests without an option. */
 function requestedByHost(host: HostFacts): RequestedPlatform {
   const { os, level } = host;
   return { platform: ownPlatform(host), own: true, ...(os === 'linux' && level !== undefined ? { level } : {}) };
 }
 
-function explainPlatform(list: CandidateList, requested: RequestedPlatform, host: HostFacts): ExplainedPlatform {
+/** @param host - the machine for `runs`; undefined if that is not of interest */
+export function explainPlatform(
+  list: CandidateList,
+  requested: RequestedPlatform,
+  host: HostFacts | undefined,
+): ExplainedPlatform {
   const { verdict, choices } = compareClients(list, requested);
   return {
     platform: formatPlatform(requested.platform, { all: true }),
@@ -135,7 +145,7 @@ function explainPlatform(list: CandidateList, requested: RequestedPlatform, host
   };
 }
 
-function explainClient(choice: ClientChoice, host: HostFacts): ExplainedClient {
+function explainClient(choice: ClientChoice, host: HostFacts | undefined): ExplainedClient {
   const { client, selected, why, reason, fits, wants, tries } = choice;
   const platform = selected && effectivePlatform(selected);
   return {
@@ -148,7 +158,7 @@ function explainClient(choice: ClientChoice, host: HostFacts): ExplainedClient {
     fits,
     wants,
     tries: tries.map(({ place }) => place),
-    ...(platform === undefined ? {} : { runs: runsOn(host, platform) }),
+    ...(platform === undefined || host === undefined ? {} : { runs: runsOn(host, platform) }),
   };
 }
 

@@ -3,7 +3,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { isInEngine } from '../../oci/location.ts';
 import { isIndexType } from '../../oci/media-type.ts';
-import { encodedContentOf, type LookupResult, type ReadOptions } from '../lookup.ts';
+import { encodedContentOf, type ContentAccess, type LookupResult } from '../lookup.ts';
 import { stateOf } from '../publish/find-missing.ts';
 
 /** Whether the location of an index has the entries that it lists. */
@@ -21,7 +21,7 @@ export interface Availability {
  */
 export async function availabilityOf(
   found: LookupResult,
-  { stores, signal }: ReadOptions,
+  { stores, signal }: ContentAccess,
 ): Promise<readonly Availability[] | undefined> {
   if (found.from === 'draft' || found.from === 'registry') return undefined;
   const { descriptor, bytes } = encodedContentOf(found);

@@ -4,7 +4,7 @@ import { isIndexType, isManifestType } from '../../oci/media-type.ts';
 import { readImageManifest, readIndex } from '../../schema/documents.ts';
 import { contentFault, MAX_LIST_DEPTH, TOO_DEEP, TOO_MANY } from '../content-fault.ts';
 import { listReferrers } from '../list-referrers.ts';
-import { readChild, type Child, type ReadOptions } from '../lookup.ts';
+import { readChild, type Child, type ContentAccess } from '../lookup.ts';
 import { groupAttestations, viewOfEntry, type BlobView, type ContentDetails, type ReferrerView } from './entry-view.ts';
 
 export interface DetailOptions {
@@ -14,6 +14,8 @@ export interface DetailOptions {
   readonly tree?: boolean | undefined;
   /** Also the referrers of each image and nested list. Default false. */
   readonly referrers?: boolean | undefined;
+  /** Limit on the manifests that are read. Default 1024. */
+  readonly maxRead?: number | undefined;
 }
 
 /** Limits on the documents that are read and on the entries of nested lists: many times what real lists contain. */
@@ -22,11 +24,11 @@ const MAX_INNER = 10_000;
 
 /** Reads the manifests below one list. */
 export class DetailReader {
-  readonly #options: ReadOptions & DetailOptions;
+  readonly #options: ContentAccess & DetailOptions;
   #read = 0;
   #inner = 0;
 
-  constructor(options: ReadOptions & DetailOptions) {
+  constructor(options: ContentAccess & DetailOptions) {
     this.#options = options;
   }
 
@@ -72,7 +74,7 @@ export class DetailReader {
     const isRequested = sizes || tree;
     if (!isRequested && !isCheapToRead(child.source)) return undefined;
     this.#read += 1;
-    if (this.#read > MAX_READ) throw new TooManyError();
+    if (this.#read > (this.#options.maxRead ?? MAX_READ)) throw new TooManyError();
     try {
       return (await readChild(child, this.#options)).bytes;
     } catch (error) {

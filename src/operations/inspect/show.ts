@@ -5,7 +5,14 @@ import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts'
 import type { Platform } from '../../oci/platform/platform.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { readCandidates, sourceOf } from '../read-candidates.ts';
-import { encodedContentOf, lookup, mirrorIn, type LookupResult, type ReadOptions } from '../lookup.ts';
+import {
+  encodedContentOf,
+  lookup,
+  mirrorIn,
+  type ContentAccess,
+  type LookupResult,
+  type ReadOptions,
+} from '../lookup.ts';
 import { reportWarnings } from '../warnings.ts';
 import { availabilityOf } from './availability.ts';
 import { DetailReader, type DetailOptions } from './content-details.ts';
@@ -34,9 +41,19 @@ export interface ShowOptions extends ReadOptions, DetailOptions {}
 
 /** Reads a list or an image for display. The config of an image is read, too, since it states the platform. */
 export async function show(name: string | undefined, options: ShowOptions): Promise<ListView> {
+  return viewOf(await lookupForDisplay(name, options), options);
+}
+
+/** Looks up what is displayed. A draft may have errors and images without a manifest. */
+export async function lookupForDisplay(name: string | undefined, options: ReadOptions): Promise<LookupResult> {
   const found = await lookup(name, { ...options, allowsUnpushed: true });
-  const { descriptor, bytes } = encodedContentOf(found);
   if (found.from === 'draft') reportWarnings(formatProblems(found.draft), options.onEvent);
+  return found;
+}
+
+/** The same for content that was looked up already. */
+export async function viewOf(found: LookupResult, options: ContentAccess & DetailOptions): Promise<ListView> {
+  const { descriptor, bytes } = encodedContentOf(found);
   const { mediaType, digest, size } = descriptor;
   const isKnown = found.from !== 'draft' || !found.draft.entries.some(isUnpushed);
   const facts = {
@@ -70,7 +87,7 @@ export async function show(name: string | undefined, options: ShowOptions): Prom
 async function viewsOf(
   manifests: readonly Descriptor[],
   found: LookupResult,
-  options: ShowOptions,
+  options: ContentAccess & DetailOptions,
 ): Promise<readonly EntryView[]> {
   const availability = await availabilityOf(found, options);
   const reader = new DetailReader(options);
@@ -88,7 +105,7 @@ async function viewsOf(
 }
 
 /** The details of a single image, whose manifest was read already. A fault of the manifest is not repeated here. */
-async function detailsOfImage(found: LookupResult, options: ShowOptions): Promise<ContentDetails> {
+async function detailsOfImage(found: LookupResult, options: ContentAccess & DetailOptions): Promise<ContentDetails> {
   const { descriptor, bytes } = encodedContentOf(found);
   const isImage = isManifestType(descriptor.mediaType);
   const child = { ...sourceOf(found, 0), descriptor };

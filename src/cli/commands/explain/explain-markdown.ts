@@ -9,7 +9,7 @@ import {
   platformText,
   selectedImages,
   summaryOf,
-} from './explain-facts.ts';
+} from '../../../operations/explain/explain-facts.ts';
 
 /** An explanation as Markdown: the images of the list, then a sentence and a table for each platform. */
 export function explainMarkdown(explained: Explained): readonly string[] {

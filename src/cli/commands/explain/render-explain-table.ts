@@ -11,7 +11,7 @@ import {
   platformText,
   selectedImages,
   summaryOf,
-} from './explain-facts.ts';
+} from '../../../operations/explain/explain-facts.ts';
 import { renderClient, runStyles } from './render-explain.ts';
 
 export interface TableOptions {

@@ -9,7 +9,7 @@ import type {
 import type { Output, Span, Style } from '../../output/output.ts';
 import { renderFact } from '../../render/table.ts';
 import { escapeLine } from '../../../text/escape.ts';
-import { entryNotes, machineText, platformText, selectedImages } from './explain-facts.ts';
+import { entryNotes, machineText, platformText, selectedImages } from '../../../operations/explain/explain-facts.ts';
 
 /** Prints an explanation for other programs: the list, and for each platform what each client selects and whether it runs here. */
 export function renderExplained(explained: Explained, output: Output): void {

@@ -1,6 +1,8 @@
 import type { EntryView } from '../../../operations/inspect/entry-view.ts';
 import { show, type ListView } from '../../../operations/inspect/show.ts';
 import { onlyList } from '../../args/typed-arguments.ts';
+import { usageError } from '../../args/parse-arguments.ts';
+import { resultFile } from '../../output/result-file.ts';
 import { isMarkdown } from '../../args/output-format.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
@@ -11,11 +13,23 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   const markdown = isMarkdown(args);
   const list = onlyList(args, context);
   const referrers = args.flag('referrers');
+  if (args.has('html')) return writeHtml(list, args, context);
   const tree = args.flag('tree') || referrers;
   const onEvent = markdown ? context.onEvent : withoutFromEvents(context.onEvent, context.output);
   const view = await show(list, { ...context, onEvent, sizes: args.flag('sizes'), tree, referrers });
   if (context.output.json) context.output.document(documentOf(view));
   else await render(view, { markdown, tree, sizes: args.flag('sizes'), digests: args.flag('digests') }, context);
+  return 0;
+}
+
+/** Writes a page that needs neither a server nor other files. */
+async function writeHtml(list: string | undefined, args: ParsedArguments, context: Context): Promise<number> {
+  const other = ['json', 'format', 'digests'].find((name) => args.has(name));
+  if (other !== undefined) throw usageError(args.command, `--html and --${other} cannot be used together`);
+  const file = await resultFile(args.text('html'), '--html', context);
+  const { overview } = await import('../../../operations/overview/overview.ts');
+  const { overviewFile } = await import('../../../html/overview-page.ts');
+  await file?.write(overviewFile(await overview(list, { ...context, referrers: args.flag('referrers') })));
   return 0;
 }
 

@@ -2,7 +2,13 @@ import type { EntryView } from '../../../operations/inspect/entry-view.ts';
 import type { ListView } from '../../../operations/inspect/show.ts';
 import { byteSize } from '../../../text/quantity.ts';
 import { markdownCode, markdownTable, markdownText } from '../../../text/markdown.ts';
-import { availableText, digestText, entryLabel, isIncomplete, listFacts } from './list-facts.ts';
+import {
+  availableText,
+  digestText,
+  entryLabel,
+  isIncomplete,
+  listFacts,
+} from '../../../operations/inspect/list-facts.ts';
 
 const columns = [
   { header: 'Platform' },

@@ -3,7 +3,7 @@ import type { EntryView } from '../../../operations/inspect/entry-view.ts';
 import type { ListView } from '../../../operations/inspect/show.ts';
 import type { Output, Span } from '../../output/output.ts';
 import { escapeLine } from '../../../text/escape.ts';
-import { availableText, digestText, isIncomplete } from './list-facts.ts';
+import { availableText, digestText, isIncomplete } from '../../../operations/inspect/list-facts.ts';
 
 export interface RowOptions {
   /** Add a column with the sizes of the images in bytes. */

@@ -3,7 +3,13 @@ import type { ListView } from '../../../operations/inspect/show.ts';
 import { byteSize } from '../../../text/quantity.ts';
 import type { Output, Span } from '../../output/output.ts';
 import { renderFact, renderTable, renderTitle, type Column } from '../../render/table.ts';
-import { availableText, digestText, entryLabel, isIncomplete, listFacts } from './list-facts.ts';
+import {
+  availableText,
+  digestText,
+  entryLabel,
+  isIncomplete,
+  listFacts,
+} from '../../../operations/inspect/list-facts.ts';
 
 const columns: readonly Column[] = [
   { header: 'PLATFORM', style: 'green', wraps: true },

@@ -4,7 +4,7 @@ import { byteSize } from '../../../text/quantity.ts';
 import { displayWidth, wrapToWidth } from '../../../text/display-width.ts';
 import { escapeLine } from '../../../text/escape.ts';
 import { textOf, type Output, type Span } from '../../output/output.ts';
-import { digestText, entryLabel, listFacts } from './list-facts.ts';
+import { digestText, entryLabel, layerKind, listFacts } from '../../../operations/inspect/list-facts.ts';
 
 /** A line of the tree, with notes below it. */
 interface TreeNode {
@@ -67,19 +67,13 @@ function contentNodes({ layers = [], referrers = [] }: ContentDetails, isFull: b
 
 function blobNode(label: string, blob: BlobView, isFull: boolean): TreeNode {
   return {
-    parts: [[label, 'dim'], digestText(blob, isFull), sizeText(blob.size), [kindOf(blob.mediaType), 'dim']],
+    parts: [[label, 'dim'], digestText(blob, isFull), sizeText(blob.size), [layerKind(blob.mediaType), 'dim']],
   };
 }
 
 /** A size, aligned with those of the lines above and below. */
 function sizeText(bytes: number): string {
   return byteSize(bytes).padStart(10);
-}
-
-/** The compression of a layer, or its media type if it has another form. */
-function kindOf(mediaType: string): string {
-  const [, compression] = /^application\/vnd\.(?:oci|docker)\.image\.[a-z.0-9]+[.+](gzip|zstd)$/.exec(mediaType) ?? [];
-  return compression ?? (mediaType === 'application/vnd.oci.image.layer.v1.tar' ? 'uncompressed' : mediaType);
 }
 
 function attestationNode(entry: EntryView, isFull: boolean): TreeNode {
@@ -92,7 +86,7 @@ function attestationNode(entry: EntryView, isFull: boolean): TreeNode {
     ],
     notes: fault === undefined ? [] : [[fault, 'red']],
     children: layers.map(({ predicateType, ...layer }) => ({
-      parts: [[predicateType ?? kindOf(layer.mediaType), 'cyan'], digestText(layer, isFull), sizeText(layer.size)],
+      parts: [[predicateType ?? layerKind(layer.mediaType), 'cyan'], digestText(layer, isFull), sizeText(layer.size)],
     })),
   };
 }

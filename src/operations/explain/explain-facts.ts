@@ -1,19 +1,13 @@
-import { shortDigest } from '../../../oci/digest.ts';
-import type {
-  Explained,
-  ExplainedClient,
-  ExplainedEntry,
-  ExplainedPlatform,
-} from '../../../operations/explain/explain.ts';
-import type { Style } from '../../output/output.ts';
-import { counted } from '../../../text/quantity.ts';
+import { shortDigest } from '../../oci/digest.ts';
+import { counted } from '../../text/quantity.ts';
+import type { Explained, ExplainedClient, ExplainedEntry, ExplainedPlatform } from './explain.ts';
 
-/** Texts about what clients get, for terminals and Markdown. */
+/** Texts about what clients get, for terminals, Markdown and HTML. */
 
 /** What all clients get if they agree, or how they differ. */
 export interface PlatformSummary {
   readonly text: string;
-  readonly style: Style;
+  readonly style: 'green' | 'yellow' | 'red';
 }
 
 export function summaryOf({ verdict, clients }: ExplainedPlatform): PlatformSummary {

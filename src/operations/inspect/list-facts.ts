@@ -1,11 +1,11 @@
-import { shortDigest, shortImageId } from '../../../oci/digest.ts';
-import { isIndexType, isManifestType } from '../../../oci/media-type.ts';
-import { formatPlatform } from '../../../oci/platform/platform.ts';
-import type { EntryView } from '../../../operations/inspect/entry-view.ts';
-import type { ListView } from '../../../operations/inspect/show.ts';
-import { byteSize, counted } from '../../../text/quantity.ts';
+import { shortDigest, shortImageId } from '../../oci/digest.ts';
+import { isIndexType, isManifestType } from '../../oci/media-type.ts';
+import { formatPlatform } from '../../oci/platform/platform.ts';
+import { byteSize, counted } from '../../text/quantity.ts';
+import type { EntryView } from './entry-view.ts';
+import type { ListView } from './show.ts';
 
-/** Texts about a list and its entries, for terminals, trees and Markdown. */
+/** Texts about a list and its entries, for terminals, trees, Markdown and HTML. */
 
 /** The members of a list, with labels, in the order in which they are printed. Annotations are not included. */
 export function listFacts(view: ListView): readonly (readonly [label: string, text: string])[] {
@@ -31,6 +31,12 @@ export function entryLabel({ platform, artifactType, mediaType = '-' }: EntryVie
 export function digestText({ image, digest = '' }: Pick<EntryView, 'image' | 'digest'>, isFull: boolean): string {
   if (image !== undefined) return `image ${shortImageId(image)} (digest after push)`;
   return isFull ? digest : shortDigest(digest);
+}
+
+/** The compression of a layer, or its media type if it has another form. */
+export function layerKind(mediaType: string): string {
+  const [, compression] = /^application\/vnd\.(?:oci|docker)\.image\.[a-z.0-9]+[.+](gzip|zstd)$/.exec(mediaType) ?? [];
+  return compression ?? (mediaType === 'application/vnd.oci.image.layer.v1.tar' ? 'uncompressed' : mediaType);
 }
 
 export function isIncomplete({ available, attestations }: EntryView): boolean {

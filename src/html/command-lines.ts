@@ -1,0 +1,34 @@
+import { isIndexType } from '../oci/media-type.ts';
+import type { ListView } from '../operations/inspect/show.ts';
+import type { Command } from './parts.ts';
+
+/**
+ * Command lines for a list or an image.
+ * @param options - options that every mlist command needs, such as `--plain-http HOST`
+ */
+export function commandsFor({ from, reference, digest, mediaType }: ListView, options = ''): readonly Command[] {
+  const name = shellWord(reference);
+  const pinned = digest === undefined || reference.includes('@') ? undefined : shellWord(withDigest(reference, digest));
+  const isList = isIndexType(mediaType);
+  const mlist = (command: string, rest = '') => `mlist ${command} ${name}${rest}${options}`;
+  return [
+    ...(from === 'registry' ? [{ purpose: 'Pull it', line: `docker pull ${name}` }] : []),
+    ...(from === 'registry' && pinned !== undefined
+      ? [{ purpose: 'Pull exactly this content', line: `docker pull ${pinned}` }]
+      : []),
+    ...(from === 'draft' ? [{ purpose: 'Push the draft', line: mlist('push') }] : []),
+    { purpose: 'Show it in a terminal', line: mlist('show', ' --tree') },
+    ...(isList ? [{ purpose: 'Explain which image this machine pulls', line: mlist('explain') }] : []),
+    ...(from === 'draft' ? [] : [{ purpose: 'Print the document', line: mlist('inspect') }]),
+  ];
+}
+
+/** A reference by digest, without the tag. */
+function withDigest(reference: string, digest: string): string {
+  return `${reference.replace(/:[\w][\w.-]*$/, '')}@${digest}`;
+}
+
+/** A word for POSIX shells. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}

@@ -1,0 +1,139 @@
+import type { BlobView, ContentDetails, EntryView, ReferrerView } from '../operations/inspect/entry-view.ts';
+import { digestText, entryLabel, layerKind } from '../operations/inspect/list-facts.ts';
+import { isIndexType, isManifestType } from '../oci/media-type.ts';
+import { byteSize } from '../text/quantity.ts';
+import { clipped, markup, type Html, type HtmlValue } from './html.ts';
+import { code, digestCode } from './parts.ts';
+
+/** The address of the page for a digest; undefined if there is none. */
+export type HrefOf = (digest: string) => string | undefined;
+
+/** A limit for pages: browsers display larger trees slowly. */
+const MAX_NODES = 2000;
+const MAX_NOTES = 20;
+const MAX_NOTE = 300;
+
+/** A list or an image as a tree: nested lists, images with their layers, attestations, referrers. */
+export function contentTree(
+  content: ContentDetails & { readonly entries: readonly EntryView[] },
+  hrefOf: HrefOf,
+): Html | undefined {
+  const builder = new TreeBuilder(hrefOf);
+  const nodes = [...builder.entries(content.entries), ...builder.contents(content)];
+  if (nodes.length === 0) return undefined;
+  const note = builder.isFull && markup`<p class="muted more">The rest of the tree is not displayed.</p>`;
+  return markup`<ul class="tree">${nodes}</ul>${note}`;
+}
+
+/** Whether a page for the content can be displayed. */
+export function isPage({ mediaType = '', fault }: Pick<EntryView, 'mediaType' | 'fault'>): boolean {
+  return fault === undefined && (isIndexType(mediaType) || isManifestType(mediaType));
+}
+
+class TreeBuilder {
+  readonly #hrefOf: HrefOf;
+  #left = MAX_NODES;
+
+  constructor(hrefOf: HrefOf) {
+    this.#hrefOf = hrefOf;
+  }
+
+  get isFull(): boolean {
+    return this.#left <= 0;
+  }
+
+  entries(entries: readonly EntryView[]): readonly HtmlValue[] {
+    return entries.map((entry) => this.#entry(entry));
+  }
+
+  contents({ config, layers = [], referrers = [] }: ContentDetails): readonly HtmlValue[] {
+    return [
+      ...(config === undefined ? [] : [this.#blob('config', config)]),
+      ...layers.map((layer) => this.#blob('layer', layer)),
+      ...referrers.map((referrer) => this.#referrer(referrer)),
+    ];
+  }
+
+  #entry(entry: EntryView): HtmlValue {
+    const { imageSize, available, fault, annotations = {}, entries = [], attestations } = entry;
+    const kind = isIndexType(entry.mediaType ?? '')
+      ? 'list'
+      : isManifestType(entry.mediaType ?? '')
+        ? 'image'
+        : 'entry';
+    return this.#node(
+      kind,
+      [
+        markup`<strong>${clipped(entryLabel(entry), MAX_NOTE)}</strong>`,
+        this.#digest(entry),
+        imageSize === undefined ? undefined : byteSize(imageSize),
+        available === false && markup`<span class="bad">not available</span>`,
+      ],
+      () => ({
+        notes: [...faultNote(fault), ...annotationNotes(annotations)],
+        children: [
+          ...this.entries(entries),
+          ...this.contents(entry),
+          ...attestations.map((attestation) => this.#attestation(attestation)),
+        ],
+      }),
+    );
+  }
+
+  #attestation(entry: EntryView): HtmlValue {
+    const { size, fault, layers = [] } = entry;
+    return this.#node('attestation', [this.#digest(entry), size === undefined ? undefined : byteSize(size)], () => ({
+      notes: faultNote(fault),
+      children: layers.map((layer) => this.#blob('statement', layer)),
+    }));
+  }
+
+  #blob(kind: string, { digest, size, mediaType, predicateType }: BlobView): HtmlValue {
+    const type = markup`<span class="muted">${clipped(predicateType ?? layerKind(mediaType), MAX_NOTE)}</span>`;
+    return this.#node(kind, [digestCode(digest, undefined), byteSize(size), type]);
+  }
+
+  #referrer(referrer: ReferrerView): HtmlValue {
+    const { artifactType, mediaType, size, annotations = {} } = referrer;
+    const type = code(artifactType ?? mediaType);
+    return this.#node('referrer', [type, this.#digest(referrer), byteSize(size)], () => ({
+      notes: annotationNotes(annotations),
+      children: [],
+    }));
+  }
+
+  #digest(entry: Pick<EntryView, 'image' | 'digest' | 'mediaType' | 'fault'>): HtmlValue {
+    const { image, digest } = entry;
+    if (image !== undefined || digest === undefined) return digestText(entry, false);
+    return digestCode(digest, isPage(entry) ? this.#hrefOf(digest) : undefined);
+  }
+
+  #node(
+    kind: string,
+    parts: readonly HtmlValue[],
+    below: () => { readonly notes: readonly HtmlValue[]; readonly children: readonly HtmlValue[] } = nothing,
+  ): HtmlValue {
+    if (this.isFull) return undefined;
+    this.#left -= 1;
+    const shown = parts.filter((part) => part !== undefined && part !== false);
+    const { notes, children } = below();
+    return markup`<li><div class="line"><span class="kind">${kind}</span>${shown.map((part) => markup`<span>${part}</span>`)}</div>${notes}${children.length > 0 && markup`<ul>${children}</ul>`}</li>\n`;
+  }
+}
+
+function nothing() {
+  return { notes: [], children: [] };
+}
+
+function faultNote(fault: string | undefined): readonly HtmlValue[] {
+  return fault === undefined ? [] : [markup`<p class="note bad">${clipped(fault, MAX_NOTE)}</p>`];
+}
+
+function annotationNotes(annotations: Readonly<Record<string, string>>): readonly HtmlValue[] {
+  const all = Object.entries(annotations);
+  const notes = all
+    .slice(0, MAX_NOTES)
+    .map(([name, value]) => markup`<p class="note muted">${clipped(name, MAX_NOTE)} = ${clipped(value, MAX_NOTE)}</p>`);
+  const more = all.length - notes.length;
+  return more === 0 ? notes : [...notes, markup`<p class="note muted">and ${more} more annotations</p>`];
+}

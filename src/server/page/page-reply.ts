@@ -1,0 +1,53 @@
+import { contentSecurityPolicy, document, type PageContent } from '../../html/document.ts';
+import { problemPage } from '../../html/problem-page.ts';
+import { isDigest } from '../../oci/digest.ts';
+import { isLoopback } from '../../store/hosts.ts';
+import type { RequestError } from '../request-error.ts';
+import { reply, type Headers, type ServerExchange } from '../server-exchange.ts';
+
+/** The registry as references name it, from the Host header, which was checked. */
+export function hostOf({ request }: Pick<ServerExchange, 'request'>): string {
+  return request.headers.host ?? '';
+}
+
+/** The address of the page of a repository, or of a tag or a digest in it. All of their characters are allowed in paths. */
+export function hrefOf(name: string, reference?: string): string {
+  if (reference === undefined) return `/-/repo/${name}`;
+  return `/-/repo/${name}${isDigest(reference) ? '@' : ':'}${reference}`;
+}
+
+export function isEncrypted({ request }: Pick<ServerExchange, 'request'>): boolean {
+  return 'encrypted' in request.socket;
+}
+
+export function isOnLoopback(exchange: Pick<ServerExchange, 'request'>): boolean {
+  return isLoopback(hostOf(exchange).replace(/:\d+$/, ''));
+}
+
+type PageExchange = Pick<ServerExchange, 'request' | 'response'>;
+
+/** Sends a page. It may contain content of private repositories, so it is not cached. */
+export function replyPage(exchange: PageExchange, content: PageContent, status = 200, headers: Headers = {}): void {
+  reply(
+    exchange,
+    status,
+    {
+      ...headers,
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': `${contentSecurityPolicy}; frame-ancestors 'none'`,
+      'referrer-policy': 'no-referrer',
+      'cross-origin-resource-policy': 'same-origin',
+      // Browsers ignore it with a warning for origins that others on the network can impersonate.
+      ...(isEncrypted(exchange) || isOnLoopback(exchange) ? { 'cross-origin-opener-policy': 'same-origin' } : {}),
+      'cache-control': 'no-store',
+    },
+    document(content),
+  );
+}
+
+/** An error as a page. */
+export function replyErrorPage(exchange: PageExchange, { status, message, headers }: RequestError): void {
+  const home = { text: hostOf(exchange), href: '/' };
+  const heading = status === 404 ? 'Not found' : status === 401 ? 'Login required' : 'The page cannot be displayed';
+  replyPage(exchange, problemPage({ heading, message: `${message}.` }, [home]), status, headers);
+}

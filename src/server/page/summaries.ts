@@ -1,0 +1,66 @@
+import { ignoreNotFound } from '../../errors/not-found.ts';
+import type { RepositorySummary, TagSummary } from '../../html/repository-pages.ts';
+import { kindOf } from '../../html/overview-page.ts';
+import { isAttestation, type Descriptor } from '../../oci/descriptor.ts';
+import { isIndexType } from '../../oci/media-type.ts';
+import { formatPlatform } from '../../oci/platform/platform.ts';
+import { isTag } from '../../oci/reference.ts';
+import { contentFault } from '../../operations/content-fault.ts';
+import { readIndex } from '../../schema/documents.ts';
+import { toRequestError } from '../request-error.ts';
+import type { Repositories, Repository } from '../storage.ts';
+import { hrefOf } from './page-reply.ts';
+
+/** What the pages list about repositories and tags. Damaged ones have a fault. */
+
+/** Larger lists are not read for their platforms. */
+const MAX_BYTES = 64 * 1024;
+
+/** Undefined if the repository does not exist. */
+export async function repositorySummary(
+  name: string,
+  repositories: Repositories,
+): Promise<RepositorySummary | undefined> {
+  const href = hrefOf(name);
+  try {
+    const repository = await repositories.find(name);
+    if (repository === undefined) return undefined;
+    let tags = 0;
+    for await (const tag of repository.tags()) if (isTag(tag)) tags += 1;
+    return { name, href, tags };
+  } catch (error) {
+    return { name, href, tags: 0, fault: faultOf(error) };
+  }
+}
+
+export async function tagSummary(name: string, tag: string, repository: Repository): Promise<TagSummary> {
+  const href = hrefOf(name, tag);
+  try {
+    const descriptor = await ignoreNotFound(repository.resolve(tag));
+    if (descriptor === undefined) return { tag, href, fault: 'the content is missing' };
+    const { digest, mediaType } = descriptor;
+    const known = { tag, href, digest, kind: kindOf(mediaType) };
+    try {
+      return { ...known, platforms: await platformsOf(descriptor, repository) };
+    } catch (error) {
+      return { ...known, fault: faultOf(error) };
+    }
+  } catch (error) {
+    return { tag, href, fault: faultOf(error) };
+  }
+}
+
+async function platformsOf(
+  { digest, mediaType, size }: Descriptor,
+  repository: Repository,
+): Promise<readonly string[]> {
+  if (!isIndexType(mediaType) || size > MAX_BYTES) return [];
+  const { bytes } = await repository.fetchManifest(digest);
+  const entries = readIndex(bytes, mediaType, digest).manifests.filter((entry) => !isAttestation(entry));
+  return [...new Set(entries.flatMap(({ platform }) => (platform === undefined ? [] : [formatPlatform(platform)])))];
+}
+
+/** Without paths of the machine, which the messages of errors may contain. */
+function faultOf(error: unknown): string {
+  return contentFault(error) ?? toRequestError(error).message;
+}

@@ -269,6 +269,24 @@ describe('tags', () => {
 });
 
 describe('names', () => {
+  test.each<[string, string, number]>([
+    ['docker.io/library', '/v2/library/app/manifests/v1?ns=docker.io', 200],
+    ['docker.io/library', '/v2/docker.io/app/manifests/v1', 200],
+    ['docker.io/library', '/v2/library/app/manifests/v1', 403],
+    ['library', '/v2/library/app/manifests/v1', 200],
+    ['library', '/v2/library/app/manifests/v1?ns=docker.io', 403],
+    ['library', '/v2/docker.io/library/app/manifests/v1', 403],
+  ])('a user with rights on %s gets %s: %i', (prefix, path, status) =>
+    withFolder(async (folder) => {
+      const htpasswd = join(folder, 'users');
+      await writeFile(htpasswd, `me:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=:read:${prefix}\n`);
+      const authorization = `Basic ${Buffer.from('me:password').toString('base64')}`;
+      await withProxy(async (proxy) => expect((await proxy.get(path, { authorization })).status).toBe(status), {
+        htpasswd,
+      });
+    }),
+  );
+
   test.each([
     ['the prefix HOST/', '/v2/docker.io/library/app/manifests/v1', 200],
     ['the prefix, without library/', '/v2/docker.io/app/manifests/v1', 200],

@@ -8,6 +8,7 @@ import { benchStartup } from './startup.ts';
 import { benchStream } from './stream.ts';
 import { benchTls } from './tls.ts';
 import { benchWork } from './work.ts';
+import { benchWorkspace } from './workspace.ts';
 
 /** Benchmarks. The results are ratios of alternating runs, so that they do not depend on the speed of the machine. */
 export interface BenchContext {
@@ -23,6 +24,7 @@ const parts: Readonly<Record<string, (context: BenchContext, only: readonly stri
   tls: benchTls,
   stream: benchStream,
   startup: benchStartup,
+  workspace: benchWorkspace,
   work: benchWork,
   hostile: benchHostile,
   compression: benchCompression,

@@ -9,11 +9,15 @@ export interface HostAndPort {
 
 /**
  * Opens a TCP connection.
+ * @param onSent - called when the first packet has been sent, for work to do during the round trip. It must not throw
  * @throws Error with Node's code or `ETIMEDOUT`
  */
-export function connectTcp({ host, port }: HostAndPort, timeoutMs: number): Promise<Socket> {
+export function connectTcp({ host, port }: HostAndPort, timeoutMs: number, onSent?: () => void): Promise<Socket> {
   const local = isLoopback(host) && isIP(host) === 0 ? { lookup: loopbackLookup } : {};
-  return opened(openSocket({ host, port, ...local, noDelay: true, keepAlive: true }), 'connect', timeoutMs);
+  const socket = openSocket({ host, port, ...local, noDelay: true, keepAlive: true });
+  // Node emits the event just before it connects.
+  if (onSent !== undefined) socket.once('connectionAttempt', () => setImmediate(onSent));
+  return opened(socket, 'connect', timeoutMs);
 }
 
 /** Resolves `localhost` names without DNS, which may not know them or may return another address (RFC 6761 section 6.3). */

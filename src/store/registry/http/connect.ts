@@ -33,17 +33,24 @@ const loopbackLookup: LookupFunction = (_host, { all = false }, callback) => {
 /** Waits until a socket is connected. Destroys it if that fails. */
 export function opened(socket: Socket, event: 'connect' | 'secureConnect', timeoutMs: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => socket.destroy(timeoutError(event)), timeoutMs);
+    // If this process was busy, the socket may have connected in time without having emitted its event yet.
+    const expire = () => (expiry = setImmediate(() => socket.destroy(timeoutError(event))));
+    const timer = setTimeout(expire, timeoutMs);
+    let expiry: NodeJS.Immediate | undefined;
+    const stopTimer = () => {
+      clearTimeout(timer);
+      clearImmediate(expiry);
+    };
     const onClose = () => onError(connectionClosed());
     const onError = (error: Error) => {
-      clearTimeout(timer);
+      stopTimer();
       socket.destroy();
       reject(error);
     };
     socket.once('error', onError);
     socket.once('close', onClose);
     socket.once(event, () => {
-      clearTimeout(timer);
+      stopTimer();
       socket.off('error', onError);
       socket.off('close', onClose);
       resolve(socket);

@@ -15,7 +15,9 @@ try {
     js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
   };
   await build({
-    entryPoints: { bench: join(root, 'test/bench/main.ts'), bare: join(root, 'test/bench/bare.ts') },
+    entryPoints: Object.fromEntries(
+      ['main', 'bare', 'relay'].map((name) => [name, join(root, `test/bench/${name}.ts`)]),
+    ),
     bundle: true,
     platform: 'node',
     format: 'esm',
@@ -27,7 +29,7 @@ try {
   // Extra CA certificates slow down the start of Node, up to a factor of two, which would distort the results.
   const env = { ...process.env };
   for (const name of ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_OPTIONS']) delete env[name];
-  const { status } = spawnSync(process.execPath, [join(folder, 'bench.mjs'), root, folder, ...process.argv.slice(2)], {
+  const { status } = spawnSync(process.execPath, [join(folder, 'main.mjs'), root, folder, ...process.argv.slice(2)], {
     stdio: 'inherit',
     env,
   });

@@ -5,7 +5,7 @@ import { startRegistry } from '../../src/server/start-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import type { BenchContext } from './main.ts';
 import { print } from './measure.ts';
-import { Peak } from './peak.ts';
+import { Peak } from './command.ts';
 
 const COUNTS = [250, 500, 1000, 2000];
 const architectures = ['amd64', 'arm64', 's390x', 'riscv64'];
@@ -121,8 +121,7 @@ async function measure(args: readonly string[], env: NodeJS.ProcessEnv = process
   const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
-  const peak = new Peak();
-  peak.watch(child.pid ?? 0);
+  const peak = new Peak(child.pid);
   await new Promise((resolve) => child.once('close', resolve));
   peak.stop();
   const text = (chunks: readonly Buffer[]) => Buffer.concat(chunks).toString('utf8');

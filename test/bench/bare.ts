@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { Agent, request as send } from 'node:http';
 
 /**
  * Sends only the requests of `mlist create LIST IMAGE...` and `mlist push`, without login, retries or checks. This is the
- * minimum time for the given concurrency, in one process, or in two processes that pass the responses in a file.
+ * minimum time for the given concurrency, in one process, or in two processes that pass the responses in a file. With https
+ * it uses one connection of `node:http2`, and trusts only the authorities in the file that `BENCH_CA_FILE` names.
  *
- * Arguments: HOST CONCURRENCY all|read|write FILE TARGET:TAG IMAGE:TAG...
+ * Arguments: ORIGIN CONCURRENCY all|read|write FILE TARGET:TAG IMAGE:TAG...
  */
-const [host = '', concurrency = '32', step = 'all', file = '', list = '', ...images] = process.argv.slice(2);
-const agent = new Agent({ keepAlive: true, maxSockets: Number(concurrency) });
+const [origin = '', concurrency = '32', step = 'all', file = '', list = '', ...images] = process.argv.slice(2);
 
 interface Got {
   readonly digest: string;
@@ -26,29 +25,74 @@ interface Manifest {
   readonly layers: readonly Blob[];
 }
 
-function ask(
-  method: string,
-  path: string,
-  headers: Readonly<Record<string, string>> = {},
-  body?: Buffer,
-): Promise<Got> {
+interface Transport {
+  send(method: string, path: string, headers: Headers, body?: Buffer): Promise<Answer>;
+  close(): void;
+}
+
+type Headers = Readonly<Record<string, string>>;
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly bytes: Buffer;
+}
+
+async function overHttp1(): Promise<Transport> {
+  const { Agent, request: send } = await import('node:http');
+  const agent = new Agent({ keepAlive: true, maxSockets: Number(concurrency) });
+  return {
+    send: (method, path, headers, body) =>
+      new Promise((resolve, reject) => {
+        const request = send(`${origin}${path}`, { method, agent, headers });
+        request.once('error', reject);
+        request.once('response', (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.once('end', () => {
+            const { statusCode = 0, headers: received } = response;
+            resolve({ status: statusCode, headers: received, bytes: Buffer.concat(chunks) });
+          });
+        });
+        request.end(body);
+      }),
+    close: () => agent.destroy(),
+  };
+}
+
+async function overHttp2(): Promise<Transport> {
+  const { connect } = await import('node:http2');
+  const session = connect(origin, { ca: readFileSync(process.env['BENCH_CA_FILE'] ?? '') });
+  return {
+    send: (method, path, headers, body) =>
+      new Promise((resolve, reject) => {
+        const stream = session.request({ ...headers, ':method': method, ':path': path });
+        stream.once('error', reject);
+        stream.once('response', (received) => {
+          const chunks: Buffer[] = [];
+          stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+          stream.once('end', () =>
+            resolve({ status: received[':status'] ?? 0, headers: received, bytes: Buffer.concat(chunks) }),
+          );
+        });
+        stream.end(body);
+      }),
+    close: () => session.close(),
+  };
+}
+
+const transport = await (origin.startsWith('https:') ? overHttp2() : overHttp1());
+
+async function ask(method: string, path: string, headers: Headers = {}, body?: Buffer): Promise<Got> {
   const length = method === 'GET' || method === 'HEAD' ? {} : { 'content-length': String(body?.length ?? 0) };
-  return new Promise((resolve, reject) => {
-    const request = send(`http://${host}/v2/${path}`, { method, agent, headers: { ...length, ...headers } });
-    request.once('error', reject);
-    request.once('response', (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.once('end', () => {
-        const digest = String(response.headers['docker-content-digest'] ?? '');
-        const { statusCode = 0 } = response;
-        const isFine = statusCode < 300 || (method === 'HEAD' && statusCode === 404);
-        if (isFine) resolve({ digest, bytes: Buffer.concat(chunks) });
-        else reject(new Error(`${method} ${path}: ${statusCode}`));
-      });
-    });
-    request.end(body);
-  });
+  const {
+    status,
+    headers: received,
+    bytes,
+  } = await transport.send(method, `/v2/${path}`, { ...length, ...headers }, body);
+  const isFine = status < 300 || (method === 'HEAD' && status === 404);
+  if (!isFine) throw new Error(`${method} ${path}: ${status}`);
+  return { digest: String(received['docker-content-digest'] ?? ''), bytes };
 }
 
 function split(name: string): readonly [string, string] {
@@ -103,4 +147,4 @@ const all =
   step === 'write' ? (JSON.parse(readFileSync(file, 'utf8')) as readonly Image[]) : await Promise.all(images.map(read));
 if (step === 'read') writeFileSync(file, JSON.stringify(all));
 else process.stdout.write(`${await write(all)}\n`);
-agent.destroy();
+transport.close();

@@ -2,24 +2,26 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { measured, startTarget, writeArchive, type Measured } from './large-layer.ts';
+import { runAll, type Measured } from './command.ts';
+import { startTarget, writeArchive } from './large-layer.ts';
 import type { BenchContext } from './main.ts';
 import { median, print } from './measure.ts';
-import { isInstalled } from './tools.ts';
+import { environmentIn, isInstalled, mlistOf, skopeo } from './tools.ts';
 
 /** CPU time and memory of copying an image from Docker's classic store, compared with skopeo. */
-export async function benchEngines({ root, folder }: BenchContext): Promise<void> {
+export async function benchEngines(context: BenchContext): Promise<void> {
+  const { folder } = context;
   const host = process.env['DOCKER_CLASSIC_HOST'] ?? '';
   if (!host.startsWith('unix://')) return print('   skipped: DOCKER_CLASSIC_HOST is not the address of a socket');
   const env = { DOCKER_HOST: host };
   const socket = host.slice('unix://'.length);
   const path = join(folder, 'saved.tar');
-  const program = join(root, 'dist', 'cli', 'mlist.js');
-  const mlist = (target: string) => [process.execPath, program, 'copy', 'docker-daemon:app:v1', target, '--quiet'];
-  const skopeo = (target: string) => [
-    ...['skopeo', '--insecure-policy', 'copy', '--dest-tls-verify=false', '--quiet', '--src-daemon-host', host],
-    ...['docker-daemon:app:v1', `docker://${target}`],
-  ];
+  const mlist = (target: string) => mlistOf(context, '--quiet')('copy', 'docker-daemon:app:v1', target);
+  const skopeoCopy = (target: string) =>
+    skopeo(
+      ...['--insecure-policy', 'copy', '--dest-tls-verify=false', '--quiet', '--src-daemon-host', host],
+      ...['docker-daemon:app:v1', `docker://${target}`],
+    );
   print('\n   aim: at most 1.3 times the CPU time of skopeo, and 150 MiB for any layer');
   for (const [mib, rounds] of [
     [100, 3],
@@ -27,16 +29,16 @@ export async function benchEngines({ root, folder }: BenchContext): Promise<void
   ] as const) {
     print(`\n## copy one layer of ${mib} MiB   rounds: ${rounds}`);
     await load(socket, path, mib);
-    for (const [name, command] of [['mlist', mlist] as const, ['skopeo', skopeo] as const]) {
+    for (const [name, command] of [['mlist', mlist] as const, ['skopeo', skopeoCopy] as const]) {
       if (name !== 'mlist' && !isInstalled(name)) continue;
       const runs: Measured[] = [];
       for (let round = 0; round < rounds; round += 1) {
         const registry = await startTarget();
-        const own = join(folder, 'homes', `${name}-${mib}-${round}`);
-        runs.push(await measured(command(`${registry.host}/copied/app:v1`), own, { env }));
+        const own = environmentIn(join(folder, 'homes', `${name}-${mib}-${round}`));
+        runs.push(await runAll([command(`${registry.host}/copied/app:v1`)], { ...own, ...env }));
         await registry.close();
       }
-      const cpu = median(runs.map(({ cpuSeconds }) => cpuSeconds)).toFixed(2);
+      const cpu = median(runs.map(({ cpuMilliseconds }) => cpuMilliseconds / 1000)).toFixed(2);
       const peak = Math.max(...runs.map(({ peakMib }) => peakMib)).toFixed(0);
       print(`   ${name.padEnd(10)} ${cpu} s CPU, ${peak} MiB`);
     }

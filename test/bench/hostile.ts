@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { hostileDocuments } from '../support/hostile-input.ts';
 import type { BenchContext } from './main.ts';
 import { print } from './measure.ts';
-import { Peak } from './peak.ts';
+import { Peak } from './command.ts';
 
 /** Time and memory until a document of 4 MiB is refused. The limits are a second and 200 MiB. */
 export async function benchHostile({ root, folder }: BenchContext): Promise<void> {
@@ -20,8 +20,7 @@ export async function benchHostile({ root, folder }: BenchContext): Promise<void
 async function peakOf(args: readonly string[]): Promise<{ readonly milliseconds: number; readonly peak: number }> {
   const started = performance.now();
   const child = spawn(process.execPath, args, { stdio: 'ignore' });
-  const peak = new Peak();
-  if (child.pid !== undefined) peak.watch(child.pid);
+  const peak = new Peak(child.pid);
   await new Promise((resolve) => child.once('exit', resolve));
   peak.stop();
   return { milliseconds: performance.now() - started, peak: peak.kib };

@@ -1,6 +1,18 @@
 import { join } from 'node:path';
 import { imagesBeside, imagesElsewhere, longList, sharedList } from '../support/request-count-images.ts';
-import { buildah, buildx, crane, docker, oras, regctl, skopeo, split, type Do, type Round } from './tools.ts';
+import {
+  buildah,
+  buildx,
+  crane,
+  docker,
+  oras,
+  regctl,
+  skopeo,
+  split,
+  type Do,
+  type Round,
+  type Script,
+} from './tools.ts';
 
 /** A job, and the commands of each tool for it. */
 export interface Job {
@@ -18,10 +30,7 @@ export interface Job {
   readonly tools: Readonly<Record<string, Do>>;
 }
 
-/** The program that is measured. */
-export type Mlist = (...args: readonly string[]) => { readonly program: string; readonly args: readonly string[] };
-
-const flags = (name: string, values: readonly string[]) => values.flatMap((value) => [name, value]);
+export const flags = (name: string, values: readonly string[]) => values.flatMap((value) => [name, value]);
 
 const createTools: Job['tools'] = {
   docker: ({ target, sources }) => ({
@@ -46,12 +55,12 @@ const createTools: Job['tools'] = {
   }),
 };
 
-function create(mlist: Mlist): Do {
+export function create(mlist: Script): Do {
   return ({ target, sources }) => ({ measured: [mlist('create', target, ...sources), mlist('push', target)] });
 }
 
 /** The same in one command, which creates a draft and pushes it. */
-function createPushing(mlist: Mlist): Do {
+export function createPushing(mlist: Script): Do {
   return ({ target, sources }) => ({ measured: [mlist('create', '--push', target, ...sources)] });
 }
 
@@ -64,7 +73,7 @@ function orasCreate({ target, sources }: Round) {
   return oras('manifest', 'index', 'create', '--plain-http', target, ...sources.map((source) => split(source)[1]));
 }
 
-export function copies(mlist: Mlist): Job['tools'] {
+export function copies(mlist: Script): Job['tools'] {
   return {
     mlist: ({ sources: [source = ''], target }) => ({ measured: [mlist('copy', source, target)] }),
     crane: ({ sources: [source = ''], target }) => ({ measured: [crane('copy', source, target)] }),
@@ -98,23 +107,25 @@ async function shared(url: string): Promise<readonly string[]> {
   return ['shared/app:v1'];
 }
 
-export function jobsOf(mlist: Mlist, bare: Mlist): Readonly<Record<string, Job>> {
+/** @param steps - `all`, or `read` and `write` in two processes */
+export function bareSteps(bare: Script, ...steps: readonly string[]): Do {
+  return ({ host, origin = `http://${host}`, target, sources, folder }) => ({
+    measured: steps.map((step) =>
+      bare(
+        origin,
+        '32',
+        step,
+        join(folder, 'read'),
+        ...[target, ...sources].map((name) => name.slice(host.length + 1)),
+      ),
+    ),
+  });
+}
+
+export function jobsOf(mlist: Script, bare: Script): Readonly<Record<string, Job>> {
   const copy = copies(mlist);
   const twelve = (url: string) => imagesElsewhere(url, 12);
   const withMlist = { mlist: create(mlist), 'mlist --push': createPushing(mlist), ...createTools };
-  const bareSteps =
-    (...steps: readonly string[]): Do =>
-    ({ host, target, sources, folder }) => ({
-      measured: steps.map((step) =>
-        bare(
-          host,
-          '32',
-          step,
-          join(folder, 'read'),
-          ...[target, ...sources].map((name) => name.slice(host.length + 1)),
-        ),
-      ),
-    });
   return {
     create: {
       title: 'create and push, 12 images in other repositories, 50 ms before each answer',
@@ -122,7 +133,7 @@ export function jobsOf(mlist: Mlist, bare: Mlist): Readonly<Record<string, Job>>
       seed: twelve,
       delayMs: 50,
       elsewhere: true,
-      tools: { bare: bareSteps('all'), 'bare in two': bareSteps('read', 'write'), ...withMlist },
+      tools: { bare: bareSteps(bare, 'all'), 'bare in two': bareSteps(bare, 'read', 'write'), ...withMlist },
     },
     tokens: {
       title: 'the same, with tokens',
@@ -193,7 +204,7 @@ function againWhole(tool: Do): Do {
 }
 
 /** In each round the list has its own tag. */
-function addTools(mlist: Mlist): Job['tools'] {
+function addTools(mlist: Script): Job['tools'] {
   const first = ({ sources: [list = ''], target }: Round) => [mlist('copy', list, target)];
   const next = ({ sources: [, image = ''] }: Round) => image;
   return {

@@ -1,14 +1,9 @@
 import { createHash } from 'node:crypto';
-import { spawn } from 'node:child_process';
-import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { startRegistry } from '../../src/server/start-registry.ts';
 import { FileSink } from '../../src/store/archive/tar/file-sink.ts';
 import { TarWriter } from '../../src/store/archive/tar/tar-writer.ts';
 import { BLOCK, headerOf } from '../store/archive/tar-bytes.ts';
 import { programPath, startDockerRegistry, type Registry } from '../support/docker-registry.ts';
-import { Peak } from './peak.ts';
-import { environmentIn } from './tools.ts';
 
 /** Copies of a large uncompressed layer, for the benchmarks of compression. */
 
@@ -16,49 +11,6 @@ const MIB = 1024 * 1024;
 
 export function startTarget(): Promise<Registry> {
   return programPath('docker-registry') === undefined ? startRegistry() : startDockerRegistry();
-}
-
-export interface Measured {
-  readonly seconds: number;
-  readonly cpuSeconds: number;
-  readonly peakMib: number;
-}
-
-/**
- * Runs a command with an empty home folder.
- * @param own - the home folder
- * @param options - `stdin`: a file that is piped to the command; `env`: further variables
- */
-export async function measured(
-  command: readonly string[],
-  own: string,
-  { stdin, env = {} }: { readonly stdin?: string | undefined; readonly env?: Readonly<Record<string, string>> } = {},
-): Promise<Measured> {
-  const [program = '', ...args] = command;
-  const started = performance.now();
-  const child = spawn(program, args, {
-    stdio: [stdin === undefined ? 'ignore' : 'pipe', 'ignore', 'inherit'],
-    env: { ...process.env, ...environmentIn(own), ...env },
-  });
-  const peak = new Peak();
-  if (child.pid !== undefined) peak.watch(child.pid);
-  let ticks = 0;
-  const timer = setInterval(() => void cpuTicks(child.pid).then((now) => (ticks = Math.max(ticks, now))), 20);
-  if (stdin !== undefined && child.stdin !== null) createReadStream(stdin).pipe(child.stdin);
-  const code = await new Promise<number | null>((resolve, reject) =>
-    child.once('error', reject).once('close', resolve),
-  );
-  clearInterval(timer);
-  peak.stop();
-  if (code !== 0) throw new Error(`${command.join(' ')} ended with ${String(code)}`);
-  return { seconds: (performance.now() - started) / 1000, cpuSeconds: ticks / 100, peakMib: peak.kib / 1024 };
-}
-
-/** User and system time of a process in hundredths of a second, from /proc; 0 where there is none. */
-export async function cpuTicks(pid: number | undefined): Promise<number> {
-  const stat = await readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => '');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields.length > 13 ? Number(fields[11]) + Number(fields[12]) : 0;
 }
 
 /** Writes an archive like `docker save`, whose layer compresses about as well as an image of a distribution. */

@@ -1,3 +1,4 @@
+import { parseArgs } from 'node:util';
 import { benchApply } from './apply.ts';
 import { benchCompression } from './compression.ts';
 import { benchEngines } from './engines.ts';
@@ -6,21 +7,27 @@ import { benchJoin } from './join.ts';
 import { benchServe } from './serve.ts';
 import { benchStartup } from './startup.ts';
 import { benchStream } from './stream.ts';
+import { benchTls } from './tls.ts';
 import { benchWork } from './work.ts';
+import { benchWorkspace } from './workspace.ts';
 
 /** Benchmarks. The results are ratios of alternating runs, so that they do not depend on the speed of the machine. */
 export interface BenchContext {
   /** The checkout. */
   readonly root: string;
-  /** A folder that is removed afterwards. */
+  /** A folder that is removed afterwards. It contains the scripts that the benchmarks start, such as `bare.mjs`. */
   readonly folder: string;
+  /** The number of rounds that are counted. Default: that of the part. */
+  readonly rounds?: number | undefined;
 }
 
-const parts: Readonly<Record<string, (place: BenchContext, only: readonly string[]) => Promise<void>>> = {
-  startup: benchStartup,
-  hostile: benchHostile,
-  work: benchWork,
+const parts: Readonly<Record<string, (context: BenchContext, only: readonly string[]) => Promise<void>>> = {
+  tls: benchTls,
   stream: benchStream,
+  startup: benchStartup,
+  workspace: benchWorkspace,
+  work: benchWork,
+  hostile: benchHostile,
   compression: benchCompression,
   engines: benchEngines,
   apply: benchApply,
@@ -28,12 +35,15 @@ const parts: Readonly<Record<string, (place: BenchContext, only: readonly string
   serve: benchServe,
 };
 
-const [root = '', folder = '', ...wanted] = process.argv.slice(2);
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { rounds: { type: 'string' } } });
+const [root = '', folder = '', ...wanted] = positionals;
+const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
+if (rounds !== undefined && !(rounds >= 1)) throw new Error('--rounds takes a number');
 for (const one of wanted.length > 0 ? wanted : Object.keys(parts)) {
   // `work:create,copy` runs only these jobs.
   const [name = '', only] = one.split(':');
   const part = parts[name];
   if (part === undefined) throw new Error(`there is no part ${name}: ${Object.keys(parts).join(', ')}`);
   process.stdout.write(`# ${name}\n`);
-  await part({ root, folder }, only?.split(',') ?? []);
+  await part({ root, folder, rounds }, only?.split(',') ?? []);
 }

@@ -9,10 +9,9 @@ import { digestOf, Digester, type Digest } from '../../src/oci/digest.ts';
 import { MediaType } from '../../src/oci/media-type.ts';
 import { programPath, startDockerRegistry, type Registry } from '../support/docker-registry.ts';
 import { programCommand } from '../support/mlist.ts';
-import { cpuTicks } from './large-layer.ts';
+import { cpuOf, Peak } from './command.ts';
 import type { BenchContext } from './main.ts';
 import { median, print, turned } from './measure.ts';
-import { Peak } from './peak.ts';
 
 const CLIENTS = 32;
 const PUSHES = Number(process.env['MLIST_BENCH_PUSHES'] ?? 2000);
@@ -56,7 +55,7 @@ async function pushes(starts: Starts): Promise<void> {
   print(`\n## ${PUSHES} pushes into one repository by ${CLIENTS} clients   aim: not slower than docker-registry`);
   const running = await startAll(starts);
   const rates = new Map<string, number[]>(running.map(([name]) => [name, []]));
-  const peaks = new Map(running.map(([name, registry]) => [name, watched(registry)]));
+  const peaks = new Map(running.map(([name, registry]) => [name, new Peak(registry.pid)]));
   const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
   for (let slice = 0; slice < SLICES; slice += 1) {
     for (const [name, { url }] of turned(running, slice)) {
@@ -90,10 +89,10 @@ async function tags(starts: Starts): Promise<void> {
       // A file that has just been written by another process is read again for a second.
       await sleep(1500);
       await pushImage(registry.url, 'second', agent);
-      const before = await cpuTicks(registry.pid);
+      const before = await cpuOf(registry.pid);
       for (let at = 0; at < PUTS; at += 1) await putManifest(registry.url, `put-${at}`, 'first', agent);
-      const ticks = (await cpuTicks(registry.pid)) - before;
-      costs.push(`${name} ${((ticks * 10) / PUTS).toFixed(1)}`);
+      const milliseconds = (await cpuOf(registry.pid)) - before;
+      costs.push(`${name} ${(milliseconds / PUTS).toFixed(1)}`);
       await registry.close();
     }
     print(`   ${count} tags: ${costs.join(', ')}`);
@@ -128,7 +127,7 @@ async function blob(starts: Starts): Promise<void> {
   print(`\n## a blob of ${LAYER_MIB} MiB   aim: not slower than docker-registry`);
   const running = await startAll(starts);
   const agent = new Agent({ keepAlive: true });
-  const peaks = new Map(running.map(([name, registry]) => [name, watched(registry)]));
+  const peaks = new Map(running.map(([name, registry]) => [name, new Peak(registry.pid)]));
   const seconds = { push: new Map<string, number[]>(), pull: new Map<string, number[]>() };
   for (let round = 0; round < BLOB_ROUNDS; round += 1) {
     const digester = new Digester();
@@ -245,12 +244,6 @@ async function closeAll(
 ): Promise<void> {
   for (const peak of peaks.values()) peak.stop();
   for (const [, registry] of running) await registry.close();
-}
-
-function watched({ pid }: Registry): Peak {
-  const peak = new Peak();
-  if (pid !== undefined) peak.watch(pid);
-  return peak;
 }
 
 /** The ratio of mlist to the other registry, in the rounds in which both ran. */

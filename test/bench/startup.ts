@@ -1,44 +1,137 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { startRegistry } from '../../src/server/start-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
+import { run, type Command, type Measured } from './command.ts';
+import { compare, meanCpuOf, printTable, ratio, wallOf, type Column, type Compared } from './compare.ts';
+import { startTarget } from './large-layer.ts';
 import type { BenchContext } from './main.ts';
-import { inTurn, median, print, timeOf } from './measure.ts';
+import { print } from './measure.ts';
+import { installedPackage, majorOf, nodes, type NodeBinary } from './node-versions.ts';
+import { missingPrograms, startTlsRegistry, tlsSetup, type TlsRegistry } from './tls-registry.ts';
+import { environmentIn } from './tools.ts';
 
 const ROUNDS = 41;
+const architectures = ['amd64', 'arm64', 's390x', 'riscv64', 'ppc64le'];
+const HOSTS = architectures.length;
 
-/** Duration of local commands, relative to an empty Node program. The goals and results are in decision 3. */
-export async function benchStartup({ root, folder }: BenchContext): Promise<void> {
-  const program = join(root, 'dist', 'cli', 'mlist.js');
-  const env = { MLIST_WORKSPACE: join(folder, 'workspace') };
-  const registry = await startRegistry();
-  await pushImage(registry.url, 'bench/app', 'arm64', makeImage({ platform: { architecture: 'arm64', os: 'linux' } }));
-  await timeOf(
-    [process.execPath, program, 'create', `${registry.host}/bench/app:list`, `${registry.host}/bench/app:arm64`],
-    env,
-  );
-  await registry.close();
+/**
+ * Start of the installed package on several versions of Node, relative to a Node program that does nothing, and what a
+ * private certificate authority costs. `startup:24` runs one version.
+ */
+export async function benchStartup(context: BenchContext, only: readonly string[]): Promise<void> {
+  const program = installedPackage(context);
+  const registry = await startTarget();
+  const reference = `${registry.host}/bench/app:arm64`;
+  await pushFor(registry.url, 'arm64');
+  try {
+    for (const node of nodes(context, only)) {
+      const env = environmentIn(join(context.folder, 'homes', `startup-${node.version}`));
+      const mlist = (...args: readonly string[]) => ({ program: node.path, args: [program, ...args], env });
+      const starting = { node, mlist, context };
+      await benchCommands(starting, reference);
+      await benchAuthorities(starting);
+    }
+  } finally {
+    await registry.close();
+  }
+}
 
+interface Starting {
+  readonly node: NodeBinary;
+  readonly mlist: (...args: readonly string[]) => Command;
+  readonly context: BenchContext;
+}
+
+const EMPTY = 'node -e 0';
+const milliseconds: Column = ['wall', (samples) => `${wallOf(samples).toFixed(0)} ms`];
+const cpuMilliseconds: Column = ['mean CPU', (samples) => `${meanCpuOf(samples).toFixed(0)} ms`];
+const columnsOf = (result: Compared): readonly Column[] => [
+  milliseconds,
+  cpuMilliseconds,
+  ratio('time', EMPTY, result),
+  ratio('CPU', EMPTY, result, meanCpuOf),
+];
+
+async function benchCommands({ node, mlist, context }: Starting, reference: string): Promise<void> {
+  const { root, rounds = ROUNDS } = context;
+  await run(mlist('create', `${reference}-list`, reference));
+  print(`\n## Node ${node.version} (${node.origin}), installed package; rounds: ${rounds}\n`);
+  let edits = 0;
+  const annotate = () => ['annotate', '--variant', `v${(edits += 1)}`];
   // `npm run build:binary` builds it. `build/` has a folder for each platform that it was built for.
   const executable = join(root, 'build', `${process.platform}-${process.arch}`, 'mlist');
-  const edit = () => ['annotate', '--variant', `v${(edits += 1)}`];
-  let edits = 0;
-  const durations = await inTurn<string>(ROUNDS, {
-    'node -e 0': () => timeOf([process.execPath, '-e', '0'], env),
-    'mlist ls': () => timeOf([process.execPath, program, 'ls'], env),
-    'mlist ls, no compile cache': () =>
-      timeOf([process.execPath, program, 'ls'], { ...env, NODE_DISABLE_COMPILE_CACHE: '1' }),
-    'mlist annotate': () => timeOf([process.execPath, program, ...edit()], env),
+  const commands: Readonly<Record<string, () => Command>> = {
+    [EMPTY]: () => emptyOf(node, mlist),
+    ls: () => mlist('ls'),
+    ...(Number(majorOf(node)) >= 22 && { 'ls, no compile cache': () => withoutCache(mlist('ls')) }),
+    annotate: () => mlist(...annotate()),
+    'digest, plain http': () => mlist('digest', reference),
     ...(existsSync(executable) && {
-      'executable ls': () => timeOf([executable, 'ls'], env),
-      'executable annotate': () => timeOf([executable, ...edit()], env),
+      'executable ls': () => ({ ...mlist(), program: executable, args: ['ls'] }),
+      'executable annotate': () => ({ ...mlist(), program: executable, args: annotate() }),
     }),
-  });
-  const base = durations['node -e 0'] ?? [];
-  for (const [name, times] of Object.entries(durations).slice(1)) {
-    const pairs = times.map((time, round) => time / (base[round] ?? time));
-    print(
-      `${name.padEnd(32)} ${(median(times) / median(base)).toFixed(2)} times node -e 0 by medians, ${median(pairs).toFixed(2)} by the median of pairs (${ROUNDS} rounds)`,
-    );
+  };
+  const result = await compare(Object.keys(commands), rounds, (name) => run(commands[name]!()));
+  printTable('command', result, columnsOf(result));
+}
+
+function pushFor(url: string, architecture: string): Promise<void> {
+  return pushImage(url, 'bench/app', architecture, makeImage({ platform: { architecture, os: 'linux' } }));
+}
+
+function emptyOf({ path }: NodeBinary, mlist: Starting['mlist']): Command {
+  return { ...mlist(), program: path, args: ['-e', '0'] };
+}
+
+function withoutCache({ env, ...command }: Command): Command {
+  return { ...command, env: { ...env, NODE_DISABLE_COMPILE_CACHE: '1' } };
+}
+
+/**
+ * Without verification, a connection costs as much as with a public authority: Node's authorities are parsed for both. So
+ * the difference to a verified connection is what a private authority costs.
+ */
+async function benchAuthorities(starting: Starting): Promise<void> {
+  const { context } = starting;
+  const missing = missingPrograms();
+  if (missing.length > 0) return print(`\nprivate authority skipped: not found: ${missing.join(', ')}`);
+  const setup = await tlsSetup(context);
+  const registries = await Promise.all(architectures.map(() => startTlsRegistry(setup, context)));
+  try {
+    await compareAuthorities(starting, registries, setup.caFile);
+  } finally {
+    for (const registry of registries) await registry.close();
   }
+}
+
+async function compareAuthorities(
+  { node, mlist, context: { rounds = ROUNDS } }: Starting,
+  registries: readonly TlsRegistry[],
+  caFile: string,
+): Promise<void> {
+  const trusted = ['--ca-file', caFile];
+  for (const [at, { url }] of registries.entries()) await pushFor(url, architectures[at] ?? '');
+  const images = registries.map(({ host }, at) => `${host}/bench/app:${architectures[at] ?? ''}`);
+  let lists = 0;
+  const create = (count: number, options: readonly string[]) => () =>
+    run(mlist('create', `example.test/app:r${(lists += 1)}`, ...images.slice(0, count), ...options));
+  const commands: Readonly<Record<string, () => Promise<Measured>>> = {
+    [EMPTY]: () => run(emptyOf(node, mlist)),
+    'create, 1 host, public': create(1, ['--insecure']),
+    'create, 1 host, private': create(1, trusted),
+    [`create, ${HOSTS} hosts, public`]: create(HOSTS, ['--insecure']),
+    [`create, ${HOSTS} hosts, private`]: create(HOSTS, trusted),
+  };
+  const result = await compare(Object.keys(commands), rounds, (command) => commands[command]!());
+  print('');
+  printTable('authority', result, columnsOf(result));
+  const costs = ([wallOf, meanCpuOf] as const).map((of) => {
+    const [, publicFirst = 0, privateFirst = 0, publicAll = 0, privateAll = 0] = [...result.samples.values()].map(of);
+    const first = privateFirst - publicFirst;
+    return { first, further: (privateAll - publicAll - first) / (HOSTS - 1) };
+  });
+  const text = (part: 'first' | 'further') => costs.map((cost) => `${cost[part].toFixed(0)} ms`).join(' (CPU ');
+  print(
+    `\nA private authority costs ${text('first')}) for the first host, and ${text('further')}) for each further host.`,
+  );
 }

@@ -2,11 +2,15 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { programPath } from '../support/docker-registry.ts';
 import type { Command } from './command.ts';
+import type { BenchContext } from './main.ts';
+import type { TlsSetup } from './tls-registry.ts';
 
 /** The command lines of each tool for a job, with as few requests as the tool can make. */
 export interface Round {
   /** Registry, with the port. */
   readonly host: string;
+  /** Scheme and host. Default: http. */
+  readonly origin?: string;
   /** `host/repository:tag` of each source. */
   readonly sources: readonly string[];
   /** `host/repository:tag` of the result. It differs by tool and round, unless the job is to repeat the work. */
@@ -38,6 +42,15 @@ export function environmentIn(folder: string): Readonly<Record<string, string>> 
   };
 }
 
+/**
+ * The variables with which a tool trusts the authority of the registries. Go programs read `SSL_CERT_FILE`. mlist has the
+ * option `--ca-file`, and the variable is unset, as on most machines.
+ */
+export function trustOf(tool: string, { caFile }: TlsSetup): Readonly<Record<string, string>> {
+  if (tool === 'bare') return { BENCH_CA_FILE: caFile };
+  return /^(?:mlist|create)/.test(tool) ? {} : { SSL_CERT_FILE: caFile };
+}
+
 export function isInstalled(tool: string): boolean {
   return programPath(tool) !== undefined;
 }
@@ -45,6 +58,24 @@ export function isInstalled(tool: string): boolean {
 const of =
   (program: string) =>
   (...args: readonly string[]): Command => ({ program, args });
+
+/** A script that Node runs. */
+export type Script = (...args: readonly string[]) => Command;
+
+/**
+ * The program of the checkout. Its compiled code is cached between the rounds, as on the machine of a user.
+ * @param options - added to its arguments
+ */
+export function mlistOf({ root, folder }: BenchContext, ...options: readonly string[]): Script {
+  const path = join(root, 'dist', 'cli', 'mlist.js');
+  const env = { XDG_CACHE_HOME: join(folder, 'cache') };
+  return (...args) => ({ program: process.execPath, args: [path, ...args, ...options], env });
+}
+
+/** The script that sends only the necessary requests (bare.ts). */
+export function bareOf({ folder }: BenchContext): Script {
+  return (...args) => ({ program: process.execPath, args: [join(folder, 'bare.mjs'), ...args] });
+}
 
 export const crane = of('crane');
 export const oras = of('oras');

@@ -3,70 +3,60 @@ import { startRegistry } from '../../src/server/start-registry.ts';
 import { programPath, startDockerRegistry, type Registry } from '../support/docker-registry.ts';
 import { RecordingProxy } from '../support/recording-proxy.ts';
 import { guard, TokenService } from '../support/token-service.ts';
-import { run, type Command } from './command.ts';
+import { runAll, type Command } from './command.ts';
+import { compare, printTable, ratio, requests, type Column, type Sample } from './compare.ts';
 import { jobsOf, type Job } from './jobs.ts';
 import type { BenchContext } from './main.ts';
-import { median, print, turned } from './measure.ts';
+import { median, print } from './measure.ts';
 import { DelayProxy } from './proxy.ts';
-import { environmentIn, isInstalled, split, type Do } from './tools.ts';
+import { bareOf, environmentIn, isInstalled, mlistOf, split, type Do } from './tools.ts';
 
 const ROUNDS = 7;
 
 /** Requests and time of each installed tool for the same jobs, in alternating runs through one proxy. */
-export async function benchWork(place: BenchContext, only: readonly string[]): Promise<void> {
-  const jobs = jobsOf(programs(place, 'mlist'), programs(place, 'bare'));
+export async function benchWork(context: BenchContext, only: readonly string[]): Promise<void> {
+  const jobs = jobsOf(mlistOf(context), bareOf(context));
   const unknown = only.filter((name) => jobs[name] === undefined);
   if (unknown.length > 0) throw new Error(`there is no work ${unknown.join(', ')}: ${Object.keys(jobs).join(', ')}`);
   const isReal = programPath('docker-registry') !== undefined;
   print(
-    `registry: ${isReal ? 'docker-registry' : 'the embedded one (docker-registry is not on PATH)'}; rounds: ${ROUNDS}`,
+    `registry: ${isReal ? 'docker-registry' : 'the embedded one (docker-registry is not on PATH)'}; rounds: ${context.rounds ?? ROUNDS}`,
   );
   for (const [name, job] of Object.entries(jobs)) {
     if (only.length > 0 && !only.includes(name)) continue;
     const registry = await (isReal ? startDockerRegistry() : startRegistry());
     try {
-      await benchJob(name, job, registry, place);
+      await benchJob(name, job, registry, context);
     } finally {
       await registry.close();
     }
   }
 }
 
-function programs({ root, folder }: BenchContext, what: 'mlist' | 'bare') {
-  const path = what === 'mlist' ? join(root, 'dist', 'cli', 'mlist.js') : join(folder, 'bare.mjs');
-  return (...args: readonly string[]): Command => ({ program: process.execPath, args: [path, ...args] });
+interface WorkSample extends Sample {
+  readonly tokens: number;
+  /** Number of responses that were waited for in sequence. */
+  readonly depth: number;
 }
 
-interface Result {
-  readonly milliseconds: number[];
-  readonly requests: number[];
-  readonly depths: number[];
-  readonly tokens: number[];
-}
-
-async function benchJob(key: string, job: Job, registry: Registry, { folder }: BenchContext): Promise<void> {
-  print(`\n## ${job.title}\n   aim: ${job.aim}`);
+async function benchJob(key: string, job: Job, registry: Registry, context: BenchContext): Promise<void> {
+  print(`\n## ${job.title}\n   aim: ${job.aim}\n`);
   const seeds = await job.seed(registry.url);
   const setup = await setUp(job, registry);
-  const tools = Object.entries(job.tools).filter(([name]) => isOurs(name) || isInstalled(name.split(' ')[0] ?? name));
-  const missing = Object.keys(job.tools).filter((name) => !tools.some(([known]) => known === name));
-  const results = new Map<string, Result>(
-    tools.map(([name]) => [name, { milliseconds: [], requests: [], depths: [], tokens: [] }]),
-  );
-  const failed = new Map<string, string>();
-  for (let round = 0; round < ROUNDS; round += 1) {
-    for (const [name, tool] of turned(tools, round)) {
-      if (failed.has(name)) continue;
-      const one = measure({ key, name, tool, round, job, seeds, setup, folder }, results.get(name));
-      await one.catch((thrown: unknown) => failed.set(name, thrown instanceof Error ? thrown.message : String(thrown)));
-    }
-  }
+  const isFound = (name: string) => /^(?:mlist|bare)/.test(name) || isInstalled(name.split(' ')[0] ?? name);
+  const names = Object.keys(job.tools);
+  const found = names.filter(isFound);
+  const { folder, rounds = ROUNDS } = context;
+  const result = await compare(found, rounds, (name, round) => {
+    const tool = job.tools[name]!;
+    return measure({ key, name, tool, round, job, seeds, setup, folder });
+  });
   await setup.close();
-  report(results, failed, missing);
-}
-
-function isOurs(name: string): boolean {
-  return ['mlist', 'mlist --push', 'bare', 'bare in two'].includes(name);
+  const tokens: Column<WorkSample> = ['tokens', (samples) => median(samples.map((one) => one.tokens)).toFixed(0)];
+  const depth: Column<WorkSample> = ['in sequence', (samples) => median(samples.map((one) => one.depth)).toFixed(0)];
+  const columns = [requests, ...(job.guarded === true ? [tokens] : []), depth, ratio('time', 'mlist', result)];
+  printTable('tool', result, columns);
+  if (found.length < names.length) print(`\nnot found: ${names.filter((name) => !isFound(name)).join(', ')}`);
 }
 
 interface Setup {
@@ -103,7 +93,7 @@ interface Measuring {
   readonly folder: string;
 }
 
-async function measure(measuring: Measuring, results: Result | undefined): Promise<void> {
+async function measure(measuring: Measuring): Promise<WorkSample> {
   const { key, name, tool, round, job, seeds, folder } = measuring;
   const { proxy, tokens } = measuring.setup;
   const { host } = proxy;
@@ -114,38 +104,17 @@ async function measure(measuring: Measuring, results: Result | undefined): Promi
   const sources = seeds.map((seed) => `${host}/${seed}`);
   const steps = tool({ host, sources, target, name: own, folder: toolFolder });
   const env = environmentIn(toolFolder);
-  const all = async (commands: readonly Command[]) => {
-    let milliseconds = 0;
-    for (const command of commands) milliseconds += await run({ ...command, env });
-    return milliseconds;
-  };
+  const all = (commands: readonly Command[]) => runAll(commands, env);
   proxy.delayMs = 0;
   await all(steps.before ?? []);
   proxy.delayMs = job.delayMs ?? 0;
   proxy.reset();
   const tokenRequests = tokens?.requests.length ?? 0;
-  results?.milliseconds.push(await all(steps.measured));
-  results?.requests.push(proxy.requests);
-  results?.depths.push(proxy.depth);
-  results?.tokens.push((tokens?.requests.length ?? 0) - tokenRequests);
-}
-
-function report(
-  results: ReadonlyMap<string, Result>,
-  failed: ReadonlyMap<string, string>,
-  missing: readonly string[],
-): void {
-  const ours = median(results.get('mlist')?.milliseconds ?? []);
-  for (const [name, { milliseconds, requests, depths, tokens }] of results) {
-    const fault = failed.get(name);
-    if (fault !== undefined) {
-      print(`   ${name.padEnd(14)} failed: ${fault}`);
-      continue;
-    }
-    const tokenText = tokens.some((count) => count > 0) ? `, ${median(tokens)} token requests` : '';
-    const ratio = (median(milliseconds) / ours).toFixed(2);
-    const counts = `${String(median(requests)).padStart(4)} requests${tokenText}, ${String(median(depths)).padStart(3)} deep`;
-    print(`   ${name.padEnd(14)} ${counts}, ${ratio} times mlist's time`);
-  }
-  if (missing.length > 0) print(`   not found: ${missing.join(', ')}`);
+  const measured = await all(steps.measured);
+  return {
+    ...measured,
+    requests: proxy.requests,
+    depth: proxy.depth,
+    tokens: (tokens?.requests.length ?? 0) - tokenRequests,
+  };
 }

@@ -77,16 +77,16 @@ async function started(config: string, linesFor: (host: string) => readonly stri
   throw new Error('docker-registry does not start');
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(address = '127.0.0.1'): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
 }
 
-/** Waits until the registry listens; false if it exits. */
-async function listens(host: string, child: ChildProcess): Promise<boolean> {
+/** Waits until a program listens; false if it exits. */
+export async function listens(host: string, child: ChildProcess): Promise<boolean> {
   const [address = '', port] = host.split(':');
   while (child.exitCode === null) {
     const socket = connect(Number(port), address);

@@ -9,11 +9,15 @@ export interface HostAndPort {
 
 /**
  * Opens a TCP connection.
+ * @param onSent - called when the first packet has been sent, for work to do during the round trip. It must not throw
  * @throws Error with Node's code or `ETIMEDOUT`
  */
-export function connectTcp({ host, port }: HostAndPort, timeoutMs: number): Promise<Socket> {
+export function connectTcp({ host, port }: HostAndPort, timeoutMs: number, onSent?: () => void): Promise<Socket> {
   const local = isLoopback(host) && isIP(host) === 0 ? { lookup: loopbackLookup } : {};
-  return opened(openSocket({ host, port, ...local, noDelay: true, keepAlive: true }), 'connect', timeoutMs);
+  const socket = openSocket({ host, port, ...local, noDelay: true, keepAlive: true });
+  // Node emits the event just before it connects.
+  if (onSent !== undefined) socket.once('connectionAttempt', () => setImmediate(onSent));
+  return opened(socket, 'connect', timeoutMs);
 }
 
 /** Resolves `localhost` names without DNS, which may not know them or may return another address (RFC 6761 section 6.3). */
@@ -29,17 +33,24 @@ const loopbackLookup: LookupFunction = (_host, { all = false }, callback) => {
 /** Waits until a socket is connected. Destroys it if that fails. */
 export function opened(socket: Socket, event: 'connect' | 'secureConnect', timeoutMs: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => socket.destroy(timeoutError(event)), timeoutMs);
+    // If this process was busy, the socket may have connected in time without having emitted its event yet.
+    const expire = () => (expiry = setImmediate(() => socket.destroy(timeoutError(event))));
+    const timer = setTimeout(expire, timeoutMs);
+    let expiry: NodeJS.Immediate | undefined;
+    const stopTimer = () => {
+      clearTimeout(timer);
+      clearImmediate(expiry);
+    };
     const onClose = () => onError(connectionClosed());
     const onError = (error: Error) => {
-      clearTimeout(timer);
+      stopTimer();
       socket.destroy();
       reject(error);
     };
     socket.once('error', onError);
     socket.once('close', onClose);
     socket.once(event, () => {
-      clearTimeout(timer);
+      stopTimer();
       socket.off('error', onError);
       socket.off('close', onClose);
       resolve(socket);

@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, type AgentOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import type { SecretRedactor } from '../../../errors/redact.ts';
 import { connectTcp, hostAndPort, type HostAndPort } from './connect.ts';
 import { openTunnel, proxiesOf, type Proxy, type ProxyFor } from './proxy.ts';
@@ -124,25 +125,45 @@ interface Destination extends HostAndPort {
 function connect(destination: Destination): Promise<Socket> {
   const { host, trust, timeoutMs } = destination;
   if (trust === undefined) return connectFirstHop(destination);
-  return secured(trust, host, timeoutMs, () => connectThroughProxy(destination));
+  return secured(trust, host, timeoutMs, (onSent) => connectThroughProxy(destination, onSent));
 }
 
 /** Connects to the proxy, or to the host if there is no proxy. */
-function connectFirstHop({ host, port, proxy, proxyTrust, timeoutMs }: Destination): Promise<Socket> {
+function connectFirstHop(
+  { host, port, proxy, proxyTrust, timeoutMs }: Destination,
+  onSent?: () => void,
+): Promise<Socket> {
   const hop = proxy === undefined ? { host, port } : hostAndPort(proxy.url);
-  const open = () => connectTcp(hop, timeoutMs);
-  return proxyTrust === undefined ? open() : secured(proxyTrust, hop.host, timeoutMs, open);
+  if (proxyTrust === undefined) return connectTcp(hop, timeoutMs, onSent);
+  return secured(proxyTrust, hop.host, timeoutMs, (sent) => connectTcp(hop, timeoutMs, sent));
 }
 
-/** Opens a connection and starts TLS on it, on another connection for each set of authorities that is needed. */
-function secured(trust: HostTrust, host: string, timeoutMs: number, open: () => Promise<Socket>): Promise<Socket> {
-  const { verify, contexts, key } = trust;
-  return contexts.handshake(key, async (context) => connectTls(await open(), { host, verify, context, timeoutMs }));
+/**
+ * Opens a connection and starts TLS on it, on another connection for each set of authorities that is needed. Parsing the
+ * authorities takes up to 50 ms, so it is done during the round trip of the first connection.
+ */
+function secured(
+  { verify, contexts, key }: HostTrust,
+  host: string,
+  timeoutMs: number,
+  open: (onSent: () => void) => Promise<Socket>,
+): Promise<Socket> {
+  return contexts.handshake(key, async (createContext) => {
+    let creating: Promise<SecureContext> | undefined;
+    const context = () => (creating ??= Promise.resolve().then(createContext));
+    const socket = await open(() => void context().catch(() => undefined));
+    try {
+      return await connectTls(socket, { host, verify, context: await context(), timeoutMs });
+    } catch (thrown) {
+      socket.destroy();
+      throw thrown;
+    }
+  });
 }
 
-async function connectThroughProxy(destination: Destination): Promise<Socket> {
+async function connectThroughProxy(destination: Destination, onSent: () => void): Promise<Socket> {
   const { proxy, timeoutMs } = destination;
-  const socket = await connectFirstHop(destination);
+  const socket = await connectFirstHop(destination, onSent);
   return proxy === undefined ? socket : openTunnel(socket, destination, proxy, timeoutMs);
 }
 

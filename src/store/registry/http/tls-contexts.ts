@@ -33,31 +33,34 @@ export class TlsContexts {
   /** @throws MlistError `ERR_MLIST_CREDENTIALS` if the certificates of the host are invalid */
   constructor(options: TlsContextsOptions) {
     this.#further = contextsOf(options);
-    this.#at(0);
+    if (options.certificates !== undefined) this.#at(0);
   }
 
   /**
    * Connects with one context after the other until an authority is found for the certificate of the server.
    * @param host - a key for the host, whose next connection starts with the context that was successful
-   * @param connect - opens a new connection
+   * @param connect - opens a new connection. Its argument returns the context, and creates it if necessary
    * @throws the error of the last connection
    */
-  async handshake<T>(host: string, connect: (context: SecureContext) => Promise<T>): Promise<T> {
-    let failure: unknown;
-    let at = this.#first.get(host) ?? 0;
-    for (let context = this.#at(at); context !== undefined; context = this.#at((at += 1))) {
+  async handshake<T>(host: string, connect: (context: () => SecureContext) => Promise<T>): Promise<T> {
+    for (let at = this.#first.get(host) ?? 0; ; at += 1) {
       try {
-        const connection = await connect(context);
+        const connection = await connect(() => this.#existing(at));
         this.#first.set(host, Math.max(this.#first.get(host) ?? 0, at));
         return connection;
       } catch (thrown) {
-        if (!isUnknownAuthority(thrown)) throw thrown;
-        failure = thrown;
+        if (!isUnknownAuthority(thrown) || this.#at(at + 1) === undefined) throw thrown;
       }
     }
-    throw failure;
   }
 
+  #existing(index: number): SecureContext {
+    const context = this.#at(index);
+    if (context === undefined) throw new TypeError('there is no further TLS context');
+    return context;
+  }
+
+  /** Undefined after the last one. */
   #at(index: number): SecureContext | undefined {
     if (index === this.#created.length) {
       const { value } = this.#further.next();

@@ -209,9 +209,9 @@ export function protocolError(message: string): Error {
   return Object.assign(new Error(message), { code: 'HTTP2_PROTOCOL' });
 }
 
-/** Node's errors for frames that are invalid have one code, and those for a session that the server closes another. */
+/** Node has its own errors for a session or a stream that the server closes, and for frames that are invalid. */
 function failureOf(error: Error): Error {
   const code = errorCode(error) ?? '';
-  if (code === 'ERR_HTTP2_ERROR') return protocolError(error.message);
-  return code.startsWith('ERR_HTTP2_') ? connectionClosed(error.message) : error;
+  if (code === 'ERR_HTTP2_SESSION_ERROR' || code === 'ERR_HTTP2_STREAM_ERROR') return connectionClosed(error.message);
+  return code.startsWith('ERR_HTTP2_') ? protocolError(error.message) : error;
 }

@@ -14,7 +14,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
-import { certificateInUse } from './protocols.ts';
+import { serverInUse } from './protocols.ts';
 import { recordPut, recordRead } from './manifest-order.ts';
 import type { RequestWaves } from './request-waves.ts';
 
@@ -99,7 +99,7 @@ export class RecordingProxy {
   #port = 0;
 
   private constructor(given: RecordingProxyOptions) {
-    const options = { ...given, ...certificateInUse(given.tls) };
+    const options = { ...given, ...(given.tls === undefined ? serverInUse() : {}) };
     this.#options = options;
     const listener = (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response);
     const { tls } = options;

@@ -166,7 +166,7 @@ export class RecordingProxy {
     await closed;
   }
 
-  /** Rules use `request.socket`: its `destroy` closes the connection over both protocols. */
+  /** Rules use `request.socket`, whose methods close the connection over both protocols. */
   #createHttp2(options: object, listener: (request: IncomingMessage, response: ServerResponse) => void): Server {
     let last: TLSSocket | undefined;
     const server = createSecureServer({ ...options, allowHTTP1: true }, (request, response) => {
@@ -183,7 +183,10 @@ export class RecordingProxy {
     const { session } = request.stream;
     const socket = session && this.#sessions.get(session);
     request.stream.on('error', () => undefined);
-    Object.defineProperty(request, 'socket', { value: socket });
+    const close = { value: () => socket?.destroy() };
+    // Bytes that are written to the connection of a session make Node abort.
+    const guarded = socket && (Object.create(socket, { destroy: close, destroySoon: close, end: close }) as TLSSocket);
+    Object.defineProperty(request, 'socket', { value: guarded });
     Object.defineProperty(request, 'headers', { value: ordinaryHeaders(request) });
   }
 

@@ -81,7 +81,7 @@ export class Http2Request extends Writable {
     if (!isComplete) this.#stream?.close(CANCEL);
     if (error !== null) this.#response?.destroy(error);
     this.#slot.release();
-    callback(error);
+    callback(this.listenerCount('error') === 0 ? null : error);
   }
 
   #observe(stream: ClientHttp2Stream): void {
@@ -150,7 +150,8 @@ class Http2Response extends Readable {
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     // A server may answer before it has read the whole request.
     if (!this.complete || !this.#stream.writableFinished) this.#stream.close(CANCEL);
-    callback(error);
+    // As in node:http, an error after the caller has discarded the response is not thrown.
+    callback(this.listenerCount('error') === 0 ? null : error);
   }
 }
 

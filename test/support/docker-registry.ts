@@ -74,7 +74,7 @@ async function started(config: string, linesFor: (host: string) => readonly stri
   throw new Error('docker-registry does not start');
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -82,8 +82,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Waits until the registry listens; false if it exits. */
-async function listens(host: string, child: ChildProcess): Promise<boolean> {
+/** Waits until a server listens; false if it exits. */
+export async function listens(host: string, child: ChildProcess): Promise<boolean> {
   const [address = '', port] = host.split(':');
   while (child.exitCode === null) {
     const socket = connect(Number(port), address);

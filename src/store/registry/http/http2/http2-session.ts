@@ -71,14 +71,22 @@ export class Http2Session {
    * @throws Error with Node's code, `ETIMEDOUT` or `HTTP2_PROTOCOL`
    */
   static async open(socket: Socket, origin: string, timeoutMs: number): Promise<Http2Session> {
+    let failure: Error | undefined;
+    socket.on('error', (error) => {
+      failure = error;
+      // Node ends the session after an alert of TLS, but neither closes the connection nor emits an event.
+      socket.destroy();
+    });
     const { connect } = await import('node:http2');
+    // A server that requires a client certificate refuses it after the handshake. A session would not notice that.
+    if (socket.destroyed) throw failure ?? connectionClosed();
     const session = connect(origin, { ...sessionOptions, createConnection: () => socket });
     const opened = new Http2Session(session);
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => session.destroy(timeoutError('the settings of HTTP/2')), timeoutMs);
       const onClose = () => {
         clearTimeout(timer);
-        reject(opened.#failure ?? connectionClosed());
+        reject(opened.#failure ?? failure ?? connectionClosed());
       };
       session.once('close', onClose);
       session.once('remoteSettings', () => {

@@ -3,6 +3,7 @@ import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { bundleProgram } from './split-program.js';
 
 // Parts of got that mlist never uses: HTTP/2, a response cache, a DNS cache, forms, decompression. Loading them would
 // double the start-up time of a command that sends requests.
@@ -61,13 +62,14 @@ export async function bundle(root) {
         js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
       },
     }),
-    // Two files, because Node compiles a file before that file can turn on the compile cache.
+    // A file of its own, because Node compiles a file before that file can turn on the compile cache.
     build({
-      ...commonJsWithUrl,
-      entryPoints: { mlist: at('src/cli/bin.ts'), process: at('src/cli/process.ts') },
+      ...commonJs,
+      entryPoints: { mlist: at('src/cli/bin.ts') },
       outdir: at('dist/cli'),
-      plugins: [separatePackages('.'), separateModules],
+      plugins: [separateModules],
     }),
+    bundleProgram(root, { ...commonJsWithUrl, plugins: [separatePackages('.'), separateModules] }),
     build({
       ...commonJs,
       entryPoints: ['src/schema/compiled', 'src/server/compiled']
@@ -89,7 +91,7 @@ export async function bundle(root) {
       }),
     ),
   ]);
-  return results.map(({ metafile }) => metafile);
+  return results.flatMap((result) => (Array.isArray(result) ? result : [result.metafile]));
 }
 
 /**

@@ -17,7 +17,6 @@ export default {
     ],
   },
   testEnvironment: '<rootDir>/.tools/test-environment.js',
-  setupFiles: ['<rootDir>/test/support/seed.ts'],
   // Even on a busy machine only a test that hangs reaches the timeout.
   testTimeout: isLong ? 1_800_000 : 300_000,
   // More workers than the cores of a small machine, because many suites wait more than they compute.

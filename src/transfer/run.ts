@@ -275,19 +275,29 @@ async function putManifest(target: ContentWriter, step: ManifestStep, options: P
   options.onEvent?.({ type: 'manifest', digest, target: target.location });
 }
 
-/** Moves all names concurrently. Each name refers to either its previous content or the complete list. */
+/**
+ * Moves all names concurrently. Each name refers to either its previous content or the complete list. The events come in the
+ * order of the names.
+ */
 async function putRoot(target: ContentWriter, root: RootStep, options: PutOptions): Promise<void> {
   const replaced = await options.replaced;
-  const moved = root.names.map((name) => putName(target, name, root, { ...options, before: replaced?.get(name) }));
+  let earlier: Promise<unknown> = Promise.resolve();
+  const moved = root.names.map((name) => {
+    const moving = putName(target, name, root, { ...options, before: replaced?.get(name) });
+    const reported = Promise.all([moving, earlier]).then(([event]) => options.onEvent?.(event));
+    earlier = Promise.allSettled([earlier, reported]);
+    return reported;
+  });
   await allOrErrors(moved, options.signal);
 }
 
+/** Moves one name. @returns the event that reports it */
 async function putName(
   target: ContentWriter,
   name: TagOrDigest,
   { content, ifMatch }: RootStep,
   { before, ...options }: PutOptions & { readonly before: ReplacedTag | undefined },
-): Promise<void> {
+): Promise<TransferEvent> {
   const { digest } = content.descriptor;
   const reference = contentReference(target.location, name);
   const log = (status: TargetOutcome['status']) => logTarget(options.targets, { reference, status, digest });
@@ -301,7 +311,5 @@ async function putName(
   }
   log('pushed');
   const facts = { digest, target: target.location };
-  options.onEvent?.(
-    isDigestName(name) ? { type: 'manifest', ...facts } : { type: 'tagged', name, ...facts, ...before },
-  );
+  return isDigestName(name) ? { type: 'manifest', ...facts } : { type: 'tagged', name, ...facts, ...before };
 }

@@ -118,32 +118,30 @@ function specs(): string {
   return `${first}\nmanifests: [${at('team/app:amd64')}]\n---\n${second}\ncopy: ${at('team/app:built')}\n`;
 }
 
-test('the result of --json matches its schema, for every command', async () => {
+test('the results and the events of --json match their schemas, for every command', async () => {
   const cli = await CliHarness.make({ stdin: 'password' });
   await writeFile(join(cli.folder, 'specs.yaml'), specs());
-  for (const [schema, ...args] of everyCommand()) {
-    const text = await cli.must(...args, '--json');
-    expectFits(schema, text);
-    if (schema !== 'inspect' && schema !== 'export') expectBothForms(JSON.parse(text));
-  }
-  const covered = new Set(everyCommand().map(([, name]) => name));
-  const silent = ['serve', 'docker-cli-plugin-metadata'];
-  expect(commands.map(({ name }) => name).filter((name) => !covered.has(name) && !silent.includes(name))).toEqual([]);
-});
-
-test('every line on stderr is an event that matches its schema, for every command', async () => {
-  const cli = await CliHarness.make({ stdin: 'password' });
   const types = new Set<string>();
   const image = makeImage({ salt: 'a' });
   await writeSaved(join(cli.folder, 'sparse'), { index: makeIndex([entryOf(image)]), content: [] });
-  const run = async (...args: readonly string[]): Promise<void> => {
-    for (const line of (await cli.run([...args, '--json', '--debug'])).stderr.split('\n').slice(0, -1)) {
+  const run = async (...args: readonly string[]): Promise<CliResult> => {
+    const result = await cli.run([...args, '--json', '--debug']);
+    for (const line of result.stderr.split('\n').slice(0, -1)) {
       expectFits('event', line);
       expectBothForms(JSON.parse(line));
       types.add((JSON.parse(line) as { type: string }).type);
     }
+    return result;
   };
-  for (const [, ...args] of everyCommand()) await run(...args);
+  for (const [schema, ...args] of everyCommand()) {
+    const { code, stdout } = await run(...args);
+    expect([args, code]).toEqual([args, 0]);
+    expectFits(schema, stdout);
+    if (schema !== 'inspect' && schema !== 'export') expectBothForms(JSON.parse(stdout));
+  }
+  const covered = new Set(everyCommand().map(([, name]) => name));
+  const silent = ['serve', 'docker-cli-plugin-metadata'];
+  expect(commands.map(({ name }) => name).filter((name) => !covered.has(name) && !silent.includes(name))).toEqual([]);
   await run('create', at('team/app:x'), at('team/app:amd64'));
   await run('annotate', '--arch', 'x86_64');
   await run('annotate', '--arch', 'amd46');

@@ -132,6 +132,37 @@ describe('targets', () => {
     expect(await getManifest(registry.url, 'team/app', 'more')).toBeUndefined();
   });
 
+  test.each<[string, string[], number]>([
+    ['that are moved', ['v1', 'v2', 'v3', 'v4'], 0],
+    ['of which one is refused', ['v1', 'v3', 'v4'], 6],
+  ])(
+    'reports the tags %s in their order, even if the registry answers the first one last',
+    async (_, expected, code) => {
+      let stored = 0;
+      let release: () => void = () => undefined;
+      const othersStored = new Promise<void>((resolve) => (release = resolve));
+      const slow = await startRegistry({
+        intercept: async ({ method, url = '' }, response) => {
+          const [, name] = /\/manifests\/(v\d)$/.exec(url) ?? [];
+          if (method !== 'PUT' || name === undefined) return false;
+          if (name === 'v1') await othersStored;
+          if (name === 'v2' && code !== 0) response.writeHead(403).end();
+          if (name !== 'v1') response.once('finish', () => (stored += 1) === 3 && release());
+          return response.headersSent;
+        },
+      });
+      try {
+        await pushImage(slow.url, 'team/app', 'amd64', makeImage({ salt: 'tags' }));
+        await cli.must('create', `${slow.host}/team/app:v1`, `${slow.host}/team/app:amd64`);
+        const pushed = await cli.run(['push', '--retries', '0', '-t', ':v2', '-t', ':v3', '-t', ':v4']);
+        expect(pushed.code).toBe(code);
+        expect([...pushed.stderr.matchAll(/^pushed \S+:(v\d)/gm)].map(([, name]) => name)).toEqual(expected);
+      } finally {
+        await slow.close();
+      }
+    },
+  );
+
   test('reports the failed target and the successful one', async () => {
     await cli.must('create', list, at('team/app:amd64'));
     const { code, stderr } = await cli.run(['push', '-t', 'localhost:1/x:y', '--retries', '0']);

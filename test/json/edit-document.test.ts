@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { removeMember, setMember } from '../../src/json/edit-document.ts';
+import { fc } from '../support/seed.ts';
 
 describe('setting a member', () => {
   test.each<[string, string, string]>([

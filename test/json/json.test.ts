@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { JsonNumber, jsonObject, memberNames, sameJson, type Json } from '../../src/json/json.ts';
 import { readJson } from '../../src/json/parse.ts';
 import { writeJson } from '../../src/json/stringify.ts';
+import { fc } from '../support/seed.ts';
 
 function read(text: string | Uint8Array) {
   return readJson(typeof text === 'string' ? Buffer.from(text) : text);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { MlistError } from '../../src/errors/errors.ts';
 import { familiarReference, formatReference, parseReference, withDefaultTag } from '../../src/oci/reference.ts';
 import { attempt, goldenLines } from '../support/golden.ts';
+import { fc } from '../support/seed.ts';
 
 const a64 = '0123456789abcdef'.repeat(4);
 const long = (length: number) => 'a'.repeat(length);

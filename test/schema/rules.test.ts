@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import type { Problem } from '../../src/errors/errors.ts';
 import { validateDocument } from '../../src/schema/documents.ts';
 import { sha256 } from '../support/images.ts';
+import { fc } from '../support/seed.ts';
 
 /** For each rule of docs/rules.md, the smallest list that violates it. */
 const OCI = 'application/vnd.oci.image.index.v1+json';

@@ -44,5 +44,5 @@ export async function momentsOf(
   const steps = stepsOf(result) ?? 0;
   if (result.code !== 0 || steps === 0) throw new Error(`mlist ${args.join(' ')} failed: ${JSON.stringify(result)}`);
   const all = Array.from({ length: steps }, (_, at) => at + 1);
-  return all.filter((step) => isSampled(step, Math.ceil(steps / 2)) || step > steps - 3);
+  return all.filter((step) => isSampled(step, Math.ceil(steps / 2)) || step > steps - 2);
 }

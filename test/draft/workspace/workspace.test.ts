@@ -1,7 +1,6 @@
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { fileNameOf } from '../../../src/draft/workspace/workspace.ts';
 import type { Draft } from '../../../src/draft/draft.ts';
 import { locateWorkspace } from '../../../src/draft/workspace/locate-workspace.ts';
@@ -10,6 +9,7 @@ import { parseDigest } from '../../../src/oci/digest.ts';
 import { parseLocation } from '../../../src/oci/location.ts';
 import { formatReference, parseReference, type Reference } from '../../../src/oci/reference.ts';
 import { temporaryFolder } from '../../support/cli-harness.ts';
+import { fc } from '../../support/seed.ts';
 
 const digest = parseDigest(`sha256:${'ab'.repeat(32)}`);
 const draft = (list: Reference): Draft => ({

@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import {
   formatPlatform,
   normalizePlatform,
@@ -12,6 +11,7 @@ import {
 } from '../../../src/oci/platform/platform.ts';
 import { rankEntries, type Selectable } from '../../../src/oci/platform/matching.ts';
 import { attempt, goldenLines } from '../../support/golden.ts';
+import { fc } from '../../support/seed.ts';
 
 const machine = { os: 'linux', architecture: 'amd64' };
 

@@ -77,6 +77,7 @@ const client: Checks<ClientOptions> = {
   spoolLimit: isAtLeast(0),
   insecure: isFlag,
   plainHttp: isTexts('a registry of plainHttp'),
+  http1: isFlag,
   caFile: isText,
   certificateFolders: isTexts('a certificate folder'),
   authHosts: isArrayOf(isAuthHost, 'an item of authHosts'),

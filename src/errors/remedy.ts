@@ -19,6 +19,8 @@ export type Remedy =
   | { readonly kind: 'mirror'; readonly registry: string }
   /** Ignore the registry configuration of other tools. */
   | { readonly kind: 'ignore-registry-configuration'; readonly change: 'file' | 'rule' }
+  /** Use HTTP/1.1 instead of HTTP/2. */
+  | { readonly kind: 'http1' }
   | { readonly kind: 'more-time' }
   | { readonly kind: 'more-temporary-space' }
   /** Leave out images that their location does not have. `isOmitted`: this was requested, but no image would be left. */
@@ -64,6 +66,8 @@ export function describeRemedy(remedy: Remedy): string {
       return `If ${remedy.registry} cannot be reached from here, sources can be read from a mirror.`;
     case 'ignore-registry-configuration':
       return `Correct the ${remedy.change}, or do not use the registry configuration of other tools.`;
+    case 'http1':
+      return 'Use HTTP/1.1 instead of HTTP/2.';
     case 'more-time':
       return 'Allow more time.';
     case 'more-temporary-space':

@@ -281,6 +281,7 @@ describe('remedies', () => {
     'allow-outside': { kind: 'allow-outside' },
     mirror: { kind: 'mirror', registry: host },
     'ignore-registry-configuration': { kind: 'ignore-registry-configuration', change: 'file' },
+    http1: { kind: 'http1' },
     'more-time': { kind: 'more-time' },
     'more-temporary-space': { kind: 'more-temporary-space' },
     'omit-missing': { kind: 'omit-missing', canChoose: true, isOmitted: false },
@@ -304,7 +305,7 @@ describe('remedies', () => {
     const error = new MlistError('ERR_MLIST_REGISTRY', 'it fails', { remedy });
     expect(error.hint).toMatch(/^[A-Z].*\.$/);
     expect(error.hint).not.toContain('--');
-    const named = hintOf(error)?.match(/--[a-z-]+/g) ?? [];
+    const named = hintOf(error)?.match(/--[a-z\d-]+/g) ?? [];
     expect(named.length).toBeGreaterThan(0);
     for (const name of named) expect(options).toContain(name);
   });

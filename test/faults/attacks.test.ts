@@ -30,7 +30,7 @@ const redirect = (status: number, target: (attack: AttackHarness) => string): Ru
 const redirectToOtherServer = (status: number): Rule =>
   redirect(status, ({ otherServer }) => `${otherServer.url}/stolen`);
 const toOtherName = (status: number): Rule =>
-  redirect(status, ({ otherServer }) => `http://localhost:${otherServer.port}/stolen`);
+  redirect(status, ({ otherServer }) => `${new URL(otherServer.url).protocol}//localhost:${otherServer.port}/stolen`);
 
 /** Answers every request with a Bearer challenge. The token service applies the rule. */
 const tokens =
@@ -150,7 +150,7 @@ const realms: readonly Named[] = [
     'write',
     {
       pattern: /./,
-      rule: tokens(({ otherServer }) => `http://localhost:${otherServer.port}/token`),
+      rule: tokens(({ otherServer }) => `${new URL(otherServer.url).protocol}//localhost:${otherServer.port}/token`),
       ends: 'UNAUTHORIZED',
     },
   ],

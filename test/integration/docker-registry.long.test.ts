@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { Authority } from '../support/certificates.ts';
-import { startDockerRegistry, type DockerRegistryOptions } from '../support/docker-registry.ts';
+import { programPath, startDockerRegistry, type DockerRegistryOptions } from '../support/docker-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { casesOf } from '../support/long.ts';
+import { startNginx } from '../support/nginx.ts';
 import { describeWith } from '../support/programs.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 
@@ -98,6 +99,36 @@ describeWith('docker-registry', 'docker-registry as it is set up', () => {
       await copyFile(client.certFile, join(folder, 'client.cert'));
       await copyFile(client.keyFile, join(folder, 'client.key'));
       await mainJob(cli, host);
+    },
+  );
+
+  const nginx = programPath('nginx');
+  (nginx === undefined ? test.skip : test)(
+    `behind nginx: documents on one HTTP/2 connection, blobs over HTTP/1.1${nginx === undefined ? ' (skipped: nginx is not on PATH)' : ''}`,
+    async () => {
+      const { authority } = await certificates();
+      const { host: upstream, cli } = await setUp({});
+      const { host, requests } = cleanup(await startNginx({ upstream, ...serverOf(authority) }));
+      const flags = ['--ca-file', authority.certificate.certFile];
+      await mainJob(cli, host, ...flags);
+      const before = await requests();
+      const overHttp2 = ({ protocol }: { readonly protocol: string }) => protocol === 'HTTP/2.0';
+      expect(new Set(before.filter(({ method }) => method !== 'PUT' && method !== 'GET').map(overHttp2))).toEqual(
+        new Set([true]),
+      );
+      expect(new Set(before.map(overHttp2))).toEqual(new Set([true, false]));
+      await cli.must(
+        'create',
+        '--push',
+        `${host}/third/app:list`,
+        `${host}/team/app:amd64`,
+        `${host}/team/app:arm64`,
+        ...flags,
+      );
+      const sent = (await requests()).slice(before.length);
+      expect([sent.every(overHttp2), new Set(sent.map(({ connection }) => connection)).size]).toEqual([true, 1]);
+      await cli.must('digest', `${host}/third/app:list`, '--http1', ...flags);
+      expect((await requests()).slice(before.length + sent.length).some(overHttp2)).toBe(false);
     },
   );
 });

@@ -8,10 +8,13 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import { createSecureServer, type Http2ServerRequest } from 'node:http2';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TLSSocket } from 'node:tls';
+import { serverInUse } from './protocols.ts';
 import { recordPut, recordRead } from './manifest-order.ts';
 import type { RequestWaves } from './request-waves.ts';
 
@@ -23,6 +26,8 @@ export interface RecordedRequest {
   readonly method: string;
   /** Path with the query. */
   readonly path: string;
+  /** Such as `1.1`. */
+  readonly version: string;
   readonly headers: IncomingHttpHeaders;
   /** Number of received bytes of the request body. */
   received: number;
@@ -70,6 +75,8 @@ export interface RecordingProxyOptions {
   /** URL of the registry. Without it, requests without a rule are answered with 404. */
   readonly upstream?: string | undefined;
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string } | undefined;
+  /** Offer HTTP/2 and HTTP/1.1, over TLS. Default: as `useHttp2` says. */
+  readonly http2?: boolean | undefined;
   /** Delay of each response in milliseconds. Default: 0. */
   readonly delayMs?: number;
   /** Maximum size of request headers in bytes. */
@@ -83,21 +90,30 @@ export class RecordingProxy {
   readonly #server: Server;
   readonly #options: RecordingProxyOptions;
   readonly #rules: ActiveRule[] = [];
+  readonly #sockets = new Set<TLSSocket>();
+  /** The connections of HTTP/2 sessions. */
+  readonly #sessions = new WeakMap<object, TLSSocket>();
+  /** The number of TLS connections. */
+  connections = 0;
   #depth = 0;
   #port = 0;
 
-  private constructor(options: RecordingProxyOptions) {
+  private constructor(given: RecordingProxyOptions) {
+    const options = { ...given, ...(given.tls === undefined ? serverInUse() : {}) };
     this.#options = options;
     const listener = (request: IncomingMessage, response: ServerResponse) => void this.#answer(request, response);
     const { tls } = options;
     const limits = { requestTimeout: 0, keepAliveTimeout: 120_000 };
-    this.#server =
-      tls === undefined
-        ? createServer(limits, listener)
-        : createTlsServer(
-            { ...limits, ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: false },
-            listener,
-          );
+    if (tls === undefined) this.#server = createServer(limits, listener);
+    else {
+      const secure = { ...limits, ...tls, requestCert: tls.ca !== undefined, rejectUnauthorized: false };
+      this.#server = options.http2 === true ? this.#createHttp2(secure, listener) : createTlsServer(secure, listener);
+    }
+    this.#server.on('secureConnection', (socket: TLSSocket) => {
+      this.connections += 1;
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     options.waves?.watch(this.#server);
   }
 
@@ -145,8 +161,33 @@ export class RecordingProxy {
 
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
-    this.#server.closeAllConnections();
+    for (const socket of this.#sockets) socket.destroy();
+    if (this.#options.tls === undefined) this.#server.closeAllConnections();
     await closed;
+  }
+
+  /** Rules use `request.socket`, whose methods close the connection over both protocols. */
+  #createHttp2(options: object, listener: (request: IncomingMessage, response: ServerResponse) => void): Server {
+    let last: TLSSocket | undefined;
+    const server = createSecureServer({ ...options, allowHTTP1: true }, (request, response) => {
+      if (request.httpVersionMajor === 2) this.#adapt(request);
+      listener(request as unknown as IncomingMessage, response as unknown as ServerResponse);
+    });
+    server.prependListener('secureConnection', (socket: TLSSocket) => (last = socket));
+    server.on('session', (session) => last !== undefined && this.#sessions.set(session, last));
+    server.on('sessionError', () => undefined);
+    return server as unknown as Server;
+  }
+
+  #adapt(request: Http2ServerRequest): void {
+    const { session } = request.stream;
+    const socket = session && this.#sessions.get(session);
+    request.stream.on('error', () => undefined);
+    const close = { value: () => socket?.destroy() };
+    // Bytes that are written to the connection of a session make Node abort.
+    const guarded = socket && (Object.create(socket, { destroy: close, destroySoon: close, end: close }) as TLSSocket);
+    Object.defineProperty(request, 'socket', { value: guarded });
+    Object.defineProperty(request, 'headers', { value: ordinaryHeaders(request) });
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -155,7 +196,16 @@ export class RecordingProxy {
     response.on('error', () => undefined);
     const ended = new Promise<void>((resolve) => response.once('close', resolve));
     const wave = await this.#options.waves?.enter(request.socket, ended);
-    const seen: RecordedRequest = { method, path, headers, received: 0, status: 0, depth: wave ?? this.#depth + 1 };
+    const version = request.httpVersion;
+    const seen: RecordedRequest = {
+      method,
+      path,
+      version,
+      headers,
+      received: 0,
+      status: 0,
+      depth: wave ?? this.#depth + 1,
+    };
     this.requests.push(seen);
     request.on('data', (chunk: Buffer) => (seen.received += chunk.length));
     request.pause();
@@ -192,6 +242,18 @@ export class RecordingProxy {
   }
 }
 
+/** The headers of a request as HTTP/1.1 has them. */
+function ordinaryHeaders({ authority, headers }: Http2ServerRequest): IncomingHttpHeaders {
+  const ordinary = Object.entries(headers).filter(([name]) => !name.startsWith(':'));
+  return { ...Object.fromEntries(ordinary), host: authority };
+}
+
+/** HTTP/2 has no headers for the connection. */
+function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const removed = ['connection', 'keep-alive', 'transfer-encoding'];
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !removed.includes(name)));
+}
+
 async function passOn(
   request: IncomingMessage,
   response: ServerResponse,
@@ -226,7 +288,8 @@ async function passOn(
     answer.once('end', () => request.socket.destroy());
     return;
   }
-  response.writeHead(change.status ?? answer.statusCode ?? 502, { ...answer.headers, ...change.headers });
+  const answered = request.httpVersionMajor === 2 ? endToEnd(answer.headers) : answer.headers;
+  response.writeHead(change.status ?? answer.statusCode ?? 502, { ...answered, ...change.headers });
   let offset = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
     const written = change.body?.(chunk, offset) ?? chunk;

@@ -65,6 +65,7 @@ const onRegistries: readonly OptionDeclaration[] = [
     value: 'HOST',
     describe: 'Use HTTP instead of HTTPS for the registry HOST',
   },
+  { name: 'http1', type: 'boolean', describe: 'Use HTTP/1.1 only, also where a registry offers HTTP/2' },
   {
     name: 'mirror',
     type: 'string',

@@ -61,6 +61,7 @@ export function openStores(args: ParsedArguments, output: Output, environment: S
     timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, '--timeout'),
     insecure: args.flag('insecure'),
     plainHttp: args.texts('plain-http'),
+    http1: args.flag('http1'),
     caFile: pathOption(args, 'ca-file', cwd),
     certificateFolders: certificateFolders({ env, home, platform }),
     mirrors: mirrorsOf(args, environment),

@@ -176,11 +176,12 @@ export class Output {
     if (!this.#options.debug) return undefined;
     return (event) => {
       if (this.#eventsAsJson) return this.#line(event);
-      const { method, url, status, milliseconds, note, rateLimit, chosenBy } = event;
+      const { method, url, status, milliseconds, protocol, note, rateLimit, chosenBy } = event;
       const answer = status === undefined ? (note ?? 'no answer') : String(status);
+      const over = protocol === undefined ? '' : `, ${protocol}`;
       const remaining = rateLimit === undefined ? '' : `, ${rateLimit.remaining} of ${rateLimit.limit} left`;
       const rule = chosenBy === undefined ? '' : `, chosen by ${chosenBy}`;
-      const line = `debug: ${method} ${url} ${answer} ${milliseconds.toFixed(0)} ms${remaining}${rule}`;
+      const line = `debug: ${method} ${url} ${answer} ${milliseconds.toFixed(0)} ms${over}${remaining}${rule}`;
       this.#stderr(`${escapeLine(line)}\n`);
     };
   }

@@ -28,6 +28,8 @@ function optionsFor(remedy: Remedy): string {
       return remedy.change === 'file'
         ? 'Correct the file, or ignore all files of this kind with --no-mirrors.'
         : 'Change the rule, or ignore the registry configuration of other tools with --no-mirrors.';
+    case 'http1':
+      return 'To use HTTP/1.1 instead, pass --http1.';
     case 'more-time':
       return 'See --timeout and --deadline.';
     case 'more-temporary-space':

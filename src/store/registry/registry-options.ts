@@ -16,6 +16,8 @@ export interface RegistryOptions {
   readonly insecure?: boolean | undefined;
   /** Registries, as named in references, that are accessed over http. */
   readonly plainHttp?: readonly string[] | undefined;
+  /** Whether to use HTTP/1.1 only, also where a server offers HTTP/2. Default false. */
+  readonly http1?: boolean | undefined;
   /** A PEM file with certificate authorities that are trusted in addition to those of the system. */
   readonly caFile?: string | undefined;
   /** `certs.d` folders, which have a folder for each host. The first one with a folder for a host is used. Default: none. */
@@ -64,6 +66,8 @@ export interface RequestEvent {
   /** The HTTP status; undefined if there was no response. */
   readonly status?: number | undefined;
   readonly milliseconds: number;
+  /** `HTTP/2`; undefined for HTTP/1.1, or if there was no response. */
+  readonly protocol?: string | undefined;
   /** Why the request failed. */
   readonly note?: string | undefined;
   /** The rate limit that the registry reports, if any. */

@@ -217,7 +217,7 @@ export function connectionFailure(step: Step, host: string, thrown: unknown): Ml
       remedy: { kind: 'trust-certificate', host },
     });
   }
-  const remedy = unreachableRemedy(step, host);
+  const remedy = code.startsWith('HTTP2_') ? ({ kind: 'http1' } as const) : unreachableRemedy(step, host);
   const nextStep = remedy === undefined ? { hint: unreachableHints[code] } : { remedy };
   return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${networkReason(host, code, thrown)}`, {
     ...facts,
@@ -250,6 +250,8 @@ const reasons: Readonly<Record<string, string>> = {
   ENETUNREACH: 'cannot be reached',
   EPROXY: 'cannot be reached through the proxy',
   HTTP_101: 'switches to another protocol',
+  HTTP2_UNPROCESSED: 'refuses to process requests over HTTP/2',
+  HTTP2_PROTOCOL: 'violates the protocol of HTTP/2',
   HPE_HEADER_OVERFLOW: 'sent headers that are too large',
 };
 

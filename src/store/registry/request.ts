@@ -27,7 +27,7 @@ export interface RegistryRequest {
   readonly repeatable?: boolean | undefined;
   /** How often the request is retried. Default: the retries of the session. */
   readonly retries?: number | undefined;
-  /** Part of an upload or a mount. There are many of these at once, and node:http sends them faster than got. */
+  /** Part of an upload or a mount. See `HttpRequest`. */
   readonly isUpload?: boolean | undefined;
   /** Writes a manifest. The `WriteGate` counts and limits these. */
   readonly isManifestWrite?: boolean | undefined;

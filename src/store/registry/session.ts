@@ -307,9 +307,10 @@ export class RegistrySession {
   }
 
   #createPool(timeoutMs: number, hostCertificates: TrustOptions['hostCertificates']): ConnectionPool {
-    const { insecure = false, certificateFolders = [], env } = this.#options;
+    const { insecure = false, http1, certificateFolders = [], env } = this.#options;
     return new ConnectionPool({
       insecure,
+      http1,
       authorities: this.#authorities,
       certificateFolders,
       hostCertificates,

@@ -7,6 +7,7 @@ import { parseReference } from '../../../src/oci/reference.ts';
 import { startRegistry, type ServerOptions } from '../../../src/server/start-registry.ts';
 import { RecordingProxy, type RecordingProxyOptions } from '../../support/recording-proxy.ts';
 import { cleanup } from '../../support/cleanup.ts';
+import { trustInUse } from '../../support/protocols.ts';
 import { blobOf } from '../samples.ts';
 
 export interface TestSession extends RegistrySession {
@@ -24,6 +25,7 @@ export function session(
     userAgent: 'mlist/test',
     env: {},
     timeoutMs: 60_000,
+    ...trustInUse(),
     onRequest: (event) => events.push(event),
     onWarning: (message) => warnings.push(message),
     ...options,

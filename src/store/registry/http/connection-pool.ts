@@ -4,8 +4,9 @@ import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { SecretRedactor } from '../../../errors/redact.ts';
 import { connectTcp, hostAndPort, type HostAndPort } from './connect.ts';
+import { Http2Connection } from './http2/http2-connection.ts';
 import { openTunnel, proxiesOf, type Proxy, type ProxyFor } from './proxy.ts';
-import { certificateOf, connectTls, type ServerCertificate } from './tls.ts';
+import { certificateOf, connectTls, type ServerCertificate, type TlsOptions } from './tls.ts';
 import { TrustStore, type HostTrust, type TrustOptions } from './trust-store.ts';
 import type { Environment } from '../../environment.ts';
 
@@ -13,6 +14,8 @@ import type { Environment } from '../../environment.ts';
 export interface Route {
   /** Keep connections open for later requests. */
   readonly agents: { readonly http?: HttpAgent; readonly https?: HttpsAgent };
+  /** For documents, if the server chooses HTTP/2. Undefined for http, or if HTTP/2 is switched off. */
+  readonly http2?: Http2Connection | undefined;
   /** A proxy forwards the requests: the request line has the absolute URL (RFC 9112 section 3.2.2). */
   readonly absolute: boolean;
   /** Headers for the proxy. Secret. */
@@ -23,6 +26,8 @@ export interface ConnectionPoolOptions extends TrustOptions {
   /** The proxies are read from it. */
   readonly env: Environment;
   readonly timeoutMs: number;
+  /** Whether HTTP/2 is switched off. Default false. */
+  readonly http1?: boolean | undefined;
   /** Receives the passwords of proxies. */
   readonly secrets: SecretRedactor;
 }
@@ -61,12 +66,13 @@ export class ConnectionPool {
 
   /** The certificate that a host sends, which is not verified. @throws as for a connection */
   async certificate(url: URL): Promise<ServerCertificate> {
-    return certificateOf(this.#track(await connect(await this.#destination(url, true))));
+    return certificateOf(this.#track(await connect(await this.#destination(url, true), HTTP1)));
   }
 
   /** Closes all connections. Requests that are running fail. */
   close(): void {
-    for (const { agents } of this.#routes.values()) {
+    for (const { agents, http2 } of this.#routes.values()) {
+      http2?.close();
       agents.http?.destroy();
       agents.https?.destroy();
     }
@@ -81,6 +87,7 @@ export class ConnectionPool {
     const trust = url.protocol === 'https:' ? await this.trust.forHost(url) : undefined;
     return {
       ...hostAndPort(url),
+      origin: url.origin,
       trust: trust !== undefined && isUnverified ? { ...trust, verify: false } : trust,
       proxy,
       proxyTrust: proxy?.url.protocol === 'https:' ? await this.trust.forHost(proxy.url) : undefined,
@@ -89,15 +96,20 @@ export class ConnectionPool {
   }
 
   #createRoute(destination: Destination): Route {
-    const { proxy } = destination;
+    const { proxy, origin, timeoutMs } = destination;
     const isSecure = destination.trust !== undefined;
-    const open = async () => this.#track(await connect(destination));
+    const open = async (protocols: readonly string[]) => this.#track(await connect(destination, protocols));
+    const http2 =
+      isSecure && this.#options.http1 !== true
+        ? new Http2Connection({ origin, timeoutMs, open: () => open(['h2', ...HTTP1]) })
+        : undefined;
+    const openHttp1 = async () => http2?.takeSpare() ?? (await open(HTTP1));
     const agents = isSecure
-      ? { https: withConnect(new HttpsAgent(agentOptions), open) }
-      : { http: withConnect(new HttpAgent(agentOptions), open) };
+      ? { https: withConnect(new HttpsAgent(agentOptions), openHttp1) }
+      : { http: withConnect(new HttpAgent(agentOptions), openHttp1) };
     const absolute = !isSecure && proxy !== undefined;
     const login = absolute && proxy.authorization !== undefined ? { 'proxy-authorization': proxy.authorization } : {};
-    return { agents, absolute, headers: login };
+    return { agents, http2, absolute, headers: login };
   }
 
   /** An agent does not know a connection that opens after its request has ended, so `close` would miss it. */
@@ -109,6 +121,7 @@ export class ConnectionPool {
 }
 
 interface Destination extends HostAndPort {
+  readonly origin: string;
   /** Undefined for http. */
   readonly trust: HostTrust | undefined;
   /** Opens a tunnel to the host for https, and forwards the requests for http. */
@@ -118,11 +131,15 @@ interface Destination extends HostAndPort {
   readonly timeoutMs: number;
 }
 
+/** Bodies of any length are sent over HTTP/1.1, on connections of their own. */
+const HTTP1 = ['http/1.1'];
+
 /**
  * Opens a connection, directly or through a proxy.
+ * @param protocols - those that the server may choose, if it uses TLS
  * @throws Error with Node's code or `ETIMEDOUT`; MlistError if the proxy refuses the tunnel
  */
-function connect(destination: Destination): Promise<Socket> {
+function connect(destination: Destination, protocols: readonly string[]): Promise<Socket> {
   const { host, trust, timeoutMs } = destination;
   if (trust === undefined) return connectFirstHop(destination);
   return secured(trust, host, timeoutMs, (onSent) => connectThroughProxy(destination, onSent));

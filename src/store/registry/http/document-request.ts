@@ -1,6 +1,7 @@
 import got, { type PlainResponse, type RequestFunction } from 'got';
 import { errorCode, MlistError } from '../../../errors/errors.ts';
 import type { Route } from './connection-pool.ts';
+import type { Http2Slot } from './http2/http2-session.ts';
 import { joinHeaders, type HttpResponse } from './response.ts';
 import { startRequest } from './start-request.ts';
 
@@ -11,6 +12,8 @@ export interface DocumentRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | undefined;
   readonly route: Route;
+  /** The stream for the request. Default: HTTP/1.1. */
+  readonly slot?: Http2Slot | undefined;
   /** Milliseconds without any data after which the request fails. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -25,7 +28,7 @@ const TOTAL_TIMEOUT_FACTOR = 4;
  * @throws Node's error, or an MlistError from the connection
  */
 export async function sendDocument(request: DocumentRequest): Promise<HttpResponse> {
-  const { url, method, route, timeoutMs } = request;
+  const { url, method, route, slot, timeoutMs } = request;
   const { signal, release } = detachableSignal(request.signal);
   const stream = got.stream({
     url,
@@ -37,11 +40,13 @@ export async function sendDocument(request: DocumentRequest): Promise<HttpRespon
     decompress: false,
     followRedirect: false,
     throwHttpErrors: false,
-    request: route.absolute ? sendAbsolute : send,
+    request: sendWith(route, slot),
     ...(hasBody(request) ? { body: request.body ?? NO_BODY } : {}),
     signal,
   });
   for (const event of ['end', 'error', 'close']) stream.once(event, release);
+  // The request may end before got has started it.
+  if (slot !== undefined) for (const event of ['error', 'close']) stream.once(event, slot.release);
   const response = await new Promise<PlainResponse>((resolve, reject) => {
     stream.on('error', (error) => reject(causeOf(error)));
     stream.once('response', resolve);
@@ -50,6 +55,7 @@ export async function sendDocument(request: DocumentRequest): Promise<HttpRespon
     status: response.statusCode,
     headers: joinHeaders(response.headers),
     body: stream,
+    ...(slot === undefined ? {} : { protocol: 'HTTP/2' }),
     discard: () => stream.destroy(),
   };
 }
@@ -76,10 +82,11 @@ function hasBody({ method }: DocumentRequest): boolean {
   return method !== 'GET' && method !== 'HEAD';
 }
 
-const send: RequestFunction = (url, options, callback) => startRequest(url, options, callback);
-
-/** Sends the absolute URL in the request line, for a proxy that forwards the request. */
-const sendAbsolute: RequestFunction = (url, options, callback) => send(url, { ...options, path: url.href }, callback);
+/** For a proxy that forwards the request, the request line has the absolute URL. */
+function sendWith({ absolute }: Route, slot: Http2Slot | undefined): RequestFunction {
+  return (url, options, callback) =>
+    startRequest(url, absolute ? { ...options, path: url.href } : options, slot, callback);
+}
 
 /** Got wraps an error together with the request. The inner error has the code and the address. */
 function causeOf(error: Error): Error {

@@ -7,7 +7,7 @@ import type { ConnectionPool } from './connection-pool.ts';
 import { sendDocument, type DocumentRequest } from './document-request.ts';
 import { RateLimitGate, rateLimitIn } from './rate-limit.ts';
 import { warningsIn, type HttpResponse } from './response.ts';
-import { exceedsMaxWait, isRetryableStatus, jitter, parseRetryAfter } from './retry.ts';
+import { backoff, exceedsMaxWait, isRetryableStatus, isUnprocessed, jitter, parseRetryAfter } from './retry.ts';
 import { sendStream } from './stream-request.ts';
 
 export interface HttpClientOptions {
@@ -27,6 +27,8 @@ export interface HttpRequest extends Pick<DocumentRequest, 'method' | 'url' | 'h
   readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined;
   /** The body of the response may have any length. */
   readonly streamsResponse?: boolean | undefined;
+  /** Part of an upload or a mount. There are many of these at once, and `sendStream` sends them faster than got. */
+  readonly isUpload?: boolean | undefined;
   /** Milliseconds that are added to the timeout of the response, which starts after the body has been sent. */
   readonly extraTimeoutMs?: number | undefined;
   /** The response states the location of an upload that has to be cancelled: an abort takes effect after `ABORT_DELAY_MS`. */
@@ -37,6 +39,9 @@ export interface HttpRequest extends Pick<DocumentRequest, 'method' | 'url' | 'h
 
 /** How long to wait after an abort for the response to a request that opens an upload. */
 export const ABORT_DELAY_MS = 1_000;
+
+/** How often a request that an HTTP/2 server has not processed is sent again. */
+const MAX_RESENDS = 3;
 
 /** Sends the requests to one registry and to the hosts that it names. */
 export class HttpClient {
@@ -62,7 +67,11 @@ export class HttpClient {
     try {
       const response = await this.#dispatch(request);
       this.#observe(response, request.url);
-      this.#report(request, started, () => ({ status: response.status, rateLimit: rateLimitIn(response.headers) }));
+      this.#report(request, started, () => ({
+        status: response.status,
+        protocol: response.protocol,
+        rateLimit: rateLimitIn(response.headers),
+      }));
       return response;
     } catch (thrown) {
       this.#report(request, started, () => ({ note: errorCode(thrown) ?? 'failed' }));
@@ -76,19 +85,40 @@ export class HttpClient {
       url,
       body,
       streamsResponse = false,
+      isUpload = false,
       extraTimeoutMs = 0,
       opensUpload = false,
       isUnverified,
     } = request;
     const { pool, timeoutMs, userAgent } = this.#options;
     const headers = { 'user-agent': userAgent, ...request.headers };
-    const common = { method, url, headers, route: await pool.route(url, isUnverified), timeoutMs };
+    const route = await pool.route(url, isUnverified);
+    const common = { method, url, headers, route, timeoutMs };
     const linked = this.signals.link(request.signal);
     linked?.throwIfAborted();
     const signal = opensUpload && linked !== undefined ? this.signals.delayed(linked, ABORT_DELAY_MS) : linked;
-    if (body instanceof Uint8Array || (body === undefined && !streamsResponse))
-      return sendDocument({ ...common, body, signal });
-    return sendStream({ ...common, body, signal, responseTimeoutMs: timeoutMs + extraTimeoutMs });
+    const responseTimeoutMs = timeoutMs + extraTimeoutMs;
+    const isDocument = body instanceof Uint8Array || (body === undefined && !streamsResponse);
+    if (!isDocument) return sendStream({ ...common, body, signal, responseTimeoutMs });
+    return this.#resend(signal, async () => {
+      const slot = await route.http2?.acquire(signal);
+      return isUpload && body === undefined
+        ? sendStream({ ...common, slot, signal, responseTimeoutMs })
+        : sendDocument({ ...common, body, slot, signal });
+    });
+  }
+
+  /** Sends a request that the server has not processed again. This does not count as a retry. */
+  async #resend(signal: AbortSignal | undefined, send: () => Promise<HttpResponse>): Promise<HttpResponse> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await send();
+      } catch (thrown) {
+        if (!isUnprocessed(thrown) || attempt > MAX_RESENDS) throw thrown;
+      }
+      // The first one is not delayed: the server has probably only closed its connection after a number of requests.
+      if (attempt > 1) await sleep(backoff(attempt - 1), undefined, { signal });
+    }
   }
 
   /** Delays all requests to this registry after `Retry-After`, and reports warnings. */
@@ -104,8 +134,9 @@ export class HttpClient {
     const { onRequest, secrets, chosenBy } = this.#options;
     if (onRequest === undefined) return;
     const milliseconds = performance.now() - started;
-    const { rateLimit, ...outcome } = result();
+    const { rateLimit, protocol, ...outcome } = result();
     const details = {
+      ...(protocol === undefined ? {} : { protocol }),
       ...(rateLimit === undefined ? {} : { rateLimit }),
       ...(chosenBy === undefined ? {} : { chosenBy }),
     };

@@ -7,6 +7,8 @@ export interface HttpResponse {
   /** The caller reads it to its end or calls `discard`. */
   readonly body: AsyncIterable<Uint8Array>;
   readonly discard: () => void;
+  /** Default: HTTP/1.1. */
+  readonly protocol?: string | undefined;
 }
 
 export function joinHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): HttpResponse['headers'] {

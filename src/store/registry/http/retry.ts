@@ -80,14 +80,22 @@ function unitMs(unit: string | undefined): number {
 /** Whether a connection failed, which another attempt may change. Errors of TLS trust, DNS and HTTP syntax are permanent. */
 export function isConnectionError(thrown: unknown): boolean {
   if (thrown instanceof MlistError) return false;
-  return !/^(?:ERR_TLS|ERR_SSL_.*ALERT_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ENOTFOUND|HPE_|HTTP_101)/.test(
+  return !/^(?:ERR_TLS|ERR_SSL_.*ALERT_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ENOTFOUND|HPE_|HTTP_101|HTTP2_PROTOCOL)/.test(
     errorCode(thrown) ?? '',
   );
 }
 
-/** Whether the connection was never opened, so that the server has received nothing of the request. */
+/** Whether an HTTP/2 server has refused a request, or closed the session before it has processed it. */
+export function isUnprocessed(thrown: unknown): boolean {
+  return errorCode(thrown) === 'HTTP2_UNPROCESSED';
+}
+
+/** Whether the connection was never opened, or the server has processed nothing of the request. */
 export function isUnsent(thrown: unknown): boolean {
-  return ['ECONNREFUSED', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EPROXY'].includes(errorCode(thrown) ?? '');
+  return (
+    isUnprocessed(thrown) ||
+    ['ECONNREFUSED', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EPROXY'].includes(errorCode(thrown) ?? '')
+  );
 }
 
 export function isTimeout(thrown: unknown): boolean {

@@ -1,15 +1,21 @@
 import { request as requestHttp, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { Http2Request } from './http2/http2-request.ts';
+import type { Http2Slot } from './http2/http2-session.ts';
 
 /**
- * Starts a request with node:http or node:https. A response that switches protocols fails the request, since mlist never
+ * Starts a request on a stream of HTTP/2, or with node:http or node:https. A response that switches protocols fails the request, since mlist never
  * asks for it (RFC 9110 section 15.2.2). Node would close the connection without an error.
+ * @param slot - default: HTTP/1.1
  */
 export function startRequest(
   url: URL,
   options: RequestOptions,
+  slot: Http2Slot | undefined,
   onResponse?: (response: IncomingMessage) => void,
 ): ClientRequest {
+  // It has the members that got and `sendStream` use.
+  if (slot !== undefined) return new Http2Request(slot, url, options) as unknown as ClientRequest;
   const start = url.protocol === 'https:' ? requestHttps : requestHttp;
   const request = start(url, options, onResponse);
   request.once('upgrade', (_response, socket) => {

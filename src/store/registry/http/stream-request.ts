@@ -14,9 +14,9 @@ export interface StreamRequest extends Omit<DocumentRequest, 'body'> {
 }
 
 /**
- * Sends one request over the same connections as `sendDocument`, with backpressure, and returns as soon as the response
- * headers have arrived. It uses node:http, which is faster than got's streams. Timeouts run only while it waits for the
- * server: a download does not time out because the upload that it feeds is slow.
+ * Sends one request with backpressure, and returns as soon as the response headers have arrived. It uses no got, whose
+ * streams are slower. Timeouts run only while it waits for the server: a download does not time out because the upload
+ * that it feeds is slow.
  */
 export async function sendStream(request: StreamRequest): Promise<HttpResponse> {
   const clientRequest = start(request);
@@ -37,6 +37,7 @@ export async function sendStream(request: StreamRequest): Promise<HttpResponse> 
     const response = await withTimeout(responded, request.responseTimeoutMs, clientRequest);
     const isWritten = clientRequest.writableEnded;
     return {
+      ...(request.slot === undefined ? {} : { protocol: 'HTTP/2' }),
       status: response.statusCode ?? 0,
       headers: joinHeaders(response.headers),
       discard: () => response.destroy(),
@@ -53,14 +54,15 @@ export async function sendStream(request: StreamRequest): Promise<HttpResponse> 
   }
 }
 
-function start({ url, method, route, headers, signal }: StreamRequest): ClientRequest {
-  return startRequest(url, {
+function start({ url, method, route, slot, headers, signal }: StreamRequest): ClientRequest {
+  const options = {
     method,
     agent: route.agents.https ?? route.agents.http,
     headers: { 'accept-encoding': 'identity', ...route.headers, ...headers },
     ...(route.absolute ? { path: url.href } : {}),
     ...(signal === undefined ? {} : { signal }),
-  });
+  };
+  return startRequest(url, options, slot);
 }
 
 /** Writes the body, each chunk after the previous one was accepted. Stops if the request ends first. */

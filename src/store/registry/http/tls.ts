@@ -8,6 +8,8 @@ export interface TlsOptions {
   readonly host: string;
   readonly verify: boolean;
   readonly context: SecureContext;
+  /** The protocols that the server may choose (ALPN), the preferred one first. */
+  readonly protocols: readonly string[];
   readonly timeoutMs: number;
 }
 
@@ -18,7 +20,10 @@ const READ_AHEAD_BYTES = 128 * 1024;
  * Starts TLS on a connection.
  * @throws Error with Node's code or `ETIMEDOUT`
  */
-export function connectTls(socket: Socket, { host, verify, context, timeoutMs }: TlsOptions): Promise<Socket> {
+export function connectTls(
+  socket: Socket,
+  { host, verify, context, protocols, timeoutMs }: TlsOptions,
+): Promise<Socket> {
   // Node documents highWaterMark, but the types for version 20 do not have it.
   const options: ConnectionOptions & { readonly highWaterMark: number } = {
     socket,
@@ -26,7 +31,7 @@ export function connectTls(socket: Socket, { host, verify, context, timeoutMs }:
     ...(isIP(host) === 0 ? { servername: host } : {}),
     secureContext: context,
     rejectUnauthorized: verify,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: [...protocols],
     highWaterMark: READ_AHEAD_BYTES,
   };
   return opened(tls.connect(options), 'secureConnect', timeoutMs);

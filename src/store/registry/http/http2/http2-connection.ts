@@ -1,0 +1,83 @@
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { SingleFlight, untilAborted } from '../../../../async/single-flight.ts';
+import { connectionClosed } from '../connect.ts';
+import { Http2Session, unprocessed, type Http2Slot } from './http2-session.ts';
+
+export interface Http2ConnectionOptions {
+  readonly origin: string;
+  /** Opens a connection that lets the server choose between HTTP/2 and HTTP/1.1. */
+  readonly open: () => Promise<Socket>;
+  readonly timeoutMs: number;
+}
+
+/** How often a request waits for another session because the server has closed the one before. */
+const MAX_SESSIONS = 5;
+
+/**
+ * The HTTP/2 connection to one origin, for documents. Concurrent requests share it, and wait for its handshake. If the
+ * server chooses HTTP/1.1, the agent uses the connection, and the origin is not asked again.
+ */
+export class Http2Connection {
+  readonly #options: Http2ConnectionOptions;
+  readonly #opening = new SingleFlight<Http2Session | undefined>();
+  readonly #spare: Socket[] = [];
+  #session: Http2Session | undefined;
+  #isHttp1 = false;
+  #isClosed = false;
+
+  constructor(options: Http2ConnectionOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Waits for the right to open a stream.
+   * @returns undefined if the server chooses HTTP/1.1
+   * @throws as for a connection; the abort's reason
+   */
+  async acquire(signal: AbortSignal | undefined): Promise<Http2Slot | undefined> {
+    for (let sessions = 0; sessions < MAX_SESSIONS; sessions += 1) {
+      if (this.#session?.requiresHttp1 === true) this.#isHttp1 = true;
+      if (this.#isHttp1) return undefined;
+      const session =
+        this.#session?.isUsable === true
+          ? this.#session
+          : await untilAborted(
+              this.#opening.run('', () => this.#open()),
+              signal,
+            );
+      if (session === undefined) return undefined;
+      const slot = await session.slot(this.#options.timeoutMs, signal);
+      if (slot !== undefined) return slot;
+    }
+    throw unprocessed();
+  }
+
+  /** A connection on which the server has chosen HTTP/1.1, and which is not used yet. */
+  takeSpare(): Socket | undefined {
+    const socket = this.#spare.pop();
+    return socket?.destroyed === true ? undefined : socket?.off('error', ignore).ref();
+  }
+
+  /** Closes the session. */
+  close(): void {
+    this.#isClosed = true;
+    this.#session?.close();
+  }
+
+  async #open(): Promise<Http2Session | undefined> {
+    const { origin, open, timeoutMs } = this.#options;
+    const socket = await open();
+    if (this.#isClosed) {
+      socket.destroy();
+      throw connectionClosed();
+    }
+    if (socket instanceof TLSSocket && socket.alpnProtocol === 'h2')
+      return (this.#session = await Http2Session.open(socket, origin, timeoutMs));
+    this.#isHttp1 = true;
+    this.#spare.push(socket.on('error', ignore).unref());
+    return undefined;
+  }
+}
+
+const ignore = () => undefined;

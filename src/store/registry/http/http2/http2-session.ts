@@ -1,0 +1,225 @@
+import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2';
+import type { Socket } from 'node:net';
+import { errorCode } from '../../../../errors/errors.ts';
+import { connectionClosed, timeoutError } from '../connect.ts';
+
+/** The right to open one stream. */
+export interface Http2Slot {
+  readonly session: Http2Session;
+  /** Frees the slot for another request. Further calls do nothing. */
+  readonly release: () => void;
+}
+
+/** Error codes of RFC 9113 section 7. */
+const PROTOCOL_ERRORS = [0x1, 0x3, 0x6, 0x9];
+const REFUSED_STREAM = 0x7;
+const HTTP_1_1_REQUIRED = 0xd;
+
+/** The limits of HTTP/1.1 in Node are 16 KiB and 2,000 headers. */
+export const MAX_HEADER_BYTES = 16 * 1024;
+/** More SETTINGS and PING frames than any server sends in one command. */
+const MAX_CONTROL_FRAMES = 1000;
+/** A document has up to 4 MiB, which should not need many round trips. */
+const STREAM_WINDOW_BYTES = 1024 * 1024;
+const SESSION_WINDOW_BYTES = 8 * STREAM_WINDOW_BYTES;
+
+const sessionOptions = {
+  maxSettings: 32,
+  maxHeaderListPairs: 2000,
+  maxSessionInvalidFrames: 100,
+  /** In MB. */
+  maxSessionMemory: 64,
+  settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES, maxHeaderListSize: MAX_HEADER_BYTES },
+} as const;
+
+/**
+ * An HTTP/2 connection to one origin. It opens only as many streams as the server permits, so that the server refuses
+ * none of them; further requests wait.
+ */
+export class Http2Session {
+  readonly #session: ClientHttp2Session;
+  readonly #waiting = new Set<{ readonly next: () => void; readonly refresh: () => void }>();
+  #open = 0;
+  #isRetired = false;
+  #requiresHttp1 = false;
+  /** The server has processed no stream with a higher id. */
+  #lastProcessed = Number.POSITIVE_INFINITY;
+  #failure: Error | undefined;
+
+  private constructor(session: ClientHttp2Session) {
+    this.#session = session;
+    let controlFrames = 0;
+    const count = () => {
+      controlFrames += 1;
+      if (controlFrames > MAX_CONTROL_FRAMES) session.destroy(protocolError('too many control frames'));
+    };
+    session.on('ping', count);
+    session.on('remoteSettings', () => {
+      count();
+      this.#startWaiting();
+    });
+    session.on('goaway', (_code: number, lastStreamId: number) => {
+      this.#lastProcessed = Math.min(this.#lastProcessed, lastStreamId);
+      this.retire();
+    });
+    session.on('error', (error: Error) => (this.#failure = failureOf(error)));
+    session.on('close', () => this.retire());
+  }
+
+  /**
+   * Starts HTTP/2 on a connection, and waits for the settings of the server.
+   * @throws Error with Node's code, `ETIMEDOUT` or `HTTP2_PROTOCOL`
+   */
+  static async open(socket: Socket, origin: string, timeoutMs: number): Promise<Http2Session> {
+    let failure: Error | undefined;
+    socket.on('error', (error) => {
+      failure = error;
+      // Node ends the session after an alert of TLS, but neither closes the connection nor emits an event.
+      socket.destroy();
+    });
+    const { connect } = await import('node:http2');
+    // A server that requires a client certificate refuses it after the handshake. A session would not notice that.
+    if (socket.destroyed) throw failure ?? connectionClosed();
+    const session = connect(origin, { ...sessionOptions, createConnection: () => socket });
+    const opened = new Http2Session(session);
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => session.destroy(timeoutError('the settings of HTTP/2')), timeoutMs);
+      const onClose = () => {
+        clearTimeout(timer);
+        reject(opened.#failure ?? failure ?? connectionClosed());
+      };
+      session.once('close', onClose);
+      session.once('remoteSettings', () => {
+        clearTimeout(timer);
+        session.off('close', onClose);
+        resolve();
+      });
+    });
+    session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+    // A session without requests does not keep the process alive.
+    session.unref();
+    return opened;
+  }
+
+  /** Whether the session accepts further requests. */
+  get isUsable(): boolean {
+    return !this.#isRetired && !this.#session.closed && !this.#session.destroyed;
+  }
+
+  /** Whether the server has refused a stream because it serves it over HTTP/1.1 only. */
+  get requiresHttp1(): boolean {
+    return this.#requiresHttp1;
+  }
+
+  /**
+   * Waits until the server permits another stream.
+   * @returns undefined if the session accepts no further requests
+   * @throws Error `ETIMEDOUT` if no other stream ends for this long; the abort's reason
+   */
+  async slot(timeoutMs: number, signal: AbortSignal | undefined): Promise<Http2Slot | undefined> {
+    signal?.throwIfAborted();
+    if (!this.isUsable) return undefined;
+    if (this.#open < this.#limit) return this.#take();
+    return new Promise((resolve, reject) => {
+      const onAbort = () => end(() => reject(signal?.reason as Error));
+      const timer = setTimeout(() => end(() => reject(timeoutError('a stream of HTTP/2'))), timeoutMs);
+      const waiter = {
+        next: () => end(() => resolve(this.isUsable ? this.#take() : undefined)),
+        refresh: () => timer.refresh(),
+      };
+      const end = (settle: () => void) => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        this.#waiting.delete(waiter);
+        settle();
+      };
+      this.#waiting.add(waiter);
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  /**
+   * Opens a stream. The caller has a slot.
+   * @throws the error of `unprocessed` if the session has ended
+   */
+  start(headers: OutgoingHttpHeaders, endStream: boolean): ClientHttp2Stream {
+    try {
+      return this.#session.request(headers, { endStream });
+    } catch (thrown) {
+      if (this.isUsable) throw thrown;
+      throw unprocessed();
+    }
+  }
+
+  /** The error for a stream that has ended without a complete response. */
+  failureOf({ id, rstCode }: ClientHttp2Stream, error: Error | undefined, hasResponse: boolean): Error {
+    if (!hasResponse) {
+      if (rstCode === HTTP_1_1_REQUIRED) this.#requiresHttp1 = true;
+      const isRefused = rstCode === REFUSED_STREAM || rstCode === HTTP_1_1_REQUIRED;
+      if (isRefused || id === undefined || id > this.#lastProcessed) return unprocessed();
+    }
+    if (this.#failure !== undefined) return this.#failure;
+    if (PROTOCOL_ERRORS.includes(rstCode)) return protocolError('the response is malformed');
+    return error === undefined ? connectionClosed() : failureOf(error);
+  }
+
+  /** Opens no further streams, and closes the connection when those that are open have ended. */
+  retire(): void {
+    this.#isRetired = true;
+    for (const { next } of [...this.#waiting]) next();
+    if (this.#open === 0) this.#session.destroy();
+  }
+
+  /** Closes the connection. */
+  close(): void {
+    this.#session.destroy();
+    this.retire();
+  }
+
+  get #limit(): number {
+    return this.#session.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
+  }
+
+  #take(): Http2Slot {
+    if (this.#open === 0) this.#session.ref();
+    this.#open += 1;
+    let isHeld = true;
+    const release = () => {
+      if (isHeld) this.#release();
+      isHeld = false;
+    };
+    return { session: this, release };
+  }
+
+  #release(): void {
+    this.#open -= 1;
+    if (this.#open === 0 && this.#isRetired) this.#session.destroy();
+    else if (this.#open === 0) this.#session.unref();
+    for (const { refresh } of this.#waiting) refresh();
+    this.#startWaiting();
+  }
+
+  #startWaiting(): void {
+    for (const { next } of [...this.#waiting]) {
+      if (this.#open >= this.#limit) return;
+      next();
+    }
+  }
+}
+
+/** The server has not processed the request, which may be sent again. */
+export function unprocessed(): Error {
+  return Object.assign(new Error('the server has not processed the request'), { code: 'HTTP2_UNPROCESSED' });
+}
+
+/** The server violates the protocol. */
+export function protocolError(message: string): Error {
+  return Object.assign(new Error(message), { code: 'HTTP2_PROTOCOL' });
+}
+
+/** Node has its own errors for a session or a stream that the server closes, and for frames that are invalid. */
+function failureOf(error: Error): Error {
+  const code = errorCode(error) ?? '';
+  if (code === 'ERR_HTTP2_SESSION_ERROR' || code === 'ERR_HTTP2_STREAM_ERROR') return connectionClosed(error.message);
+  return code.startsWith('ERR_HTTP2_') ? protocolError(error.message) : error;
+}

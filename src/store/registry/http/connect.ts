@@ -1,4 +1,4 @@
-import { connect as openSocket, isIP, type LookupFunction, type Socket } from 'node:net';
+import { connect as openSocket, isIP, type LookupFunction, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { isLoopback } from '../../hosts.ts';
 
 export interface HostAndPort {
@@ -11,9 +11,13 @@ export interface HostAndPort {
  * Opens a TCP connection.
  * @throws Error with Node's code or `ETIMEDOUT`
  */
-export function connectTcp({ host, port }: HostAndPort, timeoutMs: number): Promise<Socket> {
+export function connectTcp(address: HostAndPort, timeoutMs: number): Promise<Socket> {
+  return opened(openSocket(tcpOptions(address)), 'connect', timeoutMs);
+}
+
+export function tcpOptions({ host, port }: HostAndPort): TcpNetConnectOpts {
   const local = isLoopback(host) && isIP(host) === 0 ? { lookup: loopbackLookup } : {};
-  return opened(openSocket({ host, port, ...local, noDelay: true, keepAlive: true }), 'connect', timeoutMs);
+  return { host, port, ...local, noDelay: true, keepAlive: true };
 }
 
 /** Resolves `localhost` names without DNS, which may not know them or may return another address (RFC 6761 section 6.3). */

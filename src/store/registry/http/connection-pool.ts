@@ -1,10 +1,11 @@
 import { Agent as HttpAgent, type AgentOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type { Socket } from 'node:net';
+import { connect as openSocket, type Socket } from 'node:net';
 import type { SecretRedactor } from '../../../errors/redact.ts';
-import { connectTcp, hostAndPort, type HostAndPort } from './connect.ts';
+import { connectTcp, hostAndPort, opened, tcpOptions, type HostAndPort } from './connect.ts';
 import { openTunnel, proxiesOf, type Proxy, type ProxyFor } from './proxy.ts';
-import { certificateOf, connectTls, type ServerCertificate } from './tls.ts';
+import { withReceiveBuffer } from './receive-buffer.ts';
+import { certificateOf, connectDirectTls, connectTls, type ServerCertificate, type TlsOptions } from './tls.ts';
 import { TrustStore, type HostTrust, type TrustOptions } from './trust-store.ts';
 import type { Environment } from '../../environment.ts';
 
@@ -122,28 +123,42 @@ interface Destination extends HostAndPort {
  * @throws Error with Node's code or `ETIMEDOUT`; MlistError if the proxy refuses the tunnel
  */
 function connect(destination: Destination): Promise<Socket> {
+  const { host, trust, proxy, timeoutMs } = destination;
+  if (proxy === undefined) return connectDirectly(destination);
+  if (trust === undefined) return connectToProxy(destination, proxy);
+  return secured(trust, host, timeoutMs, async (options) => {
+    const socket = await connectToProxy(destination, proxy);
+    return connectTls(await openTunnel(socket, destination, proxy, timeoutMs), options);
+  });
+}
+
+function connectDirectly(destination: Destination): Promise<Socket> {
   const { host, trust, timeoutMs } = destination;
-  if (trust === undefined) return connectFirstHop(destination);
-  return secured(trust, host, timeoutMs, () => connectThroughProxy(destination));
+  return trust === undefined
+    ? opened(
+        withReceiveBuffer((onread) => openSocket({ ...tcpOptions(destination), onread })),
+        'connect',
+        timeoutMs,
+      )
+    : secured(trust, host, timeoutMs, (options) => connectDirectTls(destination, options));
 }
 
-/** Connects to the proxy, or to the host if there is no proxy. */
-function connectFirstHop({ host, port, proxy, proxyTrust, timeoutMs }: Destination): Promise<Socket> {
-  const hop = proxy === undefined ? { host, port } : hostAndPort(proxy.url);
-  const open = () => connectTcp(hop, timeoutMs);
-  return proxyTrust === undefined ? open() : secured(proxyTrust, hop.host, timeoutMs, open);
+function connectToProxy({ proxyTrust, timeoutMs }: Destination, { url }: Proxy): Promise<Socket> {
+  const address = hostAndPort(url);
+  const open = () => connectTcp(address, timeoutMs);
+  if (proxyTrust === undefined) return open();
+  return secured(proxyTrust, address.host, timeoutMs, async (options) => connectTls(await open(), options));
 }
 
-/** Opens a connection and starts TLS on it, on another connection for each set of authorities that is needed. */
-function secured(trust: HostTrust, host: string, timeoutMs: number, open: () => Promise<Socket>): Promise<Socket> {
+/** Starts TLS on a connection, on another connection for each set of authorities that is needed. */
+function secured(
+  trust: HostTrust,
+  host: string,
+  timeoutMs: number,
+  start: (options: TlsOptions) => Promise<Socket>,
+): Promise<Socket> {
   const { verify, contexts, key } = trust;
-  return contexts.handshake(key, async (context) => connectTls(await open(), { host, verify, context, timeoutMs }));
-}
-
-async function connectThroughProxy(destination: Destination): Promise<Socket> {
-  const { proxy, timeoutMs } = destination;
-  const socket = await connectFirstHop(destination);
-  return proxy === undefined ? socket : openTunnel(socket, destination, proxy, timeoutMs);
+  return contexts.handshake(key, (context) => start({ host, verify, context, timeoutMs }));
 }
 
 const agentOptions: AgentOptions = { keepAlive: true, scheduling: 'lifo', maxFreeSockets: 256 };

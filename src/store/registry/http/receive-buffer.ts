@@ -60,7 +60,7 @@ export function releaseChunk(chunk: Uint8Array): void {
 
 /** Memory that is filled once, and divided into chunks. */
 class Memory {
-  readonly bytes: Buffer;
+  readonly #bytes: Buffer;
   /** The bytes between these offsets were received, but not passed on. */
   #start = 0;
   #end = 0;
@@ -70,16 +70,16 @@ class Memory {
 
   /** @param onFree - called when the memory is full, and all its chunks were released */
   constructor(bytes: Buffer, onFree: (bytes: Buffer) => void) {
-    this.bytes = bytes;
+    this.#bytes = bytes;
     this.#onFree = onFree;
   }
 
   get space(): Uint8Array {
-    return this.bytes.subarray(this.#end);
+    return this.#bytes.subarray(this.#end);
   }
 
   get isFull(): boolean {
-    return this.bytes.length - this.#end < RECORD_BYTES;
+    return this.#bytes.length - this.#end < RECORD_BYTES;
   }
 
   get isEmpty(): boolean {
@@ -91,7 +91,7 @@ class Memory {
   }
 
   take(): Uint8Array {
-    const chunk = this.bytes.subarray(this.#start, this.#end);
+    const chunk = this.#bytes.subarray(this.#start, this.#end);
     this.#start = this.#end;
     this.#used += 1;
     users.set(chunk, () => this.#release());
@@ -100,7 +100,7 @@ class Memory {
 
   #release(): void {
     this.#used -= 1;
-    if (this.#used === 0 && this.isFull) this.#onFree(this.bytes);
+    if (this.#used === 0 && this.isFull) this.#onFree(this.#bytes);
   }
 }
 
@@ -135,7 +135,7 @@ class ReceiveBuffer {
     if (memory === undefined) return this.#socket.push(Buffer.from(this.#parsed.subarray(0, length)));
     memory.add(length);
     if (memory.isFull) {
-      if (!memory.isEmpty) this.#waiting.push(memory.take());
+      this.#waiting.push(memory.take());
       this.#memory = this.#nextMemory();
     }
     // Records that are received together become one chunk.

@@ -18,8 +18,8 @@ export type BlobFault =
 export type FaultError = (blob: BlobIdentity, fault: BlobFault) => MlistError;
 
 /**
- * Passes on the bytes of a blob and verifies them. The last chunk is passed on only after the whole blob was verified, so
- * that the consumer never gets all bytes of a damaged blob.
+ * Passes on the bytes of a blob and verifies them. The chunk that completes the blob is passed on only after the whole blob
+ * was verified, so that the consumer never gets as many bytes as it expects from a damaged blob.
  */
 export async function* verified(
   blob: BlobIdentity,
@@ -30,19 +30,19 @@ export async function* verified(
   if (!isVerifiable(digest)) throw toError(blob, { reason: 'unsupported-algorithm' });
   const digester = new Digester(digestAlgorithm(digest));
   let length = 0;
-  let pending: Uint8Array | undefined;
+  let last: Uint8Array | undefined;
   for await (const chunk of chunks) {
     if (chunk.length === 0) continue;
     length += chunk.length;
     if (length > size) throw toError(blob, { reason: 'too-long' });
     digester.update(chunk);
-    if (pending !== undefined) yield pending;
-    pending = chunk;
+    if (length < size) yield chunk;
+    else last = chunk;
   }
   const actual = digester.digest();
   if (length !== size) throw toError(blob, { reason: 'size', actual: length, hasDigest: actual === digest });
   if (actual !== digest) throw toError(blob, { reason: 'digest', actual });
-  if (pending !== undefined) yield pending;
+  if (last !== undefined) yield last;
 }
 
 /**

@@ -1,33 +1,48 @@
 import { expect, test } from '@jest/globals';
+import { Authority } from '../../support/certificates.ts';
+import { describeWith } from '../../support/programs.ts';
 import type { ManifestContent } from '../../../src/store/store.ts';
-import { answer, type Rule } from '../../support/recording-proxy.ts';
-import { bytesOf } from '../samples.ts';
+import { answer, type RecordingProxyOptions, type Rule } from '../../support/recording-proxy.ts';
+import { bytesOf, withFolder } from '../samples.ts';
 import { cleanup, layerOf, put, repository, served, session } from './setup.ts';
 
 /** Uploads blobs to one registry while they are downloaded from another. */
 
 const MIB = 1024 * 1024;
 
-test.each<[string, Rule]>([
+const uploads: readonly [string, Rule][] = [
   ['in one request each', ({ pass }) => pass()],
-  // Half of a blob size is not a multiple of the length of a piece.
+  // Half of a blob size is not a multiple of the length of a chunk.
   [
-    'in requests that end within a piece',
+    'in requests that end within a chunk',
     (exchange) =>
       Number(exchange.request.headers['content-length']) > 4 * MIB ? answer(413)(exchange) : exchange.pass(),
   ],
-])('uploads several blobs while they are downloaded, %s', async (_name, puts) => {
-  const [from, to] = [await served(), await served()];
+];
+
+async function forwards(puts: Rule, tls?: RecordingProxyOptions['tls'], caFile?: string): Promise<void> {
+  const [from, to] = [await served({}, { tls }), await served({}, { tls })];
   const blobs: readonly ManifestContent[] = [9_300_001, 7_777_777, 6_000_000].map((length) =>
     layerOf(length, String(length)),
   );
-  for (const blob of blobs) await put(repository(cleanup(session()), from.host, 'from'), blob);
+  for (const blob of blobs) await put(repository(cleanup(session({ caFile })), from.host, 'from'), blob);
   to.proxy.on(/^(?:PUT|PATCH)/, puts);
-  const used = session();
+  const used = session({ caFile });
   const [source, target] = [repository(used, from.host, 'from'), repository(used, to.host, 'to')];
   await Promise.all(blobs.map(({ descriptor }) => target.putBlob(descriptor, () => source.readBlob(descriptor))));
   for (const { descriptor, bytes } of blobs)
     expect((await bytesOf(target.readBlob(descriptor))).equals(bytes)).toBe(true);
+}
+
+test.each(uploads)('uploads several blobs while they are downloaded, %s', (_name, puts) => forwards(puts));
+
+describeWith('openssl', 'over https', () => {
+  test.each(uploads)('uploads several blobs while they are downloaded, %s', (_name, puts) =>
+    withFolder(async (folder) => {
+      const authority = new Authority(folder);
+      await forwards(puts, authority.sign('server'), authority.certificate.certFile);
+    }),
+  );
 });
 
 test.each<[string, Rule]>([

@@ -1,4 +1,4 @@
-import { connect as openSocket, isIP, type LookupFunction, type Socket } from 'node:net';
+import { connect as openSocket, isIP, type LookupFunction, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { isLoopback } from '../../hosts.ts';
 
 export interface HostAndPort {
@@ -12,12 +12,16 @@ export interface HostAndPort {
  * @param onSent - called when the first packet has been sent, for work to do during the round trip. It must not throw
  * @throws Error with Node's code or `ETIMEDOUT`
  */
-export function connectTcp({ host, port }: HostAndPort, timeoutMs: number, onSent?: () => void): Promise<Socket> {
-  const local = isLoopback(host) && isIP(host) === 0 ? { lookup: loopbackLookup } : {};
-  const socket = openSocket({ host, port, ...local, noDelay: true, keepAlive: true });
+export function connectTcp(address: HostAndPort, timeoutMs: number, onSent?: () => void): Promise<Socket> {
+  const socket = openSocket(tcpOptions(address));
   // Node emits the event just before it connects.
   if (onSent !== undefined) socket.once('connectionAttempt', () => setImmediate(onSent));
   return opened(socket, 'connect', timeoutMs);
+}
+
+export function tcpOptions({ host, port }: HostAndPort): TcpNetConnectOpts {
+  const local = isLoopback(host) && isIP(host) === 0 ? { lookup: loopbackLookup } : {};
+  return { host, port, ...local, noDelay: true, keepAlive: true };
 }
 
 /** Resolves `localhost` names without DNS, which may not know them or may return another address (RFC 6761 section 6.3). */

@@ -1,12 +1,13 @@
 import { Agent as HttpAgent, type AgentOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type { Socket } from 'node:net';
+import { connect as openSocket, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { SecretRedactor } from '../../../errors/redact.ts';
-import { connectTcp, hostAndPort, type HostAndPort } from './connect.ts';
+import { connectTcp, hostAndPort, opened, tcpOptions, type HostAndPort } from './connect.ts';
 import { Http2Connection } from './http2/http2-connection.ts';
 import { openTunnel, proxiesOf, type Proxy, type ProxyFor } from './proxy.ts';
-import { certificateOf, connectTls, type ServerCertificate, type TlsOptions } from './tls.ts';
+import { withReceiveBuffer } from './receive-buffer.ts';
+import { certificateOf, connectDirectTls, connectTls, type ServerCertificate, type TlsOptions } from './tls.ts';
 import { TrustStore, type HostTrust, type TrustOptions } from './trust-store.ts';
 import type { Environment } from '../../environment.ts';
 
@@ -140,48 +141,58 @@ const HTTP1 = ['http/1.1'];
  * @throws Error with Node's code or `ETIMEDOUT`; MlistError if the proxy refuses the tunnel
  */
 function connect(destination: Destination, protocols: readonly string[]): Promise<Socket> {
-  const { host, trust, timeoutMs } = destination;
-  if (trust === undefined) return connectFirstHop(destination);
-  return secured(trust, host, timeoutMs, (onSent) => connectThroughProxy(destination, onSent));
+  const { host, trust, proxy, timeoutMs } = destination;
+  if (proxy === undefined) return connectDirectly(destination, protocols);
+  if (trust === undefined) return connectToProxy(destination, proxy);
+  return secured({ trust, host, timeoutMs, protocols }, async (onSent) =>
+    openTunnel(await connectToProxy(destination, proxy, onSent), destination, proxy, timeoutMs),
+  );
 }
 
-/** Connects to the proxy, or to the host if there is no proxy. */
-function connectFirstHop(
-  { host, port, proxy, proxyTrust, timeoutMs }: Destination,
-  onSent?: () => void,
-): Promise<Socket> {
-  const hop = proxy === undefined ? { host, port } : hostAndPort(proxy.url);
-  if (proxyTrust === undefined) return connectTcp(hop, timeoutMs, onSent);
-  return secured(proxyTrust, hop.host, timeoutMs, (sent) => connectTcp(hop, timeoutMs, sent));
+function connectDirectly(destination: Destination, protocols: readonly string[]): Promise<Socket> {
+  const { host, trust, timeoutMs } = destination;
+  if (trust === undefined) {
+    const connecting = withReceiveBuffer((onread) => openSocket({ ...tcpOptions(destination), onread }));
+    return opened(connecting, 'connect', timeoutMs);
+  }
+  if (protocols.includes('h2'))
+    return secured({ trust, host, timeoutMs, protocols }, (onSent) => connectTcp(destination, timeoutMs, onSent));
+  const { verify, contexts, key } = trust;
+  return contexts.handshake(key, (createContext) =>
+    connectDirectTls(destination, { host, verify, context: createContext(), protocols, timeoutMs }),
+  );
+}
+
+function connectToProxy({ proxyTrust, timeoutMs }: Destination, { url }: Proxy, onSent?: () => void): Promise<Socket> {
+  const address = hostAndPort(url);
+  if (proxyTrust === undefined) return connectTcp(address, timeoutMs, onSent);
+  const { host } = address;
+  return secured({ trust: proxyTrust, host, timeoutMs, protocols: HTTP1 }, (sent) =>
+    connectTcp(address, timeoutMs, sent),
+  );
+}
+
+interface Handshake extends Omit<TlsOptions, 'verify' | 'context'> {
+  readonly trust: HostTrust;
 }
 
 /**
  * Opens a connection and starts TLS on it, on another connection for each set of authorities that is needed. Parsing the
  * authorities takes up to 50 ms, so it is done during the round trip of the first connection.
  */
-function secured(
-  { verify, contexts, key }: HostTrust,
-  host: string,
-  timeoutMs: number,
-  open: (onSent: () => void) => Promise<Socket>,
-): Promise<Socket> {
+function secured({ trust, ...options }: Handshake, open: (onSent: () => void) => Promise<Socket>): Promise<Socket> {
+  const { verify, contexts, key } = trust;
   return contexts.handshake(key, async (createContext) => {
     let creating: Promise<SecureContext> | undefined;
     const context = () => (creating ??= Promise.resolve().then(createContext));
     const socket = await open(() => void context().catch(() => undefined));
     try {
-      return await connectTls(socket, { host, verify, context: await context(), timeoutMs });
+      return await connectTls(socket, { ...options, verify, context: await context() });
     } catch (thrown) {
       socket.destroy();
       throw thrown;
     }
   });
-}
-
-async function connectThroughProxy(destination: Destination, onSent: () => void): Promise<Socket> {
-  const { proxy, timeoutMs } = destination;
-  const socket = await connectFirstHop(destination, onSent);
-  return proxy === undefined ? socket : openTunnel(socket, destination, proxy, timeoutMs);
 }
 
 const agentOptions: AgentOptions = { keepAlive: true, scheduling: 'lifo', maxFreeSockets: 256 };

@@ -2,6 +2,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { connectionClosed, timeoutError } from './connect.ts';
 import type { DocumentRequest } from './document-request.ts';
+import { releaseChunk, takeBody } from './receive-buffer.ts';
 import { joinHeaders, type HttpResponse } from './response.ts';
 import { startRequest } from './start-request.ts';
 
@@ -20,8 +21,8 @@ export interface StreamRequest extends Omit<DocumentRequest, 'body'> {
  */
 export async function sendStream(request: StreamRequest): Promise<HttpResponse> {
   const clientRequest = start(request);
-  const responded = new Promise<IncomingMessage>((resolve, reject) => {
-    clientRequest.once('response', resolve);
+  const responded = new Promise<Responded>((resolve, reject) => {
+    clientRequest.once('response', (response) => resolve({ response, chunks: chunksOf(response, request) }));
     clientRequest.on('error', reject);
     clientRequest.once('close', () => reject(connectionClosed()));
   });
@@ -34,14 +35,14 @@ export async function sendStream(request: StreamRequest): Promise<HttpResponse> 
   try {
     // If the response comes first, the rest of the body is not sent.
     await Promise.race([written, ended]);
-    const response = await withTimeout(responded, request.responseTimeoutMs, clientRequest);
+    const { response, chunks } = await withTimeout(responded, request.responseTimeoutMs, clientRequest);
     const isWritten = clientRequest.writableEnded;
     return {
       ...(request.slot === undefined ? {} : { protocol: 'HTTP/2' }),
       status: response.statusCode ?? 0,
       headers: joinHeaders(response.headers),
       discard: () => response.destroy(),
-      body: readWithTimeout(response, request.timeoutMs, () => {
+      body: readWithTimeout(response, chunks, request.timeoutMs, () => {
         if (!response.readableEnded) response.destroy();
         if (!isWritten) clientRequest.destroy();
       }),
@@ -52,6 +53,16 @@ export async function sendStream(request: StreamRequest): Promise<HttpResponse> 
   } finally {
     written.catch(() => undefined);
   }
+}
+
+interface Responded {
+  readonly response: IncomingMessage;
+  readonly chunks: AsyncIterable<Uint8Array>;
+}
+
+/** The body of a response, past the HTTP parser if it is large. */
+function chunksOf(response: IncomingMessage, { method, slot }: StreamRequest): AsyncIterable<Uint8Array> {
+  return (method === 'GET' && slot === undefined ? takeBody(response) : undefined) ?? response;
 }
 
 function start({ url, method, route, slot, headers, signal }: StreamRequest): ClientRequest {
@@ -83,7 +94,10 @@ async function writeBody(clientRequest: ClientRequest, request: StreamRequest, h
       timer.refresh();
       await new Promise<void>((resolve) => {
         wake = resolve;
-        clientRequest.write(chunk, () => resolve());
+        clientRequest.write(chunk, (error) => {
+          if (error === null || error === undefined) releaseChunk(chunk);
+          resolve();
+        });
       });
       isWaiting = false;
     }
@@ -96,17 +110,18 @@ async function writeBody(clientRequest: ClientRequest, request: StreamRequest, h
 /** Yields the body as it arrives. The timeout runs only while the caller waits for more. */
 async function* readWithTimeout(
   response: IncomingMessage,
+  chunks: AsyncIterable<Uint8Array>,
   timeoutMs: number,
   onEnd: () => void,
 ): AsyncGenerator<Uint8Array> {
   let isWaiting = false;
   const timer = setTimeout(() => isWaiting && response.destroy(timeoutError('the response body')), timeoutMs);
   try {
-    const chunks = (response as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    const iterator = chunks[Symbol.asyncIterator]();
     for (;;) {
       isWaiting = true;
       timer.refresh();
-      const next = await chunks.next();
+      const next = await iterator.next();
       isWaiting = false;
       if (next.done === true) return;
       yield next.value;

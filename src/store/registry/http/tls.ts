@@ -1,8 +1,9 @@
 import * as tls from 'node:tls';
 import type { ConnectionOptions, SecureContext } from 'node:tls';
-import { isIP, type Socket } from 'node:net';
+import { isIP, type OnReadOpts, type Socket } from 'node:net';
 import { errorCode } from '../../../errors/errors.ts';
-import { opened } from './connect.ts';
+import { opened, tcpOptions, type HostAndPort } from './connect.ts';
+import { withReceiveBuffer } from './receive-buffer.ts';
 
 export interface TlsOptions {
   readonly host: string;
@@ -20,13 +21,35 @@ const READ_AHEAD_BYTES = 128 * 1024;
  * Starts TLS on a connection.
  * @throws Error with Node's code or `ETIMEDOUT`
  */
-export function connectTls(
-  socket: Socket,
-  { host, verify, context, protocols, timeoutMs }: TlsOptions,
-): Promise<Socket> {
-  // Node documents highWaterMark, but the types for version 20 do not have it.
-  const options: ConnectionOptions & { readonly highWaterMark: number } = {
-    socket,
+export function connectTls(socket: Socket, options: TlsOptions): Promise<Socket> {
+  return opened(tls.connect({ ...connectionOptions(options), socket }), 'secureConnect', options.timeoutMs);
+}
+
+/**
+ * Opens a connection with TLS and a receive buffer.
+ * @throws Error with Node's code or `ETIMEDOUT`
+ */
+export async function connectDirectTls(address: HostAndPort, options: TlsOptions): Promise<Socket> {
+  const { timeoutMs } = options;
+  const connecting = withReceiveBuffer((onread) => {
+    const all: ReceivingOptions = { ...connectionOptions(options), ...tcpOptions(address), onread };
+    return tls.connect(all);
+  });
+  const socket = await opened(connecting, 'connect', timeoutMs);
+  // tls.connect ignores these two options.
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true);
+  return opened(socket, 'secureConnect', timeoutMs);
+}
+
+/** Node documents both, but the types for version 20 do not have them. */
+interface ReceivingOptions extends ConnectionOptions {
+  readonly highWaterMark: number;
+  readonly onread?: OnReadOpts;
+}
+
+function connectionOptions({ host, verify, context, protocols }: TlsOptions): ReceivingOptions {
+  return {
     host,
     ...(isIP(host) === 0 ? { servername: host } : {}),
     secureContext: context,
@@ -34,7 +57,6 @@ export function connectTls(
     ALPNProtocols: [...protocols],
     highWaterMark: READ_AHEAD_BYTES,
   };
-  return opened(tls.connect(options), 'secureConnect', timeoutMs);
 }
 
 /** What a server has sent about itself. The texts are untrusted. */

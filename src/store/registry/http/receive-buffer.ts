@@ -1,0 +1,205 @@
+import type { IncomingMessage } from 'node:http';
+import type { OnReadOpts, Socket } from 'node:net';
+import { connectionClosed } from './connect.ts';
+
+/** Shorter bodies are read through the HTTP parser, so that their connection can be used again. */
+const MIN_BODY_BYTES = 1024 * 1024;
+
+/** The longest TLS record. Memory with less space left is full. */
+const RECORD_BYTES = 16 * 1024;
+
+/** The size of the memory that a connection fills at a time, and of a chunk if bytes arrive faster than they are used. */
+const MEMORY_BYTES = 32 * 1024;
+
+/** Chunks that may wait to be read. If there are more, the connection is paused. */
+const MAX_WAITING = 2;
+
+/** Buffers that were released, and are kept for later bytes of any connection. */
+const MAX_FREE = 128;
+
+const buffers = new WeakMap<Socket, ReceiveBuffer>();
+const users = new WeakMap<Uint8Array, () => void>();
+
+/**
+ * Creates a connection with a receive buffer.
+ * @param create - passes `onread` to `net.connect`, or to `tls.connect` without a `socket`, with which Node ignores it
+ */
+export function withReceiveBuffer<S extends Socket>(create: (onread: OnReadOpts) => S): S {
+  const opened: { buffer?: ReceiveBuffer } = {};
+  const memory = Buffer.allocUnsafeSlow(RECORD_BYTES);
+  const socket = create({
+    buffer: () => opened.buffer?.space() ?? memory,
+    callback: (length) => opened.buffer?.received(length) ?? true,
+  });
+  opened.buffer = new ReceiveBuffer(socket, memory);
+  buffers.set(socket, opened.buffer);
+  return socket;
+}
+
+/**
+ * Reads the body of a response to GET from the receive buffer of its connection. It must be called by the listener of the
+ * `response` event. The connection cannot be used again, so the caller destroys the response in any case.
+ * @returns undefined if the body has to be read through the HTTP parser: it is short, its length is unknown, or the
+ *   connection has no receive buffer
+ */
+export function takeBody(response: IncomingMessage): AsyncIterable<Uint8Array> | undefined {
+  const { statusCode, headers, socket } = response;
+  if (statusCode !== 200 && statusCode !== 206) return undefined;
+  const length = headers['content-length'] ?? '';
+  if (!/^\d{7,15}$/.test(length) || Number(length) < MIN_BODY_BYTES) return undefined;
+  if (headers['transfer-encoding'] !== undefined) return undefined;
+  // If the stream has more bytes, they go through the HTTP parser.
+  return socket.readableLength > 0 ? undefined : buffers.get(socket)?.takeBody(response, Number(length));
+}
+
+/** Allows the memory of a chunk to be used again. The caller is its last reader. Has no effect on chunks of other sources. */
+export function releaseChunk(chunk: Uint8Array): void {
+  users.get(chunk)?.();
+  users.delete(chunk);
+}
+
+/** Memory that is filled once, and divided into chunks. */
+class Memory {
+  readonly #bytes: Buffer;
+  /** The bytes between these offsets were received, but not passed on. */
+  #start = 0;
+  #end = 0;
+  /** Chunks that were not released yet. */
+  #used = 0;
+  readonly #onFree: (bytes: Buffer) => void;
+
+  /** @param onFree - called when the memory is full, and all its chunks were released */
+  constructor(bytes: Buffer, onFree: (bytes: Buffer) => void) {
+    this.#bytes = bytes;
+    this.#onFree = onFree;
+  }
+
+  get space(): Uint8Array {
+    return this.#bytes.subarray(this.#end);
+  }
+
+  get isFull(): boolean {
+    return this.#bytes.length - this.#end < RECORD_BYTES;
+  }
+
+  get isEmpty(): boolean {
+    return this.#start === this.#end;
+  }
+
+  add(length: number): void {
+    this.#end += length;
+  }
+
+  take(): Uint8Array {
+    const chunk = this.#bytes.subarray(this.#start, this.#end);
+    this.#start = this.#end;
+    this.#used += 1;
+    users.set(chunk, () => this.#release());
+    return chunk;
+  }
+
+  #release(): void {
+    this.#used -= 1;
+    if (this.#used === 0 && this.isFull) this.#onFree(this.#bytes);
+  }
+}
+
+/**
+ * Receives the bytes of a connection. For each TLS record, the streams and the HTTP parser of Node allocate two buffers,
+ * which costs as much as the encryption (docs/decisions/0092-receive-buffer.md). So only the headers of a large response
+ * go through them, and the body is taken from here.
+ */
+class ReceiveBuffer {
+  static readonly #free: Buffer[] = [];
+  readonly #socket: Socket;
+  readonly #parsed: Buffer;
+  /** Undefined as long as all bytes go through the HTTP parser. */
+  #memory: Memory | undefined;
+  readonly #waiting: Uint8Array[] = [];
+  #failure: Error | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(socket: Socket, parsed: Buffer) {
+    this.#socket = socket;
+    this.#parsed = parsed;
+  }
+
+  /** Where Node stores the next bytes. */
+  space(): Uint8Array {
+    return this.#memory?.space ?? this.#parsed;
+  }
+
+  /** @returns whether the connection may go on receiving. Even then, records that Node has already read follow */
+  received(length: number): boolean {
+    const memory = this.#memory;
+    if (memory === undefined) return this.#socket.push(Buffer.from(this.#parsed.subarray(0, length)));
+    memory.add(length);
+    if (memory.isFull) {
+      this.#waiting.push(memory.take());
+      this.#memory = this.#nextMemory();
+    }
+    // Records that are received together become one chunk.
+    if (this.#waiting.length > 0) this.#wake?.();
+    else this.#wakeLater();
+    return this.#waiting.length < MAX_WAITING;
+  }
+
+  takeBody(response: IncomingMessage, length: number): AsyncIterable<Uint8Array> {
+    this.#memory = this.#nextMemory();
+    const fail = (error: Error) => {
+      this.#failure ??= error;
+      this.#wake?.();
+    };
+    response.once('error', fail);
+    response.once('close', () => fail(connectionClosed()));
+    return this.#body(response, length);
+  }
+
+  async *#body(response: IncomingMessage, length: number): AsyncGenerator<Uint8Array> {
+    let remaining = length;
+    // The first bytes came together with the headers.
+    const first = response.read() as Buffer | null;
+    if (first !== null) {
+      remaining -= first.length;
+      yield first;
+    }
+    // The HTTP parser has paused the connection if these were many.
+    this.#socket.pause();
+    while (remaining > 0) {
+      const chunk = await this.#next();
+      remaining -= chunk.length;
+      yield remaining < 0 ? chunk.subarray(0, remaining) : chunk;
+    }
+  }
+
+  async #next(): Promise<Uint8Array> {
+    for (;;) {
+      if (this.#waiting.length < MAX_WAITING) this.#socket.resume();
+      if (this.#waiting.length === 0 && this.#failure === undefined) await this.#arrival();
+      const chunk = this.#waiting.shift();
+      if (chunk !== undefined) return chunk;
+      if (this.#memory?.isEmpty === false) return this.#memory.take();
+      if (this.#failure !== undefined) throw this.#failure;
+    }
+  }
+
+  #arrival(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      if (this.#memory?.isEmpty === false) this.#wakeLater();
+    });
+  }
+
+  #wakeLater(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    if (wake !== undefined) setImmediate(wake);
+  }
+
+  #nextMemory(): Memory {
+    const bytes = ReceiveBuffer.#free.pop() ?? Buffer.allocUnsafeSlow(MEMORY_BYTES);
+    return new Memory(bytes, (released) => {
+      if (ReceiveBuffer.#free.length < MAX_FREE) ReceiveBuffer.#free.push(released);
+    });
+  }
+}

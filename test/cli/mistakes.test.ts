@@ -197,6 +197,8 @@ async function newcomer() {
     const text = `$ mlist ${line}\n${stderr}exit code ${code}\n`;
     return text
       .replaceAll(cli.folder, '$HOME')
+      // Of the images, which are uploaded concurrently, any can be the first that is refused.
+      .replaceAll(/(?<=cannot upload \S+@sha256:)[0-9a-f]{64}/g, 'DIGEST')
       .replaceAll((proxy.env['HTTPS_PROXY'] ?? '').replace('http://', ''), 'PROXY');
   };
   return { run };

@@ -20,4 +20,4 @@ metafiles.push(...(await bundle(root)));
 writeInventory(root, metafiles, at('dist'));
 writeFileSync(at('dist/cli/package.json'), '{ "type": "commonjs" }\n');
 chmodSync(at('dist/cli/mlist.js'), 0o755);
-if (!process.argv.includes('--quick')) buildTypes(root, at('dist/types'));
+if (!process.argv.includes('--quick')) await buildTypes(root, at('dist/types'));

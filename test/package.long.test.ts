@@ -64,7 +64,7 @@ describe('the library', () => {
 });
 
 interface TypesTool {
-  buildTypes(root: string, folder: string, flags: readonly string[]): void;
+  buildTypes(root: string, folder: string, flags: readonly string[]): Promise<void>;
 }
 
 if (isLong) {
@@ -81,7 +81,7 @@ if (isLong) {
       mkdirSync(types, { recursive: true });
       copyFileSync(join(root, 'package.json'), join(installed, 'package.json'));
       const { buildTypes } = (await import(pathToFileURL(join(root, '.tools/types.js')).href)) as TypesTool;
-      buildTypes(root, types, ['--noCheck']);
+      await buildTypes(root, types, ['--noCheck']);
       mkdirSync(join(project, 'node_modules', '@types'));
       symlinkSync(join(root, 'node_modules/@types/node'), join(project, 'node_modules/@types/node'), 'junction');
       writeFileSync(join(project, 'package.json'), '{ "type": "module" }');

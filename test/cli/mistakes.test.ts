@@ -195,11 +195,13 @@ async function newcomer() {
     });
     expect(stderr).not.toContain('correct-horse');
     const text = `$ mlist ${line}\n${stderr}exit code ${code}\n`;
-    return text
-      .replaceAll(cli.folder, '$HOME')
-      // Of the images, which are uploaded concurrently, any can be the first that is refused.
-      .replaceAll(/(?<=cannot upload \S+@sha256:)[0-9a-f]{64}/g, 'DIGEST')
-      .replaceAll((proxy.env['HTTPS_PROXY'] ?? '').replace('http://', ''), 'PROXY');
+    return (
+      text
+        .replaceAll(cli.folder, '$HOME')
+        // Of the images, which are uploaded concurrently, any can be the first that is refused.
+        .replaceAll(/(?<=cannot upload \S+@sha256:)[0-9a-f]{64}/g, 'DIGEST')
+        .replaceAll((proxy.env['HTTPS_PROXY'] ?? '').replace('http://', ''), 'PROXY')
+    );
   };
   return { run };
 }

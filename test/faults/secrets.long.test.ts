@@ -220,6 +220,7 @@ function linesOf(host: string): Readonly<Record<string, Lines>> {
     version: [['version']],
     rm: [['rm', at('team/other:list')]],
     prune: [['prune']],
+    gc: [['gc', '.']],
     delete: [['delete', at('team/app:gone')]],
     // With a password, because a login does not know a token that the registry would echo.
     login: /basic|bearer/.test(host) ? [['login', host, '--username', 'me', '--password-stdin']] : [],

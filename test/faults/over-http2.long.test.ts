@@ -1,11 +1,11 @@
-import { test } from '@jest/globals';
+import { afterAll, test } from '@jest/globals';
 import { hasOpenssl } from '../support/certificates.ts';
 import { isLong } from '../support/long.ts';
 import { useHttp2 } from '../support/protocols.ts';
 
 /** Runs the attacks on the command line over HTTP/2. On their own, they run over HTTP/1.1. */
 if (isLong && hasOpenssl()) {
-  useHttp2();
+  afterAll(useHttp2());
   await import('./attacks-answers.test.ts');
   await import('./attacks.test.ts');
 } else test.skip(`over HTTP/2 (skipped: ${isLong ? 'openssl is not on PATH' : 'long'})`, () => undefined);

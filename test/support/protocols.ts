@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from '@jest/globals';
 import { Authority, type Certificate } from './certificates.ts';
 
 let inUse: { readonly certificate: Certificate; readonly caFile: string } | undefined;
@@ -9,12 +8,13 @@ let inUse: { readonly certificate: Certificate; readonly caFile: string } | unde
 /**
  * Lets the tests of a file run over HTTP/2: all scripted servers that they start without a certificate offer it, with a
  * certificate of `trustInUse`.
+ * @returns removes the certificates, for `afterAll`
  */
-export function useHttp2(): void {
+export function useHttp2(): () => void {
   const folder = mkdtempSync(join(tmpdir(), 'mlist-http2-'));
   const authority = new Authority(folder);
   inUse = { certificate: authority.sign('server'), caFile: authority.certificate.certFile };
-  afterAll(() => rmSync(folder, { recursive: true }));
+  return () => rmSync(folder, { recursive: true });
 }
 
 /** The options of a scripted server. */

@@ -1,11 +1,11 @@
-import { test } from '@jest/globals';
+import { afterAll, test } from '@jest/globals';
 import { hasOpenssl } from '../../support/certificates.ts';
 import { isLong } from '../../support/long.ts';
 import { useHttp2 } from '../../support/protocols.ts';
 
 /** Runs suites of the registry client over HTTP/2. On their own, they run over HTTP/1.1. */
 if (hasOpenssl()) {
-  useHttp2();
+  afterAll(useHttp2());
   await import('./limits.test.ts');
   if (isLong) {
     await import('./tokens.test.ts');

@@ -51,12 +51,16 @@ describe('the error at the deadline names pending operations', () => {
   }
 
   const receives =
-    (proxy: RecordingProxy, isWaiting: (seen: RecordingProxy['requests']) => boolean): Reaches =>
+    (proxy: RecordingProxy, isWaiting: (seen: RecordingProxy['requests'], stderr: string) => boolean): Reaches =>
     async (running) => {
       proxy.clear();
-      await running;
-      return isWaiting(proxy.requests);
+      const { stderr } = await running;
+      return isWaiting(proxy.requests, stderr);
     };
+
+  /** Whether a command with `--debug` has received the response. */
+  const hasReceived = (stderr: string, status: number): boolean =>
+    new RegExp(`^debug: \\S+ \\S+ ${status} `, 'm').test(stderr);
 
   const reads =
     (pipe: string): Reaches =>
@@ -72,8 +76,8 @@ describe('the error at the deadline names pending operations', () => {
     proxy.on(/^/, answer(503, { 'retry-after': '30' }));
     const name = `${proxy.host}/team/app:v1`;
     const waited = await waitedFor(
-      ['digest', name],
-      receives(proxy, (seen) => seen.some(({ status }) => status === 503)),
+      ['digest', name, '--debug'],
+      receives(proxy, (_seen, stderr) => hasReceived(stderr, 503)),
     );
     expect(waited).toBe(`read ${name} (last response: HTTP 503 with Retry-After 30 s)`);
   });
@@ -109,11 +113,11 @@ describe('the error at the deadline names pending operations', () => {
     const proxy = cleanup(await RecordingProxy.start({ upstream: registry.url }));
     proxy.on(/^PUT/, hang);
     proxy.on(new RegExp(`^PUT .*${encodeURIComponent(sha256(image.blobs[1]!))}`), answer(503, { 'retry-after': '30' }));
-    const uploads = receives(proxy, (seen) => {
-      const puts = seen.filter(({ method }) => method === 'PUT');
-      return puts.length === 2 && puts.some(({ status }) => status === 503);
-    });
-    const waited = await waitedFor(['copy', `${registry.host}/app:v1`, `${proxy.host}/copy:v1`], uploads);
+    const uploads = receives(
+      proxy,
+      (seen, stderr) => seen.filter(({ method }) => method === 'PUT').length === 2 && hasReceived(stderr, 503),
+    );
+    const waited = await waitedFor(['copy', `${registry.host}/app:v1`, `${proxy.host}/copy:v1`, '--debug'], uploads);
     const upload = (blob: Buffer) => `upload ${proxy.host}/copy@${sha256(blob)} \\(\\d+ of ${blob.length} bytes sent`;
     const [config, layer] = image.blobs.map(upload);
     const lastResponse = 'last response: HTTP 503 with Retry-After 30 s';

@@ -308,7 +308,7 @@ async function dispatch(
   const { endpoint, action, handler, name, lastSegment } = route(method, path, service.readOnly);
   record.endpoint = endpoint;
   if (!isOpen) tokens?.check({ request, name, query });
-  if (name !== '') service.access.checkRight(request, caller, action, proxy?.storedName(name, query) ?? name);
+  if (name !== '') service.access.checkRight(request, caller, action, proxy?.storedName(name, query, action) ?? name);
   const exchange = { request, response, caller, record, name, lastSegment, query };
   await handler({ ...exchange, service: proxy?.serviceFor(exchange) ?? service });
 }

@@ -334,6 +334,47 @@ describe('names', () => {
     }),
   );
 
+  test.each([
+    ['docker.io', '?ns=docker.io', 403],
+    ['team', '?ns=docker.io', 405],
+    ['team', '', 202],
+  ])('a user who may write %s deletes team/app with "%s": %i', (prefix, query, status) =>
+    withFolder(async (folder) => {
+      const htpasswd = join(folder, 'users');
+      const hash = '{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=';
+      await writeFile(htpasswd, `me:${hash}:write:${prefix}\nadmin:${hash}\n`);
+      const login = (user: string) => ({
+        authorization: `Basic ${Buffer.from(`${user}:password`).toString('base64')}`,
+      });
+      await withProxy(
+        async (proxy) => {
+          const post = `/v2/team/app/blobs/uploads/?digest=${big.descriptor.digest}`;
+          expect((await proxy.send('POST', post, { body: big.bytes, headers: login('admin') })).status).toBe(201);
+          const path = `/v2/team/app/_mlist/repository${query}`;
+          expect((await proxy.send('DELETE', path, { headers: login('me') })).status).toBe(status);
+          const blob = await proxy.get(blobPath(big.descriptor.digest, 'team/app'), login('admin'));
+          expect(blob.status).toBe(status === 202 ? 404 : 200);
+        },
+        { htpasswd },
+      );
+    }),
+  );
+
+  test('a wrong size in a manifest of another repository has no effect', () =>
+    withProxy(async (proxy, upstream) => {
+      const document = JSON.parse(Buffer.from(image.manifest.bytes).toString()) as { layers: { size: number }[] };
+      for (const each of document.layers) each.size += 1;
+      const bytes = Buffer.from(JSON.stringify(document));
+      upstream.intercept = (request, response) => {
+        if (request.url !== '/v2/evil/app/manifests/v1') return false;
+        response.setHeader('content-type', manifest.mediaType).end(bytes);
+        return true;
+      };
+      expect((await proxy.get('/v2/docker.io/evil/app/manifests/v1')).status).toBe(200);
+      const { status, body } = await proxy.get(blobPath(layer.descriptor.digest));
+      expect([status, body]).toEqual([200, layer.bytes]);
+    }));
+
   test('blobs of an upstream can be mounted into a local repository', () =>
     withProxy(async (proxy) => {
       const path = `/v2/team/app/blobs/uploads/?mount=${layer.descriptor.digest}&from=docker.io/library/app`;

@@ -111,7 +111,7 @@ export class CachedRepository implements Repository {
   #learnSizes({ descriptor, bytes }: ManifestContent): void {
     try {
       const { blobs } = childrenIn(readDocument(bytes), descriptor.mediaType);
-      for (const { digest, size } of blobs) this.#cache.sizes.set(digest, size);
+      for (const { digest, size } of blobs) this.#cache.sizes.set(this.#sizeKey(digest), size);
     } catch {
       // The sizes of its blobs are read from the upstream.
     }
@@ -132,7 +132,7 @@ export class CachedRepository implements Repository {
     const known =
       (local && (await ignoreNotFound(local.blobSize(digest)))) ??
       this.#cache.downloads.get(this.#key(digest))?.size ??
-      this.#cache.sizes.get(digest);
+      this.#cache.sizes.get(this.#sizeKey(digest));
     if (known !== undefined) return known;
     const size = await this.#ask((remote) => remote.statedSize({ mediaType: MEDIA_TYPE, digest, size: 1 }));
     if (size === undefined) throw new MlistError('ERR_MLIST_NOT_FOUND', `${this.location} has no blob ${digest}`);
@@ -141,7 +141,7 @@ export class CachedRepository implements Repository {
         new MlistError('ERR_MLIST_REGISTRY', `the size of ${digest} is not stated`),
         this.#target,
       );
-    this.#cache.sizes.set(digest, size);
+    this.#cache.sizes.set(this.#sizeKey(digest), size);
     return size;
   }
 
@@ -198,7 +198,7 @@ export class CachedRepository implements Repository {
     try {
       yield* chunks;
     } catch (error) {
-      this.#cache.sizes.delete(digest);
+      this.#cache.sizes.delete(this.#sizeKey(digest));
       throw this.#cache.failure(error, this.#target);
     }
   }
@@ -246,6 +246,11 @@ export class CachedRepository implements Repository {
 
   #ask<T>(work: (remote: RemoteRepository) => Promise<T>): Promise<T> {
     return this.#cache.ask(this.#target, this.#hops, work);
+  }
+
+  /** A manifest may state a wrong size: it counts for the repository of the manifest only. */
+  #sizeKey(digest: Digest): string {
+    return `${this.#target.cacheName}@${digest}`;
   }
 
   #key(name: string): string {

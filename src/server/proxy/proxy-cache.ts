@@ -1,5 +1,4 @@
 import { SingleFlight } from '../../async/single-flight.ts';
-import type { Digest } from '../../oci/digest.ts';
 import type { ManifestContent } from '../../store/store.ts';
 import type { Repository as RemoteRepository } from '../../store/registry/repository.ts';
 import type { Service } from '../server-exchange.ts';
@@ -30,8 +29,8 @@ export class ProxyCache {
   readonly downloads = new Map<string, BlobDownload>();
   /** When the upstream has last confirmed a tag, by `REPOSITORY:TAG`, on the clock of `performance.now()`. */
   readonly confirmed = new RecentMap<string, number>(10_000);
-  /** Sizes of blobs that are known without asking the upstream. */
-  readonly sizes = new RecentMap<Digest, number>(50_000);
+  /** Sizes of blobs that are known without asking the upstream, by `REPOSITORY@DIGEST`. */
+  readonly sizes = new RecentMap<string, number>(50_000);
   readonly blobs: CachedBlobs;
   readonly sessions: UpstreamSessions;
   readonly onWarning: (message: string) => void;

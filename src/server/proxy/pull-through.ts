@@ -1,6 +1,7 @@
 import { MlistError } from '../../errors/errors.ts';
 import { RequestError } from '../request-error.ts';
 import type { ServerExchange, Service } from '../server-exchange.ts';
+import type { Action } from '../auth/rights.ts';
 import { CachedRepository } from './cached-repository.ts';
 import { ProxyCache } from './proxy-cache.ts';
 import { cachePrefix, parseUpstream, targetAt, type ProxyTarget, type ProxyUpstream } from './proxy-upstream.ts';
@@ -76,15 +77,24 @@ export class PullThrough {
         },
         all: (includes) => repositories.all(includes),
         names: () => repositories.names(),
-        remove: (name) => repositories.remove(name),
+        remove: async (name) => {
+          const named = namespace === null ? undefined : this.#named(name, namespace);
+          // A request that names the registry does not mean the local repository of the same name.
+          if (named !== undefined && named.cacheName !== name) throw notWritable(named);
+          return repositories.remove(name);
+        },
         close: () => repositories.close(),
       },
     };
   }
 
-  /** The name for which a client needs rights: the one of the cache if the request names the registry. */
-  storedName(name: string, query: URLSearchParams): string {
-    return this.#named(name, query.get('ns'))?.cacheName ?? name;
+  /**
+   * The name for which a client needs rights: the one of the cache if the request names the registry. `?ns=` has no meaning
+   * for writes, so that it does not change which rights they need.
+   */
+  storedName(name: string, query: URLSearchParams, action: Action): string {
+    const namespace = action === 'read' ? query.get('ns') : null;
+    return this.#named(name, namespace)?.cacheName ?? name;
   }
 
   /** Ends all downloads. */

@@ -1,9 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { request as httpRequest } from 'node:http';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { takeBody, withReceiveBuffer } from '../../../src/store/registry/http/receive-buffer.ts';
 import type { RegistryOptions } from '../../../src/store/registry/registry-options.ts';
 import { Authority, type Certificate } from '../../support/certificates.ts';
 import { describeWith } from '../../support/programs.ts';
@@ -62,6 +64,33 @@ function write(socket: Socket, part: string | Uint8Array): Promise<void> {
 }
 
 describe('over http', () => bodies());
+
+test('a body is whole if its headers were received before the request was sent', async () => {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => socket.write(bytes));
+    socket.write(head);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const socket = withReceiveBuffer((onread) => connect({ host: '127.0.0.1', port, onread }));
+  cleanup({
+    close: () => {
+      socket.destroy();
+      server.close();
+    },
+  });
+  await new Promise<void>((resolve) => socket.once('connect', resolve));
+  while (socket.readableLength === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  const body = await new Promise<AsyncIterable<Uint8Array> | undefined>((resolve, reject) => {
+    httpRequest({ createConnection: () => socket })
+      .once('response', (response) => resolve(takeBody(response)))
+      .once('error', reject)
+      .end();
+  });
+  if (body === undefined) throw new Error('the body was not taken');
+  expect((await bytesOf(body)).equals(bytes)).toBe(true);
+});
 
 describeWith('openssl', 'over https', () => {
   const folder = mkdtempSync(join(tmpdir(), 'mlist-test-'));

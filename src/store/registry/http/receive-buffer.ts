@@ -115,6 +115,8 @@ class ReceiveBuffer {
   readonly #parsed: Buffer;
   /** Undefined as long as all bytes go through the HTTP parser. */
   #memory: Memory | undefined;
+  /** Whether Node stores the next bytes in the memory for the HTTP parser. */
+  #isParsed = true;
   readonly #waiting: Uint8Array[] = [];
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
@@ -126,6 +128,7 @@ class ReceiveBuffer {
 
   /** Where Node stores the next bytes. */
   space(): Uint8Array {
+    this.#isParsed = this.#memory === undefined;
     return this.#memory?.space ?? this.#parsed;
   }
 
@@ -133,6 +136,9 @@ class ReceiveBuffer {
   received(length: number): boolean {
     const memory = this.#memory;
     if (memory === undefined) return this.#socket.push(Buffer.from(this.#parsed.subarray(0, length)));
+    // A server that responds before the request is sent has its headers parsed outside of this callback, so that Node still
+    // has the other memory.
+    if (this.#isParsed) memory.space.set(this.#parsed.subarray(0, length));
     memory.add(length);
     if (memory.isFull) {
       this.#waiting.push(memory.take());

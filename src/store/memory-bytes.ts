@@ -15,6 +15,8 @@ export const unlimitedMemory: MemoryAccount = { reserve: () => undefined, releas
 
 const MIN_BLOCK = 4 * 1024;
 const MAX_BLOCK = 4 * 1024 * 1024;
+/** Smaller chunks are copied, because each block costs some memory of its own. */
+const MIN_KEPT = 16 * 1024;
 
 /**
  * Bytes of a blob in memory. They are stored in blocks, whose unused part is at most an eighth of the blob while it grows,
@@ -25,6 +27,8 @@ export class MemoryBytes {
   #blocks: Buffer[] = [];
   #size = 0;
   #capacity = 0;
+  /** Bytes in the blocks after the last chunk that was kept. */
+  #copied = 0;
   #holders = 1;
 
   constructor(account: MemoryAccount) {
@@ -33,6 +37,23 @@ export class MemoryBytes {
 
   get size(): number {
     return this.#size;
+  }
+
+  /**
+   * Appends a chunk that nobody changes afterwards. A large one is not copied if it has its memory to itself: copies would
+   * double what an upload needs until the garbage collector frees the originals.
+   */
+  appendOwned(chunk: Uint8Array): void {
+    if (chunk.length < MIN_KEPT || chunk.length !== chunk.buffer.byteLength) {
+      this.append(chunk);
+      return;
+    }
+    this.#account.reserve(chunk.length);
+    this.trim();
+    this.#blocks.push(Buffer.from(chunk.buffer));
+    this.#size += chunk.length;
+    this.#capacity += chunk.length;
+    this.#copied = 0;
   }
 
   /** Appends a copy of the chunk. */
@@ -44,6 +65,7 @@ export class MemoryBytes {
       const part = chunk.subarray(at, at + free);
       block.set(part, block.length - free);
       this.#size += part.length;
+      this.#copied += part.length;
       at += part.length;
     }
   }
@@ -82,11 +104,11 @@ export class MemoryBytes {
     if (this.#holders > 0) return;
     this.#account.release(this.#capacity);
     this.#blocks = [];
-    this.#size = this.#capacity = 0;
+    this.#size = this.#capacity = this.#copied = 0;
   }
 
   #grow(needed: number): void {
-    const length = Math.min(MAX_BLOCK, Math.max(MIN_BLOCK, needed, Math.floor(this.#size / 8)));
+    const length = Math.min(MAX_BLOCK, Math.max(MIN_BLOCK, needed, Math.floor(this.#copied / 8)));
     this.#account.reserve(length);
     this.#blocks.push(Buffer.allocUnsafeSlow(length));
     this.#capacity += length;
@@ -98,13 +120,18 @@ export class StagedMemoryBlob {
   readonly #account: MemoryAccount;
   readonly #store: (digest: Digest, bytes: MemoryBytes) => void;
   readonly #digester = new Digester();
+  readonly #ownsChunks: boolean;
   /** Undefined after the blob was stored or discarded. */
   #bytes: MemoryBytes | undefined;
 
-  /** @param store - takes ownership of the bytes, which have this digest */
-  constructor(account: MemoryAccount, store: (digest: Digest, bytes: MemoryBytes) => void) {
+  /**
+   * @param store - takes ownership of the bytes, which have this digest
+   * @param ownsChunks - whether the chunks that are appended never change, so that they can be kept without a copy
+   */
+  constructor(account: MemoryAccount, store: (digest: Digest, bytes: MemoryBytes) => void, ownsChunks: boolean) {
     this.#account = account;
     this.#store = store;
+    this.#ownsChunks = ownsChunks;
   }
 
   /** Number of bytes received so far. */
@@ -120,7 +147,9 @@ export class StagedMemoryBlob {
     for await (const chunk of chunks) {
       signal?.throwIfAborted();
       if (this.size + chunk.length > limit) throw contentMismatch(`the content is longer than ${limit} bytes`);
-      (this.#bytes ??= new MemoryBytes(this.#account)).append(chunk);
+      const bytes = (this.#bytes ??= new MemoryBytes(this.#account));
+      if (this.#ownsChunks) bytes.appendOwned(chunk);
+      else bytes.append(chunk);
       this.#digester.update(chunk);
     }
   }

@@ -134,7 +134,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     open: () => AsyncIterable<Uint8Array>,
     { signal }: ContentOptions = {},
   ): Promise<void> {
-    const staged = this.#stage();
+    const staged = this.#stage(false);
     try {
       await staged.append(open(), { signal, limit: descriptor.size });
       if (staged.size !== descriptor.size) {
@@ -146,9 +146,9 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     }
   }
 
-  /** Starts an upload of a blob whose digest is not known yet. */
+  /** Starts an upload of a blob whose digest is not known yet. The chunks that are appended must not change afterwards. */
   stageBlob(): Promise<StagedMemoryBlob> {
-    return attempt(undefined, () => this.#stage());
+    return attempt(undefined, () => this.#stage(true));
   }
 
   canMountFrom(source: ContentReader): boolean {
@@ -228,8 +228,8 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     return content && { ...content, descriptor };
   }
 
-  #stage(): StagedMemoryBlob {
-    return new StagedMemoryBlob(this.#account, (digest, bytes) => this.#store(digest, bytes));
+  #stage(ownsChunks: boolean): StagedMemoryBlob {
+    return new StagedMemoryBlob(this.#account, (digest, bytes) => this.#store(digest, bytes), ownsChunks);
   }
 
   /** Takes ownership of the bytes. */

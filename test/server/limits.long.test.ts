@@ -268,6 +268,25 @@ test.each([1, 7, 1000, 4096, 16_384, 65_536, 5 * MIB])(
   },
 );
 
+test('large chunks are kept, and small ones between them need little memory', () => {
+  let [used, peak] = [0, 0];
+  const account = {
+    reserve: (bytes: number) => (peak = Math.max(peak, (used += bytes))),
+    release: (bytes: number) => (used -= bytes),
+  };
+  const chunks = Array.from({ length: 300 }, (_, at) => Buffer.allocUnsafeSlow(at % 3 === 1 ? 100 : 64 * KIB).fill(at));
+  const shared = Buffer.alloc(128 * KIB, 'x').subarray(0, 64 * KIB);
+  const bytes = new MemoryBytes(account);
+  for (const chunk of [...chunks, shared]) bytes.appendOwned(chunk);
+  const all = Buffer.concat([...chunks, shared]);
+  shared.fill('y');
+  expect(Buffer.concat([...bytes.read()]).equals(all)).toBe(true);
+  expect([...bytes.read()].filter((block) => chunks.some((chunk) => chunk.buffer === block.buffer))).toHaveLength(200);
+  expect(peak / all.length).toBeLessThan(1.15);
+  bytes.release();
+  expect(used).toBe(0);
+});
+
 (isLong && process.platform === 'linux' ? test : test.skip)(
   'a 400 MiB upload needs at most 1.2 times its size',
   async () => {

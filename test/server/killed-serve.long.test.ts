@@ -19,10 +19,13 @@ interface Acknowledged {
   readonly known: Map<string, ManifestContent>;
   /** Lists that were being put when the server was killed. */
   readonly pending: Map<string, ManifestContent>;
+  /** Number of acknowledged lists. */
+  count: number;
 }
 
 /** Pushes lists of two images, and blobs that nothing refers to, until the server is gone. */
-async function push(url: string, client: number, round: number, { known, pending }: Acknowledged): Promise<void> {
+async function push(url: string, client: number, round: number, state: Acknowledged): Promise<void> {
+  const { known, pending } = state;
   const put = (kind: string, { descriptor, bytes }: ManifestContent, reference: string): Promise<number> =>
     (kind === 'blob'
       ? send(url, 'POST', `/v2/repo/blobs/uploads/?digest=${reference}`, { body: bytes })
@@ -46,7 +49,10 @@ async function push(url: string, client: number, round: number, { known, pending
     }
     pending.set(tag, list);
     // The grace time is short here, so that content may be removed between the requests of a push.
-    if ((await put('manifest', list, tag)) === 201) known.set(tag, list);
+    if ((await put('manifest', list, tag)) === 201) {
+      known.set(tag, list);
+      state.count += 1;
+    }
     pending.delete(tag);
   }
 }
@@ -73,7 +79,7 @@ test(
   'a server that is killed while it collects garbage and 32 clients push loses nothing that a tag reaches',
   () =>
     withFolder(async (dir) => {
-      const state: Acknowledged = { known: new Map(), pending: new Map() };
+      const state: Acknowledged = { known: new Map(), pending: new Map(), count: 0 };
       for (let round = 0; round < rounds; round += 1) {
         const args = ['serve', '--addr', '127.0.0.1:0', '--dir', dir, '--gc', '--grace', '400ms', '--delete-untagged'];
         const server = startMlist(args);
@@ -83,7 +89,8 @@ test(
           push(url, client, round, state).catch(() => undefined),
         );
         // Kills it at another moment in each round, when there is something to lose.
-        while (state.known.size < clients * (round + 1)) await sleep(20);
+        const before = state.count;
+        while (state.count < before + clients) await sleep(20);
         await sleep(50 + 137 * round);
         server.child.kill('SIGKILL');
         await server.ended;

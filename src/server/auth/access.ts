@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Htpasswd } from '../htpasswd.ts';
+import type { Htpasswd } from './htpasswd.ts';
 import { RequestError } from '../request-error.ts';
 import { allows, READ_ALL, WRITE_ALL, type Action, type Right } from './rights.ts';
 import { Tokens } from './tokens.ts';

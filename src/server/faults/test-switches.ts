@@ -1,4 +1,4 @@
-import type { Htpasswd } from '../htpasswd.ts';
+import type { Htpasswd } from '../auth/htpasswd.ts';
 import type { Limits } from '../limits/server-limits.ts';
 import { RequestError } from '../request-error.ts';
 import type { Fault } from './fault.ts';

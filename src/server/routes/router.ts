@@ -1,5 +1,5 @@
 import { isRepositoryName, isTag } from '../../oci/reference.ts';
-import { TOKEN_PATH } from '../auth/access.ts';
+import { TOKEN_PATH } from '../auth/login-challenge.ts';
 import type { Action } from '../auth/rights.ts';
 import { TOKEN_SECONDS } from '../auth/tokens.ts';
 import { deleteBlob, getBlob } from './blob-routes.ts';

@@ -1,4 +1,4 @@
-// Bundles src/server/bcrypt-worker.ts into a string. The bundled program and the tests start the worker thread from this
+// Bundles src/server/auth/bcrypt-worker.ts into a string. The bundled program and the tests start the worker thread from this
 // string, so that the worker needs no file of its own.
 import { build } from 'esbuild';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 /** @returns the metafiles of esbuild, which name the packages whose code is in the string */
 export async function compileBcryptWorker(root) {
   const { outputFiles, metafile } = await build({
-    entryPoints: [join(root, 'src/server/bcrypt-worker.ts')],
+    entryPoints: [join(root, 'src/server/auth/bcrypt-worker.ts')],
     bundle: true,
     write: false,
     metafile: true,

@@ -54,7 +54,7 @@ const importers: Readonly<Record<string, (file: string) => boolean>> = {
   tldts: (file) => file === 'store/registry/auth/realm-trust.ts',
   'jsonc-parser': (file) => file === 'json/edit-document.ts',
   pako: (file) => file === 'store/docker-image/deflate.ts',
-  bcryptjs: (file) => file === 'server/bcrypt-worker.ts',
+  bcryptjs: (file) => file === 'server/auth/bcrypt-worker.ts',
 };
 
 /** Modules with folders that only some files of a layer may import: their own folders are modules. */

@@ -32,7 +32,7 @@ export type { TokenLoginOptions } from '../server/faults/token-login.ts';
 export type { ServerLimits } from '../server/limits/server-limits.ts';
 export type { ProxyOptions } from '../server/proxy/pull-through.ts';
 export type { UpstreamOptions } from '../server/proxy/upstream-sessions.ts';
-export { hashPassword } from '../server/htpasswd.ts';
+export { hashPassword } from '../server/auth/htpasswd.ts';
 export type { CollectedRepository } from '../server/garbage/collect-folder.ts';
 export type { CollectionOptions } from '../server/garbage/periodic-collection.ts';
 export type { Interceptor, RunningRegistry, ServedRequest, ServerOptions } from '../server/start-registry.ts';

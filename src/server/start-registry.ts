@@ -1,20 +1,19 @@
-import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
+import { errorCode, MlistError } from '../errors/errors.ts';
 import { Access, everybody, nobody } from './auth/access.ts';
 import { checkHost, checkOrigin } from './auth/origin.ts';
 import { closeAfter, closer } from './drain.ts';
 import { FolderRepositories } from './folder-repositories.ts';
 import { PeriodicCollection, type CollectionOptions } from './garbage/periodic-collection.ts';
-import { Htpasswd } from './htpasswd.ts';
+import { Htpasswd } from './auth/htpasswd.ts';
 import { Metrics } from './log/metrics.ts';
 import { RequestRecord } from './log/request-record.ts';
-import { answerPlainHttp } from './plain-http.ts';
+import { createServer, displayHost, listen, parseAddress } from './http-server.ts';
 import { discardRest } from './limits/received-body.ts';
-import { HEADER_BYTES, limitsOf, MAX_HEADERS, type ServerLimits } from './limits/server-limits.ts';
+import { limitsOf, MAX_HEADERS, type ServerLimits } from './limits/server-limits.ts';
 import { RequestError, toRequestError } from './request-error.ts';
-import { HEALTH_PATH, isPagePath, route } from './router.ts';
+import { HEALTH_PATH, isPagePath, route } from './routes/router.ts';
 import { RepositoryGates } from './repository-gates.ts';
 import { ConnectionQueue, replyError, type Service } from './server-exchange.ts';
 import { loadTestSwitches, type TestSwitches } from './faults/test-switches.ts';
@@ -105,9 +104,6 @@ export interface RunningRegistry {
   close(): Promise<void>;
 }
 
-/** Connections are closed after this time without data. */
-const IDLE_MS = 120_000;
-
 /**
  * Starts a registry (distribution-spec v1.1.1) and waits until it listens.
  * @throws MlistError if the address, the folder or the htpasswd file cannot be used
@@ -115,12 +111,7 @@ const IDLE_MS = 120_000;
 export async function startRegistry(options: ServerOptions = {}): Promise<RunningRegistry> {
   options.signal?.throwIfAborted();
   const { host, port } = parseAddress(options.address ?? '127.0.0.1:0');
-  if (options.anonymousPull === true && options.htpasswd === undefined)
-    throw new MlistError(
-      'ERR_MLIST_USAGE',
-      'anonymous pulls need an htpasswd file: without one, everybody may do everything',
-    );
-  const users = options.htpasswd === undefined ? undefined : await Htpasswd.load(options.htpasswd, options.signal);
+  const users = await loadUsers(options);
   const limits = limitsOf(options.limits, options.dir === undefined);
   const { gc } = options;
   const folder = await openFolder(options);
@@ -162,6 +153,13 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
   return { url: `${options.tls === undefined ? 'http' : 'https'}://${name}`, host: name, close };
 }
 
+async function loadUsers({ htpasswd, anonymousPull, signal }: ServerOptions): Promise<Htpasswd | undefined> {
+  if (htpasswd !== undefined) return Htpasswd.load(htpasswd, signal);
+  if (anonymousPull !== true) return undefined;
+  const message = 'anonymous pulls need an htpasswd file: without one, everybody may do everything';
+  throw new MlistError('ERR_MLIST_USAGE', message);
+}
+
 interface ServiceParts extends Pick<Service, 'repositories' | 'limits' | 'running'> {
   readonly users: Htpasswd | undefined;
 }
@@ -195,44 +193,12 @@ async function openFolder({ dir, readOnly, proxy, gc }: ServerOptions): Promise<
   return FolderRepositories.inFolder(dir, { create: readOnly !== true || proxy !== undefined, holdMs });
 }
 
-/** The host for URLs: `localhost` for a registry that listens on all addresses. */
-function displayHost(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return 'localhost';
-  return host.includes(':') ? `[${host}]` : host;
-}
-
 interface ServerContext extends TestSwitches {
   readonly service: Service;
   readonly proxy: PullThrough | undefined;
   readonly onLoopback: boolean;
   readonly intercept: Interceptor | undefined;
   readonly onRequest: ServerOptions['onRequest'];
-}
-
-type Listener = (request: IncomingMessage, response: ServerResponse) => void;
-
-function createServer(tls: ServerOptions['tls'], listener: Listener): Server {
-  const server =
-    tls === undefined ? createHttpServer({ maxHeaderSize: HEADER_BYTES }, listener) : createTlsServer(tls, listener);
-  // The duration of an upload is not limited while data arrives.
-  server.requestTimeout = 0;
-  server.timeout = IDLE_MS;
-  // Node would ignore further headers: `dispatch` refuses the request instead.
-  server.maxHeadersCount = 0;
-  server.keepAliveTimeout = IDLE_MS;
-  return server;
-}
-
-function createTlsServer({ cert, key }: NonNullable<ServerOptions['tls']>, listener: Listener): Server {
-  try {
-    const options = { cert: Buffer.from(cert), key: Buffer.from(key), maxHeaderSize: HEADER_BYTES };
-    const server = createHttpsServer(options, listener);
-    answerPlainHttp(server, IDLE_MS);
-    return server;
-  } catch (cause) {
-    const message = `the certificate or its key cannot be used: ${errorMessage(cause)}`;
-    throw new MlistError('ERR_MLIST_USAGE', message, { cause });
-  }
 }
 
 /** Handles a request; never rejects. */
@@ -311,39 +277,4 @@ async function dispatch(
   if (name !== '') service.access.checkRight(request, caller, action, proxy?.storedName(name, query, action) ?? name);
   const exchange = { request, response, caller, record, name, lastSegment, query };
   await handler({ ...exchange, service: proxy?.serviceFor(exchange) ?? service });
-}
-
-const listenErrors: Readonly<Record<string, { readonly reason: string; readonly hint: string }>> = {
-  EADDRINUSE: { reason: 'the address is in use', hint: 'Use port 0 for a free port.' },
-  EADDRNOTAVAIL: { reason: 'this machine has no such address', hint: 'Use 127.0.0.1 or an address of this machine.' },
-  EACCES: { reason: 'permission denied', hint: 'Choose a port above 1023.' },
-  ENOTFOUND: { reason: 'unknown host', hint: 'Use 127.0.0.1 or an address of this machine.' },
-};
-
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host, port }, () => {
-        server.off('error', reject);
-        resolve();
-      });
-    });
-  } catch (cause) {
-    const code = errorCode(cause) ?? 'unknown';
-    const { reason, hint } = listenErrors[code] ?? { reason: errorMessage(cause), hint: undefined };
-    throw new MlistError('ERR_MLIST_NETWORK', `cannot listen on ${host}:${port}: ${reason} (${code})`, {
-      cause,
-      hint,
-    });
-  }
-}
-
-function parseAddress(address: string): { readonly host: string; readonly port: number } {
-  const [, bracketed, plain, digits = ''] = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(address) ?? [];
-  const [host, port] = [bracketed ?? plain, Number(digits)];
-  if (host !== undefined && port <= 65_535) return { host, port };
-  throw new MlistError('ERR_MLIST_USAGE', `invalid address ${JSON.stringify(address)}`, {
-    hint: 'An address is HOST:PORT, such as 127.0.0.1:5000 or [::1]:0.',
-  });
 }

@@ -102,7 +102,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     return attempt(undefined, () => this.#stored(digest).size);
   }
 
-  /** The same: content in memory is not collected. */
+  /** Like `blobSize`, because content in memory is not garbage-collected. */
   holdBlob(digest: Digest): Promise<number> {
     return this.blobSize(digest);
   }

@@ -65,7 +65,7 @@ function digestOf(mlist: Script): Job['tools'][string] {
   return ({ sources: [source = ''] }) => ({ measured: [mlist('digest', source)] });
 }
 
-/** oras and skopeo use plain http for registries on this machine, unless told otherwise; regctl does not. */
+/** oras and skopeo use plain http for registries on this machine by default; regctl does not. */
 function tlsCopies(context: BenchContext, { caFile }: TlsSetup): Job['tools'] {
   const mlist = mlistOf(context, '--ca-file', caFile);
   return {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import type { Htpasswd } from '../htpasswd.ts';
+import type { Htpasswd } from './htpasswd.ts';
 import { RequestError } from '../request-error.ts';
+import { basicChallenge, bearerChallenge, unauthorized } from './login-challenge.ts';
 import { allows, READ_ALL, WRITE_ALL, type Action, type Right } from './rights.ts';
 import { Tokens } from './tokens.ts';
 
@@ -86,19 +87,12 @@ export class Access {
    * scheme of the realm is that of the client, also behind a proxy that ends TLS.
    */
   #unauthorized({ headers, url = '' }: IncomingMessage, scope?: string): RequestError {
-    const { host = '', authorization = '', 'x-forwarded-proto': forwarded } = headers;
+    const { host, authorization = '', 'x-forwarded-proto': forwarded } = headers;
     const usesTokens = this.#tokens !== undefined && (/^\/v2\/?(?:\?|$)/.test(url) || isBearer.test(authorization));
     const scheme = this.#isTls || forwarded === 'https' ? 'https' : 'http';
-    const bearer = `Bearer realm="${scheme}://${host}${TOKEN_PATH}",service="${host}"`;
-    const challenge = usesTokens
-      ? `${bearer}${scope === undefined ? '' : `,scope="${scope}"`}`
-      : 'Basic realm="mlist", charset="UTF-8"';
-    const problem = { code: 'UNAUTHORIZED', message: 'user name and password required' } as const;
-    return new RequestError(401, problem, { 'www-authenticate': challenge });
+    return unauthorized(usesTokens ? bearerChallenge({ scheme, host, scope }) : basicChallenge);
   }
 }
-
-export const TOKEN_PATH = '/token';
 
 const isBearer = /^Bearer +(\S+)$/i;
 

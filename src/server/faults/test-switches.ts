@@ -1,6 +1,6 @@
-import type { Htpasswd } from '../htpasswd.ts';
+import type { Htpasswd } from '../auth/htpasswd.ts';
 import type { Limits } from '../limits/server-limits.ts';
-import { RequestError } from '../request-error.ts';
+import { basicChallenge, unauthorized } from '../auth/login-challenge.ts';
 import type { Fault } from './fault.ts';
 import type { FaultInjector } from './inject-faults.ts';
 import type { CheckLogin, TokenLogin, TokenLoginOptions } from './token-login.ts';
@@ -39,8 +39,6 @@ export async function loadTestSwitches(
 
 function checkLogin(users: Htpasswd): CheckLogin {
   return async (authorization) => {
-    if ((await users.find(authorization)) !== undefined) return;
-    const problem = { code: 'UNAUTHORIZED', message: 'user name and password required' } as const;
-    throw new RequestError(401, problem, { 'www-authenticate': 'Basic realm="mlist", charset="UTF-8"' });
+    if ((await users.find(authorization)) === undefined) throw unauthorized(basicChallenge);
   };
 }

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { bearerChallenge, TOKEN_PATH, unauthorized } from '../auth/login-challenge.ts';
+import { TOKEN_SECONDS } from '../auth/tokens.ts';
 import { requestBody } from '../limits/received-body.ts';
 import type { Limits } from '../limits/server-limits.ts';
-import { RequestError } from '../request-error.ts';
 import { replyJson, type ServerExchange } from '../server-exchange.ts';
 
 /** A token service, as registries with Bearer authentication have. */
@@ -24,7 +25,6 @@ interface IssuedToken {
 
 const MAX_TOKENS = 10_000;
 const MAX_FORM_BYTES = 16 * 1024;
-const PATH = '/token';
 
 /** Issues tokens at `/token`, and requires them everywhere else (distribution, "Token Authentication Specification"). */
 export class TokenLogin {
@@ -32,7 +32,7 @@ export class TokenLogin {
   readonly #limits: Limits;
   readonly #lifeMs: number;
   readonly #anonymousPull: boolean;
-  readonly #scheme: string;
+  readonly #scheme: 'http' | 'https';
   readonly #tokens = new Map<string, IssuedToken>();
 
   /** @param checkLogin - undefined if everybody may do everything */
@@ -40,7 +40,7 @@ export class TokenLogin {
     options: TokenLoginOptions,
     parts: { readonly checkLogin: CheckLogin | undefined; readonly limits: Limits; readonly scheme: 'http' | 'https' },
   ) {
-    this.#lifeMs = (options.expiresIn ?? 300) * 1000;
+    this.#lifeMs = (options.expiresIn ?? TOKEN_SECONDS) * 1000;
     this.#anonymousPull = options.anonymousPull ?? false;
     this.#checkLogin = parts.checkLogin;
     this.#limits = parts.limits;
@@ -53,8 +53,8 @@ export class TokenLogin {
    * @throws RequestError 401 if the login is wrong
    */
   async issue(exchange: Pick<ServerExchange, 'request' | 'response' | 'query'>, path: string): Promise<boolean> {
-    if (path === PATH) await this.#issue(exchange as ServerExchange);
-    return path === PATH;
+    if (path === TOKEN_PATH) await this.#issue(exchange as ServerExchange);
+    return path === TOKEN_PATH;
   }
 
   async #issue(exchange: ServerExchange): Promise<void> {
@@ -90,18 +90,13 @@ export class TokenLogin {
     );
     if (isValid && isSufficient) return;
     const scope = needed.map(([name, actions]) => `${name}:${actions.join(',')}`).join(' ');
-    const { host = '' } = headers;
-    const challenge = [
-      `Bearer realm="${this.#scheme}://${host}${PATH}"`,
-      `service="${host}"`,
-      ...(scope === '' ? [] : [`scope="${scope}"`]),
-      ...(sent === undefined ? [] : [`error="${isValid ? 'insufficient_scope' : 'invalid_token'}"`]),
-    ].join(',');
-    throw new RequestError(
-      401,
-      { code: 'UNAUTHORIZED', message: 'a token is required' },
-      { 'www-authenticate': challenge },
-    );
+    const challenge = bearerChallenge({
+      scheme: this.#scheme,
+      host: headers.host,
+      scope: scope === '' ? undefined : scope,
+      error: sent === undefined ? undefined : isValid ? 'insufficient_scope' : 'invalid_token',
+    });
+    throw unauthorized(challenge, 'a token is required');
   }
 }
 

@@ -14,7 +14,7 @@ import { overviewOf } from '../../operations/overview/overview.ts';
 import { BlobCache } from '../../store/cache.ts';
 import type { ManifestContent } from '../../store/store.ts';
 import { allows } from '../auth/rights.ts';
-import { fetchManifest, repositoryOf } from '../manifest-routes.ts';
+import { fetchManifest, repositoryOf } from '../routes/manifest-routes.ts';
 import { replaceNotFound, unknownManifest } from '../request-error.ts';
 import type { ServerExchange } from '../server-exchange.ts';
 import type { Repository } from '../storage.ts';

@@ -122,7 +122,7 @@ export class CachedRepository implements Repository {
     return local && ignoreNotFound(local.fetchManifest(name));
   }
 
-  /** Nothing has to be held: what is missing in the cache is fetched again. */
+  /** Like `blobSize`, because a blob that is missing in the cache is fetched again. */
   holdBlob(digest: Digest): Promise<number> {
     return this.blobSize(digest);
   }

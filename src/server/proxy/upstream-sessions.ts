@@ -27,7 +27,7 @@ export type UpstreamOptions = Pick<
 const SESSION_MS = 10 * 60_000;
 const SESSION_REPOSITORIES = 200;
 
-/** How many registries with a proxy may be asked one after another. */
+/** The longest chain of proxies that a request may pass. */
 export const MAX_HOPS = 3;
 
 export interface AcquiredRepository {
@@ -90,7 +90,7 @@ export class UpstreamSessions {
       if (lease.isRetired) void this.#closeUnused(lease);
     };
     const remote = lease.session.repository(reference);
-    // A new object for each use, since a command would read again what it has seen before and is gone.
+    // Each use gets a new object: a used one would read content again that it has seen before and that is missing now.
     lease.session.forget(reference);
     return { remote, release };
   }

@@ -32,7 +32,7 @@ export interface Garbage {
   readonly bytes: number;
 }
 
-/** Blobs that are removed while new manifests wait. */
+/** How many blobs are removed at a time. New manifests wait meanwhile. */
 const BATCH = 200;
 
 /** What the entries of a layout reach. */
@@ -44,8 +44,9 @@ interface Reached {
 
 /**
  * Removes what nothing reaches. The roots are the entries of index.json: tags, and manifests that were put by digest. A root
- * reaches everything that it names, and the manifests that name it as their subject.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a manifest that is needed cannot be read: what it names is not known
+ * reaches everything that it refers to, and the manifests with it as their subject.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a manifest that is needed cannot be read, so what it refers to is
+ *   not known
  */
 export async function collectGarbage(
   layout: EditedLayout,
@@ -207,7 +208,7 @@ async function isYoung(digest: Digest, { blobs, graph }: EditedLayout, since: nu
   return false;
 }
 
-/** How content is read for what it names: `unknown` content of another type may be anything. */
+/** Whether content may refer to other content: a manifest does, a blob does not, and `unknown` content has to be read. */
 type ContentKind = 'manifest' | 'unknown' | 'blob';
 
 /** The digests that roots reach. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { errorMessage, MlistError } from '../../../errors/errors.ts';
-import { hashPassword } from '../../../server/htpasswd.ts';
+import { hashPassword } from '../../../server/auth/htpasswd.ts';
 import { startRegistry } from '../../../server/start-registry.ts';
 import type { Context } from '../../context.ts';
 import { garbageOptions } from '../../args/garbage-options.ts';

@@ -1,10 +1,10 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { SingleFlight } from '../async/single-flight.ts';
-import { MlistError } from '../errors/errors.ts';
-import { readFailure } from '../fs/file-errors.ts';
-import { readAtMost } from '../fs/read-file.ts';
+import { SingleFlight } from '../../async/single-flight.ts';
+import { MlistError } from '../../errors/errors.ts';
+import { readFailure } from '../../fs/file-errors.ts';
+import { readAtMost } from '../../fs/read-file.ts';
 import { Bcrypt } from './bcrypt.ts';
-import { parseRights, WRITE_ALL, type Right } from './auth/rights.ts';
+import { parseRights, WRITE_ALL, type Right } from './rights.ts';
 
 const MAX_BYTES = 16 * 1024 * 1024;
 

@@ -1,8 +1,8 @@
-import type { Descriptor } from '../oci/descriptor.ts';
-import { encodeImageIndex } from '../oci/list-encoding.ts';
-import { MediaType } from '../oci/media-type.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import { encodeImageIndex } from '../../oci/list-encoding.ts';
+import { MediaType } from '../../oci/media-type.ts';
 import { parseDigestParameter } from './blob-routes.ts';
-import { reply, type ServerExchange } from './server-exchange.ts';
+import { reply, type ServerExchange } from '../server-exchange.ts';
 
 /** Maximum size of a page, below the limit of clients for manifests. */
 const MAX_PAGE_BYTES = 3 * 1024 * 1024;

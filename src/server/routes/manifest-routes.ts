@@ -1,15 +1,15 @@
-import { errorCode } from '../errors/errors.ts';
-import { digestMatches, digestOf, isDigest, isVerifiable, type Digest } from '../oci/digest.ts';
-import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
-import { mediaTypeOfHeader } from '../oci/media-type.ts';
-import { isTag } from '../oci/reference.ts';
-import { MemoryBytes } from '../store/memory-bytes.ts';
-import { ignoreNotFound } from '../errors/not-found.ts';
+import { errorCode } from '../../errors/errors.ts';
+import { digestMatches, digestOf, isDigest, isVerifiable, type Digest } from '../../oci/digest.ts';
+import { MAX_DOCUMENT_BYTES } from '../../json/parse.ts';
+import { mediaTypeOfHeader } from '../../oci/media-type.ts';
+import { isTag } from '../../oci/reference.ts';
+import { MemoryBytes } from '../../store/memory-bytes.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
 import { checkPreconditions, etagOf, isNotModified } from './preconditions.ts';
-import { bodyOf, reply, type ServerExchange } from './server-exchange.ts';
+import { bodyOf, reply, type ServerExchange } from '../server-exchange.ts';
 import { checkManifest, checkLinks, type CheckedManifest } from './manifest-check.ts';
-import { replaceNotFound, RequestError, unknownManifest, unknownName } from './request-error.ts';
-import type { Repository } from './storage.ts';
+import { replaceNotFound, RequestError, unknownManifest, unknownName } from '../request-error.ts';
+import type { Repository } from '../storage.ts';
 
 /** GET and HEAD of `/v2/<name>/manifests/<reference>` return the exact bytes of the PUT. */
 export async function getManifest(exchange: ServerExchange): Promise<void> {

@@ -1,4 +1,4 @@
-import { RequestError } from './request-error.ts';
+import { RequestError } from '../request-error.ts';
 
 /** Pages of tags and of repositories (distribution-spec v1.1.1 "Listing Tags"). */
 

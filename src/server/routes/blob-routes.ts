@@ -1,10 +1,10 @@
-import { MlistError } from '../errors/errors.ts';
-import { digestProblem, isDigest, type Digest } from '../oci/digest.ts';
+import { MlistError } from '../../errors/errors.ts';
+import { digestProblem, isDigest, type Digest } from '../../oci/digest.ts';
 import { etagOf, isNotModified } from './preconditions.ts';
-import { reply, replyStream, type ServerExchange, type Headers } from './server-exchange.ts';
+import { reply, replyStream, type ServerExchange, type Headers } from '../server-exchange.ts';
 import { parseRange } from './ranges.ts';
-import { replaceNotFound, RequestError, unknownBlob, unknownName } from './request-error.ts';
-import type { Repository } from './storage.ts';
+import { replaceNotFound, RequestError, unknownBlob, unknownName } from '../request-error.ts';
+import type { Repository } from '../storage.ts';
 
 /** GET and HEAD of `/v2/<name>/blobs/<digest>` (distribution-spec v1.1.1 "Pulling blobs"). */
 export async function getBlob(exchange: ServerExchange): Promise<void> {

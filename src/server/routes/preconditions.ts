@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { Digest } from '../oci/digest.ts';
-import { RequestError } from './request-error.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { RequestError } from '../request-error.ts';
 
 /** The entity tag of content: its digest (RFC 9110 section 8.8.3). */
 export function etagOf(digest: Digest): string {

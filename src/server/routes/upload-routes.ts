@@ -1,14 +1,14 @@
-import { errorCode } from '../errors/errors.ts';
-import { allows } from './auth/rights.ts';
-import type { Digest } from '../oci/digest.ts';
+import { errorCode } from '../../errors/errors.ts';
+import { allows } from '../auth/rights.ts';
+import type { Digest } from '../../oci/digest.ts';
 import { parseDigestParameter } from './blob-routes.ts';
-import { bodyOf, reply, type ServerExchange } from './server-exchange.ts';
-import { isRepositoryName } from '../oci/reference.ts';
-import { ignoreNotFound } from '../errors/not-found.ts';
+import { bodyOf, reply, type ServerExchange } from '../server-exchange.ts';
+import { isRepositoryName } from '../../oci/reference.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
 import { parseChunkRange } from './ranges.ts';
-import { RequestError } from './request-error.ts';
-import type { Repository, Upload } from './storage.ts';
-import type { UploadSession } from './upload-sessions.ts';
+import { RequestError } from '../request-error.ts';
+import type { Repository, Upload } from '../storage.ts';
+import type { UploadSession } from '../upload-sessions.ts';
 
 /** Pushing blobs (distribution-spec v1.1.1 "Pushing blobs"): `/v2/<name>/blobs/uploads/` and the uploads below it. */
 

@@ -1,7 +1,7 @@
-import { allows } from './auth/rights.ts';
-import { unknownName } from './request-error.ts';
+import { allows } from '../auth/rights.ts';
+import { unknownName } from '../request-error.ts';
 import { nextPage, parseLimit } from './paging.ts';
-import { reply, replyJson, type ServerExchange } from './server-exchange.ts';
+import { reply, replyJson, type ServerExchange } from '../server-exchange.ts';
 
 /** The size of a page, also if the client asks for more. */
 const MAX_PAGE = 1000;

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { workerCode } from './compiled/bcrypt-worker-code.ts';
-import { RequestError } from './request-error.ts';
+import { workerCode } from '../compiled/bcrypt-worker-code.ts';
+import { RequestError } from '../request-error.ts';
 
 /** Compares the password with `hash`, or hashes it with `cost`. */
 export interface BcryptRequest {

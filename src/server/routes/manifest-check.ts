@@ -1,12 +1,12 @@
-import { childrenIn, readDocument, type Children } from '../oci/children.ts';
-import { MlistError } from '../errors/errors.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
-import type { Digest } from '../oci/digest.ts';
-import { kindOf } from '../oci/manifest.ts';
-import { isForeignLayerType, isIndexType, isManifestType } from '../oci/media-type.ts';
-import { ignoreNotFound } from '../errors/not-found.ts';
-import { RequestError, type RegistryErrorEntry } from './request-error.ts';
-import type { Repository } from './storage.ts';
+import { childrenIn, readDocument, type Children } from '../../oci/children.ts';
+import { MlistError } from '../../errors/errors.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { kindOf } from '../../oci/manifest.ts';
+import { isForeignLayerType, isIndexType, isManifestType } from '../../oci/media-type.ts';
+import { ignoreNotFound } from '../../errors/not-found.ts';
+import { RequestError, type RegistryErrorEntry } from '../request-error.ts';
+import type { Repository } from '../storage.ts';
 
 export interface CheckedManifest {
   readonly mediaType: string;

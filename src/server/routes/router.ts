@@ -1,15 +1,15 @@
-import { isRepositoryName, isTag } from '../oci/reference.ts';
-import { TOKEN_PATH } from './auth/access.ts';
-import type { Action } from './auth/rights.ts';
-import { TOKEN_SECONDS } from './auth/tokens.ts';
+import { isRepositoryName, isTag } from '../../oci/reference.ts';
+import { TOKEN_PATH } from '../auth/login-challenge.ts';
+import type { Action } from '../auth/rights.ts';
+import { TOKEN_SECONDS } from '../auth/tokens.ts';
 import { deleteBlob, getBlob } from './blob-routes.ts';
 import { deleteRepository, listCatalog } from './catalog-routes.ts';
-import type { Endpoint } from './log/request-record.ts';
+import type { Endpoint } from '../log/request-record.ts';
 import { deleteManifest, getManifest, putManifest } from './manifest-routes.ts';
 import { nextPage, parseLimit } from './paging.ts';
 import { listReferrers } from './referrer-routes.ts';
-import { RequestError, unknownName } from './request-error.ts';
-import { type ServerExchange, type Handler, reply, replyJson } from './server-exchange.ts';
+import { RequestError, unknownName } from '../request-error.ts';
+import { type ServerExchange, type Handler, reply, replyJson } from '../server-exchange.ts';
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './upload-routes.ts';
 
 interface Route {
@@ -59,7 +59,7 @@ const routes: readonly Route[] = [
 
 /** Pages are loaded when a browser requests the first one. */
 function page(name: 'showRepositories' | 'showTags' | 'showContent'): Route['methods'] {
-  const show: Handler = async (exchange) => (await import('./page/pages.ts'))[name](exchange);
+  const show: Handler = async (exchange) => (await import('../page/pages.ts'))[name](exchange);
   return { GET: show, HEAD: show };
 }
 

@@ -1,0 +1,90 @@
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
+import { HEADER_BYTES } from './limits/server-limits.ts';
+import { answerPlainHttp } from './plain-http.ts';
+
+/** Connections are closed after this time without data. */
+const IDLE_MS = 120_000;
+
+/** Certificate and key, in PEM format. */
+export interface ServerCertificate {
+  readonly cert: string | Uint8Array;
+  readonly key: string | Uint8Array;
+}
+
+type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+
+/**
+ * Creates a server with the limits of the registry.
+ * @throws MlistError `ERR_MLIST_USAGE` if the certificate or its key cannot be used
+ */
+export function createServer(tls: ServerCertificate | undefined, listener: Listener): Server {
+  const server =
+    tls === undefined ? createHttpServer({ maxHeaderSize: HEADER_BYTES }, listener) : createTlsServer(tls, listener);
+  // The duration of an upload is not limited while data arrives.
+  server.requestTimeout = 0;
+  server.timeout = IDLE_MS;
+  // Node would ignore further headers: `dispatch` of start-registry.ts refuses the request instead.
+  server.maxHeadersCount = 0;
+  server.keepAliveTimeout = IDLE_MS;
+  return server;
+}
+
+function createTlsServer({ cert, key }: ServerCertificate, listener: Listener): Server {
+  try {
+    const options = { cert: Buffer.from(cert), key: Buffer.from(key), maxHeaderSize: HEADER_BYTES };
+    const server = createHttpsServer(options, listener);
+    answerPlainHttp(server, IDLE_MS);
+    return server;
+  } catch (cause) {
+    const message = `the certificate or its key cannot be used: ${errorMessage(cause)}`;
+    throw new MlistError('ERR_MLIST_USAGE', message, { cause });
+  }
+}
+
+const listenErrors: Readonly<Record<string, { readonly reason: string; readonly hint: string }>> = {
+  EADDRINUSE: { reason: 'the address is in use', hint: 'Use port 0 for a free port.' },
+  EADDRNOTAVAIL: { reason: 'this machine has no such address', hint: 'Use 127.0.0.1 or an address of this machine.' },
+  EACCES: { reason: 'permission denied', hint: 'Choose a port above 1023.' },
+  ENOTFOUND: { reason: 'unknown host', hint: 'Use 127.0.0.1 or an address of this machine.' },
+};
+
+/** @throws MlistError `ERR_MLIST_NETWORK` if the server cannot listen on the address */
+export async function listen(server: Server, host: string, port: number): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+  } catch (cause) {
+    const code = errorCode(cause) ?? 'unknown';
+    const { reason, hint } = listenErrors[code] ?? { reason: errorMessage(cause), hint: undefined };
+    throw new MlistError('ERR_MLIST_NETWORK', `cannot listen on ${host}:${port}: ${reason} (${code})`, {
+      cause,
+      hint,
+    });
+  }
+}
+
+/**
+ * Parses `HOST:PORT`.
+ * @throws MlistError `ERR_MLIST_USAGE` if the text is not an address
+ */
+export function parseAddress(address: string): { readonly host: string; readonly port: number } {
+  const [, bracketed, plain, digits = ''] = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(address) ?? [];
+  const [host, port] = [bracketed ?? plain, Number(digits)];
+  if (host !== undefined && port <= 65_535) return { host, port };
+  throw new MlistError('ERR_MLIST_USAGE', `invalid address ${JSON.stringify(address)}`, {
+    hint: 'An address is HOST:PORT, such as 127.0.0.1:5000 or [::1]:0.',
+  });
+}
+
+/** The host for URLs: `localhost` for a registry that listens on all addresses. */
+export function displayHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -16,7 +16,10 @@ export function checkHost(host: string | undefined, listensOnLoopback: boolean):
     throw new RequestError(400, { code: 'DENIED', message: 'invalid Host header' });
   }
   if (!listensOnLoopback || isLoopback(host.replace(/:\d+$/, ''))) return;
-  throw new RequestError(421, { code: 'DENIED', message: 'this registry accepts loopback names only' });
+  throw new RequestError(421, {
+    code: 'DENIED',
+    message: 'this registry listens on a loopback address, so it accepts loopback names only',
+  });
 }
 
 /**

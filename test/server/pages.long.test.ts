@@ -6,7 +6,7 @@ import { MediaType } from '../../src/oci/media-type.ts';
 import type { ManifestContent } from '../../src/store/store.ts';
 import { blobOf, contentOf, contentsOf, imageOf, indexOf, tagged, withFolder, writeLayout } from '../store/samples.ts';
 import { elementsOf, structureProblems, textOf } from '../support/markup.ts';
-import { casesOf } from '../support/long.ts';
+import { casesOf, isLong } from '../support/long.ts';
 import { putImage, stores, withRegistry, type Answer, type Served } from './client.ts';
 
 /** The pages for browsers. test/server/pages-browser.long.test.ts opens them in a browser. */
@@ -398,8 +398,9 @@ describe('damaged content', () => {
 });
 
 describe('large content', () => {
+  const length = isLong ? 10_000 : 1500;
   const many = indexOf(
-    Array.from({ length: 10_000 }, (_, at) => ({
+    Array.from({ length }, (_, at) => ({
       ...one.manifest.descriptor,
       platform: { ...linux, variant: `v${at}` },
     })),
@@ -416,7 +417,7 @@ describe('large content', () => {
   const layered = imageOf('layered', { layers: Array.from({ length: 9000 }, () => one.layers[0]!.descriptor) });
 
   test.each([
-    ['a list of 10,000 entries', many, '9000 more entries'],
+    [`a list of ${length} entries`, many, `${length - 1000} more entries`],
     ['annotations of 1 MiB', long, '(1048576 characters)'],
     ['many annotations', long, '301 more annotations'],
     ['an image with 9,000 layers', layered.manifest, 'The rest of the tree'],

@@ -11,6 +11,8 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const program = join(root, 'dist/cli/mlist.js');
 const folder = mkdtempSync(join(tmpdir(), 'mlist-demo-'));
+/** Ends after the first push. */
+const isShort = process.argv.includes('--short');
 const isColoured = process.stdout.isTTY === true && !process.env.NO_COLOR;
 
 // Nothing of the user's configuration is used or changed.
@@ -61,9 +63,7 @@ function expectSame(what, actual, expected) {
   if (actual !== expected) throw new Error(`${what} is ${actual}, not ${expected}`);
 }
 
-async function scenes(host) {
-  const app = `${host}/team/app`;
-
+async function firstList(host, app) {
   title('Two jobs have pushed an image each, with the attestation that BuildKit adds.');
   await mlist('apply --quiet -f -', {
     input: readFileSync(join(root, 'docs/examples/images.yaml'), 'utf8').replaceAll('localhost:5000', host),
@@ -78,7 +78,9 @@ async function scenes(host) {
   const planned = await mlist('push --dry-run');
   const pushed = await mlist('push --expect linux/amd64,linux/arm64 -t :latest');
   expectSame('the digest of the push', pushed, planned);
+}
 
+async function otherScenes(host, app) {
   title('What the registry has now, and what each client gets from it.');
   await mlist(`show --tree docker://${app}:1.0`);
   await mlist(`explain docker://${app}:1.0 --platform linux/arm64`);
@@ -120,7 +122,9 @@ const registry = start(['serve', '--addr', 'localhost:0'], ['ignore', 'pipe', 'i
 try {
   const [url] = await once(createInterface(registry.stdout), 'line');
   say(url);
-  await scenes(new URL(url).host);
+  const { host } = new URL(url);
+  await firstList(host, `${host}/team/app`);
+  if (!isShort) await otherScenes(host, `${host}/team/app`);
   say(`\n${bold('The demo is done.')} Next: docs/guides/first-list.md, and docs/install.md to install mlist.`);
 } catch (error) {
   say(`\nThe demo has failed: ${error.message}`);

@@ -9,6 +9,7 @@ import { withFolder } from '../store/samples.ts';
 import { Authority } from '../support/certificates.ts';
 import { pushImage, putManifest } from '../support/images.ts';
 import { loadableEntry, loadableImage } from '../support/loadable-images.ts';
+import { pairsOf } from '../support/long.ts';
 import { describeWith } from '../support/programs.ts';
 import { describeOnEngines } from '../support/real-engines.ts';
 
@@ -28,7 +29,7 @@ const index = {
 
 const transports = ['http', 'https'] as const;
 const logins = ['without login', 'with login', 'with login to push only'] as const;
-const setups = transports.flatMap((transport) => logins.map((login) => [transport, login] as const));
+const setups = pairsOf(transports, logins);
 
 /** What a client works with. */
 interface Job {

@@ -10,7 +10,7 @@ import { describe, expect, test } from '@jest/globals';
 import { MemoryBytes } from '../../src/store/memory-bytes.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { bytesOf, blobOf, imageOf } from '../store/samples.ts';
-import { isLong } from '../support/long.ts';
+import { casesOf, isLong } from '../support/long.ts';
 import { programCommand } from '../support/mlist.ts';
 import { codesOf, putImage, send, stores, withRegistry, type Answer, type Served } from './client.ts';
 
@@ -99,8 +99,9 @@ describe('hostile requests', () => {
   ];
 
   describe.each(stores.map(([name]) => name))('to %s', (name) => {
-    test.each(cases)('%s', async (_case, status, code, work) => {
-      const [, serve] = stores.find(([each]) => each === name)!;
+    const place = stores.findIndex(([each]) => each === name);
+    const [, serve] = stores[place]!;
+    test.each(casesOf(cases, 2, place))('%s', async (_case, status, code, work) => {
       await serve(
         async (served) => {
           const answer = await work(served);
@@ -244,7 +245,7 @@ describe('the memory limit', () => {
   );
 });
 
-test.each([1, 7, 1000, 4096, 16_384, 65_536, 5 * MIB])(
+test.each(casesOf([1, 7, 1000, 4096, 16_384, 65_536, 5 * MIB], 3))(
   'chunks of %i bytes need at most 1.15 times their size',
   async (length) => {
     let [used, peak] = [0, 0];

@@ -7,7 +7,7 @@ import { sha256 } from './images.ts';
 /**
  * Attacks against the command line, on real sockets and files. Each must end in a specific error before the deadline, must
  * not send the login to another server, must not write outside the target, and must not tag incomplete content. Single
- * modules are tested in test/store/registry/trust.test.ts, test/store/archive/tar-file.long.test.ts and test/store/layout.test.ts.
+ * modules are tested in test/store/registry/trust.long.test.ts, test/store/archive/tar-file.long.test.ts and test/store/layout.test.ts.
  */
 export let attacked: AttackHarness;
 

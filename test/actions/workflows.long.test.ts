@@ -10,6 +10,7 @@ import { ActionRunner } from '../support/action-runner.ts';
 import { at, images, registry, serveCreateImages } from '../support/create-fixture.ts';
 import { getManifest, pushImage } from '../support/images.ts';
 import { checkout } from '../support/mlist.ts';
+import { casesOf } from '../support/long.ts';
 import { describeWith } from '../support/programs.ts';
 
 /** The actions, the workflows and the CI examples: their form, and the commands of the examples against a registry. */
@@ -237,7 +238,7 @@ describe('command lines of the examples', () => {
     expect(await promote(digest, '1.0')).toMatchObject({ code: 0 });
     expect((await getManifest(registry.url, 'team/release', '1.0'))?.digest).toBe(digest);
     expect((await promote(await create('part', images.amd64.digest), '1.1')).code).toBe(3);
-    for (const wrong of ['$(touch pwned)', '"; touch pwned; "', '--help', '']) {
+    for (const wrong of casesOf(['$(touch pwned)', '"; touch pwned; "', '--help', ''], 2)) {
       expect((await promote(wrong, '1.1')).code).not.toBe(0);
       expect((await promote(digest, wrong || ' ')).code).not.toBe(0);
     }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Credentials } from '../../../src/store/registry/credentials/credentials.ts';
 import type { Repository } from '../../../src/store/registry/repository.ts';
+import { casesOf } from '../../support/long.ts';
 import { answer, RecordingProxy, hang, type Rule } from '../../support/recording-proxy.ts';
 import { Authority } from '../../support/certificates.ts';
 import { ForwardProxy } from '../../support/forward-proxy.ts';
@@ -235,7 +236,7 @@ describeWith('openssl', 'a registry with a public name', () => {
     }),
   );
 
-  test.each([
+  const addresses = [
     '127.0.0.1',
     '10.1.2.3',
     '172.20.0.1',
@@ -253,7 +254,8 @@ describeWith('openssl', 'a registry with a public name', () => {
     'app.localhost',
     '[::7f00:1]',
     '[64:ff9b::a00:1]',
-  ])('may not redirect to the private address %s', (address) =>
+  ];
+  test.each(casesOf(addresses, 3))('may not redirect to the private address %s', (address) =>
     publicly(async (proxy, _hosts, repo) => {
       proxy.on(/manifests/, answer(307, { location: `https://${address}/latest/meta-data` }));
       proxy.on(/tags/, bearer(`https://${address}/token`));

@@ -10,6 +10,7 @@ import { RecordingProxy } from '../support/recording-proxy.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { withTimeLimit } from '../support/limits.ts';
+import { casesOf } from '../support/long.ts';
 import { runMlist, startMlist, type Ended } from '../support/mlist.ts';
 import { expectFits } from '../support/schemas.ts';
 import { leaveUnanswered, printed } from '../support/pending-requests.ts';
@@ -73,10 +74,11 @@ describe('a push to several repositories', () => {
     return { ...started, ready: Promise.all([...sent, published]) };
   }
 
-  test.each([
+  const signals = [
     ['SIGINT', 130],
     ['SIGTERM', 143],
-  ] as const)('%s: the message names each', async (signal, code) => {
+  ] as const;
+  test.each(casesOf(signals, 2))('%s: the message names each', async (signal, code) => {
     const { child, ended, ready } = await pushing();
     await ready;
     child.kill(signal);
@@ -257,7 +259,7 @@ describe('a join', () => {
   });
 });
 
-test.each(['push', 'copy'])(
+test.each(casesOf(['push', 'copy'], 2))(
   'an archive that cannot be put in its place is not reported as pushed: %s',
   async (command) => {
     const archive = join(folder, 'list.tar');

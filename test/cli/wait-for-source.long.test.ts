@@ -4,6 +4,7 @@ import { answer, RecordingProxy, type Rule } from '../support/recording-proxy.ts
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness, type CliResult } from '../support/cli-harness.ts';
+import { casesOf } from '../support/long.ts';
 
 /** Some registries answer 404 for a while after a push. */
 
@@ -60,7 +61,7 @@ async function run(args: readonly string[], spec?: () => string, ...more: readon
 }
 
 describe('a source that appears late', () => {
-  test.each(commands)('%s', async (_, late, args, spec) => {
+  test.each(casesOf(commands, 2))('%s', async (_, late, args, spec) => {
     answerReads(late, unknown, 2);
     const result = await run(args(), spec, '--wait-for-source', '10m');
     expect([result.code, result.stderr]).toEqual([
@@ -71,7 +72,7 @@ describe('a source that appears late', () => {
 });
 
 describe('a source that does not appear', () => {
-  test.each(commands)('%s', async (_, late, args, spec) => {
+  test.each(casesOf(commands, 2, 1))('%s', async (_, late, args, spec) => {
     answerReads(late, unknown);
     const result = await run(args(), spec, '--wait-for-source', '1ms');
     const message = /cannot read .*\(HTTP 404.*\): still missing after 0\.001s$|of at least 1 required images/m;

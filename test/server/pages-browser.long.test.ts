@@ -10,6 +10,7 @@ import { imageOf, indexOf, withFolder } from '../store/samples.ts';
 import { Browser, browserProgram, type Tab } from '../support/browser.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
+import { pairsOf } from '../support/long.ts';
 
 /** The pages in headless Chromium. Skipped where there is none; `.ci/run` installs it with CI_BROWSER=1. */
 
@@ -26,6 +27,12 @@ async function visit(path: string, options?: Parameters<typeof tab>[0]): Promise
 
 const list = '/-/repo/team/app:1.0';
 const paths = ['/', '/-/repo/team/app', list, '/-/repo/team/app:amd64', '/-/repo/none', '/-/repo/long:1.0'];
+const views = [
+  [360, 'dark'],
+  [1600, 'light'],
+  [1600, 'dark'],
+  [360, 'light'],
+] as const;
 
 /** A list whose names and values are too long for any screen. */
 async function pushLong(url: string): Promise<void> {
@@ -52,28 +59,19 @@ async function pushLong(url: string): Promise<void> {
     await registry.close();
   });
 
-  test.each(paths.flatMap((path) => [360, 1600].flatMap((width) => [[path, width] as const])))(
-    '%s at %d pixels has no horizontal scroll bar, no message and no request',
-    async (path, width) => {
-      for (const theme of ['dark', 'light'] as const) {
-        const page = await visit(path, { width, theme });
-        await page.evaluate('for (const each of document.querySelectorAll("details")) each.open = true');
-        expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
-        // An answer with an error status is a message of the browser itself.
-        const messages = page.messages.filter((text) => path !== '/-/repo/none' || !text.includes('404'));
-        expect(messages).toEqual([]);
-        expect(page.requests.filter((url) => !url.startsWith('data:'))).toEqual([`${registry.url}${path}`]);
-      }
+  test.each(pairsOf(paths, views).map(([path, [width, theme]]) => [path, width, theme] as const))(
+    '%s at %d pixels, %s: no horizontal scroll bar, message or request, and a contrast of at least 4.5',
+    async (path, width, theme) => {
+      const page = await visit(path, { width, theme });
+      await page.evaluate('for (const each of document.querySelectorAll("details")) each.open = true');
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+      // An answer with an error status is a message of the browser itself.
+      const messages = page.messages.filter((text) => path !== '/-/repo/none' || !text.includes('404'));
+      expect(messages).toEqual([]);
+      expect(page.requests.filter((url) => !url.startsWith('data:'))).toEqual([`${registry.url}${path}`]);
+      expect(await page.evaluate<object[]>(lowContrast)).toEqual([]);
     },
   );
-
-  test.each(['dark', 'light'] as const)('%s: the contrast of all texts is at least 4.5', async (theme) => {
-    for (const path of paths) {
-      const page = await visit(path, { theme });
-      await page.evaluate('for (const each of document.querySelectorAll("details")) each.open = true');
-      expect(await page.evaluate<object[]>(lowContrast)).toEqual([]);
-    }
-  });
 
   test('the themes differ', async () => {
     const colours = await Promise.all(

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { answer, type Rule } from '../support/recording-proxy.ts';
 import { makeImage, pushImage, sha256 } from '../support/images.ts';
+import { casesOf } from '../support/long.ts';
 import {
   from,
   proxy,
@@ -39,7 +40,7 @@ const immutable: readonly (readonly [string, number, string])[] = [
   ['Harbor', 412, 'PRECONDITION'],
 ];
 
-describe.each(immutable)('a tag that is immutable at %s (%i %s)', (_, status, code) => {
+describe.each(casesOf(immutable, 3, 1))('a tag that is immutable at %s (%i %s)', (_, status, code) => {
   beforeEach(() => makeImmutable(refuse(status, code, 'the tag is immutable')));
 
   test('counts as pushed if it has the list', async () => {

@@ -6,9 +6,10 @@ import { MediaType } from '../../src/oci/media-type.ts';
 import type { ManifestContent } from '../../src/store/store.ts';
 import { blobOf, contentOf, contentsOf, imageOf, indexOf, tagged, withFolder, writeLayout } from '../store/samples.ts';
 import { elementsOf, structureProblems, textOf } from '../support/markup.ts';
+import { casesOf, isLong } from '../support/long.ts';
 import { putImage, stores, withRegistry, type Answer, type Served } from './client.ts';
 
-/** The pages for browsers. test/server/pages-browser.test.ts opens them in a browser. */
+/** The pages for browsers. test/server/pages-browser.long.test.ts opens them in a browser. */
 
 const linux = { os: 'linux', architecture: 'amd64' };
 const one = imageOf('one');
@@ -89,7 +90,7 @@ const errors = [
   ['DELETE', '/-/repo/team/app:1.0', 405, 'DELETE is not supported here'],
 ] as const;
 
-describe.each(stores)('pages of a registry in %s', (_, serve) => {
+describe.each(casesOf(stores, 2, 1))('pages of a registry in %s', (_, serve) => {
   test('lead from the repositories to the tags and to the content', () =>
     serve(async (served) => {
       await fill(served);
@@ -278,7 +279,8 @@ const payloads = [
   ['a web address with markup', 'https://x.example/"><script>alert(1)</script>'],
 ] as const;
 
-describe.each(payloads)('%s in content', (_, payload) => {
+describe.each(payloads)('%s in content', (name, payload) => {
+  const place = payloads.findIndex(([each]) => each === name);
   const annotations = { [payload]: payload, url: payload };
   const predicate = { 'in-toto.io/predicate-type': payload };
   const layers = [{ ...one.layers[0]!.descriptor, annotations: predicate }];
@@ -291,11 +293,13 @@ describe.each(payloads)('%s in content', (_, payload) => {
   const index = indexOf(entries, { annotations });
   const refused = indexOf([{ ...one.manifest.descriptor, mediaType: payload }], { artifactType: payload });
 
-  test.each([
+  const kinds = [
     ['an index', index, 'What clients get for'],
     ['an image', hostile.manifest, 'layer'],
     ['an index that is refused', refused, 'is refused'],
-  ] as const)('of %s is text', (_case, content, part) =>
+  ] as const;
+
+  test.each(casesOf(kinds, 3, place % 3))('of %s is text', (_case, content, part) =>
     withFolder(async (dir) => {
       const contents = [...contentsOf(one), ...contentsOf(two), ...contentsOf(hostile), index, refused];
       await writeLayout(join(dir, 'repo'), contents, [tagged(content, 'v1'), tagged(content, payload)]);
@@ -394,8 +398,9 @@ describe('damaged content', () => {
 });
 
 describe('large content', () => {
+  const length = isLong ? 10_000 : 1500;
   const many = indexOf(
-    Array.from({ length: 10_000 }, (_, at) => ({
+    Array.from({ length }, (_, at) => ({
       ...one.manifest.descriptor,
       platform: { ...linux, variant: `v${at}` },
     })),
@@ -412,7 +417,7 @@ describe('large content', () => {
   const layered = imageOf('layered', { layers: Array.from({ length: 9000 }, () => one.layers[0]!.descriptor) });
 
   test.each([
-    ['a list of 10,000 entries', many, '9000 more entries'],
+    [`a list of ${length} entries`, many, `${length - 1000} more entries`],
     ['annotations of 1 MiB', long, '(1048576 characters)'],
     ['many annotations', long, '301 more annotations'],
     ['an image with 9,000 layers', layered.manifest, 'The rest of the tree'],

@@ -14,6 +14,7 @@ import {
   withstands,
   type Named,
 } from '../support/attacks.ts';
+import { casesOf } from '../support/long.ts';
 import { answer, hang, type Rule } from '../support/recording-proxy.ts';
 
 /** Attacks with responses of the registry, and with missing responses. */
@@ -217,10 +218,10 @@ const switches: readonly Named[] = [
 ];
 
 withstands([
-  ['something else than was asked for:', bodies],
-  ['too much:', floods],
-  ['an answer that never comes, to', hangs],
-  ['another protocol after', switches],
+  ['something else than was asked for:', casesOf(bodies, 2)],
+  ['too much:', casesOf(floods, 2)],
+  ['an answer that never comes, to', casesOf(hangs, 2)],
+  ['another protocol after', casesOf(switches, 2)],
 ]);
 
 describe('a layer that arrives slowly', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { Authority } from '../../support/certificates.ts';
+import { casesOf } from '../../support/long.ts';
 import { describeWith } from '../../support/programs.ts';
 import type { ManifestContent } from '../../../src/store/store.ts';
 import { answer, type RecordingProxyOptions, type Rule } from '../../support/recording-proxy.ts';
@@ -34,10 +35,10 @@ async function forwards(puts: Rule, tls?: RecordingProxyOptions['tls'], caFile?:
     expect((await bytesOf(target.readBlob(descriptor))).equals(bytes)).toBe(true);
 }
 
-test.each(uploads)('uploads several blobs while they are downloaded, %s', (_name, puts) => forwards(puts));
+test.each(casesOf(uploads, 2))('uploads several blobs while they are downloaded, %s', (_name, puts) => forwards(puts));
 
 describeWith('openssl', 'over https', () => {
-  test.each(uploads)('uploads several blobs while they are downloaded, %s', (_name, puts) =>
+  test.each(casesOf(uploads, 2, 1))('uploads several blobs while they are downloaded, %s', (_name, puts) =>
     withFolder(async (folder) => {
       const authority = new Authority(folder);
       await forwards(puts, authority.sign('server'), authority.certificate.certFile);

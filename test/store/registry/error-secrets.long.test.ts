@@ -10,6 +10,7 @@ import type { Repository } from '../../../src/store/registry/repository.ts';
 import { MlistError } from '../../../src/errors/errors.ts';
 import { Authority, hasOpenssl } from '../../support/certificates.ts';
 import { ForwardProxy } from '../../support/forward-proxy.ts';
+import { casesOf } from '../../support/long.ts';
 import { answer, RecordingProxy, hang, reset, type Rule } from '../../support/recording-proxy.ts';
 import { bytesOf, collect, imageOf, withFolder } from '../samples.ts';
 import { cleanup, layerOf, pieces, repository, session } from './setup.ts';
@@ -127,7 +128,8 @@ const failures: Readonly<Record<string, Rule>> = {
 };
 
 describe.each(Object.keys(logins) as Login[])('an error of a request with %s', (login) => {
-  test.each(Object.keys(failures))('shows no credentials: the registry %s', async (name) => {
+  const place = Object.keys(logins).indexOf(login);
+  test.each(casesOf(Object.keys(failures), 2, place))('shows no credentials: the registry %s', async (name) => {
     const proxy = await registryWith(login, failures[name]!);
     const results = Object.values(requests).map((request) => request(client(proxy)).catch((error: unknown) => error));
     const errors = (await Promise.all(results)).filter((result) => result instanceof Error);
@@ -195,12 +197,16 @@ describe('an error of a token request', () => {
       void text(request).then((form) => response.writeHead(400).end(JSON.stringify({ error: form, token: '' }))),
   };
   describe.each(Object.keys(accounts))('with %s', (account) => {
-    test.each(Object.keys({ ...failures, ...more }))('shows no credentials: the service %s', async (name) => {
-      const proxy = await registryWith('Bearer', answer(404));
-      proxy.on(/ \/token/, { ...failures, ...more }[name]!);
-      const at = client(proxy, { credentials: () => Promise.resolve(accounts[account]) });
-      expectSafeAndComplete(await failureOf(at.fetchManifest('v1')));
-    });
+    const place = Object.keys(accounts).indexOf(account);
+    test.each(casesOf(Object.keys({ ...failures, ...more }), 2, place))(
+      'shows no credentials: the service %s',
+      async (name) => {
+        const proxy = await registryWith('Bearer', answer(404));
+        proxy.on(/ \/token/, { ...failures, ...more }[name]!);
+        const at = client(proxy, { credentials: () => Promise.resolve(accounts[account]) });
+        expectSafeAndComplete(await failureOf(at.fetchManifest('v1')));
+      },
+    );
   });
 });
 

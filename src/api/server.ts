@@ -52,6 +52,7 @@ const upstream: Checks<UpstreamOptions> = {
   concurrency: isAtLeast(1),
   credentials: isFunction,
   env: isObject,
+  http1: isFlag,
   insecure: isFlag,
   onRequest: isFunction,
   plainHttp: isArrayOf(isText, 'a registry of plainHttp'),

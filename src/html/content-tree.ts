@@ -5,7 +5,7 @@ import { byteSize } from '../text/quantity.ts';
 import { clipped, markup, type Html, type HtmlValue } from './html.ts';
 import { code, digestCode } from './parts.ts';
 
-/** The address of the page for a digest; undefined if there is none. */
+/** The address of the page for a digest; undefined if it has no page. */
 export type HrefOf = (digest: string) => string | undefined;
 
 /** A limit for pages: browsers display larger trees slowly. */

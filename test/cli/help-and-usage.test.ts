@@ -177,6 +177,7 @@ const refused: Readonly<Record<string, readonly string[]>> = {
     'serve --proxy docker.io --proxy docker.io',
     'serve --proxy docker.io --proxy-ttl soon',
     'serve --proxy-login',
+    'serve --proxy docker.io --concurrency 0',
   ],
   completion: ['completion', 'completion powershell'],
 };

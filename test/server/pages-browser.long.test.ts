@@ -12,7 +12,7 @@ import { CliHarness } from '../support/cli-harness.ts';
 import { entryOf, makeImage, makeIndex, pushImage, putManifest } from '../support/images.ts';
 import { pairsOf } from '../support/long.ts';
 
-/** The pages in headless Chromium. Skipped where there is none; `.ci/run` installs it with CI_BROWSER=1. */
+/** The pages in headless Chromium. Skipped if it is not installed; `.ci/run` installs it with CI_BROWSER=1. */
 
 let registry: RunningRegistry;
 let browser: Browser;

@@ -8,7 +8,7 @@ import type { Readable, Writable } from 'node:stream';
 
 const programs = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-/** The installed browser; undefined if there is none. */
+/** The installed browser; undefined if none is installed. */
 export const browserProgram = programs.find((name) => spawnSync(name, ['--version'], { timeout: 60_000 }).status === 0);
 
 type Message = Readonly<Record<string, unknown>>;

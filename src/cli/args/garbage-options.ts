@@ -16,12 +16,9 @@ export const deleteUntaggedOption: OptionDeclaration = {
   describe: 'Also remove manifests without a tag, unless an index or a subject that stays refers to them',
 };
 
-const HOUR_MS = 3_600_000;
-
 export function garbageOptions(args: ParsedArguments): { readonly grace: number; readonly deleteUntagged: boolean } {
-  const grace = args.text('grace');
   return {
-    grace: grace === undefined ? HOUR_MS : parseDuration(grace, '--grace', 0),
+    grace: parseDuration(args.text('grace') ?? '1h', '--grace', 0),
     deleteUntagged: args.flag('delete-untagged'),
   };
 }

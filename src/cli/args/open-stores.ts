@@ -19,7 +19,7 @@ import { version } from '../../version.ts';
 import { credentialOptions, pathOption } from './credential-options.ts';
 import { parseDuration } from './duration.ts';
 import type { Pipes } from './pipes.ts';
-import { parseSize } from './size.ts';
+import { atLeastOne, parseSize } from './size.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 import type { Output } from '../output/output.ts';
 
@@ -40,32 +40,36 @@ interface StoreEnvironment {
   readonly onEvent: (event: OperationEvent) => void;
 }
 
+type ConnectionOptions = Pick<
+  StoresOptions,
+  | 'env'
+  | 'concurrency'
+  | 'retries'
+  | 'timeoutMs'
+  | 'insecure'
+  | 'plainHttp'
+  | 'http1'
+  | 'caFile'
+  | 'certificateFolders'
+  | 'authHosts'
+>;
+
 /** Creates the content stores with the options of the command line. */
 export function openStores(args: ParsedArguments, output: Output, environment: StoreEnvironment): Stores {
   const { env, home, platform, uid, cwd, folder, guard, signal, pipes, waiting, onEvent } = environment;
   const onWarning = (message: string) => onEvent({ type: 'warning', message });
-  const timeout = args.text('timeout');
   const spoolLimit = args.text('spool-limit');
   return new Stores({
     workspaceFolder: folder,
     recordsFolder: guard.ownWorkspace,
     cwd,
-    env,
+    ...connectionOptions(args, environment),
     user: { home, platform, uid },
     signal,
     waiting,
     userAgent: `mlist/${version}`,
     credentials: storedCredentials(credentialOptions(args, environment)),
-    concurrency: atLeastOne(args.number('concurrency')),
-    retries: args.number('retries'),
-    timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, '--timeout'),
-    insecure: args.flag('insecure'),
-    plainHttp: args.texts('plain-http'),
-    http1: args.flag('http1'),
-    caFile: pathOption(args, 'ca-file', cwd),
-    certificateFolders: certificateFolders({ env, home, platform }),
     mirrors: mirrorsOf(args, environment),
-    authHosts: args.texts('auth-host').map(parseAuthHost),
     allowedRegistries: allowedRegistries(args, env),
     spoolLimit: spoolLimit === undefined ? undefined : parseSize(spoolLimit, '--spool-limit'),
     ...compressions(args, pipes),
@@ -77,6 +81,29 @@ export function openStores(args: ParsedArguments, output: Output, environment: S
     onMirror: (event) => onEvent({ type: 'mirror', ...event }),
     onRequest: output.request,
   });
+}
+
+/**
+ * The options for connections to registries.
+ * @throws MlistError `ERR_MLIST_USAGE`
+ */
+export function connectionOptions(
+  args: ParsedArguments,
+  { env, home, platform, cwd }: Pick<StoreEnvironment, 'env' | 'home' | 'platform' | 'cwd'>,
+): ConnectionOptions {
+  const timeout = args.text('timeout');
+  return {
+    env,
+    concurrency: atLeastOne(args.number('concurrency'), '--concurrency'),
+    retries: args.number('retries'),
+    timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, '--timeout'),
+    insecure: args.flag('insecure'),
+    plainHttp: args.texts('plain-http'),
+    http1: args.flag('http1'),
+    caFile: pathOption(args, 'ca-file', cwd),
+    certificateFolders: certificateFolders({ env, home, platform }),
+    authHosts: args.texts('auth-host').map(parseAuthHost),
+  };
 }
 
 /** With `MLIST_NO_MIRRORS`, only the mirrors of `--mirror` are used. */
@@ -119,12 +146,7 @@ function compressions(
   });
 }
 
-function atLeastOne(concurrency: number | undefined): number | undefined {
-  if (concurrency !== 0) return concurrency;
-  throw new MlistError('ERR_MLIST_USAGE', '--concurrency must be at least 1');
-}
-
-export function parseAuthHost(text: string): AuthHost {
+function parseAuthHost(text: string): AuthHost {
   const [registry, host, ...more] = text.split('=');
   if (registry && host && more.length === 0) return { registry, host };
   throw new MlistError(

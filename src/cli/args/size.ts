@@ -31,3 +31,9 @@ export function parseSize(text: string, option: string): number {
     `${option} takes a size such as 500MB or 10GiB, not ${JSON.stringify(text.slice(0, 40))}`,
   );
 }
+
+/** @throws MlistError `ERR_MLIST_USAGE` if the value of the option is 0 */
+export function atLeastOne(value: number | undefined, option: string): number | undefined {
+  if (value !== 0) return value;
+  throw new MlistError('ERR_MLIST_USAGE', `${option} must be at least 1`);
+}

@@ -4,6 +4,7 @@ import { bearerChallenge, TOKEN_PATH, unauthorized } from '../auth/login-challen
 import { TOKEN_SECONDS } from '../auth/tokens.ts';
 import { requestBody } from '../limits/received-body.ts';
 import type { Limits } from '../limits/server-limits.ts';
+import { RecentMap } from '../recent-map.ts';
 import { replyJson, type ServerExchange } from '../server-exchange.ts';
 
 /** A token service, as registries with Bearer authentication have. */
@@ -33,7 +34,7 @@ export class TokenLogin {
   readonly #lifeMs: number;
   readonly #anonymousPull: boolean;
   readonly #scheme: 'http' | 'https';
-  readonly #tokens = new Map<string, IssuedToken>();
+  readonly #tokens = new RecentMap<string, IssuedToken>(MAX_TOKENS);
 
   /** @param checkLogin - undefined if everybody may do everything */
   constructor(
@@ -68,8 +69,6 @@ export class TokenLogin {
     const isAnonymous = authorization === undefined && this.#checkLogin !== undefined;
     if (!isAnonymous || !this.#anonymousPull) await this.#checkLogin?.(authorization);
     const token = randomBytes(24).toString('base64url');
-    const [oldest] = this.#tokens.size >= MAX_TOKENS ? this.#tokens.keys() : [];
-    if (oldest !== undefined) this.#tokens.delete(oldest);
     this.#tokens.set(token, { actions: actionsIn(scopes, isAnonymous), expires: Date.now() + this.#lifeMs });
     const issued = { expires_in: this.#lifeMs / 1000, issued_at: new Date().toISOString() };
     replyJson(exchange, isForm ? { access_token: token, ...issued } : { token, access_token: token, ...issued });

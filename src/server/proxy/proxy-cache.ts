@@ -1,6 +1,7 @@
 import { SingleFlight } from '../../async/single-flight.ts';
 import type { ManifestContent } from '../../store/store.ts';
 import type { Repository as RemoteRepository } from '../../store/registry/repository.ts';
+import { RecentMap } from '../recent-map.ts';
 import type { Service } from '../server-exchange.ts';
 import type { Repository } from '../storage.ts';
 import type { BlobDownload } from './blob-download.ts';
@@ -46,7 +47,7 @@ export class ProxyCache {
     this.blobs = new CachedBlobs(service.limits.memory);
   }
 
-  /** The local repository with the cached content; undefined if there is none yet. */
+  /** The local repository with the cached content; undefined before anything is cached. */
   find({ cacheName }: ProxyTarget): Promise<Repository | undefined> {
     return this.#service.repositories.find(cacheName);
   }
@@ -95,23 +96,5 @@ export class ProxyCache {
   async close(): Promise<void> {
     await this.sessions.close();
     await Promise.allSettled([...this.downloads.values()].map(({ finished }) => finished));
-  }
-}
-
-/** A map with a maximum number of entries. The entry that was set first is removed. */
-class RecentMap<K, V> extends Map<K, V> {
-  readonly #max: number;
-
-  constructor(max: number) {
-    super();
-    this.#max = max;
-  }
-
-  override set(key: K, value: V): this {
-    this.delete(key);
-    super.set(key, value);
-    const [oldest] = this.size > this.#max ? this.keys() : [];
-    if (oldest !== undefined) this.delete(oldest);
-    return this;
   }
 }

@@ -13,6 +13,7 @@ export type UpstreamOptions = Pick<
   | 'certificateFolders'
   | 'concurrency'
   | 'credentials'
+  | 'http1'
   | 'insecure'
   | 'onRequest'
   | 'plainHttp'

@@ -127,7 +127,10 @@ async function commit(upload: Upload, digest: Digest): Promise<void> {
   }
 }
 
-/** Mounts a blob from the repository `?from=`, or else from any repository that has it, if the caller may read it. Returns false if there is none. */
+/**
+ * Mounts a blob from the repository `?from=`, or without it from any repository that has the blob and that the caller may read.
+ * @returns false if no such repository has it
+ */
 async function mountBlob(
   { service, query, name, caller }: ServerExchange,
   target: Repository,

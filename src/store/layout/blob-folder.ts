@@ -183,9 +183,8 @@ export class BlobFolder {
     }
     const found = fileOf(await lstat(aside));
     const isSame = found?.inode === seen.inode && found.modified === seen.modified;
-    // A blob that was uploaded in between stays.
-    if (!isSame) await link(aside, path).catch(() => undefined);
-    await unlink(aside);
+    // A blob that was uploaded in between stays. If there is another upload since then, it has the same bytes.
+    await (isSame ? unlink(aside) : rename(aside, path));
     return isSame;
   }
 

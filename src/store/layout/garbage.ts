@@ -64,7 +64,7 @@ export async function collectGarbage(
 }
 
 class Collection {
-  /** What has been removed so far. */
+  /** What this collection has removed. */
   readonly removed = { manifests: [] as Digest[], blobs: [] as Digest[], bytes: 0 };
   readonly #layout: EditedLayout;
   readonly #editor: IndexEditor;

@@ -28,7 +28,7 @@ interface State {
   /** Versions of the files; undefined if a file may have changed since. */
   readonly index: string | undefined;
   readonly journal: string | undefined;
-  /** Size of the journal if this process has written it, 0 if there is none; undefined if it cannot be appended to. */
+  /** Size of the journal if this process has written it, 0 without a journal; undefined if nothing may be appended to it. */
   readonly journalSize: number | undefined;
 }
 

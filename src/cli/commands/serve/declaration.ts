@@ -82,7 +82,7 @@ export const serveCommand: CommandDeclaration = {
       name: 'memory',
       type: 'string',
       value: 'SIZE',
-      describe: 'Hold at most SIZE of content and requests in memory (default: half of the memory)',
+      describe: 'Hold at most SIZE of content and requests in memory (default: half of the available memory)',
     },
     { name: 'max-upload', type: 'string', value: 'SIZE', describe: 'Refuse blobs of more than SIZE, such as 2GiB' },
     {

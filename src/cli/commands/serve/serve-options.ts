@@ -2,8 +2,9 @@ import { MlistError } from '../../../errors/errors.ts';
 import type { ServerLimits } from '../../../server/limits/server-limits.ts';
 import type { ProxyOptions } from '../../../server/proxy/pull-through.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
+import { credentialOptions } from '../../args/credential-options.ts';
 import { parseDuration } from '../../args/duration.ts';
-import { parseSize } from '../../args/size.ts';
+import { atLeastOne, parseSize } from '../../args/size.ts';
 import type { Context } from '../../context.ts';
 
 /** @throws MlistError `ERR_MLIST_USAGE` */
@@ -22,18 +23,29 @@ function sizeIn(args: ParsedArguments, name: string): number | undefined {
   return text === undefined ? undefined : atLeastOne(parseSize(text, `--${name}`), `--${name}`);
 }
 
-function atLeastOne(value: number | undefined, option: string): number | undefined {
-  if (value !== 0) return value;
-  throw new MlistError('ERR_MLIST_USAGE', `${option} must be at least 1`);
-}
-
 /**
- * The options of `--proxy`; undefined without it. Only a proxy needs the code of the registry client.
+ * The options of `--proxy`, with the connection options of all commands; undefined without it. Mirrors are not used, because a
+ * mirror in the configuration of docker is often this registry.
  * @throws MlistError `ERR_MLIST_USAGE`
  */
 export async function proxyIn(args: ParsedArguments, context: Context): Promise<ProxyOptions | undefined> {
-  if (args.has('proxy')) return (await import('./proxy-options.ts')).proxyOptions(args, context);
-  const unused = ['proxy-ttl', 'proxy-login'].find((name) => args.has(name));
-  if (unused !== undefined) throw new MlistError('ERR_MLIST_USAGE', `--${unused} needs --proxy`);
-  return undefined;
+  const ttl = args.text('proxy-ttl');
+  if (!args.has('proxy')) {
+    const unused = ['proxy-ttl', 'proxy-login'].find((name) => args.has(name));
+    if (unused !== undefined) throw new MlistError('ERR_MLIST_USAGE', `--${unused} needs --proxy`);
+    return undefined;
+  }
+  // Only a proxy needs the code of the registry client.
+  const { connectionOptions } = await import('../../args/open-stores.ts');
+  const { storedCredentials } = await import('../../../store/registry/credentials/stored-credentials.ts');
+  return {
+    upstreams: args.texts('proxy'),
+    ttlMs: ttl === undefined ? undefined : parseDuration(ttl, '--proxy-ttl', 0),
+    onWarning: (message) => context.onEvent({ type: 'warning', message }),
+    client: {
+      ...connectionOptions(args, context),
+      credentials: args.flag('proxy-login') ? storedCredentials(credentialOptions(args, context)) : undefined,
+      onRequest: context.output.request,
+    },
+  };
 }

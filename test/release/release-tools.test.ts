@@ -10,6 +10,7 @@ import { describe, expect, test } from '@jest/globals';
 import { cleanup } from '../support/cleanup.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 import { checkout } from '../support/mlist.ts';
+import { describeWith } from '../support/programs.ts';
 
 /** What releases are made with, except for the executables and the image, whose tests take long. */
 interface Package {
@@ -232,15 +233,17 @@ describe('archives of executables', () => {
   });
 
   const python = process.platform === 'win32' ? 'python' : 'python3';
-  test('a zip is valid', async () => {
-    const { zip } = await tool<Archives>('release/archive.js');
-    const folder = await temporaryFolder();
-    writeFileSync(join(folder, 'a.zip'), zip(files));
-    const program =
-      "import sys, zipfile; z = zipfile.ZipFile('a.zip'); print(z.testzip(), [(i.filename, i.file_size) for i in z.infolist()])";
-    expect(execFileSync(python, ['-c', program], { cwd: folder, encoding: 'utf8' }).trim()).toBe(
-      "None [('mlist', 7000), ('LICENSE', 5)]",
-    );
+  describeWith(python, 'a zip', () => {
+    test('is valid', async () => {
+      const { zip } = await tool<Archives>('release/archive.js');
+      const folder = await temporaryFolder();
+      writeFileSync(join(folder, 'a.zip'), zip(files));
+      const program =
+        "import sys, zipfile; z = zipfile.ZipFile('a.zip'); print(z.testzip(), [(i.filename, i.file_size) for i in z.infolist()])";
+      expect(execFileSync(python, ['-c', program], { cwd: folder, encoding: 'utf8' }).trim()).toBe(
+        "None [('mlist', 7000), ('LICENSE', 5)]",
+      );
+    });
   });
 });
 

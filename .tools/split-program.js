@@ -34,28 +34,36 @@ export async function bundleProgram(root, { plugins, ...options }) {
       return '';
     }),
   );
-  const local = new Set(Object.keys(startMetafile.inputs).filter((id) => id.startsWith('src/')));
+  // Sorted, because esbuild calls the plugins in any order, and the output must not depend on it.
+  const local = Object.keys(startMetafile.inputs)
+    .filter((id) => id.startsWith('src/'))
+    .sort();
 
-  const exportsOf = await readExports(root, [...local]);
-  const shared = new Map();
-  const loaders = [...others].filter((id) => !local.has(id)).map((id) => `'${id}': () => require('./${id}')`);
+  const exportsOf = await readExports(root, local);
+  const shared = new Set();
+  const loaders = [...others]
+    .filter((id) => !local.includes(id))
+    .sort()
+    .map((id) => `'${id}': () => require('./${id}')`);
   const commands = await bundle(
     'commands.js',
     `export const load = { ${loaders.join()} };`,
     replaceImports(root, (id) => {
-      if (!local.has(id)) return undefined;
-      if (!shared.has(id)) shared.set(id, shared.size);
+      const at = local.indexOf(id);
+      if (at < 0) return undefined;
+      shared.add(at);
       const names = exportsOf.get(id).join();
-      return `const { ${names} } = require('./process.js').shared[${shared.get(id)}]; export { ${names} };`;
+      return `const { ${names} } = require('./process.js').shared[${at}]; export { ${names} };`;
     }),
   );
 
-  const namespaces = [...shared].map(([id, at]) => `import * as shared${at} from './${id}';`);
+  const used = [...shared].sort((left, right) => left - right);
+  const namespaces = used.map((at) => `import * as shared${at} from './${local[at]}';`);
   const program = await bundle(
     'process.js',
-    `${start}${namespaces.join('')} export const shared = [${[...shared.values()].map((at) => `shared${at}`).join()}];`,
+    `${start}${namespaces.join('')} export const shared = { ${used.map((at) => `${at}: shared${at}`).join()} };`,
     replaceImports(root, (id, kind) =>
-      kind === 'dynamic-import' && !local.has(id)
+      kind === 'dynamic-import' && !local.includes(id)
         ? `module.exports = require('./commands.js').load['${id}']();`
         : undefined,
     ),

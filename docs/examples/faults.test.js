@@ -1,4 +1,5 @@
-// How another project tests its handling of registry faults, with the runner of Node: `node --test faults.test.js`.
+// How another project tests its handling of registry faults, with the runner of Node: `node --test faults.test.js`. Its
+// package.json has "type": "module".
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createClient } from 'mlist';

@@ -45,6 +45,10 @@ export type Remedy =
   | { readonly kind: 'name-change' }
   /** Name the location of the content of a document. */
   | { readonly kind: 'name-repository' }
+  /** Create a line of an htpasswd file. */
+  | { readonly kind: 'hash-password' }
+  /** Name a folder whose content can be collected. */
+  | { readonly kind: 'name-folder' }
   | { readonly kind: 'report-bug' };
 
 /** A sentence for programs and their users, without names of options. */
@@ -98,6 +102,10 @@ export function describeRemedy(remedy: Remedy): string {
       return 'Set or clear the platform, annotations or the artifact type.';
     case 'name-repository':
       return 'Validate its reference or location instead.';
+    case 'hash-password':
+      return 'Create its lines from the result of hashPassword, or with "htpasswd -B".';
+    case 'name-folder':
+      return 'Name the folder of an embedded registry, or an OCI layout.';
     case 'report-bug':
       return 'This is a bug in mlist: please report it with the stack of its cause.';
   }

@@ -39,12 +39,13 @@ function createTlsServer({ cert, key }: ServerCertificate, listener: Listener): 
     return server;
   } catch (cause) {
     const message = `the certificate or its key cannot be used: ${errorMessage(cause)}`;
-    throw new MlistError('ERR_MLIST_USAGE', message, { cause });
+    const hint = 'Both must be in PEM format, without a password, and the key must be that of the certificate.';
+    throw new MlistError('ERR_MLIST_USAGE', message, { cause, hint });
   }
 }
 
 const listenErrors: Readonly<Record<string, { readonly reason: string; readonly hint: string }>> = {
-  EADDRINUSE: { reason: 'the address is in use', hint: 'Use port 0 for a free port.' },
+  EADDRINUSE: { reason: 'the address is in use', hint: 'Choose another port; port 0 selects a free one.' },
   EADDRNOTAVAIL: { reason: 'this machine has no such address', hint: 'Use 127.0.0.1 or an address of this machine.' },
   EACCES: { reason: 'permission denied', hint: 'Choose a port above 1023.' },
   ENOTFOUND: { reason: 'unknown host', hint: 'Use 127.0.0.1 or an address of this machine.' },
@@ -79,7 +80,7 @@ export function parseAddress(address: string): { readonly host: string; readonly
   const [host, port] = [bracketed ?? plain, Number(digits)];
   if (host !== undefined && port <= 65_535) return { host, port };
   throw new MlistError('ERR_MLIST_USAGE', `invalid address ${JSON.stringify(address)}`, {
-    hint: 'An address is HOST:PORT, such as 127.0.0.1:5000 or [::1]:0.',
+    hint: 'An address is HOST:PORT, such as 127.0.0.1:5000 or [::1]:0; the host 0.0.0.0 stands for all addresses of this machine.',
   });
 }
 

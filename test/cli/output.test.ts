@@ -268,6 +268,23 @@ describe('errors', () => {
         .sort(),
     ).toEqual([4, 7]);
   });
+
+  test('a missing login is printed once for all blobs', async () => {
+    const cli = await CliHarness.make();
+    const htpasswd = join(cli.folder, 'users');
+    await writeFile(htpasswd, 'me:{SHA}0JQeaNqPOBUf+Gph/Fn3xc+fyqI=\n');
+    const guarded = await startRegistry({ htpasswd, anonymousPull: true });
+    try {
+      const args = ['copy', at('team/app:amd64'), `${guarded.host}/team/app:amd64`, '--quiet'];
+      const { code, stderr } = await cli.run(args);
+      expect(code).toBe(6);
+      expect(stderr).toMatch(/^mlist: .* requires a login .*\n {2}and \d+ others? with the same reason\nhint: .*\n$/);
+      const lines = (await cli.run([...args, '--json'])).stderr.trim().split('\n');
+      expect(lines.length).toBeGreaterThan(1);
+    } finally {
+      await guarded.close();
+    }
+  });
 });
 
 describe('remedies', () => {
@@ -297,6 +314,8 @@ describe('remedies', () => {
     'choose-entry': { kind: 'choose-entry' },
     'name-change': { kind: 'name-change' },
     'name-repository': { kind: 'name-repository' },
+    'hash-password': { kind: 'hash-password' },
+    'name-folder': { kind: 'name-folder' },
     'report-bug': { kind: 'report-bug' },
   };
   const options = new Set([globalOptions, ...commands.map(optionsOf)].flat().map(({ name }) => `--${name}`));

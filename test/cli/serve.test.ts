@@ -164,7 +164,9 @@ describe('options', () => {
     [['--drain', 'soon'], '--drain takes a duration, such as 30s, 10m or 1h30m, not "soon"'],
     [['--hash-password', 'me', '--drain', '1s'], '--hash-password and --drain cannot be used together'],
     [['--hash-password', 'me', '--access-log', 'off'], '--hash-password and --access-log cannot be used together'],
-    [['--access-log', 'xml'], '--access-log'],
+    [['--access-log', 'xml'], '--access-log takes auto, text, json or off'],
+    [['--port', '5000'], 'hint: Use --addr HOST:PORT.'],
+    [['--proxy', 'docker.io', '--proxy', 'docker.io=https://a.test'], 'has several upstreams for docker.io'],
   ])('%j are refused', async (args, message) => {
     const { code, stderr } = await (await CliHarness.make()).run(['serve', ...args]);
     expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
@@ -187,7 +189,9 @@ describe('options', () => {
 
   test('a registry lets requests complete, and exits with 0', async () => {
     const { child, ended, socket } = await withRequest('--drain', '10m');
+    const note = once(child.stderr!, 'data') as Promise<[Buffer]>;
     child.kill('SIGTERM');
+    expect((await note)[0].toString()).toContain('requests and uploads may continue for 10m; a second signal');
     const answer = once(socket, 'data') as Promise<[Buffer]>;
     socket.write('{}');
     expect((await answer)[0].toString()).toContain('HTTP/1.1 400');

@@ -1,8 +1,9 @@
 import type { ChalkInstance } from 'chalk';
 import type { RequestEvent } from '../../store/registry/registry-options.ts';
-import { asMlistError, SeveralErrors, type MlistError } from '../../errors/errors.ts';
+import { asMlistError, SeveralErrors, type ErrorCode, type MlistError } from '../../errors/errors.ts';
 import { writeJson } from '../../json/stringify.ts';
 import { truncateToWidth } from '../../text/display-width.ts';
+import { counted } from '../../text/quantity.ts';
 import { escapeText, escapeJson, escapeLine, escapeLineStarts } from '../../text/escape.ts';
 import { hintOf } from './remedy-hint.ts';
 
@@ -189,18 +190,18 @@ export class Output {
   /** Prints an error with its problems, candidates and hint. Of several errors, it prints each. */
   error(thrown: unknown): void {
     const error = asMlistError(thrown);
-    for (const single of error instanceof SeveralErrors ? error.errors : [error]) {
-      if (this.#options.json || this.#eventsAsJson) this.#line(errorDocument(single));
-      else this.#plainError(single);
-    }
+    const all = error instanceof SeveralErrors ? error.errors : [error];
+    if (this.#options.json || this.#eventsAsJson) for (const single of all) this.#line(errorDocument(single));
+    else for (const alike of alikeErrors(all)) this.#plainError(...alike);
     if (this.#options.debug && !this.#eventsAsJson && error.code === 'ERR_MLIST_UNEXPECTED') {
       this.#stderr(`${escapeText(causeOf(error))}\n`);
     }
   }
 
-  #plainError(error: MlistError): void {
+  #plainError(error: MlistError, ...alike: readonly MlistError[]): void {
     const print = (...spans: readonly Span[]) => this.#stderr(`${paint(this.#paint.stderr, spans)}\n`);
     print(['mlist: ', 'red'], error.message);
+    if (alike.length > 0) print(`  and ${counted(alike.length, 'other')} with the same reason`);
     const { problems } = error;
     if (problems.length > 1) {
       for (const { rule, severity, pointer, message } of problems)
@@ -223,6 +224,25 @@ export class Output {
   #line(value: object): void {
     this.#stderr(`${escapeJson(writeJson(value))}\n`);
   }
+}
+
+/** Errors whose reason is the host, and not the content. */
+const hostErrors: ReadonlySet<ErrorCode> = new Set([
+  'ERR_MLIST_UNAUTHORIZED',
+  'ERR_MLIST_NETWORK',
+  'ERR_MLIST_TIMEOUT',
+]);
+
+/** Groups errors of one host that only differ in a digest, such as a missing login for all blobs of an image. */
+function alikeErrors(errors: readonly MlistError[]): readonly (readonly [MlistError, ...MlistError[]])[] {
+  const groups = new Map<string, [MlistError, ...MlistError[]]>();
+  for (const error of errors) {
+    const key = hostErrors.has(error.code) ? error.message.replace(/@[a-z\d]+:[\da-f]{64,}/, '@') : error.message;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [error]);
+    else group.push(error);
+  }
+  return [...groups.values()];
 }
 
 function paint(chalk: ChalkInstance | undefined, spans: readonly Span[]): string {

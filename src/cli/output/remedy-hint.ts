@@ -60,6 +60,10 @@ function optionsFor(remedy: Remedy): string {
       return NAME_CHANGE;
     case 'name-repository':
       return 'Give the repository, layout or archive with --repo.';
+    case 'hash-password':
+      return 'Create its lines with "mlist serve --hash-password USER" or "htpasswd -B".';
+    case 'name-folder':
+      return 'Name the folder of "mlist serve --dir", or an OCI layout.';
     case 'report-bug':
       return 'This is a bug in mlist: please report it with the output of the same command under --debug.';
   }

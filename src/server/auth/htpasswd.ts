@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { SingleFlight } from '../../async/single-flight.ts';
-import { MlistError } from '../../errors/errors.ts';
+import { MlistError, withNextStep } from '../../errors/errors.ts';
 import { readFailure } from '../../fs/file-errors.ts';
 import { readAtMost } from '../../fs/read-file.ts';
 import { Bcrypt } from './bcrypt.ts';
@@ -56,7 +56,7 @@ export class Htpasswd {
   static async load(path: string, signal?: AbortSignal): Promise<Htpasswd> {
     const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, signal }).catch((error: unknown) => {
       signal?.throwIfAborted();
-      throw readFailure(path, error);
+      throw withNextStep(readFailure(path, error), { remedy: { kind: 'hash-password' } });
     });
     if (bytes.length > MAX_BYTES) {
       const message = `${path} cannot be used: it has more than ${MAX_BYTES} bytes`;
@@ -147,10 +147,9 @@ function parseLine(line: string, path: string, number: number): readonly [string
         : `the rights of user ${JSON.stringify(user)} are not read or write, each with or without :PREFIX`;
   throw new MlistError('ERR_MLIST_USAGE', `${path}:${number} cannot be used: ${reason}`, {
     path,
-    hint:
-      hash !== undefined
-        ? 'Rights are separated by commas, such as "read,write:team/app".'
-        : 'Create the line with "mlist serve --hash-password USER" or "htpasswd -B".',
+    ...(hash === undefined
+      ? { remedy: { kind: 'hash-password' } }
+      : { hint: 'Rights are separated by commas, such as "read,write:team/app".' }),
   });
 }
 

@@ -18,7 +18,7 @@ export function checkHost(host: string | undefined, listensOnLoopback: boolean):
   if (!listensOnLoopback || isLoopback(host.replace(/:\d+$/, ''))) return;
   throw new RequestError(421, {
     code: 'DENIED',
-    message: 'this registry listens on a loopback address, so it accepts loopback names only',
+    message: 'this registry listens on a loopback address: access it by a name of this machine, such as localhost',
   });
 }
 

@@ -1,6 +1,6 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorMessage, MlistError } from '../../errors/errors.ts';
+import { errorMessage, MlistError, withNextStep } from '../../errors/errors.ts';
 import { readFailure } from '../../fs/file-errors.ts';
 import { removeStaleTemporaries } from '../../fs/atomic.ts';
 import { isInside } from '../../fs/is-inside.ts';
@@ -48,7 +48,7 @@ export async function collectFolder(dir: string, options: Omit<GarbageOptions, '
 
 async function layoutsIn(dir: string): Promise<ReadonlyMap<string, string>> {
   const names = await readdir(dir).catch((error: unknown) => {
-    throw readFailure(dir, error);
+    throw withNextStep(readFailure(dir, error), { remedy: { kind: 'name-folder' } });
   });
   if (names.includes(HEADER_FILE)) return new Map([[dir, dir]]);
   const root = await realpath(dir);
@@ -62,6 +62,6 @@ async function layoutsIn(dir: string): Promise<ReadonlyMap<string, string>> {
   if (layouts.size > 0 || names.length === 0) return layouts;
   throw new MlistError('ERR_MLIST_NOT_FOUND', `${dir} has no OCI layouts`, {
     path: dir,
-    hint: 'Name the folder of "mlist serve --dir", or an OCI layout.',
+    remedy: { kind: 'name-folder' },
   });
 }

@@ -38,9 +38,11 @@ export class PullThrough {
   /** @throws MlistError `ERR_MLIST_USAGE` if an upstream is invalid, or named twice */
   static async start(service: Service, options: ProxyOptions): Promise<PullThrough> {
     const upstreams = options.upstreams.map(parseUpstream);
-    const names = new Set(upstreams.map(cachePrefix));
-    if (upstreams.length === 0 || names.size < upstreams.length)
-      throw new MlistError('ERR_MLIST_USAGE', 'the proxy needs at least one upstream, and each only once');
+    if (upstreams.length === 0) throw new MlistError('ERR_MLIST_USAGE', 'the proxy needs at least one upstream');
+    const names = upstreams.map(cachePrefix);
+    const repeated = upstreams.find((upstream, at) => names.indexOf(cachePrefix(upstream)) < at);
+    if (repeated !== undefined)
+      throw new MlistError('ERR_MLIST_USAGE', `the proxy has several upstreams for ${repeated.host}`);
     const plainHttp = upstreams.flatMap((each) => (each.plainHttp ? each.domain : []));
     const client = { ...options.client, plainHttp: [...(options.client?.plainHttp ?? []), ...plainHttp] };
     const { ttlMs = 60_000, onWarning = () => undefined } = options;

@@ -169,7 +169,7 @@ function explain(response: FailedResponse, diagnostics: readonly Diagnostic[]): 
     return {
       code: 'ERR_MLIST_REGISTRY',
       reason: `${host} limits the size of a request`,
-      hint: 'Raise the limit of the proxy in front of the registry, such as client_max_body_size of nginx.',
+      hint: 'Raise the limit of the registry, or of the proxy in front of it, such as client_max_body_size of nginx.',
     };
   if (isWrite && diagnostics.some(({ message }) => /\bimmutable\b|\bimmutability\b/i.test(message)))
     return {

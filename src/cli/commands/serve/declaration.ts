@@ -52,7 +52,9 @@ export const serveCommand: CommandDeclaration = {
       name: 'access-log',
       type: 'string',
       choices: ['auto', 'text', 'json', 'off'],
-      describe: 'Log every request to stderr (default auto: text on a terminal, otherwise JSON lines)',
+      value: 'FORMAT',
+      describe:
+        'Log every request to stderr: text, json, off or auto (default auto: text on a terminal, otherwise JSON lines)',
     },
     {
       name: 'drain',
@@ -121,5 +123,6 @@ export const serveCommand: CommandDeclaration = {
       'Require a login, with a prompt for the password',
     ],
   ],
+  foreignOptions: [['port', 'Use --addr HOST:PORT.']],
   load: () => import('./handler.ts'),
 };

@@ -1,19 +1,22 @@
 import { resolve } from 'node:path';
 import { errorMessage, MlistError } from '../../../errors/errors.ts';
 import { hashPassword } from '../../../server/auth/htpasswd.ts';
-import { startRegistry } from '../../../server/start-registry.ts';
+import { startRegistry, type RunningRegistry } from '../../../server/start-registry.ts';
 import type { Context } from '../../context.ts';
 import { garbageOptions } from '../../args/garbage-options.ts';
 import { removalText } from '../gc/handler.ts';
 import type { CollectionOptions } from '../../../server/garbage/periodic-collection.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readInputFile } from '../../args/input-file.ts';
-import { parseDuration } from '../../args/duration.ts';
+import { formatDuration, parseDuration } from '../../args/duration.ts';
 import { ask, readPassword } from '../../password-input.ts';
 import { isLoopback } from '../../../store/hosts.ts';
 import { safeRequestPath } from '../../../errors/redact.ts';
 import { accessLog } from './access-log.ts';
 import { limitsIn, proxyIn } from './serve-options.ts';
+
+/** A registry that stops within this time has nothing to report. */
+const NOTE_AFTER_MS = 300;
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const user = args.text('hash-password');
@@ -79,8 +82,16 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
   if (output.json) output.document({ url: registry.url });
   else output.line(registry.url);
   if (!signal.aborted) await new Promise((stop) => signal.addEventListener('abort', stop, { once: true }));
-  await registry.close();
+  await closeWithNote(registry, drain, context);
   return 0;
+}
+
+/** Reports what a registry waits for that does not stop at once. */
+async function closeWithNote(registry: RunningRegistry, drain: number, { onEvent }: Context): Promise<void> {
+  const message = `stopping: running requests and uploads may continue for ${formatDuration(drain)}; a second signal ends them at once`;
+  const note = setTimeout(() => onEvent({ type: 'note', message }), NOTE_AFTER_MS);
+  await registry.close();
+  clearTimeout(note);
 }
 
 /** What others in the network could do or see. A registry on loopback is reachable from this machine only. */

@@ -2,7 +2,7 @@
  * The embedded registry, for tests of other projects and for development.
  * @module mlist/server
  */
-import { checkEffect, type Fault, type FaultMatch } from '../server/faults/fault.ts';
+import { checkEffect, requestKinds, type Fault, type FaultMatch, type MemberOf } from '../server/faults/fault.ts';
 import type { TokenLoginOptions } from '../server/faults/token-login.ts';
 import type { ServerLimits } from '../server/limits/server-limits.ts';
 import type { ProxyOptions } from '../server/proxy/pull-through.ts';
@@ -71,7 +71,7 @@ const token: Checks<TokenLoginOptions> = { expiresIn: isAtLeast(1), anonymousPul
 
 const match: Checks<FaultMatch> = {
   method: isText,
-  kind: isOneOf('ping', 'manifest', 'blob', 'upload', 'tags', 'referrers', 'token'),
+  kind: isOneOf(...requestKinds),
   path: (value, name) => isObjectOf({ source: isText, flags: isText })(value, name),
 };
 
@@ -91,9 +91,6 @@ const fault: Check = (value, name) => {
     noReferrers: orUndefined(isFlag),
   } satisfies Record<MemberOf<Fault>, Check>)(value, name);
 };
-
-/** The members of all variants of a union. */
-type MemberOf<Union> = Union extends unknown ? keyof Union : never;
 
 /** An object of options, which are checked like those of `startRegistry`. */
 function isOptions<Options>(members: Checks<Options>): Check {

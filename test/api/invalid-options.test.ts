@@ -127,7 +127,7 @@ const invalidServers: Readonly<Record<string, Call>> = {
   'a fault must have exactly one of status, delayMs, cutAfter, wrongDigest, noMount, noReferrers': () =>
     startRegistry({ faults: [any({ state: 500 })] }),
   'status of a fault must be a number, not string': () => startRegistry({ faults: [{ status: any('500') }] }),
-  'kind must be "ping", "manifest", "blob", "upload", "tags", "referrers" or "token", not "blobs"': () =>
+  'kind must be "ping", "manifest", "upload", "blob", "tags", "referrers" or "token", not "blobs"': () =>
     startRegistry({ faults: [{ status: 500, match: { kind: any('blobs') } }] }),
   'path must be an object, not string': () =>
     startRegistry({ faults: [{ status: 500, match: { path: any('/v2/') } }] }),

@@ -7,6 +7,7 @@ export type RequestKind = 'ping' | 'manifest' | 'blob' | 'upload' | 'tags' | 're
 export interface FaultMatch {
   /** Such as `PUT`. */
   readonly method?: string | undefined;
+  /** Default: all kinds. */
   readonly kind?: RequestKind | undefined;
   /** Matches the path with its query. */
   readonly path?: RegExp | undefined;
@@ -34,13 +35,28 @@ export type FaultEffect =
 export type Fault = FaultEffect & {
   /** Default: all requests. */
   readonly match?: FaultMatch | undefined;
-  /** How many matching requests it applies to. Default: all. */
+  /** The number of matching requests that it applies to. Default: all. */
   readonly times?: number | undefined;
-  /** How many matching requests are answered as usual before. Default 0. */
+  /** The number of matching requests that are answered as usual first. Default 0. */
   readonly skip?: number | undefined;
 };
 
-const effects = ['status', 'delayMs', 'cutAfter', 'wrongDigest', 'noMount', 'noReferrers'];
+/** The members that state an effect. */
+type EffectName = Exclude<MemberOf<FaultEffect>, 'headers'>;
+
+/** The members of all variants of a union. */
+export type MemberOf<Union> = Union extends unknown ? keyof Union : never;
+
+const effectNames: Readonly<Record<EffectName, true>> = {
+  status: true,
+  delayMs: true,
+  cutAfter: true,
+  wrongDigest: true,
+  noMount: true,
+  noReferrers: true,
+};
+
+const effects = Object.keys(effectNames);
 
 /** @throws MlistError `ERR_MLIST_USAGE` unless the fault has exactly one effect */
 export function checkEffect(fault: object): void {
@@ -49,20 +65,23 @@ export function checkEffect(fault: object): void {
   throw new MlistError('ERR_MLIST_USAGE', `a fault must have exactly one of ${effects.join(', ')}`);
 }
 
-const kinds: readonly (readonly [RequestKind, RegExp])[] = [
-  ['ping', /^\/v2\/?$/],
-  ['token', /^\/token$/],
-  ['manifest', /^\/v2\/.+\/manifests\/[^/]+$/],
-  ['upload', /^\/v2\/.+\/blobs\/uploads\/?[^/]*$/],
-  ['blob', /^\/v2\/.+\/blobs\/[^/]+$/],
-  ['tags', /^\/v2\/.+\/tags\/list$/],
-  ['referrers', /^\/v2\/.+\/referrers\/[^/]+$/],
-];
+/** The paths of each kind. The first match counts. */
+const kinds: Readonly<Record<RequestKind, RegExp>> = {
+  ping: /^\/v2\/?$/,
+  manifest: /^\/v2\/.+\/manifests\/[^/]+$/,
+  upload: /^\/v2\/.+\/blobs\/uploads\/?[^/]*$/,
+  blob: /^\/v2\/.+\/blobs\/[^/]+$/,
+  tags: /^\/v2\/.+\/tags\/list$/,
+  referrers: /^\/v2\/.+\/referrers\/[^/]+$/,
+  token: /^\/token$/,
+};
+
+export const requestKinds = Object.keys(kinds) as readonly RequestKind[];
 
 /** Whether a fault applies to a request with this method and URL. */
 export function matches({ match = {}, ...effect }: Fault, method: string, url: string): boolean {
   const [path = ''] = url.split('?');
-  const kind = kinds.find(([, pattern]) => pattern.test(path))?.[0];
+  const kind = requestKinds.find((each) => kinds[each].test(path));
   if ('noMount' in effect && !(method === 'POST' && kind === 'upload' && /[?&]mount=/.test(url))) return false;
   if ('noReferrers' in effect && kind !== 'referrers' && !(method === 'PUT' && kind === 'manifest')) return false;
   return (

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RequestError } from '../request-error.ts';
+import { RequestError, type RegistryErrorEntry } from '../request-error.ts';
 import { replyError, type Headers } from '../server-exchange.ts';
 import { changeBody, changeHeaders, cutBody, loseResponse } from './changed-response.ts';
 import { matches, type Fault } from './fault.ts';
@@ -36,16 +36,14 @@ export class FaultInjector {
   }
 }
 
+/** @returns whether the request was answered */
 async function inject(fault: Fault, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
-  if ('status' in fault) {
-    const error = new RequestError(
-      fault.status,
-      { code: 'UNKNOWN', message: 'this fault was injected' },
-      fault.headers,
-    );
-    replyError({ request, response }, error);
+  const answer = (status: number, problem: RegistryErrorEntry, headers?: Readonly<Record<string, string>>): true => {
+    replyError({ request, response }, new RequestError(status, problem, headers));
     return true;
-  }
+  };
+  if ('status' in fault)
+    return answer(fault.status, { code: 'UNKNOWN', message: 'this fault was injected' }, fault.headers);
   if ('delayMs' in fault) await untilClosed(fault.delayMs, response);
   else if ('cutAfter' in fault) {
     if (fault.cutAfter === 0) loseResponse(response);
@@ -55,13 +53,10 @@ async function inject(fault: Fault, request: IncomingMessage, response: ServerRe
     else changeHeaders(response, replaceDigest);
   } else if ('noMount' in fault) {
     request.url = (request.url ?? '').replace(/\?.*$/, '');
-  } else if (request.method === 'PUT') changeHeaders(response, withoutSubject);
-  else {
-    replyError(
-      { request, response },
-      new RequestError(404, { code: 'UNSUPPORTED', message: 'there are no referrers' }),
-    );
-    return true;
+  } else {
+    fault satisfies { readonly noReferrers: true };
+    if (request.method !== 'PUT') return answer(404, { code: 'UNSUPPORTED', message: 'there are no referrers' });
+    changeHeaders(response, withoutSubject);
   }
   return false;
 }

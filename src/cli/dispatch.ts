@@ -182,7 +182,7 @@ async function openWorkspace(
     ownWorkspace: own,
     allowOutside: args.flag('allow-outside'),
     onUnrecorded: (location, { message }) => {
-      const reason = `${formatLocation(location)} is outside the project, and this could not be recorded: ${message}`;
+      const reason = `${formatLocation(location)} is outside the project, and could not be recorded as allowed: ${message}`;
       onEvent({ type: 'warning', message: `${reason}. Later commands need --allow-outside` });
     },
   });

@@ -82,7 +82,7 @@ export function toRequestError(thrown: unknown): RequestError {
   if (isStorageFull(thrown)) {
     return new RequestError(507, { code: 'UNAVAILABLE', message: 'the storage of the registry is full' });
   }
-  return new RequestError(500, { code: 'UNKNOWN', message: 'the registry failed' });
+  return new RequestError(500, { code: 'UNKNOWN', message: 'internal error: the log of the registry has the reason' });
 }
 
 /** Whether the disk or the quota is full. File errors have the error of the system as their cause. */

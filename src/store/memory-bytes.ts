@@ -15,7 +15,7 @@ export const unlimitedMemory: MemoryAccount = { reserve: () => undefined, releas
 
 const MIN_BLOCK = 4 * 1024;
 const MAX_BLOCK = 4 * 1024 * 1024;
-/** Smaller chunks are copied, because each block costs some memory of its own. */
+/** Chunks of at least this size become blocks as they are. Smaller ones are copied into a common block. */
 const MIN_KEPT = 16 * 1024;
 
 /**

@@ -63,7 +63,7 @@ describe('the output line', () => {
 
 describe('errors', () => {
   test.each<[string, readonly string[], string, string]>([
-    ['no password', hashPassword, '\n', 'no password is given for alice'],
+    ['no password', hashPassword, '\n', 'missing password for alice'],
     ['a password of 73 bytes', hashPassword, `${'x'.repeat(71)}ä`, 'the password for alice is too long'],
     ['no terminal', ['serve', '--hash-password', 'alice'], PASSWORD, 'missing option: --password-stdin'],
     ['a name with a colon', hashPassword.with(2, 'a:b'), PASSWORD, '"a:b" is not a user name'],

@@ -129,7 +129,10 @@ async function missingImages(
     return new SomeMissing('ERR_MLIST_NOT_FOUND', message, { reference, hint: all, remedy });
   }
   if (there.length === 0) {
-    return new MlistError('ERR_MLIST_NOT_FOUND', message, { reference, hint: 'None of its images is available.' });
+    return new MlistError('ERR_MLIST_NOT_FOUND', message, {
+      reference,
+      hint: 'None of its images is available: check that all of them were pushed.',
+    });
   }
   return new SomeMissing('ERR_MLIST_NOT_FOUND', message, {
     reference,

@@ -118,7 +118,7 @@ export async function hashPassword(user: string, password: string): Promise<stri
       hint: 'A name has no colon or control character, no space at either end, and does not start with "#".',
     });
   }
-  if (password === '') throw new MlistError('ERR_MLIST_USAGE', `no password is given for ${user}`);
+  if (password === '') throw new MlistError('ERR_MLIST_USAGE', `missing password for ${user}`);
   if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES) {
     const message = `the password for ${user} is too long: bcrypt supports at most ${MAX_PASSWORD_BYTES} bytes`;
     throw new MlistError('ERR_MLIST_USAGE', message);

@@ -17,10 +17,10 @@ import {
 import type { Entries, Entry } from '../layout/index-entries.ts';
 import { blobName } from './tar/tar-blobs.ts';
 
-/** A manifest of an archive, with its links. */
+/** A manifest of an archive, and the descriptors in it. */
 export interface ArchivedManifest {
   readonly content: ManifestContent;
-  readonly links: Children;
+  readonly children: Children;
 }
 
 type Manifests = ReadonlyMap<Digest, ArchivedManifest>;
@@ -67,15 +67,15 @@ export function dockerManifestJson(
   }
   const tags = tagsOf(roots);
   const items = images
-    .filter((each) => tags.has(digestOf(each)) && each.links.blobs.every(hasBlob))
+    .filter((each) => tags.has(digestOf(each)) && each.children.blobs.every(hasBlob))
     // Docker stops at an image of another operating system.
     .sort((left, right) => Number(isWindows(left)) - Number(isWindows(right)))
     .map((each) => itemFor(each, tags.get(digestOf(each)) ?? new Set()));
   return items.length === 0 ? undefined : Buffer.from(writeJson(items));
 }
 
-function itemFor({ links }: Image, tags: ReadonlySet<string>): Item & Json {
-  const [config, ...layers] = links.blobs.map(({ digest }) => blobName(digest));
+function itemFor({ children }: Image, tags: ReadonlySet<string>): Item & Json {
+  const [config, ...layers] = children.blobs.map(({ digest }) => blobName(digest));
   return { Config: config, RepoTags: tags.size === 0 ? null : [...tags], Layers: layers } as Item & Json;
 }
 
@@ -114,7 +114,7 @@ function digestOf({ content }: ArchivedManifest): Digest {
 function imagesIn(root: Descriptor, manifests: Manifests, platform?: string): readonly Image[] {
   const manifest = manifests.get(root.digest);
   if (manifest === undefined) return [];
-  if (manifest.links.manifests.length === 0) return isImage(manifest.links) ? [{ ...manifest, platform }] : [];
+  if (manifest.children.manifests.length === 0) return isImage(manifest.children) ? [{ ...manifest, platform }] : [];
   return entriesOf(manifest).flatMap((entry) => imagesIn(entry.descriptor, manifests, entry.platform));
 }
 
@@ -124,9 +124,9 @@ interface ListEntry {
 }
 
 /** The entries of a list without attestations, some of which look like images. */
-function entriesOf({ content, links }: ArchivedManifest): readonly ListEntry[] {
+function entriesOf({ content, children }: ArchivedManifest): readonly ListEntry[] {
   const items = readDocument(content.bytes)['manifests'] as readonly Json[];
-  return links.manifests.flatMap((descriptor, at) => {
+  return children.manifests.flatMap((descriptor, at) => {
     const item = items[at];
     if (isAttestation(annotationsOf(item))) return [];
     return [{ descriptor, platform: isJsonObject(item) ? platformText(item['platform']) : undefined }];

@@ -36,12 +36,14 @@ export async function finishArchive(writer: TarWriter, archive: UnfinishedArchiv
   const listed = await reachable(archive, descriptorsOf(archive.entries));
   const unlisted = archive.untagged.filter(({ digest }) => !listed.has(digest));
   const added = await reachable(archive, unlisted);
-  const children = new Set([...added.values()].flatMap(({ links }) => links.manifests.map(({ digest }) => digest)));
+  const children = new Set(
+    [...added.values()].flatMap(({ children }) => children.manifests.map(({ digest }) => digest)),
+  );
   const roots = unlisted.filter(({ digest }) => !children.has(digest));
   const entries = roots.reduce((all, root) => withUntaggedEntry(all, root), archive.entries);
   const all = new Map([...listed, ...added]);
   // An index may list blobs as well.
-  const blobs = [...all.values()].flatMap(({ links }) => [...links.blobs, ...links.manifests]);
+  const blobs = [...all.values()].flatMap(({ children }) => [...children.blobs, ...children.manifests]);
   const oldBlobs = byDigest(blobs).filter(({ digest }) => !written.has(digest) && !all.has(digest));
   for (const blob of oldBlobs) {
     if (existing?.hasBlob(blob) === true) {
@@ -79,15 +81,15 @@ async function reachable(
     const oldArchive = async () => ((await existing?.hasManifest(next.digest)) === true ? existing : undefined);
     const content = manifests.get(next.digest) ?? (await (await oldArchive())?.fetchManifest(next.digest, { signal }));
     if (content === undefined) continue;
-    const links = linksIn(content);
-    manifestsByDigest.set(next.digest, { content, links });
-    stack.push(...links.manifests);
+    const children = childrenOf(content);
+    manifestsByDigest.set(next.digest, { content, children });
+    stack.push(...children.manifests);
   }
   return manifestsByDigest;
 }
 
-/** The bytes determine the type, since a list may state a wrong one. Content that is not a manifest has no links. */
-function linksIn({ bytes, descriptor }: ManifestContent): Children {
+/** The bytes determine the type, since a list may state a wrong one. Content that is not a manifest has no children. */
+function childrenOf({ bytes, descriptor }: ManifestContent): Children {
   const mediaType = factsOf(bytes)?.stated ?? descriptor.mediaType;
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) return { manifests: [], blobs: [] };
   return childrenIn(readDocument(bytes), mediaType);

@@ -7,9 +7,9 @@ import { textIn } from './engine-image.ts';
 
 /** What an engine reports after it has loaded an archive. */
 export interface LoadAnswer {
-  /** Why it has not loaded the archive, or cannot use what it has loaded; undefined after a success. */
+  /** Why the engine has not loaded the archive, or cannot use what it has loaded; undefined after a success. */
   readonly failure?: string;
-  /** Whether it has stored and named the image, although it cannot use it. */
+  /** Whether the engine has stored and named the image. With a `failure`, it cannot use it. */
   readonly isStored: boolean;
 }
 

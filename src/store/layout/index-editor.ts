@@ -286,7 +286,7 @@ export class IndexEditor {
     return withLock(indexLock(root), work, { signal, subject: `the index of ${location}` });
   }
 
-  /** index.json is at most two seconds old. Writing it takes a twentieth of the time, if that is possible. */
+  /** Merges the journal within two seconds, and as rarely as that allows: merging should not take more than a twentieth of the time. */
   #mergeLater(): void {
     if (this.#timer !== undefined) return;
     // The edits are in the journal; the next edit tries again.
@@ -306,7 +306,7 @@ export class IndexEditor {
   }
 }
 
-/** Whether a claim lists the content correctly, so that it needs no entry of its own. */
+/** Whether a claim describes the content as it is stored. The content then needs no entry of its own in index.json. */
 function isCorrect({ descriptor, isRoot }: Claim, stored: Descriptor | undefined): boolean {
   if (isRoot) return true;
   return descriptor.size === stored?.size && familyOf(descriptor.mediaType) === familyOf(stored.mediaType);

@@ -212,7 +212,10 @@ export class IndexFile {
     }
   }
 
-  /** index.json is read first: it is replaced before the journal is removed, so that no edit is missed if it is unchanged. */
+  /**
+   * Reads index.json, then the journal, then the version of index.json again. If that has not changed, no edit was missed, since a
+   * merge replaces index.json before it removes the journal.
+   */
   async #readBoth(index: Version, journal: Version): Promise<readonly [State, Version]> {
     const { document, entries } = await this.#readIndex();
     const edits = journal.version === ABSENT ? undefined : await this.#readIfExists(this.#journal);

@@ -61,7 +61,7 @@ function checkNext(
 ): URL | undefined {
   if (address === undefined) return undefined;
   if (pages.has(address.href) || pages.size >= MAX_PAGES) {
-    const message = `cannot list the tags of ${location}: the pages of ${connection.base.host} never end`;
+    const message = `cannot list the tags of ${location}: ${connection.base.host} repeats a page, or sends more than ${MAX_PAGES}`;
     throw new MlistError('ERR_MLIST_REGISTRY', message, { reference: location });
   }
   pages.add(address.href);

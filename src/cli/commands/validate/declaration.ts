@@ -14,7 +14,7 @@ export const validateCommand: CommandDeclaration = {
       type: 'string',
       repeat: true,
       value: 'SPEC',
-      describe: 'Check the specs of "mlist apply" in the file SPEC, or - for stdin, without a request',
+      describe: 'Check the specs of "mlist apply" in the file SPEC, or - for stdin, without sending requests',
     },
     ...specOptions,
     { name: 'strict', type: 'boolean', describe: 'Treat warnings as errors' },

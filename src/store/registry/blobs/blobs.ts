@@ -31,7 +31,7 @@ export class Blobs {
     this.#parts = parts;
   }
 
-  /** Whether the registry has a blob of this size. A proxy may answer 200 with another size in place of the registry. */
+  /** Whether the registry has a blob of this size. A proxy in front of the registry may answer 200 with another size. */
   async has(descriptor: Descriptor, options: ContentOptions): Promise<boolean> {
     const size = await this.size(descriptor, options);
     return size === 'unknown' || size === descriptor.size;

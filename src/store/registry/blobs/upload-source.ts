@@ -57,7 +57,7 @@ export class UploadSource {
   }
 }
 
-/** One reading of the source. */
+/** The source, opened once and read from its start to its end. */
 class Opened {
   /** The offset of the next byte. */
   position = 0;

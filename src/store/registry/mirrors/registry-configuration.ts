@@ -21,7 +21,7 @@ export interface RegistryConfiguration {
   readonly endpointsOf: (repository: RepositoryName, options: ReadingOptions) => Promise<Endpoints>;
   /** @throws MlistError `ERR_MLIST_BLOCKED` if a configuration file blocks the repository */
   readonly checkAllowed: (repository: RepositoryName, options: ReadingOptions) => Promise<void>;
-  /** Whether plain http and unverified TLS are permitted for requests to a registry without credentials. */
+  /** Whether requests without credentials may be sent to a registry over plain http or unverified TLS. */
   readonly permitsInsecure: (domain: string, options: ReadingOptions) => Promise<boolean>;
 }
 

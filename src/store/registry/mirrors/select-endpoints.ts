@@ -25,7 +25,7 @@ export interface RepositoryConfiguration {
   /** The rule of registries.conf. */
   readonly matched?: MatchedRule | undefined;
   readonly hosts?: HostsFile | undefined;
-  /** The certificates that `hosts` names, by their settings. */
+  /** The certificates of each host of `hosts` that names some. */
   readonly certificates?: ReadonlyMap<HostSettings, HostCertificates> | undefined;
   readonly daemon?: DaemonConfiguration | undefined;
 }

@@ -10,7 +10,9 @@ export function commandsFor({ from, reference, digest, mediaType }: ListView, op
   const name = shellWord(reference);
   const pinned = digest === undefined || reference.includes('@') ? undefined : shellWord(withDigest(reference, digest));
   const isList = isIndexType(mediaType);
-  const mlist = (command: string, rest = '') => `mlist ${command} ${name}${rest}${options}`;
+  // Without the prefix, it could also be the name of a draft.
+  const named = from === 'registry' ? shellWord(`docker://${reference}`) : name;
+  const mlist = (command: string, rest = '') => `mlist ${command} ${named}${rest}${options}`;
   return [
     ...(from === 'registry' ? [{ purpose: 'Pull it', line: `docker pull ${name}` }] : []),
     ...(from === 'registry' && pinned !== undefined

@@ -1,5 +1,5 @@
 /**
- * The script of every page: filters rows while the user types, and copies texts. What needs it is hidden without it. It does
+ * The script of every page: filters rows while the user types, and copies texts. Elements that need it stay hidden without it. It does
  * not read or create markup.
  */
 export const script = `'use strict';

@@ -66,6 +66,15 @@ export function parseReference(text: string): Reference {
   return checkedParts(text, match[1] ?? '', match[2], match[3]);
 }
 
+/** Like `parseReference`; undefined if the text is not a reference. */
+export function tryParseReference(text: string): Reference | undefined {
+  try {
+    return parseReference(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether a string is a digest or a shortened one, which the grammar would parse as a tag of the image `sha256`. */
 export function isDigestAlone(text: string): boolean {
   return isDigestName(text) || /^sha256:[0-9a-f]{8,63}$/.test(text);

@@ -1,7 +1,6 @@
-import { MlistError } from '../errors/errors.ts';
 import { digestAlgorithm, Digester, isVerifiable, type Digest } from '../oci/digest.ts';
 import type { ContentOptions } from './store.ts';
-import { unsupportedAlgorithm } from './verify.ts';
+import { contentMismatch, unsupportedAlgorithm } from './verify.ts';
 
 /** Counts the memory that stores hold, so that it can be limited. */
 export interface MemoryAccount {
@@ -188,8 +187,4 @@ export class StagedMemoryBlob {
     for (const block of bytes.read()) digester.update(block);
     return digester.digest();
   }
-}
-
-export function contentMismatch(message: string): MlistError {
-  return new MlistError('ERR_MLIST_CONTENT_MISMATCH', message);
 }

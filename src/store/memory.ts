@@ -17,14 +17,8 @@ import { isJsonObject } from '../json/json.ts';
 import { readJson } from '../json/parse.ts';
 import { referrerOf, subjectDigestIn } from '../oci/children.ts';
 import { conflictError, contentReference } from './store.ts';
-import {
-  contentMismatch,
-  StagedMemoryBlob,
-  unlimitedMemory,
-  type MemoryAccount,
-  type MemoryBytes,
-} from './memory-bytes.ts';
-import { readWhole, unsupportedAlgorithm } from './verify.ts';
+import { StagedMemoryBlob, unlimitedMemory, type MemoryAccount, type MemoryBytes } from './memory-bytes.ts';
+import { contentMismatch, readWhole, unsupportedAlgorithm } from './verify.ts';
 
 /** Counted for each blob, manifest and tag in addition to its bytes. */
 const ENTRY_BYTES = 512;

@@ -112,3 +112,8 @@ export function damagedBlob(digest: Digest, found: string, store?: string): Mlis
 export function unsupportedAlgorithm(digest: Digest): MlistError {
   return new MlistError('ERR_MLIST_DIGEST_INVALID', `${digest} cannot be verified: its algorithm is not supported`);
 }
+
+/** The error for content with another digest or size than it should have. */
+export function contentMismatch(message: string): MlistError {
+  return new MlistError('ERR_MLIST_CONTENT_MISMATCH', message);
+}

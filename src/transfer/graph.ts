@@ -59,7 +59,7 @@ export async function graphOfManifest(
   return readChildNodes(source, content, options, []);
 }
 
-/** The links of a manifest. Content of other types has none. */
+/** The children and blobs of a manifest. Content of other types has none. */
 export function childrenOfManifest({ descriptor, bytes }: ManifestContent, source: ContentReader): Children {
   const { mediaType, digest } = descriptor;
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) return { manifests: [], blobs: [] };

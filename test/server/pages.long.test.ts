@@ -122,7 +122,7 @@ describe.each(casesOf(stores, 2, 1))('pages of a registry in %s', (_, serve) => 
         annotations: 'https://git.example/team/app',
         'what clients select': 'all clients get linux/amd64',
         'commands of docker': `docker pull ${host}/team/app:1.0`,
-        'commands of mlist': `mlist show ${host}/team/app:1.0 --tree`,
+        'commands of mlist': `mlist show docker://${host}/team/app:1.0 --tree`,
         'the document': '"schemaVersion": 2',
       };
       expect(Object.entries(parts).filter(([, text]) => !page.includes(text))).toEqual([]);

@@ -1,11 +1,5 @@
 import { type MlistError, withFirstHint, withFurtherHint, withHint } from '../../errors/errors.ts';
-import {
-  familiarReference,
-  formatReference,
-  parseReference,
-  repositoryName,
-  type Reference,
-} from '../../oci/reference.ts';
+import { familiarReference, formatReference, tryParseReference, repositoryName } from '../../oci/reference.ts';
 import { listDrafts } from '../../operations/drafts/drafts.ts';
 import type { Workspace } from '../../draft/workspace/workspace.ts';
 import { closestMatch } from '../../text/closest-match.ts';
@@ -30,19 +24,11 @@ export async function withNameHint(error: MlistError, workspace: Workspace): Pro
 }
 
 function missingHint({ facts }: MlistError, reference: string): string | undefined {
-  const parsed = parsedReference(reference);
+  const parsed = tryParseReference(reference);
   const isRepository = (facts.diagnostics ?? []).some(({ code }) => code === 'NAME_UNKNOWN');
   if (parsed === undefined || isRepository) return undefined;
   if (parsed.digest === undefined) return `"mlist tags ${repositoryName(parsed)}" lists the tags.`;
   return 'If it is the ID of an image, as "docker images" prints it, use the digest of the manifest: "mlist digest REPO:TAG" prints it.';
-}
-
-function parsedReference(text: string): Reference | undefined {
-  try {
-    return parseReference(text);
-  } catch {
-    return undefined;
-  }
 }
 
 async function draftNames(workspace: Workspace): Promise<readonly string[]> {
@@ -52,7 +38,7 @@ async function draftNames(workspace: Workspace): Promise<readonly string[]> {
 
 /** Either the tag or the repository may be misspelled, not both. Numeric tags are similar to each other, so they are not corrected. */
 function closestDraft(reference: string, names: readonly string[]): string | undefined {
-  const parsed = parsedReference(reference);
+  const parsed = tryParseReference(reference);
   const typed = parsed === undefined ? reference : familiarReference(parsed);
   const elsewhere = names.find((name) => name !== reference && name.endsWith(`/${typed}`));
   if (elsewhere !== undefined) return elsewhere;

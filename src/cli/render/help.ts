@@ -1,4 +1,5 @@
 import { usagesOf, type CommandDeclaration, type OptionDeclaration } from '../args/command-declaration.ts';
+import { wrapWords } from '../../text/wrap-words.ts';
 import { globalOptions, ownOptions } from '../args/global-options.ts';
 import type { CommandGroup } from '../commands/commands.ts';
 
@@ -101,23 +102,12 @@ function exampleText([line, what]: readonly [string, string], width: number): st
 function wrapCommand(line: string, width: number): readonly string[] {
   if (line.length <= width) return [line];
   const words = line.match(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g) ?? [];
-  const lines = fill(words, width - 4);
+  const lines = wrapWords(words, width - 4);
   return lines.map((text, at) => (at < lines.length - 1 ? `${text} \\` : text));
 }
 
 function wrap(text: string, width: number): readonly string[] {
-  return fill(text.split(' '), width);
-}
-
-/** Joins words to lines. A word that is longer than a line gets a line of its own. */
-function fill(words: readonly string[], width: number): readonly string[] {
-  const lines: string[] = [];
-  for (const word of words) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
+  return wrapWords(text.split(' '), width);
 }
 
 function limit(width: number): number {

@@ -4,7 +4,7 @@ import { digestOf, isDigest, isDigestName, parseDigest, type Digest } from '../.
 import { isJsonObject, type Json, type JsonObject } from '../../json/json.ts';
 import { readJson } from '../../json/parse.ts';
 import { writeJson } from '../../json/stringify.ts';
-import { parseReference, sameRepository, withDigest, type Reference } from '../../oci/reference.ts';
+import { parseReference, sameRepository, tryParseReference, withDigest, type Reference } from '../../oci/reference.ts';
 import { checkDescriptor, readIndex } from '../../schema/documents.ts';
 import type { ManifestArgument } from './read-source.ts';
 
@@ -100,17 +100,9 @@ function digestsIn(value: Json, reading: Reading): readonly ManifestArgument[] {
 export function digestArgument(text: string, repository: Reference): readonly ManifestArgument[] {
   const name = text.trim();
   if (/^sha256:[0-9a-f]{64}$/.test(name)) return [digestOnlyArgument(repository, parseDigest(name))];
-  const reference = name.includes('@') ? referenceIn(name) : undefined;
+  const reference = name.includes('@') ? tryParseReference(name) : undefined;
   if (reference?.digest === undefined) return [];
   return [{ location: { kind: 'registry', reference, explicit: true } }];
-}
-
-function referenceIn(text: string): Reference | undefined {
-  try {
-    return parseReference(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function given(bytes: Uint8Array, { name, list, repository = list }: Reading): ManifestArgument {

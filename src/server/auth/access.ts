@@ -48,7 +48,7 @@ export class Access {
     const { authorization } = request.headers;
     if (this.#users === undefined) return everybody;
     if (this.#tokens !== undefined && !hasCredentials(authorization)) return { ...nobody, rights: READ_ALL };
-    const token = isBearer.exec(authorization ?? '')?.[1];
+    const token = bearerToken.exec(authorization ?? '')?.[1];
     const caller = token === undefined ? await this.#users.find(authorization) : this.#ownerOf(token);
     if (caller === undefined) throw this.#unauthorized(request);
     return { ...caller, isKnown: true };
@@ -88,13 +88,13 @@ export class Access {
    */
   #unauthorized({ headers, url = '' }: IncomingMessage, scope?: string): RequestError {
     const { host, authorization = '', 'x-forwarded-proto': forwarded } = headers;
-    const usesTokens = this.#tokens !== undefined && (/^\/v2\/?(?:\?|$)/.test(url) || isBearer.test(authorization));
+    const usesTokens = this.#tokens !== undefined && (/^\/v2\/?(?:\?|$)/.test(url) || bearerToken.test(authorization));
     const scheme = this.#isTls || forwarded === 'https' ? 'https' : 'http';
     return unauthorized(usesTokens ? bearerChallenge({ scheme, host, scope }) : basicChallenge);
   }
 }
 
-const isBearer = /^Bearer +(\S+)$/i;
+const bearerToken = /^Bearer +(\S+)$/i;
 
 const scopes = { read: 'pull', write: 'pull,push' } as const;
 

@@ -7,14 +7,14 @@ import { problemPage } from '../../html/problem-page.ts';
 import { repositoriesPage, tagsPage } from '../../html/repository-pages.ts';
 import { isDigest } from '../../oci/digest.ts';
 import { formatLocation, type RegistryLocation } from '../../oci/location.ts';
-import { isTag } from '../../oci/reference.ts';
 import { contentFault } from '../../operations/content-fault.ts';
 import type { LookupResult } from '../../operations/lookup.ts';
 import { overviewOf } from '../../operations/overview/overview.ts';
 import { BlobCache } from '../../store/cache.ts';
 import type { ManifestContent } from '../../store/store.ts';
 import { allows } from '../auth/rights.ts';
-import { fetchManifest, repositoryOf } from '../routes/manifest-routes.ts';
+import { fetchManifest } from '../routes/manifest-routes.ts';
+import { repositoryOf, tagsIn } from '../routes/requested-content.ts';
 import { replaceNotFound, unknownManifest } from '../request-error.ts';
 import type { ServerExchange } from '../server-exchange.ts';
 import type { Repository } from '../storage.ts';
@@ -50,9 +50,7 @@ export async function showTags(exchange: ServerExchange): Promise<void> {
   const host = hostOf(exchange);
   const page = async (): Promise<PageContent> => {
     const repository = await repositoryOf(exchange);
-    const tags: string[] = [];
-    for await (const tag of repository.tags()) if (isTag(tag)) tags.push(tag);
-    const { items, next } = pageOf(exchange, tags, MAX_TAGS);
+    const { items, next } = pageOf(exchange, await tagsIn(repository), MAX_TAGS);
     const summaries = await building.run(() => Promise.all(items.map((tag) => tagSummary(name, tag, repository))));
     return tagsPage({ items: summaries, next }, name, host);
   };

@@ -4,9 +4,9 @@ import { kindOf } from '../../html/overview-page.ts';
 import { isAttestation, type Descriptor } from '../../oci/descriptor.ts';
 import { isIndexType } from '../../oci/media-type.ts';
 import { formatPlatform } from '../../oci/platform/platform.ts';
-import { isTag } from '../../oci/reference.ts';
 import { contentFault } from '../../operations/content-fault.ts';
 import { readIndex } from '../../schema/documents.ts';
+import { tagsIn } from '../routes/requested-content.ts';
 import { toRequestError } from '../request-error.ts';
 import type { Repositories, Repository } from '../storage.ts';
 import { hrefOf } from './page-reply.ts';
@@ -25,9 +25,7 @@ export async function repositorySummary(
   try {
     const repository = await repositories.find(name);
     if (repository === undefined) return undefined;
-    let tags = 0;
-    for await (const tag of repository.tags()) if (isTag(tag)) tags += 1;
-    return { name, href, tags };
+    return { name, href, tags: (await tagsIn(repository)).length };
   } catch (error) {
     return { name, href, tags: 0, fault: faultOf(error) };
   }

@@ -1,9 +1,10 @@
 import { MlistError } from '../../errors/errors.ts';
-import { digestProblem, isDigest, type Digest } from '../../oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 import { etagOf, isNotModified } from './preconditions.ts';
 import { reply, replyStream, type ServerExchange, type Headers } from '../server-exchange.ts';
 import { parseRange } from './ranges.ts';
-import { replaceNotFound, RequestError, unknownBlob, unknownName } from '../request-error.ts';
+import { replaceNotFound, RequestError, unknownBlob } from '../request-error.ts';
+import { parseDigestParameter, repositoryOf } from './requested-content.ts';
 import type { Repository } from '../storage.ts';
 
 /** GET and HEAD of `/v2/<name>/blobs/<digest>` (distribution-spec v1.1.1 "Pulling blobs"). */
@@ -71,20 +72,7 @@ export async function deleteBlob(exchange: ServerExchange): Promise<void> {
   reply(exchange, 202);
 }
 
-async function blobOf({
-  service,
-  name,
-  lastSegment,
-}: ServerExchange): Promise<{ repository: Repository; digest: Digest }> {
-  const digest = parseDigestParameter(lastSegment);
-  const repository = await service.repositories.find(name);
-  if (repository === undefined) throw unknownName(name);
-  return { repository, digest };
-}
-
-/** @throws RequestError 400 DIGEST_INVALID */
-export function parseDigestParameter(text: string): Digest {
-  if (isDigest(text)) return text;
-  const message = `invalid digest: ${digestProblem(text) ?? 'it is not of the form ALGORITHM:ENCODED'}`;
-  throw new RequestError(400, { code: 'DIGEST_INVALID', message, detail: text });
+async function blobOf(exchange: ServerExchange): Promise<{ repository: Repository; digest: Digest }> {
+  const digest = parseDigestParameter(exchange.lastSegment);
+  return { repository: await repositoryOf(exchange), digest };
 }

@@ -10,7 +10,8 @@ import type { Repository } from '../storage.ts';
 
 export interface CheckedManifest {
   readonly mediaType: string;
-  readonly links: Children;
+  /** What it refers to. */
+  readonly children: Children;
 }
 
 /**
@@ -24,7 +25,7 @@ export function checkManifest(bytes: Uint8Array, contentType: string | undefined
     const { mediaType, fault } = kindOf(document, contentType);
     if (fault !== undefined) throw invalid(fault);
     if (document['schemaVersion'] !== 2) throw invalid('its schemaVersion is not 2');
-    return { mediaType, links: childrenIn(document, mediaType) };
+    return { mediaType, children: childrenIn(document, mediaType) };
   } catch (error) {
     if (!(error instanceof MlistError)) throw error;
     throw invalid(error.message, error.problems);
@@ -41,7 +42,7 @@ function invalid(reason: string, detail?: unknown): RequestError {
  * @param options - `allowSparse`: other content may be missing, too
  * @throws RequestError 400 with MANIFEST_INVALID for each wrong descriptor and MANIFEST_BLOB_UNKNOWN for each missing digest
  */
-export async function checkLinks(
+export async function checkChildren(
   { manifests, blobs }: Children,
   repository: Repository,
   { allowSparse }: { readonly allowSparse: boolean },

@@ -7,8 +7,9 @@ import { MemoryBytes } from '../../store/memory-bytes.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { checkPreconditions, etagOf, isNotModified } from './preconditions.ts';
 import { bodyOf, reply, type ServerExchange } from '../server-exchange.ts';
-import { checkManifest, checkLinks, type CheckedManifest } from './manifest-check.ts';
-import { replaceNotFound, RequestError, unknownManifest, unknownName } from '../request-error.ts';
+import { checkManifest, checkChildren, type CheckedManifest } from './manifest-check.ts';
+import { replaceNotFound, RequestError, unknownManifest } from '../request-error.ts';
+import { repositoryOf } from './requested-content.ts';
 import type { Repository } from '../storage.ts';
 
 /** GET and HEAD of `/v2/<name>/manifests/<reference>` return the exact bytes of the PUT. */
@@ -50,13 +51,13 @@ async function storeManifest(exchange: ServerExchange, received: MemoryBytes): P
   const bytes = await readManifest(exchange, received);
   const digest = storageDigest(reference, bytes);
   const checked = checkManifest(bytes, mediaTypeOfHeader(request.headers['content-type']));
-  const { mediaType, links } = checked;
+  const { mediaType, children } = checked;
   const repository = await service.repositories.open(name);
   await service.changes.shared(name, async () => {
     const hasCondition = isConditional(exchange);
     const current = hasCondition ? await currentDigest(repository, reference) : undefined;
     checkPreconditions(request, current);
-    await checkLinks(links, repository, service);
+    await checkChildren(children, repository, service);
     const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
     await repository.putManifest(content, reference, { ifMatch: hasCondition ? (current ?? 'absent') : undefined });
     if (isDigest(reference)) for (const tag of tags) await repository.putManifest(content, tag);
@@ -67,14 +68,14 @@ async function storeManifest(exchange: ServerExchange, received: MemoryBytes): P
 function headersOfPut(
   { name, lastSegment: reference }: ServerExchange,
   digest: Digest,
-  { links }: CheckedManifest,
+  { children }: CheckedManifest,
   tags: readonly string[],
 ) {
   return {
     location: `/v2/${name}/manifests/${digest}`,
     'docker-content-digest': digest,
     etag: etagOf(digest),
-    ...(links.subject === undefined ? {} : { 'oci-subject': links.subject.digest }),
+    ...(children.subject === undefined ? {} : { 'oci-subject': children.subject.digest }),
     ...(isDigest(reference) && tags.length > 0 ? { 'oci-tag': tags.join(', ') } : {}),
   };
 }
@@ -99,13 +100,6 @@ async function deleteByDigest(repository: Repository, digest: Digest): Promise<v
       'an index lists it, and another manifest needs its bytes as a config or a layer: delete one of these first';
     throw new RequestError(409, { code: 'DENIED', message, detail: digest });
   }
-}
-
-/** @throws RequestError 404 */
-export async function repositoryOf({ service, name }: ServerExchange): Promise<Repository> {
-  const repository = await service.repositories.find(name);
-  if (repository === undefined) throw unknownName(name);
-  return repository;
 }
 
 function checkReference(reference: string, tags: readonly string[]): void {

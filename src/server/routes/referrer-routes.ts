@@ -1,7 +1,7 @@
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { encodeImageIndex } from '../../oci/list-encoding.ts';
 import { MediaType } from '../../oci/media-type.ts';
-import { parseDigestParameter } from './blob-routes.ts';
+import { parseDigestParameter } from './requested-content.ts';
 import { reply, type ServerExchange } from '../server-exchange.ts';
 
 /** Maximum size of a page, below the limit of clients for manifests. */

@@ -1,4 +1,4 @@
-import { isRepositoryName, isTag } from '../../oci/reference.ts';
+import { isRepositoryName } from '../../oci/reference.ts';
 import { TOKEN_PATH } from '../auth/login-challenge.ts';
 import type { Action } from '../auth/rights.ts';
 import { TOKEN_SECONDS } from '../auth/tokens.ts';
@@ -8,7 +8,8 @@ import type { Endpoint } from '../log/request-record.ts';
 import { deleteManifest, getManifest, putManifest } from './manifest-routes.ts';
 import { nextPage, parseLimit } from './paging.ts';
 import { listReferrers } from './referrer-routes.ts';
-import { RequestError, unknownName } from '../request-error.ts';
+import { RequestError } from '../request-error.ts';
+import { repositoryOf, tagsIn } from './requested-content.ts';
 import { type ServerExchange, type Handler, reply, replyJson } from '../server-exchange.ts';
 import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from './upload-routes.ts';
 
@@ -164,14 +165,12 @@ async function metrics(exchange: ServerExchange): Promise<void> {
 
 /** GET of `/v2/<name>/tags/list` (distribution-spec v1.1.1 "Listing Tags"), in lexical order. */
 async function listTags(exchange: ServerExchange): Promise<void> {
-  const { service, name, query } = exchange;
-  const repository = await service.repositories.find(name);
-  if (repository === undefined) throw unknownName(name);
+  const { name, query } = exchange;
+  const repository = await repositoryOf(exchange);
   const limit = parseLimit(query.get('n'));
   const last = query.get('last') ?? '';
-  const all: string[] = [];
-  for await (const tag of repository.tags()) if (isTag(tag) && tag > last) all.push(tag);
-  const tags = all.sort().slice(0, limit);
+  const all = (await tagsIn(repository)).filter((tag) => tag > last).sort();
+  const tags = all.slice(0, limit);
   const end = tags.at(-1);
   const hasNextPage = end !== undefined && tags.length < all.length;
   replyJson(exchange, { name, tags }, hasNextPage ? { link: nextPage(`/v2/${name}/tags/list`, limit, end) } : {});

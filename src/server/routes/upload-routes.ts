@@ -1,7 +1,7 @@
 import { errorCode } from '../../errors/errors.ts';
 import { allows } from '../auth/rights.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { parseDigestParameter } from './blob-routes.ts';
+import { parseDigestParameter } from './requested-content.ts';
 import { bodyOf, reply, type ServerExchange } from '../server-exchange.ts';
 import { isRepositoryName } from '../../oci/reference.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';

@@ -24,7 +24,7 @@ export interface BlobFile {
   readonly size: number;
   readonly inode: number;
   readonly modified: number;
-  /** Time of the last upload, mount or use; also of a change of its links. */
+  /** Time of the last upload, mount or use. A new or removed hard link counts too. */
   readonly used: number;
   /** Number of repositories and layouts that share the file. */
   readonly links: number;

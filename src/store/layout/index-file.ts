@@ -15,7 +15,7 @@ import { realPathInside } from './path-inside.ts';
 /** A file that is younger than this when it is read may change again without a new modification time. */
 const SETTLED_MS = 1_000;
 
-/** A reader that meets a rewrite of index.json reads again. */
+/** How often a reader tries again if index.json is rewritten while it reads. */
 const READ_TRIES = 20;
 
 /** Larger journals are merged into index.json at once. */
@@ -104,7 +104,7 @@ export class IndexFile {
     for (;;) {
       const generation = this.#generation;
       const versions = await this.#versions();
-      // While this process stores edits, the files have versions in between.
+      // While this process stores edits, the files are in an intermediate state.
       if (this.#isWriting && this.#state !== undefined) return this.#state.table;
       if (this.#generation === generation) return (await this.#load(versions)).table;
     }

@@ -16,7 +16,7 @@ import type {
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { isTag, type Reference } from '../../oci/reference.ts';
-import { checkVerifiable } from '../verify.ts';
+import { checkVerifiable, contentMismatch } from '../verify.ts';
 import { BlobFolder, blobWrites } from './blob-folder.ts';
 import type { Garbage, GarbageOptions } from './garbage.ts';
 import { IndexEditor, type EditedLayout } from './index-editor.ts';
@@ -141,9 +141,10 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     const { digest, size } = descriptor;
     checkVerifiable(digest);
     if (bytes.length !== size || !digestMatches(digest, bytes)) {
-      throw mismatch(`the manifest to be stored is not ${digest}`);
+      throw contentMismatch(`the manifest to be stored is not ${digest}`);
     }
-    if (isDigestName(name) && name !== digest) throw mismatch(`the manifest to be stored is ${digest}, not ${name}`);
+    if (isDigestName(name) && name !== digest)
+      throw contentMismatch(`the manifest to be stored is ${digest}, not ${name}`);
     if (!isDigestName(name)) checkTag(name);
     const isNew = await this.#blobs.write(descriptor, bytes);
     this.#parts.graph.record(digest, bytes);
@@ -187,7 +188,8 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
       const staged = await this.#blobs.stage();
       try {
         await staged.append(open(), { signal: options.signal, limit: size });
-        if (staged.size !== size) throw mismatch(`${digest} has ${size} bytes, but ${staged.size} were received`);
+        if (staged.size !== size)
+          throw contentMismatch(`${digest} has ${size} bytes, but ${staged.size} were received`);
       } catch (error) {
         await staged.discard();
         throw error;
@@ -257,8 +259,4 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
 function checkTag(tag: string): void {
   if (isTag(tag) || refName.test(tag)) return;
   throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `invalid image name ${JSON.stringify(tag.slice(0, 200))}`);
-}
-
-function mismatch(message: string): MlistError {
-  return new MlistError('ERR_MLIST_CONTENT_MISMATCH', message);
 }

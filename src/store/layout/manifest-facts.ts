@@ -29,17 +29,17 @@ export function factsOf(bytes: Uint8Array): ManifestFacts | undefined {
   const { mediaType, fault } = kindOf(document);
   const known = fault === undefined ? mediaType : undefined;
   const isStated = document['mediaType'] !== undefined;
-  // Depends on the members only. A document with an invalid descriptor has no links.
+  // The members of the document decide, whatever its media type. With an invalid descriptor, it has no children.
   const isIndex = Array.isArray(document['manifests']);
-  const links = ignoreInvalid(() => childrenIn(document, isIndex ? MediaType.ociIndex : MediaType.ociManifest));
-  const [manifests, blobs] = [links?.manifests ?? [], links?.blobs.map(({ digest }) => digest) ?? []];
-  const linked = new Set([...manifests.map(({ digest }) => digest), ...blobs, links?.subject?.digest]);
+  const children = ignoreInvalid(() => childrenIn(document, isIndex ? MediaType.ociIndex : MediaType.ociManifest));
+  const [manifests, blobs] = [children?.manifests ?? [], children?.blobs.map(({ digest }) => digest) ?? []];
+  const linked = new Set([...manifests.map(({ digest }) => digest), ...blobs, children?.subject?.digest]);
   return {
     size: bytes.length,
     ...(isStated ? { stated: known } : { implied: known }),
     manifests,
     blobs,
-    subject: links?.subject,
+    subject: children?.subject,
     others: [...digestsIn(document)].filter((digest) => !linked.has(digest)),
   };
 }
@@ -64,7 +64,7 @@ function ignoreInvalid<T>(read: () => T): T | undefined {
   }
 }
 
-/** The family of a media type. Only documents of the first two are read for their links. */
+/** The family of a media type. Only documents of the first two are read for their children. */
 export function familyOf(mediaType: string): 'index' | 'image' | 'other' {
   if (isIndexType(mediaType)) return 'index';
   return isManifestType(mediaType) ? 'image' : 'other';

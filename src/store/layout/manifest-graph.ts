@@ -45,7 +45,7 @@ export const MAX_CONCURRENT_READS = 16;
 const BIT = { index: 1, image: 2, other: 4 } as const;
 
 /**
- * The manifests of a layout and their links. A manifest belongs to the layout if its blob exists and an entry of index.json,
+ * The manifests of a layout, and what they refer to. A manifest belongs to the layout if its blob exists and an entry of index.json,
  * or an index of the layout, lists it as a manifest. A blob that only looks like a manifest does not count.
  */
 export class ManifestGraph {

@@ -5,7 +5,7 @@ import { syncFile } from '../../fs/atomic.ts';
 import { writeFailure } from '../../fs/file-errors.ts';
 import { writeAt } from '../../fs/write-at.ts';
 import { digestAlgorithm, Digester, type Digest } from '../../oci/digest.ts';
-import { checkVerifiable } from '../verify.ts';
+import { checkVerifiable, contentMismatch } from '../verify.ts';
 
 const CHUNK = 256 * 1024;
 
@@ -58,7 +58,7 @@ export class StagedBlob {
       for await (const chunk of chunks) {
         options.signal?.throwIfAborted();
         if (this.#size + chunk.length > (options.limit ?? Infinity)) {
-          throw new MlistError('ERR_MLIST_CONTENT_MISMATCH', `the content is longer than ${options.limit} bytes`);
+          throw contentMismatch(`the content is longer than ${options.limit} bytes`);
         }
         await writeAt(handle, chunk, this.#size).catch(fail);
         this.#digester.update(chunk);
@@ -95,7 +95,7 @@ export class StagedBlob {
       checkVerifiable(digest);
       const actual = await this.#finish(digestAlgorithm(digest));
       if (actual !== digest) {
-        throw new MlistError('ERR_MLIST_CONTENT_MISMATCH', `the content has the digest ${actual}, not ${digest}`);
+        throw contentMismatch(`the content has the digest ${actual}, not ${digest}`);
       }
       await this.#moveToBlob(this.#file, digest);
     } catch (error) {

@@ -198,7 +198,7 @@ export class Connection {
     }
   }
 
-  /** Adds that no login was sent to an error that a login could have prevented. Some registries answer 404 without one. */
+  /** If a login could have prevented the error, adds a hint that none was sent. Some registries answer 404 without one. */
   #withLoginHint(error: MlistError): MlistError {
     const { withoutLogin } = this.#parts;
     const isRefusal = error.code === 'ERR_MLIST_UNAUTHORIZED' || error.code === 'ERR_MLIST_NOT_FOUND';

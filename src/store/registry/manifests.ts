@@ -147,7 +147,7 @@ export class Manifests {
   }
 
   /** Records that a tag exists, since it was listed. */
-  see(tag: string): void {
+  markExisting(tag: string): void {
     this.#existing.add(tag);
   }
 

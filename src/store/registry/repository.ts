@@ -110,7 +110,7 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
 
   async *tags(options: ContentOptions = {}): AsyncGenerator<string> {
     for await (const tag of listTags(this.#parts, options)) {
-      this.#manifests.see(tag);
+      this.#manifests.markExisting(tag);
       yield tag;
     }
   }

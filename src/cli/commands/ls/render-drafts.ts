@@ -1,4 +1,5 @@
 import type { DraftSummary } from '../../../operations/drafts/drafts.ts';
+import { wrapWords } from '../../../text/wrap-words.ts';
 import type { Output } from '../../output/output.ts';
 import { formatReference } from '../../../oci/reference.ts';
 import { escapeLine } from '../../../text/escape.ts';
@@ -24,7 +25,7 @@ function renderDraft(draft: DraftSummary, name: string, output: Output): void {
   const { terminalWidth = Number.POSITIVE_INFINITY } = output;
   const isBeside = terminalWidth - before >= MIN_WIDTH;
   const indent = isBeside ? before : INDENT;
-  const lines = wrapped(draft.platforms.map(escapeLine), terminalWidth - indent);
+  const lines = wrapWords(draft.platforms.map(escapeLine), terminalWidth - indent);
   const head = isBeside ? (lines.shift() ?? '-') : '';
   output.line(
     draft.current ? ['* ', 'green'] : ' '.repeat(MARK_WIDTH),
@@ -32,15 +33,4 @@ function renderDraft(draft: DraftSummary, name: string, output: Output): void {
     `${GAP}${draft.format.padEnd(FORMAT_WIDTH)}${GAP}${head}`.trimEnd(),
   );
   for (const line of lines) output.line(`${' '.repeat(indent)}${line}`);
-}
-
-/** Wraps words into lines of at most `width` columns. A longer word gets its own line. */
-function wrapped(words: readonly string[], width: number): string[] {
-  const lines: string[] = [];
-  for (const word of words) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
 }

@@ -36,7 +36,7 @@ export function checkRealm({ realm, base }: Realm): void {
 
 /**
  * Checks that a token service may receive the registry's credentials.
- * @throws MlistError `ERR_MLIST_UNAUTHORIZED` with the option that would allow it
+ * @throws MlistError `ERR_MLIST_UNAUTHORIZED` with the remedy that would allow it
  */
 export async function checkCredentialTrust(realm: Realm): Promise<void> {
   if (

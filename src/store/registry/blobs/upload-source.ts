@@ -2,8 +2,8 @@ import { mismatch } from './verify-response.ts';
 
 /**
  * The bytes of a blob, for an upload in one or more slices. If each slice begins where the previous one ended, the source
- * is read once. Otherwise it is opened again and read up to the start of the slice. It is also opened again if a response
- * arrived while a slice was still waiting for bytes, because the next slice would miss these bytes.
+ * is read once. Otherwise it is opened again and read up to the start of the slice. It is also opened again if the previous
+ * slice was abandoned while it waited for bytes, because the next slice would miss them.
  */
 export class UploadSource {
   readonly #subject: string;

@@ -177,8 +177,8 @@ interface Handshake extends Omit<TlsOptions, 'verify' | 'context'> {
 }
 
 /**
- * Opens a connection and starts TLS on it, on another connection for each set of authorities that is needed. Parsing the
- * authorities takes up to 50 ms, so it is done during the round trip of the first connection.
+ * Opens a connection and starts TLS on it. If the certificate needs more authorities, this is repeated on a new connection.
+ * Parsing the authorities takes up to 50 ms, so it is done during the round trip of the first connection.
  */
 function secured({ trust, ...options }: Handshake, open: (onSent: () => void) => Promise<Socket>): Promise<Socket> {
   const { verify, contexts, key } = trust;

@@ -12,9 +12,8 @@ function nextPage(header: string | undefined): string | undefined {
 }
 
 /**
- * The address of the next page of a list; undefined on the last page. A registry behind a proxy may not know the scheme or
- * the path that its clients use. Of a link to the same list, whose path ends like that of the first page, only the query is
- * used.
+ * The address of the next page of a list; undefined on the last page. If the path of the link ends like that of the first
+ * page, only its query is used, because a registry behind a proxy may not know the scheme or the path that its clients use.
  * @param path - of the first page
  * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if the link leads to another host
  */

@@ -132,7 +132,7 @@ class ReceiveBuffer {
     return this.#memory?.space ?? this.#parsed;
   }
 
-  /** @returns whether the connection may go on receiving. Even then, records that Node has already read follow */
+  /** @returns whether the connection may go on receiving. After false, records that Node has already read still follow */
   received(length: number): boolean {
     const memory = this.#memory;
     if (memory === undefined) return this.#socket.push(Buffer.from(this.#parsed.subarray(0, length)));

@@ -31,7 +31,7 @@ export function requireKnownPlatforms(draft: Draft, entries: readonly Entry[]): 
   const errors = problems.filter(({ rule, severity }) => severity === 'error' && strictRules.has(rule));
   if (errors.length === 0) return;
   const message = errors.map((problem) => problem.message).join('; ');
-  throw new MlistError('ERR_MLIST_LIST_INVALID', message, { hint: 'Leave out --strict to accept it.' });
+  throw new MlistError('ERR_MLIST_LIST_INVALID', message, { remedy: { kind: 'not-strict' } });
 }
 
 /** Rules that are errors only with `strict`. */

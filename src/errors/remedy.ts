@@ -35,6 +35,8 @@ export type Remedy =
   | { readonly kind: 'resolve-duplicates' }
   /** Push the draft as an OCI index. */
   | { readonly kind: 'convert-to-oci'; readonly list: string }
+  /** Accept unknown platforms. */
+  | { readonly kind: 'not-strict' }
   /** Let the list replace a single image. */
   | { readonly kind: 'replace-image' }
   /** Expect what the tag has now: a digest, or `absent`. */
@@ -51,65 +53,56 @@ export type Remedy =
   | { readonly kind: 'name-folder' }
   | { readonly kind: 'report-bug' };
 
+/** A sentence for each kind of remedy. */
+export type RemedyTexts = {
+  readonly [Kind in Remedy['kind']]: string | ((remedy: Extract<Remedy, { readonly kind: Kind }>) => string);
+};
+
+/** The sentence for a remedy. */
+export function remedyText(texts: RemedyTexts, remedy: Remedy): string {
+  const text = texts[remedy.kind] as string | ((remedy: Remedy) => string);
+  return typeof text === 'string' ? text : text(remedy);
+}
+
 /** A sentence for programs and their users, without names of options. */
 export function describeRemedy(remedy: Remedy): string {
-  switch (remedy.kind) {
-    case 'plain-http':
-      return `If ${remedy.host} is not encrypted, permit http for it.`;
-    case 'trust-certificate':
-      return `Trust the certificate authority of ${remedy.host}.`;
-    case 'trust-connection':
-      return 'No credentials were sent, since the connection is not verified. Trust its certificate authority, or permit http for it.';
-    case 'trust-token-service':
-      return `If ${remedy.host} is the token service of ${remedy.registry}, permit it to receive its credentials.`;
-    case 'allow-registry':
-      return `If ${remedy.access === 'read' ? 'it may receive its login' : 'that is intended'}, allow ${remedy.registry}.`;
-    case 'allow-outside':
-      return 'If you trust it, allow content outside the project.';
-    case 'mirror':
-      return `If ${remedy.registry} cannot be reached from here, sources can be read from a mirror.`;
-    case 'ignore-registry-configuration':
-      return `Correct the ${remedy.change}, or do not use the registry configuration of other tools.`;
-    case 'http1':
-      return 'Use HTTP/1.1 instead of HTTP/2.';
-    case 'more-time':
-      return 'Allow more time.';
-    case 'more-temporary-space':
-      return 'Allow more space for temporary files, or set TMPDIR to a folder with more free space.';
-    case 'omit-missing':
-      return omissionText(remedy);
-    case 'fill':
-      return 'Complete it from another source.';
-    case 'fill-from':
-      return remedy.isAnother ? 'Name another source.' : 'Name the registry that has the content.';
-    case 'omit-foreign-layer':
-      return 'Leave this image out, or let the registry accept foreign layers.';
-    case 'drop-attestations':
-      return 'Leave attestations out.';
-    case 'allow-empty':
-      return 'Add images, or allow an empty list.';
-    case 'resolve-duplicates':
-      return 'Remove one of them, or correct its platform.';
-    case 'convert-to-oci':
-      return `Push ${remedy.list} as an OCI index.`;
-    case 'replace-image':
-      return 'Push the list to another tag, add the image to the list, or allow the list to replace it.';
-    case 'expect-digest':
-      return `Check what it has now, then copy again and expect ${remedy.digest}.`;
-    case 'choose-entry':
-      return 'Choose one by its digest or platform.';
-    case 'name-change':
-      return 'Set or clear the platform, annotations or the artifact type.';
-    case 'name-repository':
-      return 'Validate its reference or location instead.';
-    case 'hash-password':
-      return 'Create its lines from the result of hashPassword, or with "htpasswd -B".';
-    case 'name-folder':
-      return 'Name the folder of an embedded registry, or an OCI layout.';
-    case 'report-bug':
-      return 'This is a bug in mlist: please report it with the stack of its cause.';
-  }
+  return remedyText(texts, remedy);
 }
+
+const texts: RemedyTexts = {
+  'plain-http': (remedy) => `If ${remedy.host} is not encrypted, permit http for it.`,
+  'trust-certificate': (remedy) => `Trust the certificate authority of ${remedy.host}.`,
+  'trust-connection':
+    'No credentials were sent, since the connection is not verified. Trust its certificate authority, or permit http for it.',
+  'trust-token-service': (remedy) =>
+    `If ${remedy.host} is the token service of ${remedy.registry}, permit it to receive its credentials.`,
+  'allow-registry': (remedy) =>
+    `If ${remedy.access === 'read' ? 'it may receive its login' : 'that is intended'}, allow ${remedy.registry}.`,
+  'allow-outside': 'If you trust it, allow content outside the project.',
+  mirror: (remedy) => `If ${remedy.registry} cannot be reached from here, sources can be read from a mirror.`,
+  'ignore-registry-configuration': (remedy) =>
+    `Correct the ${remedy.change}, or do not use the registry configuration of other tools.`,
+  http1: 'Use HTTP/1.1 instead of HTTP/2.',
+  'more-time': 'Allow more time.',
+  'more-temporary-space': 'Allow more space for temporary files, or set TMPDIR to a folder with more free space.',
+  'omit-missing': omissionText,
+  fill: 'Complete it from another source.',
+  'fill-from': (remedy) => (remedy.isAnother ? 'Name another source.' : 'Name the registry that has the content.'),
+  'omit-foreign-layer': 'Leave this image out, or let the registry accept foreign layers.',
+  'drop-attestations': 'Leave attestations out.',
+  'allow-empty': 'Add images, or allow an empty list.',
+  'resolve-duplicates': 'Remove one of them, or correct its platform.',
+  'convert-to-oci': (remedy) => `Push ${remedy.list} as an OCI index.`,
+  'not-strict': 'Accept unknown platforms as warnings.',
+  'replace-image': 'Push the list to another tag, add the image to the list, or allow the list to replace it.',
+  'expect-digest': (remedy) => `Check what it has now, then copy again and expect ${remedy.digest}.`,
+  'choose-entry': 'Choose one by its digest or platform.',
+  'name-change': 'Set or clear the platform, annotations or the artifact type.',
+  'name-repository': 'Validate its reference or location instead.',
+  'hash-password': 'Create its lines from the result of hashPassword, or with "htpasswd -B".',
+  'name-folder': 'Name the folder of an embedded registry, or an OCI layout.',
+  'report-bug': 'This is a bug in mlist: please report it with the stack of its cause.',
+};
 
 function omissionText({ canChoose, isOmitted }: Extract<Remedy, { kind: 'omit-missing' }>): string {
   const rest = isOmitted

@@ -49,7 +49,7 @@ describe('the list itself', () => {
     expect(await cli.run(docker)).toMatchObject(refused(`${entry} has annotations, which a Docker list cannot store`));
     await annotate('--platform', 'linux/amd64', '--annotation', 'a-', '--artifact-type', 'application/x.y');
     expect(await cli.run(docker)).toMatchObject(refused(`artifactType of ${entry}: only an OCI index can have it`));
-    expect(await cli.run(docker)).toMatchObject(refused('hint: Leave out --format docker'));
+    expect(await cli.run(docker)).toMatchObject(refused('hint: Push an OCI index instead.'));
     await annotate('--platform', 'linux/amd64', '--artifact-type', '');
     expect((await cli.run(docker)).code).toBe(0);
   });

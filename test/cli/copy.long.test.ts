@@ -243,8 +243,8 @@ describe('copy --tag', () => {
   });
 
   test.each([
-    [['-t', ':v2'], /leave out --tag/],
-    [['--if-digest', 'absent'], /leave out --if-digest/],
+    [['-t', ':v2'], /leave out further tags/],
+    [['--if-digest', 'absent'], /leave out the expected digest/],
   ])('an engine refuses %j', async (args, message) => {
     const cli = await CliHarness.make();
     const result = await cli.run(['copy', source(), 'docker-daemon:team/app:v1', ...args]);

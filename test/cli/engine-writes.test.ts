@@ -133,7 +133,7 @@ describe.each<EngineShape>(['classic', 'podman'])('a store of single images: %s'
     const engine = await startEngine(shape);
     const { code, stderr } = await (await connected(engine)).run(['copy', `${source}:1`, target]);
     expect([code, stderr]).toEqual([2, expect.stringContaining('has single images only')]);
-    expect(stderr).toContain('--platform: linux/amd64, linux/arm64');
+    expect(stderr).toContain('by its platform: linux/amd64, linux/arm64');
     expect(stderr).toContain('a Docker engine with the containerd store');
     expect(engine.requests.filter((request) => request.includes('load'))).toEqual([]);
   });
@@ -303,7 +303,7 @@ describe('what is refused', () => {
     [
       '--expect kept',
       (from) => ['copy', from, 'docker-daemon:app:1', '--expect', 'kept'],
-      '"--expect kept" cannot be checked',
+      'name the expected ones',
     ],
     ['an ID', (from) => ['copy', from, `docker-daemon:${list.digest}`], 'it is not a name with a tag'],
     [

@@ -231,7 +231,7 @@ describe('errors', () => {
     ['a bad platform', ['create', 'a', 'b=linux'], 2, /architecture is missing/],
     ['an annotation without a value', ['annotate', '--annotation', 'k'], 2, /KEY=VALUE/],
     ['an invalid duration', ['push', '--timeout', 'soon'], 2, /takes a duration/],
-    ['a bare word for a tag', ['push', '-t', 'v1'], 2, /--tag :v1/],
+    ['a bare word for a tag', ['push', '-t', 'v1'], 2, /Write :v1 for a tag/],
     ['no draft', ['push', 'x.io/none'], 4, /there is no draft x\.io\/none:latest/],
     ['a name that is an integer', ['rm', '0x10'], 4, /docker\.io\/library\/0x10:latest/],
   ])('%s', async (_name, args, code, message) => {
@@ -314,6 +314,7 @@ describe('remedies', () => {
     'choose-entry': { kind: 'choose-entry' },
     'name-change': { kind: 'name-change' },
     'name-repository': { kind: 'name-repository' },
+    'not-strict': { kind: 'not-strict' },
     'hash-password': { kind: 'hash-password' },
     'name-folder': { kind: 'name-folder' },
     'report-bug': { kind: 'report-bug' },

@@ -22,13 +22,13 @@ export function refuseForEngine(
 ): void {
   const reason =
     referrers === true
-      ? 'engines do not hold referrers; leave out --referrers'
+      ? 'engines do not hold referrers: copy without them'
       : expectKept === true
-        ? '"--expect kept" cannot be checked in an engine; name the platforms'
+        ? 'the platforms of a tag in an engine are not known: name the expected ones'
         : tags.length > 0
-          ? 'an image is loaded under one name; leave out --tag'
+          ? 'an image is loaded under one name: leave out further tags'
           : ifDigest !== undefined
-            ? 'the names of an engine cannot be checked; leave out --if-digest'
+            ? 'the names of an engine cannot be checked: leave out the expected digest'
             : undefined;
   if (reason === undefined) return;
   const reference = formatLocation(to);

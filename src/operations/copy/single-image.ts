@@ -51,7 +51,7 @@ function severalImages(reference: string, { name }: EngineTargetFacts, platforms
     {
       reference,
       hint:
-        `Select one image with --platform${choice}. ` +
+        `Select one image by its platform${choice}. ` +
         'The whole list can be loaded into a Docker engine with the containerd store, or copied to a registry.',
     },
   );

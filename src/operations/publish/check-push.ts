@@ -69,7 +69,7 @@ function refusedList(draft: Draft, errors: readonly Problem[], options: CheckOpt
 }
 
 const WITHOUT_FORMAT =
-  'Leave out --format docker to push an OCI index. A Docker list can hold only images with Docker media types, ' +
+  'Push an OCI index instead. A Docker list can hold only images with Docker media types, ' +
   'without annotations, artifact types, subject, urls or data.';
 
 /** What resolves all errors; empty if nothing does. */

@@ -49,10 +49,10 @@ export function targetsOf(
 function parseTag(list: Reference, own: readonly Location[], text: string): readonly Location[] {
   const tag = text.slice(1);
   if (text.startsWith(':') && isTag(tag)) return own.map((location) => taggedAs(location, tag));
-  if (text === '' || text === ':') throw new MlistError('ERR_MLIST_USAGE', '--tag takes a tag: it is empty');
+  if (text === '' || text === ':') throw new MlistError('ERR_MLIST_USAGE', 'a tag to push to is empty');
   if (!/[/:]/.test(text)) {
-    throw new MlistError('ERR_MLIST_USAGE', `--tag ${text} could be a tag or a repository`, {
-      hint: `Write --tag :${text} for a tag of ${repositoryName(list)}, or the whole reference.`,
+    throw new MlistError('ERR_MLIST_USAGE', `${text} could be a tag or a repository`, {
+      hint: `Write :${text} for a tag of ${repositoryName(list)}, or the whole reference.`,
     });
   }
   return [parseTarget(text)];

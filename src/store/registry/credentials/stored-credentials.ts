@@ -113,7 +113,7 @@ export class StoredCredentials {
     const { path } = location;
     const file = await this.#read(location);
     if (file === undefined && isRequired) {
-      throw new MlistError('ERR_MLIST_NOT_FOUND', `the file ${path} of --authfile does not exist`, { path });
+      throw new MlistError('ERR_MLIST_NOT_FOUND', `the file with credentials ${path} does not exist`, { path });
     }
     return file && this.#inAuthFile(file, path, registry, repository);
   }

@@ -55,6 +55,6 @@ function addressOf(url: string, origin: RuleOrigin): MirrorAddress {
 
 function invalid(origin: RuleOrigin, reason: string): MlistError {
   return new MlistError('ERR_MLIST_USAGE', `${origin}: ${reason}`, {
-    hint: 'For example: --mirror docker.io=https://mirror.example.com',
+    hint: 'For example: docker.io=https://mirror.example.com',
   });
 }

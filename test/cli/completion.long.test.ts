@@ -188,6 +188,8 @@ describe('completion', () => {
     expect((await cli.run(['__completeNoDesc', 'mlist', 'use', 'team/'])).stdout).toBe('team/app:1.0\n:4\n');
     expect((await cli.run(['__complete', 'mlist', 'serve', '--dir', ''])).stdout).toBe(':0\n');
     expect((await cli.run(['__complete', 'mlist', 'tags', ''])).stdout).toBe(':4\n');
+    expect((await cli.run(['__complete', 'mlist', 'gc', ''])).stdout).toBe(':0\n');
+    expect((await cli.run(['__complete', 'mlist', 'validate', '-f', ''])).stdout).toBe(':0\n');
   });
 
   test('completes no drafts, and prints no error, if the state of the workspace cannot be read', async () => {

@@ -18,7 +18,7 @@ export interface CommandDeclaration {
   readonly name: string;
   /** Positional arguments as shown in help, such as `LIST [MANIFEST...]`. */
   readonly usage: string;
-  readonly positionals: { readonly min: number; readonly max: number };
+  readonly positionals: Positionals;
   readonly summary: string;
   readonly options: readonly OptionDeclaration[];
   /** Options that other tools have and this command does not, each with a hint for the error message. */
@@ -33,6 +33,19 @@ export interface CommandDeclaration {
   /** Loads the handler, when the command is called. */
   readonly load: () => Promise<CommandModule>;
 }
+
+export interface Positionals {
+  readonly min: number;
+  readonly max: number;
+  /**
+   * What each argument may be, for completion. The last one also describes all further arguments, if their number is not limited.
+   * Default: nothing can be completed.
+   */
+  readonly kinds?: readonly (readonly ArgumentKind[])[];
+}
+
+/** `entry`: an entry of the draft. `image`: an image or a list outside drafts; `image=platform`: the same with `=PLATFORM`. */
+export type ArgumentKind = 'draft' | 'entry' | 'image' | 'image=platform' | 'file' | 'shell';
 
 export interface CommandModule {
   readonly run: (args: ParsedArguments, context: Context) => Promise<number>;

@@ -1,11 +1,11 @@
 import { knownArchitectures, knownSystems } from '../../oci/platform/aliases.ts';
 import { isEngineLocation } from '../../oci/engine-location.ts';
-import type { CommandDeclaration } from '../args/command-declaration.ts';
+import type { ArgumentKind, CommandDeclaration, OptionDeclaration } from '../args/command-declaration.ts';
 import type { Environment } from '../context.ts';
 import { OPTIONS_TOPIC } from '../render/help.ts';
 import { escapeLine } from '../../text/escape.ts';
 import { shells } from './completion-script.ts';
-import { cursorOf, type Candidate, type Cursor } from './cursor.ts';
+import { argumentKinds, cursorOf, type Candidate, type Cursor } from './cursor.ts';
 import { draftImages, draftNames, platforms } from './draft-words.ts';
 
 interface Completions {
@@ -62,12 +62,11 @@ async function candidatesFor(
   environment: Environment,
 ): Promise<readonly Candidate[]> {
   const { typing, command, options, pending } = cursor;
-  if (pending !== undefined) return optionValues(cursor, environment);
+  if (pending !== undefined) return optionValues(pending, cursor, environment);
   if (typing.startsWith('-'))
     return options.map(({ name, describe }) => ({ word: `--${name}`, description: describe }));
   if (command === undefined) return commandNames(cursor, commands);
-  if (command.name === 'completion') return shells.map((word) => ({ word }));
-  return argumentWords(cursor, command, environment);
+  return argumentWords(cursor, environment);
 }
 
 function commandNames({ words }: Cursor, commands: readonly CommandDeclaration[]): readonly Candidate[] {
@@ -77,39 +76,67 @@ function commandNames({ words }: Cursor, commands: readonly CommandDeclaration[]
   return [...names, ...topics];
 }
 
-async function optionValues(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
-  const { name = '', value = '', choices } = cursor.pending ?? {};
-  if (name === 'list') return draftNames(cursor, environment);
-  if (choices !== undefined) return asWords(choices);
-  if (value.startsWith('PLATFORM')) {
-    const kept = name === 'expect' ? [{ word: 'kept', description: 'the platforms that the tag has now' }] : [];
-    return [...(await platforms(cursor, environment)), ...kept];
-  }
-  if (value === 'OS') return asWords(knownSystems);
-  if (value === 'ARCH') return asWords(knownArchitectures);
-  return /\b(?:REF|LOCATION)\b/.test(value) ? tagsOf(cursor, environment) : [];
-}
+/** What the values of options are, by their names in help. */
+const valueKinds: Readonly<Record<string, 'draft' | 'image' | 'platform' | 'os' | 'architecture' | 'file'>> = {
+  LIST: 'draft',
+  REF: 'image',
+  LOCATION: 'image',
+  ':TAG|REF': 'image',
+  PLATFORM: 'platform',
+  'PLATFORM[,PLATFORM]': 'platform',
+  OS: 'os',
+  ARCH: 'architecture',
+  FILE: 'file',
+  'env|FILE': 'file',
+  SPEC: 'file',
+  DIR: 'file',
+};
 
-/** Drafts, images of the draft, images of an engine, tags of a registry, or platforms, by what the usage names. */
-async function argumentWords(
+async function optionValues(
+  option: OptionDeclaration,
   cursor: Cursor,
-  { usage }: CommandDeclaration,
   environment: Environment,
 ): Promise<readonly Candidate[]> {
-  const { typing, positionals, values } = cursor;
-  if (isEngineLocation(typing)) return /\b(?:MANIFEST|REF|SRC)\b/.test(usage) ? engineWords(typing, environment) : [];
-  if (usage.includes('[=PLATFORM]') && /=[^/:]*(?:\/[^:]*)?$/.test(typing)) return platforms(cursor, environment);
-  const isFirst = positionals.length === 0 && !values.has('list');
-  const isDraft = usage === 'LIST...' || (isFirst && /^\[?LIST\b/.test(usage));
-  const isEntry = /\bMANIFEST\b(?!\[=)/.test(usage);
-  const isOnlyDraft = isFirst && /^LIST(?: |$|\.)/.test(usage);
-  const isRegistry = /\b(?:REF|SRC|DST)\b|MANIFEST\[=/.test(usage) && !isOnlyDraft && (isFirst || !isEntry);
-  const found = await Promise.all([
-    isDraft ? draftNames(cursor, environment) : [],
-    isEntry ? draftImages(cursor, environment) : [],
-    isRegistry ? tagsOf(cursor, environment) : [],
-  ]);
-  return found.flat();
+  if (option.choices !== undefined) return asWords(option.choices);
+  switch (valueKinds[option.value ?? '']) {
+    case 'draft':
+      return draftNames(cursor, environment);
+    case 'image':
+      return tagsOf(cursor, environment);
+    case 'platform':
+      return [...(await platforms(cursor, environment)), ...(option.name === 'expect' ? [keptPlatforms] : [])];
+    case 'os':
+      return asWords(knownSystems);
+    case 'architecture':
+      return asWords(knownArchitectures);
+    default:
+      return [];
+  }
+}
+
+const keptPlatforms: Candidate = { word: 'kept', description: 'the platforms that the tag has now' };
+
+async function argumentWords(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
+  const { typing } = cursor;
+  const kinds = argumentKinds(cursor);
+  if (isEngineLocation(typing)) return kinds.some(mayBeImage) ? engineWords(typing, environment) : [];
+  const isPlatform = kinds.includes('image=platform') && /=[^/:]*(?:\/[^:]*)?$/.test(typing);
+  if (isPlatform) return platforms(cursor, environment);
+  const words: Readonly<Record<ArgumentKind, () => Promise<readonly Candidate[]>>> = {
+    draft: () => draftNames(cursor, environment),
+    entry: () => draftImages(cursor, environment),
+    image: () => tagsOf(cursor, environment),
+    'image=platform': () => tagsOf(cursor, environment),
+    // The shell completes file names itself.
+    file: () => Promise.resolve([]),
+    shell: () => Promise.resolve(asWords(shells)),
+  };
+  return (await Promise.all(kinds.map((kind) => words[kind]()))).flat();
+}
+
+/** An entry of a draft is named by its source. */
+function mayBeImage(kind: ArgumentKind): boolean {
+  return kind === 'image' || kind === 'image=platform' || kind === 'entry';
 }
 
 /** The client of registries is loaded only if a tag is typed. */
@@ -129,7 +156,7 @@ function asWords(words: readonly string[]): readonly Candidate[] {
   return words.map((word) => ({ word }));
 }
 
-function takesFile({ command, pending }: Cursor): boolean {
-  if (pending !== undefined) return /^(?:FILE|DIR)$/.test(pending.value ?? '');
-  return command?.usage.includes('FILE') ?? false;
+function takesFile(cursor: Cursor): boolean {
+  const { pending } = cursor;
+  return pending === undefined ? argumentKinds(cursor).includes('file') : valueKinds[pending.value ?? ''] === 'file';
 }

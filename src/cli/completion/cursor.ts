@@ -1,4 +1,4 @@
-import type { CommandDeclaration, OptionDeclaration } from '../args/command-declaration.ts';
+import type { ArgumentKind, CommandDeclaration, OptionDeclaration } from '../args/command-declaration.ts';
 import { globalOptions, optionsOf } from '../args/global-options.ts';
 
 /** A word that completes the command line at the cursor. */
@@ -56,4 +56,17 @@ function valuedOption(word: string, command: CommandDeclaration | undefined): Op
   return optionsFor(command).find(
     ({ name, alias, type }) => type !== 'boolean' && (word === `--${name}` || word === `-${alias ?? ''}`),
   );
+}
+
+/** What the incomplete word may be, if it is an argument. `--list` takes the place of the first argument. */
+export function argumentKinds({ command, positionals, values }: Cursor): readonly ArgumentKind[] {
+  const { kinds = [], max } = command?.positionals ?? { max: 0 };
+  const position = positionals.length + (values.has('list') ? 1 : 0);
+  return kinds[position] ?? (max === Number.POSITIVE_INFINITY ? kinds.at(-1) : undefined) ?? [];
+}
+
+/** Whether the first argument may be an image of the current draft, as in `[LIST] MANIFEST...`. */
+export function mayOmitList({ command }: Cursor): boolean {
+  const { kinds: [first = []] = [], max } = command?.positionals ?? { max: 0 };
+  return max === Number.POSITIVE_INFINITY && first.includes('draft') && first.length > 1;
 }

@@ -7,7 +7,7 @@ import { commonPlatforms } from '../../oci/platform/aliases.ts';
 import { formatPlatform } from '../../oci/platform/platform.ts';
 import { familiarReference, formatReference, type Reference } from '../../oci/reference.ts';
 import { currentList } from '../../operations/current-draft.ts';
-import type { Candidate, Cursor } from './cursor.ts';
+import { mayOmitList, type Candidate, type Cursor } from './cursor.ts';
 
 /** Candidates from the drafts of the workspace. All are empty if the workspace or a draft cannot be read. */
 
@@ -83,8 +83,7 @@ async function chosenDraft(cursor: Cursor, environment: Environment): Promise<Dr
     if (named) return await workspace.find(parseListName(named));
     const [first] = cursor.positionals;
     const found = await findDraft(workspace, first);
-    // The first argument of `[LIST] MANIFEST...` may be an image of the current draft.
-    const isList = first !== undefined && cursor.command?.usage.startsWith('[LIST] ') === false;
+    const isList = first !== undefined && !mayOmitList(cursor);
     return found ?? (isList ? undefined : await workspace.find(await currentList(workspace)));
   } catch {
     return undefined;

@@ -4,7 +4,7 @@ import { sourceOptions, editOptions } from '../../args/list-options.ts';
 export const addCommand: CommandDeclaration = {
   name: 'add',
   usage: '[LIST] MANIFEST[=PLATFORM]...',
-  positionals: { min: 1, max: Number.POSITIVE_INFINITY },
+  positionals: { min: 1, max: Number.POSITIVE_INFINITY, kinds: [['draft', 'image=platform'], ['image=platform']] },
   summary: 'Add images to a draft, replacing those for the same platform',
   uses: ['draft', 'registry'],
   options: [

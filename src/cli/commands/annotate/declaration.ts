@@ -10,7 +10,7 @@ import {
 export const annotateCommand: CommandDeclaration = {
   name: 'annotate',
   usage: '[LIST [MANIFEST]]',
-  positionals: { min: 0, max: 2 },
+  positionals: { min: 0, max: 2, kinds: [['draft', 'entry'], ['entry']] },
   summary: 'Set the platform or annotations of an image, or annotations of the list',
   uses: ['draft', 'registry'],
   options: [

@@ -11,7 +11,7 @@ import {
 export const applyCommand: CommandDeclaration = {
   name: 'apply',
   usage: '-f FILE...',
-  positionals: { min: 0, max: 0 },
+  positionals: { min: 0, max: 0, kinds: [['file']] },
   summary: 'Create or update the lists that YAML or JSON files specify',
   uses: ['registry'],
   options: [

@@ -3,7 +3,7 @@ import type { CommandDeclaration } from '../../args/command-declaration.ts';
 export const completionCommand: CommandDeclaration = {
   name: 'completion',
   usage: 'bash|zsh|fish',
-  positionals: { min: 1, max: 1 },
+  positionals: { min: 1, max: 1, kinds: [['shell']] },
   summary: 'Print the completion script for a shell',
   uses: [],
   options: [],

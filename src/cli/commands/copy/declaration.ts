@@ -11,7 +11,7 @@ import {
 export const copyCommand: CommandDeclaration = {
   name: 'copy',
   usage: 'SRC DST',
-  positionals: { min: 2, max: 2 },
+  positionals: { min: 2, max: 2, kinds: [['image'], ['image']] },
   summary: 'Copy a list or an image with its content, and print its digest',
   uses: ['registry'],
   options: [

@@ -20,7 +20,7 @@ const platforms: OptionDeclaration = {
 export const createCommand: CommandDeclaration = {
   name: 'create',
   usage: 'LIST [MANIFEST[=PLATFORM]...]',
-  positionals: { min: 0, max: Number.POSITIVE_INFINITY },
+  positionals: { min: 0, max: Number.POSITIVE_INFINITY, kinds: [['draft'], ['image=platform']] },
   summary: 'Create a draft of a list, and make it the current draft',
   uses: ['draft', 'registry'],
   options: [

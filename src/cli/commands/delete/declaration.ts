@@ -3,7 +3,7 @@ import type { CommandDeclaration } from '../../args/command-declaration.ts';
 export const deleteCommand: CommandDeclaration = {
   name: 'delete',
   usage: 'REF',
-  positionals: { min: 1, max: 1 },
+  positionals: { min: 1, max: 1, kinds: [['image']] },
   summary: 'Delete a tag from a registry, a manifest and all its tags, or a repository',
   uses: ['registry'],
   options: [

@@ -4,7 +4,7 @@ import { outputFormatOption } from '../../args/output-format.ts';
 export const diffCommand: CommandDeclaration = {
   name: 'diff',
   usage: '[LIST|REF] [REF]',
-  positionals: { min: 0, max: 2 },
+  positionals: { min: 0, max: 2, kinds: [['draft', 'image'], ['image']] },
   summary: 'Compare a list entry by entry with REF, or with what a push would replace',
   uses: ['draft', 'registry'],
   options: [

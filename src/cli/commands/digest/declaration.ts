@@ -4,7 +4,7 @@ import { waitOption } from '../../args/list-options.ts';
 export const digestCommand: CommandDeclaration = {
   name: 'digest',
   usage: '[LIST|REF]',
-  positionals: { min: 0, max: 1 },
+  positionals: { min: 0, max: 1, kinds: [['draft', 'image']] },
   summary: 'Print the digest of a list or an image',
   uses: ['draft', 'registry'],
   options: [waitOption],

@@ -4,7 +4,7 @@ import { platformOption, waitOption } from '../../args/list-options.ts';
 export const existsCommand: CommandDeclaration = {
   name: 'exists',
   usage: 'LIST|REF',
-  positionals: { min: 1, max: 1 },
+  positionals: { min: 1, max: 1, kinds: [['draft', 'image']] },
   summary: 'Check whether a draft or a manifest exists (exit code 0 or 4)',
   uses: ['registry'],
   options: [

@@ -4,7 +4,7 @@ import { outputFormatOption } from '../../args/output-format.ts';
 export const explainCommand: CommandDeclaration = {
   name: 'explain',
   usage: '[LIST|REF]',
-  positionals: { min: 0, max: 1 },
+  positionals: { min: 0, max: 1, kinds: [['draft', 'image']] },
   summary: 'Explain which image each client selects, and whether this machine runs it',
   uses: ['draft', 'registry'],
   options: [

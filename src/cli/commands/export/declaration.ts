@@ -3,7 +3,7 @@ import type { CommandDeclaration } from '../../args/command-declaration.ts';
 export const exportCommand: CommandDeclaration = {
   name: 'export',
   usage: '[LIST|REF]',
-  positionals: { min: 0, max: 1 },
+  positionals: { min: 0, max: 1, kinds: [['draft', 'image']] },
   summary: 'Print the spec of a list for mlist apply',
   uses: ['draft', 'registry'],
   options: [

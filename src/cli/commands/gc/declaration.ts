@@ -4,7 +4,7 @@ import { deleteUntaggedOption, graceOption } from '../../args/garbage-options.ts
 export const gcCommand: CommandDeclaration = {
   name: 'gc',
   usage: 'DIR',
-  positionals: { min: 1, max: 1 },
+  positionals: { min: 1, max: 1, kinds: [['file']] },
   summary: 'Remove content that nothing refers to from the folder of "mlist serve", or from an OCI layout',
   uses: [],
   worksWithoutWorkspace: true,

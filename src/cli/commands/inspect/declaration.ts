@@ -4,7 +4,7 @@ import { platformOption } from '../../args/list-options.ts';
 export const inspectCommand: CommandDeclaration = {
   name: 'inspect',
   usage: '[LIST|REF [MANIFEST]]',
-  positionals: { min: 0, max: 2 },
+  positionals: { min: 0, max: 2, kinds: [['draft', 'entry', 'image'], ['entry']] },
   summary: 'Print the manifest of a list or an image, byte for byte',
   uses: ['draft', 'registry'],
   options: [

@@ -4,7 +4,7 @@ import { fillFromOption, missingOption, replaceImageOption, waitForSourceOption 
 export const joinCommand: CommandDeclaration = {
   name: 'join',
   usage: 'REF MANIFEST[=PLATFORM]...  or  --prune REF',
-  positionals: { min: 1, max: Number.POSITIVE_INFINITY },
+  positionals: { min: 1, max: Number.POSITIVE_INFINITY, kinds: [['image'], ['image=platform']] },
   summary: 'Add images to a tag that several CI jobs write, without a merge job',
   uses: ['registry'],
   options: [

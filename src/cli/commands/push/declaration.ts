@@ -11,7 +11,7 @@ import {
 export const pushCommand: CommandDeclaration = {
   name: 'push',
   usage: '[LIST]',
-  positionals: { min: 0, max: 1 },
+  positionals: { min: 0, max: 1, kinds: [['draft']] },
   summary: 'Push a list with its content, tags last, and print its digest',
   uses: ['draft', 'registry'],
   options: [

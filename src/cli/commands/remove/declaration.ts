@@ -4,7 +4,7 @@ import { platformOption, editOptions } from '../../args/list-options.ts';
 export const removeCommand: CommandDeclaration = {
   name: 'remove',
   usage: '[LIST] MANIFEST|DIGEST...  or  [LIST] --platform PLATFORM',
-  positionals: { min: 0, max: Number.POSITIVE_INFINITY },
+  positionals: { min: 0, max: Number.POSITIVE_INFINITY, kinds: [['draft', 'entry'], ['entry']] },
   summary: 'Remove images and their attestations from a draft',
   uses: ['draft', 'registry'],
   options: [

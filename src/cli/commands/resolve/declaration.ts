@@ -4,7 +4,7 @@ import { platformOption } from '../../args/list-options.ts';
 export const resolveCommand: CommandDeclaration = {
   name: 'resolve',
   usage: 'LIST|REF',
-  positionals: { min: 0, max: 1 },
+  positionals: { min: 0, max: 1, kinds: [['draft', 'image']] },
   summary: 'Print the digest of the image that a client selects for a platform',
   uses: ['draft', 'registry'],
   options: [{ ...platformOption, describe: 'Set the platform (default: linux, and the architecture of this machine)' }],

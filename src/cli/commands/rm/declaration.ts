@@ -3,7 +3,7 @@ import type { CommandDeclaration } from '../../args/command-declaration.ts';
 export const rmCommand: CommandDeclaration = {
   name: 'rm',
   usage: 'LIST...',
-  positionals: { min: 0, max: Number.POSITIVE_INFINITY },
+  positionals: { min: 0, max: Number.POSITIVE_INFINITY, kinds: [['draft']] },
   summary: 'Remove drafts from the workspace; registries are not changed',
   uses: [],
   options: [

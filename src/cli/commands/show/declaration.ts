@@ -4,7 +4,7 @@ import { outputFormatOption } from '../../args/output-format.ts';
 export const showCommand: CommandDeclaration = {
   name: 'show',
   usage: '[LIST|REF]',
-  positionals: { min: 0, max: 1 },
+  positionals: { min: 0, max: 1, kinds: [['draft', 'image']] },
   summary: 'Show a summary of a list: platforms, sizes, digests and attestations',
   uses: ['draft', 'registry'],
   options: [

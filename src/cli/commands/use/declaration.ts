@@ -3,7 +3,7 @@ import type { CommandDeclaration } from '../../args/command-declaration.ts';
 export const useCommand: CommandDeclaration = {
   name: 'use',
   usage: 'LIST',
-  positionals: { min: 1, max: 1 },
+  positionals: { min: 1, max: 1, kinds: [['draft']] },
   summary: 'Make a draft the current draft',
   uses: [],
   options: [],

@@ -4,7 +4,7 @@ import { specOptions } from '../../args/list-options.ts';
 export const validateCommand: CommandDeclaration = {
   name: 'validate',
   usage: '[LIST|REF|FILE|-]',
-  positionals: { min: 0, max: 1 },
+  positionals: { min: 0, max: 1, kinds: [['draft', 'image', 'file']] },
   summary: 'Validate a draft, a list or a file against its schema and the rules',
   uses: ['draft', 'registry'],
   options: [

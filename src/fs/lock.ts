@@ -1,12 +1,9 @@
-import { rmSync, statSync } from 'node:fs';
-import { link, open, stat, unlink, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorCode, MlistError } from '../errors/errors.ts';
-import { temporaryName, type HeldLock } from './atomic.ts';
-import { isExhausted, readFailure, writeFailure } from './file-errors.ts';
-import { isDead, parseHolder, thisProcess, type Holder } from './lock-holder.ts';
-import { readRegularSync } from './read-file.ts';
+import { MlistError } from '../errors/errors.ts';
+import type { HeldLock } from './atomic.ts';
+import { createLockFile, isHeld, readLockFile, writeHeartbeat, type LockFile } from './lock-file.ts';
+import { isDead, type Holder } from './lock-holder.ts';
 import { uniqueName } from './unique-name.ts';
 
 export interface LockOptions {
@@ -33,7 +30,7 @@ export async function withLock<T>(
   options: LockOptions = {},
 ): Promise<T> {
   const token = await acquire(path, options);
-  const heartbeat = setInterval(() => void touch(path, token).catch(() => undefined), HEARTBEAT_MS);
+  const heartbeat = setInterval(() => void writeHeartbeat(path, token).catch(() => undefined), HEARTBEAT_MS);
   heartbeat.unref();
   try {
     return await work({ confirm: () => confirm(path, token, options) });
@@ -49,8 +46,8 @@ async function acquire(path: string, options: LockOptions): Promise<string> {
   let deadline: number | undefined;
   for (let tries = 1; ; tries += 1) {
     options.signal?.throwIfAborted();
-    const now = await create(path, token);
-    const found = find(path);
+    const now = await createLockFile(path, token);
+    const found = readLockFile(path);
     if (found?.holder?.token === token) return token;
     deadline ??= performance.now() + (options.waitMs ?? WAIT_MS);
     const isLate = found !== undefined && now - found.touched >= 2 * HEARTBEAT_MS;
@@ -59,52 +56,6 @@ async function acquire(path: string, options: LockOptions): Promise<string> {
     const pause = Math.min(tries * 2, 50) * (0.5 + Math.random());
     await sleep(pause, undefined, { signal: options.signal }).catch(() => undefined);
   }
-}
-
-/**
- * Creates the lock file unless it exists. A hard link makes it appear with its content; some file systems have none.
- * @returns the current time by the clock of the file system, which also dates the heartbeats of other machines
- */
-async function create(path: string, token: string): Promise<number> {
-  const content = JSON.stringify({ ...thisProcess(), token } satisfies Holder);
-  const temporary = temporaryName(path);
-  try {
-    await writeFile(temporary, content, { flag: 'wx' });
-    const { mtimeMs } = await stat(temporary);
-    await link(temporary, path)
-      .catch(() => writeFile(path, content, { flag: 'wx' }))
-      .catch((error: unknown) => {
-        if (errorCode(error) !== 'EEXIST') throw error;
-      });
-    return mtimeMs;
-  } catch (error) {
-    throw writeFailure(dirname(path), error);
-  } finally {
-    await unlink(temporary).catch(() => undefined);
-  }
-}
-
-interface LockFile {
-  /** Undefined if the file does not name a holder, or cannot be read. */
-  readonly holder: Holder | undefined;
-  /** Time of the last heartbeat, in milliseconds by the clock of the file system. */
-  readonly touched: number;
-}
-
-/** The file is opened before its time is read, so that network file systems do not report a cached time. */
-function find(path: string): LockFile | undefined {
-  let holder: Holder | undefined;
-  try {
-    holder = parseHolder(readRegularSync(path));
-  } catch (error) {
-    if (isExhausted(error)) throw readFailure(path, error);
-  }
-  const info = statSync(path, { throwIfNoEntry: false });
-  return info && { holder, touched: info.mtimeMs };
-}
-
-function isHeld(path: string, token: string): boolean {
-  return find(path)?.holder?.token === token;
 }
 
 function isStale({ holder, touched }: LockFile, now: number): boolean {
@@ -124,7 +75,7 @@ async function remove(
   const breakLock = `${path}.break`;
   const token = await acquire(breakLock, options);
   try {
-    const [own, found] = [find(breakLock), find(path)];
+    const [own, found] = [readLockFile(breakLock), readLockFile(path)];
     if (own?.holder?.token !== token || found === undefined) return;
     if (condition(found, own.touched)) rmSync(path, { force: true });
   } finally {
@@ -132,19 +83,9 @@ async function remove(
   }
 }
 
-/**
- * Writes a heartbeat: the first character of the file again, so that the file system dates it by its own clock. A failure
- * can be ignored, because the lock is confirmed before each change.
- */
-async function touch(path: string, token: string): Promise<void> {
-  if (!isHeld(path, token)) return;
-  const file = await open(path, 'r+');
-  await file.write('{', 0).finally(() => file.close());
-}
-
 /** The heartbeat comes first, so that no other process breaks the lock before the change that follows. */
 async function confirm(path: string, token: string, { subject = path }: LockOptions): Promise<void> {
-  await touch(path, token).catch(() => undefined);
+  await writeHeartbeat(path, token).catch(() => undefined);
   if (isHeld(path, token)) return;
   throw new MlistError('ERR_MLIST_LOCKED', `${subject} was not changed: another process has taken over its lock`, {
     path,

@@ -300,11 +300,7 @@ describe('what engines answer', () => {
 describe('what is refused', () => {
   test.each<[string, (from: string) => readonly string[], string]>([
     ['referrers', (from) => ['copy', from, 'docker-daemon:app:1', '--referrers'], 'engines do not hold referrers'],
-    [
-      '--expect kept',
-      (from) => ['copy', from, 'docker-daemon:app:1', '--expect', 'kept'],
-      'name the expected ones',
-    ],
+    ['--expect kept', (from) => ['copy', from, 'docker-daemon:app:1', '--expect', 'kept'], 'name the expected ones'],
     ['an ID', (from) => ['copy', from, `docker-daemon:${list.digest}`], 'it is not a name with a tag'],
     [
       'a name with a digest only',

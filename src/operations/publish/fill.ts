@@ -141,7 +141,7 @@ function repositoryLocation(reference: Reference): Location {
   return { kind: 'registry', reference, explicit: true };
 }
 
-/** The origins in `fill` of a draft's entry: those among the holders of its content. */
+/** The origins for the `fill` of a draft's entry: those of the stores that have its content. */
 export async function originsAmong(store: ReadStore, holders: Iterable<ReadStore>): Promise<readonly Origin[]> {
   if (!(store instanceof CompletedStore)) return [];
   const origins = await Promise.all([...holders].map((holder) => store.originOf(holder)));

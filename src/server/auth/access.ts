@@ -83,8 +83,8 @@ export class Access {
   }
 
   /**
-   * Asks for a bearer token in the response to `/v2/` and to another token, and otherwise for a user name and password. The
-   * scheme of the realm is that of the client, also behind a proxy that ends TLS.
+   * Asks for a bearer token if the request is for `/v2/` or has an invalid token, and otherwise for a user name and password.
+   * The scheme of the realm is the one that the client uses, also behind a proxy that ends TLS.
    */
   #unauthorized({ headers, url = '' }: IncomingMessage, scope?: string): RequestError {
     const { host, authorization = '', 'x-forwarded-proto': forwarded } = headers;

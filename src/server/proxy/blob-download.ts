@@ -71,7 +71,7 @@ export class BlobDownload {
     return repository;
   }
 
-  /** When the next chunk is requested, the previous one is stored. */
+  /** Wakes readers after each chunk: when the next one is requested, the previous one is stored. */
   async *#announced(first: IteratorResult<Uint8Array>, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
     for (let next = first; next.done !== true; next = await rest.next()) {
       yield next.value;

@@ -11,8 +11,8 @@ interface CachedBlob {
 }
 
 /**
- * The blobs of upstreams that are stored in memory, the most recently used one last. If the memory is full, the others are
- * removed first, since they can be fetched again.
+ * The blobs of upstreams that are stored in memory. If the memory is full, the least recently used ones are removed, since they
+ * can be fetched again.
  */
 export class CachedBlobs {
   readonly #blobs = new Map<string, CachedBlob>();

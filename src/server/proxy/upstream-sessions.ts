@@ -37,6 +37,7 @@ export interface AcquiredRepository {
   readonly release: () => void;
 }
 
+/** A session, with the requests that use it. A retired one is closed when its last user has released it. */
 interface Lease {
   readonly session: RegistrySession;
   readonly started: number;

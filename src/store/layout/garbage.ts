@@ -86,8 +86,8 @@ class Collection {
   }
 
   /**
-   * Removes entries of manifests. This comes first: once a blob is missing, no index may be put that lists its manifest.
-   * After a crash there are unlisted blobs, and not entries without a blob.
+   * Removes entries of manifests. Their blobs are removed afterwards, so that a crash leaves blobs without an entry, but no entry
+   * without its blob, and no index can be put that lists a manifest whose blob is missing.
    */
   async removeUntagged(): Promise<void> {
     await this.#exclusively(async (lock, now) => {

@@ -40,7 +40,7 @@ export interface SessionOptions extends RegistryOptions {
 }
 
 /** A repository that the command will use. */
-export interface Access {
+export interface ExpectedRepository {
   readonly reference: Reference;
   /** Whether the command will write to it. */
   readonly push: boolean;
@@ -84,8 +84,8 @@ export class RegistrySession {
   }
 
   /** Announces the repositories that the command will use, so that one token covers them. */
-  expect(accesses: readonly Access[]): void {
-    for (const { reference, push } of accesses) {
+  expect(repositories: readonly ExpectedRepository[]): void {
+    for (const { reference, push } of repositories) {
       const scope = push ? pushTo(reference.path) : pullFrom(reference.path);
       if (push) this.bypassMirrors(reference);
       this.#registry(reference.domain).connection.expect([scope]);

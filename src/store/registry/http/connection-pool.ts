@@ -24,7 +24,7 @@ export interface Route {
 }
 
 export interface ConnectionPoolOptions extends TrustOptions {
-  /** The proxies are read from it. */
+  /** Environment variables, which configure proxies. */
   readonly env: Environment;
   readonly timeoutMs: number;
   /** Whether HTTP/2 is switched off. Default false. */

@@ -133,7 +133,7 @@ export class Connection {
     return result.finally(end);
   }
 
-  /** Sends a request and returns the response before its body is read. The caller reads the body to its end or discards it. */
+  /** Sends a request and returns the response before its body is read. The caller calls `discard` in any case. */
   async open(request: RegistryRequest): Promise<RegistryStream> {
     const leaveSlot = await this.#parts.bodies.acquire();
     const endStep = this.#parts.steps.begin(request.step);
@@ -148,7 +148,7 @@ export class Connection {
           discard();
           release();
         };
-        return Promise.resolve({ status, headers, url, body: releasing(body, release), discard: discardAndRelease });
+        return Promise.resolve({ status, headers, url, body, discard: discardAndRelease });
       });
     } catch (thrown) {
       release();
@@ -325,14 +325,5 @@ export class Connection {
     const { headers = {} } = this.#parts;
     if (isTrusted) return headers;
     return Object.fromEntries(Object.entries(headers).filter(([name]) => !isAuthenticating(name)));
-  }
-}
-
-/** Calls `release` when a body has been read or discarded. */
-async function* releasing(body: AsyncIterable<Uint8Array>, release: () => void): AsyncGenerator<Uint8Array> {
-  try {
-    yield* body;
-  } finally {
-    release();
   }
 }

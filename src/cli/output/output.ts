@@ -186,12 +186,20 @@ export class Output {
     };
   }
 
-  /** Prints an error with its problems, candidates and hint. Of several errors, it prints each. */
+  /**
+   * Prints an error with its problems, candidates and hint. Of several errors, it prints each, but for people only the first of
+   * those that a registry refused in the same way.
+   */
   error(thrown: unknown): void {
     const error = asMlistError(thrown);
-    for (const single of error instanceof SeveralErrors ? error.errors : [error]) {
-      if (this.#options.json || this.#eventsAsJson) this.#line(errorDocument(single));
-      else this.#plainError(single);
+    const all = error instanceof SeveralErrors ? error.errors : [error];
+    if (this.#options.json || this.#eventsAsJson) for (const single of all) this.#line(errorDocument(single));
+    else {
+      for (const { first, others } of groupRefusals(all)) {
+        this.#plainError(first);
+        if (others > 0)
+          this.#stderr(`${others === 1 ? 'Another request was' : `${others} other requests were`} refused too.\n`);
+      }
     }
     if (this.#options.debug && !this.#eventsAsJson && error.code === 'ERR_MLIST_UNEXPECTED') {
       this.#stderr(`${escapeText(causeOf(error))}\n`);
@@ -258,4 +266,27 @@ export function errorDocument(error: MlistError): object {
 function causeOf(error: MlistError): string {
   const { cause } = error.facts;
   return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}
+
+interface Refusals {
+  readonly first: MlistError;
+  others: number;
+}
+
+/**
+ * Combines the refusals of content of one repository for the same reason, such as a missing login, for which a registry refuses
+ * each blob of an image.
+ */
+function groupRefusals(errors: readonly MlistError[]): readonly Refusals[] {
+  const groups = new Map<unknown, Refusals>();
+  for (const error of errors) {
+    const { reference = '' } = error.facts;
+    const [repository = '', digest] = reference.split('@');
+    const isRefusal = error.code === 'ERR_MLIST_UNAUTHORIZED' && digest !== undefined;
+    const key = isRefusal ? error.message.replaceAll(reference, repository) : error;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { first: error, others: 0 });
+    else group.others += 1;
+  }
+  return [...groups.values()];
 }

@@ -317,6 +317,7 @@ describe('names', () => {
     ['the prefix, without library/', '/v2/docker.io/app/manifests/v1', 200],
     ['the only upstream, as docker asks its mirrors', '/v2/library/app/manifests/v1', 200],
     ['?ns=, as containerd asks its mirrors', '/v2/library/app/manifests/v1?ns=docker.io', 200],
+    ['?ns= of another registry', '/v2/library/app/manifests/v1?ns=ghcr.io', 404],
     ['a local repository', '/v2/local/app/manifests/v1', 200],
     ['an unknown repository', '/v2/library/other/manifests/v1', 404],
   ])('%s: GET %s is answered with %i', (_case, path, status) =>
@@ -332,6 +333,8 @@ describe('names', () => {
       await withProxy(
         async (proxy, { requests }) => {
           for (const name of ['library/app', 'app', 'team/new']) {
+            const other = await proxy.send('POST', `/v2/${name}/blobs/uploads/?ns=ghcr.io`);
+            expect(other.status).toBe(405);
             const refused = await putImage(proxy, name, imageOf('evil'), 'v1');
             expect([refused.status, ...codesOf(refused)]).toEqual([405, 'UNSUPPORTED']);
             expect(refused.body.toString()).toContain('push to docker.io itself');

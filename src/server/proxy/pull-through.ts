@@ -70,7 +70,9 @@ export class PullThrough {
         find: async (name) => {
           const named = this.#named(name, namespace);
           const local = named === undefined ? await repositories.find(name) : undefined;
-          const target = local === undefined ? (named ?? this.#unnamed(name)) : undefined;
+          // Another registry, which is not an upstream, must not be answered with content of this one.
+          const unnamed = namespace === null ? this.#unnamed(name) : undefined;
+          const target = local === undefined ? (named ?? unnamed) : undefined;
           return target === undefined || !this.#canRead(exchange, name, target) ? local : cached(target);
         },
         open: async (name) => {

@@ -586,6 +586,31 @@ describe('failures of the upstream', () => {
       { limits: { memoryBytes: 1024 * 1024 } },
     ));
 
+  test('pages of local repositories do not wait for an upstream', () =>
+    withFolder(async (dir) => {
+      await withRegistry({ dir }, (local) => putImage(local, 'local', image, 'v1').then(() => undefined));
+      await withProxy(
+        async (proxy, upstream) => {
+          const held: ServerResponse[] = [];
+          const isHeld = new Promise<void>((resolve) => {
+            upstream.intercept = (request, response) => {
+              if (!request.url!.includes('/referrers/')) return false;
+              held.push(response);
+              resolve();
+              return true;
+            };
+          });
+          const pages = Array.from({ length: 8 }, () => proxy.get('/-/repo/docker.io/library/app:v1'));
+          await isHeld;
+          expect((await proxy.get('/-/repo/local:v1')).status).toBe(200);
+          upstream.intercept = undefined;
+          for (const response of held) response.writeHead(404).end();
+          expect((await Promise.all(pages)).map(({ status }) => status)).toEqual(Array(8).fill(200));
+        },
+        { dir },
+      );
+    }));
+
   test('a registry that is its own upstream answers with 508', async () => {
     const port = await freePort();
     const address = `127.0.0.1:${port}`;

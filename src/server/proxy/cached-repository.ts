@@ -30,6 +30,7 @@ const MEDIA_TYPE = 'application/octet-stream';
 /** A repository of an upstream, as one request sees it: what is not in the cache is fetched, verified and stored. */
 export class CachedRepository implements Repository {
   readonly location: string;
+  readonly isRemote = true;
   readonly #cache: ProxyCache;
   readonly #target: ProxyTarget;
   readonly #hops: number;

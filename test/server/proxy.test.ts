@@ -603,6 +603,8 @@ describe('failures of the upstream', () => {
           const pages = Array.from({ length: 8 }, () => proxy.get('/-/repo/docker.io/library/app:v1'));
           await isHeld;
           expect((await proxy.get('/-/repo/local:v1')).status).toBe(200);
+          // The proxy has not given up on the upstream yet.
+          expect(held.map(({ destroyed }) => destroyed)).not.toContain(true);
           upstream.intercept = undefined;
           for (const response of held) response.writeHead(404).end();
           expect((await Promise.all(pages)).map(({ status }) => status)).toEqual(Array(8).fill(200));

@@ -440,14 +440,14 @@ describe('large content', () => {
   const layered = imageOf('layered', { layers: Array.from({ length: 9000 }, () => one.layers[0]!.descriptor) });
 
   test.each([
-    [`a list of ${length} entries`, many, `${length - 1000} more entries`],
-    ['annotations of 1 MiB', long, '(1048576 characters)'],
-    ['many annotations', long, '301 more annotations'],
-    ['an image with 9,000 layers', layered.manifest, 'The rest of the tree'],
-    ['1,000 attestations of an image that is listed 1,000 times', sameAttested, '100000 attestations'],
+    [`a list of ${length} entries`, many, `${length - 1000} more entries`, 2_000_000],
+    ['annotations of 1 MiB', long, '(1048576 characters)', 2_000_000],
+    ['many annotations', long, '301 more annotations', 2_000_000],
+    ['an image with 9,000 layers', layered.manifest, 'The rest of the tree', 2_000_000],
+    ['1,000 attestations of an image that is listed 1,000 times', sameAttested, '100000 attestations', 2_000_000],
     ['platforms with long names', wide, '(1801 characters)', 5_000_000],
     ['20 annotations for each entry', annotated, 'and 20 more annotations', 4_000_000],
-  ] as const)('%s: the page is limited', (_, content, note, maxSize: number = 2_000_000) =>
+  ] as const)('%s: the page is limited', (_, content, note, maxSize) =>
     withFolder(async (dir) => {
       await writeLayout(join(dir, 'repo'), [...contentsOf(one), layered.config, content], [tagged(content, 'v1')]);
       await withRegistry({ dir }, async (served) => {

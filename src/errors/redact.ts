@@ -52,11 +52,15 @@ export function safeUrl(url: URL): string {
  * The path and query of a request for logs, without query values that may be signatures or tokens. The text stays encoded.
  */
 export function safeRequestPath(path: string): string {
-  const [start = '', ...rest] = path.replace(/^([^/?]*\/\/)[^/?#]*@/, '$1***@').split('?');
+  const [start = '', ...rest] = path
+    .replace(/^([^/?]*\/\/)[^/?#]*@/, '$1***@')
+    .replace(/#.*$/s, '#***')
+    .split('?');
   if (rest.length === 0) return start;
   const parameters = rest
     .join('?')
-    .split('&')
+    // Some servers also separate parameters by semicolons.
+    .split(/[&;]/)
     .map((parameter) => {
       const [name = '', ...value] = parameter.split('=');
       if (harmless.has(name)) return parameter;

@@ -1,17 +1,20 @@
 import type { BlobView, ContentDetails, EntryView, ReferrerView } from '../operations/inspect/entry-view.ts';
 import { digestText, entryLabel, layerKind } from '../operations/inspect/list-facts.ts';
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
-import { byteSize } from '../text/quantity.ts';
+import { byteSize, counted } from '../text/quantity.ts';
 import { clipped, markup, type Html, type HtmlValue } from './html.ts';
 import { code, digestCode } from './parts.ts';
 
 /** The address of the page for a digest; undefined if it has no page. */
 export type HrefOf = (digest: string) => string | undefined;
 
-/** A limit for pages: browsers display larger trees slowly. */
+/** Limits for pages: browsers display larger trees slowly. */
 const MAX_NODES = 2000;
+/** Annotations beyond this number of characters, of all nodes together, are only counted. */
+const MAX_NOTES_LENGTH = 100_000;
 const MAX_NOTES = 20;
 const MAX_NOTE = 300;
+const MAX_LABEL = 120;
 
 /** A list or an image as a tree: nested lists, images with their layers, attestations, referrers. */
 export function contentTree(
@@ -33,6 +36,7 @@ export function isPage({ mediaType = '', fault }: Pick<EntryView, 'mediaType' | 
 class TreeBuilder {
   readonly #hrefOf: HrefOf;
   #left = MAX_NODES;
+  #notesLeft = MAX_NOTES_LENGTH;
 
   constructor(hrefOf: HrefOf) {
     this.#hrefOf = hrefOf;
@@ -43,15 +47,25 @@ class TreeBuilder {
   }
 
   entries(entries: readonly EntryView[]): readonly HtmlValue[] {
-    return entries.map((entry) => this.#entry(entry));
+    return this.#nodes(entries, (entry) => this.#entry(entry));
   }
 
   contents({ config, layers = [], referrers = [] }: ContentDetails): readonly HtmlValue[] {
     return [
       ...(config === undefined ? [] : [this.#blob('config', config)]),
-      ...layers.map((layer) => this.#blob('layer', layer)),
-      ...referrers.map((referrer) => this.#referrer(referrer)),
+      ...this.#nodes(layers, (layer) => this.#blob('layer', layer)),
+      ...this.#nodes(referrers, (referrer) => this.#referrer(referrer)),
     ];
+  }
+
+  /** Stops when the tree is full. */
+  #nodes<T>(items: readonly T[], node: (item: T) => HtmlValue): readonly HtmlValue[] {
+    const nodes: HtmlValue[] = [];
+    for (const item of items) {
+      if (this.isFull) break;
+      nodes.push(node(item));
+    }
+    return nodes;
   }
 
   #entry(entry: EntryView): HtmlValue {
@@ -64,17 +78,17 @@ class TreeBuilder {
     return this.#node(
       kind,
       [
-        markup`<strong>${clipped(entryLabel(entry), MAX_NOTE)}</strong>`,
+        markup`<strong>${clipped(entryLabel(entry), MAX_LABEL)}</strong>`,
         this.#digest(entry),
         imageSize === undefined ? undefined : byteSize(imageSize),
         available === false && markup`<span class="bad">not available</span>`,
       ],
       () => ({
-        notes: [...faultNote(fault), ...annotationNotes(annotations)],
+        notes: [...faultNote(fault), ...this.#annotations(annotations)],
         children: [
           ...this.entries(entries),
           ...this.contents(entry),
-          ...attestations.map((attestation) => this.#attestation(attestation)),
+          ...this.#nodes(attestations, (attestation) => this.#attestation(attestation)),
         ],
       }),
     );
@@ -84,7 +98,7 @@ class TreeBuilder {
     const { size, fault, layers = [] } = entry;
     return this.#node('attestation', [this.#digest(entry), size === undefined ? undefined : byteSize(size)], () => ({
       notes: faultNote(fault),
-      children: layers.map((layer) => this.#blob('statement', layer)),
+      children: this.#nodes(layers, (layer) => this.#blob('statement', layer)),
     }));
   }
 
@@ -97,9 +111,21 @@ class TreeBuilder {
     const { artifactType, mediaType, size, annotations = {} } = referrer;
     const type = code(artifactType ?? mediaType);
     return this.#node('referrer', [type, this.#digest(referrer), byteSize(size)], () => ({
-      notes: annotationNotes(annotations),
+      notes: this.#annotations(annotations),
       children: [],
     }));
+  }
+
+  #annotations(annotations: Readonly<Record<string, string>>): readonly HtmlValue[] {
+    const all = Object.entries(annotations);
+    const notes: HtmlValue[] = [];
+    for (const [name, value] of all.slice(0, MAX_NOTES)) {
+      if (this.#notesLeft <= 0) break;
+      this.#notesLeft -= Math.min(name.length, MAX_NOTE) + Math.min(value.length, MAX_NOTE);
+      notes.push(markup`<p class="note muted">${clipped(name, MAX_NOTE)} = ${clipped(value, MAX_NOTE)}</p>`);
+    }
+    const more = all.length - notes.length;
+    return more === 0 ? notes : [...notes, markup`<p class="note muted">and ${counted(more, 'more annotation')}</p>`];
   }
 
   #digest(entry: Pick<EntryView, 'image' | 'digest' | 'mediaType' | 'fault'>): HtmlValue {
@@ -127,13 +153,4 @@ function nothing() {
 
 function faultNote(fault: string | undefined): readonly HtmlValue[] {
   return fault === undefined ? [] : [markup`<p class="note bad">${clipped(fault, MAX_NOTE)}</p>`];
-}
-
-function annotationNotes(annotations: Readonly<Record<string, string>>): readonly HtmlValue[] {
-  const all = Object.entries(annotations);
-  const notes = all
-    .slice(0, MAX_NOTES)
-    .map(([name, value]) => markup`<p class="note muted">${clipped(name, MAX_NOTE)} = ${clipped(value, MAX_NOTE)}</p>`);
-  const more = all.length - notes.length;
-  return more === 0 ? notes : [...notes, markup`<p class="note muted">and ${more} more annotations</p>`];
 }

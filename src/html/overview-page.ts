@@ -37,6 +37,8 @@ export interface OverviewFrame {
 const MAX_ROWS = 1000;
 const MAX_ANNOTATIONS = 200;
 const MAX_TEXT = 2000;
+/** For texts that every row of a table has. */
+const MAX_CELL = 120;
 /** Shorter tables have no filter. */
 const MIN_FILTERED = 6;
 
@@ -128,7 +130,7 @@ function platformTable({ entries }: ListView, hrefOf: HrefOf): Html | undefined 
   const isSparse = entries.some(isIncomplete);
   const rows = entries.slice(0, MAX_ROWS).map((entry) => ({
     cells: cellsOf(entry, isSparse, hrefOf),
-    search: `${entryLabel(entry)} ${entry.digest ?? ''}`,
+    search: `${entryLabel(entry).slice(0, MAX_CELL)} ${entry.digest ?? ''}`,
   }));
   const more = entries.length - rows.length;
   const filter = rows.length < MIN_FILTERED ? undefined : filterBox('entries', 'linux arm64');
@@ -140,7 +142,7 @@ function cellsOf(entry: EntryView, isSparse: boolean, hrefOf: HrefOf): readonly 
   const link = digest === undefined || !isPage(entry) ? undefined : hrefOf(digest);
   const label = entryLabel(entry);
   return [
-    clipped(label, MAX_TEXT),
+    clipped(label, MAX_CELL),
     imageSize === undefined ? '' : byteSize(imageSize),
     layers === undefined ? '' : String(layers.length),
     attestations.length === 0 ? '' : String(attestations.length),
@@ -149,7 +151,7 @@ function cellsOf(entry: EntryView, isSparse: boolean, hrefOf: HrefOf): readonly 
       : [digestCode(digest, link), ' ', copyButton(digest, `the digest of ${label.slice(0, 80)}`)],
     set.join(', '),
     isSparse ? availableText(entry) : '',
-    fault === undefined ? '' : markup`<span class="bad">${clipped(fault, MAX_TEXT)}</span>`,
+    fault === undefined ? '' : markup`<span class="bad">${clipped(fault, 2 * MAX_CELL)}</span>`,
     source === undefined ? '' : code(source),
   ];
 }
@@ -157,7 +159,7 @@ function cellsOf(entry: EntryView, isSparse: boolean, hrefOf: HrefOf): readonly 
 function annotationList({ annotations = {} }: ListView): Html | undefined {
   const all = Object.entries(annotations);
   if (all.length === 0) return undefined;
-  const shown = all.slice(0, MAX_ANNOTATIONS).map(([name, value]): Fact => [name.slice(0, MAX_TEXT), linked(value)]);
+  const shown = all.slice(0, MAX_ANNOTATIONS).map(([name, value]): Fact => [name.slice(0, MAX_CELL), linked(value)]);
   const more = all.length - shown.length;
   return markup`${factList(shown, 'wide')}${more > 0 && markup`<p class="muted more">${more} more annotations are not displayed.</p>`}`;
 }

@@ -212,6 +212,8 @@ async function handleRequest(
   response.on('error', () => undefined);
   response.setHeader('docker-distribution-api-version', 'registry/2.0');
   response.setHeader('x-content-type-options', 'nosniff');
+  // Pages of other sites cannot find out which content exists, for example with an image element.
+  response.setHeader('cross-origin-resource-policy', 'same-origin');
   if (context.service.isDraining) closeAfter(request, response);
   const fault = await dispatch(context, request, response, record).catch(async (error: unknown) => {
     const requestError = toRequestError(error);
@@ -256,11 +258,11 @@ async function dispatch(
   record: RequestRecord,
 ): Promise<void> {
   const { service, proxy, faults, tokens, onLoopback, intercept } = context;
-  const { method = '', headers } = request;
+  const { method = '' } = request;
   if (request.rawHeaders.length / 2 > MAX_HEADERS)
     throw new RequestError(431, { code: 'UNSUPPORTED', message: `more than ${MAX_HEADERS} headers` });
-  checkHost(headers.host, onLoopback);
-  checkOrigin(request);
+  checkHost(request, onLoopback);
+  checkOrigin(request, proxy !== undefined);
   if ((await intercept?.(request, response)) === true) return;
   if ((await faults?.apply(request, response)) === true) return;
   const [path = '', ...rest] = (request.url ?? '').split('?');

@@ -4,6 +4,8 @@ import type { Digest } from '../oci/digest.ts';
 
 /** The store of a repository, as the request handlers use it. `Layout` and `MemoryStore` implement it. */
 export interface Repository extends ContentWriter, TagStore, ReferrerLister, Mounter {
+  /** Whether reads may wait for another registry. */
+  readonly isRemote?: boolean;
   /** The manifests that the store has, with the media type and the size of their bytes. */
   storedManifests(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>>;
   /** Size of a blob in bytes; rejects with `ERR_MLIST_NOT_FOUND` if it does not exist. */

@@ -7,6 +7,7 @@ import { answer, RecordingProxy, hang, reset, type Rule } from '../support/recor
 import { makeIndex } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { guard, TokenService } from '../support/token-service.ts';
+import { blobOf, imageOf, tagged, writeLayout } from '../store/samples.ts';
 import { CliHarness, type CliResult } from '../support/cli-harness.ts';
 
 const WRONG = 'this-is-the-wrong-password';
@@ -34,6 +35,23 @@ describe('wrong credentials', () => {
   });
   afterAll(async () => {
     await Promise.all([basic, open, proxy, tokens.proxy].map((one) => one.close()));
+  });
+
+  test('no login for a push: reported once for all blobs', async () => {
+    const image = imageOf('pushed', { layers: ['1', '2', '3'].map((text) => blobOf(text).descriptor) });
+    const contents = [image.manifest, image.config, ...['1', '2', '3'].map((text) => blobOf(text))];
+    await writeLayout(join(cli.folder, 'pushed'), contents, [tagged(image.manifest, 'v1')]);
+    const registry = cleanup(await startRegistry({ htpasswd: join(cli.folder, 'users'), anonymousPull: true }));
+    const args = ['copy', 'oci:pushed:v1', `${registry.host}/team/app:v1`];
+    const { code, stderr } = await cli.run(args);
+    expect(code).toBe(6);
+    expect(stderr.match(/requires a login/g)).toHaveLength(1);
+    expect(stderr.match(/hint: Log in with/g)).toHaveLength(1);
+    expect(stderr).toMatch(/\n {2}and 3 others with the same reason\nhint: /);
+    const documents = (await cli.run([...args, '--json'])).stderr
+      .split('\n')
+      .filter((line) => line.includes('"error"'));
+    expect(documents).toHaveLength(4);
   });
 
   async function keep(path: string, content: object): Promise<string> {

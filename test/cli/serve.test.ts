@@ -56,10 +56,11 @@ describe('the access log', () => {
     '/v2/repo/tags/list?n=1&last=a',
     `/v2/repo/manifests/v1?token=${secrets[1]}&digest=sha256:0&${secrets[2]}&x-signature=${secrets[2]}`,
     '/v2/%1b[31mred/manifests/v1',
+    `/v2/?n=1;token=${secrets[1]}`,
   ];
   const visit = async (url: string): Promise<void> => {
     const authorization = `Basic ${Buffer.from(`me:${secrets[0]}`).toString('base64')}`;
-    for (const path of paths) await get(url, path, { authorization });
+    for (const path of [...paths, `/v2/#${secrets[1]}`]) await get(url, path, { authorization });
     await get(url, '/v2/', { authorization: `Bearer ${secrets[1]}` });
   };
 
@@ -81,9 +82,11 @@ describe('the access log', () => {
       { ...common, user: 'me', path: '/v2/repo/tags/list?n=1&last=a', status: 404 },
       { ...common, path: '/v2/repo/manifests/v1?token=***&digest=sha256:0&***&x-signature=***', status: 404 },
       { ...common, path: '/v2/%1b[31mred/manifests/v1', status: 400 },
+      { ...common, path: '/v2/?n=1&token=***', status: 200 },
+      { ...common, path: '/v2/#***', status: 404 },
       { ...common, path: '/v2/', status: 401 },
     ]);
-    expect(lines[3]).not.toContain('user');
+    expect(lines[5]).not.toContain('user');
     for (const secret of secrets) expect(stderr).not.toContain(secret);
   });
 
@@ -94,7 +97,7 @@ describe('the access log', () => {
     expect(linesOf(stderr)[0]).toMatch(
       new RegExp(`^${time} 127\\.0\\.0\\.1 me GET /v2/repo/tags/list\\?n=1&last=a 404 \\d+ \\d+ ms$`),
     );
-    expect(linesOf(stderr)[3]).toMatch(new RegExp(`^${time} 127\\.0\\.0\\.1 - GET /v2/ 401 \\d+ \\d+ ms$`));
+    expect(linesOf(stderr)[5]).toMatch(new RegExp(`^${time} 127\\.0\\.0\\.1 - GET /v2/ 401 \\d+ \\d+ ms$`));
     for (const secret of secrets) expect(stderr).not.toContain(secret);
   });
 

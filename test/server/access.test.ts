@@ -163,11 +163,30 @@ describe('anonymous pulls', () => {
       expect(refused.headers['www-authenticate']).toMatch(/^Bearer .*,scope="repository:teams:pull,push"$/);
       expect((await upload(root)).status).toBe(202);
       expect((await upload(await tokenOf({ authorization: basic('reader') }))).status).toBe(403);
-      for (const authorization of ['Bearer none', `${anonymous}x`, root.replace('.', '.A'), 'Bearer a.b.c']) {
+      for (const authorization of [
+        'Bearer none',
+        `${anonymous}x`,
+        root.replace('.', '.A'),
+        `${root}.x`,
+        'Bearer a.b.c',
+      ]) {
         expect((await served.get('/v2/', { authorization })).status).toBe(401);
       }
-      const wrong = await served.get('/token', { authorization: basic('root', 'wrong') });
-      expect([wrong.status, wrong.headers['www-authenticate']]).toEqual([401, expect.stringMatching(/^Basic /)]);
+      // A token does not get another one, so that a stolen one expires.
+      for (const authorization of [basic('root', 'wrong'), anonymous, root]) {
+        const { status, headers } = await served.get('/token', { authorization });
+        expect([status, headers['www-authenticate']]).toEqual([401, expect.stringMatching(/^Basic /)]);
+      }
+    }));
+
+  test('get tokens that other registries refuse, even with the same users', () =>
+    withUsers({ anonymousPull: true }, async (served, folder) => {
+      const { token } = jsonOf(await served.get('/token', { authorization: basic('root') })) as { token: string };
+      await withRegistry({ htpasswd: join(folder, 'users'), anonymousPull: true }, async (other) => {
+        const authorization = `Bearer ${token}`;
+        expect((await served.get('/v2/', { authorization })).status).toBe(200);
+        expect((await other.get('/v2/', { authorization })).status).toBe(401);
+      });
     }));
 
   test('are the only reason for tokens', () =>
@@ -352,6 +371,7 @@ describe('hostile requests', () => {
     ['a negative length', `PUT /v2/a/manifests/b HTTP/1.1\r\n${head}content-length: -1\r\n\r\n`, 400],
     ['no host', 'GET /v2/ HTTP/1.1\r\nconnection: close\r\n\r\n', 400],
     ['an unknown host', 'GET /v2/ HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n', 421],
+    ['two hosts', `GET /v2/ HTTP/1.1\r\n${head}host: evil.example\r\n\r\n`, 400],
     ['a proxy request', `GET http://evil.example/v2/ HTTP/1.1\r\n${head}\r\n`, 400],
     ['a tunnel', `CONNECT evil.example:443 HTTP/1.1\r\n${head}\r\n`, undefined],
     ['no HTTP', 'hello\r\n\r\n', 400],

@@ -170,6 +170,31 @@ describe('comparisons by bcrypt', () => {
       ),
     ));
 
+  test('run for wrong passwords of users with other hashes as well', () =>
+    withFile(`${users}\nfast:${hashes[1]![2]}\n`, (htpasswd) =>
+      watchWorkers((compared) =>
+        withRegistry({ htpasswd }, async (served) => {
+          const login = async (given: string) =>
+            (await served.get('/v2/', { authorization: basic('fast', given) })).status;
+          expect([await login('wrong'), compared.length]).toEqual([401, 1]);
+          expect([await login(hashes[1]![1]), compared.length]).toEqual([200, 1]);
+        }),
+      ),
+    ));
+
+  test('are limited: further logins are asked to wait', () =>
+    withFile(users, (htpasswd) =>
+      withRegistry({ htpasswd }, async (served) => {
+        const logins = Array.from({ length: 200 }, (_, at) =>
+          served.get('/v2/', { authorization: basic(`user${at}`, 'wrong') }),
+        );
+        const answers = await Promise.all(logins);
+        expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401, 429]));
+        expect(answers.find(({ status }) => status === 429)?.headers['retry-after']).toBe('2');
+        expect((await served.get('/v2/', { authorization: basic('me', password) })).status).toBe(200);
+      }),
+    ));
+
   test('of other passwords of the same user do not disturb each other', () =>
     withFile(users, (htpasswd) =>
       withRegistry({ htpasswd }, async (served) => {

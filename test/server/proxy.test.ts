@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry, type ServerOptions } from '../../src/server/start-registry.ts';
+import { MediaType } from '../../src/oci/media-type.ts';
 import { parseUpstream, targetAt } from '../../src/server/proxy/proxy-upstream.ts';
 import { blobOf, contentOf, imageOf, indexOf, withFolder } from '../store/samples.ts';
 import { codesOf, jsonOf, putImage, send, withRegistry, type Served } from './client.ts';
@@ -268,12 +269,36 @@ describe('tags', () => {
     }));
 });
 
+/** A proxy whose user `me` has these rights. */
+function withUsers(rights: string, work: (proxy: Served, headers: { authorization: string }) => Promise<void>) {
+  return withFolder(async (folder) => {
+    const htpasswd = join(folder, 'users');
+    await writeFile(htpasswd, `me:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=:${rights}\n`);
+    const authorization = `Basic ${Buffer.from('me:password').toString('base64')}`;
+    await withProxy((proxy) => work(proxy, { authorization }), { htpasswd });
+  });
+}
+
+test.each([
+  ['an image of another site', { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'image' }, 403],
+  ['a script of another site', { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }, 403],
+  ['a link of another site', { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document' }, 200],
+  ['a page of the registry', { 'sec-fetch-site': 'same-origin', 'sec-fetch-dest': 'image' }, 200],
+])('%s: whether a browser makes the cache fetch content', (_, headers, status) =>
+  withProxy(async (proxy, { requests }) => {
+    expect((await proxy.get(tagPath, headers)).status).toBe(status);
+    expect(requests.length > 0).toBe(status === 200);
+  }),
+);
+
 describe('names', () => {
   test.each<[string, string, number]>([
     ['docker.io/library', '/v2/library/app/manifests/v1?ns=docker.io', 200],
     ['docker.io/library', '/v2/docker.io/app/manifests/v1', 200],
     ['docker.io/library', '/v2/library/app/manifests/v1', 403],
-    ['library', '/v2/library/app/manifests/v1', 200],
+    ['library', '/v2/library/app/manifests/v1', 403],
+    ['library,read:docker.io/library', '/v2/library/app/manifests/v1', 200],
+    ['library,read:docker.io/other', '/v2/library/app/manifests/v1', 403],
     ['library', '/v2/library/app/manifests/v1?ns=docker.io', 403],
     ['library', '/v2/docker.io/library/app/manifests/v1', 403],
   ])('a user with rights on %s gets %s: %i', (prefix, path, status) =>
@@ -292,14 +317,69 @@ describe('names', () => {
     ['the prefix, without library/', '/v2/docker.io/app/manifests/v1', 200],
     ['the only upstream, as docker asks its mirrors', '/v2/library/app/manifests/v1', 200],
     ['?ns=, as containerd asks its mirrors', '/v2/library/app/manifests/v1?ns=docker.io', 200],
+    ['?ns= of another registry', '/v2/library/app/manifests/v1?ns=ghcr.io', 404],
     ['a local repository', '/v2/local/app/manifests/v1', 200],
     ['an unknown repository', '/v2/library/other/manifests/v1', 404],
   ])('%s: GET %s is answered with %i', (_case, path, status) =>
-    withProxy(async (proxy) => {
-      await putImage(proxy, 'local/app', image, 'v1');
-      expect((await proxy.get(path)).status).toBe(status);
+    withFolder(async (dir) => {
+      await withRegistry({ dir }, (local) => putImage(local, 'local/app', image, 'v1').then(() => undefined));
+      await withProxy(async (proxy) => expect((await proxy.get(path)).status).toBe(status), { dir });
     }),
   );
+
+  test('without a registry cannot be taken by a push without a login', () =>
+    withFolder(async (dir) => {
+      await withRegistry({ dir }, (local) => putImage(local, 'local', image, 'v1').then(() => undefined));
+      await withProxy(
+        async (proxy, { requests }) => {
+          for (const name of ['library/app', 'app', 'team/new']) {
+            const other = await proxy.send('POST', `/v2/${name}/blobs/uploads/?ns=ghcr.io`);
+            expect(other.status).toBe(405);
+            const refused = await putImage(proxy, name, imageOf('evil'), 'v1');
+            expect([refused.status, ...codesOf(refused)]).toEqual([405, 'UNSUPPORTED']);
+            expect(refused.body.toString()).toContain('push to docker.io itself');
+          }
+          expect(requests).toEqual([]);
+          // It exists already, so that nobody gets it from the upstream.
+          expect((await putImage(proxy, 'local', imageOf('new'), 'v2')).status).toBe(201);
+          const answer = await proxy.get('/v2/library/app/manifests/v1');
+          expect(answer.headers['docker-content-digest']).toBe(manifest.digest);
+        },
+        { dir },
+      );
+    }));
+
+  test('belong to a user who may write them', () =>
+    withUsers('write:team', async (proxy, headers) => {
+      const post = (name: string) => proxy.send('POST', `/v2/${name}/blobs/uploads/`, { headers });
+      expect((await post('team/new')).status).toBe(202);
+      expect((await post('library/app')).status).toBe(403);
+    }));
+
+  test('of an upstream that a user may not read are not mounted, whatever they are called', () =>
+    withUsers('write:team,read:library,read:docker.io/app', async (proxy, headers) => {
+      for (const from of ['library/app', 'docker.io/library/app', 'docker.io/app']) {
+        const path = `/v2/team/new/blobs/uploads/?mount=${layer.descriptor.digest}&from=${from}`;
+        expect([from, (await proxy.send('POST', path, { headers })).status]).toEqual([from, 202]);
+      }
+    }));
+
+  test('of local repositories are not sent to the upstream', () =>
+    withFolder(async (dir) => {
+      await withRegistry({ dir }, (local) => putImage(local, 'secret/project', image, 'v1').then(() => undefined));
+      await withProxy(
+        async (proxy, { requests }) => {
+          await proxy.get(tagPath);
+          const before = requests.length;
+          for (const path of ['/', '/?ns=docker.io', '/v2/_catalog', '/v2/_catalog?ns=docker.io']) {
+            const answer = await proxy.get(path);
+            expect(answer.body.toString()).toMatch(/docker\.io\/library\/app[^]*secret\/project/);
+          }
+          expect(requests).toHaveLength(before);
+        },
+        { dir },
+      );
+    }));
 
   test('of several upstreams need a prefix or ?ns=', async () => {
     const [one, two] = [await startUpstream(), await startUpstream()];
@@ -376,10 +456,10 @@ describe('names', () => {
     }));
 
   test('blobs of an upstream can be mounted into a local repository', () =>
-    withProxy(async (proxy) => {
+    withUsers('read,write:team', async (proxy, headers) => {
       const path = `/v2/team/app/blobs/uploads/?mount=${layer.descriptor.digest}&from=docker.io/library/app`;
-      expect((await proxy.send('POST', path)).status).toBe(201);
-      expect((await proxy.get(blobPath(layer.descriptor.digest, 'team/app'))).body).toEqual(layer.bytes);
+      expect((await proxy.send('POST', path, { headers })).status).toBe(201);
+      expect((await proxy.get(blobPath(layer.descriptor.digest, 'team/app'), headers)).body).toEqual(layer.bytes);
     }));
 });
 
@@ -431,6 +511,107 @@ describe('failures of the upstream', () => {
       },
       { proxy: { ttlMs: 0 } },
     ));
+
+  const tagList = '/v2/docker.io/library/app/tags/list';
+  const referrers = `/v2/docker.io/library/app/referrers/${manifest.digest}`;
+  const page = (url: string) => Number(/\bpage=(\d+)/.exec(url)?.[1] ?? 0);
+  const nextPage = (url: string) => `<${url.split('?')[0]}?page=${page(url) + 1}>; rel="next"`;
+
+  test.each<[string, string, string, number, string, (url: string, response: ServerResponse) => void]>([
+    [
+      'a manifest that is sent as a list',
+      'GET',
+      tagPath,
+      502,
+      'sent an invalid manifest: its mediaType is',
+      (_url, response) => response.writeHead(200, { 'content-type': MediaType.ociIndex }).end(image.manifest.bytes),
+    ],
+    [
+      'a blob of more bytes than numbers can express',
+      'HEAD',
+      blobPath(big.descriptor.digest),
+      507,
+      '',
+      (_url, response) => response.writeHead(200, { 'content-length': '9007199254740993' }).end(),
+    ],
+    [
+      'tags without end',
+      'GET',
+      tagList,
+      502,
+      'more than 200000 tags',
+      (url, response) => {
+        const tags = Array.from({ length: 50_000 }, (_, at) => `t${page(url)}-${at}`);
+        response.writeHead(200, { link: nextPage(url) }).end(JSON.stringify({ tags }));
+      },
+    ],
+    [
+      'referrers without end',
+      'GET',
+      referrers,
+      502,
+      'the pages never end',
+      (url, response) => {
+        const annotations = { text: 'x'.repeat(3_900_000) };
+        const index = indexOf([{ ...imageOf(`r${page(url)}`).manifest.descriptor, annotations }]);
+        response.writeHead(200, { 'content-type': MediaType.ociIndex, link: nextPage(url) }).end(index.bytes);
+      },
+    ],
+  ])('%s: refused', (_, method, path, status, reason, answerWith) =>
+    withProxy(async (proxy, upstream) => {
+      upstream.intercept = (request, response) => {
+        answerWith(request.url!, response);
+        return true;
+      };
+      const answer = await proxy.send(method, path);
+      expect([answer.status, answer.body.toString()]).toEqual([status, expect.stringContaining(reason) as unknown]);
+      upstream.intercept = undefined;
+      expect((await proxy.get(tagPath)).headers['docker-content-digest']).toBe(manifest.digest);
+    }),
+  );
+
+  test('a blob that is larger than the memory does not displace others', () =>
+    withProxy(
+      async (proxy, upstream) => {
+        expect((await proxy.get(blobPath(layer.descriptor.digest))).status).toBe(200);
+        const answer = await proxy.get(blobPath(big.descriptor.digest));
+        expect([answer.status, answer.body.toString()]).toEqual([
+          507,
+          expect.stringContaining('more than this registry stores') as unknown,
+        ]);
+        const before = upstream.requests.length;
+        expect((await proxy.get(blobPath(layer.descriptor.digest))).status).toBe(200);
+        expect(upstream.requests).toHaveLength(before);
+      },
+      { limits: { memoryBytes: 1024 * 1024 } },
+    ));
+
+  test('pages of local repositories do not wait for an upstream', () =>
+    withFolder(async (dir) => {
+      await withRegistry({ dir }, (local) => putImage(local, 'local', image, 'v1').then(() => undefined));
+      await withProxy(
+        async (proxy, upstream) => {
+          const held: ServerResponse[] = [];
+          const isHeld = new Promise<void>((resolve) => {
+            upstream.intercept = (request, response) => {
+              if (!request.url!.includes('/referrers/')) return false;
+              held.push(response);
+              resolve();
+              return true;
+            };
+          });
+          const pages = Array.from({ length: 8 }, () => proxy.get('/-/repo/docker.io/library/app:v1'));
+          await isHeld;
+          expect((await proxy.get('/-/repo/local:v1')).status).toBe(200);
+          // The proxy has not given up on the upstream yet.
+          expect(held.map(({ destroyed }) => destroyed)).not.toContain(true);
+          upstream.intercept = undefined;
+          for (const response of held) response.writeHead(404).end();
+          expect((await Promise.all(pages)).map(({ status }) => status)).toEqual(Array(8).fill(200));
+        },
+        { dir },
+      );
+    }));
 
   test('a registry that is its own upstream answers with 508', async () => {
     const port = await freePort();
@@ -495,7 +676,8 @@ test('cached blobs are removed from memory to make room, and fetched again', asy
   for (const blob of blobs) await upstream.served.putBlob('library/app', blob);
   const options = {
     limits: { memoryBytes: 1024 * 1024 },
-    proxy: { upstreams: [`docker.io=${upstream.registry.url}`] },
+    // With a second upstream, names without a registry are local.
+    proxy: { upstreams: [`docker.io=${upstream.registry.url}`, 'other.test'] },
   };
   await withRegistry(options, async (proxy) => {
     for (const { descriptor, bytes } of [...blobs, ...blobs])

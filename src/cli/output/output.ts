@@ -187,7 +187,10 @@ export class Output {
     };
   }
 
-  /** Prints an error with its problems, candidates and hint. Of several errors, it prints each. */
+  /**
+   * Prints an error with its problems, candidates and hint. Of several errors, it prints each, but for people only the first of
+   * those that are alike.
+   */
   error(thrown: unknown): void {
     const error = asMlistError(thrown);
     const all = error instanceof SeveralErrors ? error.errors : [error];

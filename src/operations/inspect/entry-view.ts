@@ -72,17 +72,25 @@ export interface ViewedEntry {
   readonly view: EntryView;
 }
 
-/** Moves attestations below their image. Those whose image is not in the list stay where they are. */
+/** A list may name one image any number of times, so that each copy would have all of its attestations. */
+const MAX_GROUPED = 100_000;
+
+/**
+ * Moves attestations below their image. Those whose image is not in the list stay where they are. In lists that no builder
+ * writes, further copies of an image have no attestations.
+ */
 export function groupAttestations(all: readonly ViewedEntry[]): readonly EntryView[] {
-  const known = new Set<string>(all.filter(({ entry }) => !isAttestation(entry)).map(({ entry }) => entry.digest));
-  const isBelowImage = ({ entry }: ViewedEntry) => isAttestation(entry) && known.has(attestedDigest(entry) ?? '');
-  const attestations = all.filter(isBelowImage);
-  return all
-    .filter((viewed) => !isBelowImage(viewed))
-    .map(({ entry, view }) => ({
-      ...view,
-      attestations: attestations
-        .filter((attestation) => attestedDigest(attestation.entry) === entry.digest)
-        .map((attestation) => attestation.view),
-    }));
+  const isImage = ({ entry }: ViewedEntry) => !isAttestation(entry);
+  const known = new Map<string, EntryView[]>(all.filter(isImage).map(({ entry }) => [entry.digest, []]));
+  const others = all.filter((viewed) => {
+    const group = isImage(viewed) ? undefined : known.get(attestedDigest(viewed.entry) ?? '');
+    group?.push(viewed.view);
+    return group === undefined;
+  });
+  let grouped = 0;
+  return others.map((viewed) => {
+    const attestations = (isImage(viewed) ? known.get(viewed.entry.digest) : undefined) ?? [];
+    grouped += attestations.length;
+    return { ...viewed.view, attestations: grouped > MAX_GROUPED ? [] : attestations };
+  });
 }

@@ -69,8 +69,14 @@ export class Access {
     throw new RequestError(403, { code: 'DENIED', message: `this user may not ${action} ${name}`, detail: name });
   }
 
-  /** A token for the caller; undefined if this registry issues none. */
-  tokenFor({ user }: Caller): string | undefined {
+  /**
+   * A token for the caller; undefined if this registry issues none. A token is not accepted instead of the password: whoever
+   * gets hold of one could renew it without end.
+   * @throws RequestError 401 for a caller with a token
+   */
+  tokenFor({ headers }: IncomingMessage, { user }: Caller): string | undefined {
+    if (this.#tokens !== undefined && isBearer.test(headers.authorization ?? ''))
+      throw unauthorized(basicChallenge, 'a token cannot be renewed: send the user name and password');
     return this.#tokens?.issue(user);
   }
 

@@ -20,6 +20,9 @@ interface PendingRequest {
   readonly reject: (error: Error) => void;
 }
 
+/** Comparisons that may wait. They take some seconds. */
+const MAX_PENDING = 128;
+
 /**
  * Runs bcrypt in a worker thread, because it would block the event loop. The thread starts with the first request, and
  * keeps the process alive only while it computes.
@@ -29,7 +32,12 @@ export class Bcrypt {
   #worker: Worker | undefined;
   #lastId = 0;
 
+  /** @throws RequestError 429 if too many comparisons are waiting */
   async compare(password: string, hash: string): Promise<boolean> {
+    if (this.#pending.size >= MAX_PENDING) {
+      const message = 'too many logins are being checked: try again in a few seconds';
+      throw new RequestError(429, { code: 'TOOMANYREQUESTS', message }, { 'retry-after': '2' });
+    }
     return (await this.#send({ password, hash })) === true;
   }
 

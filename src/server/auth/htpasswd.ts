@@ -104,7 +104,10 @@ export class Htpasswd {
 
   async #compare(password: string, stored: StoredHash): Promise<boolean> {
     if (stored.scheme === 'bcrypt') return this.#bcrypt.compare(password, stored.hash);
-    return isEqual(createHash(stored.algorithm).update(password).digest('base64'), stored.digest);
+    const matches = isEqual(createHash(stored.algorithm).update(password).digest('base64'), stored.digest);
+    // In a file with bcrypt hashes, a fast refusal would reveal that the user exists.
+    if (!matches && this.#decoy.scheme === 'bcrypt') await this.#bcrypt.compare(password, this.#decoy.hash);
+    return matches;
   }
 }
 

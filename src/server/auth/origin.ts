@@ -6,33 +6,45 @@ import { RequestError } from '../request-error.ts';
 
 const hostGrammar = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 
+type RequestHeaders = Pick<IncomingMessage, 'headers' | 'rawHeaders'>;
+
 /**
  * Checks the Host header. A registry that listens on loopback accepts only loopback names, so that a web page whose host
  * name resolves to 127.0.0.1 cannot access it (DNS rebinding).
- * @throws RequestError 400 for an invalid host, 421 for other names
+ * @throws RequestError 400 for an invalid host or several, 421 for other names
  */
-export function checkHost(host: string | undefined, listensOnLoopback: boolean): void {
-  if (host === undefined || !hostGrammar.test(host)) {
-    throw new RequestError(400, { code: 'DENIED', message: 'invalid Host header' });
+export function checkHost({ headers: { host }, rawHeaders }: RequestHeaders, listensOnLoopback: boolean): void {
+  const count = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length;
+  if (host === undefined || count !== 1 || !hostGrammar.test(host)) {
+    const message =
+      count > 1 ? 'the request has several Host headers' : 'the Host header is missing or not of the form HOST[:PORT]';
+    throw new RequestError(400, { code: 'DENIED', message });
   }
   if (!listensOnLoopback || isLoopback(host.replace(/:\d+$/, ''))) return;
   throw new RequestError(421, {
     code: 'DENIED',
-    message: 'this registry listens on a loopback address: access it by a name of this machine, such as localhost',
+    message: `this registry serves only its own machine, as localhost or 127.0.0.1: to use it as ${host}, start it with another --addr`,
   });
 }
 
 /**
  * Refuses requests with side effects that a browser sends for a page of another site. Such a page cannot read the response,
  * but a POST without unusual headers needs no permission, and would store a blob. Other clients send neither header.
+ * @param readsFetch - whether reads have side effects too, because the registry fetches content from other registries. Links
+ *   to its pages work nevertheless.
  * @throws RequestError 403
  */
-export function checkOrigin({ method = '', headers }: IncomingMessage): void {
-  if (method === 'GET' || method === 'HEAD') return;
+export function checkOrigin({ method = '', headers }: IncomingMessage, readsFetch: boolean): void {
+  if (method === 'GET' || method === 'HEAD') {
+    if (!readsFetch || headers['sec-fetch-dest'] === 'document') return;
+  }
   const { origin, host = '', 'sec-fetch-site': site } = headers;
   const isForeign = origin !== undefined && !isSameHost(origin, host);
   if (!isForeign && (site === undefined || site === 'same-origin' || site === 'none')) return;
-  throw new RequestError(403, { code: 'DENIED', message: 'pages of other sites must not change content' });
+  throw new RequestError(403, {
+    code: 'DENIED',
+    message: 'web pages of other sites may not use this registry: send the request without a browser',
+  });
 }
 
 /** Compares host and port only, because a proxy in front of the registry may have ended TLS. */

@@ -15,7 +15,8 @@ export class Tokens {
 
   /** The user of a valid token; undefined for an invalid or expired one. */
   find(token: string): { readonly user?: string } | undefined {
-    const [text = '', signature = ''] = token.split('.');
+    const [text = '', signature = '', ...others] = token.split('.');
+    if (others.length > 0) return undefined;
     const [expected, given] = [this.#sign(text), Buffer.from(signature, 'base64url')];
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
     const { expires, ...owner } = JSON.parse(Buffer.from(text, 'base64url').toString()) as {

@@ -36,7 +36,6 @@ export function replyPage(exchange: PageExchange, content: PageContent, status =
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': `${contentSecurityPolicy}; frame-ancestors 'none'`,
       'referrer-policy': 'no-referrer',
-      'cross-origin-resource-policy': 'same-origin',
       // Browsers ignore it with a warning for origins that others on the network can impersonate.
       ...(isEncrypted(exchange) || isOnLoopback(exchange) ? { 'cross-origin-opener-policy': 'same-origin' } : {}),
       'cache-control': 'no-store',
@@ -49,5 +48,13 @@ export function replyPage(exchange: PageExchange, content: PageContent, status =
 export function replyErrorPage(exchange: PageExchange, { status, message, headers }: RequestError): void {
   const home = { text: hostOf(exchange), href: '/' };
   const heading = status === 404 ? 'Not found' : status === 401 ? 'Login required' : 'The page cannot be displayed';
-  replyPage(exchange, problemPage({ heading, message: `${message}.` }, [home]), status, headers);
+  const text = [`${message[0]?.toUpperCase() ?? ''}${message.slice(1)}.`, ...(advice[status] ?? [])].join(' ');
+  replyPage(exchange, problemPage({ heading, message: text }, [home]), status, headers);
 }
+
+const advice: Readonly<Record<number, readonly string[]>> = {
+  401: ['Reload the page to log in.'],
+  403: ['Log in as another user, or ask for the right to read it.'],
+  404: ['Check the address, or choose the repository from the list at the top.'],
+  500: ['The log of the registry has the reason.'],
+};

@@ -26,6 +26,13 @@ import { repositorySummary, tagSummary } from './summaries.ts';
 /** A limit on memory and time: a page may read many manifests. */
 const building = new Limiter(4);
 
+/** The same for content of upstreams: a slow one must not delay the other pages. */
+const fetching = new Limiter(4);
+
+function limiterFor({ isRemote = false }: Repository): Limiter {
+  return isRemote ? fetching : building;
+}
+
 const MAX_REPOSITORIES = 200;
 const MAX_TAGS = 100;
 /** The manifests of a list that are read for its page. */
@@ -51,7 +58,9 @@ export async function showTags(exchange: ServerExchange): Promise<void> {
   const page = async (): Promise<PageContent> => {
     const repository = await repositoryOf(exchange);
     const { items, next } = pageOf(exchange, await tagsIn(repository), MAX_TAGS);
-    const summaries = await building.run(() => Promise.all(items.map((tag) => tagSummary(name, tag, repository))));
+    const summaries = await limiterFor(repository).run(() =>
+      Promise.all(items.map((tag) => tagSummary(name, tag, repository))),
+    );
     return tagsPage({ items: summaries, next }, name, host);
   };
   replyPage(
@@ -84,7 +93,7 @@ export async function showContent(exchange: ServerExchange): Promise<void> {
     const repository = await repositoryOf(exchange);
     const read = await replaceNotFound(fetchManifest(repository, reference), () => unknownManifest(reference));
     content = read;
-    const overview = await building.run(() => readOverview(exchange, repository, read));
+    const overview = await limiterFor(repository).run(() => readOverview(exchange, repository, read));
     const options = isEncrypted(exchange) || isOnLoopback(exchange) ? '' : ` --plain-http ${host}`;
     const frame = { trail, heading, commands: commandsFor(overview.view, options) };
     return overviewPage(overview, { ...frame, hrefOf: (digest) => hrefOf(name, digest) });

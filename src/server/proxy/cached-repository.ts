@@ -4,9 +4,12 @@ import { getOrCreate } from '../../async/single-flight.ts';
 import { childrenIn, readDocument } from '../../oci/children.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import { isDigest, type Digest } from '../../oci/digest.ts';
+import { kindOf } from '../../oci/manifest.ts';
+import { isIndexType, isManifestType } from '../../oci/media-type.ts';
 import type { Repository as RemoteRepository } from '../../store/registry/repository.ts';
 import type { ManifestContent, TagOrDigest } from '../../store/store.ts';
 import { readWhole } from '../../store/verify.ts';
+import { RequestError } from '../request-error.ts';
 import type { Repository } from '../storage.ts';
 import { BlobDownload } from './blob-download.ts';
 import type { ProxyCache } from './proxy-cache.ts';
@@ -16,11 +19,18 @@ import { notWritable, UpstreamUnavailable } from './upstream-error.ts';
 /** How long an upstream may take to confirm a tag that is in the cache. */
 const CONFIRM_MS = 5_000;
 
+/** How long an upstream may take for all pages of a list. */
+const LIST_MS = 60_000;
+
+/** A list of tags is held in memory. */
+const MAX_TAGS = 200_000;
+
 const MEDIA_TYPE = 'application/octet-stream';
 
 /** A repository of an upstream, as one request sees it: what is not in the cache is fetched, verified and stored. */
 export class CachedRepository implements Repository {
   readonly location: string;
+  readonly isRemote = true;
   readonly #cache: ProxyCache;
   readonly #target: ProxyTarget;
   readonly #hops: number;
@@ -50,7 +60,7 @@ export class CachedRepository implements Repository {
 
   async #byDigest(digest: Digest): Promise<ManifestContent> {
     const cached = await this.#cachedManifest(digest);
-    return cached ?? (await this.#store(await this.#ask((remote) => remote.fetchManifest(digest)), digest));
+    return cached ?? (await this.#store(await this.#fetch(digest), digest));
   }
 
   /** A tag is served from the cache for some time. Then the upstream is asked whether it has moved. */
@@ -59,7 +69,7 @@ export class CachedRepository implements Repository {
     const key = `${this.#target.cacheName}:${tag}`;
     const cached = await this.#cachedManifest(tag);
     if (cached === undefined) {
-      const content = await this.#ask((remote) => remote.fetchManifest(tag));
+      const content = await this.#fetch(tag);
       await this.#store(content, tag);
       confirmed.set(key, performance.now());
       return content;
@@ -70,6 +80,17 @@ export class CachedRepository implements Repository {
       confirmed.set(key, performance.now());
       return current ?? cached;
     });
+  }
+
+  /** Refuses content whose bytes state another media type than the response: clients would interpret it in different ways. */
+  async #fetch(name: TagOrDigest): Promise<ManifestContent> {
+    const content = await this.#ask((remote) => remote.fetchManifest(name));
+    const { mediaType } = content.descriptor;
+    if (!isIndexType(mediaType) && !isManifestType(mediaType)) return content;
+    const { fault } = kindOf(readDocument(content.bytes), mediaType);
+    if (fault === undefined) return content;
+    const message = `upstream ${this.#target.upstream.host} sent an invalid manifest: ${fault}`;
+    throw new RequestError(502, { code: 'MANIFEST_INVALID', message });
   }
 
   /** @returns the new content of a tag; undefined if it has not moved */
@@ -133,7 +154,7 @@ export class CachedRepository implements Repository {
       (local && (await ignoreNotFound(local.blobSize(digest)))) ??
       this.#cache.downloads.get(this.#key(digest))?.size ??
       this.#cache.sizes.get(this.#sizeKey(digest));
-    if (known !== undefined) return known;
+    if (known !== undefined) return this.#cache.checkSize(digest, known);
     const size = await this.#ask((remote) => remote.statedSize({ mediaType: MEDIA_TYPE, digest, size: 1 }));
     if (size === undefined) throw new MlistError('ERR_MLIST_NOT_FOUND', `${this.location} has no blob ${digest}`);
     if (size === 'unknown')
@@ -142,7 +163,7 @@ export class CachedRepository implements Repository {
         this.#target,
       );
     this.#cache.sizes.set(this.#sizeKey(digest), size);
-    return size;
+    return this.#cache.checkSize(digest, size);
   }
 
   async *readBlob({ digest, size }: Descriptor): AsyncGenerator<Uint8Array> {
@@ -206,14 +227,22 @@ export class CachedRepository implements Repository {
   async *tags(): AsyncGenerator<string> {
     const local = await this.#cache.find(this.#target);
     const stored = local && (await namesOf(local.tags()));
-    const read = () => this.#ask((remote) => namesOf(remote.tags()));
+    const read = () =>
+      this.#cache.tagLists.run(this.#key('tags'), () =>
+        this.#ask((remote) => namesOf(remote.tags({ signal: AbortSignal.timeout(LIST_MS) }))),
+      );
     yield* stored === undefined ? await read() : await this.#orStale(stored, read);
   }
 
   async referrers(digest: Digest, artifactType?: string): Promise<readonly Descriptor[]> {
     const local = await this.#cache.find(this.#target);
     const stored = (await local?.referrers(digest, artifactType)) ?? [];
-    return this.#orStale(stored, () => this.#ask((remote) => remote.referrers(digest, artifactType)));
+    const signal = AbortSignal.timeout(LIST_MS);
+    return this.#orStale(stored, () =>
+      this.#cache.referrerLists.run(this.#key(`${digest} ${artifactType ?? ''}`), () =>
+        this.#ask((remote) => remote.referrers(digest, artifactType, { signal })),
+      ),
+    );
   }
 
   async hasManifest(digest: Digest): Promise<boolean> {
@@ -260,6 +289,10 @@ export class CachedRepository implements Repository {
 
 async function namesOf(names: AsyncIterable<string>): Promise<readonly string[]> {
   const all: string[] = [];
-  for await (const name of names) all.push(name);
+  for await (const name of names) {
+    if (all.length >= MAX_TAGS)
+      throw new RequestError(502, { code: 'UNAVAILABLE', message: `the repository has more than ${MAX_TAGS} tags` });
+    all.push(name);
+  }
   return all;
 }

@@ -1,7 +1,10 @@
 import { SingleFlight } from '../../async/single-flight.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
 import type { ManifestContent } from '../../store/store.ts';
 import type { Repository as RemoteRepository } from '../../store/registry/repository.ts';
 import { RecentMap } from '../recent-map.ts';
+import { RequestError } from '../request-error.ts';
 import type { Service } from '../server-exchange.ts';
 import type { Repository } from '../storage.ts';
 import type { BlobDownload } from './blob-download.ts';
@@ -26,6 +29,9 @@ export class ProxyCache {
   readonly ttlMs: number;
   /** Reads of manifests that are running. */
   readonly reads = new SingleFlight<ManifestContent>();
+  /** Lists of tags and of referrers that are being read from an upstream. */
+  readonly tagLists = new SingleFlight<readonly string[]>();
+  readonly referrerLists = new SingleFlight<readonly Descriptor[]>();
   /** Downloads that are running, by repository, digest and number of hops. */
   readonly downloads = new Map<string, BlobDownload>();
   /** When the upstream has last confirmed a tag, by `REPOSITORY:TAG`, on the clock of `performance.now()`. */
@@ -55,6 +61,17 @@ export class ProxyCache {
   /** Finds or creates the local repository. */
   open({ cacheName }: ProxyTarget): Promise<Repository> {
     return this.#service.repositories.open(cacheName);
+  }
+
+  /**
+   * The size of a blob, which the upstream may state wrongly.
+   * @throws RequestError 507 if it is larger than the registry stores
+   */
+  checkSize(digest: Digest, size: number): number {
+    const { uploadBytes } = this.#service.limits;
+    if (size <= Math.min(uploadBytes, Number.MAX_SAFE_INTEGER)) return size;
+    const message = `the blob has ${size} bytes, more than this registry stores: see --memory and --max-upload`;
+    throw new RequestError(507, { code: 'UNAVAILABLE', message, detail: digest });
   }
 
   /** Changes tags of the local repository, after all earlier changes. */

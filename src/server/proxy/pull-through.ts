@@ -1,11 +1,11 @@
 import { MlistError } from '../../errors/errors.ts';
 import { RequestError } from '../request-error.ts';
 import type { ServerExchange, Service } from '../server-exchange.ts';
-import type { Action } from '../auth/rights.ts';
+import { allows, type Action } from '../auth/rights.ts';
 import { CachedRepository } from './cached-repository.ts';
 import { ProxyCache } from './proxy-cache.ts';
 import { cachePrefix, parseUpstream, targetAt, type ProxyTarget, type ProxyUpstream } from './proxy-upstream.ts';
-import { notWritable } from './upstream-error.ts';
+import { needsLogin, notWritable } from './upstream-error.ts';
 import { hopsOf, MAX_HOPS, UpstreamSessions, type UpstreamOptions } from './upstream-sessions.ts';
 
 /** Registries whose content the registry caches. */
@@ -50,8 +50,13 @@ export class PullThrough {
     return new PullThrough(service, new ProxyCache({ service, sessions, ttlMs, onWarning }), upstreams);
   }
 
-  /** The service with the repositories as one request sees them: local ones, and those of upstreams. */
-  serviceFor({ request, response, query }: Pick<ServerExchange, 'request' | 'response' | 'query'>): Service {
+  /**
+   * The service with the repositories as one request sees them: local ones, and those of upstreams. A request for all
+   * repositories sees what is stored, and no upstream is asked.
+   */
+  serviceFor(exchange: Omit<ServerExchange, 'service'>): Service {
+    if (exchange.name === '') return this.#service;
+    const { request, response, query } = exchange;
     const { repositories } = this.#service;
     const hops = hopsOf(request.headers['user-agent']);
     const namespace = query.get('ns');
@@ -67,14 +72,16 @@ export class PullThrough {
         find: async (name) => {
           const named = this.#named(name, namespace);
           const local = named === undefined ? await repositories.find(name) : undefined;
-          const target = local === undefined ? (named ?? this.#unnamed(name)) : undefined;
-          return target === undefined ? local : cached(target);
+          // Another registry, which is not an upstream, must not be answered with content of this one.
+          const unnamed = namespace === null ? this.#unnamed(name) : undefined;
+          const target = local === undefined ? (named ?? unnamed) : undefined;
+          return target === undefined || !this.#canRead(exchange, name, target) ? local : cached(target);
         },
         open: async (name) => {
           const named = this.#named(name, namespace);
           if (named !== undefined) throw notWritable(named);
           const unnamed = this.#unnamed(name);
-          if (unnamed !== undefined && (await this.#isShadowed(name, unnamed))) throw notWritable(unnamed);
+          if (unnamed !== undefined) await this.#checkNew(exchange, name, unnamed);
           return repositories.open(name);
         },
         all: (includes) => repositories.all(includes),
@@ -118,10 +125,26 @@ export class PullThrough {
     return only === undefined || others.length > 0 ? undefined : targetAt(only, name);
   }
 
-  /** Whether a push would replace what clients have pulled under this name. */
-  async #isShadowed(name: string, { cacheName }: ProxyTarget): Promise<boolean> {
+  /**
+   * Content of an upstream needs the right for its stored name, under whichever name it is requested. Without it, a blob is
+   * not mounted.
+   * @throws RequestError 403 if it is the repository of the request
+   */
+  #canRead(exchange: Omit<ServerExchange, 'service'>, name: string, { cacheName }: ProxyTarget): boolean {
+    const { request, caller } = exchange;
+    if (allows(caller.rights, 'read', cacheName)) return true;
+    if (name === exchange.name) this.#service.access.checkRight(request, caller, 'read', cacheName);
+    return false;
+  }
+
+  /**
+   * Checks that a new repository may have the name of one at the upstream, since clients will then get its content instead.
+   * @throws RequestError 405 if the upstream's content was pulled before, or nobody has logged in
+   */
+  async #checkNew({ caller }: Pick<ServerExchange, 'caller'>, name: string, target: ProxyTarget): Promise<void> {
     const { repositories } = this.#service;
-    if ((await repositories.find(name)) !== undefined) return false;
-    return (await repositories.find(cacheName)) !== undefined;
+    if ((await repositories.find(name)) !== undefined) return;
+    if ((await repositories.find(target.cacheName)) !== undefined) throw notWritable(target);
+    if (caller.user === undefined) throw needsLogin(name, target);
   }
 }

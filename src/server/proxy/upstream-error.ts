@@ -37,3 +37,9 @@ export function notWritable({ upstream }: ProxyTarget): RequestError {
   const message = `this repository is a cache of ${upstream.host}: push to ${upstream.host} itself`;
   return new RequestError(405, { code: 'UNSUPPORTED', message }, { allow: 'GET, HEAD' });
 }
+
+/** The error for a push without a login that would hide a repository of an upstream. */
+export function needsLogin(name: string, { upstream }: ProxyTarget): RequestError {
+  const message = `${name} means a repository of ${upstream.host} here, which this push would replace for all clients: push to ${upstream.host} itself, or to a registry with --htpasswd and a login`;
+  return new RequestError(405, { code: 'UNSUPPORTED', message }, { allow: 'GET, HEAD' });
+}

@@ -31,7 +31,7 @@ const routes: readonly Route[] = [
   { path: /^\/v2\/_catalog$/, endpoint: 'catalog', methods: { GET: listCatalog } },
   { path: HEALTH_PATH, endpoint: 'health', methods: { GET: health, HEAD: health } },
   { path: new RegExp(`^${TOKEN_PATH}$`), endpoint: 'token', methods: { GET: token } },
-  { path: /^\/metrics$/, endpoint: 'metrics', methods: { GET: metrics } },
+  { path: /^\/metrics$/, endpoint: 'metrics', methods: { GET: metrics, HEAD: metrics } },
   {
     path: /^\/v2\/(.+)\/manifests\/([^/]+)$/,
     endpoint: 'manifest',
@@ -149,7 +149,7 @@ async function health(exchange: ServerExchange): Promise<void> {
 /** GET of the token service (docs/decisions/0094-anonymous-pulls.md), with Basic authentication or without a login. */
 async function token(exchange: ServerExchange): Promise<void> {
   await Promise.resolve();
-  const issued = exchange.service.access.tokenFor(exchange.caller);
+  const issued = exchange.service.access.tokenFor(exchange.request, exchange.caller);
   if (issued === undefined) throw unknownEndpoint();
   const headers = { 'cache-control': 'no-store' };
   replyJson(exchange, { token: issued, access_token: issued, expires_in: TOKEN_SECONDS }, headers);

@@ -19,6 +19,7 @@ export interface ReferrersParts extends ConnectedRepository {
 
 /** Limits the pages of a registry that always states a next one. */
 const MAX_PAGES = 1000;
+const MAX_BYTES = 64 * 1024 * 1024;
 
 /** Accepted statuses. Registries without the API answer 404 or refuse it (distribution-spec v1.1.1 "Listing Referrers"). */
 const STATUSES = [200, 400, 404, 405];
@@ -59,6 +60,7 @@ export class ReferrersOf {
     const subject = `the referrers of ${this.#parts.location}@${digest}`;
     const referrers = new Map<Digest, Descriptor>();
     let target: string | URL | undefined = this.#first(digest);
+    let size = 0;
     for (let pages = 0; target !== undefined; pages += 1) {
       const response: RegistryResponse = await this.#page(target, digest, pages === 0 ? STATUSES : [200], options);
       if (response.status !== 200) return undefined;
@@ -66,8 +68,9 @@ export class ReferrersOf {
       for (const descriptor of readIndex(bytes, undefined, subject).manifests) {
         referrers.set(descriptor.digest, descriptor);
       }
+      size += bytes.length;
       target = this.#next(response, digest);
-      if (pages >= MAX_PAGES) throw tooManyPages(subject);
+      if (pages >= MAX_PAGES || size > MAX_BYTES) throw tooManyPages(subject);
     }
     return [...referrers.values()];
   }

@@ -24,7 +24,7 @@ import {
   type MemoryAccount,
   type MemoryBytes,
 } from './memory-bytes.ts';
-import { readWhole, unsupportedAlgorithm } from './verify.ts';
+import { readWhole, unsupportedAlgorithm, type BlobIdentity } from './verify.ts';
 
 /** Counted for each blob, manifest and tag in addition to its bytes. */
 const ENTRY_BYTES = 512;
@@ -67,13 +67,17 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     return readWhole(descriptor, () => this.readBlob(descriptor, { signal }));
   }
 
-  async *readBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): AsyncGenerator<Uint8Array> {
-    yield* await attempt(signal, () => this.#blob(descriptor).read());
+  async *readBlob(descriptor: BlobIdentity, { signal }: ContentOptions = {}): AsyncGenerator<Uint8Array> {
+    yield* readShared(await attempt(signal, () => this.#blob(descriptor).share()));
+  }
+
+  serveBlob(blob: BlobIdentity): AsyncIterable<Uint8Array> {
+    return this.readBlob(blob);
   }
 
   /** Streams the bytes of a blob from `start` to `end` (exclusive). */
   async *readBlobPart(digest: Digest, start: number, end: number): AsyncGenerator<Uint8Array> {
-    yield* await attempt(undefined, () => this.#stored(digest).read(start, end));
+    yield* readShared(await attempt(undefined, () => this.#stored(digest).share()), start, end);
   }
 
   async hasManifest(digest: Digest): Promise<boolean> {
@@ -253,10 +257,19 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     return bytes;
   }
 
-  #blob({ digest, size }: Descriptor): MemoryBytes {
+  #blob({ digest, size }: BlobIdentity): MemoryBytes {
     const bytes = this.#stored(digest);
     if (bytes.size !== size) throw contentMismatch(`${digest} has ${bytes.size} bytes, not ${size}`);
     return bytes;
+  }
+}
+
+/** Holds the bytes until they are read, so that a blob that is deleted meanwhile still counts. */
+function* readShared(bytes: MemoryBytes, start?: number, end?: number): Generator<Uint8Array> {
+  try {
+    yield* bytes.read(start, end);
+  } finally {
+    bytes.release();
   }
 }
 

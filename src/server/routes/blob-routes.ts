@@ -29,8 +29,7 @@ export async function getBlob(exchange: ServerExchange): Promise<void> {
   const { range: header, 'if-range': condition } = request.headers;
   const range = condition === undefined || condition === etag ? parseRange(header, size) : undefined;
   if (range === undefined) {
-    const descriptor = { mediaType: 'application/octet-stream', digest, size };
-    await replyStream(exchange, 200, fullHeaders, repository.readBlob(descriptor));
+    await replyStream(exchange, 200, fullHeaders, repository.serveBlob({ digest, size }));
   } else await replyRange(exchange, { repository, digest, size, range, headers: fullHeaders });
 }
 

@@ -16,7 +16,7 @@ import type {
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { isTag, type Reference } from '../../oci/reference.ts';
-import { checkVerifiable } from '../verify.ts';
+import { checkVerifiable, type BlobIdentity } from '../verify.ts';
 import { BlobFolder, blobWrites } from './blob-folder.ts';
 import type { Garbage, GarbageOptions } from './garbage.ts';
 import { IndexEditor, type EditedLayout } from './index-editor.ts';
@@ -96,6 +96,11 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
 
   readBlob(descriptor: Descriptor, options: ContentOptions = {}): AsyncIterable<Uint8Array> {
     return this.#blobs.stream(descriptor, options.signal);
+  }
+
+  /** Streams a blob to a client; a chunk is valid until the next one is requested. See `BlobFolder.serve`. */
+  serveBlob(blob: BlobIdentity): AsyncIterable<Uint8Array> {
+    return this.#blobs.serve(blob);
   }
 
   /** Streams the bytes of a blob from `start` to `end` (exclusive), without verification. */

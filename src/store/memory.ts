@@ -166,7 +166,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     options: ContentOptions = {},
   ): Promise<'mounted' | 'uploaded'> {
     if (from instanceof MemoryStore && (await from.hasBlob(descriptor))) {
-      if (!this.#blobs.has(descriptor.digest)) {
+      if (!this.#blobs.has(descriptor.digest) && !this.#isCleared) {
         this.#account.reserve(ENTRY_BYTES);
         this.#blobs.set(descriptor.digest, from.#stored(descriptor.digest).share());
       }

@@ -29,7 +29,9 @@ export async function getBlob(exchange: ServerExchange): Promise<void> {
   const { range: header, 'if-range': condition } = request.headers;
   const range = condition === undefined || condition === etag ? parseRange(header, size) : undefined;
   if (range === undefined) {
-    await replyStream(exchange, 200, fullHeaders, repository.serveBlob({ digest, size }));
+    const chunks = repository.serveBlob({ digest, size });
+    // It may have been deleted since its size was read.
+    await replaceNotFound(replyStream(exchange, 200, fullHeaders, chunks), () => unknownBlob(digest));
   } else await replyRange(exchange, { repository, digest, size, range, headers: fullHeaders });
 }
 

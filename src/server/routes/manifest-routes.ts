@@ -51,8 +51,8 @@ async function storeManifest(exchange: ServerExchange, received: MemoryBytes): P
   const digest = storageDigest(reference, bytes);
   const checked = checkManifest(bytes, mediaTypeOfHeader(request.headers['content-type']));
   const { mediaType, links } = checked;
-  const repository = await service.repositories.open(name);
   await service.changes.shared(name, async () => {
+    const repository = await service.repositories.open(name);
     const hasCondition = isConditional(exchange);
     const current = hasCondition ? await currentDigest(repository, reference) : undefined;
     checkPreconditions(request, current);

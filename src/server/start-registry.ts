@@ -12,7 +12,7 @@ import { RequestRecord } from './log/request-record.ts';
 import { createServer, displayHost, listen, parseAddress } from './http-server.ts';
 import { discardRest } from './limits/received-body.ts';
 import { limitsOf, MAX_HEADERS, type ServerLimits } from './limits/server-limits.ts';
-import { RequestError, toRequestError } from './request-error.ts';
+import { isFault, RequestError, toRequestError } from './request-error.ts';
 import { HEALTH_PATH, isPagePath, route } from './routes/router.ts';
 import { RepositoryGates } from './repository-gates.ts';
 import { ConnectionQueue, replyError, type Service } from './server-exchange.ts';
@@ -88,7 +88,7 @@ export interface ServedRequest {
   readonly bytes: number;
   /** Bytes of the request body that were read. */
   readonly received: number;
-  /** The internal error that caused status 500 or 507. */
+  /** The internal error that caused status 500, 503 or 507. */
   readonly fault?: unknown;
 }
 
@@ -219,7 +219,7 @@ async function handleRequest(
     else if (isPagePath(request.url))
       (await import('./page/page-reply.ts')).replyErrorPage({ request, response }, requestError);
     else replyError({ request, response }, requestError);
-    return isFault(requestError) && !isDisconnect(error) ? error : undefined;
+    return isFault(requestError, error) && !isDisconnect(error) ? error : undefined;
   });
   discardRest(request);
   await closed;
@@ -237,11 +237,6 @@ async function handleRequest(
     received: record.received,
     ...(fault === undefined ? {} : { fault }),
   });
-}
-
-/** Whether the response reports an internal error. */
-function isFault({ status }: RequestError): boolean {
-  return status === 500 || status === 507;
 }
 
 /** Whether the client disconnected during its request or the response. */

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { Agent } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, test } from '@jest/globals';
@@ -44,3 +46,38 @@ test('`mlist serve` prints why it answered 500', async () => {
     await once(child, 'exit');
   }
 });
+
+(process.platform === 'linux' ? test : test.skip)(
+  'too many open files are answered with 503, until some are closed',
+  async () => {
+    const dir = await temporaryFolder();
+    const command = ['-c', 'ulimit -n 64; exec "$@"', 'sh', program, ...first];
+    const child = spawn('sh', [...command, 'serve', '--addr', '127.0.0.1:0', '--dir', dir, '--access-log', 'off']);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const others: Socket[] = [];
+    try {
+      const warnings = createInterface(child.stderr);
+      const warning = once(warnings, 'line') as Promise<[string]>;
+      const [url] = (await once(createInterface(child.stdout), 'line')) as [string];
+      const blob = blobOf(Buffer.alloc(1000));
+      const path = `/v2/app/blobs/uploads/?digest=${blob.descriptor.digest}`;
+      const post = () => send(url, 'POST', path, { body: blob.bytes, agent });
+      expect((await post()).status).toBe(201);
+      for (let count = 0; count < 60; count += 1) {
+        const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => undefined);
+        others.push(socket);
+        await once(socket, 'connect');
+      }
+      const refused = await post();
+      expect([refused.status, refused.headers['retry-after'], codesOf(refused)]).toEqual([503, '1', ['UNAVAILABLE']]);
+      expect((await warning)[0]).toMatch(/failed with 503: .*too many open files \(EMFILE\)/);
+      for (const socket of others) socket.destroy();
+      for (let status = 503; status !== 201;) ({ status } = await post());
+    } finally {
+      agent.destroy();
+      for (const socket of others) socket.destroy();
+      child.kill('SIGINT');
+      await once(child, 'exit');
+    }
+  },
+);

@@ -19,6 +19,9 @@ export const blobWrites = new Limiter(64);
 /** Temporary files of unknown processes that are older than this were left by a crashed process. */
 export const STALE_MS = 24 * 60 * 60 * 1000;
 
+/** A blob that was used within this time is not marked as used again, in milliseconds. */
+export const RECENT_MS = 30_000;
+
 /** The file of a blob. Times are in milliseconds. */
 export interface BlobFile {
   readonly size: number;
@@ -133,7 +136,7 @@ export class BlobFolder {
    */
   write({ digest, size }: BlobIdentity, bytes: Uint8Array): Promise<boolean> {
     return blobWrites.run(async () => {
-      if (await this.hasIntact({ digest, size })) return false;
+      if (await this.keeps({ digest, size })) return false;
       const staged = await this.stage();
       try {
         await staged.append([bytes]);
@@ -242,6 +245,18 @@ export class BlobFolder {
       if (errorCode(error) === 'ERR_MLIST_CONTENT_MISMATCH' || errorCode(error) === 'ERR_MLIST_NOT_FOUND') return false;
       throw error;
     }
+  }
+
+  /**
+   * Whether the blob exists and is intact, so that it does not have to be stored. Garbage collection of other processes counts
+   * its grace time from now on.
+   */
+  async keeps(blob: BlobIdentity, signal?: AbortSignal): Promise<boolean> {
+    if (!(await this.hasIntact(blob, signal))) return false;
+    const file = await this.file(blob.digest);
+    if (file !== undefined && Date.now() - file.used > RECENT_MS) await this.refresh(blob.digest);
+    // It may have been removed before it was marked.
+    return (await this.size(blob.digest)) === blob.size;
   }
 
   /** Creates the folder of a blob, and then the blob's file with `create`. */

@@ -92,7 +92,8 @@ export class FolderRepositories implements Repositories {
   /** Completes what a crashed server has left: merges journals, and removes unfinished uploads. */
   async #recover(names: readonly string[], onDamaged: FolderOptions['onDamaged']): Promise<void> {
     const concurrent = new Limiter(16);
-    const recover = (name: string): Promise<void> => recoverLayout(join(this.#dir, name)).catch(onDamaged);
+    const recover = (name: string): Promise<void> =>
+      recoverLayout(join(this.#dir, name)).catch((error: unknown) => onDamaged?.(error));
     await Promise.all(names.map((name) => concurrent.run(() => recover(name))));
   }
 

@@ -62,6 +62,8 @@ export interface ServerOptions {
   readonly intercept?: Interceptor | undefined;
   /** Closes the registry. */
   readonly signal?: AbortSignal | undefined;
+  /** Called at the start for each repository of `dir` with a damaged journal. Requests to it fail until it is repaired. */
+  readonly onDamaged?: ((error: unknown) => void) | undefined;
   /** Called for every request when its response was sent or its client has disconnected. */
   readonly onRequest?: ((event: ServedRequest) => void) | undefined;
 }
@@ -187,10 +189,16 @@ async function startProxy(service: Service, options: ProxyOptions): Promise<Pull
 }
 
 /** Undefined without a folder. Content is marked as used often enough for the grace time of the collection. */
-async function openFolder({ dir, readOnly, proxy, gc }: ServerOptions): Promise<FolderRepositories | undefined> {
+async function openFolder({
+  dir,
+  readOnly,
+  proxy,
+  gc,
+  onDamaged,
+}: ServerOptions): Promise<FolderRepositories | undefined> {
   if (dir === undefined) return undefined;
   const holdMs = gc?.grace === undefined ? undefined : Math.min(30_000, gc.grace / 4);
-  return FolderRepositories.inFolder(dir, { create: readOnly !== true || proxy !== undefined, holdMs });
+  return FolderRepositories.inFolder(dir, { create: readOnly !== true || proxy !== undefined, holdMs, onDamaged });
 }
 
 interface ServerContext extends TestSwitches {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { Agent } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -41,6 +41,29 @@ test('`mlist serve` prints why it answered 500', async () => {
     expect([answer.status, codesOf(answer)]).toEqual([500, ['UNKNOWN']]);
     expect(answer.body.toString()).not.toContain(dir);
     expect((await warning)[0]).toMatch(/^warning: GET \/v2\/damaged\/tags\/list failed with 500: .*damaged/);
+  } finally {
+    child.kill('SIGINT');
+    await once(child, 'exit');
+  }
+});
+
+test('`mlist serve` prints at the start which journal is damaged, and serves the other repositories', async () => {
+  const dir = await temporaryFolder();
+  await withRegistry({ dir }, async (served) => {
+    for (const name of ['good', 'bad']) await putImage(served, name, imageOf('a'), 'v1');
+  });
+  const journal = '{"mlistJournal":1}\n{"changes":\n{"changes":[]}\n';
+  await writeFile(join(dir, 'bad', 'index.journal'), journal);
+  const child = spawn(program, [...first, 'serve', '--addr', '127.0.0.1:0', '--dir', dir, '--access-log', 'off']);
+  try {
+    const warning = once(createInterface(child.stderr), 'line') as Promise<[string]>;
+    const [url] = (await once(createInterface(child.stdout), 'line')) as [string];
+    expect((await warning)[0]).toMatch(/^warning: .*index\.journal is damaged: line 2 .*remove line 2: /);
+    const statuses = [];
+    for (const path of ['bad', 'good']) statuses.push((await send(url, 'GET', `/v2/${path}/manifests/v1`)).status);
+    expect(statuses).toEqual([500, 200]);
+    expect(await readFile(join(dir, 'bad', 'index.journal'), 'utf8')).toBe(journal);
+    expect((await send(url, 'DELETE', '/v2/bad/_mlist/repository')).status).toBe(202);
   } finally {
     child.kill('SIGINT');
     await once(child, 'exit');

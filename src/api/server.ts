@@ -119,6 +119,7 @@ const checks: Checks<ServerOptions> = {
   faults: isArrayOf(fault, 'a fault'),
   intercept: isFunction,
   signal: isSignal,
+  onDamaged: isFunction,
   onRequest: isFunction,
 };
 

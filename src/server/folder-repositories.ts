@@ -1,6 +1,6 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { lstat, readdir, realpath, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { STALE_MS } from '../store/layout/blob-folder.ts';
 import { JOURNAL_FILE } from '../store/layout/index-journal.ts';
 import type { Layout } from '../store/layout/layout.ts';
@@ -8,64 +8,45 @@ import { HEADER_FILE } from '../store/layout/layout-header.ts';
 import { openLayout } from '../store/layout/open-layout.ts';
 import { Limiter } from '../async/limiter.ts';
 import { getOrCreate } from '../async/single-flight.ts';
-import { asMlistError, MlistError } from '../errors/errors.ts';
+import { asMlistError, errorCode, MlistError } from '../errors/errors.ts';
 import { listFolder, removeStaleTemporaries } from '../fs/atomic.ts';
 import { createFolders } from '../fs/folders.ts';
 import { withLock } from '../fs/lock.ts';
 import { indexLock } from '../store/layout/index-editor.ts';
-import { isRepositoryName } from '../oci/reference.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
+import { folderOf, isShortened, readName, repositoryNameOf, writeName } from './repository-folder.ts';
 import type { Repositories } from './storage.ts';
-
-/** File systems allow names of 255 bytes. */
-const MAX_NAME_LENGTH = 200;
 
 /** The names of folders that are being removed start with this. Those of a killed process are removed at the next start. */
 const REMOVED = '.removed-';
 /** Repositories with fewer entries are written to index.json at once, which costs no more and shows other tools every change. */
 const JOURNAL_FROM = 128;
 
-/** Device names of Windows, which are reserved also with an extension. */
-const device = /^(?:aux|con|nul|prn|com\d|lpt\d)(?:\.|$)/;
-
-/**
- * The folder name of a repository. A name with one component is used as it is, so that existing layouts are served; `/` is
- * escaped as `%2F`, so that `a/b` is next to `a` and not inside it. Folder names are unique, because repository names contain
- * neither `%` nor `~`. Names that are too long are shortened and get a hash.
- */
-export function folderOf(name: string): string {
-  const escaped = name.replaceAll('/', '%2F').replace(device, (match) => `%${hex(match)}${match.slice(1)}`);
-  if (escaped.length <= MAX_NAME_LENGTH) return escaped;
-  return `${escaped.slice(0, 100)}~${createHash('sha256').update(name).digest('hex')}`;
-}
-
-function hex(text: string): string {
-  return text.charCodeAt(0).toString(16).toUpperCase();
-}
-
-/** The repository name for a folder name; undefined for other files, and for shortened names. */
-export function repositoryNameOf(folder: string): string | undefined {
-  const name = folder.replace(/%([0-9A-F]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
-  return isRepositoryName(name) && folderOf(name) === folder ? name : undefined;
-}
-
 async function removeAll(paths: readonly string[]): Promise<void> {
   await Promise.all(paths.map((path) => rm(path, { recursive: true, force: true })));
 }
 
-/** A damaged layout is left as it is: it is reported when it is used. */
+/** A damaged layout is left as it is: requests to it fail. @throws MlistError if its journal cannot be merged */
 async function recoverLayout(dir: string): Promise<void> {
   if (!(await isFolder(dir))) return;
   const files = await listFolder(dir).catch((): readonly string[] => []);
   if (files.some((name) => name.endsWith('.tmp'))) await removeStaleTemporaries(dir, STALE_MS);
   if (!files.includes(JOURNAL_FILE)) return;
-  const layout = await openLayout(dir, { keepUntagged: true }).catch(() => undefined);
-  await layout?.mergeJournal().catch(() => undefined);
+  const layout = await openLayout(dir, { keepUntagged: true });
+  await layout.mergeJournal();
 }
 
 /** A link to a folder does not count, because it may point to a path outside the served folder. */
 async function isFolder(path: string): Promise<boolean> {
   return (await lstat(path).catch(() => undefined))?.isDirectory() === true;
+}
+
+export interface FolderOptions {
+  /** Create the folder, and complete what a crashed server has left. Otherwise the folder must exist. */
+  readonly create: boolean;
+  readonly holdMs?: number | undefined;
+  /** Called for each repository whose journal cannot be merged, so that requests to it fail. */
+  readonly onDamaged?: ((error: unknown) => void) | undefined;
 }
 
 /** Repositories that are stored as OCI layouts in one folder. */
@@ -74,6 +55,8 @@ export class FolderRepositories implements Repositories {
   /** Open layouts. There is one object for each, so that its edits are queued in memory and do not wait for the lock. */
   readonly #layouts = new Map<string, Layout>();
   readonly #openedForWriting = new Set<string>();
+  /** Shortened folder names with the names of their repositories. */
+  readonly #shortened = new Map<string, string>();
 
   readonly #isWritable: boolean;
   readonly #holdMs: number | undefined;
@@ -85,10 +68,7 @@ export class FolderRepositories implements Repositories {
   }
 
   /** @throws MlistError `ERR_MLIST_USAGE` if the folder itself is a layout */
-  static async inFolder(
-    dir: string,
-    { create, holdMs }: { readonly create: boolean; readonly holdMs?: number | undefined },
-  ): Promise<FolderRepositories> {
+  static async inFolder(dir: string, { create, holdMs, onDamaged }: FolderOptions): Promise<FolderRepositories> {
     try {
       if (create) await createFolders(dir);
       const names = await readdir(dir);
@@ -96,7 +76,7 @@ export class FolderRepositories implements Repositories {
         const repositories = new FolderRepositories(await realpath(dir), create, holdMs);
         if (create) {
           await removeAll(names.filter((name) => name.startsWith(REMOVED)).map((name) => join(dir, name)));
-          await repositories.#recover(names);
+          await repositories.#recover(names, onDamaged);
         }
         return repositories;
       }
@@ -110,9 +90,11 @@ export class FolderRepositories implements Repositories {
   }
 
   /** Completes what a crashed server has left: merges journals, and removes unfinished uploads. */
-  async #recover(names: readonly string[]): Promise<void> {
+  async #recover(names: readonly string[], onDamaged: FolderOptions['onDamaged']): Promise<void> {
     const concurrent = new Limiter(16);
-    await Promise.all(names.map((name) => concurrent.run(() => recoverLayout(join(this.#dir, name)))));
+    const recover = (name: string): Promise<void> =>
+      recoverLayout(join(this.#dir, name)).catch((error: unknown) => onDamaged?.(error));
+    await Promise.all(names.map((name) => concurrent.run(() => recover(name))));
   }
 
   find(name: string): Promise<Layout | undefined> {
@@ -141,25 +123,42 @@ export class FolderRepositories implements Repositories {
     }
   }
 
-  /** The names of folders. Shortened names are missing, unless the repository was used before. */
   async names(): Promise<readonly string[]> {
-    const onDisk = (await readdir(this.#dir)).map(repositoryNameOf).filter((name) => name !== undefined);
-    return [...new Set([...onDisk, ...this.#layouts.keys()])];
+    const names = await Promise.all((await readdir(this.#dir)).map((folder) => this.#nameOf(folder)));
+    return names.filter((name) => name !== undefined);
   }
 
-  /** Renames the folder first, so that a repository is removed as a whole. Of a symbolic link, only the link is removed. */
+  async #nameOf(folder: string): Promise<string | undefined> {
+    const name = repositoryNameOf(folder) ?? this.#shortened.get(folder);
+    if (name !== undefined || !isShortened(folder)) return name;
+    const read = await readName(join(this.#dir, folder));
+    if (read !== undefined) this.#shortened.set(folder, read);
+    return read;
+  }
+
+  /**
+   * Renames the folder first, so that a repository is removed as a whole, also a damaged one. Of a symbolic link, only the link
+   * is removed.
+   */
   async remove(name: string): Promise<boolean> {
-    const layout = await this.find(name);
-    if (layout === undefined) return false;
-    // Ends the work on the journal, which would fail without the folder.
-    await layout.mergeJournal();
     const dir = join(this.#dir, folderOf(name));
+    await this.#checkInside(dir);
+    try {
+      const layout = await this.find(name);
+      if (layout === undefined) return false;
+      // Ends the work on the journal, which would fail without the folder.
+      await layout.mergeJournal();
+    } catch (error) {
+      if (errorCode(error) !== 'ERR_MLIST_DOCUMENT_INVALID') throw error;
+    }
     const isLink = (await lstat(dir)).isSymbolicLink();
     const removed = join(this.#dir, `${REMOVED}${randomUUID()}`);
     await withLock(indexLock(dir), () => rename(dir, removed), { subject: `the repository ${name}` });
     this.#layouts.delete(name);
+    this.#shortened.delete(basename(dir));
     this.#openedForWriting.delete(name);
-    await rm(removed, { recursive: !isLink });
+    // Another server that starts meanwhile removes it too.
+    await rm(removed, { recursive: !isLink, force: true });
     return true;
   }
 
@@ -173,9 +172,18 @@ export class FolderRepositories implements Repositories {
   async #layout(name: string, create: boolean): Promise<Layout> {
     const dir = join(this.#dir, folderOf(name));
     await this.#checkInside(dir);
+    if (create) await this.#recordName(name);
     const journalFrom = this.#isWritable ? JOURNAL_FROM : undefined;
     const opened = await openLayout(dir, { create, keepUntagged: true, journalFrom, holdMs: this.#holdMs });
+    if (isShortened(basename(dir))) this.#shortened.set(basename(dir), name);
     return getOrCreate(this.#layouts, name, () => opened);
+  }
+
+  /** Before the folder is a layout, so that every layout with a shortened name has one. */
+  async #recordName(name: string): Promise<void> {
+    const folder = folderOf(name);
+    const dir = join(this.#dir, folder);
+    if (isShortened(folder) && (await readName(dir)) === undefined) await writeName(dir, name);
   }
 
   /** A symbolic link may point to another layout in the served folder, but not outside it. */

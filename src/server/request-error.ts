@@ -79,16 +79,25 @@ export function toRequestError(thrown: unknown): RequestError {
   if (code === 'ERR_MLIST_CONFLICT') {
     return new RequestError(412, { code: 'PRECONDITION_FAILED', message: 'another client has changed the tag' });
   }
-  if (isStorageFull(thrown)) {
+  if (hasSystemCode(thrown, ['EMFILE', 'ENFILE'])) {
+    const headers = { 'retry-after': '1' };
+    return new RequestError(503, { code: 'UNAVAILABLE', message: 'the registry has too many open files' }, headers);
+  }
+  if (hasSystemCode(thrown, ['ENOSPC', 'EDQUOT'])) {
     return new RequestError(507, { code: 'UNAVAILABLE', message: 'the storage of the registry is full' });
   }
   return new RequestError(500, { code: 'UNKNOWN', message: 'internal error: the log of the registry has the reason' });
 }
 
-/** Whether the disk or the quota is full. File errors have the error of the system as their cause. */
-function isStorageFull(thrown: unknown): boolean {
-  if (['ENOSPC', 'EDQUOT'].includes(errorCode(thrown) ?? '')) return true;
-  return thrown instanceof Error && thrown.cause !== undefined && isStorageFull(thrown.cause);
+/** Whether an error of the system has one of these codes. File errors have it as their cause. */
+function hasSystemCode(thrown: unknown, codes: readonly string[]): boolean {
+  if (codes.includes(errorCode(thrown) ?? '')) return true;
+  return thrown instanceof Error && thrown.cause !== undefined && hasSystemCode(thrown.cause, codes);
+}
+
+/** Whether a response reports an internal error, whose reason should be logged. */
+export function isFault({ status }: RequestError, thrown: unknown): boolean {
+  return status === 500 || status === 507 || (status === 503 && !(thrown instanceof RequestError));
 }
 
 export function unknownManifest(reference: string): RequestError {

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { pipeline } from 'node:stream/promises';
 import type { Access, Caller } from './auth/access.ts';
 import type { Metrics } from './log/metrics.ts';
 import type { RequestRecord } from './log/request-record.ts';
@@ -69,7 +68,10 @@ export function replyError(exchange: Pick<ServerExchange, 'request' | 'response'
   reply(exchange, error.status, headers, JSON.stringify({ errors: error.problems }));
 }
 
-/** Streams a body, with backpressure. A failure after the first chunk closes the connection. */
+/**
+ * Streams a body. The next chunk is requested when the previous one was passed to the operating system. A failure after the
+ * first chunk closes the connection.
+ */
 export async function replyStream(
   { response }: ServerExchange,
   status: number,
@@ -77,12 +79,31 @@ export async function replyStream(
   chunks: AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const reading = chunks[Symbol.asyncIterator]();
+  let onClose: () => void = () => undefined;
+  response.once('close', () => onClose());
+  const written = async (write: (done: () => void) => void): Promise<void> => {
+    await new Promise<void>((resolve) => write((onClose = resolve)));
+    if (response.closed && !response.writableFinished) throw new ClientDisconnected();
+  };
   try {
-    const first = await reading.next();
+    let next = await reading.next();
     response.writeHead(status, { ...headers });
-    await pipeline(continued(first, reading), response);
+    for (; next.done !== true; next = await reading.next()) {
+      const { value } = next;
+      await written((done) => response.write(value, done));
+    }
+    await written((done) => response.end(done));
   } finally {
     await reading.return?.();
+  }
+}
+
+/** The error of Node's streams for a connection that ends too early. */
+class ClientDisconnected extends Error {
+  readonly code = 'ERR_STREAM_PREMATURE_CLOSE';
+
+  constructor() {
+    super('the client has disconnected');
   }
 }
 
@@ -98,14 +119,6 @@ export async function* bodyOf(
     record.received += chunk.length;
     yield chunk;
   }
-}
-
-/** The chunks of an iterator whose first result was read before. */
-async function* continued(
-  first: IteratorResult<Uint8Array>,
-  rest: AsyncIterator<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  for (let next = first; next.done !== true; next = await rest.next()) yield next.value;
 }
 
 /**

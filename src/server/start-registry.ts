@@ -12,7 +12,7 @@ import { RequestRecord } from './log/request-record.ts';
 import { createServer, displayHost, listen, parseAddress } from './http-server.ts';
 import { discardRest } from './limits/received-body.ts';
 import { limitsOf, MAX_HEADERS, type ServerLimits } from './limits/server-limits.ts';
-import { RequestError, toRequestError } from './request-error.ts';
+import { isFault, RequestError, toRequestError } from './request-error.ts';
 import { HEALTH_PATH, isPagePath, route } from './routes/router.ts';
 import { RepositoryGates } from './repository-gates.ts';
 import { ConnectionQueue, replyError, type Service } from './server-exchange.ts';
@@ -62,6 +62,8 @@ export interface ServerOptions {
   readonly intercept?: Interceptor | undefined;
   /** Closes the registry. */
   readonly signal?: AbortSignal | undefined;
+  /** Called at the start for each repository of `dir` with a damaged journal. Requests to it fail until it is repaired. */
+  readonly onDamaged?: ((error: unknown) => void) | undefined;
   /** Called for every request when its response was sent or its client has disconnected. */
   readonly onRequest?: ((event: ServedRequest) => void) | undefined;
 }
@@ -88,7 +90,7 @@ export interface ServedRequest {
   readonly bytes: number;
   /** Bytes of the request body that were read. */
   readonly received: number;
-  /** The internal error that caused status 500 or 507. */
+  /** The internal error that caused status 500, 503 or 507. */
   readonly fault?: unknown;
 }
 
@@ -187,10 +189,16 @@ async function startProxy(service: Service, options: ProxyOptions): Promise<Pull
 }
 
 /** Undefined without a folder. Content is marked as used often enough for the grace time of the collection. */
-async function openFolder({ dir, readOnly, proxy, gc }: ServerOptions): Promise<FolderRepositories | undefined> {
+async function openFolder({
+  dir,
+  readOnly,
+  proxy,
+  gc,
+  onDamaged,
+}: ServerOptions): Promise<FolderRepositories | undefined> {
   if (dir === undefined) return undefined;
   const holdMs = gc?.grace === undefined ? undefined : Math.min(30_000, gc.grace / 4);
-  return FolderRepositories.inFolder(dir, { create: readOnly !== true || proxy !== undefined, holdMs });
+  return FolderRepositories.inFolder(dir, { create: readOnly !== true || proxy !== undefined, holdMs, onDamaged });
 }
 
 interface ServerContext extends TestSwitches {
@@ -221,7 +229,7 @@ async function handleRequest(
     else if (isPagePath(request.url))
       (await import('./page/page-reply.ts')).replyErrorPage({ request, response }, requestError);
     else replyError({ request, response }, requestError);
-    return isFault(requestError) && !isDisconnect(error) ? error : undefined;
+    return isFault(requestError, error) && !isDisconnect(error) ? error : undefined;
   });
   discardRest(request);
   await closed;
@@ -239,11 +247,6 @@ async function handleRequest(
     received: record.received,
     ...(fault === undefined ? {} : { fault }),
   });
-}
-
-/** Whether the response reports an internal error. */
-function isFault({ status }: RequestError): boolean {
-  return status === 500 || status === 507;
 }
 
 /** Whether the client disconnected during its request or the response. */

@@ -1,4 +1,5 @@
 import type { ContentWriter, Mounter, ReferrerLister, TagStore } from '../store/store.ts';
+import type { BlobIdentity } from '../store/verify.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 
@@ -12,6 +13,11 @@ export interface Repository extends ContentWriter, TagStore, ReferrerLister, Mou
   blobSize(digest: Digest): Promise<number>;
   /** Like `blobSize`, for a blob that a client is about to refer to: garbage collection keeps it for the grace time. */
   holdBlob(digest: Digest): Promise<number>;
+  /**
+   * Streams a blob to a client. A chunk is valid until the next one is requested. Rejects with `ERR_MLIST_NOT_FOUND`, or with
+   * `ERR_MLIST_CONTENT_MISMATCH` before the last chunk if the blob is damaged.
+   */
+  serveBlob(blob: BlobIdentity): AsyncIterable<Uint8Array>;
   /** Streams the bytes from `start` to `end` (exclusive). */
   readBlobPart(digest: Digest, start: number, end: number): AsyncIterable<Uint8Array>;
   stageBlob(): Promise<Upload>;

@@ -17,9 +17,18 @@ export interface UploadSession {
   readonly queue: SerialQueue;
 }
 
+interface Entry {
+  readonly session: UploadSession;
+  /** Requests that use the upload or wait for it. */
+  users: number;
+  lastUsed: number;
+  /** Whether the repository is being deleted. */
+  isCancelled: boolean;
+}
+
 /** The uploads in progress (distribution-spec v1.1.1 "Pushing blobs"). They are removed when the registry is closed. */
 export class UploadSessions {
-  readonly #sessions = new Map<string, { readonly session: UploadSession; users: number; lastUsed: number }>();
+  readonly #sessions = new Map<string, Entry>();
   readonly #limits: UploadLimits;
   readonly #timer: NodeJS.Timeout;
   /** Uploads that are about to begin. */
@@ -42,14 +51,17 @@ export class UploadSessions {
     this.#beginning += 1;
     try {
       const session = { id: randomUUID(), name, upload: await stage(), queue: new SerialQueue() };
-      this.#sessions.set(session.id, { session, users: 0, lastUsed: performance.now() });
+      this.#sessions.set(session.id, { session, users: 0, lastUsed: performance.now(), isCancelled: false });
       return session;
     } finally {
       this.#beginning -= 1;
     }
   }
 
-  /** Runs the work after all earlier work on the upload. Returns undefined if the upload does not exist any more. */
+  /**
+   * Runs the work after all earlier work on the upload. Returns undefined if the upload does not exist any more, also if its
+   * repository was deleted during the work.
+   */
   async use<T>(name: string, id: string, work: (session: UploadSession) => Promise<T>): Promise<T | undefined> {
     const entry = this.#sessions.get(id);
     if (entry?.session.name !== name) return undefined;
@@ -58,6 +70,9 @@ export class UploadSessions {
       return await entry.session.queue.run(async () =>
         this.#sessions.get(id) === entry ? await work(entry.session) : undefined,
       );
+    } catch (error) {
+      if (entry.isCancelled) return undefined;
+      throw error;
     } finally {
       entry.users -= 1;
       entry.lastUsed = performance.now();
@@ -79,9 +94,10 @@ export class UploadSessions {
     return [...this.#sessions.values()].filter(({ users, lastUsed }) => users > 0 || lastUsed > limit).length;
   }
 
-  /** Removes the uploads to a repository. */
+  /** Removes the uploads to a repository. Those that are running fail. */
   async endAll(name: string): Promise<void> {
     const found = [...this.#sessions.values()].filter(({ session }) => session.name === name);
+    for (const entry of found) entry.isCancelled = true;
     await Promise.all(found.map(({ session }) => this.end(session)));
   }
 

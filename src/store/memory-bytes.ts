@@ -120,6 +120,7 @@ export class StagedMemoryBlob {
   readonly #store: (digest: Digest, bytes: MemoryBytes) => void;
   readonly #digester = new Digester();
   readonly #ownsChunks: boolean;
+  #isDiscarded = false;
   /** Undefined after the blob was stored or discarded. */
   #bytes: MemoryBytes | undefined;
 
@@ -145,6 +146,7 @@ export class StagedMemoryBlob {
   ): Promise<void> {
     for await (const chunk of chunks) {
       signal?.throwIfAborted();
+      if (this.#isDiscarded) throw cancelledUpload();
       if (this.size + chunk.length > limit) throw contentMismatch(`the content is longer than ${limit} bytes`);
       const bytes = (this.#bytes ??= new MemoryBytes(this.#account));
       if (this.#ownsChunks) bytes.appendOwned(chunk);
@@ -160,6 +162,7 @@ export class StagedMemoryBlob {
 
   /** @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the bytes have another digest; nothing is stored then */
   async commit(digest: Digest): Promise<void> {
+    if (this.#isDiscarded) throw cancelledUpload();
     const bytes = this.#bytes ?? new MemoryBytes(this.#account);
     this.#bytes = undefined;
     await Promise.resolve();
@@ -176,6 +179,7 @@ export class StagedMemoryBlob {
   }
 
   discard(): Promise<void> {
+    this.#isDiscarded = true;
     this.#bytes?.release();
     this.#bytes = undefined;
     return Promise.resolve();
@@ -187,4 +191,9 @@ export class StagedMemoryBlob {
     for (const block of bytes.read()) digester.update(block);
     return digester.digest();
   }
+}
+
+/** The error of an upload that was discarded while it was running. */
+export function cancelledUpload(): MlistError {
+  return new MlistError('ERR_MLIST_NOT_FOUND', 'the upload was cancelled');
 }

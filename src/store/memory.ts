@@ -18,7 +18,7 @@ import { readJson } from '../json/parse.ts';
 import { referrerOf, subjectDigestIn } from '../oci/children.ts';
 import { conflictError, contentReference } from './store.ts';
 import { StagedMemoryBlob, unlimitedMemory, type MemoryAccount, type MemoryBytes } from './memory-bytes.ts';
-import { contentMismatch, readWhole, unsupportedAlgorithm } from './verify.ts';
+import { contentMismatch, readWhole, unsupportedAlgorithm, type BlobIdentity } from './verify.ts';
 
 /** Counted for each blob, manifest and tag in addition to its bytes. */
 const ENTRY_BYTES = 512;
@@ -61,13 +61,17 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     return readWhole(descriptor, () => this.readBlob(descriptor, { signal }));
   }
 
-  async *readBlob(descriptor: Descriptor, { signal }: ContentOptions = {}): AsyncGenerator<Uint8Array> {
-    yield* await attempt(signal, () => this.#blob(descriptor).read());
+  async *readBlob(descriptor: BlobIdentity, { signal }: ContentOptions = {}): AsyncGenerator<Uint8Array> {
+    yield* readShared(await attempt(signal, () => this.#blob(descriptor).share()));
+  }
+
+  serveBlob(blob: BlobIdentity): AsyncIterable<Uint8Array> {
+    return this.readBlob(blob);
   }
 
   /** Streams the bytes of a blob from `start` to `end` (exclusive). */
   async *readBlobPart(digest: Digest, start: number, end: number): AsyncGenerator<Uint8Array> {
-    yield* await attempt(undefined, () => this.#stored(digest).read(start, end));
+    yield* readShared(await attempt(undefined, () => this.#stored(digest).share()), start, end);
   }
 
   async hasManifest(digest: Digest): Promise<boolean> {
@@ -156,7 +160,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     options: ContentOptions = {},
   ): Promise<'mounted' | 'uploaded'> {
     if (from instanceof MemoryStore && (await from.hasBlob(descriptor))) {
-      if (!this.#blobs.has(descriptor.digest)) {
+      if (!this.#blobs.has(descriptor.digest) && !this.#isCleared) {
         this.#account.reserve(ENTRY_BYTES);
         this.#blobs.set(descriptor.digest, from.#stored(descriptor.digest).share());
       }
@@ -247,10 +251,19 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     return bytes;
   }
 
-  #blob({ digest, size }: Descriptor): MemoryBytes {
+  #blob({ digest, size }: BlobIdentity): MemoryBytes {
     const bytes = this.#stored(digest);
     if (bytes.size !== size) throw contentMismatch(`${digest} has ${bytes.size} bytes, not ${size}`);
     return bytes;
+  }
+}
+
+/** Holds the bytes until they are read, so that a blob that is deleted meanwhile still counts. */
+function* readShared(bytes: MemoryBytes, start?: number, end?: number): Generator<Uint8Array> {
+  try {
+    yield* bytes.read(start, end);
+  } finally {
+    bytes.release();
   }
 }
 

@@ -53,12 +53,22 @@ export interface LocalStore {
   storedSize(digest: Digest): Promise<number | undefined>;
 }
 
+export interface RequiredContent {
+  readonly manifests: readonly Digest[];
+  readonly blobs: readonly Digest[];
+}
+
 export interface PutOptions extends ContentOptions {
   /**
    * Write only if the name has this digest, or does not exist yet (HTTP `If-Match`, `If-None-Match`). Otherwise the write
    * fails with `ERR_MLIST_CONFLICT`. Stores that do not support conditions ignore it.
    */
   readonly ifMatch?: Digest | 'absent' | undefined;
+  /**
+   * Content that must still be in the store when the manifest is stored. Otherwise the write fails with
+   * `ERR_MLIST_NOT_FOUND`. Only layouts support it, since other processes may collect their garbage.
+   */
+  readonly requires?: RequiredContent | undefined;
   /** Do not retry the request, because the caller reads again before it retries. Default false. */
   readonly once?: boolean | undefined;
 }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { allows, parseRights } from '../../src/server/auth/rights.ts';
 import { Tokens, TOKEN_SECONDS } from '../../src/server/auth/tokens.ts';
+import { collectFolder } from '../../src/server/garbage/collect-folder.ts';
 import { startRegistry, type ServedRequest, type ServerOptions } from '../../src/server/start-registry.ts';
 import { blobOf, imageOf, withFolder } from '../store/samples.ts';
 import { Authority, hasOpenssl } from '../support/certificates.ts';
@@ -211,12 +212,12 @@ describe('anonymous pulls', () => {
 });
 
 describe.each(stores)('the catalog of %s', (_, serve) => {
-  const names = ['a', 'a-b', 'a/b', 'b', 'team/app'];
+  const names = ['a', 'a/b', 'a-b', 'b', 'team/app'];
   const fill = async (served: Served) => {
     for (const name of [...names].reverse()) await served.putBlob(name, blobOf('x'));
   };
 
-  test('lists repositories in lexical order, also without tags', () =>
+  test('lists repositories in order, also without tags', () =>
     serve(async (served) => {
       expect(jsonOf(await served.get('/v2/_catalog'))).toEqual({ repositories: [] });
       await fill(served);
@@ -234,8 +235,10 @@ describe.each(stores)('the catalog of %s', (_, serve) => {
         pages.push(catalogOf(answer));
         path = /^<(.*)>; rel="next"$/.exec(answer.headers['link']?.toString() ?? '')?.[1];
       }
-      expect(pages).toEqual([['a', 'a-b'], ['a/b', 'b'], ['team/app']]);
-      expect(catalogOf(await served.get('/v2/_catalog?last=a-c&n=1000'))).toEqual(['a/b', 'b', 'team/app']);
+      // As in docker-registry, a slash is before all other characters.
+      expect(pages).toEqual([['a', 'a/b'], ['a-b', 'b'], ['team/app']]);
+      expect(catalogOf(await served.get('/v2/_catalog?last=a/c&n=1000'))).toEqual(['a-b', 'b', 'team/app']);
+      expect(catalogOf(await served.get('/v2/_catalog?n=99999999999999999999&last=a.'))).toEqual(['b', 'team/app']);
       expect(catalogOf(await served.get('/v2/_catalog?n=0'))).toEqual([]);
       for (const n of ['-1', 'x', '', '1e3']) {
         expect(codesOf(await served.get(`/v2/_catalog?n=${n}`))).toEqual(['PAGINATION_NUMBER_INVALID']);
@@ -289,6 +292,25 @@ describe('the catalog', () => {
       await writeFile(join(dir, 'damaged', 'oci-layout'), '{');
       const page = await served.get('/v2/_catalog?n=3', { authorization: basic('root') });
       expect([catalogOf(page), page.headers['link']]).toEqual([['base', 'team/app', 'teams'], undefined]);
+    }));
+
+  test('has names that are too long for a folder, before they are used', () =>
+    withFolder(async (dir) => {
+      const [first, second] = ['a', 'b'].map((end) => `${'x/'.repeat(110)}${end}`) as [string, string];
+      await withRegistry({ dir }, async (served) => {
+        for (const name of [first, second, 'x']) await putImage(served, name, imageOf('a'), 'v1');
+        await served.putBlob(second, blobOf('nothing refers to this'));
+      });
+      const { removed } = await collectFolder(dir, { grace: 0 });
+      expect(removed.map(({ name }) => name)).toEqual([second]);
+      // A folder that was copied under another shortened name is not listed twice.
+      const copy = join(dir, `${(await readdir(dir))[1]!.slice(0, -64)}${'0'.repeat(64)}`);
+      await cp(join(dir, (await readdir(dir))[1]!), copy, { recursive: true });
+      await withRegistry({ dir }, async (served) => {
+        expect(catalogOf(await served.get('/v2/_catalog'))).toEqual(['x', first, second]);
+        await served.send('DELETE', `/v2/${first}/_mlist/repository`);
+        expect(catalogOf(await served.get('/v2/_catalog'))).toEqual(['x', second]);
+      });
     }));
 
   test('does not have the rest of a deletion that was interrupted', () =>

@@ -1,8 +1,9 @@
-import { writeFile } from 'node:fs/promises';
+import { open, rename, writeFile } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { asSha512, blobOf, imageOf, withFolder } from '../store/samples.ts';
-import { codesOf, stores, putImage, withRegistry } from './client.ts';
+import { asSha512, blobOf, bytesOf, imageOf, withFolder } from '../store/samples.ts';
+import { codesOf, stores, putImage, withRegistry, type Served } from './client.ts';
 
 describe.each(stores)('blobs in %s', (_, serve) => {
   const blob = blobOf(Buffer.from(Array.from({ length: 2048 }, (_none, at) => at % 251)));
@@ -108,17 +109,55 @@ describe.each(stores)('blobs in %s', (_, serve) => {
 });
 
 describe('blobs in a folder', () => {
-  test('a damaged blob closes the connection before the end of the response', () =>
-    withFolder(async (dir) => {
+  const blob = blobOf(Buffer.alloc(20_000_000, 'x'));
+  const path = `/v2/repo/blobs/${blob.descriptor.digest}`;
+
+  /** Serves the blob, and expects the last request to be reported as damaged content. */
+  function withBlob(work: (served: Served, file: string) => Promise<void>): Promise<void> {
+    return withFolder(async (dir) => {
       const faults: unknown[] = [];
       const onRequest = ({ fault }: { readonly fault?: unknown }): void => void faults.push(fault);
       await withRegistry({ dir, onRequest }, async (served) => {
-        const blob = blobOf('x'.repeat(3_000_000));
         await served.putBlob('repo', blob);
-        await writeFile(join(dir, 'repo', 'blobs', ...blob.descriptor.digest.split(':')), 'y'.repeat(3_000_000));
-        await expect(served.get(`/v2/repo/blobs/${blob.descriptor.digest}`)).rejects.toThrow();
+        await work(served, join(dir, 'repo', 'blobs', ...blob.descriptor.digest.split(':')));
       });
       expect(faults.at(-1)).toMatchObject({ code: 'ERR_MLIST_CONTENT_MISMATCH' });
+    });
+  }
+
+  async function damage(file: string): Promise<void> {
+    const handle = await open(file, 'r+');
+    await handle.write('y', blob.bytes.length - 1);
+    await handle.close();
+  }
+
+  test.each<[string, (file: string) => Promise<void>]>([
+    ['after it was pulled', damage],
+    [
+      'by another file in its place',
+      async (file) => {
+        await writeFile(`${file}.new`, Buffer.alloc(blob.bytes.length, 'y'));
+        await rename(`${file}.new`, file);
+      },
+    ],
+  ])('a blob that is damaged %s closes the connection before the end of the response', (_case, change) =>
+    withBlob(async (served, file) => {
+      for (let pulls = 0; pulls < 2; pulls += 1) {
+        expect((await served.get(path)).body.equals(blob.bytes)).toBe(true);
+      }
+      await change(file);
+      for (let pulls = 0; pulls < 2; pulls += 1) await expect(served.get(path)).rejects.toThrow();
+    }),
+  );
+
+  test('a blob that is damaged while it is sent closes the connection before the end of the response', () =>
+    withBlob(async (served, file) => {
+      const response = await new Promise<IncomingMessage>((resolve, reject) =>
+        get(served.url + path, { agent: false }, resolve).on('error', reject),
+      );
+      // Most of the blob is not sent yet, since nobody reads it.
+      await damage(file);
+      await expect(bytesOf(response as AsyncIterable<Uint8Array>)).rejects.toThrow();
     }));
 
   test('DELETE of a blob refuses a manifest', () =>

@@ -1,4 +1,4 @@
-import { request as requestHttp, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
+import { request as requestHttp, type Agent, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { join } from 'node:path';
 import type { ManifestContent } from '../../src/store/store.ts';
@@ -18,11 +18,13 @@ export interface Sending {
   /** A list is sent in chunks, without a Content-Length. */
   readonly body?: Uint8Array | string | readonly (Uint8Array | string)[];
   readonly ca?: string;
+  /** Default: a connection for each request. */
+  readonly agent?: Agent;
 }
 
 export function send(url: string, method: string, path: string, sending: Sending = {}): Promise<Answer> {
   const { hostname, port, protocol } = new URL(url);
-  const { headers = {}, body, ca } = sending;
+  const { headers = {}, body, ca, agent = false } = sending;
   const length = typeof body === 'string' || body instanceof Uint8Array ? Buffer.byteLength(body) : undefined;
   return new Promise((resolve, reject) => {
     const request = (protocol === 'https:' ? requestHttps : requestHttp)({
@@ -30,7 +32,7 @@ export function send(url: string, method: string, path: string, sending: Sending
       port,
       method,
       path,
-      agent: false,
+      agent,
       ...(ca === undefined ? {} : { ca }),
       headers: { ...(length === undefined ? {} : { 'content-length': length }), ...headers },
     });

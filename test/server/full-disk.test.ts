@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { Agent } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, test } from '@jest/globals';
@@ -44,3 +46,61 @@ test('`mlist serve` prints why it answered 500', async () => {
     await once(child, 'exit');
   }
 });
+
+test('`mlist serve` prints at the start which journal is damaged, and serves the other repositories', async () => {
+  const dir = await temporaryFolder();
+  await withRegistry({ dir }, async (served) => {
+    for (const name of ['good', 'bad']) await putImage(served, name, imageOf('a'), 'v1');
+  });
+  const journal = '{"mlistJournal":1}\n{"changes":\n{"changes":[]}\n';
+  await writeFile(join(dir, 'bad', 'index.journal'), journal);
+  const child = spawn(program, [...first, 'serve', '--addr', '127.0.0.1:0', '--dir', dir, '--access-log', 'off']);
+  try {
+    const warning = once(createInterface(child.stderr), 'line') as Promise<[string]>;
+    const [url] = (await once(createInterface(child.stdout), 'line')) as [string];
+    expect((await warning)[0]).toMatch(/^warning: .*index\.journal is damaged: line 2 .*remove line 2: /);
+    const statuses = [];
+    for (const path of ['bad', 'good']) statuses.push((await send(url, 'GET', `/v2/${path}/manifests/v1`)).status);
+    expect(statuses).toEqual([500, 200]);
+    expect(await readFile(join(dir, 'bad', 'index.journal'), 'utf8')).toBe(journal);
+    expect((await send(url, 'DELETE', '/v2/bad/_mlist/repository')).status).toBe(202);
+  } finally {
+    child.kill('SIGINT');
+    await once(child, 'exit');
+  }
+});
+
+(process.platform === 'linux' ? test : test.skip)(
+  'too many open files are answered with 503, until some are closed',
+  async () => {
+    const dir = await temporaryFolder();
+    const command = ['-c', 'ulimit -n 64; exec "$@"', 'sh', program, ...first];
+    const child = spawn('sh', [...command, 'serve', '--addr', '127.0.0.1:0', '--dir', dir, '--access-log', 'off']);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const others: Socket[] = [];
+    try {
+      const warnings = createInterface(child.stderr);
+      const warning = once(warnings, 'line') as Promise<[string]>;
+      const [url] = (await once(createInterface(child.stdout), 'line')) as [string];
+      const blob = blobOf(Buffer.alloc(1000));
+      const path = `/v2/app/blobs/uploads/?digest=${blob.descriptor.digest}`;
+      const post = () => send(url, 'POST', path, { body: blob.bytes, agent });
+      expect((await post()).status).toBe(201);
+      for (let count = 0; count < 60; count += 1) {
+        const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => undefined);
+        others.push(socket);
+        await once(socket, 'connect');
+      }
+      const refused = await post();
+      expect([refused.status, refused.headers['retry-after'], codesOf(refused)]).toEqual([503, '1', ['UNAVAILABLE']]);
+      expect((await warning)[0]).toMatch(/failed with 503: .*too many open files \(EMFILE\)/);
+      for (const socket of others) socket.destroy();
+      for (let status = 503; status !== 201;) ({ status } = await post());
+    } finally {
+      agent.destroy();
+      for (const socket of others) socket.destroy();
+      child.kill('SIGINT');
+      await once(child, 'exit');
+    }
+  },
+);

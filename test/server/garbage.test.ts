@@ -15,6 +15,7 @@ import {
   writeLayout,
   type Image,
 } from '../store/samples.ts';
+import { roundsOf } from '../support/long.ts';
 import { putImage, withRegistry, type Served } from './client.ts';
 
 const [one, two, three] = ['one', 'two', 'three'].map((seed) => imageOf(seed)) as [Image, Image, Image];
@@ -190,6 +191,38 @@ describe('garbage collection', () => {
         });
         expect(collections).toBeGreaterThan(0);
         await withRegistry({ dir }, (served) => expectComplete(served, tags));
+      }),
+    120_000,
+  );
+
+  test(
+    'by another process loses nothing that a tag reaches while clients push',
+    () =>
+      withDir(async (dir) => {
+        const tags = new Map<string, ManifestContent>();
+        let isPushing = true;
+        await withRegistry({ dir }, async (served) => {
+          const client = async (number: number): Promise<void> => {
+            for (let at = 0; at < roundsOf(2, 8); at += 1) {
+              const images = [imageOf(`${number % 4}-${at}`), imageOf(`${number}-${at}`)] as const;
+              const list = indexOf(images.map(({ manifest }) => manifest.descriptor));
+              for (let status = 0; status !== 201;) {
+                for (const each of images)
+                  await putImage(served, 'repo', each, `t${number}-${at}-${each === images[0]}`);
+                ({ status } = await served.putManifest('repo', list, `t${number}`));
+              }
+              tags.set(`t${number}`, list);
+            }
+          };
+          const collect = async (): Promise<void> => {
+            while (isPushing) await collectFolder(dir, { grace: 0, deleteUntagged: true }).catch(() => undefined);
+          };
+          const pushes = Array.from({ length: roundsOf(8, 16) }, (_, number) => client(number));
+          const collecting = collect();
+          await Promise.all(pushes).finally(() => (isPushing = false));
+          await collecting;
+          await expectComplete(served, tags);
+        });
       }),
     120_000,
   );

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createInterface } from 'node:readline';
@@ -10,7 +10,7 @@ import { describe, expect, test } from '@jest/globals';
 import { MemoryBytes } from '../../src/store/memory-bytes.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { bytesOf, blobOf, imageOf } from '../store/samples.ts';
-import { casesOf, isLong } from '../support/long.ts';
+import { casesOf, isLong, roundsOf } from '../support/long.ts';
 import { programCommand } from '../support/mlist.ts';
 import { codesOf, putImage, send, stores, withRegistry, type Answer, type Served } from './client.ts';
 
@@ -50,6 +50,22 @@ async function sendHalf({ url }: Served, path: string, body: Uint8Array): Promis
   await new Promise((resolve) => socket.write(Buffer.concat([Buffer.from(head), body]), resolve));
   socket.end();
   await once(socket.resume(), 'close');
+}
+
+/** A PATCH whose body is sent in parts. */
+function startPatch({ url }: Served, path: string) {
+  const sending = request(url + path, { method: 'PATCH', agent: false });
+  const status = new Promise<number>((resolve, reject) => {
+    sending.on('response', (response) => resolve(response.resume().statusCode ?? 0));
+    sending.on('error', reject);
+  });
+  return {
+    write: (bytes: Uint8Array) => new Promise<void>((resolve) => sending.write(bytes, () => resolve())),
+    end: () => {
+      sending.end();
+      return status;
+    },
+  };
 }
 
 describe('hostile requests', () => {
@@ -203,6 +219,17 @@ describe('the memory limit', () => {
       },
     ],
     [
+      'an upload whose repository is deleted meanwhile',
+      async (served) => {
+        const location = await begin(served);
+        const upload = startPatch(served, location);
+        await upload.write(Buffer.alloc(200 * KIB));
+        await served.send('DELETE', '/v2/repo/_mlist/repository');
+        await upload.write(Buffer.alloc(200 * KIB));
+        expect(await upload.end()).toBe(404);
+      },
+    ],
+    [
       'a blob that is there already',
       async (served) => {
         const blob = blobOf(Buffer.alloc(200 * KIB, 9));
@@ -224,6 +251,60 @@ describe('the memory limit', () => {
       expect((await served.putBlob('repo', blobOf(Buffer.alloc(900 * KIB)))).status).toBe(201);
     }),
   );
+
+  test('counts a deleted blob until it was sent', () =>
+    withRegistry({ limits: { memoryBytes: 24 * MIB } }, async (served) => {
+      const [blob, other] = [blobOf(Buffer.alloc(20 * MIB, 1)), blobOf(Buffer.alloc(20 * MIB, 2))];
+      await served.putBlob('repo', blob);
+      const path = `/v2/repo/blobs/${blob.descriptor.digest}`;
+      const reading = await new Promise<IncomingMessage>((resolve, reject) =>
+        request(served.url + path, { agent: false }, resolve)
+          .on('error', reject)
+          .end(),
+      );
+      await served.send('DELETE', path);
+      expect((await served.putBlob('repo', other)).status).toBe(507);
+      expect((await bytesOf(reading as AsyncIterable<Uint8Array>)).equals(blob.bytes)).toBe(true);
+      expect((await served.putBlob('repo', other)).status).toBe(201);
+    }));
+
+  test('is exact after 32 clients have uploaded, aborted, mounted and deleted at the same time', () =>
+    withRegistry({ limits: { memoryBytes: 4 * MIB } }, async (served) => {
+      const statuses = new Set<number>();
+      const client = async (number: number): Promise<void> => {
+        const repository = `r${number % 5}`;
+        const note = ({ status }: Answer): void => void statuses.add(status);
+        for (let at = 0; at < roundsOf(6, 40); at += 1) {
+          const blob = blobOf(Buffer.alloc(150 * KIB + number, at));
+          const { digest } = blob.descriptor;
+          const ways: (() => Promise<unknown>)[] = [
+            () => served.putBlob(repository, blob).then(note),
+            () => sendHalf(served, `/v2/${repository}/blobs/uploads/?digest=${digest}`, blob.bytes.subarray(9)),
+            async () => {
+              const { status, headers } = await served.send('POST', `/v2/${repository}/blobs/uploads/`);
+              statuses.add(status);
+              if (headers.location === undefined) return;
+              const parts = [blob.bytes.subarray(0, 90_000), blob.bytes.subarray(90_000)];
+              note(await served.send('PATCH', headers.location, { body: parts }));
+              note(await served.send('PUT', `${headers.location}?digest=${digest}`));
+            },
+            () => served.send('POST', `/v2/other/blobs/uploads/?mount=${digest}&from=${repository}`).then(note),
+            () => served.send('DELETE', `/v2/${repository}/blobs/${digest}`).then(note),
+            () => served.send('DELETE', `/v2/${repository}/_mlist/repository`).then(note),
+          ];
+          await Promise.all([ways[(number + at) % 6]!(), ways[(number * 5 + at * 3) % 6]!()]);
+        }
+      };
+      await Promise.all(Array.from({ length: 32 }, (_, number) => client(number)));
+      expect([...statuses].filter((status) => ![201, 202, 404, 507].includes(status))).toEqual([]);
+      const { repositories } = JSON.parse((await served.get('/v2/_catalog')).body.toString()) as {
+        repositories: string[];
+      };
+      for (const name of repositories) await served.send('DELETE', `/v2/${name}/_mlist/repository`);
+      const rest = 4 * MIB - 3 * KIB;
+      expect((await served.putBlob('last', blobOf(Buffer.alloc(rest)))).status).toBe(201);
+      expect((await served.putBlob('last', blobOf(Buffer.alloc(4 * KIB)))).status).toBe(507);
+    }));
 
   test.each<[string, (at: number) => readonly [string, string]]>([
     ['repositories', (at) => ['POST', `/v2/repo-${at}/blobs/uploads/`]],

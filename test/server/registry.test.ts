@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
-import { folderOf, repositoryNameOf } from '../../src/server/folder-repositories.ts';
+import { folderOf, repositoryNameOf } from '../../src/server/repository-folder.ts';
 import { checkHost } from '../../src/server/auth/origin.ts';
 import { startRegistry, type ServedRequest } from '../../src/server/start-registry.ts';
 import { blobOf, chunksOf, imageOf, withFolder } from '../store/samples.ts';

@@ -30,6 +30,28 @@ describe.each(stores)('uploads to %s', (_, serve) => {
   const { digest } = descriptor;
   const created = { status: 201, headers: { location: `/v2/repo/blobs/${digest}`, 'docker-content-digest': digest } };
 
+  test.each([
+    ['POST', () => `/v2/repo/blobs/uploads/?digest=${digest}`],
+    ['PATCH', (location: string) => location],
+    ['PUT', (location: string) => `${location}?digest=${digest}`],
+  ])('by %s end when the repository is deleted', (method, pathOf) =>
+    serve(async (served) => {
+      const path = pathOf(await begin(served));
+      const sending = request(served.url + path, { method, agent: false, headers: { 'content-length': bytes.length } });
+      const answered = new Promise<number>((resolve, reject) => {
+        sending.on('response', (response) => resolve(response.resume().statusCode ?? 0));
+        sending.on('error', reject);
+      });
+      await new Promise((resolve) => sending.write(bytes.subarray(0, 9), resolve));
+      while (!/^mlist_http_requests_running 2$/m.test((await served.get('/metrics')).body.toString())) await sleep(5);
+      await served.send('DELETE', '/v2/repo/_mlist/repository');
+      sending.end(bytes.subarray(9));
+      expect(await answered).toBe(404);
+      expect(await has(served, digest)).toBe(false);
+      expect(await served.putBlob('repo', blob)).toMatchObject(created);
+    }),
+  );
+
   test('by POST alone', () =>
     serve(async (served) => {
       expect(await served.putBlob('repo', blob)).toMatchObject(created);

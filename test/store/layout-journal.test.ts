@@ -98,7 +98,7 @@ describe('the journal of a layout', () => {
   test.each([
     ['half of an edit', '{"changes":[{"tag":"v9","before":[],"aft'],
     ['zeros', '\0\0\0\0\0\0\n'],
-    ['an edit without an entry', '{"changes":[{"tag":"v9","before":[]}]}\n'],
+    ['zeros and half of an edit', '\0\0\n\0"}]}\n{"ch'],
   ])('ends where a power failure has left %s', (_, tail) =>
     withJournal(async (layout, dir) => {
       await layout.putManifest(two, 'v2');
@@ -108,6 +108,42 @@ describe('the journal of a layout', () => {
       expect(await resolveAll(reopened)).toEqual(expected);
       await reopened.putManifest(three, 'v3');
       expect(await resolveAll(await openLayout(dir))).toEqual({ ...expected, v3: three.descriptor.digest });
+    }),
+  );
+
+  const damages: readonly (readonly [string, (lines: string[]) => void])[] = [
+    ['zeros', (lines) => (lines[1] = '\0'.repeat(lines[1]!.length))],
+    ['half of an edit', (lines) => (lines[1] = lines[1]!.slice(0, 40))],
+    ['an edit with an invalid digest', (lines) => (lines[1] = lines[1]!.replace('sha256:', 'sha256'))],
+    ['an edit without entries', (lines) => (lines[1] = '{"changes":[{"tag":"v9","before":[]}]}')],
+    [
+      'an edit with an invalid previous digest',
+      (lines) => (lines[1] = lines[1]!.replace('"before":[]', '"before":[1]')),
+    ],
+    ['an empty line', (lines) => (lines[1] = '')],
+  ];
+  test.each(damages)('with %s before other edits is refused with the line, and nothing is changed', (_, damage) =>
+    withJournal(async (layout, dir) => {
+      await layout.putManifest(two, 'v2');
+      await layout.putManifest(three, 'v3');
+      const path = join(dir, 'index.journal');
+      const lines = (await readFile(path, 'utf8')).split('\n');
+      damage(lines);
+      await writeFile(path, lines.join('\n'));
+      const fresh = await openLayout(dir, { journalFrom: 0 });
+      const failure = {
+        code: 'ERR_MLIST_DOCUMENT_INVALID',
+        message: `${join(dir, 'index.journal')} is damaged: line 2 is not an edit`,
+        facts: { hint: expect.stringContaining('remove line 2') as unknown },
+      };
+      await expect(fresh.resolve('v3')).rejects.toMatchObject(failure);
+      await expect(fresh.putManifest(three, 'v4')).rejects.toMatchObject(failure);
+      await expect(fresh.mergeJournal()).rejects.toMatchObject(failure);
+      expect(await readFile(path, 'utf8')).toBe(lines.join('\n'));
+      // The remedy of the error: the other edits are still there.
+      await writeFile(path, lines.filter((_line, at) => at !== 1).join('\n'));
+      const repaired = await openLayout(dir, { journalFrom: 0 });
+      expect(Object.keys(await resolveAll(repaired)).sort()).toEqual(['first', 'v1', 'v3']);
     }),
   );
 

@@ -1,6 +1,6 @@
-import { mkdir, readdir, readFile, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { build } from 'esbuild';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import type { Layout } from '../../src/store/layout/layout.ts';
@@ -408,6 +408,22 @@ describe('links', () => {
       await expect(put).rejects.toMatchObject({ code: 'ERR_MLIST_DIGEST_INVALID' });
     }));
 });
+
+test('a blob that is put again is marked as used, so that garbage collection keeps it', () =>
+  withLayout(async (layout, dir) => {
+    const blob = blobOf('x');
+    const put = () => layout.putBlob(blob.descriptor, () => chunksOf(blob.bytes));
+    const modified = async () => (await stat(blobPath(dir, blob.descriptor))).mtimeMs;
+    await put();
+    const past = new Date(1_600_000_000_000);
+    await utimes(blobPath(dir, blob.descriptor), past, past);
+    await put();
+    expect(await modified()).toBe(past.getTime());
+    // The system dates the change of the time itself.
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 60_000);
+    await put().finally(() => clock.mockRestore());
+    expect(await modified()).toBeGreaterThan(past.getTime());
+  }));
 
 describe('a damaged blob', () => {
   const blob = blobOf('x'.repeat(600_000));

@@ -75,7 +75,7 @@ export class Access {
    * @throws RequestError 401 for a caller with a token
    */
   tokenFor({ headers }: IncomingMessage, { user }: Caller): string | undefined {
-    if (this.#tokens !== undefined && isBearer.test(headers.authorization ?? ''))
+    if (this.#tokens !== undefined && bearerToken.test(headers.authorization ?? ''))
       throw unauthorized(basicChallenge, 'a token cannot be renewed: send the user name and password');
     return this.#tokens?.issue(user);
   }

@@ -8,10 +8,10 @@ import { STALE_MS } from '../../store/layout/blob-folder.ts';
 import type { Garbage, GarbageOptions } from '../../store/layout/garbage.ts';
 import { HEADER_FILE } from '../../store/layout/layout-header.ts';
 import { openLayout } from '../../store/layout/open-layout.ts';
-import { repositoryNameOf } from '../folder-repositories.ts';
+import { readName, repositoryNameOf } from '../repository-folder.ts';
 
 export interface CollectedRepository extends Garbage {
-  /** The repository; for a single layout and for shortened names, the folder. */
+  /** The repository; for a single layout, the folder. */
   readonly name: string;
 }
 
@@ -57,11 +57,15 @@ async function layoutsIn(dir: string): Promise<ReadonlyMap<string, string>> {
     const path = join(dir, folder);
     const isLayout = (await stat(join(path, HEADER_FILE)).catch(() => undefined))?.isFile() === true;
     // A link to a path outside the folder is not served.
-    if (isLayout && isInside(root, await realpath(path))) layouts.set(repositoryNameOf(folder) ?? folder, path);
+    if (isLayout && isInside(root, await realpath(path))) layouts.set(await nameOf(folder, path), path);
   }
   if (layouts.size > 0 || names.length === 0) return layouts;
   throw new MlistError('ERR_MLIST_NOT_FOUND', `${dir} has no OCI layouts`, {
     path: dir,
     remedy: { kind: 'name-folder' },
   });
+}
+
+async function nameOf(folder: string, path: string): Promise<string> {
+  return repositoryNameOf(folder) ?? (await readName(path)) ?? folder;
 }

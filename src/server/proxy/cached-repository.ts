@@ -8,7 +8,7 @@ import { kindOf } from '../../oci/manifest.ts';
 import { isIndexType, isManifestType } from '../../oci/media-type.ts';
 import type { Repository as RemoteRepository } from '../../store/registry/repository.ts';
 import type { ManifestContent, TagOrDigest } from '../../store/store.ts';
-import { readWhole } from '../../store/verify.ts';
+import { readWhole, type BlobIdentity } from '../../store/verify.ts';
 import { RequestError } from '../request-error.ts';
 import type { Repository } from '../storage.ts';
 import { BlobDownload } from './blob-download.ts';
@@ -169,6 +169,12 @@ export class CachedRepository implements Repository {
   async *readBlob({ digest, size }: Descriptor): AsyncGenerator<Uint8Array> {
     const local = await this.#localBlob(digest);
     if (local !== undefined) yield* local.readBlob({ mediaType: MEDIA_TYPE, digest, size });
+    else yield* this.#download(digest, size).read();
+  }
+
+  async *serveBlob({ digest, size }: BlobIdentity): AsyncGenerator<Uint8Array> {
+    const local = await this.#localBlob(digest);
+    if (local !== undefined) yield* local.serveBlob({ digest, size });
     else yield* this.#download(digest, size).read();
   }
 

@@ -30,8 +30,9 @@ export async function getBlob(exchange: ServerExchange): Promise<void> {
   const { range: header, 'if-range': condition } = request.headers;
   const range = condition === undefined || condition === etag ? parseRange(header, size) : undefined;
   if (range === undefined) {
-    const descriptor = { mediaType: 'application/octet-stream', digest, size };
-    await replyStream(exchange, 200, fullHeaders, repository.readBlob(descriptor));
+    const chunks = repository.serveBlob({ digest, size });
+    // It may have been deleted since its size was read.
+    await replaceNotFound(replyStream(exchange, 200, fullHeaders, chunks), () => unknownBlob(digest));
   } else await replyRange(exchange, { repository, digest, size, range, headers: fullHeaders });
 }
 

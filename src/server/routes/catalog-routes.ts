@@ -9,16 +9,22 @@ const MAX_PAGE = 1000;
 /** How many repositories are looked up at once. */
 const BATCH = 50;
 
+/** Lexical order by components, as in docker-registry: `a/b` is before `a-b`, and `/` before all other characters. */
+function order(one: string, other: string): number {
+  const [first, second] = [one, other].map((name) => name.replaceAll('/', '\0'));
+  return first === second ? 0 : (first ?? '') < (second ?? '') ? -1 : 1;
+}
+
 /**
- * GET of `/v2/_catalog`, as in other registries: the repositories that the caller may read, in lexical order. Repositories
- * without tags are listed.
+ * GET of `/v2/_catalog`, as in other registries: the repositories that the caller may read, in order. Repositories without
+ * tags are listed.
  */
 export async function listCatalog(exchange: ServerExchange): Promise<void> {
   const { service, caller, query } = exchange;
   const limit = Math.min(parseLimit(query.get('n')) ?? MAX_PAGE, MAX_PAGE);
   const last = query.get('last') ?? '';
   const all = await service.repositories.names();
-  const names = all.filter((name) => name > last && allows(caller.rights, 'read', name)).sort();
+  const names = all.filter((name) => order(name, last) > 0 && allows(caller.rights, 'read', name)).sort(order);
   const { page, isLast } = await existing(exchange, names, limit);
   const end = page.at(-1);
   replyJson(

@@ -6,6 +6,7 @@ import { kindOf } from '../../oci/manifest.ts';
 import { isForeignLayerType, isIndexType, isManifestType } from '../../oci/media-type.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { RequestError, type RegistryErrorEntry } from '../request-error.ts';
+import type { RequiredContent } from '../../store/store.ts';
 import type { Repository } from '../storage.ts';
 
 export interface CheckedManifest {
@@ -40,13 +41,14 @@ function invalid(reason: string, detail?: unknown): RequestError {
  * Checks that the repository has all children and blobs of a manifest, and that they match their descriptors. The subject
  * may be pushed later, and foreign layers are not pushed (distribution-spec v1.1.1 "Pushing manifests").
  * @param options - `allowSparse`: other content may be missing, too
+ * @returns the content that the repository has
  * @throws RequestError 400 with MANIFEST_INVALID for each wrong descriptor and MANIFEST_BLOB_UNKNOWN for each missing digest
  */
 export async function checkChildren(
   { manifests, blobs }: Children,
   repository: Repository,
   { allowSparse }: { readonly allowSparse: boolean },
-): Promise<void> {
+): Promise<RequiredContent> {
   // Held first, so that garbage collection does not remove what is found.
   for (const { digest } of manifests) await ignoreNotFound(repository.holdBlob(digest));
   const stored = await repository.storedManifests(manifests.map(({ digest }) => digest));
@@ -63,6 +65,10 @@ export async function checkChildren(
   const relevant = results.filter((problem) => !allowSparse || problem?.code !== 'MANIFEST_BLOB_UNKNOWN');
   const problems = new Map(relevant.flatMap((problem) => (problem === undefined ? [] : [[problem.detail, problem]])));
   if (problems.size > 0) throw new RequestError(400, [...problems.values()]);
+  const missing = new Set(results.map((problem) => problem?.detail));
+  const found = (all: readonly Descriptor[]): readonly Digest[] =>
+    all.map(({ digest }) => digest).filter((digest) => !missing.has(digest));
+  return { manifests: found(manifests.filter(isManifest)), blobs: found(others) };
 }
 
 async function manifestProblems(

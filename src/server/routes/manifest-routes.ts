@@ -12,6 +12,9 @@ import { replaceNotFound, RequestError, unknownManifest } from '../request-error
 import { repositoryOf } from './requested-content.ts';
 import type { Repository } from '../storage.ts';
 
+/** How often a PUT is tried beside the garbage collection of another process. */
+const MAX_TRIES = 3;
+
 /** GET and HEAD of `/v2/<name>/manifests/<reference>` return the exact bytes of the PUT. */
 export async function getManifest(exchange: ServerExchange): Promise<void> {
   const { request, lastSegment: reference } = exchange;
@@ -52,17 +55,34 @@ async function storeManifest(exchange: ServerExchange, received: MemoryBytes): P
   const digest = storageDigest(reference, bytes);
   const checked = checkManifest(bytes, mediaTypeOfHeader(request.headers['content-type']));
   const { mediaType, children } = checked;
-  const repository = await service.repositories.open(name);
   await service.changes.shared(name, async () => {
+    const repository = await service.repositories.open(name);
     const hasCondition = isConditional(exchange);
     const current = hasCondition ? await currentDigest(repository, reference) : undefined;
     checkPreconditions(request, current);
-    await checkChildren(children, repository, service);
     const content = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
-    await repository.putManifest(content, reference, { ifMatch: hasCondition ? (current ?? 'absent') : undefined });
-    if (isDigest(reference)) for (const tag of tags) await repository.putManifest(content, tag);
+    await repeatIfRemoved(async () => {
+      const requires = await checkChildren(children, repository, service);
+      const ifMatch = hasCondition ? (current ?? 'absent') : undefined;
+      await repository.putManifest(content, reference, { ifMatch, requires });
+      if (isDigest(reference)) for (const tag of tags) await repository.putManifest(content, tag, { requires });
+    });
   });
   reply(exchange, 201, headersOfPut(exchange, digest, checked, tags));
+}
+
+/**
+ * Repeats work that has failed because another process has removed content since it was checked. The check then reports what
+ * is missing.
+ */
+async function repeatIfRemoved(work: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (errorCode(error) !== 'ERR_MLIST_NOT_FOUND' || tries === MAX_TRIES) throw error;
+    }
+  }
 }
 
 function headersOfPut(

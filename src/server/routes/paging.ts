@@ -2,10 +2,16 @@ import { RequestError } from '../request-error.ts';
 
 /** Pages of tags and of repositories (distribution-spec v1.1.1 "Listing Tags"). */
 
-/** @throws RequestError 400 if `n` is not a number */
+/** More than any repository or registry has. */
+const MAX_LIMIT = 1_000_000_000;
+
+/**
+ * The number in `n`; undefined without one.
+ * @throws RequestError 400 if it is not a number
+ */
 export function parseLimit(text: string | null): number | undefined {
   if (text === null) return undefined;
-  if (/^\d{1,9}$/.test(text)) return Number(text);
+  if (/^\d+$/.test(text)) return Math.min(Number(text), MAX_LIMIT);
   throw new RequestError(400, { code: 'PAGINATION_NUMBER_INVALID', message: 'n is not a number', detail: text });
 }
 

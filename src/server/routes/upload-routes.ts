@@ -18,14 +18,16 @@ export async function postUpload(exchange: ServerExchange): Promise<void> {
   const [mount, monolithic] = [query.get('mount'), query.get('digest')];
   const mountDigest = mount === null ? undefined : parseDigestParameter(mount);
   const digest = monolithic === null ? undefined : parseDigestParameter(monolithic);
-  const repository = await service.repositories.open(name);
-  if (mountDigest !== undefined && (await mountBlob(exchange, repository, mountDigest))) {
-    replyCreated(exchange, mountDigest);
-    return;
-  }
-  const session = await service.uploads.begin(name, () => repository.stageBlob());
-  if (digest === undefined || mountDigest !== undefined) replyAccepted(exchange, session);
-  else await service.uploads.use(name, session.id, () => complete(exchange, session, digest));
+  // The repository must not be deleted in between.
+  const session = await service.changes.shared(name, async () => {
+    const repository = await service.repositories.open(name);
+    if (mountDigest !== undefined && (await mountBlob(exchange, repository, mountDigest))) return undefined;
+    return await service.uploads.begin(name, () => repository.stageBlob());
+  });
+  if (session !== undefined) {
+    if (digest === undefined || mountDigest !== undefined) replyAccepted(exchange, session);
+    else await use(exchange, session.id, (upload) => complete(exchange, upload, digest));
+  } else if (mountDigest !== undefined) replyCreated(exchange, mountDigest);
 }
 
 /** Appends the body and stores the blob. The upload ends in any case. */
@@ -90,8 +92,16 @@ export async function deleteUpload(exchange: ServerExchange): Promise<void> {
   });
 }
 
-async function withSession(exchange: ServerExchange, work: (session: UploadSession) => Promise<void>): Promise<void> {
-  const { service, name, lastSegment: id } = exchange;
+function withSession(exchange: ServerExchange, work: (session: UploadSession) => Promise<void>): Promise<void> {
+  return use(exchange, exchange.lastSegment, work);
+}
+
+/** @throws RequestError 404 if the upload does not exist, or its repository was deleted meanwhile */
+async function use(
+  { service, name }: ServerExchange,
+  id: string,
+  work: (session: UploadSession) => Promise<void>,
+): Promise<void> {
   const exists = await service.uploads.use(name, id, async (session) => {
     await work(session);
     return true;
@@ -144,7 +154,8 @@ async function mountBlob(
     const size = source === undefined ? undefined : await sizeIn(source, digest);
     if (source === undefined || size === undefined) continue;
     const descriptor = { mediaType: 'application/octet-stream', digest, size };
-    if (from !== name) await target.mountBlob(descriptor, source, () => source.readBlob(descriptor));
+    // A source may lose the blob meanwhile.
+    if (from !== name) await ignoreNotFound(target.mountBlob(descriptor, source, () => source.readBlob(descriptor)));
     // The blob may have been in the target for long, unused.
     if ((await ignoreNotFound(target.holdBlob(digest))) === undefined) continue;
     return true;

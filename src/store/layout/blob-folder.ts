@@ -8,16 +8,19 @@ import { Limiter } from '../../async/limiter.ts';
 import { openFiles } from '../../fs/open-files.ts';
 import { digestAlgorithm, digestEncoded, isDigest, isVerifiable, type Digest } from '../../oci/digest.ts';
 import { checkVerifiable, damagedBlob, damageError, verified, readWhole, type BlobIdentity } from '../verify.ts';
+import { fileChunks } from './file-chunks.ts';
 import { realPathInside } from './path-inside.ts';
 import { StagedBlob } from './staged-blob.ts';
-
-const CHUNK = 256 * 1024;
+import { fileVersion, VerifiedFiles } from './verified-files.ts';
 
 /** Limits concurrent blob writes: each has one file open, and a second one if its source is a layout. */
 export const blobWrites = new Limiter(64);
 
 /** Temporary files of unknown processes that are older than this were left by a crashed process. */
 export const STALE_MS = 24 * 60 * 60 * 1000;
+
+/** A blob that was used within this time is not marked as used again, in milliseconds. */
+export const RECENT_MS = 30_000;
 
 /** The file of a blob. Times are in milliseconds. */
 export interface BlobFile {
@@ -37,10 +40,15 @@ function fileOf(info: Stats): BlobFile | undefined {
   return { size, inode: ino, modified: mtimeMs, used: Math.max(mtimeMs, ctimeMs), links: nlink };
 }
 
+async function versionOf(handle: FileHandle): Promise<string | undefined> {
+  return fileVersion(await handle.stat({ bigint: true }));
+}
+
 /** The `blobs` folder of a layout: `blobs/<algorithm>/<encoded>` (image-spec v1.1.1 image-layout.md "Blobs"). */
 export class BlobFolder {
   readonly #root: string;
   readonly #name: string;
+  readonly #verified = new VerifiedFiles();
 
   /**
    * @param root - real path of the layout's folder
@@ -81,16 +89,44 @@ export class BlobFolder {
   async *range(digest: Digest, start: number, end: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     const handle = await this.#open(digest);
     try {
-      for (let at = start; at < end;) {
-        signal?.throwIfAborted();
-        const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
-        const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
-        if (bytesRead === 0) throw damagedBlob(digest, `only ${at} bytes`, this.#name);
-        at += bytesRead;
-        yield buffer.subarray(0, bytesRead);
+      yield* fileChunks(handle, start, end, { signal, truncated: this.#truncated(digest) });
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /**
+   * Streams a blob to a client. A chunk is valid until the next one is requested. A file that this process has verified is
+   * not verified again while it is unchanged, for an hour. As in `stream`, the last chunk comes after the check.
+   */
+  async *serve(blob: BlobIdentity): AsyncGenerator<Uint8Array> {
+    const { digest, size } = blob;
+    const handle = await this.#open(checkVerifiable(digest));
+    try {
+      const version = await versionOf(handle);
+      const chunks = fileChunks(handle, 0, size, { reuse: true, truncated: this.#truncated(digest) });
+      if (this.#verified.has(digest, version)) yield* this.#unchanged(blob, chunks, handle, version);
+      else {
+        yield* verified(blob, chunks, damageError(this.#name));
+        this.#verified.add(digest, (await versionOf(handle)) === version ? version : undefined);
       }
     } finally {
       await handle.close();
+    }
+  }
+
+  async *#unchanged(
+    { digest, size }: BlobIdentity,
+    chunks: AsyncIterable<Uint8Array>,
+    handle: FileHandle,
+    version: string | undefined,
+  ): AsyncGenerator<Uint8Array> {
+    let length = 0;
+    for await (const chunk of chunks) {
+      length += chunk.length;
+      if (length === size && (await versionOf(handle)) !== version)
+        throw damagedBlob(digest, 'changed while it was read', this.#name);
+      yield chunk;
     }
   }
 
@@ -100,7 +136,7 @@ export class BlobFolder {
    */
   write({ digest, size }: BlobIdentity, bytes: Uint8Array): Promise<boolean> {
     return blobWrites.run(async () => {
-      if (await this.hasIntact({ digest, size })) return false;
+      if (await this.keeps({ digest, size })) return false;
       const staged = await this.stage();
       try {
         await staged.append([bytes]);
@@ -127,7 +163,11 @@ export class BlobFolder {
   /** Starts an upload. Its temporary file is next to index.json, where other tools ignore unknown files. */
   stage(): Promise<StagedBlob> {
     const file = temporaryName(join(this.#root, 'blob'));
-    return StagedBlob.create(file, (from, digest) => this.#create(digest, (to) => renameOver(from, to)));
+    return StagedBlob.create(file, async (from, digest) => {
+      await this.#create(digest, (to) => renameOver(from, to));
+      const info = await stat(this.#path(digest), { bigint: true }).catch(() => undefined);
+      this.#verified.add(digest, info && fileVersion(info));
+    });
   }
 
   /** Creates a hard link to the blob of another layout. Returns false if that is not possible, for whatever reason. */
@@ -207,6 +247,18 @@ export class BlobFolder {
     }
   }
 
+  /**
+   * Whether the blob exists and is intact, so that it does not have to be stored. Garbage collection of other processes counts
+   * its grace time from now on.
+   */
+  async keeps(blob: BlobIdentity, signal?: AbortSignal): Promise<boolean> {
+    if (!(await this.hasIntact(blob, signal))) return false;
+    const file = await this.file(blob.digest);
+    if (file !== undefined && Date.now() - file.used > RECENT_MS) await this.refresh(blob.digest);
+    // It may have been removed before it was marked.
+    return (await this.size(blob.digest)) === blob.size;
+  }
+
   /** Creates the folder of a blob, and then the blob's file with `create`. */
   async #create(digest: Digest, create: (to: string) => Promise<void>): Promise<void> {
     const path = this.#path(digest);
@@ -230,6 +282,10 @@ export class BlobFolder {
     } catch (error) {
       throw isNotFound(error) ? this.#notFound(digest) : asMlistError(error);
     }
+  }
+
+  #truncated(digest: Digest): (size: number) => MlistError {
+    return (size) => damagedBlob(digest, `only ${size} bytes`, this.#name);
   }
 
   #notFound(digest: Digest): MlistError {

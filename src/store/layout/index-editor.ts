@@ -2,7 +2,13 @@ import { join } from 'node:path';
 import { MlistError } from '../../errors/errors.ts';
 import type { HeldLock } from '../../fs/atomic.ts';
 import { withLock } from '../../fs/lock.ts';
-import { conflictError, contentReference, type ContentOptions, type PutOptions } from '../store.ts';
+import {
+  conflictError,
+  contentReference,
+  type ContentOptions,
+  type PutOptions,
+  type RequiredContent,
+} from '../store.ts';
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BlobFolder } from './blob-folder.ts';
@@ -71,13 +77,15 @@ export class IndexEditor {
   /**
    * Adds a manifest whose blob is stored: under a tag, or as an untagged entry if nothing lists it yet.
    * @param isNew - whether the blob was missing or damaged before
-   * @throws MlistError `ERR_MLIST_CONFLICT` if the condition of the options is not met
+   * @throws MlistError `ERR_MLIST_CONFLICT` if the condition of the options is not met, `ERR_MLIST_NOT_FOUND` if content that
+   *   they require is missing
    */
   put(requested: Descriptor, tag: string | undefined, isNew: boolean, options: PutContentOptions): Promise<void> {
     return this.#edit(options, async (edit) => {
       const { graph, keepUntagged, blobs } = this.#layout;
       const { digest, size } = requested;
       if (options.ifMatch !== undefined) await this.#checkCondition(edit, tag ?? digest, options.ifMatch);
+      if (options.requires !== undefined) await this.#checkRequired(edit, options.requires);
       // Garbage collection may have removed the blob before this edit got the lock.
       if ((await blobs.size(digest)) === undefined) await blobs.write(requested, options.bytes);
       const facts = await graph.facts(digest);
@@ -170,6 +178,19 @@ export class IndexEditor {
     const isMet = expected === 'absent' ? current.length === 0 : current.includes(expected);
     if (isMet || (expected !== 'absent' && name === expected && (await this.#isManifest(entries, expected)))) return;
     throw conflictError(contentReference(this.#layout.location, name), expected);
+  }
+
+  /** Once this edit is stored, the garbage collection of other processes keeps the content. */
+  async #checkRequired(entries: EntrySet, { manifests, blobs }: RequiredContent): Promise<void> {
+    const claims = await this.#layout.graph.findClaims(entries, manifests);
+    const isListed = (digest: Digest): boolean => {
+      const claim = claims.get(digest);
+      return claim !== undefined && isManifestClaim(claim);
+    };
+    const unlisted = manifests.find((digest) => !isListed(digest));
+    if (unlisted !== undefined) throw this.#notFound(`@${unlisted}`);
+    for (const digest of [...manifests, ...blobs])
+      if ((await this.#layout.blobs.size(digest)) === undefined) throw this.#notFound(`@${digest}`);
   }
 
   /** The media type of the digest before the edit; undefined if it is not a manifest. */

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asMlistError, MlistError } from '../../errors/errors.ts';
 import { writeFileAtomic, type HeldLock } from '../../fs/atomic.ts';
+import { isNotFound } from '../../fs/file-errors.ts';
 import { readAtMost } from '../../fs/read-file.ts';
 import { MediaType } from '../../oci/media-type.ts';
 import type { JsonObject } from '../../json/json.ts';
@@ -42,7 +43,11 @@ interface Version {
 const ABSENT = 'absent';
 
 async function versionOf(path: string): Promise<Version> {
-  const info = await stat(path, { bigint: true }).catch(() => undefined);
+  const info = await stat(path, { bigint: true }).catch((error: unknown) => {
+    // A journal that cannot be examined must not count as missing: its edits would be lost.
+    if (!isNotFound(error)) throw asMlistError(error);
+    return undefined;
+  });
   if (info === undefined) return { version: ABSENT, isSettled: true, hasFineTime: false };
   return {
     version: [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs].join(),
@@ -262,7 +267,7 @@ export class IndexFile {
     return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${join(this.#name, file)} is damaged: ${reason.message}`, {
       path,
       problems: reason instanceof MlistError ? reason.problems : [],
-      hint: 'Nothing was changed. Repair the file, or use another folder.',
+      hint: (reason as Partial<MlistError>).hint ?? 'Nothing was changed. Repair the file, or use another folder.',
     });
   }
 }

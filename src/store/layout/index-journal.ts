@@ -134,16 +134,33 @@ function netChanges(journal: Uint8Array): ReadonlyMap<string, KeyChange> {
   if (`${header}\n` !== HEADER) {
     throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', 'it is not a journal of this version of mlist');
   }
-  for (const line of lines.slice(0, -1)) {
+  const complete = lines.slice(0, -1);
+  for (const [position, line] of complete.entries()) {
     const changes = parseLine(line);
-    // The write of the last edits was interrupted by a power failure.
-    if (changes === undefined) break;
+    if (changes === undefined) {
+      if (complete.slice(position).every(isHole)) break;
+      throw damagedLine(position + 2);
+    }
     for (const change of changes) {
       const key = change.tag === undefined ? untaggedKey(change.digest) : taggedKey(change.tag);
       net.set(key, { ...change, before: net.get(key)?.before ?? change.before });
     }
   }
   return net;
+}
+
+/** A power failure can leave zeros in place of the last edits, which were not acknowledged. */
+function isHole(line: string): boolean {
+  return line.includes('\0');
+}
+
+/** Edits that were acknowledged follow, or this is one: without it, tags would be lost silently. */
+function damagedLine(number: number): MlistError {
+  return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `line ${number} is not an edit`, {
+    hint:
+      `Nothing was changed. Restore the file from a copy, or remove line ${number}: ` +
+      'the tags and manifests that it names may then be missing or have an earlier state.',
+  });
 }
 
 function parseLine(line: string): readonly KeyChange[] | undefined {
@@ -158,18 +175,23 @@ function parseLine(line: string): readonly KeyChange[] | undefined {
 
 function parseChange(json: Json): KeyChange {
   const { tag, digest, before, after } = isJsonObject(json) ? json : ({} as JsonObject);
-  if (!Array.isArray(before) || !Array.isArray(after) || (typeof tag === 'string') === (typeof digest === 'string')) {
+  const key = tag ?? digest;
+  const isKey = typeof key === 'string' && (tag === undefined ? isDigest(key) : digest === undefined);
+  if (!isKey || !isDigestList(before) || !Array.isArray(after)) {
     throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', 'it is not a change');
   }
   return {
-    ...(typeof tag === 'string' ? { tag } : {}),
-    ...(typeof digest === 'string' && isDigest(digest) ? { digest } : {}),
-    before: (before as readonly Json[]).filter((each) => typeof each === 'string' && isDigest(each)),
+    ...(tag === undefined ? { digest: key as Digest } : { tag: key }),
+    before,
     after: (after as readonly Json[]).map((each, position) => ({
       descriptor: descriptorAt(each, 'after', position),
       json: each as JsonObject,
     })),
   };
+}
+
+function isDigestList(json: Json | undefined): json is readonly Digest[] {
+  return Array.isArray(json) && (json as readonly Json[]).every((each) => typeof each === 'string' && isDigest(each));
 }
 
 function keyOf(entry: Entry): string {

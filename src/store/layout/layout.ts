@@ -16,8 +16,8 @@ import type {
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { isTag, type Reference } from '../../oci/reference.ts';
-import { checkVerifiable, contentMismatch } from '../verify.ts';
-import { BlobFolder, blobWrites } from './blob-folder.ts';
+import { checkVerifiable, contentMismatch, type BlobIdentity } from '../verify.ts';
+import { BlobFolder, blobWrites, RECENT_MS } from './blob-folder.ts';
 import type { Garbage, GarbageOptions } from './garbage.ts';
 import { IndexEditor, type EditedLayout } from './index-editor.ts';
 import { ManifestGraph } from './manifest-graph.ts';
@@ -28,9 +28,6 @@ import { LayoutView, type LayoutParts } from './layout-view.ts';
 
 /** Grammar of `org.opencontainers.image.ref.name` (image-spec v1.1.1 annotations.md). */
 const refName = /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
-
-/** A blob that was used within this time is not marked as used again. */
-const HOLD_MS = 30_000;
 
 export interface LayoutMode {
   readonly keepUntagged: boolean;
@@ -53,7 +50,7 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
    * @param root - its real path
    * @param mode - as in the options of `openLayout`
    */
-  constructor(dir: string, root: string, { keepUntagged, journalFrom, holdMs = HOLD_MS }: LayoutMode) {
+  constructor(dir: string, root: string, { keepUntagged, journalFrom, holdMs = RECENT_MS }: LayoutMode) {
     this.location = `oci:${dir}`;
     this.#blobs = new BlobFolder(root, this.location);
     const index = new IndexFile(root, dir, journalFrom);
@@ -96,6 +93,11 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
 
   readBlob(descriptor: Descriptor, options: ContentOptions = {}): AsyncIterable<Uint8Array> {
     return this.#blobs.stream(descriptor, options.signal);
+  }
+
+  /** Streams a blob to a client; a chunk is valid until the next one is requested. See `BlobFolder.serve`. */
+  serveBlob(blob: BlobIdentity): AsyncIterable<Uint8Array> {
+    return this.#blobs.serve(blob);
   }
 
   /** Streams the bytes of a blob from `start` to `end` (exclusive), without verification. */
@@ -184,7 +186,7 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
   ): Promise<void> {
     checkVerifiable(digest);
     await blobWrites.run(async () => {
-      if (await this.#blobs.hasIntact({ digest, size }, options.signal)) return;
+      if (await this.#blobs.keeps({ digest, size }, options.signal)) return;
       const staged = await this.#blobs.stage();
       try {
         await staged.append(open(), { signal: options.signal, limit: size });

@@ -5,6 +5,7 @@ import { syncFile } from '../../fs/atomic.ts';
 import { writeFailure } from '../../fs/file-errors.ts';
 import { writeAt } from '../../fs/write-at.ts';
 import { digestAlgorithm, Digester, type Digest } from '../../oci/digest.ts';
+import { cancelledUpload } from '../memory-bytes.ts';
 import { checkVerifiable, contentMismatch } from '../verify.ts';
 
 const CHUNK = 256 * 1024;
@@ -27,6 +28,7 @@ export class StagedBlob {
   readonly #moveToBlob: MoveToBlob;
   readonly #digester = new Digester();
   #size = 0;
+  #isDiscarded = false;
 
   private constructor(file: string, moveToBlob: MoveToBlob) {
     this.#file = file;
@@ -57,6 +59,7 @@ export class StagedBlob {
     try {
       for await (const chunk of chunks) {
         options.signal?.throwIfAborted();
+        if (this.#isDiscarded) throw cancelledUpload();
         if (this.#size + chunk.length > (options.limit ?? Infinity)) {
           throw contentMismatch(`the content is longer than ${options.limit} bytes`);
         }
@@ -92,6 +95,7 @@ export class StagedBlob {
    */
   async commit(digest: Digest): Promise<void> {
     try {
+      if (this.#isDiscarded) throw cancelledUpload();
       checkVerifiable(digest);
       const actual = await this.#finish(digestAlgorithm(digest));
       if (actual !== digest) {
@@ -105,6 +109,7 @@ export class StagedBlob {
   }
 
   async discard(): Promise<void> {
+    this.#isDiscarded = true;
     await unlink(this.#file).catch(() => undefined);
   }
 

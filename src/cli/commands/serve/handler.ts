@@ -69,6 +69,10 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
     proxy: await proxyIn(args, context),
     limits: limitsIn(args),
     signal,
+    onDamaged: (error) => {
+      const hint = error instanceof MlistError ? error.hint : undefined;
+      onEvent({ type: 'warning', message: [errorMessage(error), hint].filter(Boolean).join('. ') });
+    },
     onRequest: (request) => {
       const { method, status, milliseconds, fault } = request;
       const url = safeRequestPath(request.path);

@@ -1,0 +1,48 @@
+import type { FileHandle } from 'node:fs/promises';
+
+const CHUNK = 256 * 1024;
+
+export interface ChunkOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Whether a chunk may be overwritten as soon as the next one is requested. Default false. */
+  readonly reuse?: boolean | undefined;
+  /** The error if the file ends at this position. */
+  readonly truncated: (size: number) => Error;
+}
+
+/**
+ * The bytes of a file from `start` to `end` (exclusive). The next chunk is read while the consumer handles the current one.
+ * With `reuse`, two buffers are enough for a file of any size.
+ */
+export async function* fileChunks(
+  handle: FileHandle,
+  start: number,
+  end: number,
+  { signal, reuse = false, truncated }: ChunkOptions,
+): AsyncGenerator<Uint8Array> {
+  const length = Math.min(CHUNK, end - start);
+  const buffers: Buffer[] = [];
+  let count = 0;
+  const read = (at: number): Promise<Uint8Array> => {
+    signal?.throwIfAborted();
+    const slot = count % 2;
+    count += 1;
+    const buffer = (reuse ? buffers[slot] : undefined) ?? Buffer.allocUnsafeSlow(length);
+    if (reuse) buffers[slot] = buffer;
+    const reading = handle.read(buffer, 0, Math.min(length, end - at), at).then(({ bytesRead }) => {
+      if (bytesRead === 0) throw truncated(at);
+      return buffer.subarray(0, bytesRead);
+    });
+    // The consumer may stop before it gets this chunk.
+    reading.catch(() => undefined);
+    return reading;
+  };
+  if (start >= end) return;
+  let next: Promise<Uint8Array> | undefined = read(start);
+  for (let at = start; next !== undefined;) {
+    const chunk = await next;
+    at += chunk.length;
+    next = at < end ? read(at) : undefined;
+    yield chunk;
+  }
+}

@@ -4,7 +4,20 @@ import type { Certificate } from './certificates.ts';
 
 /** A server that sends HTTP/2 frames that a real server would not send. It reads only the frame headers of requests. */
 
-const types = { DATA: 0, HEADERS: 1, RST_STREAM: 3, SETTINGS: 4, PING: 6, GOAWAY: 7, CONTINUATION: 9 } as const;
+const types = {
+  DATA: 0,
+  HEADERS: 1,
+  PRIORITY: 2,
+  RST_STREAM: 3,
+  SETTINGS: 4,
+  PUSH_PROMISE: 5,
+  PING: 6,
+  GOAWAY: 7,
+  WINDOW_UPDATE: 8,
+  CONTINUATION: 9,
+  ORIGIN: 12,
+  UNKNOWN: 0xfa,
+} as const;
 type FrameType = keyof typeof types;
 
 export const END_STREAM = 0x1;
@@ -31,7 +44,7 @@ export function frame(type: FrameType, flags: number, stream: number, payload: U
 }
 
 /** Numbers of 32 bits. */
-function numbers(...values: readonly number[]): Buffer {
+export function numbers(...values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 4);
   values.forEach((value, at) => bytes.writeUInt32BE(value, at * 4));
   return bytes;
@@ -51,13 +64,17 @@ function text(value: string): Buffer {
   return Buffer.concat([Buffer.from(length), bytes]);
 }
 
-export const settings = (maxConcurrentStreams?: number): Buffer =>
-  frame(
-    'SETTINGS',
-    0,
-    0,
-    maxConcurrentStreams === undefined ? Buffer.alloc(0) : Buffer.from([0, 3, ...numbers(maxConcurrentStreams)]),
-  );
+/** The settings that tests use, with their numbers (RFC 9113 section 6.5.2). */
+const settingNumbers = { enablePush: 2, maxConcurrentStreams: 3, initialWindowSize: 4, maxFrameSize: 5 } as const;
+type Settings = Partial<Record<keyof typeof settingNumbers, number>>;
+
+export function settings(values: Settings = {}): Buffer {
+  const entries = Object.entries(values) as [keyof Settings, number][];
+  const payload = entries.map(([name, value]) => Buffer.concat([Buffer.of(0, settingNumbers[name]), numbers(value)]));
+  return frame('SETTINGS', 0, 0, Buffer.concat(payload));
+}
+export const windowUpdate = (stream: number, increment: number): Buffer =>
+  frame('WINDOW_UPDATE', 0, stream, numbers(increment));
 export const reset = (stream: number, code: number): Buffer => frame('RST_STREAM', 0, stream, numbers(code));
 export const goaway = (lastStream: number, code = 0): Buffer => frame('GOAWAY', 0, 0, numbers(lastStream, code));
 
@@ -72,8 +89,12 @@ export function respond(stream: number, headers: Readonly<Record<string, string 
 export interface FrameServerOptions {
   readonly certificate: Certificate;
   readonly answer: Answer;
+  /** Called for the HEADERS of a request, whose body may follow. */
+  readonly begin?: Answer | undefined;
   /** What it sends first. Default: empty settings. */
   readonly first?: Buffer | undefined;
+  /** Whether it acknowledges the settings of the client. Default true, unless it sends nothing first. */
+  readonly acknowledges?: boolean | undefined;
 }
 
 const PREFACE_BYTES = 24;
@@ -85,16 +106,24 @@ export class FrameServer {
   readonly #server: Server;
   readonly #sockets = new Set<TLSSocket>();
 
-  private constructor({ certificate, answer, first = settings() }: FrameServerOptions) {
-    const { cert, key } = certificate;
+  private constructor({
+    certificate: { cert, key },
+    answer,
+    begin,
+    first = settings(),
+    acknowledges = first.length > 0,
+  }: FrameServerOptions) {
     this.#server = createServer({ cert, key, ALPNProtocols: ['h2'] }, (socket) => {
       this.connections += 1;
       this.#sockets.add(socket);
       socket.on('error', () => undefined);
       socket.write(first);
       readFrames(socket, ({ type, flags, stream }) => {
-        if (type === types.SETTINGS && (flags & ACK) === 0 && first.length > 0) socket.write(frame('SETTINGS', ACK, 0));
-        if (type === types.HEADERS) this.streams.push(stream);
+        if (type === types.SETTINGS && (flags & ACK) === 0 && acknowledges) socket.write(frame('SETTINGS', ACK, 0));
+        if (type === types.HEADERS) {
+          this.streams.push(stream);
+          begin?.(stream, socket);
+        }
         if ((type === types.HEADERS || type === types.DATA) && (flags & END_STREAM) !== 0) answer(stream, socket);
       });
     });
@@ -133,11 +162,17 @@ function readFrames(socket: TLSSocket, onFrame: (frame: Frame) => void): void {
   });
 }
 
-/** Sends a frame again and again, as fast as the client reads. */
-export function flood(socket: TLSSocket, bytes: Buffer): void {
-  const many = Buffer.concat(Array.from({ length: 100 }, () => bytes));
+/**
+ * Sends frames without an end, as fast as the client reads.
+ * @param of - the frame of each number, or the same frame for all
+ */
+export function flood(socket: TLSSocket, of: Buffer | ((at: number) => Buffer)): void {
+  let sent = 0;
+  const next = () => (typeof of === 'function' ? of(sent++) : of);
+  const many = () => Buffer.concat(Array.from({ length: 100 }, next));
+  const same = typeof of === 'function' ? undefined : many();
   const write = () => {
-    while (!socket.destroyed && socket.write(many));
+    while (!socket.destroyed && socket.write(same ?? many()));
     if (!socket.destroyed) socket.once('drain', write);
   };
   write();

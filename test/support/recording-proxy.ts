@@ -249,7 +249,7 @@ function ordinaryHeaders({ authority, headers }: Http2ServerRequest): IncomingHt
 }
 
 /** HTTP/2 has no headers for the connection. */
-function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+function endToEnd(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
   const removed = ['connection', 'keep-alive', 'transfer-encoding'];
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !removed.includes(name)));
 }
@@ -268,7 +268,10 @@ async function passOn(
   const { method } = request;
   // The embedded registry only accepts local host names.
   const isOwn = /^(?:127\.|localhost|\[::1\])/.test(request.headers.host ?? '');
-  const headers = isOwn ? request.headers : { ...request.headers, host: new URL(upstream).host };
+  const host = isOwn ? {} : { host: new URL(upstream).host };
+  // A registry behind a proxy with TLS states its upload locations with the scheme of the proxy.
+  const scheme = (request.socket as Partial<TLSSocket>).encrypted === true ? { 'x-forwarded-proto': 'https' } : {};
+  const headers = { ...request.headers, ...host, ...scheme };
   const onward = forward(new URL(request.url ?? '', upstream), { method, headers, agent: false });
   request.on('close', () => request.complete || onward.destroy());
   if (change.sent === undefined) request.pipe(onward);
@@ -308,7 +311,8 @@ async function passOn(
 export function answer(status: number, headers: OutgoingHttpHeaders = {}, body: string | Uint8Array = ''): Rule {
   return ({ request, response }) => {
     request.resume();
-    response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...headers });
+    const sent = request.httpVersionMajor === 2 ? endToEnd(headers) : headers;
+    response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...sent });
     response.end(request.method === 'HEAD' ? undefined : body);
   };
 }

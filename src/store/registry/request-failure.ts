@@ -5,6 +5,7 @@ import type { Authorization } from './auth/auth.ts';
 import { parseChallenges } from './auth/challenge.ts';
 import { loginText, refusedLoginHint } from './credentials/credentials.ts';
 import { apiHost } from './http/address.ts';
+import { ProxyFailure } from './http/proxy.ts';
 import { isTimeout, waitText } from './http/retry.ts';
 import type { Step } from '../../async/pending.ts';
 import { describeDiagnostic, namesUnknownContent, readRegistryError } from './registry-error.ts';
@@ -187,9 +188,13 @@ const clientRefused =
 const plainServer = /^(?:EPROTO$|ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST))/;
 const untrustedServer = /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL)/;
 
+const PROXY_HINT = 'Check the address of the proxy in HTTPS_PROXY or HTTP_PROXY.';
+
 /** The error for a request without a complete response. */
-export function connectionFailure(step: Step, host: string, thrown: unknown): MlistError {
+export function connectionFailure(step: Step, registryHost: string, thrown: unknown): MlistError {
   if (thrown instanceof MlistError) return withReference(step, thrown);
+  const isProxy = thrown instanceof ProxyFailure;
+  const host = isProxy ? `the proxy ${thrown.proxy}` : registryHost;
   const code = errorCode(thrown) ?? '';
   const facts = { reference: step.reference, cause: thrown };
   const prefix = `cannot ${step.what} ${step.reference}`;
@@ -208,7 +213,7 @@ export function connectionFailure(step: Step, host: string, thrown: unknown): Ml
   if (plainServer.test(code)) {
     return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${host} does not speak TLS here (${code})`, {
       ...facts,
-      remedy: { kind: 'plain-http', host },
+      ...(isProxy ? { hint: PROXY_HINT } : { remedy: { kind: 'plain-http', host } }),
     });
   }
   if (untrustedServer.test(code)) {
@@ -218,7 +223,8 @@ export function connectionFailure(step: Step, host: string, thrown: unknown): Ml
     });
   }
   const remedy = code.startsWith('HTTP2_') ? ({ kind: 'http1' } as const) : unreachableRemedy(step, host);
-  const nextStep = remedy === undefined ? { hint: unreachableHints[code] } : { remedy };
+  const hint = isProxy ? PROXY_HINT : unreachableHints[code];
+  const nextStep = remedy === undefined ? { hint } : { remedy };
   return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${networkReason(host, code, thrown)}`, {
     ...facts,
     ...nextStep,
@@ -248,7 +254,6 @@ const reasons: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'cannot be resolved at the moment',
   EHOSTUNREACH: 'cannot be reached',
   ENETUNREACH: 'cannot be reached',
-  EPROXY: 'cannot be reached through the proxy',
   HTTP_101: 'switches to another protocol',
   HTTP2_UNPROCESSED: 'refuses to process requests over HTTP/2',
   HTTP2_PROTOCOL: 'violates the protocol of HTTP/2',
@@ -261,6 +266,7 @@ const unreachableHints: Readonly<Record<string, string>> = {
 };
 
 function networkReason(host: string, code: string, thrown: unknown): string {
+  if (code === 'EPROXY') return errorMessage(thrown);
   const reason = reasons[code] ?? (code.startsWith('HPE_') ? 'does not answer with HTTP' : undefined);
   return reason === undefined
     ? `${host}: ${code || errorMessage(thrown).slice(0, 200)}`

@@ -11,5 +11,8 @@ if (hasOpenssl()) {
     await import('./tokens.test.ts');
     await import('./referrers.test.ts');
     await import('./blobs.test.ts');
+    await import('./blob-downloads.test.ts');
+    await import('./forwarded-blobs.long.test.ts');
+    await import('./error-secrets.long.test.ts');
   }
 } else test.skip('over HTTP/2 (skipped: openssl is not on PATH)', () => undefined);

@@ -1,3 +1,4 @@
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { proxiesOf } from '../../../src/store/registry/http/proxy.ts';
 import { ForwardProxy, type ForwardProxyOptions } from '../../support/forward-proxy.ts';
@@ -161,4 +162,80 @@ describeWith('openssl', 'a registry over https', () => {
       expect(forwardProxy.requests).toHaveLength(1);
     }, options),
   );
+
+  /** A proxy that answers CONNECT with bytes, or not at all. */
+  async function scripted(answers: (socket: Socket) => void): Promise<string> {
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => undefined).once('data', () => answers(socket));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    cleanup({
+      close: () => {
+        for (const socket of sockets) socket.destroy();
+        server.close();
+      },
+    });
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  const established = 'HTTP/1.1 200 Connection established\r\n\r\n';
+  const endless = (head: string, part: string) => (socket: Socket) => {
+    socket.write(head);
+    const write = () => {
+      while (!socket.destroyed && socket.write(part.repeat(1000)));
+      if (!socket.destroyed) socket.once('drain', write);
+    };
+    write();
+  };
+  const refused = (status: string) => (socket: Socket) => socket.end(`HTTP/1.1 ${status}\r\n\r\n`);
+
+  test.each<[string, (socket: Socket) => void, code: string, reason: string]>([
+    ['refuses with 502', refused('502 Bad Gateway'), 'NETWORK', 'HTTP 502'],
+    ['refuses with 429', refused('429 Too Many Requests'), 'NETWORK', 'HTTP 429'],
+    ['redirects', refused('307 Temporary Redirect\r\nlocation: http://127.0.0.1:1/'), 'NETWORK', 'HTTP 307'],
+    ['accepts without a tunnel', refused('204 No Content'), 'NETWORK', 'HTTP 204'],
+    [
+      'refuses with a body that never ends',
+      endless('HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 999999999\r\n\r\n', 'x'),
+      'NETWORK',
+      'HTTP 407',
+    ],
+    ['sends headers that never end', endless('HTTP/1.1 200 OK\r\n', 'x: y\r\n'), 'NETWORK', 'proxy'],
+    ['sends informational responses that never end', endless('', 'HTTP/1.1 103 Hints\r\n\r\n'), 'NETWORK', 'proxy'],
+    ['sends garbage', (socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'), 'NETWORK', 'proxy'],
+    ['closes the connection', (socket) => socket.end(), 'NETWORK', 'proxy'],
+    ['resets the connection', (socket) => socket.resetAndDestroy(), 'NETWORK', 'proxy'],
+    ['never answers', () => undefined, 'TIMEOUT', 'proxy'],
+    ['closes the tunnel', (socket) => socket.end(established), 'NETWORK', 'ECONNRESET'],
+    [
+      'resets the tunnel',
+      (socket) => socket.write(established, () => socket.resetAndDestroy()),
+      'NETWORK',
+      'ECONNRESET',
+    ],
+    ['sends garbage in the tunnel', (socket) => socket.write(`${established}garbage`), 'NETWORK', 'TLS'],
+    ['sends nothing in the tunnel', (socket) => socket.write(established), 'TIMEOUT', ''],
+  ])('is not reached through a proxy that %s', async (_name, answers, code, reason) => {
+    const env = { HTTPS_PROXY: await scripted(answers) };
+    const timeoutMs = code === 'TIMEOUT' ? 300 : 20_000;
+    for (const http1 of [false, true]) {
+      const repo = repository(session({ env, timeoutMs, retries: 0, http1 }), 'registry.example', 'repo');
+      await expect(repo.resolve('v1')).rejects.toMatchObject({
+        code: `ERR_MLIST_${code}`,
+        exitCode: 7,
+        message: expect.stringContaining(reason) as unknown,
+      });
+    }
+  });
+
+  test('is not reached through a proxy that does not run', async () => {
+    const env = { HTTPS_PROXY: 'http://127.0.0.1:1' };
+    const repo = repository(session({ env, retries: 0 }), 'registry.example', 'repo');
+    await expect(repo.resolve('v1')).rejects.toMatchObject({
+      code: 'ERR_MLIST_NETWORK',
+      message: expect.stringContaining('proxy') as unknown,
+    });
+  });
 });

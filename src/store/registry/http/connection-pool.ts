@@ -2,10 +2,11 @@ import { Agent as HttpAgent, type AgentOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { connect as openSocket, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
+import { MlistError } from '../../../errors/errors.ts';
 import type { SecretRedactor } from '../../../errors/redact.ts';
 import { connectTcp, hostAndPort, opened, tcpOptions, type HostAndPort } from './connect.ts';
 import { Http2Connection } from './http2/http2-connection.ts';
-import { openTunnel, proxiesOf, type Proxy, type ProxyFor } from './proxy.ts';
+import { openTunnel, proxiesOf, ProxyFailure, type Proxy, type ProxyFor } from './proxy.ts';
 import { withReceiveBuffer } from './receive-buffer.ts';
 import { certificateOf, connectDirectTls, connectTls, type ServerCertificate, type TlsOptions } from './tls.ts';
 import { TrustStore, type HostTrust, type TrustOptions } from './trust-store.ts';
@@ -138,15 +139,25 @@ const HTTP1 = ['http/1.1'];
 /**
  * Opens a connection, directly or through a proxy.
  * @param protocols - those that the server may choose, if it uses TLS
- * @throws Error with Node's code or `ETIMEDOUT`; MlistError if the proxy refuses the tunnel
+ * @throws Error with Node's code or `ETIMEDOUT`; ProxyFailure; MlistError if the proxy refuses the tunnel
  */
 function connect(destination: Destination, protocols: readonly string[]): Promise<Socket> {
   const { host, trust, proxy, timeoutMs } = destination;
   if (proxy === undefined) return connectDirectly(destination, protocols);
-  if (trust === undefined) return connectToProxy(destination, proxy);
-  return secured({ trust, host, timeoutMs, protocols }, async (onSent) =>
-    openTunnel(await connectToProxy(destination, proxy, onSent), destination, proxy, timeoutMs),
+  if (trust === undefined) return fromProxy(proxy, () => connectToProxy(destination, proxy));
+  return secured({ trust, host, timeoutMs, protocols }, (onSent) =>
+    fromProxy(proxy, async () =>
+      openTunnel(await connectToProxy(destination, proxy, onSent), destination, proxy, timeoutMs),
+    ),
   );
+}
+
+async function fromProxy(proxy: Proxy, open: () => Promise<Socket>): Promise<Socket> {
+  try {
+    return await open();
+  } catch (thrown) {
+    throw thrown instanceof MlistError ? thrown : new ProxyFailure(proxy, thrown);
+  }
 }
 
 function connectDirectly(destination: Destination, protocols: readonly string[]): Promise<Socket> {

@@ -1,6 +1,6 @@
 import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
 import { BlockList, isIP, type Socket } from 'node:net';
-import { errorMessage, MlistError } from '../../../errors/errors.ts';
+import { errorCode, errorMessage, MlistError } from '../../../errors/errors.ts';
 import { variable, type Environment } from '../../environment.ts';
 import { isLoopback } from '../../hosts.ts';
 import { hostAndPort, timeoutError, type HostAndPort } from './connect.ts';
@@ -145,11 +145,25 @@ function canonical(address: string): string {
   return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }
 
+/** A proxy has failed, and not the host behind it. */
+export class ProxyFailure extends Error {
+  /** Node's code, or that of the connection to the proxy. */
+  readonly code: string | undefined;
+  /** The host and the port of the proxy. */
+  readonly proxy: string;
+
+  constructor({ url }: Proxy, cause: unknown) {
+    super(errorMessage(cause), { cause });
+    this.code = errorCode(cause);
+    this.proxy = url.host;
+  }
+}
+
 /**
  * Opens a tunnel through a proxy with CONNECT (RFC 9110 section 9.3.6).
  * @param socket - the connection to the proxy
  * @returns the connection to the target
- * @throws MlistError `ERR_MLIST_NETWORK` if the proxy refuses; Error with code `EPROXY` if it fails, or Node's error
+ * @throws MlistError `ERR_MLIST_NETWORK` if the proxy refuses; Error with code `EPROXY` for a status of 5xx, or Node's error
  */
 export async function openTunnel(
   socket: Socket,

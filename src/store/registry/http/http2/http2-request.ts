@@ -93,7 +93,7 @@ export class Http2Request extends Writable {
     stream.on('error', (error: Error) => (failure = error));
     stream.on('headers', () => {
       informational += 1;
-      if (informational > MAX_INFORMATIONAL) this.#fail(protocolError('too many informational responses'));
+      if (informational > MAX_INFORMATIONAL) session.fail(protocolError('too many informational responses'));
     });
     (stream as EventEmitter).once('response', (headers: object, _flags: number, raw: readonly string[]) => {
       const status = (headers as { readonly ':status'?: number })[':status'] ?? 0;

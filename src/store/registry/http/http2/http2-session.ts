@@ -17,7 +17,7 @@ const HTTP_1_1_REQUIRED = 0xd;
 
 /** The limits of HTTP/1.1 in Node are 16 KiB and 2,000 headers. */
 export const MAX_HEADER_BYTES = 16 * 1024;
-/** More SETTINGS and PING frames than any server sends in one command. */
+/** More SETTINGS frames, PING frames and origins than any server sends during one request. */
 const MAX_CONTROL_FRAMES = 1000;
 /** A document has up to 4 MiB, which should not need many round trips. */
 const STREAM_WINDOW_BYTES = 1024 * 1024;
@@ -45,17 +45,16 @@ export class Http2Session {
   /** The server has processed no stream with a higher id. */
   #lastProcessed = Number.POSITIVE_INFINITY;
   #failure: Error | undefined;
+  /** Since the last request has ended. */
+  #controlFrames = 0;
 
   private constructor(session: ClientHttp2Session) {
     this.#session = session;
-    let controlFrames = 0;
-    const count = () => {
-      controlFrames += 1;
-      if (controlFrames > MAX_CONTROL_FRAMES) session.destroy(protocolError('too many control frames'));
-    };
-    session.on('ping', count);
+    session.on('ping', () => this.#countControlFrames(1));
+    // Node keeps all origins in memory.
+    session.on('origin', (origins: readonly string[]) => this.#countControlFrames(origins.length));
     session.on('remoteSettings', () => {
-      count();
+      this.#countControlFrames(1);
       this.#startWaiting();
     });
     session.on('goaway', (_code: number, lastStreamId: number) => {
@@ -92,10 +91,11 @@ export class Http2Session {
       session.once('remoteSettings', () => {
         clearTimeout(timer);
         session.off('close', onClose);
+        // Later frames of the same packet may end the session before the promise is resolved.
+        session.setLocalWindowSize(SESSION_WINDOW_BYTES);
         resolve();
       });
     });
-    session.setLocalWindowSize(SESSION_WINDOW_BYTES);
     // A session without requests does not keep the process alive.
     session.unref();
     return opened;
@@ -170,6 +170,11 @@ export class Http2Session {
     if (this.#open === 0) this.#session.destroy();
   }
 
+  /** Closes the connection, and fails its streams. */
+  fail(error: Error): void {
+    this.#session.destroy(error);
+  }
+
   /** Closes the connection. */
   close(): void {
     this.#session.destroy();
@@ -193,10 +198,16 @@ export class Http2Session {
 
   #release(): void {
     this.#open -= 1;
+    this.#controlFrames = 0;
     if (this.#open === 0 && this.#isRetired) this.#session.destroy();
     else if (this.#open === 0) this.#session.unref();
     for (const { refresh } of this.#waiting) refresh();
     this.#startWaiting();
+  }
+
+  #countControlFrames(count: number): void {
+    this.#controlFrames += count;
+    if (this.#controlFrames > MAX_CONTROL_FRAMES) this.fail(protocolError('too many control frames'));
   }
 
   #startWaiting(): void {

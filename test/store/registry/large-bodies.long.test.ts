@@ -4,13 +4,20 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { takeBody, withReceiveBuffer } from '../../../src/store/registry/http/receive-buffer.ts';
 import type { RegistryOptions } from '../../../src/store/registry/registry-options.ts';
+import { Limiter } from '../../../src/async/limiter.ts';
+import type { Repository } from '../../../src/store/registry/repository.ts';
+import type { ManifestContent } from '../../../src/store/store.ts';
 import { Authority, type Certificate } from '../../support/certificates.ts';
+import { isLong, roundsOf } from '../../support/long.ts';
 import { describeWith } from '../../support/programs.ts';
-import { bytesOf } from '../samples.ts';
-import { cleanup, layerOf, repository, session } from './setup.ts';
+import type { Rule } from '../../support/recording-proxy.ts';
+import { blobOf, bytesOf } from '../samples.ts';
+import { cleanup, layerOf, put, repository, served, session } from './setup.ts';
 
 /**
  * A blob is read completely with any valid framing of the response. With any other framing, reading it fails. Large bodies
@@ -63,7 +70,10 @@ function write(socket: Socket, part: string | Uint8Array): Promise<void> {
   return new Promise((resolve) => socket.write(part, () => setTimeout(resolve, 5)));
 }
 
-describe('over http', () => bodies());
+describe('over http', () => {
+  bodies();
+  if (isLong) describe('many at once', () => stress());
+});
 
 test('a body is whole if its headers were received before the request was sent', async () => {
   const server = createServer((socket) => {
@@ -101,6 +111,7 @@ describeWith('openssl', 'over https', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   bodies(() => tls);
+  describe('many at once', () => stress(() => tls));
 });
 
 function bodies(tls: () => Tls | undefined = () => undefined): void {
@@ -257,4 +268,137 @@ function bodies(tls: () => Tls | undefined = () => undefined): void {
       expect((await bytesOf(source.readBlob(descriptor))).equals(body)).toBe(true);
     expect(server.connections()).toBe(connections);
   });
+}
+
+/** A blob of which each 8 bytes state its number and their place, so that a part of another blob is noticed anywhere. */
+function numbered(blobNumber: number, length: number): ManifestContent {
+  const words = new BigUint64Array(length / 8).map((_, at) => (BigInt(blobNumber + 1) << 40n) + BigInt(at));
+  return blobOf(new Uint8Array(words.buffer), 'application/vnd.oci.image.layer.v1.tar+gzip');
+}
+
+/** Sends a blob in pieces, between which other connections receive. */
+const inPieces =
+  (headers: (length: number) => Readonly<Record<string, number>>, length: number): Rule =>
+  async ({ seen, response }) => {
+    const wanted = blobsByPath.get(seen.path)!.bytes;
+    response.writeHead(200, headers(wanted.length));
+    for (let at = 0; at < wanted.length && !response.destroyed; at += length) {
+      response.write(wanted.subarray(at, at + length));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    response.end();
+  };
+
+const blobsByPath = new Map<string, ManifestContent>();
+
+/** How a server sends a blob. The rule applies to its first request. */
+const sendings: Readonly<Record<string, Rule>> = {
+  'as a whole': ({ pass }) => pass(),
+  'in pieces': inPieces((length) => ({ 'content-length': length }), 50_001),
+  'in chunks': inPieces(() => ({}), 70_003),
+  'up to a cut': ({ pass }) => pass({ cutAfter: 700_001 }),
+};
+
+interface Reading {
+  readonly blob: ManifestContent;
+  readonly source: Repository;
+  readonly target: Repository;
+}
+
+/** What the client does with a blob. Each must see all of its bytes, and no others. */
+const readings: Readonly<Record<string, (reading: Reading) => Promise<void>>> = {
+  uploaded: async ({ blob: { descriptor }, source, target }) =>
+    target.putBlob(descriptor, () => source.readBlob(descriptor)),
+  'uploaded slowly': async ({ blob: { descriptor }, source, target }) =>
+    target.putBlob(descriptor, () => slowly(source.readBlob(descriptor))),
+  kept: async ({ blob: one, source }) => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of slowly(source.readBlob(one.descriptor))) chunks.push(chunk);
+    kept.push(() => expect(Buffer.concat(chunks).equals(one.bytes)).toBe(true));
+  },
+  'aborted, and then uploaded': async (reading) => {
+    await abortedAfter(300_000, reading);
+    await readings['uploaded']!(reading);
+  },
+};
+
+/** Checks of chunks that a reader keeps until all blobs have been read. */
+const kept: (() => void)[] = [];
+
+async function* slowly(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let at = 0;
+  for await (const chunk of chunks) {
+    if ((at += 1) % 8 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    yield chunk;
+  }
+}
+
+/** Aborts a download, or the upload that it feeds, after some bytes. */
+async function abortedAfter(length: number, { blob: { descriptor }, source, target }: Reading): Promise<void> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  async function* cut() {
+    let received = 0;
+    for await (const chunk of source.readBlob(descriptor, { signal })) {
+      received += chunk.length;
+      if (received > length) controller.abort(new Error('enough'));
+      yield chunk;
+    }
+  }
+  await expect(target.putBlob(descriptor, cut, { signal })).rejects.toThrow('enough');
+}
+
+function stress(tls: () => Tls | undefined = () => undefined): void {
+  async function registries() {
+    const options = { tls: tls()?.server };
+    const [from, to] = [await served({}, options), await served({}, options)];
+    const used = session({ caFile: tls()?.caFile, concurrency: 24 });
+    return { from, source: repository(used, from.host, 'repo'), target: repository(used, to.host, 'repo') };
+  }
+
+  test('no byte of one blob gets into another', async () => {
+    const { from, source, target } = await registries();
+    const [senders, readers] = [Object.values(sendings), Object.values(readings)];
+    for (let round = 0; round < roundsOf(1, 2); round += 1) {
+      const blobs = Array.from({ length: roundsOf(8, 24) }, (_, at) =>
+        numbered(round * 100 + at, 1_100_000 + at * 40_008),
+      );
+      for (const [at, one] of blobs.entries()) {
+        const path = `/v2/repo/blobs/${one.descriptor.digest}`;
+        blobsByPath.set(path, one);
+        await put(source, one);
+        from.proxy.on(new RegExp(`^GET ${path}`), senders[at % senders.length]!, 1);
+      }
+      await Promise.all(
+        blobs.map((one, at) =>
+          readers[(at + Math.floor(at / senders.length)) % readers.length]!({ blob: one, source, target }),
+        ),
+      );
+      for (const check of kept.splice(0)) check();
+      blobsByPath.clear();
+    }
+  });
+
+  if (!isLong) return;
+  test('no memory is lost if a transfer is aborted', async () => {
+    const { source, target } = await registries();
+    const one = numbered(0, 8_000_000);
+    await put(source, one);
+    const abort = async (times: number) => {
+      const limiter = new Limiter(10);
+      const lengths = Array.from({ length: times }, (_, at) => (at % 10) * 40_000);
+      await Promise.all(
+        lengths.map((length) => limiter.run(() => abortedAfter(length, { blob: one, source, target }))),
+      );
+      collectGarbage();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const before = await abort(20);
+    expect((await abort(roundsOf(20, 500))) - before).toBeLessThan(8 * 1024 * 1024);
+  });
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
 }

@@ -2,35 +2,43 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { MlistError } from '../../../src/errors/errors.ts';
 import { Authority, type Certificate } from '../../support/certificates.ts';
 import { ForwardProxy } from '../../support/forward-proxy.ts';
 import {
+  created,
+  exitCodes,
+  faults,
+  found,
+  interruptedWrites,
+  longManifest,
+  manifest,
+  readAll,
+  thenHalf,
+  type,
+} from '../../support/http2-faults.ts';
+import {
   block,
   END_HEADERS,
-  flood,
+  END_STREAM,
   frame,
   FrameServer,
   goaway,
   reset,
-  respond,
   settings,
   type Answer,
   type FrameServerOptions,
 } from '../../support/http2-frames.ts';
+import { casesOf } from '../../support/long.ts';
 import { describeWith } from '../../support/programs.ts';
 import { answer, hang, RecordingProxy } from '../../support/recording-proxy.ts';
 import { startRegistry } from '../../../src/server/start-registry.ts';
 import { blobOf, imageOf, indexOf } from '../samples.ts';
 import { cleanup, layerOf, pieces, repository, session, type TestSession } from './setup.ts';
 
-const { manifest, config } = imageOf('x');
+const { config } = imageOf('x');
 const list = indexOf([]);
-const type = { 'content-type': manifest.descriptor.mediaType };
-const whole = { ...type, 'content-length': manifest.bytes.length };
-const half = manifest.bytes.subarray(0, manifest.bytes.length >> 1);
 
 let caFile = '';
 let certificate: Certificate;
@@ -39,148 +47,6 @@ const open = (options: Parameters<typeof session>[0] = {}): TestSession => sessi
 
 async function frames(options: Omit<FrameServerOptions, 'certificate'>): Promise<FrameServer> {
   return cleanup(await FrameServer.start({ certificate, ...options }));
-}
-
-const found: Answer = (stream, socket) => socket.write(respond(stream, type, manifest.bytes));
-
-/** Sends the headers and half of the body, and then something else. */
-const thenHalf =
-  (then: (stream: number, socket: TLSSocket) => void): Answer =>
-  (stream, socket) => {
-    const headers = frame('HEADERS', END_HEADERS, stream, block({ ':status': 200, ...type }));
-    socket.write(Buffer.concat([headers, frame('DATA', 0, stream, half)]), () => then(stream, socket));
-  };
-
-const endless =
-  (of: (stream: number) => Buffer): Answer =>
-  (stream, socket) =>
-    flood(socket, of(stream));
-
-interface Fault extends Omit<FrameServerOptions, 'certificate'> {
-  readonly code: string;
-  readonly message: string;
-  /** Default: 1. */
-  readonly streams?: number;
-}
-
-const faults: Readonly<Record<string, Fault>> = {
-  'ALPN promises h2, and the server speaks HTTP/1.1': {
-    first: Buffer.from('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n'),
-    answer: silence,
-    code: 'NETWORK',
-    message: '(HTTP2_PROTOCOL)',
-    streams: 0,
-  },
-  'the server sends no settings': { first: Buffer.alloc(0), answer: silence, code: 'TIMEOUT', message: '', streams: 0 },
-  'the server never answers': { answer: silence, code: 'TIMEOUT', message: '' },
-  'the server permits no stream': { first: settings(0), answer: found, code: 'TIMEOUT', message: '', streams: 0 },
-  'the connection is cut in the body': {
-    answer: thenHalf((_stream, socket) => socket.destroy()),
-    code: 'NETWORK',
-    message: '(ECONNRESET)',
-  },
-  'the session is closed in the body': {
-    answer: thenHalf((stream, socket) => socket.end(goaway(stream))),
-    code: 'NETWORK',
-    message: '(ECONNRESET)',
-  },
-  'the stream is reset without an error in the body': {
-    answer: thenHalf((stream, socket) => socket.write(reset(stream, 0))),
-    code: 'NETWORK',
-    message: '(ECONNRESET)',
-  },
-  'the stream is reset without an error before the response': {
-    answer: (stream, socket) => socket.write(reset(stream, 0)),
-    code: 'NETWORK',
-    message: '(ECONNRESET)',
-  },
-  'the stream is cancelled in the body': {
-    answer: thenHalf((stream, socket) => socket.write(reset(stream, 8))),
-    code: 'NETWORK',
-    message: '(ECONNRESET)',
-  },
-  'the stream is refused after the response has begun': {
-    answer: thenHalf((stream, socket) => socket.write(reset(stream, 7))),
-    code: 'NETWORK',
-    message: '(ECONNRESET)',
-  },
-  'the body is shorter than its length': {
-    answer: (stream, socket) => socket.write(respond(stream, whole, half)),
-    code: 'NETWORK',
-    message: '(HTTP2_PROTOCOL)',
-  },
-  'the name of a header has capitals': {
-    answer: (stream, socket) => socket.write(respond(stream, { ...type, 'X-Capital': 1 }, manifest.bytes)),
-    code: 'NETWORK',
-    message: '(HTTP2_PROTOCOL)',
-  },
-  'a header is about the connection': {
-    answer: (stream, socket) => socket.write(respond(stream, { ...type, connection: 'close' }, manifest.bytes)),
-    code: 'NETWORK',
-    message: '(HTTP2_PROTOCOL)',
-  },
-  'the headers are too large': {
-    answer: (stream, socket) => {
-      const [first, second] = [
-        block({ ':status': 200, ...type, 'x-long': 'x'.repeat(15_000) }),
-        block({ 'x-more': 'x'.repeat(9000) }),
-      ];
-      socket.write(frame('HEADERS', 0, stream, first));
-      socket.write(
-        Buffer.concat([frame('CONTINUATION', END_HEADERS, stream, second), frame('DATA', 1, stream, manifest.bytes)]),
-      );
-    },
-    code: 'NETWORK',
-    message: '(HPE_HEADER_OVERFLOW)',
-  },
-  'headers never end': {
-    answer: (stream, socket) => {
-      socket.write(frame('HEADERS', 0, stream, block({ ':status': 200 })));
-      flood(socket, frame('CONTINUATION', 0, stream, block({ 'x-long': 'x'.repeat(1000) })));
-    },
-    code: 'NETWORK',
-    message: '(HTTP2_PROTOCOL)',
-  },
-  'informational responses never end': {
-    answer: endless((stream) => frame('HEADERS', END_HEADERS, stream, block({ ':status': 103 }))),
-    code: 'NETWORK',
-    message: '(HTTP2_PROTOCOL)',
-  },
-  'settings never end': { answer: endless(() => settings(100)), code: 'NETWORK', message: '(HTTP2_PROTOCOL)' },
-  'pings never end': {
-    answer: endless(() => frame('PING', 0, 0, Buffer.alloc(8))),
-    code: 'NETWORK',
-    message: '(HTTP2_PROTOCOL)',
-  },
-  'empty data never ends': {
-    answer: (stream, socket) => {
-      socket.write(frame('HEADERS', END_HEADERS, stream, block({ ':status': 200, ...type })));
-      flood(socket, frame('DATA', 0, stream));
-    },
-    code: 'NETWORK',
-    message: '(HTTP2_PROTOCOL)',
-  },
-  'the body never ends': {
-    answer: thenHalf((stream, socket) => flood(socket, frame('DATA', 0, stream, Buffer.alloc(16_000, ' ')))),
-    code: 'DOCUMENT_INVALID',
-    message: 'is longer than',
-  },
-  'every stream is refused': {
-    answer: (stream, socket) => socket.write(reset(stream, 7)),
-    code: 'NETWORK',
-    message: '(HTTP2_UNPROCESSED)',
-    streams: 4,
-  },
-  'every session is closed before it processes a request': {
-    answer: (_stream, socket) => socket.end(goaway(0)),
-    code: 'NETWORK',
-    message: '(HTTP2_UNPROCESSED)',
-    streams: 4,
-  },
-};
-
-function silence(): void {
-  // Sends nothing.
 }
 
 describeWith('openssl', 'over HTTP/2', () => {
@@ -198,12 +64,13 @@ describeWith('openssl', 'over HTTP/2', () => {
 });
 
 function documents(): void {
-  test.each(Object.entries(faults))('fail if %s', async (_name, { code, message, streams = 1, ...server }) => {
+  test.each(casesOf(Object.entries(faults), 3))('fail if %s', async (_name, fault) => {
+    const { code, message, streams = 1, writes = false, ...server } = fault;
     const started = await frames(server);
-    const timeoutMs = code === 'TIMEOUT' ? 300 : 20_000;
-    const reading = repository(open({ timeoutMs }), started.host, 'repo').fetchManifest('v1');
-    const error = (await reading.catch((thrown: unknown) => thrown)) as MlistError;
-    expect(error).toMatchObject({ code: `ERR_MLIST_${code}`, exitCode: code === 'DOCUMENT_INVALID' ? 3 : 7 });
+    const repo = repository(open({ timeoutMs: code === 'TIMEOUT' ? 300 : 20_000 }), started.host, 'repo');
+    const running: Promise<unknown> = writes ? repo.putManifest(longManifest, 'v1') : repo.fetchManifest('v1');
+    const error = (await running.catch((thrown: unknown) => thrown)) as MlistError;
+    expect(error).toMatchObject({ code: `ERR_MLIST_${code}`, exitCode: exitCodes[code] });
     expect(error.message).toContain(message);
     expect(started.streams).toHaveLength(streams);
     if (message.includes('HTTP2_')) expect(error.facts.remedy).toEqual({ kind: 'http1' });
@@ -235,27 +102,52 @@ function documents(): void {
     expect(from.events).toMatchObject([{ status: 200, protocol: 'HTTP/2' }]);
   });
 
-  test.each([
-    ['has not processed it', 0, 2],
-    ['may have processed it', 1, 1],
-  ])('are written once if the server closes the session in a PUT and %s', async (_name, last, sent) => {
+  test.each<[string, Answer]>([
+    [
+      'informational responses come first',
+      (stream, socket) => {
+        for (const status of [100, 102, 103])
+          socket.write(frame('HEADERS', END_HEADERS, stream, block({ ':status': status })));
+        found(stream, socket);
+      },
+    ],
+    [
+      'trailers follow the body',
+      (stream, socket) => {
+        socket.write(frame('HEADERS', END_HEADERS, stream, block({ ':status': 200, ...type })));
+        socket.write(frame('DATA', 0, stream, manifest.bytes));
+        socket.write(frame('HEADERS', END_HEADERS | END_STREAM, stream, block({ 'x-trailer': 'x'.repeat(1000) })));
+      },
+    ],
+    [
+      'the session is closed after the response',
+      (stream, socket) => {
+        found(stream, socket);
+        socket.end(goaway(stream));
+      },
+    ],
+  ])('are read if %s', async (_name, answers) => {
+    const server = await frames({ answer: answers });
+    expect(await repository(open(), server.host, 'repo').fetchManifest('v1')).toEqual(manifest);
+    expect(server.streams).toHaveLength(1);
+  });
+
+  test.each(casesOf(Object.entries(interruptedWrites), 3))('are written once if %s', async (_name, interrupt) => {
+    const { begin, answer: answers, sent, fails = false } = interrupt;
     let requests = 0;
     const server = await frames({
-      answer: (stream, socket) => {
-        requests += 1;
-        if (requests === 1) socket.end(goaway(last));
-        else socket.write(frame('HEADERS', 0x5, stream, block({ ':status': 201 })));
-      },
+      begin: (stream, socket) => ((requests += 1) === 1 ? begin : readAll)?.(stream, socket),
+      answer: (stream, socket) => (requests === 1 ? answers : created)?.(stream, socket),
     });
-    const writing = repository(open(), server.host, 'repo').putManifest(manifest, 'v1');
-    await (sent === 2 ? writing : expect(writing).rejects.toMatchObject({ code: 'ERR_MLIST_NETWORK' }));
+    const writing = repository(open(), server.host, 'repo').putManifest(longManifest, 'v1');
+    await (fails ? expect(writing).rejects.toMatchObject({ code: 'ERR_MLIST_NETWORK' }) : writing);
     expect(server.streams).toHaveLength(sent);
   });
 
   test('wait for each other if the server permits one stream at a time', async () => {
     let [now, most] = [0, 0];
     const server = await frames({
-      first: settings(1),
+      first: settings({ maxConcurrentStreams: 1 }),
       answer: (stream, socket) => {
         most = Math.max(most, (now += 1));
         setImmediate(() => {
@@ -269,8 +161,47 @@ function documents(): void {
     expect([most, server.connections, server.streams.length]).toEqual([1, 1, 8]);
   });
 
+  test('follow the number of streams that the server permits during use', async () => {
+    const changes: Readonly<Record<number, readonly number[]>> = { 1: [1], 6: [0, 2] };
+    let now = 0;
+    const running: number[] = [];
+    const server = await frames({
+      first: settings({ maxConcurrentStreams: 3 }),
+      answer: (stream, socket) => {
+        running.push((now += 1));
+        for (const maxConcurrentStreams of changes[running.length] ?? [])
+          socket.write(settings({ maxConcurrentStreams }));
+        setTimeout(() => {
+          now -= 1;
+          found(stream, socket);
+        }, 20);
+      },
+    });
+    const repo = repository(open(), server.host, 'repo');
+    await Promise.all(Array.from({ length: 10 }, (_, at) => repo.fetchManifest(`v${at}`)));
+    expect(running.slice(0, 6)).toEqual([1, 2, 3, 1, 1, 1]);
+    expect(Math.max(...running.slice(6))).toBeLessThanOrEqual(2);
+    expect(server.connections).toBe(1);
+  });
+
+  test('use one session, although its server sends many pings during the command', async () => {
+    const pings = Buffer.concat(Array.from({ length: 400 }, () => frame('PING', 0, 0, Buffer.alloc(8))));
+    const server = await frames({
+      answer: (stream, socket) => {
+        socket.write(pings);
+        found(stream, socket);
+      },
+    });
+    const repo = repository(open(), server.host, 'repo');
+    for (let at = 0; at < 4; at += 1) expect(await repo.fetchManifest(`v${at}`)).toEqual(manifest);
+    expect(server.connections).toBe(1);
+  });
+
   test('continue when a later SETTINGS frame permits streams', async () => {
-    const server = await frames({ first: Buffer.concat([settings(0), settings(5)]), answer: found });
+    const server = await frames({
+      first: Buffer.concat([settings({ maxConcurrentStreams: 0 }), settings({ maxConcurrentStreams: 5 })]),
+      answer: found,
+    });
     expect(await repository(open(), server.host, 'repo').fetchManifest('v1')).toEqual(manifest);
   });
 
@@ -383,6 +314,26 @@ function connections(): void {
     expect(await read(undefined)).toEqual(['CONNECT registry.example:443']);
     expect(proxy.requests).toMatchObject([{ version: '2.0' }]);
     await expect(read('me:secret')).rejects.toMatchObject({ code: 'ERR_MLIST_NETWORK', facts: { status: 407 } });
+  });
+
+  test.each([
+    ['to another name of the same server, which its certificate has too', (port: number) => `localhost:${port}`, 2],
+    ['to another port', (port: number) => `127.0.0.1:${port}`, 1],
+  ])('are not shared, and the login is not sent, after a redirect %s', async (_name, target, connections) => {
+    const [proxy, elsewhere] = [await registry(), await registry()];
+    const location = `https://${target((connections === 2 ? proxy : elsewhere).port)}/other`;
+    proxy.on(/ \/v2\//, ({ seen, ...exchange }) =>
+      (seen.headers.authorization === undefined
+        ? answer(401, { 'www-authenticate': 'Basic realm="x"' })
+        : answer(307, { location }))({ seen, ...exchange }),
+    );
+    for (const server of [proxy, elsewhere]) server.on(/other/, answer(200, type, manifest.bytes));
+    const from = open({ credentials: () => Promise.resolve({ type: 'basic', username: 'me', password: 'secret' }) });
+    expect(await repository(from, proxy.host, 'repo').fetchManifest('v1')).toEqual(manifest);
+    const redirected = [...proxy.requests, ...elsewhere.requests].filter(({ path }) => path === '/other');
+    expect(redirected).toMatchObject([{ version: '2.0', headers: { host: new URL(location).host } }]);
+    expect(redirected[0]?.headers.authorization).toBeUndefined();
+    expect([proxy.connections, elsewhere.connections]).toEqual([connections, 2 - connections]);
   });
 
   test('stay open when one request is aborted', async () => {

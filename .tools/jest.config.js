@@ -16,13 +16,14 @@ export default {
       { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } },
     ],
   },
+  runtime: '<rootDir>/.tools/test-runtime.cjs',
   testEnvironment: '<rootDir>/.tools/test-environment.js',
   // Even on a busy machine only a test that hangs reaches the timeout.
   testTimeout: isLong ? 1_800_000 : 300_000,
   // More workers than the cores of a small machine, because many suites wait more than they compute.
   maxWorkers: 4,
-  // Jest does not free the contexts of earlier suites, and a large process may not end in time on a busy machine.
-  workerIdleMemoryLimit: '300MB',
+  // Jest does not free all memory of earlier suites, and a large process may not end in time on a busy machine.
+  workerIdleMemoryLimit: '500MB',
   workerGracefulExitTimeout: 30_000,
   coverageProvider: 'v8',
   collectCoverageFrom: ['src/**/*.ts', '!src/*/compiled/**'],

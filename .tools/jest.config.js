@@ -6,6 +6,8 @@ const isLong = process.env.MLIST_TEST_LONG === '1';
 /** The tests use real sockets and folders, and no module mocks. The transform only strips the types. */
 export default {
   rootDir: dirname(dirname(fileURLToPath(import.meta.url))),
+  // Not below TMPDIR, which may be new for each run.
+  cacheDirectory: '<rootDir>/node_modules/.cache/jest',
   roots: ['<rootDir>/test'],
   testMatch: [isLong ? '**/*.long.test.ts' : '**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '/test/bench/'],

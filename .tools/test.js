@@ -10,8 +10,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [first, ...rest] = process.argv.slice(2);
 const isLong = first === '--long';
 
-/** The free memory that a folder in memory needs, in bytes. The tests use less than a tenth. */
-const NEEDED = 4 * 2 ** 30;
+/** The free space, in bytes, that a folder in memory needs. The tests use less. */
+const NEEDED = 2 ** 30;
 
 /**
  * Creates a folder in memory for the temporary files of the tests, which saves a tenth of their CPU time and the wait for a

@@ -1,6 +1,6 @@
-// The environment of the tests: that of Jest for Node, with two changes that save a fifth of the time of a suite.
+// The environment of the tests: that of Jest for Node, with two changes that save time.
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createRequire } from 'node:module';
+import { TestEnvironment } from 'jest-environment-node';
 
 /**
  * Jest records which test runs in an AsyncLocalStorage of each suite, and never disables it. Before Node 24 this makes every
@@ -13,20 +13,23 @@ AsyncLocalStorage.prototype.run = function (store, callback, ...args) {
   return isRecord(store) ? callback(...args) : run.call(this, store, callback, ...args);
 };
 
-/**
- * Jest compiles all modules again for each suite. This keeps the compiled code for the next suite of the worker, except of
- * modules with dynamic imports: Node resolves these for the module that was compiled first.
- */
-const vm = createRequire(import.meta.url)('node:vm');
-const compiled = new Map();
-vm.SourceTextModule = class extends vm.SourceTextModule {
-  constructor(source, options = {}) {
-    const { identifier } = options;
-    const known = compiled.get(identifier);
-    const isKnown = known?.source === source;
-    super(source, isKnown ? { ...options, cachedData: known.data } : options);
-    if (!isKnown && !/\bimport\s*\(/.test(source)) compiled.set(identifier, { source, data: this.createCachedData() });
-  }
-};
+let shared;
 
-export { TestEnvironment as default } from 'jest-environment-node';
+/** One environment for all suites of a worker, which share the modules of the package (`test-runtime.cjs`). */
+export default class extends TestEnvironment {
+  #exit;
+
+  constructor(...args) {
+    if (shared !== undefined) return shared;
+    super(...args);
+    shared = this;
+    this.#exit = this.global.process.exit;
+  }
+
+  /** Removes what Jest adds for a suite. The base class would destroy the environment. */
+  teardown() {
+    delete this.global[Symbol.for('EVENT_HANDLERS')];
+    this.global.process.exit = this.#exit;
+    return Promise.resolve();
+  }
+}

@@ -1,3 +1,4 @@
+import { MlistError } from '../errors/errors.ts';
 import { digestAlgorithm, Digester, isVerifiable, type Digest } from '../oci/digest.ts';
 import type { ContentOptions } from './store.ts';
 import { contentMismatch, unsupportedAlgorithm } from './verify.ts';

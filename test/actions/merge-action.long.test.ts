@@ -174,7 +174,7 @@ onUnix('what cannot be merged', () => {
       /must be "true" or "false"/,
     ],
   ];
-  test.each(casesOf(refused, 3))('%s', async (_name, inputs, message) => {
+  test.each(casesOf(refused, 6))('%s', async (_name, inputs, message) => {
     const result = await merge(inputs());
     expect(result.code).toBe(1);
     expect(errors(result)).toEqual([expect.stringMatching(message)]);

@@ -238,7 +238,7 @@ describe('command lines of the examples', () => {
     expect(await promote(digest, '1.0')).toMatchObject({ code: 0 });
     expect((await getManifest(registry.url, 'team/release', '1.0'))?.digest).toBe(digest);
     expect((await promote(await create('part', images.amd64.digest), '1.1')).code).toBe(3);
-    for (const wrong of casesOf(['$(touch pwned)', '"; touch pwned; "', '--help', ''], 2)) {
+    for (const wrong of casesOf(['$(touch pwned)', '"; touch pwned; "', '--help', ''], 4)) {
       expect((await promote(wrong, '1.1')).code).not.toBe(0);
       expect((await promote(digest, wrong || ' ')).code).not.toBe(0);
     }

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { report, served, serveApplyImages } from '../support/apply-fixture.ts';
 import { CliHarness } from '../support/cli-harness.ts';
-import { roundsOf } from '../support/long.ts';
+import { casesOf, roundsOf } from '../support/long.ts';
 
 /** Spec files beyond a limit: the error has a line and a column, is short, and the rest of the file is not read. */
 const MANY = roundsOf(1000, 10_000);
@@ -9,21 +9,25 @@ serveApplyImages();
 
 const list = (at: number) => `list: localhost/a:${at}\nmanifests: [localhost/b:1]\n`;
 
-test.each<[string, string, RegExp]>([
+const tooMany: readonly [string, string, RegExp][] = [
   [
     'more lists than anybody writes',
     Array.from({ length: 25_000 }, (_, at) => `---\nlist: localhost/a:${at}\n`).join(''),
     /^mlist: stdin:40002:1: comes after 20000 lists: the rest of the file is not read\./m,
   ],
   [
-    'one document with too much in it',
-    `list: localhost/a:1\nmanifests: [${'a, '.repeat(300_000)}]\n`,
-    /^mlist: stdin:2:\d+: is too large for one document/m,
-  ],
-  [
     'more lists in an array',
     `[${'{"list": 1},\n'.repeat(25_000)}{}]`,
     /^mlist: stdin:20001:1: comes after 20000 lists/m,
+  ],
+];
+
+test.each<[string, string, RegExp]>([
+  ...casesOf(tooMany, 2),
+  [
+    'one document with too much in it',
+    `list: localhost/a:1\nmanifests: [${'a, '.repeat(300_000)}]\n`,
+    /^mlist: stdin:2:\d+: is too large for one document/m,
   ],
   ['a long name', `${list(1)}? ${'k'.repeat(1_000_000)}\n: 1\n`, /^mlist: stdin:3:3: a key of 1000000 characters/m],
   ['a long text', `list: localhost/${'a'.repeat(1_000_000)}\n`, /^mlist: stdin:1:7: .*\b1024\b/m],

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
-import { Authority, hasOpenssl } from '../support/certificates.ts';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { Authority, hasOpenssl, type Certificate } from '../support/certificates.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness, temporaryFolder } from '../support/cli-harness.ts';
 import { makeImage } from '../support/images.ts';
@@ -74,14 +74,17 @@ const userOf = (key: string) => `user of ${key.replaceAll(':', '_')}`;
 const describeWithTls = hasOpenssl() ? describe : describe.skip;
 
 describeWithTls('registry configuration of other tools', () => {
+  let authority: Authority;
+  let tls: Certificate;
+  beforeAll(async () => {
+    authority = new Authority(await temporaryFolder());
+    const trusted = cases
+      .flatMap((one) => one.expect.map(({ host }) => host))
+      .filter((host) => !NEVER_TRUSTED.has(host));
+    tls = authority.sign('hosts', [...new Set(trusted.map((host) => host.replace(/:\d+$/, ''))), 'other.test']);
+  });
+
   test.each(cases.map((one) => [one.name, one] as const))('%s', async (_name, { files, expect: hosts, ...row }) => {
-    const folder = await temporaryFolder();
-    const names = [...new Set(hosts.map(({ host }) => host))];
-    const authority = new Authority(folder);
-    const tls = authority.sign('hosts', [
-      ...names.filter((name) => !NEVER_TRUSTED.has(name)).map((name) => name.replace(/:\d+$/, '')),
-      'other.test',
-    ]);
     const scripted = cleanup(
       await ScriptedHosts.start(scriptOf(hosts), {
         tls,

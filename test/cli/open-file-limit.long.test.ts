@@ -68,10 +68,10 @@ async function writeLayout(dir: string, { mediaType, digest, bytes }: Served, bl
     const remote = `${registry.host}/layers:v1`;
     for (const args of [
       ['copy', local, archive],
-      ['copy', archive, `oci:${join(folder, 'layers-from-archive')}:v1`],
+      ...(isLong ? [['copy', archive, `oci:${join(folder, 'layers-from-archive')}:v1`]] : []),
       ['copy', local, remote],
       ['copy', remote, `oci:${join(folder, 'layers-from-registry')}:v1`],
-      ['validate', '--deep', local],
+      ...(isLong ? [['validate', '--deep', local]] : []),
     ])
       expect(await runLimited(args)).toMatchObject({ code: 0 });
   });
@@ -81,13 +81,16 @@ async function writeLayout(dir: string, { mediaType, digest, bytes }: Served, bl
     const list = makeIndex(images.map((image, at) => entryOf(image, platformOf(at))));
     const blobs = images.flatMap((image) => [image.bytes, ...image.blobs]);
     const local = await writeLayout(join(folder, 'images'), list, blobs);
-    for (const args of [
+    const more = [
       ['copy', local, `oci-archive:${join(folder, 'images.tar')}:v1`],
-      ...(isLong ? [['copy', local, `oci:${join(folder, 'images-again')}:v1`]] : []),
-      ['copy', local, `${registry.host}/images:v1`],
-      ['validate', '--deep', local],
+      ['copy', local, `oci:${join(folder, 'images-again')}:v1`],
       ['create', 'localhost:1/list', local],
       ['explain', local],
+    ];
+    for (const args of [
+      ['copy', local, `${registry.host}/images:v1`],
+      ['validate', '--deep', local],
+      ...(isLong ? more : []),
     ])
       expect(await runLimited(args)).toMatchObject({ code: 0 });
   });
@@ -102,11 +105,17 @@ async function writeLayout(dir: string, { mediaType, digest, bytes }: Served, bl
     for (const path of archives) await writeFile(`${path}.txt`, `oci-archive:${path}\n`);
     expect(await runLimited(['create', list, ...named])).toMatchObject({ code: 0 });
     expect(await runLimited(['push', list])).toMatchObject({ code: 0 });
-    const targets = numbers.flatMap((at) => ['--to', `oci-archive:${join(folder, `target${at}.tar`)}:v1`]);
-    const small = `${registry.host}/archives:small`;
-    expect(await runLimited(['create', small, `oci-archive:${archives[0]!}`])).toMatchObject({ code: 0 });
-    expect(await runLimited(['push', small, ...targets])).toMatchObject({ code: 0 });
   });
+
+  if (isLong)
+    test(`pushes to ${MANY} archives`, async () => {
+      const targets = numbers.flatMap((at) => ['--to', `oci-archive:${join(folder, `target${at}.tar`)}:v1`]);
+      const small = `${registry.host}/archives:small`;
+      const archive = join(folder, 'small.tar');
+      await putInArchive(archive, makeImage({ kind: 'oci', salt: 'small' }));
+      expect(await runLimited(['create', small, `oci-archive:${archive}`])).toMatchObject({ code: 0 });
+      expect(await runLimited(['push', small, ...targets])).toMatchObject({ code: 0 });
+    });
 });
 
 describeWith('strace', 'a file that cannot be opened', () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
@@ -179,6 +179,16 @@ describe('refused before any write', () => {
     execFileSync('mkfifo', [pipe]);
     const [piped] = await Promise.all([readFile(pipe, 'utf8'), cli.must('push', '--digest-file', 'pipe')]);
     expect([piped, (await lstat(pipe)).isFIFO()]).toEqual([`${digest}\n`, true]);
+  });
+
+  test('a file in memory is replaced as others are', async () => {
+    const folder = await mkdtemp('/dev/shm/mlist-test-').catch(() => undefined);
+    if (folder === undefined) return; // Only Linux has this folder.
+    cleanup({ close: () => rm(folder, { recursive: true }) });
+    await cli.must('create', list, at('team/app:amd64'));
+    await writeFile(join(folder, 'digest'), 'something else');
+    const digest = await cli.must('push', '--digest-file', join(folder, 'digest'));
+    expect(await readFile(join(folder, 'digest'), 'utf8')).toBe(`${digest}\n`);
   });
 
   test('/dev/stdout is stdout, after the digest', async () => {

@@ -22,7 +22,7 @@ const pagesIn = (folder: string) =>
     .map((name) => `${folder}/${name}`);
 
 const pages = ['README.md', ...pagesIn('docs/guides')];
-const firstPages = ['README.md', 'docs/guides/first-list.md', 'docs/guides/offline.md'];
+const firstPages = ['README.md', 'docs/guides/first-list.md'];
 
 /** Pages in Chinese, each with the page in English whose commands it has. */
 const translations: readonly (readonly [string, string])[] = [

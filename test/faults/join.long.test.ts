@@ -29,7 +29,7 @@ async function expectNoFaults(
 }
 
 const rounds = roundsOf(1, 3);
-const few = isLong ? 8 : 6;
+const few = isLong ? 8 : 4;
 const many: readonly Series[] = [
   { kind: 'without --expect', runners: 32, rounds: 1, conditions: true },
   { kind: 'with --expect', runners: 32, rounds: 1, conditions: false },

@@ -398,7 +398,7 @@ describe('damaged content', () => {
 });
 
 describe('large content', () => {
-  const length = isLong ? 10_000 : 1500;
+  const length = isLong ? 10_000 : 1100;
   const many = indexOf(
     Array.from({ length }, (_, at) => ({
       ...one.manifest.descriptor,

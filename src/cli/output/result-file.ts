@@ -13,6 +13,9 @@ export interface ResultFile {
 /** Paths of this process's own stdout. */
 const ownStdout = new Set(['/dev/stdout', '/dev/fd/1', '/proc/self/fd/1']);
 
+/** Devices and file descriptors. /dev/shm is an ordinary file system in memory. */
+const inDevices = /^\/(?:dev\/(?!shm\/)|proc\/)/;
+
 /**
  * Checks that the file that an option names can be written. A regular file is replaced atomically, after symbolic links are
  * resolved. Pipes and devices are written directly.
@@ -38,8 +41,7 @@ export async function resultFile(
     throw unwritable(name, option, errorCode(thrown) ?? 'unknown', thrown);
   };
   const isStream = info !== undefined && !info.isFile();
-  if (isStream || /^\/(?:dev|proc)\//.test(path))
-    return { write: (text) => writeFile(path, text, { flag: 'a' }).catch(failed) };
+  if (isStream || inDevices.test(path)) return { write: (text) => writeFile(path, text, { flag: 'a' }).catch(failed) };
   const target = await resolveLinks(path).catch((thrown: unknown) => {
     throw unwritable(name, option, errorMessage(thrown), thrown);
   });

@@ -7,7 +7,10 @@ import { getManifest, makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { runMlist, startMlist, type Ended, type StartOptions } from '../support/mlist.ts';
 import { unreadPipe } from '../support/pipes.ts';
+import { casesOf } from '../support/long.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
+
+type Args = () => readonly string[] | Promise<readonly string[]>;
 
 /** The reader of stdout has closed its end, as in `| true` and `| head -1`. */
 (process.platform === 'win32' ? describe.skip : describe)('stdout that nobody reads', () => {
@@ -36,17 +39,18 @@ import { temporaryFolder } from '../support/cli-harness.ts';
     return join(folder, name);
   }
 
-  test.each<[number, string, () => readonly string[] | Promise<readonly string[]>]>([
+  const failures: readonly [number, string, Args][] = [
     [3, 'validate', async () => ['validate', await written('bad.json', '{"schemaVersion":2}')]],
     [3, 'validate --json', async () => ['validate', await written('bad.json', '{"schemaVersion":2}'), '--json']],
     [3, 'apply', async () => ['apply', '-f', await written('bad.yaml', 'list: 5')]],
     [4, 'digest', () => ['digest', at('nothing')]],
     [8, 'diff --exit-code', () => ['diff', at('amd64'), at('other'), '--exit-code']],
-  ])('the exit code stays %d: %s', async (code, _name, args) => {
+  ];
+  test.each(casesOf(failures, 2))('the exit code stays %d: %s', async (code, _name, args) => {
     expect(await unread(await args())).toMatchObject({ code });
   });
 
-  test.each<[string, () => readonly string[]]>([
+  const results: readonly [string, Args][] = [
     ['digest', () => ['digest', at('amd64')]],
     ['digest, as a JSON document', () => ['digest', at('amd64'), '--json']],
     ['exact bytes', () => ['inspect', at('amd64'), '--raw']],
@@ -54,8 +58,9 @@ import { temporaryFolder } from '../support/cli-harness.ts';
     ['the version', () => ['--version']],
     ['a completion script', () => ['completion', 'bash']],
     ['completions', () => ['--complete', 'p']],
-  ])('exit code 141 if the result was not read: %s', async (_name, args) => {
-    const { code, stderr } = await unread(args());
+  ];
+  test.each(casesOf(results, 2))('exit code 141 if the result was not read: %s', async (_name, args) => {
+    const { code, stderr } = await unread(await args());
     expect(code).toBe(141);
     expect(stderr).not.toMatch(/^mlist: |"type":"error"/m);
   });

@@ -7,6 +7,11 @@ import type { ManifestNode } from '../../src/transfer/graph.ts';
 import { planTransfer, type Plan } from '../../src/transfer/plan.ts';
 import { runPlan } from '../../src/transfer/run.ts';
 import { seeded } from '../support/flaky-proxy.ts';
+import { roundsOf } from '../support/long.ts';
+
+const GRAPHS = roundsOf(100, 300);
+/** Longer than a recursion could be. */
+const CHAIN = roundsOf(20_000, 50_000);
 
 const source = new MemoryStore('source');
 const root = contentOf('root');
@@ -49,9 +54,9 @@ class StrictTarget extends MemoryStore {
 }
 
 describe('a plan', () => {
-  test('for 300 random graphs puts each manifest after its children and its subject', async () => {
+  test(`for ${GRAPHS} random graphs puts each manifest after its children and its subject`, async () => {
     const random = seeded(12);
-    for (let round = 0; round < 300; round += 1) {
+    for (let round = 0; round < GRAPHS; round += 1) {
       const nodes: ManifestNode[] = [];
       for (let at = 0; at < 2 + random() * 12; at += 1) {
         const earlier = () => nodes[Math.floor(random() * nodes.length)];
@@ -87,14 +92,17 @@ describe('a plan', () => {
     expect(order(planOf([nodeOf('label')], { otherRoots: [label, index] }))).toEqual([digest('label')]);
   });
 
-  test('supports a chain of 50,000 subjects, also through nested lists', async () => {
-    const chain = Array.from({ length: 50_000 }, (_, at) => nodeOf(`link ${at}`, [], digest(`link ${at + 1}`)));
-    expect(order(planOf(chain)).slice(0, 2)).toEqual([digest('link 49999'), digest('link 49998')]);
-    const nested = Array.from({ length: 20_000 }, (_, at) =>
+  test(`supports a chain of ${CHAIN} subjects, also through nested lists`, async () => {
+    const chain = Array.from({ length: CHAIN }, (_, at) => nodeOf(`link ${at}`, [], digest(`link ${at + 1}`)));
+    expect(order(planOf(chain)).slice(0, 2)).toEqual([digest(`link ${CHAIN - 1}`), digest(`link ${CHAIN - 2}`)]);
+    const nested = Array.from({ length: CHAIN / 2 }, (_, at) =>
       nodeOf(`list ${at}`, [nodeOf(`image ${at}`, [], digest(`list ${at + 1}`))]),
     );
-    expect(order(planOf(nested)).slice(0, 2)).toEqual([digest('image 19999'), digest('list 19999')]);
-    await runPlan(planOf(chain.slice(0, 5_000)));
+    expect(order(planOf(nested)).slice(0, 2)).toEqual([
+      digest(`image ${CHAIN / 2 - 1}`),
+      digest(`list ${CHAIN / 2 - 1}`),
+    ]);
+    await runPlan(planOf(chain.slice(0, CHAIN / 10)));
   });
 
   test('supports a cycle of subjects, which is possible only with unverifiable digests', async () => {

@@ -5,7 +5,11 @@ import { openLayout } from '../../src/store/layout/open-layout.ts';
 import type { Layout } from '../../src/store/layout/layout.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { isDigest } from '../../src/oci/digest.ts';
+import { roundsOf } from '../support/long.ts';
 import { collect, imageOf, indexOf, tagged, unstated, withFolder } from './samples.ts';
+
+/** Random edits. */
+const STEPS = roundsOf(60, 240);
 
 const refName = 'org.opencontainers.image.ref.name';
 const [one, two, three] = ['a', 'b', 'c'].map((seed) => imageOf(seed).manifest) as [Content, Content, Content];
@@ -218,7 +222,7 @@ test('edits have the same result with a journal and without, in any order', () =
       layouts.push(await openLayout(dir, { keepUntagged: true, journalFrom: dir === servedDir ? 0 : undefined }));
     }
     const [plain, served] = layouts as [Layout, Layout];
-    for (let step = 0; step < 120; step += 1) {
+    for (let step = 0; step < STEPS; step += 1) {
       const content = contents[random(contents.length)]!;
       const tag = `t${random(4)}`;
       const name = [tag, content.descriptor.digest][random(2)]!;

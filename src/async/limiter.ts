@@ -1,10 +1,17 @@
 /** Limits the number of concurrent tasks. Waiting tasks start in the order of the calls. */
 export class Limiter {
   readonly #waiting: (() => void)[] = [];
+  #max: number;
   #free: number;
 
   constructor(maxConcurrent: number) {
+    this.#max = maxConcurrent;
     this.#free = maxConcurrent;
+  }
+
+  /** Raises the limit. Waiting tasks start at once. A lower limit than the current one has no effect. */
+  raise(maxConcurrent: number): void {
+    for (; this.#max < maxConcurrent; this.#max += 1) this.#release();
   }
 
   async run<T>(work: () => Promise<T>): Promise<T> {

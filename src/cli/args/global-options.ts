@@ -36,7 +36,7 @@ const onRegistries: readonly OptionDeclaration[] = [
     name: 'concurrency',
     type: 'number',
     value: 'N',
-    describe: 'Limit the concurrent requests to each registry (default 32)',
+    describe: 'Limit the concurrent requests to each registry (default 32, over HTTP/2 100)',
   },
   {
     name: 'retries',

@@ -37,6 +37,10 @@ export interface ConnectionParts {
   readonly client: HttpClient;
   /** Limits requests, including uploads. */
   readonly requests: Limiter;
+  /** The limit for requests if the registry uses HTTP/2, where they share one connection. */
+  readonly maxHttp2Requests: number;
+  /** Limits uploads, which use HTTP/1.1 and have a connection each. */
+  readonly uploadSlots: Limiter;
   /**
    * Limits response bodies that are being read. They have a limit of their own: an upload holds a request slot while it
    * waits for the body that it forwards, and a body never waits for a request slot.
@@ -113,12 +117,14 @@ export class Connection {
 
   /** Sends a request and reads at most `maxBytes` bytes of the response. */
   async request(request: RegistryRequest, maxBytes: number): Promise<RegistryResponse> {
-    return this.withSlot((send) => send(request, maxBytes));
+    return this.#parts.requests.run(() => this.#read(request, maxBytes));
   }
 
-  /** Runs work that sends several requests in one request slot, so that it never waits for a slot between them. */
-  async withSlot<T>(work: (send: SendRequest) => Promise<T>): Promise<T> {
-    return this.#parts.requests.run(() => work((request, maxBytes) => this.#read(request, maxBytes)));
+  /** Runs an upload, whose requests share one request slot, so that it never waits for a slot between them. */
+  async withUploadSlot<T>(upload: (send: SendRequest) => Promise<T>): Promise<T> {
+    const { uploadSlots, requests } = this.#parts;
+    const send: SendRequest = (request, maxBytes) => this.#read(request, maxBytes);
+    return uploadSlots.run(() => requests.run(() => upload(send)));
   }
 
   async #read(request: RegistryRequest, maxBytes: number): Promise<RegistryResponse> {
@@ -133,7 +139,7 @@ export class Connection {
     return result.finally(end);
   }
 
-  /** Sends a request and returns the response before its body is read. The caller reads the body to its end or discards it. */
+  /** Sends a request and returns the response before its body is read. The caller calls `discard` in any case. */
   async open(request: RegistryRequest): Promise<RegistryStream> {
     const leaveSlot = await this.#parts.bodies.acquire();
     const endStep = this.#parts.steps.begin(request.step);
@@ -148,7 +154,7 @@ export class Connection {
           discard();
           release();
         };
-        return Promise.resolve({ status, headers, url, body: releasing(body, release), discard: discardAndRelease });
+        return Promise.resolve({ status, headers, url, body, discard: discardAndRelease });
       });
     } catch (thrown) {
       release();
@@ -296,7 +302,7 @@ export class Connection {
     return { address, ...(await followRedirects(first, { method: request.method, base, send })) };
   }
 
-  #send(
+  async #send(
     request: RegistryRequest,
     url: URL,
     sent: Authorization,
@@ -306,7 +312,7 @@ export class Connection {
     const isOwn = sameOrigin(url, address.base);
     const login = sent.header !== undefined && isOwn ? { authorization: sent.header } : {};
     const { method, body, isUpload = false, extraTimeoutMs, opensUpload, signal } = request;
-    return this.#parts.client.send({
+    const response = await this.#parts.client.send({
       method,
       url,
       headers: { ...(isOwn ? this.#ownHeaders(address) : {}), ...request.headers, ...login },
@@ -318,6 +324,8 @@ export class Connection {
       isUnverified: isOwn && address.isUnverified,
       signal,
     });
+    if (isOwn && response.protocol === 'HTTP/2') this.#parts.requests.raise(this.#parts.maxHttp2Requests);
+    return response;
   }
 
   /** The configured headers. Those that authenticate are credentials, which only a trusted address receives. */
@@ -325,14 +333,5 @@ export class Connection {
     const { headers = {} } = this.#parts;
     if (isTrusted) return headers;
     return Object.fromEntries(Object.entries(headers).filter(([name]) => !isAuthenticating(name)));
-  }
-}
-
-/** Calls `release` when a body has been read or discarded. */
-async function* releasing(body: AsyncIterable<Uint8Array>, release: () => void): AsyncGenerator<Uint8Array> {
-  try {
-    yield* body;
-  } finally {
-    release();
   }
 }

@@ -6,7 +6,7 @@ import type { RegistryConfiguration } from './mirrors/registry-configuration.ts'
 
 /** Options for requests to registries. */
 export interface RegistryOptions {
-  /** Number of concurrent requests to each registry. Default 32. */
+  /** Number of concurrent requests to each registry. Default 32, or 100 if they share a connection of HTTP/2. */
   readonly concurrency?: number | undefined;
   /** How often a failed request is sent again, if it may be repeated. Default 4. */
   readonly retries?: number | undefined;
@@ -76,7 +76,7 @@ export interface RequestEvent {
   readonly chosenBy?: string | undefined;
 }
 
-export const defaults = { concurrency: 32, retries: 4, timeoutMs: 30_000 } as const;
+export const defaults = { concurrency: 32, http2Concurrency: 100, retries: 4, timeoutMs: 30_000 } as const;
 
 /** Milliseconds to wait for a connection to a mirror, and for the registry to confirm what a mirror has. */
 export const MIRROR_LIMIT_MS = 3_000;

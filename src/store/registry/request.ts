@@ -50,6 +50,7 @@ export interface RegistryResponse {
 /** An accepted response with a body of any length. */
 export interface RegistryStream extends Omit<RegistryResponse, 'bytes'> {
   readonly body: AsyncIterable<Uint8Array>;
+  /** Ends the reading of the body, also after its end: other bodies may wait for it. */
   readonly discard: () => void;
 }
 

@@ -255,6 +255,8 @@ export class RegistrySession {
       authorizer,
       client,
       requests: new Limiter(concurrency),
+      maxHttp2Requests: this.#options.concurrency ?? defaults.http2Concurrency,
+      uploadSlots: new Limiter(concurrency),
       bodies: new Limiter(concurrency),
       writes: new WriteGate(),
       secrets: this.#secrets,

@@ -34,7 +34,7 @@ import { casesOf } from '../../support/long.ts';
 import { describeWith } from '../../support/programs.ts';
 import { answer, hang, RecordingProxy } from '../../support/recording-proxy.ts';
 import { startRegistry } from '../../../src/server/start-registry.ts';
-import { imageOf, indexOf } from '../samples.ts';
+import { blobOf, imageOf, indexOf } from '../samples.ts';
 import { cleanup, layerOf, pieces, repository, session, type TestSession } from './setup.ts';
 
 const { config } = imageOf('x');
@@ -229,6 +229,28 @@ function documents(): void {
   });
 }
 
+/**
+ * The largest number of requests that a proxy receives at once. It holds them until there are this many.
+ * @param send - is called 2 times more often
+ */
+async function mostAtOnce(proxy: RecordingProxy, expected: number, send: (at: number) => unknown): Promise<number> {
+  let [now, most] = [0, 0];
+  let fill: () => void = () => undefined;
+  const full = new Promise<void>((resolve) => (fill = resolve));
+  proxy.on(/./, async ({ pass, response }) => {
+    now += 1;
+    most = Math.max(most, now);
+    response.once('close', () => (now -= 1));
+    if (now === expected) fill();
+    await full;
+    // Further requests, if the limit is too high, arrive before the first one is answered.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pass();
+  });
+  await Promise.all(Array.from({ length: expected + 2 }, (_, at) => send(at)));
+  return most;
+}
+
 function connections(): void {
   async function registry(http2 = true): Promise<RecordingProxy> {
     const { url } = cleanup(await startRegistry());
@@ -247,6 +269,27 @@ function connections(): void {
     expect(await buffer(repo.readBlob(content[0]!.descriptor))).toHaveLength(100_000);
     expect(proxy.requests.at(-1)).toMatchObject({ version: '1.1' });
     expect(proxy.connections).toBeLessThanOrEqual(3);
+  });
+
+  test.each([
+    { requests: 100, uploads: 32, options: {} },
+    { requests: 32, uploads: 32, options: { http1: true } },
+    { requests: 5, uploads: 5, options: { concurrency: 5 } },
+  ])('carry $requests requests and $uploads uploads at once with $options', async ({ options, ...expected }) => {
+    const proxy = await registry();
+    const repo = repository(open(options), proxy.host, 'repo');
+    await repo.putManifest(list, 'v1');
+    expect(await mostAtOnce(proxy, expected.requests, (at) => repo.resolve(`tag-${at}`).catch(() => undefined))).toBe(
+      expected.requests,
+    );
+    const blobs = Array.from({ length: expected.uploads + 2 }, (_, at) =>
+      blobOf(Buffer.from(`blob ${at}`), 'application/octet-stream'),
+    );
+    const upload = (at: number) => {
+      const blob = blobs[at];
+      return blob === undefined ? undefined : repo.putBlob(blob.descriptor, () => pieces(blob.bytes));
+    };
+    expect(await mostAtOnce(proxy, expected.uploads, upload)).toBe(expected.uploads);
   });
 
   test('are used for the first request if the server chooses HTTP/1.1', async () => {

@@ -177,7 +177,7 @@ export class Blobs {
       subject: this.#nameOf(descriptor),
       signal,
     });
-    await connection.withSlot((send) => new BlobUpload(targetOf(send), descriptor, open).run(started));
+    await connection.withUploadSlot((send) => new BlobUpload(targetOf(send), descriptor, open).run(started));
     return 'uploaded';
   }
 

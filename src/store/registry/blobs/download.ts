@@ -34,12 +34,17 @@ export async function* readBytes(reading: BlobReading, start: number): AsyncGene
   for (let failures = 0; ;) {
     const before = offset;
     try {
-      const part = await openPart(reading, offset);
-      for await (const chunk of bytesOf(part)) {
-        offset += chunk.length;
-        yield chunk;
+      const { response, body, end } = await openPart(reading, offset);
+      try {
+        for await (const chunk of body) {
+          offset += chunk.length;
+          yield chunk;
+        }
+      } finally {
+        response.discard();
       }
-      if (part.end >= descriptor.size) return;
+      if (offset < end && !statesItsEnd(response)) throw connectionClosed('the body ended too early');
+      if (end >= descriptor.size) return;
       continue;
     } catch (thrown) {
       client.signals.throwIfAborted(request.signal);
@@ -56,9 +61,8 @@ export async function* readBytes(reading: BlobReading, start: number): AsyncGene
 /** The part of a blob in one response. */
 interface Part {
   readonly response: RegistryStream;
-  /** Bytes to skip at the start of the body: a registry may ignore the range and send the whole blob. */
-  readonly skip: number;
-  readonly start: number;
+  /** Its bytes from the requested offset on. */
+  readonly body: AsyncIterable<Uint8Array>;
   /** The offset after the last byte of the part. A registry may send less than was requested (RFC 9110 section 15.3.7). */
   readonly end: number;
 }
@@ -72,23 +76,12 @@ async function openPart(reading: BlobReading, start: number): Promise<Part> {
     const end = isPart ? checkPart(reading, response, start) : descriptor.size;
     checkLength(reading, response, isPart ? end - start : end);
     verifyStatedDigest(request.step.reference, response.headers['docker-content-digest'], descriptor);
-    return { response, skip: isPart ? 0 : start, start, end };
+    // A registry may ignore the range and send the whole blob.
+    const body = isPart || start === 0 ? response.body : skipBytes(start, response.body);
+    return { response, body, end };
   } catch (thrown) {
     response.discard();
     throw thrown;
-  }
-}
-
-async function* bytesOf({ response, skip, start, end }: Part): AsyncGenerator<Uint8Array> {
-  let offset = start;
-  try {
-    for await (const chunk of skipBytes(skip, response.body)) {
-      offset += chunk.length;
-      yield chunk;
-    }
-    if (offset < end && !statesItsEnd(response)) throw connectionClosed('the body ended too early');
-  } finally {
-    response.discard();
   }
 }
 

@@ -36,7 +36,13 @@ export class UploadSource {
   async *slice(start: number, end: number): AsyncGenerator<Uint8Array> {
     try {
       const opened = await this.#openedUpTo(start);
-      yield* opened.upTo(start, end);
+      opened.isBusy = true;
+      try {
+        for (let chunk = await opened.read(start, end); chunk !== undefined; chunk = await opened.read(start, end))
+          yield chunk;
+      } finally {
+        opened.isBusy = false;
+      }
       if (opened.position < end) throw mismatch(this.#subject, `ends after ${opened.position} bytes at its source`);
     } catch (thrown) {
       this.#failure ??= { thrown };
@@ -63,8 +69,8 @@ class Opened {
   position = 0;
   /** Whether a slice is reading. */
   isBusy = false;
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  #ahead: Promise<Uint8Array | undefined> | undefined;
+  readonly #chunks: AsyncIterator<Uint8Array, unknown>;
+  #ahead: Promise<IteratorResult<Uint8Array, unknown>> | undefined;
   #rest: Uint8Array = new Uint8Array();
 
   constructor(chunks: AsyncIterable<Uint8Array>) {
@@ -72,46 +78,28 @@ class Opened {
   }
 
   readAhead(): void {
-    this.#ahead = this.#read();
+    this.#ahead = this.#chunks.next();
     this.#ahead.catch(() => undefined);
   }
 
-  /** The bytes from `start` up to, not including, `end`, or fewer if the source ends. */
-  async *upTo(start: number, end: number): AsyncGenerator<Uint8Array> {
-    this.isBusy = true;
-    try {
-      for (let chunk = await this.#next(start); chunk !== undefined; chunk = await this.#next(start)) {
-        const skipped = Math.max(0, start - this.position);
-        const isWhole = skipped === 0 && chunk.length <= end - this.position;
-        const slice = isWhole ? chunk : chunk.subarray(skipped, end - this.position);
-        this.#rest = chunk.subarray(skipped + slice.length);
-        this.position += skipped + slice.length;
-        yield slice;
-        if (this.position >= end) return;
-      }
-    } finally {
-      this.isBusy = false;
+  /** The next bytes from `start` up to, not including, `end`; undefined after them, or if the source ends. */
+  async read(start: number, end: number): Promise<Uint8Array | undefined> {
+    while (this.position < end) {
+      const chunk = this.#rest.length > 0 ? this.#rest : await this.#nextChunk();
+      if (chunk === undefined) return undefined;
+      const from = Math.min(chunk.length, Math.max(0, start - this.position));
+      const to = Math.min(chunk.length, end - this.position);
+      this.position += to;
+      this.#rest = chunk.subarray(to);
+      if (from < to) return from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to);
     }
+    return undefined;
   }
 
-  /** The next chunk with bytes at or after `start`; undefined at the end. */
-  async #next(start: number): Promise<Uint8Array | undefined> {
-    for (;;) {
-      const chunk = this.#rest.length > 0 ? this.#rest : await (this.#takeAhead() ?? this.#read());
-      if (chunk === undefined || this.position + chunk.length > start) return chunk;
-      this.position += chunk.length;
-      this.#rest = new Uint8Array();
-    }
-  }
-
-  #takeAhead(): Promise<Uint8Array | undefined> | undefined {
-    const ahead = this.#ahead;
+  async #nextChunk(): Promise<Uint8Array | undefined> {
+    const reading = this.#ahead ?? this.#chunks.next();
     this.#ahead = undefined;
-    return ahead;
-  }
-
-  async #read(): Promise<Uint8Array | undefined> {
-    const next = await this.#chunks.next();
+    const next = await reading;
     return next.done === true ? undefined : next.value;
   }
 

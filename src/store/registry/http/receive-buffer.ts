@@ -9,13 +9,17 @@ const MIN_BODY_BYTES = 1024 * 1024;
 const RECORD_BYTES = 16 * 1024;
 
 /** The size of the memory that a connection fills at a time, and of a chunk if bytes arrive faster than they are used. */
-const MEMORY_BYTES = 32 * 1024;
+const MEMORY_BYTES = 128 * 1024;
+
+/** The same if more than `MANY_BODIES` bodies are read at once. */
+const SMALL_MEMORY_BYTES = 32 * 1024;
+const MANY_BODIES = 8;
 
 /** Chunks that may wait to be read. If there are more, the connection is paused. */
 const MAX_WAITING = 2;
 
-/** Buffers that were released, and are kept for later bytes of any connection. */
-const MAX_FREE = 128;
+/** The total size of the buffers that were released, and are kept for later bytes of any connection. */
+const MAX_FREE_BYTES = 4 * 1024 * 1024;
 
 const buffers = new WeakMap<Socket, ReceiveBuffer>();
 const users = new WeakMap<Uint8Array, () => void>();
@@ -104,13 +108,41 @@ class Memory {
   }
 }
 
+/** Buffers that may be used again, up to a total size. */
+class FreeBuffers {
+  readonly #maxBytes: number;
+  readonly #buffers: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** A buffer of this length: a free one, or a new one. Free buffers of another length are dropped. */
+  take(length: number): Buffer {
+    for (let buffer = this.#buffers.pop(); buffer !== undefined; buffer = this.#buffers.pop()) {
+      this.#bytes -= buffer.length;
+      if (buffer.length === length) return buffer;
+    }
+    return Buffer.allocUnsafeSlow(length);
+  }
+
+  add(buffer: Buffer): void {
+    if (this.#bytes + buffer.length > this.#maxBytes) return;
+    this.#buffers.push(buffer);
+    this.#bytes += buffer.length;
+  }
+}
+
 /**
  * Receives the bytes of a connection. For each TLS record, the streams and the HTTP parser of Node allocate two buffers,
  * which costs as much as the encryption (docs/decisions/0092-receive-buffer.md). So only the headers of a large response
  * go through them, and the body is taken from here.
  */
 class ReceiveBuffer {
-  static readonly #free: Buffer[] = [];
+  static readonly #free = new FreeBuffers(MAX_FREE_BYTES);
+  /** Bodies that are being read. */
+  static #bodies = 0;
   readonly #socket: Socket;
   readonly #parsed: Buffer;
   /** Undefined as long as all bytes go through the HTTP parser. */
@@ -163,18 +195,23 @@ class ReceiveBuffer {
 
   async *#body(response: IncomingMessage, length: number): AsyncGenerator<Uint8Array> {
     let remaining = length;
-    // The first bytes came together with the headers.
-    const first = response.read() as Buffer | null;
-    if (first !== null) {
-      remaining -= first.length;
-      yield first;
-    }
-    // The HTTP parser has paused the connection if these were many.
-    this.#socket.pause();
-    while (remaining > 0) {
-      const chunk = await this.#next();
-      remaining -= chunk.length;
-      yield remaining < 0 ? chunk.subarray(0, remaining) : chunk;
+    ReceiveBuffer.#bodies += 1;
+    try {
+      // The first bytes came together with the headers.
+      const first = response.read() as Buffer | null;
+      if (first !== null) {
+        remaining -= first.length;
+        yield first;
+      }
+      // The HTTP parser has paused the connection if these were many.
+      this.#socket.pause();
+      while (remaining > 0) {
+        const chunk = await this.#next();
+        remaining -= chunk.length;
+        yield remaining < 0 ? chunk.subarray(0, remaining) : chunk;
+      }
+    } finally {
+      ReceiveBuffer.#bodies -= 1;
     }
   }
 
@@ -203,9 +240,8 @@ class ReceiveBuffer {
   }
 
   #nextMemory(): Memory {
-    const bytes = ReceiveBuffer.#free.pop() ?? Buffer.allocUnsafeSlow(MEMORY_BYTES);
-    return new Memory(bytes, (released) => {
-      if (ReceiveBuffer.#free.length < MAX_FREE) ReceiveBuffer.#free.push(released);
-    });
+    const free = ReceiveBuffer.#free;
+    const length = ReceiveBuffer.#bodies > MANY_BODIES ? SMALL_MEMORY_BYTES : MEMORY_BYTES;
+    return new Memory(free.take(length), (released) => free.add(released));
   }
 }

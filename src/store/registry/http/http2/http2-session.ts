@@ -19,6 +19,8 @@ const HTTP_1_1_REQUIRED = 0xd;
 export const MAX_HEADER_BYTES = 16 * 1024;
 /** More SETTINGS frames, PING frames and origins than any server sends during one request. */
 const MAX_CONTROL_FRAMES = 1000;
+/** The longest time of a timer. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** A document has up to 4 MiB, which should not need many round trips. */
 const STREAM_WINDOW_BYTES = 1024 * 1024;
 const SESSION_WINDOW_BYTES = 8 * STREAM_WINDOW_BYTES;
@@ -47,6 +49,11 @@ export class Http2Session {
   #failure: Error | undefined;
   /** Since the last request has ended. */
   #controlFrames = 0;
+  /**
+   * Keeps the process alive until the requests time out. After some violations of the protocol, such as a frame that is too
+   * long, Node stops reading without an event, and the timers of the requests alone would not do that.
+   */
+  #keepAlive: NodeJS.Timeout | undefined;
 
   private constructor(session: ClientHttp2Session) {
     this.#session = session;
@@ -186,7 +193,10 @@ export class Http2Session {
   }
 
   #take(): Http2Slot {
-    if (this.#open === 0) this.#session.ref();
+    if (this.#open === 0) {
+      this.#session.ref();
+      this.#keepAlive = setInterval(() => undefined, MAX_TIMER_MS);
+    }
     this.#open += 1;
     let isHeld = true;
     const release = () => {
@@ -199,6 +209,7 @@ export class Http2Session {
   #release(): void {
     this.#open -= 1;
     this.#controlFrames = 0;
+    if (this.#open === 0) clearInterval(this.#keepAlive);
     if (this.#open === 0 && this.#isRetired) this.#session.destroy();
     else if (this.#open === 0) this.#session.unref();
     for (const { refresh } of this.#waiting) refresh();

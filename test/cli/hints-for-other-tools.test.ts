@@ -55,7 +55,10 @@ describe('locations', () => {
       const { stderr } = await run(await CliHarness.make(), ['show', text]);
       // The registry may be unreachable.
       expect(
-        stderr.replace(/hint: (?:If docker[.]io cannot be reached|Check the (?:host|spelling|address of the proxy)).*/, ''),
+        stderr.replace(
+          /hint: (?:If docker[.]io cannot be reached|Check the (?:host|spelling|address of the proxy)).*/,
+          '',
+        ),
       ).not.toMatch(/hint: |secret/);
     },
   );

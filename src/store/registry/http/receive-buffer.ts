@@ -9,7 +9,7 @@ const MIN_BODY_BYTES = 1024 * 1024;
 const RECORD_BYTES = 16 * 1024;
 
 /** The size of the memory that a connection fills at a time, and of a chunk if bytes arrive faster than they are used. */
-const MEMORY_BYTES = 128 * 1024;
+const MEMORY_BYTES = 256 * 1024;
 
 /** The same if more than `MANY_BODIES` bodies are read at once. */
 const SMALL_MEMORY_BYTES = 32 * 1024;
@@ -19,7 +19,7 @@ const MANY_BODIES = 8;
 const MAX_WAITING = 2;
 
 /** The total size of the buffers that were released, and are kept for later bytes of any connection. */
-const MAX_FREE_BYTES = 4 * 1024 * 1024;
+const MAX_FREE_BYTES = 8 * 1024 * 1024;
 
 const buffers = new WeakMap<Socket, ReceiveBuffer>();
 const users = new WeakMap<Uint8Array, () => void>();

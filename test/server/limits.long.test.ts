@@ -178,7 +178,8 @@ describe.each([
   );
 
   onlyIfAvailable('closes new connections while all have requests', async () => {
-    let [release, running] = [() => undefined as void, 0];
+    let running = 0;
+    let release = (): void => undefined;
     const released = new Promise<void>((resolve) => (release = resolve));
     const intercept = async (): Promise<boolean> => {
       running += 1;

@@ -40,6 +40,7 @@ export type { Interceptor, RunningRegistry, ServedRequest, ServerOptions } from 
 const limits: Checks<ServerLimits> = {
   memoryBytes: isAtLeast(1),
   uploadBytes: isAtLeast(1),
+  maxConnections: isAtLeast(1),
   openUploads: isAtLeast(1),
   uploadIdleMs: isAtLeast(1),
   slowBodyMs: isAtLeast(1),
@@ -120,6 +121,7 @@ const checks: Checks<ServerOptions> = {
   intercept: isFunction,
   signal: isSignal,
   onDamaged: isFunction,
+  onWarning: isFunction,
   onRequest: isFunction,
 };
 

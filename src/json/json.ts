@@ -64,6 +64,16 @@ export function sameJson(left: Json | object | undefined, right: Json | object |
   );
 }
 
+/** A text that two values share if they are equal by `sameJson`, to look values up. */
+export function jsonKey(value: Json | object | undefined): string {
+  if (value instanceof JsonNumber) return `#${value.lexeme}`;
+  if (value === undefined) return '';
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${(value as readonly Json[]).map(jsonKey).join(',')}]`;
+  const members = Object.entries(value as Record<string, Json>).sort(([left], [right]) => (left < right ? -1 : 1));
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${jsonKey(member)}`).join(',')}}`;
+}
+
 export function isJsonObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof JsonNumber);
 }

@@ -1,5 +1,5 @@
 import { attestedDigest, isAttestation, type Descriptor } from './descriptor.ts';
-import { memberNames, sameJson, type Json, type JsonObject } from '../json/json.ts';
+import { jsonKey, memberNames, sameJson, type Json, type JsonObject } from '../json/json.ts';
 import type { Index } from './manifest.ts';
 import { formatPlatform, platformKey } from './platform/platform.ts';
 
@@ -43,57 +43,81 @@ export function isSameList({ list, entries }: ListDiff): boolean {
 function diffEntries(before: readonly Descriptor[], after: readonly Descriptor[]): readonly EntryDifference[] {
   const pairs = pair(before, after);
   const matched = after.flatMap((entry) => pairs.get(entry) ?? []);
-  const inOrder = new Set(longestRun(matched.map((entry) => before.indexOf(entry))).map((at) => before[at]));
+  const positions = new Map(before.map((entry, at) => [entry, at]));
+  const inOrder = new Set(longestRun(matched.map((entry) => positions.get(entry) ?? -1)).map((at) => before[at]));
+  const [images, oldImages] = [byDigest(after), byDigest(before)];
   const changes = after.map((entry): EntryDifference => {
     const old = pairs.get(entry);
-    const name = nameOf(entry, after);
+    const name = nameOf(entry, images);
     if (old === undefined) return { type: 'added', name, after: entry };
     const members = diffMembers(old, entry, []);
     const type = members.length > 0 ? 'changed' : inOrder.has(old) ? 'same' : 'moved';
     return { type, name, before: old, after: entry, changes: members };
   });
-  const removed = before.filter((entry) => !matched.includes(entry));
+  const kept = new Set(matched);
+  const removed = before.filter((entry) => !kept.has(entry));
   return [
     ...changes,
-    ...removed.map((entry): EntryDifference => ({ type: 'removed', name: nameOf(entry, before), before: entry })),
+    ...removed.map((entry): EntryDifference => ({ type: 'removed', name: nameOf(entry, oldImages), before: entry })),
   ];
+}
+
+/** The first entry with each digest. */
+type ByDigest = ReadonlyMap<string, Descriptor>;
+
+function byDigest(list: readonly Descriptor[]): ByDigest {
+  return new Map(list.map((entry) => [entry.digest, entry] as const).reverse());
 }
 
 /** Pairs new entries with old ones: by digest first, then by platform or by the platform of the attested image. */
 function pair(before: readonly Descriptor[], after: readonly Descriptor[]): ReadonlyMap<Descriptor, Descriptor> {
   const unmatched = new Set(before);
   const pairs = new Map<Descriptor, Descriptor>();
-  const match = (same: (old: Descriptor, entry: Descriptor) => boolean) => {
+  /** Pairs entries with equal keys. Those without a key are not paired. */
+  const match = (oldKey: (old: Descriptor) => string | undefined, newKey = oldKey): void => {
+    const byKey = new Map<string, Descriptor[]>();
+    for (const old of [...unmatched].reverse()) {
+      const key = oldKey(old);
+      if (key === undefined) continue;
+      const sharing = byKey.get(key);
+      if (sharing === undefined) byKey.set(key, [old]);
+      else sharing.push(old);
+    }
     for (const entry of after) {
-      const old = pairs.has(entry) ? undefined : [...unmatched].find((candidate) => same(candidate, entry));
+      const key = pairs.has(entry) ? undefined : newKey(entry);
+      const old = key === undefined ? undefined : byKey.get(key)?.pop();
       if (old === undefined) continue;
       pairs.set(entry, old);
       unmatched.delete(old);
     }
   };
-  match((old, entry) => isSameImage(old, entry) && attestedDigest(old) === attestedDigest(entry));
-  match(isSameImage);
-  match((old, entry) => old.digest === entry.digest);
-  match((old, entry) => roleOf(old, before) !== undefined && roleOf(old, before) === roleOf(entry, after));
+  match((entry) => JSON.stringify([imageKey(entry), attestedDigest(entry)]));
+  match(imageKey);
+  match(({ digest }) => digest);
+  const [images, oldImages] = [byDigest(after), byDigest(before)];
+  match(
+    (old) => roleOf(old, oldImages),
+    (entry) => roleOf(entry, images),
+  );
   return pairs;
 }
 
-function isSameImage(left: Descriptor, right: Descriptor): boolean {
-  return left.digest === right.digest && sameJson(left.platform, right.platform);
+function imageKey({ digest, platform }: Descriptor): string {
+  return `${digest} ${jsonKey(platform)}`;
 }
 
 /** The role of an entry: the image for a platform, or the attestation of that image. */
-function roleOf(entry: Descriptor, list: readonly Descriptor[]): string | undefined {
+function roleOf(entry: Descriptor, images: ByDigest): string | undefined {
   if (!isAttestation(entry)) return entry.platform && platformKey(entry.platform);
-  const image = list.find(({ digest }) => digest === attestedDigest(entry));
+  const image = images.get(attestedDigest(entry) ?? '');
   return image?.platform && `attestation of ${platformKey(image.platform)}`;
 }
 
 /** The name of an entry in messages: its platform, else its type; for an attestation, that of its image. */
-function nameOf(entry: Descriptor, list: readonly Descriptor[]): string {
+function nameOf(entry: Descriptor, images: ByDigest): string {
   const platform = entry.platform === undefined ? undefined : formatPlatform(entry.platform, { all: true });
   if (!isAttestation(entry)) return platform ?? entry.artifactType ?? entry.mediaType;
-  const image = list.find(({ digest }) => digest === attestedDigest(entry));
+  const image = images.get(attestedDigest(entry) ?? '');
   return `attestation of ${image?.platform === undefined ? (attestedDigest(entry) ?? 'nothing') : formatPlatform(image.platform, { all: true })}`;
 }
 
@@ -121,12 +145,22 @@ function longestRun(numbers: readonly number[]): readonly number[] {
   const ends: number[] = [];
   const previous = numbers.map(() => -1);
   numbers.forEach((value, at) => {
-    const place = ends.findIndex((end) => (numbers[end] ?? 0) >= value);
-    const length = place < 0 ? ends.length : place;
+    const length = lowerBound(ends.length, (place) => (numbers[ends[place] ?? 0] ?? 0) >= value);
     previous[at] = length > 0 ? (ends[length - 1] ?? -1) : -1;
     ends[length] = at;
   });
   const run: number[] = [];
-  for (let at = ends.at(-1) ?? -1; at >= 0; at = previous[at] ?? -1) run.unshift(numbers[at] ?? 0);
-  return run;
+  for (let at = ends.at(-1) ?? -1; at >= 0; at = previous[at] ?? -1) run.push(numbers[at] ?? 0);
+  return run.reverse();
+}
+
+/** The first of the places from 0 that is reached, or their number. All places after a reached one are reached. */
+function lowerBound(places: number, isReached: (place: number) => boolean): number {
+  let [low, high] = [0, places];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isReached(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }

@@ -1,6 +1,8 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
+import type { OpenConnections } from './limits/open-connections.ts';
 import { HEADER_BYTES } from './limits/server-limits.ts';
 import { answerPlainHttp } from './plain-http.ts';
 
@@ -19,9 +21,18 @@ type Listener = (request: IncomingMessage, response: ServerResponse) => void;
  * Creates a server with the limits of the registry.
  * @throws MlistError `ERR_MLIST_USAGE` if the certificate or its key cannot be used
  */
-export function createServer(tls: ServerCertificate | undefined, listener: Listener): Server {
+export function createServer(
+  tls: ServerCertificate | undefined,
+  connections: OpenConnections,
+  listener: Listener,
+): Server {
+  const counted: Listener = (request, response) => {
+    response.once('close', connections.begin(request.socket));
+    listener(request, response);
+  };
   const server =
-    tls === undefined ? createHttpServer({ maxHeaderSize: HEADER_BYTES }, listener) : createTlsServer(tls, listener);
+    tls === undefined ? createHttpServer({ maxHeaderSize: HEADER_BYTES }, counted) : createTlsServer(tls, counted);
+  server.on('connection', (socket: Socket) => connections.add(socket));
   // The duration of an upload is not limited while data arrives.
   server.requestTimeout = 0;
   server.timeout = IDLE_MS;

@@ -1,4 +1,5 @@
 import { errorCode, MlistError } from '../errors/errors.ts';
+import { IndexFullError } from '../store/layout/index-document.ts';
 
 /** The error codes of distribution-spec v1.1.1 "Error Codes", followed by codes that other registries use. */
 export type RegistryCode =
@@ -58,6 +59,10 @@ export async function replaceNotFound<T>(work: Promise<T>, toError: () => Reques
 /** The error response for any error. Internal errors are not described, because they may contain paths. */
 export function toRequestError(thrown: unknown): RequestError {
   if (thrown instanceof RequestError) return thrown;
+  if (thrown instanceof IndexFullError) {
+    const message = `the repository is full: its index.json would have more than ${IndexFullError.limit}; delete tags`;
+    return new RequestError(507, { code: 'UNAVAILABLE', message });
+  }
   const code = thrown instanceof MlistError ? thrown.code : undefined;
   if (code === 'ERR_MLIST_LOCKED') {
     const headers = { 'retry-after': '1' };

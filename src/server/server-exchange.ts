@@ -4,6 +4,7 @@ import type { Access, Caller } from './auth/access.ts';
 import type { Metrics } from './log/metrics.ts';
 import type { RequestRecord } from './log/request-record.ts';
 import { requestBody } from './limits/received-body.ts';
+import type { OpenConnections } from './limits/open-connections.ts';
 import type { Limits } from './limits/server-limits.ts';
 import type { RepositoryGates } from './repository-gates.ts';
 import type { RequestError } from './request-error.ts';
@@ -23,6 +24,7 @@ export interface Service {
   readonly metrics: Metrics;
   /** Requests without a complete response. */
   readonly running: ReadonlySet<unknown>;
+  readonly connections: OpenConnections;
   /** Whether the registry is stopping, and only completes what has begun. */
   isDraining: boolean;
   readonly limits: Limits;

@@ -11,6 +11,7 @@ import { Metrics } from './log/metrics.ts';
 import { RequestRecord } from './log/request-record.ts';
 import { createServer, displayHost, listen, parseAddress } from './http-server.ts';
 import { discardRest } from './limits/received-body.ts';
+import { OpenConnections } from './limits/open-connections.ts';
 import { limitsOf, MAX_HEADERS, type ServerLimits } from './limits/server-limits.ts';
 import { isFault, RequestError, toRequestError } from './request-error.ts';
 import { HEALTH_PATH, isPagePath, route } from './routes/router.ts';
@@ -49,7 +50,7 @@ export interface ServerOptions {
   readonly drain?: number | undefined;
   /** Caches content of other registries. Default: none. */
   readonly proxy?: ProxyOptions | undefined;
-  /** Limits for memory, uploads and slow clients. */
+  /** Limits for memory, connections, uploads and slow clients. */
   readonly limits?: ServerLimits | undefined;
   /**
    * Requires tokens that the registry issues at `/token`, to users of `htpasswd` or without it to everybody, as registries
@@ -64,6 +65,8 @@ export interface ServerOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called at the start for each repository of `dir` with a damaged journal. Requests to it fail until it is repaired. */
   readonly onDamaged?: ((error: unknown) => void) | undefined;
+  /** Called at the start with a problem that does not keep the registry from running, such as an `htpasswd` without users. */
+  readonly onWarning?: ((message: string) => void) | undefined;
   /** Called for every request when its response was sent or its client has disconnected. */
   readonly onRequest?: ((event: ServedRequest) => void) | undefined;
 }
@@ -120,12 +123,13 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
   const repositories = folder ?? new MemoryRepositories(limits.memory);
   const running = new Set<Promise<void>>();
   const queue = new ConnectionQueue();
-  const server = createServer(options.tls, (request, response) => {
+  const connections = new OpenConnections(limits.maxConnections);
+  const server = createServer(options.tls, connections, (request, response) => {
     const handle = () => handleRequest(context, request, response);
     const work = queue.run(request.socket, handle).finally(() => running.delete(work));
     running.add(work);
   });
-  const service = createService(options, { repositories, users, limits, running });
+  const service = createService(options, { repositories, users, limits, running, connections });
   const collection = folder && gc && new PeriodicCollection(folder, service.changes, gc);
   const { intercept, onRequest } = options;
   const proxy = options.proxy && (await startProxy(service, options.proxy));
@@ -155,14 +159,19 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
   return { url: `${options.tls === undefined ? 'http' : 'https'}://${name}`, host: name, close };
 }
 
-async function loadUsers({ htpasswd, anonymousPull, signal }: ServerOptions): Promise<Htpasswd | undefined> {
-  if (htpasswd !== undefined) return Htpasswd.load(htpasswd, signal);
+async function loadUsers(options: ServerOptions): Promise<Htpasswd | undefined> {
+  const { htpasswd, anonymousPull, signal, onWarning } = options;
+  if (htpasswd !== undefined) {
+    const users = await Htpasswd.load(htpasswd, signal);
+    if (users.isEmpty) onWarning?.(`nobody can log in: ${htpasswd} has no users`);
+    return users;
+  }
   if (anonymousPull !== true) return undefined;
   const message = 'anonymous pulls need an htpasswd file: without one, everybody may do everything';
   throw new MlistError('ERR_MLIST_USAGE', message);
 }
 
-interface ServiceParts extends Pick<Service, 'repositories' | 'limits' | 'running'> {
+interface ServiceParts extends Pick<Service, 'repositories' | 'limits' | 'running' | 'connections'> {
   readonly users: Htpasswd | undefined;
 }
 

@@ -35,15 +35,22 @@ const parts: Readonly<Record<string, (context: BenchContext, only: readonly stri
   serve: benchServe,
 };
 
+function fail(message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(2);
+}
+
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { rounds: { type: 'string' } } });
 const [root = '', folder = '', ...wanted] = positionals;
 const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
-if (rounds !== undefined && !(rounds >= 1)) throw new Error('--rounds takes a number');
-for (const one of wanted.length > 0 ? wanted : Object.keys(parts)) {
-  // `work:create,copy` runs only these jobs.
-  const [name = '', only] = one.split(':');
+if (rounds !== undefined && !(rounds >= 1)) fail('--rounds takes a number');
+// `work:create,copy` runs only these jobs.
+const runs = (wanted.length > 0 ? wanted : Object.keys(parts)).map((one) => one.split(':'));
+const unknown = runs.filter(([name = '']) => !Object.hasOwn(parts, name)).map(([name]) => name);
+if (unknown.length > 0) fail(`unknown benchmark: ${unknown.join(', ')}. Known: ${Object.keys(parts).join(', ')}`);
+for (const [name = '', only] of runs) {
   const part = parts[name];
-  if (part === undefined) throw new Error(`there is no part ${name}: ${Object.keys(parts).join(', ')}`);
+  if (part === undefined) continue;
   process.stdout.write(`# ${name}\n`);
   await part({ root, folder, rounds }, only?.split(',') ?? []);
 }

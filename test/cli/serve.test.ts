@@ -142,6 +142,13 @@ describe('the access log', () => {
   });
 });
 
+test('an htpasswd file without users is reported at the start', async () => {
+  const cli = await CliHarness.make();
+  await writeFile(join(cli.folder, 'users'), '# nobody\n');
+  const { stderr } = await serve(['--htpasswd', 'users'], () => Promise.resolve(), { cli });
+  expect(linesOf(stderr)).toEqual([expect.stringMatching(/^warning: nobody can log in: .*users has no users$/)]);
+});
+
 describe('a registry that others can reach', () => {
   const everybody =
     /^warning: everybody who can reach 0\.0\.0\.0:\d+ may read and change all content: use --htpasswd$/m;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { JsonNumber, jsonObject, memberNames, sameJson, type Json } from '../../src/json/json.ts';
+import { jsonKey, JsonNumber, jsonObject, memberNames, sameJson, type Json } from '../../src/json/json.ts';
 import { readJson } from '../../src/json/parse.ts';
 import { writeJson } from '../../src/json/stringify.ts';
 import { fc } from '../support/seed.ts';
@@ -110,6 +110,16 @@ describe('keeps what JavaScript would change', () => {
         expect(problems).toEqual([]);
         expect(writeJson(parsed as Json, options)).toBe(text);
         expect(sameJson(parsed, value)).toBe(true);
+      }),
+    );
+  });
+
+  test('two values have the same key exactly if they are equal', () => {
+    const few = fc.oneof(fc.constantFrom<Json>(1, '1', null, new JsonNumber('1'), [], {}), fc.array(fc.nat(1)));
+    const member = fc.oneof(few, fc.dictionary(fc.constantFrom('a', 'b', '1'), few, { maxKeys: 2 }));
+    fc.assert(
+      fc.property(member, member, (left, right) => {
+        expect(jsonKey(left) === jsonKey(right)).toBe(sameJson(left, right));
       }),
     );
   });

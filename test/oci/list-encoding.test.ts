@@ -4,6 +4,8 @@ import { digestOf } from '../../src/oci/digest.ts';
 import { encodeImageIndex, encodeManifestList } from '../../src/oci/list-encoding.ts';
 import { readJson } from '../../src/json/parse.ts';
 import type { ImageIndex } from '../../src/oci/manifest.ts';
+import { diffLists } from '../../src/oci/list-diff.ts';
+import { AnnotationKey } from '../../src/oci/descriptor.ts';
 import { goldenFile } from '../support/golden.ts';
 
 interface GoldenList {
@@ -66,4 +68,37 @@ describe('the bytes of OCI indexes equal those of other tools', () => {
         '"1":18446744073709551615},"10":[],"9":{}}],"zzz":1.0,"aaa":{"b":1,"a":2}}',
     );
   });
+});
+
+test('the comparison of two lists reads each entry a constant number of times', () => {
+  let reads = 0;
+  const listOf = (first: number, count: number): ImageIndex => {
+    const entries = Array.from({ length: count }, (_, at) => {
+      const digest = digestOf(Buffer.from(`${first + at}`));
+      const image = { mediaType: 'application/vnd.oci.image.manifest.v1+json', size: 1 };
+      const attestation = {
+        [AnnotationKey.referenceType]: 'attestation-manifest',
+        [AnnotationKey.referenceDigest]: digest,
+      };
+      return [
+        { ...image, digest, platform: { os: 'linux', architecture: `a${at}` } },
+        { ...image, digest: digestOf(Buffer.from(`attestation ${first + at}`)), annotations: attestation },
+      ];
+    });
+    const counted = (entry: Descriptor): Descriptor =>
+      new Proxy(entry, {
+        get: (target, name, receiver) => {
+          reads += 1;
+          return Reflect.get(target, name, receiver) as unknown;
+        },
+      });
+    return {
+      schemaVersion: 2,
+      mediaType: 'application/vnd.oci.image.index.v1+json',
+      manifests: entries.flat().map(counted),
+    };
+  };
+  const { entries } = diffLists(listOf(0, 500), listOf(1_000_000, 500));
+  expect([entries.length, new Set(entries.map(({ type }) => type))]).toEqual([1000, new Set(['changed'])]);
+  expect(reads).toBeLessThan(100_000);
 });

@@ -514,6 +514,8 @@ describe('what the registry reports', () => {
         'mlist_http_request_duration_seconds_bucket{route="manifest",le="+Inf"} 1',
         'mlist_http_request_duration_seconds_count{route="upload"} 1',
         'mlist_http_requests_running 1',
+        'mlist_connections_open 1',
+        'mlist_connections_closed_total 0',
         'mlist_uploads_open 1',
       ])
         expect(text.split('\n')).toContain(line);

@@ -17,7 +17,7 @@ export interface Sending {
   readonly headers?: OutgoingHttpHeaders;
   /** A list is sent in chunks, without a Content-Length. */
   readonly body?: Uint8Array | string | readonly (Uint8Array | string)[];
-  readonly ca?: string;
+  readonly ca?: string | undefined;
   /** Default: a connection for each request. */
   readonly agent?: Agent;
 }

@@ -2,14 +2,17 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { request, type IncomingMessage } from 'node:http';
-import { connect } from 'node:net';
+import { Agent as HttpAgent, request, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createInterface } from 'node:readline';
 import { describe, expect, test } from '@jest/globals';
 import { MemoryBytes } from '../../src/store/memory-bytes.ts';
 import { digestOf } from '../../src/oci/digest.ts';
-import { bytesOf, blobOf, imageOf } from '../store/samples.ts';
+import { bytesOf, blobOf, imageOf, withFolder } from '../store/samples.ts';
+import type { Interceptor } from '../../src/server/start-registry.ts';
+import { Authority, hasOpenssl } from '../support/certificates.ts';
 import { casesOf, isLong, roundsOf } from '../support/long.ts';
 import { programCommand } from '../support/mlist.ts';
 import { codesOf, putImage, send, stores, withRegistry, type Answer, type Served } from './client.ts';
@@ -129,6 +132,68 @@ describe('hostile requests', () => {
         { limits },
       );
     });
+  });
+});
+
+/** Opens connections that send nothing, or half a header. */
+async function flood({ url }: Served, count: number): Promise<Socket[]> {
+  const { hostname, port } = new URL(url);
+  const sockets = Array.from({ length: count }, () => connect(Number(port), hostname).on('error', () => undefined));
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  for (const socket of sockets.slice(0, count / 2)) socket.write('GET /v2/ HTTP/1.1\r\nHost:');
+  return sockets;
+}
+
+describe.each([
+  ['HTTP', undefined],
+  ['HTTPS', hasOpenssl()],
+])('the limit on connections, over %s', (_, isAvailable) => {
+  const limits = { maxConnections: 10 };
+  const withLimit = (work: (served: Served, ca: string | undefined) => Promise<void>, intercept?: Interceptor) =>
+    withFolder(async (folder) => {
+      const authority = isAvailable === undefined ? undefined : new Authority(folder);
+      const options = { limits, intercept, tls: authority?.sign('server') };
+      await withRegistry(options, (served) => work(served, authority?.certificate.cert));
+    });
+  const onlyIfAvailable = isAvailable === false ? test.skip : test;
+
+  onlyIfAvailable('closes the longest idle connections for new ones, and counts them', () =>
+    withLimit(async (served, ca) => {
+      const sockets = await flood(served, 40);
+      const { status, body } = await send(served.url, 'GET', '/metrics', { ca });
+      expect(status).toBe(200);
+      const text = body.toString();
+      expect(text).toMatch(/^mlist_connections_open 10$/m);
+      expect(text).toMatch(/^mlist_connections_closed_total 31$/m);
+      // A connection with completed requests counts as idle again, and so it is closed too.
+      const agent = new (ca === undefined ? HttpAgent : HttpsAgent)({ keepAlive: true });
+      const kept = async () => (await send(served.url, 'GET', '/v2/', { ca, agent })).status;
+      expect([await kept(), await kept()]).toEqual([200, 200]);
+      sockets.push(...(await flood(served, 20)));
+      expect((await send(served.url, 'GET', '/v2/', { ca })).status).toBe(200);
+      expect(await kept()).toBe(200);
+      agent.destroy();
+      for (const socket of sockets) socket.destroy();
+    }),
+  );
+
+  onlyIfAvailable('closes new connections while all have requests', async () => {
+    let running = 0;
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const intercept = async (): Promise<boolean> => {
+      running += 1;
+      await released;
+      return false;
+    };
+    await withLimit(async (served, ca) => {
+      const answers = Array.from({ length: 10 }, () => send(served.url, 'GET', '/v2/', { ca }));
+      while (running < 10) await sleep(1);
+      await expect(send(served.url, 'GET', '/v2/', { ca })).rejects.toMatchObject({ code: 'ECONNRESET' });
+      release();
+      expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(10).fill(200));
+      expect((await send(served.url, 'GET', '/v2/', { ca })).status).toBe(200);
+    }, intercept);
   });
 });
 

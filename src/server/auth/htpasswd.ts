@@ -70,6 +70,11 @@ export class Htpasswd {
     return new Htpasswd(new Map(entries.map(({ line, number }) => parseLine(line, path, number))));
   }
 
+  /** Whether nobody can log in. */
+  get isEmpty(): boolean {
+    return this.#users.size === 0;
+  }
+
   /** The user that the header names with the right password (RFC 7617); undefined for any other header. */
   async find(authorization: string | undefined): Promise<FileUser | undefined> {
     const encoded = /^Basic +([A-Za-z0-9+/]+=*) *$/i.exec(authorization ?? '')?.[1] ?? '';

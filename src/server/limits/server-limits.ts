@@ -9,6 +9,11 @@ export interface ServerLimits {
   readonly memoryBytes?: number | undefined;
   /** Size of a blob in bytes; larger uploads are refused with 413. Default: only limited by the memory or the disk. */
   readonly uploadBytes?: number | undefined;
+  /**
+   * Open connections. At the limit, the connection that has been idle for the longest time is closed for a new one; if all have
+   * requests, the new one is closed. Default 1000.
+   */
+  readonly maxConnections?: number | undefined;
   /** Uploads that are open at the same time; further ones are refused with 429. Default 1000. */
   readonly openUploads?: number | undefined;
   /** Milliseconds after which an upload without requests is removed. Default 3 600 000 (an hour). */
@@ -32,6 +37,7 @@ export function limitsOf(options: ServerLimits = {}, inMemory: boolean): Limits 
   return {
     memoryBytes,
     uploadBytes: Math.min(uploadBytes, inMemory ? memoryBytes : Infinity),
+    maxConnections: options.maxConnections ?? 1000,
     openUploads: options.openUploads ?? 1000,
     uploadIdleMs: options.uploadIdleMs ?? 3_600_000,
     slowBodyMs: options.slowBodyMs ?? 60_000,

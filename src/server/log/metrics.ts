@@ -18,6 +18,7 @@ interface Durations {
 export interface Gauges {
   readonly uploads: number;
   readonly running: number;
+  readonly connections: { readonly open: number; readonly closed: number };
 }
 
 /** Counts requests. The labels have few values, none of which clients can choose. */
@@ -43,7 +44,7 @@ export class Metrics {
   }
 
   /** The metrics in the text format of Prometheus, version 0.0.4. */
-  text({ uploads, running }: Gauges): string {
+  text({ uploads, running, connections }: Gauges): string {
     const { rss, heapUsed } = process.memoryUsage();
     const { user, system } = process.cpuUsage();
     const families = [
@@ -56,6 +57,13 @@ export class Metrics {
       single('mlist_http_requests_running', 'gauge', 'Requests without a complete response.', running),
       single('mlist_http_received_bytes_total', 'counter', 'Bytes of request bodies.', this.#received),
       single('mlist_http_sent_bytes_total', 'counter', 'Bytes of response bodies.', this.#sent),
+      single('mlist_connections_open', 'gauge', 'Open connections.', connections.open),
+      single(
+        'mlist_connections_closed_total',
+        'counter',
+        'Connections that were closed because of the limit.',
+        connections.closed,
+      ),
       single('mlist_uploads_open', 'gauge', 'Uploads that are neither completed nor cancelled.', uploads),
       family('mlist_build_info', 'gauge', 'The version of mlist.', [[`{version="${version}"}`, 1]]),
       single('process_resident_memory_bytes', 'gauge', 'Resident memory of the process.', rss),

@@ -158,9 +158,9 @@ async function token(exchange: ServerExchange): Promise<void> {
 /** GET of `/metrics`, in the text format of Prometheus. */
 async function metrics(exchange: ServerExchange): Promise<void> {
   await Promise.resolve();
-  const { metrics: counted, uploads, running } = exchange.service;
+  const { metrics: counted, uploads, running, connections } = exchange.service;
   const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
-  reply(exchange, 200, headers, counted.text({ uploads: uploads.open, running: running.size }));
+  reply(exchange, 200, headers, counted.text({ uploads: uploads.open, running: running.size, connections }));
 }
 
 /** GET of `/v2/<name>/tags/list` (distribution-spec v1.1.1 "Listing Tags"), in lexical order. */

@@ -4,7 +4,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { childrenIn, readDocument, type Children } from '../../oci/children.ts';
 import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
 import { factsOf } from '../layout/manifest-facts.ts';
-import { formatIndex } from '../layout/index-document.ts';
+import { fitsIndex, formatIndex, IndexFullError } from '../layout/index-document.ts';
 import { descriptorsOf, withUntaggedEntry, type Entries } from '../layout/index-entries.ts';
 import { dockerManifestJson, type ArchivedManifest } from './docker-manifest-json.ts';
 import { DOCKER_MANIFEST_FILE, INDEX_FILE, type OciArchive } from './oci-archive.ts';
@@ -66,7 +66,9 @@ async function addIndex(
   const contents = [...all.values()].map(({ content }) => ({ ...content, digest: content.descriptor.digest }));
   for (const { digest, bytes } of byDigest(contents)) await writer.addBytes(blobName(digest), bytes);
   const document = { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] };
-  await writer.addBytes(INDEX_FILE, Buffer.from(formatIndex({ document, entries })));
+  const index = Buffer.from(formatIndex({ document, entries }));
+  if (!fitsIndex(index.length, { isAddition: true })) throw new IndexFullError('the archive');
+  await writer.addBytes(INDEX_FILE, index);
 }
 
 /** The manifests below these roots and the roots, by digest. Missing ones, such as omitted platforms, are skipped. */

@@ -25,7 +25,12 @@ export class EntryTable implements EntrySet {
   #all: Entries | undefined;
 
   constructor(entries: Entries) {
-    for (const entry of entries) this.#append(entry);
+    for (const [position, entry] of entries.entries()) {
+      this.#positions.set(entry, position);
+      this.#slots.push(entry);
+      addTo(this.#byTag, tagOf(entry), entry);
+      addTo(this.#byDigest, entry.descriptor.digest, entry);
+    }
   }
 
   get size(): number {
@@ -78,6 +83,14 @@ export class EntryTable implements EntrySet {
     for (const [position, entry] of this.#slots.entries())
       if (entry !== undefined) this.#positions.set(entry, position);
   }
+}
+
+/** Adds an entry to a list that has no readers yet: the list is not copied, since all tags may have one digest. */
+function addTo<K>(map: Map<K, Entry[]>, key: K | undefined, entry: Entry): void {
+  if (key === undefined) return;
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [entry]);
+  else list.push(entry);
 }
 
 /** Removes or adds an entry of a list. The lists are replaced, because readers may still use them. */

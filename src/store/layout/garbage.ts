@@ -7,6 +7,7 @@ import type { ContentOptions } from '../store.ts';
 import type { BlobFile } from './blob-folder.ts';
 import { EntryEdit } from './entry-edit.ts';
 import type { EntrySet } from './entry-table.ts';
+import type { StoreChange } from './index-file.ts';
 import { indexLock, type EditedLayout, type IndexEditor } from './index-editor.ts';
 import { tagOf, type Entry } from './index-entries.ts';
 import { familyOf } from './manifest-facts.ts';
@@ -94,10 +95,10 @@ class Collection {
       const { index } = this.#layout;
       const { unreached } = await reachedFrom(await index.entries(), this.#layout, this.#options, now);
       const digests = digestsOf(unreached);
-      const change = (all: EntryEdit, store: (edit: EntryEdit) => void): Promise<void> => {
+      const change = (all: EntryEdit, store: StoreChange): Promise<void> => {
         const edit = new EntryEdit(all);
         for (const digest of digests) edit.remove(digest);
-        store(edit);
+        store(edit, { isRemoval: true });
         return Promise.resolve();
       };
       await index.edit(change, lock);

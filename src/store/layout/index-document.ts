@@ -1,4 +1,5 @@
 import { MlistError } from '../../errors/errors.ts';
+import { byteSize } from '../../text/quantity.ts';
 import { memberNames, type Json, type JsonObject } from '../../json/json.ts';
 import { writeJson } from '../../json/stringify.ts';
 import { descriptorAt, readDocument } from '../../oci/children.ts';
@@ -12,8 +13,26 @@ export interface Index {
   readonly entries: Entries;
 }
 
-/** Higher than the limits of a manifest: the file has all tags of a repository of the embedded registry. */
-export const INDEX_LIMITS = { maxBytes: 64 * 1024 * 1024, maxValues: 4_000_000 };
+/** Size of index.json above which nothing is added: about 200 000 tags. It is the limit of all files that mlist writes. */
+const FULL_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Limits for reading, higher than those of a manifest, because the file has all tags of a repository of the embedded registry.
+ * The size exceeds that of a full file, so that a file that another tool has extended can be read, and made smaller.
+ */
+export const INDEX_LIMITS = { maxBytes: 96 * 1024 * 1024, maxValues: 4_000_000 };
+
+/** index.json would become larger than mlist allows. */
+export class IndexFullError extends MlistError {
+  /** For messages. */
+  static readonly limit = byteSize(FULL_BYTES);
+
+  constructor(location: string) {
+    super('ERR_MLIST_FILE', `${location} is full: its index.json would have more than ${IndexFullError.limit}`, {
+      hint: 'Nothing was changed. Remove tags or untagged manifests, or use another location.',
+    });
+  }
+}
 
 /** @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` */
 export function parseIndex(bytes: Uint8Array): Index {
@@ -43,6 +62,23 @@ export function formatIndex({ document, entries }: Index): string {
     return `${writeJson(name)}:${name === 'manifests' ? `[${entries.map(textOf).join(',')}]` : writeJson(value)}`;
   });
   return `{${members.join(',')}}`;
+}
+
+/**
+ * Whether an index of this size may be written. A removal, or a change that makes it smaller, may exceed the limit for additions.
+ */
+export function fitsIndex(bytes: number, { isAddition }: { readonly isAddition: boolean }): boolean {
+  return bytes <= (isAddition ? FULL_BYTES : INDEX_LIMITS.maxBytes);
+}
+
+/** Size of an index in bytes when it is written, up to a byte. */
+export function indexBytes({ document, entries }: Index): number {
+  return entries.reduce((sum, entry) => sum + entryBytes(entry), formatIndex({ document, entries: [] }).length);
+}
+
+/** Size of an entry with its comma. */
+export function entryBytes(entry: Entry): number {
+  return Buffer.byteLength(textOf(entry)) + 1;
 }
 
 function textOf({ json }: Entry): string {

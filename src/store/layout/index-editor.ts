@@ -17,7 +17,7 @@ import type { EntrySet } from './entry-table.ts';
 import { descriptorsOf } from './index-entries.ts';
 import { familyOf, typeByDigest } from './manifest-facts.ts';
 import { isManifestClaim, type Claim, type ManifestGraph } from './manifest-graph.ts';
-import type { IndexFile } from './index-file.ts';
+import type { IndexFile, StoreChange } from './index-file.ts';
 import { SerialQueue } from '../../async/serial-queue.ts';
 
 /** The parts of a layout that edits need. */
@@ -39,11 +39,15 @@ export interface PutContentOptions extends PutOptions {
 type Change = (edit: EntryEdit) => Promise<void>;
 type After = (lock: HeldLock) => Promise<void>;
 
-interface PendingEdit {
+interface EditOptions extends ContentOptions {
+  /** Whether the edit removes something, so that it is stored in a full index.json too. */
+  readonly isRemoval?: boolean | undefined;
+}
+
+interface PendingEdit extends EditOptions {
   readonly change: Change;
   /** Runs when the edit is stored, before the lock is released. */
   readonly after: After | undefined;
-  readonly signal: AbortSignal | undefined;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -78,7 +82,7 @@ export class IndexEditor {
    * Adds a manifest whose blob is stored: under a tag, or as an untagged entry if nothing lists it yet.
    * @param isNew - whether the blob was missing or damaged before
    * @throws MlistError `ERR_MLIST_CONFLICT` if the condition of the options is not met, `ERR_MLIST_NOT_FOUND` if content that
-   *   they require is missing
+   *   they require is missing; IndexFullError
    */
   put(requested: Descriptor, tag: string | undefined, isNew: boolean, options: PutContentOptions): Promise<void> {
     return this.#edit(options, async (edit) => {
@@ -109,7 +113,7 @@ export class IndexEditor {
 
   /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the tag does not exist */
   untag(tag: string, options: ContentOptions): Promise<void> {
-    return this.#edit(options, async (edit) => {
+    return this.#edit({ ...options, isRemoval: true }, async (edit) => {
       const tagged = edit.tagged(tag).map((entry) => entry.descriptor.digest);
       if (tagged.length === 0) throw this.#notFound(`:${tag}`);
       const typesBefore = mediaTypesIn(edit, tagged);
@@ -142,7 +146,7 @@ export class IndexEditor {
       if (isNeeded && (await this.#isManifest(edit, digest))) throw this.#inUse(digest);
     };
     // The blob is removed last: a crash in between leaves an unlisted blob, not an entry without a blob.
-    return this.#edit(options, change, async (lock) => {
+    return this.#edit({ ...options, isRemoval: true }, change, async (lock) => {
       if (isNeeded) return;
       await lock.confirm();
       await blobs.remove(digest);
@@ -254,9 +258,9 @@ export class IndexEditor {
     for (const digest of digests) await this.#layout.blobs.refresh(digest);
   }
 
-  #edit({ signal }: ContentOptions, change: Change, after?: After): Promise<void> {
+  #edit({ signal, isRemoval }: EditOptions, change: Change, after?: After): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#pending.push({ change, after, signal, resolve, reject });
+      this.#pending.push({ change, after, signal, isRemoval, resolve, reject });
       // The edits that arrive while others are stored are stored together.
       if (this.#pending.length === 1) void this.#queue.run(() => this.#storePending());
     });
@@ -282,14 +286,14 @@ export class IndexEditor {
 
   async #store(edits: readonly PendingEdit[], failures: Map<PendingEdit, unknown>, lock: HeldLock): Promise<void> {
     const { index, graph } = this.#layout;
-    const changeAll = async (all: EntryEdit, store: (edit: EntryEdit) => void): Promise<void> => {
+    const changeAll = async (all: EntryEdit, store: StoreChange): Promise<void> => {
       for (const pending of edits) {
         const edit = new EntryEdit(all);
         try {
           pending.signal?.throwIfAborted();
           await pending.change(edit);
           await graph.readIndexes(edit);
-          store(edit);
+          store(edit, pending);
         } catch (error) {
           failures.set(pending, error);
         }

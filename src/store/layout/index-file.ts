@@ -9,7 +9,16 @@ import type { JsonObject } from '../../json/json.ts';
 import { EntryEdit } from './entry-edit.ts';
 import { EntryTable } from './entry-table.ts';
 import type { Entries } from './index-entries.ts';
-import { formatIndex, INDEX_LIMITS, parseIndex, type Index } from './index-document.ts';
+import {
+  entryBytes,
+  fitsIndex,
+  formatIndex,
+  INDEX_LIMITS,
+  indexBytes,
+  IndexFullError,
+  parseIndex,
+  type Index,
+} from './index-document.ts';
 import { appendToJournal, JOURNAL_FILE, journalLine, removeJournal, withJournal } from './index-journal.ts';
 import { realPathInside } from './path-inside.ts';
 
@@ -31,7 +40,12 @@ interface State {
   readonly journal: string | undefined;
   /** Size of the journal if this process has written it, 0 without a journal; undefined if nothing may be appended to it. */
   readonly journalSize: number | undefined;
+  /** Size of an index.json with all entries; undefined until it is needed. */
+  readonly bytes?: number | undefined;
 }
+
+/** Adds a change to an edit. `isRemoval`: it may exceed the size up to which entries are added. @throws IndexFullError */
+export type StoreChange = (edit: EntryEdit, options?: { readonly isRemoval?: boolean | undefined }) => void;
 
 interface Version {
   readonly version: string;
@@ -62,6 +76,14 @@ function parseOr<T>(bytes: Uint8Array, parse: (bytes: Uint8Array) => T, failure:
   } catch (error) {
     throw failure(error as Error);
   }
+}
+
+/** By how many bytes an edit makes index.json larger. */
+function growthOf({ changed, added }: EntryEdit): number {
+  let grown = 0;
+  for (const [before, after] of changed) grown += (after === undefined ? 0 : entryBytes(after)) - entryBytes(before);
+  for (const entry of added) grown += entryBytes(entry);
+  return grown;
 }
 
 /** index.json of a layout (image-spec v1.1.1 image-layout.md "index.json file"), with its journal. */
@@ -119,30 +141,35 @@ export class IndexFile {
    * Applies changes to the entries, and stores all of them at once. `change` adds its changes to the edit that it gets; a
    * change that fails must not have added any. Files that cannot be read are not replaced.
    */
-  async edit(
-    change: (edit: EntryEdit, store: (edit: EntryEdit) => void) => Promise<void>,
-    lock: HeldLock,
-  ): Promise<void> {
+  async edit(change: (edit: EntryEdit, store: StoreChange) => Promise<void>, lock: HeldLock): Promise<void> {
     const state = await this.#load(await this.#versions());
     this.#set(state);
     this.#isWriting = true;
     try {
       const all = new EntryEdit(state.table);
       const lines: string[] = [];
-      await change(all, (edit) => {
+      let bytes = state.bytes ?? indexBytes({ document: state.document, entries: state.table.all() });
+      let journalBytes = state.journalSize ?? MAX_JOURNAL_BYTES;
+      await change(all, (edit, { isRemoval = false } = {}) => {
         if (edit.isEmpty) return;
-        lines.push(journalLine(edit));
+        const grown = growthOf(edit);
+        // Also before it is appended to the journal, which must always fit into index.json.
+        if (!fitsIndex(bytes + grown, { isAddition: grown > 0 && !isRemoval })) throw new IndexFullError(this.#name);
+        const line = journalLine(edit);
+        lines.push(line);
         all.apply(edit);
+        bytes += grown;
+        journalBytes += Buffer.byteLength(line);
       });
       if (all.isEmpty) return;
       const { index, journalSize = MAX_JOURNAL_BYTES } = state;
       const isLong = state.table.size >= this.#journalFrom || journalSize > 0;
-      const isAppended = isLong && index !== undefined && journalSize < MAX_JOURNAL_BYTES;
+      const isAppended = isLong && index !== undefined && journalBytes <= MAX_JOURNAL_BYTES;
       const stored = isAppended
         ? await this.#append(state, journalSize, lines, lock)
         : await this.#write(state, all.all(), lock);
       state.table.apply(all);
-      this.#set(stored);
+      this.#set({ ...stored, bytes });
     } catch (error) {
       this.#set(undefined);
       throw error;
@@ -188,12 +215,16 @@ export class IndexFile {
 
   /** The journal is removed last: until then, its edits change nothing in the new index.json. */
   async #write({ table, document }: State, entries: Entries, lock: HeldLock): Promise<State> {
-    await writeFileAtomic(this.#path, formatIndex({ document, entries }), { lock });
+    const text = formatIndex({ document, entries });
+    const bytes = Buffer.byteLength(text);
+    // mlist could not read a larger file.
+    if (!fitsIndex(bytes, { isAddition: false })) throw new IndexFullError(this.#name);
+    await writeFileAtomic(this.#path, text, { lock });
     await removeJournal(this.#journal);
     const [index, journal] = await this.#versions();
     const isRemoved = journal.version === ABSENT;
     const version = index.hasFineTime ? index.version : undefined;
-    return { table, document, index: version, journal: journal.version, journalSize: isRemoved ? 0 : undefined };
+    return { table, document, index: version, journal: journal.version, journalSize: isRemoved ? 0 : undefined, bytes };
   }
 
   async #versions(): Promise<readonly [Version, Version]> {

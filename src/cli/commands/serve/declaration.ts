@@ -86,6 +86,12 @@ export const serveCommand: CommandDeclaration = {
       value: 'SIZE',
       describe: 'Hold at most SIZE of content and requests in memory (default: half of the available memory)',
     },
+    {
+      name: 'max-connections',
+      type: 'number',
+      value: 'N',
+      describe: 'Close idle connections while more than N are open (default 1000)',
+    },
     { name: 'max-upload', type: 'string', value: 'SIZE', describe: 'Refuse blobs of more than SIZE, such as 2GiB' },
     {
       name: 'max-open-uploads',

@@ -73,6 +73,7 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
       const hint = error instanceof MlistError ? error.hint : undefined;
       onEvent({ type: 'warning', message: [errorMessage(error), hint].filter(Boolean).join('. ') });
     },
+    onWarning: (message) => onEvent({ type: 'warning', message }),
     onRequest: (request) => {
       const { method, status, milliseconds, fault } = request;
       const url = safeRequestPath(request.path);

@@ -5,17 +5,30 @@ import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { credentialOptions } from '../../args/credential-options.ts';
 import { parseDuration } from '../../args/duration.ts';
 import { atLeastOne, parseSize } from '../../args/size.ts';
+import { byteSize } from '../../../text/quantity.ts';
 import type { Context } from '../../context.ts';
+
+/** Less memory holds hardly any image: the number probably lacks its unit. */
+const MIN_MEMORY = 1024 * 1024;
 
 /** @throws MlistError `ERR_MLIST_USAGE` */
 export function limitsIn(args: ParsedArguments): ServerLimits {
   const idle = args.text('upload-idle');
   return {
-    memoryBytes: sizeIn(args, 'memory'),
+    memoryBytes: memoryIn(args),
     uploadBytes: sizeIn(args, 'max-upload'),
+    maxConnections: atLeastOne(args.number('max-connections'), '--max-connections'),
     openUploads: atLeastOne(args.number('max-open-uploads'), '--max-open-uploads'),
     uploadIdleMs: idle === undefined ? undefined : parseDuration(idle, '--upload-idle'),
   };
+}
+
+function memoryIn(args: ParsedArguments): number | undefined {
+  const size = sizeIn(args, 'memory');
+  if (size === undefined || size >= MIN_MEMORY) return size;
+  throw new MlistError('ERR_MLIST_USAGE', `--memory must be at least 1MiB, not ${byteSize(size)}`, {
+    hint: 'A number without a unit is a number of bytes: use a size such as 500MB or 10GiB.',
+  });
 }
 
 function sizeIn(args: ParsedArguments, name: string): number | undefined {

@@ -219,7 +219,7 @@ describe('garbage collection', () => {
           const collect = async (): Promise<void> => {
             while (isPushing) await collectFolder(dir, { grace: 0, deleteUntagged: true }).catch(() => undefined);
           };
-          const pushes = Array.from({ length: roundsOf(4, 16) }, (_, number) => client(number));
+          const pushes = Array.from({ length: roundsOf(8, 16) }, (_, number) => client(number));
           const collecting = collect();
           await Promise.all(pushes).finally(() => (isPushing = false));
           await collecting;

@@ -54,7 +54,16 @@ function allSelections(list: CandidateList, platform: Platform): readonly Candid
 function requestsFor(entry: Candidate): readonly Platform[] {
   const stated = effectivePlatform(entry);
   if (stated === undefined || isUnknownPlatform(stated)) return [];
-  return unique([stated, normalizePlatform(stated), withoutVariant(stated), ...newerThan(stated)]);
+  return unique(
+    [stated, normalizePlatform(stated), withoutVariant(stated), ...newerThan(stated)].map(withoutUnusedVersion),
+  );
+}
+
+/** Clients read the os.version of a requested platform on Windows only. */
+function withoutUnusedVersion(platform: Platform): Platform {
+  if (normalizePlatform(platform).os === 'windows') return platform;
+  const { 'os.version': version, ...others } = platform;
+  return version === undefined ? platform : others;
 }
 
 function withoutVariant(platform: Platform): Platform {

@@ -156,7 +156,7 @@ onUnix('what cannot be installed', () => {
     '1.2.3\n1.2.4',
     '--help',
   ];
-  test.each(casesOf(versions, 3))('version %j is refused before any download', async (version) => {
+  test.each(casesOf(versions, 6))('version %j is refused before any download', async (version) => {
     await refused(setup({ version }), /^the input "version" must be an exact version/);
     expect(await calls()).toEqual([]);
   });
@@ -167,7 +167,7 @@ onUnix('what cannot be installed', () => {
     expect(await inTools()).toEqual([]);
   });
 
-  test.each<[string, () => Promise<void>, RegExp]>([
+  const releases: readonly (readonly [string, () => Promise<void>, RegExp])[] = [
     ['a damaged download', () => publish('1.2.3', { sum: 'a'.repeat(64) }), /instead of a{64}$/],
     ['a missing digest', () => publish('1.2.3', { sum: 'none' }), /SHA256SUMS of the release has no line/],
     ['a program of another version', () => publish('1.2.3', { reports: '1.2.2' }), /reports version 1.2.2 instead/],
@@ -177,7 +177,8 @@ onUnix('what cannot be installed', () => {
       /does not run on this system/,
     ],
     ['an archive without the program', () => publish('1.2.3', { folder: 'a' }), /contains no mlist$/],
-  ])('%s', async (_name, change, message) => {
+  ];
+  test.each(casesOf(releases, 4))('%s', async (_name, change, message) => {
     await change();
     await refused(setup({ version: '1.2.3' }), message);
     expect(await inTools()).toEqual([]);
@@ -257,12 +258,13 @@ if (process.argv[2] === 'install') {
     ]);
   });
 
-  test.each<[string, () => readonly object[] | undefined, RegExp]>([
+  const untrusted: readonly (readonly [string, () => readonly object[] | undefined, RegExp])[] = [
     ['by another repository', () => [provenance(workflow.replace('owner', 'other'))], /built by URI:\S*other/],
     ['for another tag', () => [provenance(workflow.replace('v1.2.3', 'v1.2.2'))], /instead of URI:/],
     ['without provenance', () => [], /has no provenance/],
     ['and an npm that reports no attestations', () => undefined, /this npm does not report attestations; update it/],
-  ])('refuses a package that was built %s', async (_name, bundles, message) => {
+  ];
+  test.each(casesOf(untrusted, 2))('refuses a package that was built %s', async (_name, bundles, message) => {
     await npm(bundles());
     const result = await setup({ version: '1.2.3', source: 'npm' });
     expect([result.code, result.path, errors(result)]).toEqual([1, [], [expect.stringMatching(message)]]);

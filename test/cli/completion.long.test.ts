@@ -280,7 +280,7 @@ describeWith('zsh', 'completion in zsh', () => {
     [['mlist', 'push', 'team/app:1'], ['team/app:1.0']],
     [['mlist', 'tags', 'x'], ['FILES']],
   ];
-  test.each(casesOf(lines, 2))('%j', async (words, expected) => {
+  test.each(casesOf(lines, 3))('%j', async (words, expected) => {
     const sourced = `${stubs}; source <(mlist completion zsh); _mlist`;
     expect(await runShell('zsh', sourced, 'zsh', ...words)).toEqual(expected);
     const loaded = 'mkdir -p functions; mlist completion zsh > functions/_mlist; fpath=(functions $fpath)';
@@ -300,7 +300,7 @@ describeWith('fish', 'completion in fish', () => {
     ['mlist validate ./spe', ['./specs.yaml']],
     ['mlist tags x', []],
   ];
-  test.each(casesOf(lines, 2))('%j', async (line, expected) => {
+  test.each(casesOf(lines, 4))('%j', async (line, expected) => {
     await writeFile(join(cli.folder, 'specs.yaml'), '');
     const script = 'mlist completion fish | source; complete -C $argv[1]';
     const offered = await runShell('fish', script, line);

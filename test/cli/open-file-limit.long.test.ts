@@ -66,13 +66,13 @@ async function writeLayout(dir: string, { mediaType, digest, bytes }: Served, bl
     const local = await writeLayout(join(folder, 'layers'), image, image.blobs);
     const archive = `oci-archive:${join(folder, 'layers.tar')}:v1`;
     const remote = `${registry.host}/layers:v1`;
-    for (const args of [
+    const more = [
       ['copy', local, archive],
-      ...(isLong ? [['copy', archive, `oci:${join(folder, 'layers-from-archive')}:v1`]] : []),
-      ['copy', local, remote],
+      ['copy', archive, `oci:${join(folder, 'layers-from-archive')}:v1`],
       ['copy', remote, `oci:${join(folder, 'layers-from-registry')}:v1`],
-      ...(isLong ? [['validate', '--deep', local]] : []),
-    ])
+      ['validate', '--deep', local],
+    ];
+    for (const args of [['copy', local, remote], ...(isLong ? more : [])])
       expect(await runLimited(args)).toMatchObject({ code: 0 });
   });
 
@@ -82,16 +82,13 @@ async function writeLayout(dir: string, { mediaType, digest, bytes }: Served, bl
     const blobs = images.flatMap((image) => [image.bytes, ...image.blobs]);
     const local = await writeLayout(join(folder, 'images'), list, blobs);
     const more = [
+      ['copy', local, `${registry.host}/images:v1`],
       ['copy', local, `oci-archive:${join(folder, 'images.tar')}:v1`],
       ['copy', local, `oci:${join(folder, 'images-again')}:v1`],
       ['create', 'localhost:1/list', local],
       ['explain', local],
     ];
-    for (const args of [
-      ['copy', local, `${registry.host}/images:v1`],
-      ['validate', '--deep', local],
-      ...(isLong ? more : []),
-    ])
+    for (const args of [['validate', '--deep', local], ...(isLong ? more : [])])
       expect(await runLimited(args)).toMatchObject({ code: 0 });
   });
 
@@ -104,7 +101,7 @@ async function writeLayout(dir: string, { mediaType, digest, bytes }: Served, bl
     const named = archives.flatMap((path) => ['--file', `${path}.txt`]);
     for (const path of archives) await writeFile(`${path}.txt`, `oci-archive:${path}\n`);
     expect(await runLimited(['create', list, ...named])).toMatchObject({ code: 0 });
-    expect(await runLimited(['push', list])).toMatchObject({ code: 0 });
+    if (isLong) expect(await runLimited(['push', list])).toMatchObject({ code: 0 });
   });
 
   if (isLong)

@@ -24,7 +24,7 @@ describeOnTerminal('the prompts of login', () => {
     ['only Enter at the user name', [atName(enter)], 2, `missing user name for ${host}`],
     ['only Enter at the password', [atName(`me${enter}`), atPassword(enter)], 2, `missing password for ${host}`],
   ];
-  test.each(casesOf(cases, 2))('%s', async (_name, typed, code, output) => {
+  test.each(casesOf(cases, 4))('%s', async (_name, typed, code, output) => {
     const result = await runOnTerminal(['login', host], typed, await temporaryFolder());
     expect(result).toEqual({ code, shown: expect.stringMatching(new RegExp(`\\n(mlist: )?${output}`)) });
     expect(result.shown).not.toContain('bug');
@@ -39,12 +39,13 @@ describeOnTerminal('the prompts of login', () => {
 });
 
 describeOnTerminal('the prompt of annotate', () => {
-  test.each<[string, string, number, string | RegExp]>([
+  const cases: readonly (readonly [string, string, number, string | RegExp])[] = [
     ['Ctrl-C', interrupt, 130, 'interrupted: nothing was left half done'],
     ['Ctrl-D', endOfInput, 2, 'mlist annotate '],
     ['only Enter', enter, 2, 'mlist annotate '],
     ['an answer', `2${enter}`, 0, /annotated \S+:v7 /],
-  ])('%s', async (_name, keys, code, output) => {
+  ];
+  test.each(casesOf(cases, 4, 3))('%s', async (_name, keys, code, output) => {
     const registry = await startRegistry();
     try {
       const cli = await CliHarness.make();

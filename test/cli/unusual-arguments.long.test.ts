@@ -93,8 +93,8 @@ describe('no command reports a bug', () => {
     const draft = ['create', at('draft'), at('amd64'), '--replace'];
     const usesDraft = line.includes(at('draft'));
     for (const [row, text] of strange.entries()) {
-      const used = options.filter((_, column) => isSampled(row + column, 16));
-      const places = positionals.filter((_, column) => isSampled(row + column, 4));
+      const used = options.filter((_, column) => isSampled(row + column, 24));
+      const places = positionals.filter((_, column) => isSampled(row + column, 6));
       if (used.length === 0 && places.length === 0) continue;
       if (usesDraft) await cli.must(...draft);
       for (const n of places) await tryLine(name, line.with(n, text));

@@ -49,15 +49,16 @@ test('in one process: the list is complete at the end, and always complete with 
   });
 });
 
-test('in processes, of which one is killed and restarted in each round', async () => {
-  const series: readonly Series[] = [
-    { kind: 'without --expect', runners: 4, rounds, conditions: false },
-    { kind: 'two builds at once, with --expect', runners: 4, rounds, conditions: true },
-  ];
-  const tallies = await expectNoFaults(series, async () => {
-    const env = { MLIST_WORKSPACE: join(await temporaryFolder(), 'ws') };
-    const envOf = (killAt: number | undefined) => ({ ...env, ...(killAt === undefined ? {} : killedAt(killAt)) });
-    return { kills: true, run: (args, killAt) => startMlist(args, envOf(killAt)).ended };
+if (isLong)
+  test('in processes, of which one is killed and restarted in each round', async () => {
+    const series: readonly Series[] = [
+      { kind: 'without --expect', runners: 4, rounds, conditions: false },
+      { kind: 'two builds at once, with --expect', runners: 4, rounds, conditions: true },
+    ];
+    const tallies = await expectNoFaults(series, async () => {
+      const env = { MLIST_WORKSPACE: join(await temporaryFolder(), 'ws') };
+      const envOf = (killAt: number | undefined) => ({ ...env, ...(killAt === undefined ? {} : killedAt(killAt)) });
+      return { kills: true, run: (args, killAt) => startMlist(args, envOf(killAt)).ended };
+    });
+    expect(tallies.map(({ kills }) => kills)).toEqual([rounds, rounds]);
   });
-  expect(tallies.map(({ kills }) => kills)).toEqual([rounds, rounds]);
-});

@@ -6,6 +6,7 @@ import { Workspace } from '../../src/draft/workspace/workspace.ts';
 import { parseReference } from '../../src/oci/reference.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
+import { casesOf, isLong } from '../support/long.ts';
 import { momentsOf, killAtStep } from '../support/killed-programs.ts';
 import { startMlist } from '../support/mlist.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
@@ -14,7 +15,7 @@ import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
 let registry: RunningRegistry;
 let at: (name: string) => string;
-const tags = Array.from({ length: 6 }, (_, number) => `image${number}`);
+const tags = Array.from({ length: isLong ? 6 : 3 }, (_, number) => `image${number}`);
 beforeAll(async () => {
   registry = await startRegistry();
   at = (name) => `${registry.host}/${name}`;
@@ -85,11 +86,12 @@ describe('copy killed', () => {
   const image = makeImage({ salt: 'copied', kind: 'oci', layers: 4 });
   beforeAll(() => pushImage(registry.url, 'team/copied', 'v1', image));
 
-  test.each<[string, (folder: string, moment: number) => string]>([
+  const targets: readonly (readonly [string, (folder: string, moment: number) => string])[] = [
     ['a registry', (_, moment) => at(`team/copy${moment}:v1`)],
     ['a layout', (folder, moment) => `oci:${join(folder, `layout${moment}`)}:v1`],
     ['an archive', (folder, moment) => `oci-archive:${join(folder, `archive${moment}.tar`)}:v1`],
-  ])('to %s: no name, or a complete one', async (_, targetOf) => {
+  ];
+  test.each(casesOf(targets, 2, 1))('to %s: no name, or a complete one', async (_, targetOf) => {
     const { env, cli } = await fresh();
     const from = at('team/copied:v1');
     const moments = await momentsOf(['copy', from, targetOf(cli.folder, 0)], env);

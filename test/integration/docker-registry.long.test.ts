@@ -6,7 +6,7 @@ import { Authority } from '../support/certificates.ts';
 import { programPath, startDockerRegistry, type DockerRegistryOptions } from '../support/docker-registry.ts';
 import { makeImage, pushImage } from '../support/images.ts';
 import { cleanup } from '../support/cleanup.ts';
-import { casesOf } from '../support/long.ts';
+import { casesOf, isLong } from '../support/long.ts';
 import { startNginx } from '../support/nginx.ts';
 import { describeWith } from '../support/programs.ts';
 import { CliHarness } from '../support/cli-harness.ts';
@@ -68,11 +68,12 @@ describeWith('docker-registry', 'docker-registry as it is set up', () => {
     expect((await look()).code).toBe(6);
   });
 
-  test('with a certificate of a private authority: without a flag on this machine', async () => {
-    const { authority } = await certificates();
-    const { host, cli } = await setUp({ tls: serverOf(authority) });
-    await mainJob(cli, host);
-  });
+  if (isLong)
+    test('with a certificate of a private authority: without a flag on this machine', async () => {
+      const { authority } = await certificates();
+      const { host, cli } = await setUp({ tls: serverOf(authority) });
+      await mainJob(cli, host);
+    });
 
   test('with a certificate of a private authority: by --ca-file, and not by another', async () => {
     const { authority } = await certificates();

@@ -2,6 +2,7 @@ import { open, rename, writeFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import type { ManifestContent } from '../../src/store/store.ts';
 import { asSha512, blobOf, bytesOf, imageOf, withFolder } from '../store/samples.ts';
 import { codesOf, stores, putImage, withRegistry, type Served } from './client.ts';
 
@@ -109,11 +110,11 @@ describe.each(stores)('blobs in %s', (_, serve) => {
 });
 
 describe('blobs in a folder', () => {
-  const blob = blobOf(Buffer.alloc(20_000_000, 'x'));
-  const path = `/v2/repo/blobs/${blob.descriptor.digest}`;
+  const blob = blobOf(Buffer.alloc(5_000_000, 'x'));
+  const pathOf = ({ descriptor }: ManifestContent) => `/v2/repo/blobs/${descriptor.digest}`;
 
   /** Serves the blob, and expects the last request to be reported as damaged content. */
-  function withBlob(work: (served: Served, file: string) => Promise<void>): Promise<void> {
+  function withBlob(blob: ManifestContent, work: (served: Served, file: string) => Promise<void>): Promise<void> {
     return withFolder(async (dir) => {
       const faults: unknown[] = [];
       const onRequest = ({ fault }: { readonly fault?: unknown }): void => void faults.push(fault);
@@ -127,7 +128,7 @@ describe('blobs in a folder', () => {
 
   async function damage(file: string): Promise<void> {
     const handle = await open(file, 'r+');
-    await handle.write('y', blob.bytes.length - 1);
+    await handle.write('y', (await handle.stat()).size - 1);
     await handle.close();
   }
 
@@ -141,24 +142,26 @@ describe('blobs in a folder', () => {
       },
     ],
   ])('a blob that is damaged %s closes the connection before the end of the response', (_case, change) =>
-    withBlob(async (served, file) => {
+    withBlob(blob, async (served, file) => {
       for (let pulls = 0; pulls < 2; pulls += 1) {
-        expect((await served.get(path)).body.equals(blob.bytes)).toBe(true);
+        expect((await served.get(pathOf(blob))).body.equals(blob.bytes)).toBe(true);
       }
       await change(file);
-      for (let pulls = 0; pulls < 2; pulls += 1) await expect(served.get(path)).rejects.toThrow();
+      for (let pulls = 0; pulls < 2; pulls += 1) await expect(served.get(pathOf(blob))).rejects.toThrow();
     }),
   );
 
-  test('a blob that is damaged while it is sent closes the connection before the end of the response', () =>
-    withBlob(async (served, file) => {
+  test('a blob that is damaged while it is sent closes the connection before the end of the response', () => {
+    const large = blobOf(Buffer.alloc(20_000_000, 'x'));
+    return withBlob(large, async (served, file) => {
       const response = await new Promise<IncomingMessage>((resolve, reject) =>
-        get(served.url + path, { agent: false }, resolve).on('error', reject),
+        get(served.url + pathOf(large), { agent: false }, resolve).on('error', reject),
       );
       // Most of the blob is not sent yet, since nobody reads it.
       await damage(file);
       await expect(bytesOf(response as AsyncIterable<Uint8Array>)).rejects.toThrow();
-    }));
+    });
+  });
 
   test('DELETE of a blob refuses a manifest', () =>
     withFolder((dir) =>

@@ -18,7 +18,7 @@ import {
 import { isLong, roundsOf } from '../support/long.ts';
 import { putImage, withRegistry, type Served } from './client.ts';
 
-const CLIENTS = isLong ? 32 : 12;
+const CLIENTS = isLong ? 32 : 5;
 
 const [one, two, three] = ['one', 'two', 'three'].map((seed) => imageOf(seed)) as [Image, Image, Image];
 const index = indexOf([one.manifest.descriptor, two.manifest.descriptor]);
@@ -173,7 +173,7 @@ describe('garbage collection', () => {
       withDir(async (dir) => {
         const tags = new Map<string, ManifestContent>();
         let collections = 0;
-        const gc = { grace: 20, deleteUntagged: true, interval: 1, onRemoved: () => (collections += 1) };
+        const gc = { grace: 20, deleteUntagged: true, interval: isLong ? 1 : 5, onRemoved: () => (collections += 1) };
         await withRegistry({ dir, gc }, async (served) => {
           const client = async (number: number): Promise<void> => {
             for (let at = 0; at < 2; at += 1) {

@@ -170,19 +170,16 @@ function arm64Variant(variant: string): string {
  * its default variant v7, and os.features are sorted without duplicates. Unknown members are kept.
  */
 export function normalizePlatform<T extends Platform>(platform: T): T {
-  const { architecture, variant } = normalizeArchitecture(platform.architecture, platform.variant ?? '');
-  const features = platform['os.features'] ?? [];
+  const { variant: statedVariant, 'os.features': statedFeatures, ...others } = platform;
+  const { architecture, variant } = normalizeArchitecture(platform.architecture, statedVariant ?? '');
+  const features = statedFeatures ?? [];
   return {
-    ...without(platform, 'variant', 'os.features'),
+    ...others,
     architecture,
     os: normalizeOs(platform.os),
     ...(features.length === 0 ? {} : { 'os.features': [...new Set(features)].sort(byBytes) }),
     ...(variant === '' ? {} : { variant }),
   } as unknown as T;
-}
-
-function without(object: object, ...names: readonly string[]): object {
-  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
 }
 
 function byBytes(left: string, right: string): number {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { isLong } from '../../support/long.ts';
+import { casesOf, isLong } from '../../support/long.ts';
 import { explore, makeBase, makeRunner, type Explored, type Model, type Visit } from '../../support/join-model.ts';
 
 /**
@@ -64,13 +64,14 @@ const listOf = (id: string, platforms: readonly string[]) =>
   platforms.map((platform) => `${id} ${platform}`).join(', ');
 
 describe('runners of one build, without --expect', () => {
-  test.each<[string, Partial<Model>]>([
+  const hazards: readonly (readonly [string, Partial<Model>])[] = [
     ['no failures', {}],
     ['lost responses, and a runner that is killed and restarted', { lost: 2, deaths: 1 }],
     ['two deaths', { deaths: 2 }],
     ['a registry with conditional writes', { lost: 2, deaths: 1, hasConditions: true }],
     ['lost responses and long pauses', { lost: 1, isTimely: true }],
-  ])('two, %s: the final list has both', (_name, more) => {
+  ];
+  test.each(casesOf(hazards, 2))('two, %s: the final list has both', (_name, more) => {
     const { last } = explored({ runners: build('1', two), platforms: two, ...more });
     expect(last).toEqual([listOf('1', two)]);
   });
@@ -119,7 +120,7 @@ describe('runners of one build, with --expect', () => {
     ['a registry with conditional writes', { lost: 1, deaths: 1, hasConditions: true }],
     ['runners that wait for each other', { lost: 1, waits: true }],
   ];
-  test.each(hazards)('two, %s: the tag appears once, is complete, and does not change', (_name, more) => {
+  test.each(casesOf(hazards, 2))('two, %s: the tag appears once, is complete, and does not change', (_name, more) => {
     const model: Model = { runners: build('1', two, two), platforms: two, ...more };
     let changes = 0;
     const onMove: Checks['onMove'] = (from, to) => {
@@ -157,16 +158,14 @@ describe('a second build while the first still runs', () => {
   /** One runner for each build, which joins all platforms. */
   const pairs = (expected?: readonly string[]) => [makeRunner('1', two, expected), makeRunner('2', two, expected)];
 
-  const slow: readonly [string, Partial<Model>][] = [
-    ['two runners, lost responses, one is killed', { lost: 1, deaths: 1 }],
-    ['two runners, writes that are executed at any later time', { late: 1 }],
-  ];
-  test.each<[string, Partial<Model>]>([
+  const hazards: readonly (readonly [string, Partial<Model>])[] = [
     ['two runners', {}],
     ['two runners, one is killed', { deaths: 1 }],
     ['two runners, conditional writes', { lost: 1, hasConditions: true }],
-    ...(isLong ? slow : []),
-  ])(
+    ['two runners, lost responses, one is killed', { lost: 1, deaths: 1 }],
+    ['two runners, writes that are executed at any later time', { late: 1 }],
+  ];
+  test.each(casesOf(hazards, 5))(
     'with --expect, %s: builds are never mixed',
     (_name, more) => void expectComplete({ runners: pairs(two), platforms: two, ...more }, complete),
   );
@@ -178,10 +177,11 @@ describe('a second build while the first still runs', () => {
     });
   }
 
-  test.each<[string, Partial<Model>]>([
+  const conditions: readonly (readonly [string, Partial<Model>])[] = [
     ['the pause is longer than the time between a snapshot and its write', { isTimely: true }],
     ['the registry has conditional writes', { hasConditions: true }],
-  ])('the final list is that of the second build if %s', (_name, more) => {
+  ];
+  test.each(casesOf(conditions, 2, 1))('the final list is that of the second build if %s', (_name, more) => {
     for (const expected of [two, undefined]) {
       const { last } = explored({ runners: pairs(expected), platforms: two, ...more });
       expect(last).toEqual([listOf('2', two)]);
@@ -204,12 +204,12 @@ describe('a registry that shows the state before the last write of a tag', () =>
     expect(last).toEqual([listOf('1', two)]);
   });
 
-  test('with --expect, if slots are shown late too: no list, or the complete list', () => {
-    const model: Model = { runners: build('1', two, two), platforms: two, stale: 3, staleSlots: true, lost: 1 };
-    expectComplete(model, [listOf('1', two)]);
-  });
-
   if (isLong) {
+    test('with --expect, if slots are shown late too: no list, or the complete list', () => {
+      const model: Model = { runners: build('1', two, two), platforms: two, stale: 3, staleSlots: true, lost: 1 };
+      expectComplete(model, [listOf('1', two)]);
+    });
+
     test('with --expect, two builds: builds are never mixed', () => {
       const runners = [makeRunner('1', two, two), makeRunner('2', two, two)];
       const complete = ['1', '2'].map((id) => listOf(id, two));

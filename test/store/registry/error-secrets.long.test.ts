@@ -168,7 +168,9 @@ describe.each(Object.keys(logins) as Login[])('an error of a request with %s', (
       expectSafeAndComplete(await failureOf(request(repository(open, proxy.host, 'team/app'))));
     }
   });
+});
 
+describe.each(casesOf(Object.keys(logins) as Login[], 2))('an error of a request with %s (openssl)', (login) => {
   (hasOpenssl() ? test : test.skip)(
     'shows no credentials: the redirect leads to a certificate that is not trusted',
     () =>

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { Authority } from '../../support/certificates.ts';
-import { casesOf } from '../../support/long.ts';
+import { casesOf, isLong } from '../../support/long.ts';
 import { describeWith } from '../../support/programs.ts';
 import type { ManifestContent } from '../../../src/store/store.ts';
 import { answer, type RecordingProxyOptions, type Rule } from '../../support/recording-proxy.ts';
@@ -10,6 +10,8 @@ import { cleanup, layerOf, put, repository, served, session } from './setup.ts';
 /** Uploads blobs to one registry while they are downloaded from another. */
 
 const MIB = 1024 * 1024;
+/** Of the blobs. */
+const LENGTHS = isLong ? [9_300_001, 7_777_777, 6_000_000] : [5_300_001, 4_777_777];
 
 const uploads: readonly [string, Rule][] = [
   ['in one request each', ({ pass }) => pass()],
@@ -23,9 +25,7 @@ const uploads: readonly [string, Rule][] = [
 
 async function forwards(puts: Rule, tls?: RecordingProxyOptions['tls'], caFile?: string): Promise<void> {
   const [from, to] = [await served({}, { tls }), await served({}, { tls })];
-  const blobs: readonly ManifestContent[] = [9_300_001, 7_777_777, 6_000_000].map((length) =>
-    layerOf(length, String(length)),
-  );
+  const blobs: readonly ManifestContent[] = LENGTHS.map((length) => layerOf(length, String(length)));
   for (const blob of blobs) await put(repository(cleanup(session({ caFile })), from.host, 'from'), blob);
   to.proxy.on(/^(?:PUT|PATCH)/, puts);
   const used = session({ caFile });

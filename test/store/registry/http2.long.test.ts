@@ -271,26 +271,30 @@ function connections(): void {
     expect(proxy.connections).toBeLessThanOrEqual(3);
   });
 
-  test.each([
+  const numbers = [
     { requests: 100, uploads: 32, options: {} },
     { requests: 32, uploads: 32, options: { http1: true } },
     { requests: 5, uploads: 5, options: { concurrency: 5 } },
-  ])('carry $requests requests and $uploads uploads at once with $options', async ({ options, ...expected }) => {
-    const proxy = await registry();
-    const repo = repository(open(options), proxy.host, 'repo');
-    await repo.putManifest(list, 'v1');
-    expect(await mostAtOnce(proxy, expected.requests, (at) => repo.resolve(`tag-${at}`).catch(() => undefined))).toBe(
-      expected.requests,
-    );
-    const blobs = Array.from({ length: expected.uploads + 2 }, (_, at) =>
-      blobOf(Buffer.from(`blob ${at}`), 'application/octet-stream'),
-    );
-    const upload = (at: number) => {
-      const blob = blobs[at];
-      return blob === undefined ? undefined : repo.putBlob(blob.descriptor, () => pieces(blob.bytes));
-    };
-    expect(await mostAtOnce(proxy, expected.uploads, upload)).toBe(expected.uploads);
-  });
+  ];
+  test.each(casesOf(numbers, 3))(
+    'carry $requests requests and $uploads uploads at once with $options',
+    async ({ options, ...expected }) => {
+      const proxy = await registry();
+      const repo = repository(open(options), proxy.host, 'repo');
+      await repo.putManifest(list, 'v1');
+      expect(await mostAtOnce(proxy, expected.requests, (at) => repo.resolve(`tag-${at}`).catch(() => undefined))).toBe(
+        expected.requests,
+      );
+      const blobs = Array.from({ length: expected.uploads + 2 }, (_, at) =>
+        blobOf(Buffer.from(`blob ${at}`), 'application/octet-stream'),
+      );
+      const upload = (at: number) => {
+        const blob = blobs[at];
+        return blob === undefined ? undefined : repo.putBlob(blob.descriptor, () => pieces(blob.bytes));
+      };
+      expect(await mostAtOnce(proxy, expected.uploads, upload)).toBe(expected.uploads);
+    },
+  );
 
   test('are used for the first request if the server chooses HTTP/1.1', async () => {
     const proxy = await registry(false);

@@ -16,6 +16,7 @@ import {
   type Image,
   type Served,
 } from '../support/images.ts';
+import { casesOf } from '../support/long.ts';
 import { writeSaved, writeSavedArchive, type SavedIndex } from '../support/layouts.ts';
 import { answer, RecordingProxy } from '../support/recording-proxy.ts';
 
@@ -112,7 +113,7 @@ const commands: readonly (readonly [string, LineOf])[] = [
 /** A target at another registry than the origin, whose host the command line names nevertheless. */
 const targetOf = (repository: string): string => `${origin.host}/${repository}:v1`;
 
-describe.each(commands)('%s', (command, commandLine) => {
+describe.each(casesOf(commands, 3))('%s', (command, commandLine) => {
   const lineOf = (source: string, target: string) => commandLine(source, target, 'fill');
 
   test('completes images and attestations from the registry that the archive names', async () => {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { openForReader } from '../support/pipes.ts';
 import { withTimeLimit } from '../support/limits.ts';
+import { casesOf } from '../support/long.ts';
 import { startMlist, type Ended, type Started } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
@@ -73,7 +74,7 @@ describe('a command that waits for a login', () => {
     ['DOCKER_CONFIG', (pipe: string) => ({ env: { DOCKER_CONFIG: join(pipe, '..') } })],
   ] as const;
 
-  describe.each(places)('from a pipe without a writer, by %s', (_name, place) => {
+  describe.each(casesOf(places, 3))('from a pipe without a writer, by %s', (_name, place) => {
     (isLinux ? test : test.skip)('ends at the first signal', async () => {
       const result = await endOf(await onPipe(place, []), 'SIGTERM');
       expect(result).toMatchObject({ code: 143, stdout: '' });
@@ -109,7 +110,7 @@ describe('a command that waits for a login', () => {
     ['logout', (host: string) => ['logout', host], 'remove the login '],
   ] as const;
 
-  (process.platform === 'win32' ? describe.skip : describe).each(asking)(
+  (process.platform === 'win32' ? describe.skip : describe).each(casesOf(asking, 2))(
     'from a helper that hangs: %s',
     (_n, args, what) => {
       test('ends at the first signal', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { withTimeLimit } from '../support/limits.ts';
+import { casesOf } from '../support/long.ts';
 import { startMlist } from '../support/mlist.ts';
 import { openForReader } from '../support/pipes.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
@@ -28,7 +29,7 @@ async function reading(args: (pipe: string) => readonly string[]) {
 const isLinux = process.platform === 'linux';
 
 (process.platform === 'win32' ? describe.skip : describe)('a command that reads a pipe without a writer', () => {
-  (isLinux ? test : test.skip).each(commands)('ends at the first %s: %s', async (signal, _name, args) => {
+  (isLinux ? test : test.skip).each(casesOf(commands, 3))('ends at the first %s: %s', async (signal, _name, args) => {
     const { child, ended, writer } = await reading(args);
     try {
       child.kill(signal);
@@ -41,7 +42,7 @@ const isLinux = process.platform === 'linux';
     }
   });
 
-  (isLinux ? test : test.skip).each(commands.slice(2))(
+  (isLinux ? test : test.skip).each(casesOf(commands.slice(2), 3))(
     'ends when its time is over, as it does at a %s: %s',
     async (_signal, _name, args) => {
       const result = await withTimeLimit(async (limit) => {
@@ -60,7 +61,7 @@ const isLinux = process.platform === 'linux';
   );
 
   // A pending read cannot be cancelled on these systems, but a second signal must still end the process.
-  (isLinux ? test.skip : test).each(commands)('ends at the second %s: %s', async (signal, _name, args) => {
+  (isLinux ? test.skip : test).each(casesOf(commands, 3))('ends at the second %s: %s', async (signal, _name, args) => {
     const { child, ended, writer } = await reading(args);
     try {
       child.kill(signal);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { getManifest, makeImage, pushImage } from '../support/images.ts';
+import { casesOf } from '../support/long.ts';
 import { programCommand, runMlist } from '../support/mlist.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
@@ -36,13 +37,14 @@ const [program, ...first] = programCommand();
     return { code, text: Buffer.concat(chunks).toString() };
   }
 
-  test.each([
+  const outputs: readonly (readonly [string, readonly string[]])[] = [
     ['a line', ['digest', 'REF']],
     ['a document', ['tags', 'REPO', '--json']],
     ['exact bytes', ['inspect', 'REF', '--raw']],
     ['YAML', ['export', 'REF']],
     ['help', ['--help']],
-  ])('%s on stdout: reports the error, with exit code 1', async (_name, args) => {
+  ];
+  test.each(casesOf(outputs, 3))('%s on stdout: reports the error, with exit code 1', async (_name, args) => {
     const named = args.map((arg) => ({ REF: `${registry.host}/app:v1`, REPO: `${registry.host}/app` })[arg] ?? arg);
     const { code, text } = await run('stdout', named);
     expect(code).toBe(1);
@@ -67,10 +69,11 @@ const [program, ...first] = programCommand();
     expect(text).toContain('cannot write stdout: the disk is full (ENOSPC)');
   });
 
-  test.each([
+  const sources: readonly (readonly [number, string, string])[] = [
     [0, 'v1', 'v2'],
     [4, 'nothing', 'v3'],
-  ])('on stderr: the command completes, with exit code %d', async (code, from, to) => {
+  ];
+  test.each(casesOf(sources, 2))('on stderr: the command completes, with exit code %d', async (code, from, to) => {
     const args = ['copy', `${registry.host}/app:${from}`, `${registry.host}/app:${to}`];
     expect(await run('stderr', args)).toMatchObject({ code });
   });

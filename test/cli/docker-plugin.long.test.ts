@@ -8,6 +8,7 @@ import { parsePluginCall } from '../../src/cli/docker-plugin/docker-plugin.ts';
 import { startRegistry, type RunningRegistry } from '../../src/server/start-registry.ts';
 import { version } from '../../src/version.ts';
 import { makeImage, pushImage } from '../support/images.ts';
+import { isLong } from '../support/long.ts';
 import { programCommand, startMlist } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
@@ -151,10 +152,11 @@ describeWith('docker', 'called by docker', () => {
   });
 
   test('help, and the exit code of a failure', async () => {
-    expect((await docker('help', 'mlist')).stdout).toContain('Usage: mlist COMMAND');
     expect((await docker('help', 'mlist', 'push')).stdout).toContain('Usage: mlist push');
-    expect((await docker('mlist', 'push', '--help')).stdout).toContain('Usage: mlist push');
     await expect(docker('mlist', 'push', 'x.io/none')).rejects.toMatchObject({ code: 4 });
+    if (!isLong) return;
+    expect((await docker('help', 'mlist')).stdout).toContain('Usage: mlist COMMAND');
+    expect((await docker('mlist', 'push', '--help')).stdout).toContain('Usage: mlist push');
   });
 
   test('completion of commands, options and drafts', async () => {
@@ -163,12 +165,13 @@ describeWith('docker', 'called by docker', () => {
       expect.stringMatching(/^annotate\tSet the platform/),
       ':4',
     ]);
-    expect(await lines('__completeNoDesc', 'mlist', 'push', '--dry')).toEqual([
-      expect.stringMatching(/^--dry-run/),
-      ':4',
-    ]);
     expect(await lines('__complete', 'mlist', 'use', '')).toEqual([
       `${registry.host}/team/app:list\tlinux/amd64`,
+      ':4',
+    ]);
+    if (!isLong) return;
+    expect(await lines('__completeNoDesc', 'mlist', 'push', '--dry')).toEqual([
+      expect.stringMatching(/^--dry-run/),
       ':4',
     ]);
     expect(await lines('__complete', 'mlist', 'create', '--file', '')).toEqual([':0']);

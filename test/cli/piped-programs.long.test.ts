@@ -6,6 +6,7 @@ import { startRegistry, type RunningRegistry } from '../../src/server/start-regi
 import { cleanup } from '../support/cleanup.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 import { makeImage, pushImage } from '../support/images.ts';
+import { casesOf } from '../support/long.ts';
 import { programCommand, runMlist } from '../support/mlist.ts';
 import { unreadPipe } from '../support/pipes.ts';
 import { describeWith } from '../support/programs.ts';
@@ -52,15 +53,18 @@ describeWithPipes('archives in pipes', () => {
     });
   }
 
-  test.each(['', '--archive-compression gzip'])('one command reads what the other writes %s', async (flags) => {
-    const target = `${registry.host}/copied/app${flags === '' ? '' : '-gzip'}:v1`;
-    const script = `mlist copy ${source} oci-archive:- ${flags} | mlist copy oci-archive:- ${target}`;
-    const { code, stdout, stderr } = await shell(script);
-    expect({ code, stderr }).toMatchObject({ code: 0 });
-    const digest = (await runMlist(['digest', source], env)).stdout;
-    expect(stdout).toBe(digest);
-    expect((await runMlist(['digest', target], env)).stdout).toBe(digest);
-  });
+  test.each(casesOf(['', '--archive-compression gzip'], 2, 1))(
+    'one command reads what the other writes %s',
+    async (flags) => {
+      const target = `${registry.host}/copied/app${flags === '' ? '' : '-gzip'}:v1`;
+      const script = `mlist copy ${source} oci-archive:- ${flags} | mlist copy oci-archive:- ${target}`;
+      const { code, stdout, stderr } = await shell(script);
+      expect({ code, stderr }).toMatchObject({ code: 0 });
+      const digest = (await runMlist(['digest', source], env)).stdout;
+      expect(stdout).toBe(digest);
+      expect((await runMlist(['digest', target], env)).stdout).toBe(digest);
+    },
+  );
 
   test('a file on stdout is complete', async () => {
     expect(await shell(`mlist copy ${source} oci-archive:- > app.tar`)).toMatchObject({ code: 0 });
@@ -69,7 +73,7 @@ describeWithPipes('archives in pipes', () => {
     expect(one!.equals(two!)).toBe(true);
   });
 
-  test.each([[[]], [['--archive-compression', 'gzip']], [['--json']]])(
+  test.each(casesOf([[[]], [['--archive-compression', 'gzip']], [['--json']]], 3))(
     'exit code 141 without a message if nobody reads the archive %j',
     async (flags) => {
       const pipe = cleanup(await unreadPipe());
@@ -89,7 +93,7 @@ describeWithPipes('archives in pipes', () => {
     },
   );
 
-  (process.platform === 'linux' ? test : test.skip).each(['SIGTERM', 'SIGKILL'])(
+  (process.platform === 'linux' ? test : test.skip).each(casesOf(['SIGTERM', 'SIGKILL'], 2, 1))(
     'nothing is left in the folder for temporary files after %s',
     async (signal) => {
       await writeFile(

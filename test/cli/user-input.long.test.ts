@@ -7,6 +7,7 @@ import { Workspace } from '../../src/draft/workspace/workspace.ts';
 import { parseReference } from '../../src/oci/reference.ts';
 import { bug } from '../support/bug-report.ts';
 import { at, registry, serveInputImages } from '../support/input-fixture.ts';
+import { casesOf } from '../support/long.ts';
 import { programCommand, runMlist } from '../support/mlist.ts';
 import { temporaryFolder, CliHarness } from '../support/cli-harness.ts';
 
@@ -24,26 +25,29 @@ describe('a host that is invalid in URLs', () => {
   // Node 24 accepts a host name with invalid Punycode.
   const punycode = URL.canParse('https://xn--a.com') ? [] : ['xn--a.com/x'];
 
-  test.each(['300.1.1.1/app', 'foo.1/x', '[1::2::3]:5000/x', ...punycode])('%s is refused', async (name) => {
-    const lines = [
-      ['show', name],
-      ['tags', name],
-      ['exists', `docker://${name}`],
-      ['create', 'x.io/list', name],
-      ['create', name, at('amd64')],
-      ['copy', at('v1'), name],
-      ['delete', `${name}:1`],
-      ['join', name, at('amd64'), '--group', '1'],
-      ['login', name.replace(/\/.*/, ''), '--username', 'me', '--password-stdin'],
-    ];
-    const cli = await CliHarness.make({ env: { HTTPS_PROXY: 'http://127.0.0.1:1' } });
-    for (const args of lines) {
-      const { code, stdout, stderr } = await (args[0] === 'show' ? run(args) : cli.run(args));
-      expect([args, code, stdout]).toEqual([args, 2, '']);
-      expect(stderr).toMatch(/is not a valid host name or address|is not a registry host/);
-      expect(stderr).not.toMatch(bug);
-    }
-  });
+  test.each(casesOf(['300.1.1.1/app', 'foo.1/x', '[1::2::3]:5000/x', ...punycode], 2))(
+    '%s is refused',
+    async (name) => {
+      const lines = [
+        ['show', name],
+        ['tags', name],
+        ['exists', `docker://${name}`],
+        ['create', 'x.io/list', name],
+        ['create', name, at('amd64')],
+        ['copy', at('v1'), name],
+        ['delete', `${name}:1`],
+        ['join', name, at('amd64'), '--group', '1'],
+        ['login', name.replace(/\/.*/, ''), '--username', 'me', '--password-stdin'],
+      ];
+      const cli = await CliHarness.make({ env: { HTTPS_PROXY: 'http://127.0.0.1:1' } });
+      for (const args of lines) {
+        const { code, stdout, stderr } = await (args[0] === 'show' ? run(args) : cli.run(args));
+        expect([args, code, stdout]).toEqual([args, 2, '']);
+        expect(stderr).toMatch(/is not a valid host name or address|is not a registry host/);
+        expect(stderr).not.toMatch(bug);
+      }
+    },
+  );
 });
 
 describe('a draft that is not a regular file', () => {
@@ -114,7 +118,7 @@ describe('a process without', () => {
 
 describe('wrong input is refused', () => {
   const inherited = '__proto__/constructor';
-  test.each<[string, readonly string[], Readonly<Record<string, string>>, number]>([
+  const inputs: readonly (readonly [string, readonly string[], Readonly<Record<string, string>>, number])[] = [
     [
       'a platform that is the name of an inherited property: resolve',
       ['resolve', 'LIST', '--platform', inherited],
@@ -136,7 +140,8 @@ describe('wrong input is refused', () => {
     ],
     ['a spec with a NUL in a path', ['apply', '-f', 'FILE {"list":"x.io/a:1","manifests":["oci:a\\u0000b"]}'], {}, 3],
     ['a digest of an inherited algorithm', ['push', 'x.io/app', '--if-digest', `constructor:${'a'.repeat(64)}`], {}, 4],
-  ])('%s', async (_name, args, env, expected) => {
+  ];
+  test.each(casesOf(inputs, 2))('%s', async (_name, args, env, expected) => {
     const folder = await temporaryFolder();
     const filled = await Promise.all(
       args.map(async (arg) => {

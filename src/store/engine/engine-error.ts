@@ -6,7 +6,7 @@ import { SshError } from './engine-connection.ts';
 
 /** Creates the errors for failed requests to engines. The error codes are those of requests to registries. */
 
-/** What a request is for: `read docker.io/library/app:latest`. */
+/** What a request does, and on which reference, for messages such as `cannot read docker.io/library/app:latest`. */
 export interface EngineStep {
   readonly what: string;
   /** The location of the image, or the engine. */
@@ -33,29 +33,32 @@ function explain(status: number): { readonly code: MlistError['code']; readonly 
   return { code: 'ERR_MLIST_REGISTRY', reason: status < 500 ? 'refuses the request' : 'reports an error' };
 }
 
-/** The most characters of an engine's message that an error quotes. */
+/** Maximum length of an engine's message in an error. */
 const MAX_MESSAGE = 500;
 
-/** An engine's message as errors quote it. */
+/** An engine's message in the form in which errors quote it: shortened and escaped. */
 export function quotedMessage(message: string): string {
   return message.trim().slice(0, MAX_MESSAGE);
 }
 
-/** The message of an error: `{"message"}`. podman adds `cause` and `response`, which say the same. */
+/** The message of an error response `{"message"}`. The members `cause` and `response` that podman adds repeat it. */
 function messageIn(body: Uint8Array): string {
   const { value } = readJson(body);
   const message = isJsonObject(value) ? value['message'] : undefined;
   return typeof message === 'string' ? quotedMessage(reasonIn(message)) : '';
 }
 
-/** When podman cannot load an archive, it lists a reason for every format. Those for other formats say nothing. */
+/**
+ * The relevant part of a message. If podman cannot load an archive, it lists a reason for each archive format that it
+ * has tried; only one of them is relevant.
+ */
 function reasonIn(message: string): string {
   const format = '* docker-archive:';
   const at = message.indexOf(format);
   return at < 0 ? message : message.slice(at + format.length);
 }
 
-/** The error for a request that got no complete response. */
+/** The error for a request without a complete response. */
 export function connectionFailure(step: EngineStep, address: EngineAddress, thrown: unknown): MlistError {
   if (thrown instanceof MlistError) return thrown;
   const code = errorCode(thrown) ?? '';

@@ -38,7 +38,7 @@ export class EngineStores {
     });
   }
 
-  /** Runs `work` with a target whose content is loaded into the engine of the location. */
+  /** Runs `work` with a target, and loads what `work` has written into the engine of the location. */
   async load<T>(
     location: EngineLocation,
     options: LoadOptions,

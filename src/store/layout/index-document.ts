@@ -6,16 +6,24 @@ import { kindOf } from '../../oci/manifest.ts';
 import { MediaType } from '../../oci/media-type.ts';
 import type { Entries, Entry } from './index-entries.ts';
 
-/** The content of index.json (image-spec v1.1.1 image-layout.md "index.json file"), of a folder or an archive. */
+/**
+ * The content of index.json (image-spec v1.1.1 image-layout.md "index.json file")of a layout folder or an OCI archive.
+ */
 export interface Index {
   readonly document: JsonObject;
   readonly entries: Entries;
 }
 
-/** Higher than the limits of a manifest: the file has all tags of a repository of the embedded registry. */
+/**
+ * Limits for index.json. They exceed those of a manifest, because the file contains all tags of a repository of the
+ * embedded registry.
+ */
 export const INDEX_LIMITS = { maxBytes: 64 * 1024 * 1024, maxValues: 4_000_000 };
 
-/** @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` */
+/**
+ * Parses index.json.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ */
 export function parseIndex(bytes: Uint8Array): Index {
   const document = readDocument(bytes, INDEX_LIMITS);
   const { fault } = kindOf(document, MediaType.ociIndex);
@@ -33,7 +41,7 @@ export function parseIndex(bytes: Uint8Array): Index {
   return { document, entries };
 }
 
-/** The texts of entries, so that only new entries are serialized when an index is written again. */
+/** Caches the serialized entries, so that only new entries are serialized when index.json is written again. */
 const texts = new WeakMap<JsonObject, string>();
 
 /** Serializes the document with these entries. All other members are unchanged. */

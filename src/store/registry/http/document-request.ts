@@ -23,8 +23,8 @@ export interface DocumentRequest {
 const TOTAL_TIMEOUT_FACTOR = 4;
 
 /**
- * Sends one request with got, and returns as soon as the response headers have arrived. Retries, redirects, decompression
- * and errors for HTTP statuses are switched off. This is the only importer of got.
+ * Sends one request with got, and returns as soon as the response headers have arrived. Retries, redirects,
+ * decompression and errors for HTTP statuses are switched off. No other module imports got.
  * @throws Node's error, or an MlistError from the connection
  */
 export async function sendDocument(request: DocumentRequest): Promise<HttpResponse> {

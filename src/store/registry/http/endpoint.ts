@@ -21,7 +21,7 @@ export interface EndpointOptions {
   readonly trustsHttp?: boolean | undefined;
   /**
    * Whether a configuration file permits plain http and unverified TLS for requests without credentials. Called only if
-   * verified TLS fails.
+   * no other address answers.
    */
   readonly permitsInsecure?: (() => Promise<boolean>) | undefined;
 }

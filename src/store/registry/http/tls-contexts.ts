@@ -37,8 +37,8 @@ export class TlsContexts {
   }
 
   /**
-   * Connects with one context after the other until an authority is found for the certificate of the server.
-   * @param host - a key for the host, whose next connection starts with the context that was successful
+   * Connects with one context after the other until one has an authority for the certificate of the server.
+   * @param host - key under which the successful context is recorded for the next connection to the host
    * @param connect - opens a new connection. Its argument returns the context, and creates it if necessary
    * @throws the error of the last connection
    */

@@ -11,7 +11,7 @@ import { linesOf, parseToml, TableReader, type TomlTable } from './toml-file.ts'
 export interface HostsFile {
   /** In the order of the file. */
   readonly hosts: readonly HostEntry[];
-  /** The settings at the top, for the registry itself or its replacement. Its `address` is undefined without `server`. */
+  /** The settings at the top, for the registry itself or its replacement. Without `server`, `address` is undefined. */
   readonly server: HostSettings & { readonly address: HostAddress | undefined };
 }
 
@@ -28,7 +28,10 @@ export interface HostSettings {
   /** Files with a client certificate and its key, which may be one file. */
   readonly client: readonly [cert: string, key: string] | undefined;
   readonly skipVerify: boolean;
-  /** Whether `ca`, `client` or `skip_verify` is set, so that https is tried on an http address, too. */
+  /**
+   * Whether `ca`, `client` or `skip_verify` is set, so that an http address is also tried with https, as containerd
+   * does.
+   */
   readonly hasTlsSettings: boolean;
   readonly headers: Readonly<Record<string, string>>;
   readonly origin: RuleOrigin;
@@ -38,7 +41,10 @@ export interface HostEntry extends HostSettings {
   readonly address: HostAddress;
 }
 
-/** @throws MlistError `ERR_MLIST_CONFIGURATION` */
+/**
+ * Parses a hosts.toml.
+ * @throws MlistError `ERR_MLIST_CONFIGURATION`
+ */
 export async function parseHostsToml(text: string, path: string): Promise<HostsFile> {
   const table = await parseToml(text, path);
   const failAt = (line: number | undefined) => (reason: string) => invalidConfiguration(path, line, reason);
@@ -64,7 +70,7 @@ export async function parseHostsToml(text: string, path: string): Promise<HostsF
 /** The header of a table in `host`. */
 const hostHeader = /^[ \t]*\[[ \t]*"?host"?[ \t]*\.[ \t]*(?:"([^"\\]*)"|'([^']*)'|([\w-]+))/;
 
-/** By host: the line on which its first table begins. Names with escape sequences are not found. */
+/** For each host, the line on which its first table begins. Host names with escape sequences are not found. */
 function linesOfHosts(text: string): ReadonlyMap<string, number> {
   const lines = new Map<string, number>();
   for (const [at, line] of text.split('\n').entries()) {

@@ -16,7 +16,8 @@ export interface LockFile {
 }
 
 /**
- * Creates the lock file unless it exists. A hard link makes it appear with its content; some file systems have none.
+ * Creates the lock file unless it exists. It is created as a hard link, so that it appears together with its content,
+ * except on file systems without hard links.
  * @returns the current time by the clock of the file system, which also dates the heartbeats of other machines
  */
 export async function createLockFile(path: string, token: string): Promise<number> {

@@ -48,12 +48,15 @@ export type SourceOpener = Pick<Stores, 'source'>;
 
 /** Options to read the draft of a name, or else the content of a location. */
 export interface ReadOptions extends Omit<SourceWaitOptions, 'stores'> {
-  /** Where drafts are looked up. Default: names are never drafts. */
+  /** Where drafts are looked up. Default: drafts are not looked up. */
   readonly workspace?: Workspace | undefined;
   readonly cache: BlobCache;
   /** Called only if something must be fetched. */
   readonly stores: () => Stores | Promise<Stores>;
-  /** Accept drafts with images that have no manifest yet. Their list is not the one that will be pushed. Default false. */
+  /**
+   * Accept drafts with images that have no manifest yet. The push will generate the manifests, so the list that it
+   * pushes has other bytes. Default false.
+   */
   readonly allowsUnpushed?: boolean | undefined;
 }
 
@@ -149,7 +152,7 @@ export function contentOf(found: LookupResult): ManifestContent {
   });
 }
 
-/** The same for display: members of a draft that its format cannot hold are omitted. */
+/** Like `contentOf`, for display: members of a draft that its format cannot hold are omitted. */
 export function encodedContentOf(found: LookupResult): ManifestContent {
   return found.from === 'draft' ? contentOfList(found.list) : found.content;
 }

@@ -14,7 +14,7 @@ const MAX_OPENED = 256;
 const MAX_INNER = 10_000;
 
 export interface CandidateOptions extends ContentAccess {
-  /** Whether to read what an entry refers to. Default: always. */
+  /** Whether to read the content that an entry refers to. Default: all entries are read. */
   readonly opens?: ((descriptor: Descriptor) => boolean) | undefined;
 }
 

@@ -58,7 +58,10 @@ export interface ReplacedTag {
 }
 
 export interface RunOptions extends ContentOptions {
-  /** Shared by the plans of one command, so that each blob or manifest is sent to a target once. */
+  /**
+   * The blobs and manifests that plans of this command have sent, so that each is sent to a target once. Default: not
+   * shared.
+   */
   readonly transfers?: SharedTransfers | undefined;
   /**
    * The current state of each name of the root. No name is moved before this promise resolves; if it rejects, the plan

@@ -41,7 +41,7 @@ export interface Explained {
 }
 
 export interface ExplainedEntry {
-  /** The position, such as `2`, or `2.1` for the first entry of the index at position 2. */
+  /** The position of the entry, such as `2`, or `2.1` for the first entry of the index at position 2. */
   readonly place: string;
   readonly kind: 'image' | 'index' | 'attestation' | 'other';
   readonly digest: Digest;
@@ -62,7 +62,7 @@ export interface SelectedEntry {
 
 export interface ExplainedPlatform {
   readonly platform: string;
-  /** Whether this is the machine's own platform, since none was requested. */
+  /** Whether no platform was requested, so that this is the machine's own platform. */
   readonly isOwn: boolean;
   readonly verdict: Verdict;
   readonly clients: readonly ExplainedClient[];
@@ -72,17 +72,19 @@ export interface ExplainedClient {
   readonly id: string;
   readonly name: string;
   readonly version: string;
-  /** Undefined if the client gets no image. */
+  /** The entry that the client selects; undefined if it selects none. */
   readonly picked?: SelectedEntry;
   readonly why: SelectionReason;
   readonly reason: string;
-  /** Whether a machine of the platform runs what the client selects. */
+  /** Whether a machine with the requested platform can run the selected image. */
   readonly fits: boolean;
-  /** The platforms that it accepts, best first. */
+  /** The platforms that the client accepts, the best first. */
   readonly wants: readonly string[];
-  /** The positions of the entries that it considers, in order of preference. */
+  /** The positions of the entries that the client considers, in order of preference. */
   readonly tries: readonly string[];
-  /** Whether this machine runs what it selects; undefined if the platform of that or the machine is unknown. */
+  /**
+   * Whether this machine runs the selected image; undefined if the platform of the image or of the machine is unknown.
+   */
   readonly runs?: Runs;
 }
 
@@ -130,7 +132,7 @@ function requestedByHost(host: HostFacts): RequestedPlatform {
   return { platform: ownPlatform(host), own: true, ...(os === 'linux' && level !== undefined ? { level } : {}) };
 }
 
-/** @param host - the machine for `runs`; undefined if that is not of interest */
+/** @param host - the machine for the member `runs`; undefined to leave that member out */
 export function explainPlatform(
   list: CandidateList,
   requested: RequestedPlatform,

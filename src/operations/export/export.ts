@@ -110,7 +110,7 @@ function digestOf(draft: Draft | undefined): Digest | undefined {
   try {
     return encodeDraft(draft).digest;
   } catch (thrown) {
-    // A Docker list with members that Docker lists do not have, which mlist does not write.
+    // The document is a Docker list with members that the format does not allow, which mlist cannot encode.
     if (thrown instanceof MlistError) return undefined;
     throw thrown;
   }

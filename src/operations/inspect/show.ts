@@ -25,7 +25,7 @@ export interface ListView extends ContentDetails {
   /** The mirror that has resolved the tag, unless the registry has confirmed it. */
   readonly mirror?: string;
   readonly mediaType: string;
-  /** Undefined if an image of a draft has no manifest yet, so that it is known only after the push. */
+  /** Undefined if an image of a draft has no manifest yet, so that the digest is known only after the push. */
   readonly digest?: string;
   readonly size?: number;
   readonly annotations?: Annotations;
@@ -51,7 +51,7 @@ export async function lookupForDisplay(name: string | undefined, options: ReadOp
   return found;
 }
 
-/** The same for content that was looked up already. */
+/** Like `show`, for content that was looked up already. */
 export async function viewOf(found: LookupResult, options: ContentAccess & DetailOptions): Promise<ListView> {
   const { descriptor, bytes } = encodedContentOf(found);
   const { mediaType, digest, size } = descriptor;

@@ -49,25 +49,28 @@ export interface SlotWrite extends Write {
 export type Decision =
   | { readonly do: 'put-slots'; readonly writes: readonly SlotWrite[] }
   | { readonly do: 'put-list'; readonly list: JoinedList; readonly write: Write }
-  /** The registry accepted a write of this tag, but still shows what the tag had before. */
+  /** The registry accepted a write of this tag, but still shows the previous content of the tag. */
   | { readonly do: 'await-shown'; readonly name: string; readonly written: Digest; readonly shown: Shown }
   /** The writes of these tags have failed too often. */
   | { readonly do: 'give-up'; readonly names: readonly string[] }
   /** Nothing to do, but another snapshot has to confirm it. */
   | { readonly do: 'read-again' }
-  /** Platforms are missing. If settled, a participant that does not wait for them may end. */
+  /** Platforms are missing. If the snapshot is settled, a participant that does not wait for them may end. */
   | { readonly do: 'wait'; readonly waiting: readonly string[]; readonly isSettled: boolean }
   | { readonly do: 'end'; readonly list: JoinedList }
   /** A newer build has replaced this one. */
   | { readonly do: 'leave'; readonly by: Group };
 
 /**
- * Consecutive snapshots with nothing to do before a participant ends. There is a pause between them, so that the second one
- * shows what others have written based on an earlier snapshot.
+ * Consecutive snapshots with nothing to do before a participant ends. There is a pause between them, so that the second
+ * one shows the writes that others have decided on earlier snapshots.
  */
 const CLEAN_SNAPSHOTS = 2;
 
-/** @throws MlistError `ERR_MLIST_CONFLICT` if participants of one build contradict each other */
+/**
+ * Decides what the participant does next.
+ * @throws MlistError `ERR_MLIST_CONFLICT` if participants of one build contradict each other
+ */
 export function decide(
   participant: Participant,
   before: Memory,
@@ -88,7 +91,8 @@ export function decide(
   const next: Memory = { ...memory, written, clean: 0 };
   if (missing.length > 0) {
     const writes = missing.map((own) => writeOf(own, participant, next, snapshot, ownGroup));
-    // Whoever overwrote a slot may have written the tag, too. Then the registry is not behind.
+    // Another participant has overwritten a slot and may have written the tag, too. If so, the registry is not behind,
+    // so the accepted write of the tag is forgotten.
     const accepted = next.accepted.filter(({ name }) => name !== LIST);
     return attempt({ do: 'put-slots', writes }, writes, { ...next, accepted }, participant);
   }
@@ -116,7 +120,10 @@ function leave(participant: Participant, memory: Memory, snapshot: Snapshot, new
   return { decision, memory };
 }
 
-/** The same list is not written again while the registry still shows what the tag had before. */
+/**
+ * Decides to write the list. While the registry still shows the previous content of the tag, the same list is not
+ * written again.
+ */
 function putList(list: JoinedList | undefined, memory: Memory, snapshot: Snapshot, participant: Participant) {
   if (list === undefined) throw new MlistError('ERR_MLIST_UNEXPECTED', `${participant.target} has nothing to list`);
   const { digest } = list;

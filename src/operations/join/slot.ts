@@ -32,7 +32,7 @@ export interface Slot {
   readonly began: number;
   /** Expected platforms of the list, in its order; undefined if the build expects none. */
   readonly expect?: readonly string[] | undefined;
-  /** The image, or several for one platform on purpose, and their attestations. */
+  /** The image, or several images if the author wants several for one platform, and their attestations. */
   readonly entries: readonly Descriptor[];
 }
 

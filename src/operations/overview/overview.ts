@@ -43,7 +43,7 @@ export async function overview(name: string | undefined, options: ReadOptions & 
   return overviewOf(await lookupForDisplay(name, options), options);
 }
 
-/** The same for content that was looked up already. */
+/** Like `overview`, for content that was looked up already. */
 export async function overviewOf(found: LookupResult, options: ContentAccess & OverviewOptions): Promise<Overview> {
   const { descriptor, bytes } = encodedContentOf(found);
   const view = await viewOf(found, { ...options, tree: true });
@@ -70,7 +70,10 @@ async function ownReferrers(
   return reader.referrersOf({ source: found.location, descriptor: encodedContentOf(found).descriptor });
 }
 
-/** Whether clients can select from the list. A draft may have errors, or images without a manifest. */
+/**
+ * Whether the list can be pushed, so that clients can select from it. A draft may have errors, or images without a
+ * manifest.
+ */
 function canBePulled(found: LookupResult): boolean {
   if (found.from !== 'draft') return true;
   return !found.draft.entries.some(isUnpushed) && formatProblems(found.draft).length === 0;

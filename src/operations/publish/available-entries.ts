@@ -17,7 +17,7 @@ export interface IndexSource {
   readonly store: ReadStore;
   /** All entries of the index. */
   readonly entries: readonly Entry[];
-  /** What was missing when it was read. Further missing entries are added. */
+  /** The entries that were missing when the index was read. Functions add the missing entries that they find. */
   readonly missing: Map<Digest, MissingState>;
   /** Other sources with the same index, which the store reads missing content from. Default: none. */
   readonly parts?: readonly Origin[] | undefined;
@@ -30,8 +30,8 @@ export interface SourceOptions extends ContentOptions {
 }
 
 /**
- * The selected entries without those that are missing and may be left out. An entry that another source has is read from
- * there; an entry that was completed names what completes it.
+ * The selected entries without those that are missing and may be left out. If another source has an entry, the entry
+ * gets that source. If other locations complete an entry, it names them.
  * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images
  */
 export async function availableEntries(

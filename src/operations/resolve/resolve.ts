@@ -30,8 +30,8 @@ export interface ResolveOptions extends ReadOptions {
 }
 
 /**
- * The manifest that a client selects: for a platform the image that containerd selects, as in `explain`, otherwise the list
- * itself. Only entries that containerd may select are read.
+ * The manifest that a client selects: with a platform, the image that containerd selects, as in `explain`; without one,
+ * the list itself. Only entries that containerd may select are read.
  * @param platform - undefined for the list itself
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`
  */

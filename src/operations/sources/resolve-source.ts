@@ -39,7 +39,7 @@ import type { MissingState } from '../../transfer/missing-content.ts';
 /** Resolves a MANIFEST argument to entries: that of an image, or those of an index. */
 
 export interface ResolveOptions extends SourceWaitOptions, MissingPolicy {
-  /** Only the images for these; all if empty. Undefined if the command has no `--platform`. */
+  /** Use only the images for these platforms; all images if empty. Undefined if the command has no `--platform`. */
   readonly platforms?: readonly Platform[] | undefined;
   /** referrers: for images without attestations, add those that refer to them. Default keep. */
   readonly attestations?: AttestationChoice | undefined;

@@ -70,7 +70,10 @@ export interface EntriesSpec {
   readonly artifactType?: string | undefined;
   readonly subject?: Location | Descriptor | undefined;
   readonly entries: readonly EntrySpec[];
-  /** Missing images are left out if at least this many remain; undefined if none may be missing. */
+  /**
+   * The minimum number of images. Missing images are left out if at least this number remains; undefined if no image
+   * may be missing.
+   */
   readonly minimum?: number | undefined;
   readonly expect: readonly Platform[];
   readonly allowDuplicates: boolean;

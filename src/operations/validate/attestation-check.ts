@@ -27,8 +27,8 @@ import { meets, type PredicateRequirement } from './predicate-requirement.ts';
 /** Checks that each image of a list has attestations with certain predicate types (docs/rules.md, E-ATTESTATION). */
 
 /**
- * Maximum number of images that are checked at once; for one image, of attestations in the list, of referrers, and of
- * statements that are read.
+ * Limits: images that are checked at once and, for each image, attestations in the list, referrers, and statements that
+ * are read.
  */
 const IMAGES_AT_ONCE = 8;
 const MAX_READ = 32;
@@ -47,7 +47,7 @@ interface Findings {
   /** Requirements that are not met yet. */
   readonly missing: Set<PredicateRequirement>;
   readonly predicateTypes: Set<string>;
-  /** Attestations that do not count, with the reason. */
+  /** Texts about attestations that do not count, each with the reason. */
   readonly faults: string[];
   /** The number of statements that were read. */
   statements: number;
@@ -180,7 +180,7 @@ export class AttestationCheck {
     }
   }
 
-  /** Reads the statement only if the annotations do not state its predicate type. */
+  /** Records the predicate type of a layer. The statement is read only if the annotations do not state the type. */
   async #note(
     { layer, predicateType }: StatementLayer,
     store: ReadStore,

@@ -50,7 +50,7 @@ export interface FileOptions extends ListChecks {
 }
 
 /**
- * Checks a draft as the list that it would be pushed as, or the content of a location; if requested also its platforms and
+ * Checks the list that a draft would be pushed as, or the content of a location; if requested also its platforms and
  * the content below it.
  */
 export async function validateList(

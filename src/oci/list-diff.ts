@@ -5,7 +5,7 @@ import { formatPlatform, platformKey } from './platform/platform.ts';
 
 /** Compares two lists entry by entry. */
 
-/** A member with different values. `before` or `after` is absent if only the other list has the member. */
+/** A member with different values. `before` or `after` is absent if the respective list lacks the member. */
 export interface MemberChange {
   /** Name of the member. Members of a platform or of annotations have a prefix: `platform.variant`, `annotations.k`. */
   readonly member: string;
@@ -89,7 +89,7 @@ function roleOf(entry: Descriptor, list: readonly Descriptor[]): string | undefi
   return image?.platform && `attestation of ${platformKey(image.platform)}`;
 }
 
-/** The name of an entry in messages: its platform, else its type; for an attestation, that of its image. */
+/** The name of an entry in messages: its platform, else its type; for an attestation, the name of its image. */
 function nameOf(entry: Descriptor, list: readonly Descriptor[]): string {
   const platform = entry.platform === undefined ? undefined : formatPlatform(entry.platform, { all: true });
   if (!isAttestation(entry)) return platform ?? entry.artifactType ?? entry.mediaType;
@@ -116,7 +116,7 @@ function diffMembers(before: object, after: object, except: readonly string[], p
   });
 }
 
-/** The longest increasing subsequence: entries at these positions did not move. */
+/** The longest increasing subsequence, which identifies the entries that did not move. */
 function longestRun(numbers: readonly number[]): readonly number[] {
   const ends: number[] = [];
   const previous = numbers.map(() => -1);

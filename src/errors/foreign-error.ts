@@ -45,8 +45,8 @@ export function foreignMessage(thrown: unknown): string {
 }
 
 /**
- * The members of a thrown value that looks like an error. Checks the members, because errors of other realms (such as
- * in a test runner) fail `instanceof Error`.
+ * The members of a thrown value that looks like an error. `instanceof Error` is not used, because it is false for
+ * errors of other realms, such as in a test runner.
  */
 function membersOf(thrown: unknown): Readonly<Record<string, unknown>> {
   return typeof thrown === 'object' && thrown !== null ? (thrown as Readonly<Record<string, unknown>>) : {};

@@ -46,7 +46,7 @@ export type Remedy =
   | { readonly kind: 'expect-digest'; readonly digest: string }
   /** Select one of several entries. */
   | { readonly kind: 'choose-entry' }
-  /** State what to change. */
+  /** State the member to change. */
   | { readonly kind: 'name-change' }
   /** Name the location of the content of a document. */
   | { readonly kind: 'name-repository' }

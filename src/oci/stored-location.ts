@@ -47,7 +47,7 @@ export function shownLocation<T extends Location>(location: T, { cwd, root }: Fo
   return { ...location, path: slashed(named(relative(cwd, resolve(root, location.path)))) };
 }
 
-/** The path, with `./` in front if it is empty or `-`, which would otherwise mean stdin. */
+/** The relative path; `.` for an empty one, and `./-` for `-`, which would otherwise mean stdin. */
 function named(path: string): string {
   if (path === '') return '.';
   return path === '-' ? `.${sep}-` : path;

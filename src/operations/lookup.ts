@@ -93,7 +93,7 @@ export async function lookup(name: string | undefined, options: ReadOptions): Pr
   return report(mirror === undefined ? found : { ...found, mirror }, options);
 }
 
-/** The mirror that has resolved the tag of what was found, as a member of a result. */
+/** The mirror that has resolved the tag of a lookup, as a member for results; an empty object if there is none. */
 export function mirrorIn(found: LookupResult): { readonly mirror?: string } {
   return found.from === 'draft' || found.mirror === undefined ? {} : { mirror: found.mirror };
 }

@@ -38,7 +38,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
   readonly #account: MemoryAccount;
   #isCleared = false;
 
-  /** @param account - counts what the store holds. Default: not counted */
+  /** @param account - counts the bytes that the store holds. Default: they are not counted */
   constructor(location = 'memory', account = unlimitedMemory) {
     this.location = location;
     this.#account = account;

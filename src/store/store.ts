@@ -120,7 +120,7 @@ export interface ReferrerLister {
   supportsReferrers?(digest: Digest, options?: ContentOptions): Promise<boolean>;
 }
 
-/** What a container engine can do as a target. */
+/** The properties of a container engine as a target. */
 export interface EngineTargetFacts {
   /** Whether the engine holds lists. If not, it holds single images only. */
   readonly holdsLists: boolean;

@@ -62,9 +62,9 @@ export interface ListedBlob {
 }
 
 /**
- * Plans a transfer. Pure: the caller has checked what the target already has.
- * @param nodes - the manifests that the target needs. A node that is the root, or is in `otherRoots`, is put by its digest only
- *   if another node or root lists it or refers to it
+ * Plans a transfer. Pure: the caller has checked which content the target already has.
+ * @param nodes - the manifests that the target needs. A node that is the root, or is in `otherRoots`, is put by its
+ * digest only if another node or root lists it or refers to it
  */
 export function planTransfer(
   target: ContentWriter & Partial<Mounter>,

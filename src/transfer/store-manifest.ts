@@ -83,8 +83,8 @@ async function pause(tries: number, { signal }: PutOptions): Promise<void> {
 }
 
 /**
- * Whether the name may have the manifest although the PUT failed. After faults, this is not assumed for a PUT by
- * digest, which was already retried.
+ * Whether the name may have the manifest although the PUT failed. If the outcome is unknown, the result is true for
+ * tags only, because a PUT by digest was already retried.
  */
 function mayBeStored(thrown: MlistError, content: ManifestContent, name: TagOrDigest): boolean {
   if (isAboutContent(thrown, content)) return false;

@@ -184,7 +184,7 @@ function outside(location: LocalLocation, project: string, author: string): Mlis
   const where = isInEngine(location) ? `is an image of a container engine` : `is outside ${project}`;
   return new MlistError('ERR_MLIST_BLOCKED', `${reference} ${where}, and only ${author} names it`, {
     reference,
-    hint: 'Whoever wrote that file has chosen what is read.',
+    hint: 'The author of that file would decide which content is read.',
     remedy: { kind: 'allow-outside' },
   });
 }

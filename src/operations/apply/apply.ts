@@ -21,7 +21,7 @@ import type { SpecFile, SpecUnit } from '../spec/read-spec.ts';
 import { namesOf, readUnits } from '../spec/read-units.ts';
 
 export interface ApplyOptions extends SpecParsing, SourceWaitOptions {
-  /** Report what would be written, and write nothing. Default false. */
+  /** Report the planned writes without writing anything. Default false. */
   readonly dryRun?: boolean | undefined;
   /** Check all content of each list at the target, and write its tags even if they are up to date. Default false. */
   readonly force?: boolean | undefined;

@@ -16,7 +16,7 @@ import { watchConfigs } from '../platform-claims.ts';
 import { SentContent } from '../publish/sent-content.ts';
 import { ignoreRefusedRead, type TagState } from '../publish/tag-state.ts';
 
-/** What is copied to which name, and what is known about the target. */
+/** The input of a transfer: the content, the names to write, and the known state of the target. */
 export interface CopyTransfer {
   readonly source: ReadStore;
   readonly target: Store;

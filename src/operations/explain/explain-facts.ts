@@ -56,7 +56,7 @@ export function getsText({ picked, fits }: ExplainedClient): string {
   return `${platform} ${shortDigest(digest)}${fits ? '' : ' (does not fit)'}`;
 }
 
-/** Whether the reasons are needed to understand what the clients get. */
+/** Whether the clients differ, so that the reasons have to be shown. */
 export function isDivided({ verdict }: ExplainedPlatform): boolean {
   return verdict !== 'same';
 }

@@ -126,7 +126,7 @@ export function unreachableIn(list: CandidateList): readonly ExplainedUnreachabl
   return unreachable(list)?.map(({ entry, why, reason }) => ({ ...selectedEntry(entry), why, reason }));
 }
 
-/** What a client on the machine requests without an option. */
+/** The platform that a client on the machine requests by default. */
 function requestedByHost(host: HostFacts): RequestedPlatform {
   const { os, level } = host;
   return { platform: ownPlatform(host), own: true, ...(os === 'linux' && level !== undefined ? { level } : {}) };

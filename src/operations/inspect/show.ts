@@ -44,7 +44,7 @@ export async function show(name: string | undefined, options: ShowOptions): Prom
   return viewOf(await lookupForDisplay(name, options), options);
 }
 
-/** Looks up what is displayed. A draft may have errors and images without a manifest. */
+/** Looks up the content to display. A draft may have errors and images without a manifest. */
 export async function lookupForDisplay(name: string | undefined, options: ReadOptions): Promise<LookupResult> {
   const found = await lookup(name, { ...options, allowsUnpushed: true });
   if (found.from === 'draft') reportWarnings(formatProblems(found.draft), options.onEvent);

@@ -66,7 +66,7 @@ const SETTLE_MS = 1000;
 
 /**
  * Adds the images of this participant to a tag that others add to at the same time, without a merge job. docs/join.md
- * explains what the tag has in the meantime, and why it is complete in the end.
+ * describes the intermediate states of the tag, and why the list is complete in the end.
  * @throws MlistError the errors of reading and pushing the images; `ERR_MLIST_CONFLICT` if participants contradict each
  * other, the wait times out, or others keep changing the tag; `ERR_MLIST_REGISTRY` if the registry does not show an
  * accepted write; `ERR_MLIST_EXPECTATION`, `ERR_MLIST_LIST_INVALID`

@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts';
 
-/** What a participant remembers between snapshots. */
+/** The memory of a participant between snapshots. */
 export interface Memory {
   /** Tags of own slots that are known to have had this participant's images. */
   readonly written: readonly string[];
@@ -47,7 +47,7 @@ export interface Write {
 export const LIST = ':';
 
 /**
- * What the participant remembers after a write.
+ * The memory of a participant after a write.
  * @param outcome - `unclear`: the write failed, but may have been executed
  */
 export function afterWrite(memory: Memory, write: Write, outcome: 'done' | 'unclear' | 'refused'): Memory {

@@ -29,11 +29,14 @@ export interface Participant {
   readonly began: number;
   readonly expect?: readonly string[] | undefined;
   readonly own: readonly OwnImages[];
-  /** How often a failed write is repeated (`--retries`). */
+  /** Maximum number of retries of a failed write (`--retries`). */
   readonly retries: number;
 }
 
-/** What was read from the registry. The tags were read one after another, all after the snapshot was started. */
+/**
+ * The slots and the tag as read from the registry. The tags were read one after another, all after the snapshot was
+ * started.
+ */
 export interface Snapshot {
   /** Sorted by name. */
   readonly slots: readonly StoredSlot[];
@@ -147,7 +150,7 @@ function awaitShown({ name, digest }: AcceptedWrite, memory: Memory, snapshot: S
   return { decision, memory: { ...memory, clean: 0, failures: {} } };
 }
 
-/** The accepted writes that the registry does not show yet: the tag still has what it had before. */
+/** The accepted writes that the registry does not show yet: the tag still has its previous content. */
 function notShown({ accepted }: Memory, snapshot: Snapshot): readonly AcceptedWrite[] {
   return accepted.filter(({ name, digest, before }) => {
     const shown = shownAt(name, snapshot);

@@ -28,7 +28,7 @@ export interface Slot {
   /** Canonical reference of the tag that is joined. */
   readonly target: string;
   readonly group: Group;
-  /** When the first participant of its group started, as far as known, in milliseconds since 1970. */
+  /** The start of the first known participant of its group, in milliseconds since 1970. */
   readonly began: number;
   /** Expected platforms of the list, in its order; undefined if the build expects none. */
   readonly expect?: readonly string[] | undefined;

@@ -21,7 +21,10 @@ export interface Overview {
   readonly view: ListView;
   /** The exact bytes of the document. For a draft, these are the bytes that would be pushed. */
   readonly bytes: Uint8Array;
-  /** What each client selects for the platforms of a list. Empty for single images, and for drafts that cannot be pushed yet. */
+  /**
+   * The selections of each client for the platforms of a list. Empty for single images, and for drafts that cannot be
+   * pushed yet.
+   */
   readonly platforms: readonly ExplainedPlatform[];
   /** Whether the list has more platforms than these. */
   readonly hasMorePlatforms: boolean;

@@ -19,7 +19,7 @@ import { estimateRequests, type RegistryRequests } from './request-estimate.ts';
 
 /** The content that a target is known to have before its push is planned. */
 export interface KnownContent {
-  /** The target's tags, as far as they were read. */
+  /** The tags of the target that were read. */
   readonly tags?: readonly MovingTag[] | undefined;
   /** Images that `readCachedImages` has read. */
   readonly cached?: CachedImages | undefined;
@@ -40,7 +40,9 @@ export interface PushPlan {
   readonly requests: readonly RegistryRequests[];
   /** Whether the target has a part of the content, as known before or found by planning. */
   readonly hasKnown: boolean;
-  /** Plans the push again if the target has lost content: checks every child, and leaves out what was sent. */
+  /**
+   * Plans the push again if the target has lost content: checks every child, and leaves out the content that was sent.
+   */
   readonly repair: (sent: ReadonlySet<Digest>) => Promise<PushPlan>;
 }
 
@@ -100,8 +102,8 @@ export async function planPush(job: OpenPushJob, known: KnownContent, options: P
 }
 
 /**
- * The digests in the lists that the tags of a repository have, as far as these lists are cached. A digest maps to true if
- * its list was read or pushed so recently that the repository is trusted to have the digest.
+ * The digests in those lists under tags of a repository that are cached. A digest maps to true if its list was read or
+ * pushed so recently that the repository is trusted to have the digest.
  */
 async function publishedDigests(
   tags: readonly MovingTag[],

@@ -93,7 +93,7 @@ function namesOf(target: TargetRepository): readonly string[] {
   return target.tags.map((tag) => targetName(target, tag));
 }
 
-/** The tags of a failed target that have the list nevertheless. */
+/** The tags of a failed target that were moved before the failure. */
 function writtenTags(log: TargetLog, target: TargetRepository): readonly PushedTarget[] {
   return namesOf(target).flatMap((reference) => {
     const status = log.get(reference)?.status;

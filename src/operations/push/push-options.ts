@@ -9,7 +9,7 @@ import type { PublishContext } from '../publish/publish.ts';
 import type { PrefetchedTagStates, TagState } from '../publish/tag-state.ts';
 import type { TargetRepository } from '../publish/target.ts';
 
-/** What the caller of a push requests, and the context that it runs in. */
+/** The options of a push, and its context. */
 export interface PushDraftOptions extends PublishContext, CheckOptions {
   /** Further names: `:TAG` is a tag at each target, anything else a reference. */
   readonly tags?: readonly string[] | undefined;
@@ -42,7 +42,7 @@ export interface PushDraftOptions extends PublishContext, CheckOptions {
    * state the push does not depend.
    */
   readonly prefetched?: PrefetchedTagStates | undefined;
-  /** What to do about missing images if there is no draft that can be edited. */
+  /** The next step in errors about missing images, for commands without a draft that could be edited. */
   readonly afterMissing?: NextStep | undefined;
 }
 

@@ -20,7 +20,7 @@ export interface PushOptions extends PushDraftOptions {
   readonly format?: Format | undefined;
   /** Remove the draft after a successful push. Default false. */
   readonly purge?: boolean | undefined;
-  /** Record in the workspace what was pushed where. Default true. */
+  /** Record the pushed digest of each target in the workspace. Default true. */
   readonly record?: boolean | undefined;
   /** The time to record. Default: now. */
   readonly now?: (() => Date) | undefined;

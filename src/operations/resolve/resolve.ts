@@ -71,7 +71,7 @@ export async function resolve(
   );
 }
 
-/** Warns if a single image is for another platform than requested, since clients pull it nevertheless. */
+/** Warns if a single image is for another platform than requested, since clients pull it without an error. */
 async function warnOfOtherPlatform(found: LookupResult, platform: Platform, options: ResolveOptions): Promise<void> {
   const [own] = (await platformsOfSingle(found, options)) ?? [];
   if (own === undefined || matchesPlatform(own, platform)) return;

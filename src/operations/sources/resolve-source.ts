@@ -170,7 +170,7 @@ async function completeEntry(
   return isSilent ? imageEntry(entry, content, store, options) : entry;
 }
 
-/** Completes the entry of an image with what its config states. */
+/** Completes the entry of an image with the members that its config states. */
 async function imageEntry(
   entry: Entry,
   content: ManifestContent,
@@ -265,7 +265,7 @@ async function resolveGiven(
   return { ...resolved, given: { name, isPublished: published !== undefined } };
 }
 
-/** Whether an entry is for a requested platform. Entries without a platform and attestations always are. */
+/** Whether an entry is for a requested platform. True for attestations and for entries without a platform. */
 function isRequested(entry: Entry, { platforms: requested = [] }: ResolveOptions): boolean {
   const platform = isAttestationEntry(entry) ? undefined : platformOf(entry);
   return requested.length === 0 || platform === undefined || requested.some((one) => matchesPlatform(platform, one));

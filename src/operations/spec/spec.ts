@@ -25,7 +25,7 @@ export interface SpecDocument {
   readonly allowDuplicates?: boolean;
 }
 
-/** One entry, or with placeholders one for each platform. */
+/** The description of one entry or, with placeholders, of one entry per platform. */
 export interface ManifestSpec {
   readonly image: string;
   readonly platform?: string | PlatformSpec | null;

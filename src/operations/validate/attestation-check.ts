@@ -42,7 +42,7 @@ interface Attested {
   readonly listed: readonly (Root | UnreadableRoot)[];
 }
 
-/** What was found for one image. */
+/** The result of the check of one image. */
 interface Findings {
   /** Requirements that are not met yet. */
   readonly missing: Set<PredicateRequirement>;

@@ -25,7 +25,7 @@ import { checkContent, needsContent, type ContentChecks, type ContentReport, typ
 import { rootsOfDraft, rootsOfFile, rootsOfFound } from './content-roots.ts';
 
 export interface Validated {
-  /** What was checked: a reference, location or path. */
+  /** The checked reference, location or path. */
   readonly subject: string;
   readonly from: LookupResult['from'] | 'file';
   readonly problems: readonly Problem[];
@@ -33,7 +33,7 @@ export interface Validated {
   readonly checked?: Depth;
 }
 
-/** What is checked apart from the document itself. */
+/** Options for checks beyond the document itself. */
 export interface ListChecks extends ContentChecks {
   /** Platforms that the list must have. Default: not checked. */
   readonly expect?: readonly Platform[] | undefined;

@@ -156,7 +156,8 @@ async function peek(
 }
 
 /**
- * Fails at the first bytes of a stream that is not a tar archive. The stream may be endless, so it is not stored first.
+ * Passes on a stream, and throws at once if it does not begin as a tar archive. Storing all of it first is not
+ * possible, because it may be endless.
  */
 async function* checkedStart(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let start: Buffer | undefined = Buffer.alloc(0);

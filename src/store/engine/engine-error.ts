@@ -6,7 +6,7 @@ import { SshError } from './engine-connection.ts';
 
 /** Creates the errors for failed requests to engines. The error codes are those of requests to registries. */
 
-/** What a request does, and on which reference, for messages such as `cannot read docker.io/library/app:latest`. */
+/** The action and the reference of a request, for messages such as `cannot read docker.io/library/app:latest`. */
 export interface EngineStep {
   readonly what: string;
   /** The location of the image, or the engine. */
@@ -29,7 +29,7 @@ export function engineRefusal(step: EngineStep, address: EngineAddress, status: 
 function explain(status: number): { readonly code: MlistError['code']; readonly reason: string } {
   if (status === 404) return { code: 'ERR_MLIST_NOT_FOUND', reason: 'does not have it' };
   if (status === 401 || status === 403) return { code: 'ERR_MLIST_UNAUTHORIZED', reason: 'denies access' };
-  if (status < 400) return { code: 'ERR_MLIST_REGISTRY', reason: 'does not answer as an engine does' };
+  if (status < 400) return { code: 'ERR_MLIST_REGISTRY', reason: 'does not respond like a container engine' };
   return { code: 'ERR_MLIST_REGISTRY', reason: status < 500 ? 'refuses the request' : 'reports an error' };
 }
 
@@ -83,9 +83,9 @@ function reasonOf(code: string, message: string): string {
   return code === 'ECONNRESET' || code === 'EPIPE' ? `the engine closed the connection (${code})` : message;
 }
 
-/** The error for a response that ended before it was complete. */
+/** The error for an incomplete response. */
 export function cutResponse({ what, reference }: EngineStep, address: EngineAddress): MlistError {
-  return new MlistError('ERR_MLIST_NETWORK', `cannot ${what} ${reference}: ${nameOf(address)} stopped in the middle`, {
+  return new MlistError('ERR_MLIST_NETWORK', `cannot ${what} ${reference}: ${nameOf(address)} closed the connection before the end`, {
     reference,
     hint: 'The engine may have been stopped, or its disk may be full. Its log gives the reason.',
   });

@@ -27,7 +27,7 @@ export interface EngineTargetParts {
   readonly image: EngineLocation;
   readonly imageStore: ImageStore;
   readonly spool: Spool;
-  /** Whether only a plan is requested. If so, the engine is not asked what it has. */
+  /** Whether only a plan is requested. If so, the engine gets no requests about its content. */
   readonly dryRun: boolean;
 }
 

@@ -102,7 +102,7 @@ export class Engine {
     yield* this.#client.stream({ step, path: `${prefix(api)}/images/get`, query, waitMs: EXPORT_WAIT_MS, signal });
   }
 
-  /** The kind of image store of the engine, which determines what it can hold. */
+  /** The kind of image store of the engine, which determines whether it can hold lists. */
   async imageStore(reference: string): Promise<ImageStore> {
     const { api, isPodman, hidesManifests } = await this.#negotiate(reference);
     if (isPodman) return 'podman';
@@ -154,7 +154,7 @@ export class Engine {
     const answer = isJsonObject(value) ? value : {};
     const newest = versionOf(answer['ApiVersion']);
     if (newest === undefined)
-      throw new MlistError('ERR_MLIST_REGISTRY', `${this.name} does not answer as an engine does`);
+      throw new MlistError('ERR_MLIST_REGISTRY', `${this.name} does not respond like a container engine`);
     const oldest = versionOf(answer['MinAPIVersion']) ?? newest;
     const known = isAtLeast(newest, KNOWN_API) ? KNOWN_API : newest;
     const api = isAtLeast(known, oldest) ? known : oldest;

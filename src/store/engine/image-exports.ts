@@ -38,7 +38,7 @@ interface Batch {
   readonly isSingle: Promise<boolean>;
 }
 
-/** The exports of one image. Each part is exported once, and only what is needed is exported. */
+/** The exports of one image. Each part is exported at most once, and only if it is needed. */
 export class ImageExports {
   readonly #engine: Engine;
   readonly #image: EngineImage;

@@ -36,8 +36,8 @@ export interface LoadOptions extends ContentOptions {
 }
 
 /**
- * Runs `work` with a target, loads what `work` has written into an engine, and verifies what the engine then has. The
- * engine names the image as its last step, so an earlier failure leaves its names unchanged.
+ * Runs `work` with a target, loads the written content into an engine, and verifies the content of the engine
+ * afterwards. The engine names the image as its last step, so an earlier failure leaves its names unchanged.
  * @throws MlistError `ERR_MLIST_USAGE` if the location is not a name with a tag; `ERR_MLIST_REGISTRY` if the engine
  * cannot load the content; `ERR_MLIST_CONTENT_MISMATCH` if it has other content afterwards
  */
@@ -101,7 +101,7 @@ function statedFailure(thrown: unknown): LoadAnswer {
   return { failure: reported.message, isStored: false };
 }
 
-/** Compares what the engine has with what was sent. */
+/** Compares the image in the engine with the content that was sent. */
 async function verify(
   engine: Engine,
   { image, imageStore, archive: { root } }: Loading,

@@ -19,7 +19,7 @@ import { realPathInside } from './path-inside.ts';
  */
 const SETTLED_MS = 1_000;
 
-/** How often a reader tries again if index.json is rewritten while it reads. */
+/** Maximum number of attempts to read index.json while other processes rewrite it. */
 const READ_TRIES = 20;
 
 /** Larger journals are merged into index.json at once. */

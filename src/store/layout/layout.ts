@@ -238,8 +238,8 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
   }
 
   /**
-   * Removes a manifest and all its tags. Its children and blobs are kept, and so are its bytes if another manifest needs
-   * them as a config or layer.
+   * Removes a manifest and all its tags. Its children and blobs are kept. Its bytes are kept, too, if another manifest
+   * has them as a config or layer.
    */
   deleteManifest(digest: Digest, options: ContentOptions = {}): Promise<void> {
     return this.#editor.remove(digest, options);

@@ -32,7 +32,7 @@ export async function deleteRepository(parts: ConnectedRepository, options: Cont
   throw new MlistError('ERR_MLIST_REGISTRY', message, {
     reference: location,
     status,
-    hint: `Only "mlist serve" can. Delete the tags that "mlist tags ${location}" lists, and manifests by digest.`,
+    hint: `Only "mlist serve" supports this. Delete the tags that "mlist tags ${location}" lists, and manifests by digest.`,
   });
 }
 

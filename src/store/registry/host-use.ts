@@ -22,7 +22,7 @@ export interface HostUse {
   readonly problem?: string;
 }
 
-/** A connection of a session to one host, with what `useOf` needs to describe it. */
+/** A connection of a session to one host, with the members that `useOf` reads. */
 export interface Contact {
   readonly host: string;
   readonly isMirror: boolean;

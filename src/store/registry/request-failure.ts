@@ -116,7 +116,7 @@ function missingContent(host: string): Omit<Explanation, 'code'> {
 function missingTarget(host: string, diagnostics: readonly Diagnostic[]): Omit<Explanation, 'code'> {
   const codes = new Set(diagnostics.map(({ code }) => code));
   if (codes.has('BLOB_UPLOAD_UNKNOWN')) return { reason: `${host} no longer knows the upload` };
-  if (namesUnknownContent(diagnostics)) return { reason: `${host} lacks content that it refers to` };
+  if (namesUnknownContent(diagnostics)) return { reason: `${host} lacks content that the manifest refers to` };
   return {
     reason: `${host} has no such repository to write to`,
     hint: 'Create the project or repository at the registry first, or check the spelling of the target.',

@@ -158,7 +158,7 @@ export class RegistrySession {
       MAX_PING,
     );
     if (status === 404) {
-      throw new MlistError('ERR_MLIST_NOT_FOUND', `${domain} does not answer as a registry does (HTTP 404 to /v2/)`, {
+      throw new MlistError('ERR_MLIST_NOT_FOUND', `${domain} does not respond like a registry (HTTP 404 to /v2/)`, {
         reference: domain,
         status,
       });
@@ -342,7 +342,7 @@ export class RegistrySession {
   }
 }
 
-/** What a connection is opened to. */
+/** The host of a connection, with its settings. */
 interface ConnectTarget {
   /** The registry as references name it, or the host of a mirror. */
   readonly domain: string;

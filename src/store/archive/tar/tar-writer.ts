@@ -87,7 +87,7 @@ export class TarWriter {
   }
 }
 
-/** The header of a file, after a pax header if the name or the size does not fit into it. */
+/** The header of a file. If the name or the size does not fit into it, a pax header precedes it. */
 function headersOf(name: string, size: number): Buffer {
   const isLong = Buffer.byteLength(name) > MAX_NAME_BYTES;
   const records = [

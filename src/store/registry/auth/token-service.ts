@@ -47,7 +47,7 @@ export interface TokenResponse {
 export interface TokenSender {
   /** Sends a request to the token service, with retries, and reads the response. */
   readonly send: (call: TokenHttpRequest) => Promise<TokenResponse>;
-  /** How often a token request is retried after 404 or 405. */
+  /** Maximum number of retries of a token request after 404 or 405. */
   readonly retries: number;
   /** Waits before the next attempt. */
   readonly pause: (attempt: number) => Promise<void>;

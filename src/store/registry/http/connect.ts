@@ -65,7 +65,7 @@ export function opened(socket: Socket, event: 'connect' | 'secureConnect', timeo
 
 /**
  * The error for a timeout, with the code `ETIMEDOUT`.
- * @param what - what did not happen in time
+ * @param what - describes the event that did not happen in time
  */
 export function timeoutError(what: string): Error {
   return Object.assign(new Error(`timeout while waiting for ${what}`), { code: 'ETIMEDOUT' });

@@ -59,7 +59,7 @@ function connectionOptions({ host, verify, context, protocols }: TlsOptions): Re
   };
 }
 
-/** What a server has sent about itself. The texts are untrusted. */
+/** Facts from the certificate and the handshake of a server. The texts are untrusted. */
 export interface ServerCertificate {
   /** The TLS version, such as `TLSv1.3`. */
   readonly protocol: string;

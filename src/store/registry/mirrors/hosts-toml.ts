@@ -114,7 +114,10 @@ function parseCapabilities(names: readonly string[], fail: (reason: string) => E
   return { tags: has('resolve'), digests: has('pull'), referrers: has('referrers') };
 }
 
-/** A file with certificate and key, a list of such files, or a list of pairs of files. The first one is used. */
+/**
+ * Parses the member `client`: a file with certificate and key, a list of such files, or a list of pairs of files. Of a
+ * list, the first item is used.
+ */
 function parseClient(value: unknown, fail: (reason: string) => Error): HostSettings['client'] {
   if (value === undefined) return undefined;
   const first: unknown = Array.isArray(value) ? value[0] : value;

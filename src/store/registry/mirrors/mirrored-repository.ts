@@ -32,12 +32,12 @@ export interface MirroredParts {
   readonly registry: Repository;
   /** In the order in which they are asked. */
   readonly mirrors: readonly Replica[];
-  /** The registry, or what replaces it. It is asked last. */
+  /** The registry, or the host that replaces it. It is asked after all mirrors. */
   readonly last: Replica;
   /** Whether the command writes to the repository. If so, the repository is read from the registry itself only. */
   readonly isWritten: () => boolean;
   readonly health: MirrorHealth;
-  /** Milliseconds to wait for the registry to confirm what a mirror has. */
+  /** Milliseconds to wait for the registry to confirm the content of a mirror. */
   readonly limitMs: number;
   readonly onMirror: (event: MirrorEvent) => void;
   readonly onNote: (message: string) => void;
@@ -180,8 +180,8 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
 
   /**
    * Reads content by digest from the first host that succeeds.
-   * @param isFound - whether the value of a host is accepted as the result. The value of the last host always is.
-   * Default: all values are accepted
+   * @param isFound - whether the value of a host is accepted as the result. The value of the last host is always
+   * accepted. Default: all values are accepted
    */
   async #byDigest<T>(
     digest: Digest,
@@ -272,8 +272,8 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
   }
 
   /**
-   * Reads from the registry, or from what replaces it, within the time limit. After a timeout, the command does not ask
-   * the registry for confirmations again.
+   * Reads from the registry, or from the host that replaces it, within the time limit. After a timeout, the command
+   * does not ask the registry for confirmations again.
    * @returns the result; undefined after a timeout
    * @throws the registry's error response, such as a 404
    */

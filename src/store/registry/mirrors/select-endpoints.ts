@@ -30,7 +30,9 @@ export interface RepositoryConfiguration {
   readonly daemon?: DaemonConfiguration | undefined;
 }
 
-/** Hosts that serve a repository. The last one is the registry, or what replaces it; all others are mirrors. */
+/**
+ * Hosts that serve a repository. The last one is the registry, or the host that replaces it; all others are mirrors.
+ */
 export type Endpoints = readonly (ConfiguredEndpoint | RegistryItself)[];
 
 /**

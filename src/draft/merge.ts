@@ -156,7 +156,7 @@ function replacementsOf(draft: Draft, pairs: readonly Pair[], resolved: Resolved
   return replacements;
 }
 
-/** Inserts attestations that are not in the list yet after their images. */
+/** Inserts new attestations, each after its image. */
 function withNewAttestations(
   entries: readonly Entry[],
   pairs: readonly Pair[],

@@ -85,10 +85,14 @@ function reasonOf(code: string, message: string): string {
 
 /** The error for an incomplete response. */
 export function cutResponse({ what, reference }: EngineStep, address: EngineAddress): MlistError {
-  return new MlistError('ERR_MLIST_NETWORK', `cannot ${what} ${reference}: ${nameOf(address)} closed the connection before the end`, {
-    reference,
-    hint: 'The engine may have been stopped, or its disk may be full. Its log gives the reason.',
-  });
+  return new MlistError(
+    'ERR_MLIST_NETWORK',
+    `cannot ${what} ${reference}: ${nameOf(address)} closed the connection before the end`,
+    {
+      reference,
+      hint: 'The engine may have been stopped, or its disk may be full. Its log gives the reason.',
+    },
+  );
 }
 
 export function silentEngine(

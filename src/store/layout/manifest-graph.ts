@@ -52,8 +52,8 @@ const BIT = { index: 1, image: 2, other: 4 } as const;
 
 /**
  * The manifests of a layout, and the content that they refer to. A manifest belongs to the layout if its blob exists
- * and an entry of index.json, or an index of the layout, lists it as a manifest. A blob that is listed nowhere as a
- * manifest is not one, even if its bytes look like one.
+ * and an entry of index.json, or an index of the layout, lists it as a manifest. A blob that nothing lists as a
+ * manifest does not count as one, even if its bytes are those of a manifest.
  */
 export class ManifestGraph {
   readonly #blobs: ManifestBytes;

@@ -15,7 +15,10 @@ export function removeMember(text: string, path: readonly string[]): string {
   return edit(text, path, undefined);
 }
 
-/** @param value - the new value; undefined removes the member */
+/**
+ * Sets or removes the member at a path.
+ * @param value - the new value; undefined removes the member
+ */
 function edit(text: string, path: readonly string[], value: unknown): string {
   const layout = layoutOf(text);
   return modify(text, [...path], value, {}).reduce((before, change) => {

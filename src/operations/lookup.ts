@@ -118,7 +118,10 @@ async function draftResult(draft: Draft, options: ReadOptions): Promise<LookupRe
   return { from: 'draft', reference: listName(draft), draft, list: await listBytes(draft, options) };
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` if an image has no manifest yet, so that the digest of the list is unknown */
+/**
+ * Requires that each image of a draft has a manifest.
+ * @throws MlistError `ERR_MLIST_USAGE` if an image has no manifest yet, so that the digest of the list is unknown
+ */
 function requireManifests(draft: Draft): void {
   const entry = draft.entries.find(isUnpushed);
   if (entry === undefined) return;

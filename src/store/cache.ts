@@ -67,7 +67,10 @@ export class BlobCache {
     return digest;
   }
 
-  /** @throws MlistError `ERR_MLIST_FILE` if a document could not be written */
+  /**
+   * Throws if a document exists only in memory.
+   * @throws MlistError `ERR_MLIST_FILE` if a document could not be written
+   */
   requireWritten(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }

@@ -188,7 +188,10 @@ export class OriginProbes {
     });
   }
 
-  /** @throws only if the signal is aborted */
+  /**
+   * Asks a store for content. A failure is part of the result.
+   * @throws only if the signal is aborted
+   */
   async #ask(store: ReadStore, content: Descriptor, options: ContentOptions): Promise<Probe> {
     const known = this.#failures.get(store);
     if (known !== undefined && !isOutdated(known)) return known;
@@ -208,7 +211,10 @@ function isOutdated({ at }: Probe): boolean {
   return performance.now() - at > MAX_AGE_MS;
 }
 
-/** @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the size differs from that of the descriptor */
+/**
+ * Whether an origin has content.
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the size differs from that of the descriptor
+ */
 async function hasInOrigin(store: ReadStore, content: Descriptor, options: ContentOptions): Promise<boolean> {
   const { digest, size, mediaType } = content;
   if (store.storedSize !== undefined) return requireSize(await store.storedSize(digest), content, store);

@@ -45,7 +45,10 @@ export async function writeArchiveToPipe<T>(
   return pipeArchive(write, { ...options, compress }, work);
 }
 
-/** @param workspaceFolder - path of the workspace, which records compressed layers */
+/**
+ * Creates the compressor for the layers of one command.
+ * @param workspaceFolder - path of the workspace, which records compressed layers
+ */
 export function createCompressor(
   spool: Spool,
   workspaceFolder: string | undefined,

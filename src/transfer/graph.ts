@@ -136,8 +136,8 @@ interface Failure {
 }
 
 /**
- * The error for several failures: one that lists all missing entries or, if there is a failure of another kind, that
- * one.
+ * Combines several failures into one error: the first failure that is not about missing content or, if there is none,
+ * an error that lists all missing entries.
  */
 function failureOf(failures: readonly Failure[], { descriptor }: ManifestContent, source: ContentReader): unknown {
   const other = failures.find(({ thrown }) => errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND');

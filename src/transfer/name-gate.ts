@@ -13,7 +13,7 @@ export interface GateEntrance {
   /** Reports that the plan has stored its content, or has nothing to store. Further calls have no effect. */
   readonly arrive: () => void;
   /**
-   * Reports the same as `arrive`, and waits until all other plans have done so.
+   * Calls `arrive`, and waits until all other plans have arrived.
    * @throws HeldBackError if one of them has failed; the reason of the signal if it is aborted
    */
   readonly pass: (signal: AbortSignal | undefined) => Promise<void>;

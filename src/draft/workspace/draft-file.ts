@@ -88,7 +88,10 @@ function documentOf(value: Json): DraftDocument {
   return value as unknown as DraftDocument;
 }
 
-/** @param problems - receives the problems of the document */
+/**
+ * Converts a valid document to a draft.
+ * @param problems - receives the problems of the document
+ */
 function parseDocument(
   { list: name, base, entries, ...rest }: DraftDocument,
   expected: Reference | undefined,

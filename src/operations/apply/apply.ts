@@ -45,7 +45,10 @@ export interface AppliedList {
   /** `stopped`: the run was interrupted before the list was complete. */
   readonly status: 'pushed' | 'unchanged' | 'planned' | 'failed' | 'stopped';
   readonly descriptor?: Descriptor;
-  /** The names that have the list or, with `dryRun`, would have it. If some names failed, these are the others. */
+  /**
+   * The names that have the list or, with `dryRun`, would have it. If some names failed, only the successful ones are
+   * listed.
+   */
   readonly targets: readonly AppliedTarget[];
   /** Missing sources that were left out, as the spec allows. */
   readonly missing: readonly string[];

@@ -51,7 +51,8 @@ function leftOut(entry: Entry): Omission {
 }
 
 /**
- * Members of an index that are not copied to the draft. Differences from the draft's own base are edits of the author.
+ * Members of an index that are not copied to the draft. Members of the draft's own base are not reported, since their
+ * differences are edits of the author.
  */
 function lostMembers(draft: Draft, resolved: Resolved): readonly string[] {
   const { index } = resolved;

@@ -40,7 +40,9 @@ const MAX_BYTES = 1024 * 1024;
 /** The number of hosts.toml files that are examined in one folder. */
 const MAX_HOSTS = 100;
 
-/** The mirrors in `MLIST_MIRRORS`, registries.conf, daemon.json and hosts.toml. A file with a problem has no rules. */
+/**
+ * The mirrors in `MLIST_MIRRORS`, registries.conf, daemon.json and hosts.toml. Rules of an invalid file are not listed.
+ */
 export async function configuredMirrors(options: DiagnosisOptions): Promise<ConfiguredMirrors> {
   const { env, signal } = options;
   const files: FoundFile[] = [];

@@ -132,7 +132,10 @@ function requestedByHost(host: HostFacts): RequestedPlatform {
   return { platform: ownPlatform(host), own: true, ...(os === 'linux' && level !== undefined ? { level } : {}) };
 }
 
-/** @param host - the machine for the member `runs`; undefined to leave that member out */
+/**
+ * The image that each client selects for one platform.
+ * @param host - the machine for the member `runs`; undefined to leave that member out
+ */
 export function explainPlatform(
   list: CandidateList,
   requested: RequestedPlatform,

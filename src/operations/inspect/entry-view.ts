@@ -51,7 +51,10 @@ export interface EntryView extends ContentDetails {
   readonly attestations: readonly EntryView[];
 }
 
-/** @param drafted - the entry of the draft that the descriptor was encoded from; undefined for other lists */
+/**
+ * Converts an entry of a list for display.
+ * @param drafted - the entry of the draft that the descriptor was encoded from; undefined for other lists
+ */
 export function viewOfEntry(entry: Descriptor, drafted: Entry | undefined): EntryView {
   const { platform, mediaType, digest, size, annotations, artifactType } = entry;
   const set = Object.keys(drafted?.set ?? {});

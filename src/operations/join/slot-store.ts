@@ -145,7 +145,10 @@ export class SlotStore {
     return { name, digest: content.descriptor.digest, slot };
   }
 
-  /** The slots that another build expects, which may differ. Only used if slots are read by name. */
+  /**
+   * The names of the slots that the build of a stored slot expects. They may differ from those of this build, and are
+   * needed only if slots are read by name.
+   */
   #expectedBy({ expect = [] }: StoredSlot): readonly string[] {
     if (this.#options.names === undefined) return [];
     return expect.map((platform) => slotName(this.#reference.tag, platform));

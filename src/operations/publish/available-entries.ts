@@ -30,8 +30,8 @@ export interface SourceOptions extends ContentOptions {
 }
 
 /**
- * The selected entries without those that are missing and may be left out. If another source has an entry, the entry
- * gets that source. If other locations complete an entry, it names them.
+ * The selected entries without those that are missing and may be left out. An entry that another source has gets the
+ * location of that source. An entry that other locations complete lists them in `fill`.
  * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images
  */
 export async function availableEntries(
@@ -66,7 +66,10 @@ export async function availableEntries(
 
 interface Placing extends Pick<IndexSource, 'store' | 'parts'>, ContentOptions {}
 
-/** The entry with the location that has its content. If several have parts of it, it names those that complete its source. */
+/**
+ * The entry with the location that has its content. If several locations have parts of the content, the entry lists
+ * those that complete its source in `fill`.
+ */
 export async function placedEntry(
   entry: Entry,
   found: Survey | undefined,

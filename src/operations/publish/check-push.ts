@@ -39,7 +39,10 @@ export function checkBeforePush(draft: Draft, options: CheckOptions): void {
   requireExpected(listName(draft), imagePlatforms(draft.entries), expect);
 }
 
-/** @throws MlistError `ERR_MLIST_EXPECTATION` with all expected platforms that are missing */
+/**
+ * Requires images for the expected platforms.
+ * @throws MlistError `ERR_MLIST_EXPECTATION` with all expected platforms that are missing
+ */
 export function requireExpected(reference: string, available: readonly Platform[], expect: readonly Platform[]): void {
   const missing = expect.filter((requested) => !available.some((platform) => matchesPlatform(platform, requested)));
   if (missing.length === 0) return;

@@ -22,7 +22,7 @@ export interface MovingTag {
   readonly before?: TagState | undefined;
   /** The error, if reading the tag has failed. */
   readonly unread?: MlistError | undefined;
-  /** The content that the tag must have to be moved; undefined if it may have any. */
+  /** The content that the tag must have to be moved; undefined if any content is accepted. */
   readonly expected?: TagState | undefined;
 }
 

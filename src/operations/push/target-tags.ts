@@ -64,7 +64,10 @@ function refuseMoved(
     onEvent?.({ type: 'warning', message: `${reference} had ${before}, not ${last}, which this draft pushed last` });
 }
 
-/** @param draft - the draft whose base states what the tag must have; undefined if the caller states it */
+/**
+ * The error for a tag that does not have the expected state.
+ * @param draft - the draft whose base states what the tag must have; undefined if the caller states it
+ */
 function moved(
   reference: string,
   { location }: TargetRepository,

@@ -142,7 +142,10 @@ async function resolveEntry(
   return resolveImage(argument, detected, toleranceWarnings(content, name), options);
 }
 
-/** @param detected - the entry of the only image, without the platform of the argument */
+/**
+ * Resolves a single image.
+ * @param detected - the entry of the only image, without the platform of the argument
+ */
 function resolveImage(
   argument: ManifestArgument,
   detected: Entry,

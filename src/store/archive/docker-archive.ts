@@ -142,6 +142,7 @@ export class DockerArchive implements ContentReader, Recompressor {
   }
 
   /**
+   * Returns the content with this digest.
    * @param isListed - whether a draft or a list names the digest. If so, the manifest may be one with compressed layers
    */
   async #content(digest: Digest, isListed: boolean): Promise<ManifestContent> {
@@ -211,7 +212,10 @@ export class DockerArchive implements ContentReader, Recompressor {
     );
   }
 
-  /** @param shared - the name, if all images have the same one. If so, the error lists the candidates by digest */
+  /**
+   * The error for a reference that several images match.
+   * @param shared - the name, if all images have the same one. If so, the error lists the candidates by digest
+   */
   async #ambiguous(images: readonly NamedImage[], shared: string | undefined): Promise<MlistError> {
     const candidates = await Promise.all(
       images.slice(0, MAX_NAMES).map(async (image) => {

@@ -104,7 +104,7 @@ export function silentEngine(
   return new MlistError('ERR_MLIST_TIMEOUT', text, { reference });
 }
 
-/** `the Docker engine at unix:///var/run/docker.sock` */
+/** The name of an engine in messages, such as `the Docker engine at unix:///var/run/docker.sock`. */
 export function nameOf({ kind, text }: EngineAddress): string {
   return `${kind === 'podman' ? 'podman' : 'the Docker engine'} at ${text}`;
 }

@@ -30,7 +30,10 @@ export class EngineStores {
     return getOrCreate(this.#stores, formatEngineLocation(image), create);
   }
 
-  /** @throws MlistError as `findEngine` */
+  /**
+   * The engine of a location.
+   * @throws MlistError as `findEngine`
+   */
   engine(location: EngineLocation): Promise<Engine> {
     return getOrCreate(this.#engines, storeName(location), async () => {
       const address = await findEngine(location.kind, location.context, this.#options.environment);

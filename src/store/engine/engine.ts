@@ -47,7 +47,7 @@ export class Engine {
     this.#client = client;
   }
 
-  /** `the Docker engine at unix:///var/run/docker.sock` */
+  /** The name of the engine in messages, such as `the Docker engine at unix:///var/run/docker.sock`. */
   get name(): string {
     return nameOf(this.#client.address);
   }

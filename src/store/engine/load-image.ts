@@ -13,7 +13,7 @@ import { EngineTarget, type LoadableArchive } from './engine-target.ts';
 import type { Engine, ImageStore } from './engine.ts';
 import { readLoadAnswer, type LoadAnswer } from './load-answer.ts';
 
-/** The image or list that has a name in an engine after loading. */
+/** The image or list that an engine has under the target's name after it has loaded an archive. */
 export interface LoadedImage {
   /** The name of the engine, such as `podman at unix:///run/podman/podman.sock`. */
   readonly engine: string;

@@ -150,7 +150,10 @@ export class BlobFolder {
     });
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist */
+  /**
+   * Removes a blob.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist
+   */
   async remove(digest: Digest): Promise<void> {
     const real = await this.#realPath(digest);
     try {

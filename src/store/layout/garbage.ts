@@ -145,7 +145,10 @@ class Collection {
     if (links === 1) this.removed.bytes += size;
   }
 
-  /** @param work - receives the current time of the file system's clock, which also sets the times of blobs */
+  /**
+   * Runs `work` under the lock of the layout.
+   * @param work - receives the current time of the file system's clock, which also sets the times of blobs
+   */
   async #exclusively(work: (lock: HeldLock, now: number) => Promise<void>): Promise<void> {
     const { signal, exclusively } = this.#options;
     const locked = (): Promise<void> =>

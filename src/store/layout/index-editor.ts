@@ -107,7 +107,10 @@ export class IndexEditor {
     });
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the tag does not exist */
+  /**
+   * Removes a tag.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the tag does not exist
+   */
   untag(tag: string, options: ContentOptions): Promise<void> {
     return this.#edit(options, async (edit) => {
       const tagged = edit.tagged(tag).map((entry) => entry.descriptor.digest);

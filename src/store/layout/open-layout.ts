@@ -14,7 +14,7 @@ import { isNotFound } from '../../fs/file-errors.ts';
 import { Layout } from './layout.ts';
 
 export interface LayoutOptions extends ContentOptions {
-  /** Create the layout if it does not exist. Other files in the folder are kept. Default false. */
+  /** Whether to create the layout if it does not exist. Other files in the folder are kept. Default false. */
   readonly create?: boolean | undefined;
   /**
    * Whether a manifest keeps an untagged entry when its last tag is moved or removed, as in a registry. Default false:

@@ -121,7 +121,10 @@ export class RegistrySession {
     return this.#sources?.mirrorOf(formatReference(reference));
   }
 
-  /** @throws MlistError `ERR_MLIST_BLOCKED` if the registry of a repository is not one of the allowed registries */
+  /**
+   * Requires that a repository may be written to.
+   * @throws MlistError `ERR_MLIST_BLOCKED` if the registry of a repository is not one of the allowed registries
+   */
   requireWritable({ domain, path }: Pick<Reference, 'domain' | 'path'>): void {
     if (!this.#isAllowed(domain)) throw writeNotAllowed(domain, `${domain}/${path}`);
   }

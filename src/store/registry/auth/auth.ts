@@ -278,7 +278,8 @@ export class Authorizer {
   }
 
   /**
-   * All announced scopes with the same account as the needed ones; undefined unless they are more than the needed ones.
+   * All announced scopes of the account that the needed scopes use; undefined if there are no others than the needed
+   * ones.
    */
   async #sharedScopes(
     needed: readonly Scope[],

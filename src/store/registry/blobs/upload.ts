@@ -73,7 +73,10 @@ export class BlobUpload {
     this.#chunk = new UploadChunk(descriptor.size);
   }
 
-  /** @param started - the response that has already opened the upload, such as that to a mount */
+  /**
+   * Runs the upload to its end.
+   * @param started - the response that has already opened the upload, such as that to a mount
+   */
   async run(started: RegistryResponse | undefined): Promise<void> {
     const progress = () => `${this.#sentBytes} of ${this.#descriptor.size} bytes sent`;
     const end = this.#target.connection.steps.begin(this.#step, { progress });

@@ -26,7 +26,10 @@ export class AllowedRegistries {
     return new AllowedRegistries(patterns.map((pattern) => parsePattern(pattern, option)));
   }
 
-  /** @param registry - the host of a registry or mirror, with its port, as references name it */
+  /**
+   * Whether a registry is one of the allowed registries.
+   * @param registry - the host of a registry or mirror, with its port, as references name it
+   */
   allows(registry: string): boolean {
     const name = registry.toLowerCase();
     return this.#names.has(apiHost(name)) || this.#endings.some((ending) => name.endsWith(ending));

@@ -45,7 +45,10 @@ export async function readFromHelper(helper: CredentialHelper, key: string): Pro
   return username === '<token>' ? { type: 'identity', token: secret } : { type: 'basic', username, password: secret };
 }
 
-/** @throws MlistError `ERR_MLIST_CREDENTIALS` if the helper fails */
+/**
+ * Stores credentials in a helper.
+ * @throws MlistError `ERR_MLIST_CREDENTIALS` if the helper fails
+ */
 export async function storeInHelper(
   helper: CredentialHelper,
   key: string,

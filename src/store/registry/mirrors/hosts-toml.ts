@@ -81,7 +81,10 @@ function linesOfHosts(text: string): ReadonlyMap<string, number> {
   return lines;
 }
 
-/** @param settings - the table of the host, which may override the path */
+/**
+ * Parses the address of a host or server.
+ * @param settings - the table of the host, which may override the path
+ */
 function parseAddress(text: string, settings: TomlTable, fail: (reason: string) => Error): HostAddress {
   const withScheme = text.startsWith('http') && text.includes('://') ? text : `https://${text}`;
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;

@@ -115,7 +115,10 @@ interface Located {
   readonly origin: RuleOrigin;
 }
 
-/** @param name - `HOST[:PORT]/REPOSITORY`; the path of a mirror is a part of the repository */
+/**
+ * The endpoint for a name to which registries.conf rewrites a reference.
+ * @param name - `HOST[:PORT]/REPOSITORY`; the path of a mirror is a part of the repository
+ */
 function locatedEndpoint(name: string, { insecure, origin }: Located): ConfiguredEndpoint {
   if (!isRepositoryAddress(name)) {
     const message = `${origin} replaces a reference with ${name}, which does not name a repository`;

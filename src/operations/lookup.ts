@@ -77,7 +77,7 @@ type ContentResult = Exclude<LookupResult, { from: 'draft' }>;
 
 /**
  * Looks up the draft of a name, or else the content of the location.
- * @param name - as typed; undefined is the current draft
+ * @param name - the name as the user typed it; undefined refers to the current draft
  * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_REFERENCE_INVALID`
  */
 export async function lookup(name: string | undefined, options: ReadOptions): Promise<LookupResult> {
@@ -100,7 +100,7 @@ export function mirrorIn(found: LookupResult): { readonly mirror?: string } {
 
 /**
  * The draft of a name; undefined if there is none.
- * @param name - as typed; undefined is the current draft
+ * @param name - the name as the user typed it; undefined refers to the current draft
  */
 export async function findDraft(name: string | undefined, workspace: Workspace): Promise<Draft | undefined> {
   if (name === undefined) return workspace.load(await currentList(workspace));

@@ -23,7 +23,7 @@ import { platformsOfImage, type ImageReading } from '../image-platforms.ts';
 export interface FilterOptions extends MissingPolicy {
   /** Only images for these platforms. Default: all images. */
   readonly platforms?: readonly Platform[] | undefined;
-  /** Default keep. */
+  /** Whether attestations are copied. Default: `keep`. */
   readonly attestations?: 'keep' | 'drop' | undefined;
   readonly signal?: AbortSignal | undefined;
 }

@@ -36,7 +36,7 @@ export interface CreateOptions extends ListSettings, SourceWaitOptions, MissingP
   readonly replace?: boolean | undefined;
   /** Use only the images of the sources for these platforms. Default: all. */
   readonly platforms?: readonly Platform[] | undefined;
-  /** Default keep. */
+  /** Whether attestations of the sources are used. Default: `keep`. */
   readonly attestations?: AttestationChoice | undefined;
   /** Platforms in the order for sources without an order, such as files in a folder. Default: the order of the arguments. */
   readonly order?: readonly Platform[] | undefined;

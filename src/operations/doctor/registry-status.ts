@@ -6,7 +6,7 @@ import type { RegistrySession } from '../../store/registry/session.ts';
 
 /** The response of a registry to an anonymous request, with the login that would be used. */
 export interface RegistryStatus extends Partial<RegistryProbe> {
-  /** As named in references. */
+  /** The registry, as references name it. */
   readonly registry: string;
   /** The certificate that the host has sent, even if it is not trusted. Undefined for http. */
   readonly certificate?: ServerCertificate | undefined;

@@ -113,9 +113,10 @@ export interface CreateAndPushOptions extends PushOptions, MissingPolicy {
 }
 
 /**
- * Creates or amends a draft and pushes it. With `dryRun` or `noDraft`, neither drafts nor the state of the workspace change.
- * @throws MlistError the errors of `create` and of the push; if the push fails, the draft stays and can be pushed again,
- *   unless it is not written
+ * Creates or amends a draft and pushes it. With `dryRun` or `noDraft`, neither drafts nor the state of the workspace
+ * change.
+ * @throws MlistError the errors of `create` and of the push. If the push fails, a draft that was written stays and can
+ * be pushed again
  */
 export async function createAndPush<T>(
   list: Reference,

@@ -104,7 +104,10 @@ async function viewsOf(
   return groupAttestations(await Promise.all(views));
 }
 
-/** The details of a single image, whose manifest was read already. A fault of the manifest is not repeated here. */
+/**
+ * The details of a single image, whose manifest was read already. A fault of the manifest is not reported a second
+ * time.
+ */
 async function detailsOfImage(found: LookupResult, options: ContentAccess & DetailOptions): Promise<ContentDetails> {
   const { descriptor, bytes } = encodedContentOf(found);
   const isImage = isManifestType(descriptor.mediaType);

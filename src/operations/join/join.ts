@@ -36,7 +36,7 @@ export interface JoinOptions extends PublishContext, SourceWaitOptions, MissingP
   readonly waitMs?: number | undefined;
   /** With `expect`: let the list replace a single image whose platform it does not have. Default false. */
   readonly replaceImage?: boolean | undefined;
-  /** Default keep. */
+  /** Whether attestations are joined with their images. Default: `keep`. */
   readonly attestations?: 'keep' | 'drop' | undefined;
   /** Milliseconds between two snapshots with nothing to do. Default 1000. */
   readonly settleMs?: number | undefined;

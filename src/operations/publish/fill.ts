@@ -20,7 +20,7 @@ export type MissingChoice = 'refuse' | 'skip' | 'fill';
 
 /** The policy for content that an index lists but its location lacks. */
 export interface MissingPolicy {
-  /** Default refuse. */
+  /** How missing content is handled. Default: `refuse`. */
   readonly missing?: MissingChoice | undefined;
   /** With `fill`: where missing content is read from, in this order. Default: the repositories that the source names. */
   readonly fillFrom?: readonly Location[] | undefined;

@@ -12,7 +12,7 @@ import { MissingContent, type MissingEntries, type MissingState } from '../../tr
 
 export interface FindingOptions extends ContentOptions {
   readonly store: ReadStore;
-  /** Default refuse. */
+  /** How missing content is handled. Default: `refuse`. */
   readonly missing?: MissingChoice | undefined;
 }
 

@@ -125,7 +125,7 @@ class SpecParser {
     return { missing: chosen, fillFrom: locations };
   }
 
-  /** One entry for each platform. */
+  /** The entries of an image with placeholders: one for each platform. */
   #template(manifest: ManifestSpec, image: string, pointer: string, document: SpecDocument): readonly EntrySpec[] {
     if (manifest.platform !== undefined)
       this.#refuse(`${pointer}/platform`, 'an image with placeholders takes its platform from "platforms"');

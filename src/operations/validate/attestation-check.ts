@@ -68,7 +68,7 @@ export class AttestationCheck {
   }
 
   /**
-   * One problem for each image that lacks an attestation. A list without images has a problem too.
+   * Returns one problem for each image that lacks an attestation. A list without images has a problem too.
    * @throws MlistError if content cannot be read, for example because of the network or missing permissions
    */
   async run({ manifests, image }: Roots): Promise<readonly Problem[]> {

@@ -119,8 +119,8 @@ export class ArchiveTarget implements ContentWriter {
   }
 
   /**
-   * Reads small blobs ahead while others are written, so that their latencies do not add up. A read error rejects this
-   * promise at once, before the blob is the next to be written.
+   * Reads small blobs ahead while others are written, so that their latencies do not add up. If reading fails, the
+   * promise rejects at once, even if other blobs are to be written first.
    */
   async putBlob(
     blob: Descriptor,

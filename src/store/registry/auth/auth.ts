@@ -278,8 +278,8 @@ export class Authorizer {
   }
 
   /**
-   * All announced scopes of the account that the needed scopes use; undefined if there are no others than the needed
-   * ones.
+   * The group of announced scopes with this account that includes all needed scopes; undefined if there is none, or if
+   * it has no others.
    */
   async #sharedScopes(
     needed: readonly Scope[],

@@ -131,8 +131,8 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 /**
- * Removes temporary files that crashed processes have left in a folder: those of processes that have certainly ended, and
- * those of unknown processes from a certain age.
+ * Removes temporary files that crashed processes have left in a folder: those of processes that have certainly ended,
+ * and those of unknown processes that are old enough.
  * @param age - minimum age in milliseconds
  * @param of - name of the file that they were written for; default: any
  * @returns the number of removed files

@@ -32,8 +32,8 @@ function edit(text: string, path: readonly string[], value: unknown): string {
 }
 
 /**
- * The indentation of the first member of the document. If the first member is on the first line, a tab, as Docker
- * writes.
+ * The formatting of a document, from the indentation of its first member; undefined if that is on the first line.
+ * Default: a tab, as Docker writes.
  */
 function layoutOf(text: string): FormattingOptions | undefined {
   const gap = /^\s*\{(\s*)"/.exec(text)?.[1] ?? '\n\t';

@@ -48,7 +48,7 @@ export type SourceOpener = Pick<Stores, 'source'>;
 
 /** Options to read the draft of a name, or else the content of a location. */
 export interface ReadOptions extends Omit<SourceWaitOptions, 'stores'> {
-  /** Where drafts are looked up. Default: drafts are not looked up. */
+  /** The workspace in which drafts are looked up. Default: drafts are not looked up. */
   readonly workspace?: Workspace | undefined;
   readonly cache: BlobCache;
   /** Called only if something must be fetched. */

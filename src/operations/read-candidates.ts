@@ -36,7 +36,7 @@ export async function readCandidates(found: LookupResult, options: CandidateOpti
   return { mediaType: descriptor.mediaType, entries: await Promise.all(entries) };
 }
 
-/** Where an entry is read from. */
+/** The location from which an entry is read, and the locations that complete it. */
 export type EntrySource = Pick<Child, 'source' | 'fill'>;
 
 /** Where the entry of a list at a position is read from. */

@@ -17,7 +17,7 @@ import {
   type TagOrDigest,
 } from './store.ts';
 
-/** A store from which content is read that another store lacks. */
+/** A store that provides content that another store lacks. */
 export interface Origin {
   /** The location of the store, without a tag or digest. */
   readonly location: Location;

@@ -89,7 +89,7 @@ export interface TargetOptions extends ContentOptions {
 }
 
 export interface SourceOptions extends ContentOptions {
-  /** Locations from which content is read that the source lacks. */
+  /** Locations of content that the source may lack, in the order in which they are asked. */
   readonly fill?: readonly Location[] | undefined;
   /** Called before the first request to a location of `fill`. */
   readonly onAsk?: ((origin: Origin) => void) | undefined;

@@ -34,7 +34,7 @@ export interface Explained {
   readonly host: HostFacts;
   /** In the order of the list. A nested index is followed by its entries. */
   readonly entries: readonly ExplainedEntry[];
-  /** One for each requested platform. */
+  /** The results: one for each requested platform. */
   readonly platforms: readonly ExplainedPlatform[];
   /** Entries that no client can select for any platform; undefined if the list is too long to search for them. */
   readonly unreachable?: readonly ExplainedUnreachable[];

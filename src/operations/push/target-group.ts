@@ -7,7 +7,7 @@ import { outcomeText } from '../publish/interruption.ts';
 
 type Tagged = Extract<OperationEvent, { type: 'tagged' }>;
 
-/** A hint contains at most this many commands. */
+/** Maximum number of commands in a hint. */
 const MAX_COMMANDS = 4;
 
 /** The targets of a push with `allOrNothing`: no tag is moved before all of them have the content. */

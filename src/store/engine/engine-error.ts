@@ -36,7 +36,7 @@ function explain(status: number): { readonly code: MlistError['code']; readonly 
 /** Maximum length of an engine's message in an error. */
 const MAX_MESSAGE = 500;
 
-/** An engine's message in the form in which errors quote it: shortened and escaped. */
+/** An engine's message for use in an error, shortened to `MAX_MESSAGE`. */
 export function quotedMessage(message: string): string {
   return message.trim().slice(0, MAX_MESSAGE);
 }

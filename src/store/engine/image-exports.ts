@@ -26,7 +26,7 @@ const OVERHEAD_BYTES = 64 * 1024 * 1024;
 export interface ExportsOptions extends ContentOptions {
   /** Where exports are stored. They are read at random positions, because their list of images comes last. */
   readonly spool: Spool;
-  /** How layers are compressed that engines without manifests export uncompressed. */
+  /** The compression of the layers of engines without manifests, which export layers uncompressed. */
   readonly compression: LayerCompression;
   readonly compressor: () => Promise<LayerCompressor>;
 }

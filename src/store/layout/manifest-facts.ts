@@ -32,7 +32,8 @@ export function factsOf(bytes: Uint8Array): ManifestFacts | undefined {
   const { mediaType, fault } = kindOf(document);
   const known = fault === undefined ? mediaType : undefined;
   const isStated = document['mediaType'] !== undefined;
-  // The members decide, not the media type. A document with an invalid descriptor has no children.
+  // The members determine whether a document is an index, whatever its media type. A document with an invalid
+  // descriptor has no children.
   const isIndex = Array.isArray(document['manifests']);
   const children = ignoreInvalid(() => childrenIn(document, isIndex ? MediaType.ociIndex : MediaType.ociManifest));
   const [manifests, blobs] = [children?.manifests ?? [], children?.blobs.map(({ digest }) => digest) ?? []];

@@ -46,7 +46,7 @@ export interface HttpRequest extends Pick<DocumentRequest, 'method' | 'url' | 'h
 /** Milliseconds to wait after an abort for the response to a request that opens an upload. */
 export const ABORT_DELAY_MS = 1_000;
 
-/** Maximum number of times that a request is sent again that an HTTP/2 server has not processed. */
+/** Maximum number of further attempts at a request that an HTTP/2 server has not processed. */
 const MAX_RESENDS = 3;
 
 /** Sends the requests to one registry and to the hosts that it names. */

@@ -27,7 +27,7 @@ export type EntryDifference =
 export interface ListDiff {
   /** Changes of the list's own members, such as mediaType and annotations. */
   readonly list: readonly MemberChange[];
-  /** In the order of the new list, followed by the removed entries. */
+  /** The changed entries in the order of the new list, followed by the removed entries. */
   readonly entries: readonly EntryDifference[];
 }
 

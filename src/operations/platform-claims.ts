@@ -82,7 +82,7 @@ export function watchConfigs(plan: Plan, { onEvent, ignored }: WatchOptions): Ru
 }
 
 interface Claim {
-  /** Of the image. */
+  /** The digest of the image. */
   readonly digest: Digest;
   readonly platform: Platform;
 }

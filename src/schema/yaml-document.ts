@@ -29,7 +29,7 @@ export interface YamlReading {
 /** One document of a file, with its value or its problems. */
 export interface YamlDocument {
   readonly place: Place;
-  /** Undefined if the document has syntax errors. */
+  /** The result of parsing; undefined if the document has syntax errors. */
   readonly reading?: YamlReading;
   readonly problems: readonly PlacedProblem[];
 }

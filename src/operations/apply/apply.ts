@@ -57,7 +57,7 @@ export interface AppliedList {
 }
 
 export interface Applied {
-  /** In the order of the files. */
+  /** The lists in the order of the files. */
   readonly lists: readonly AppliedList[];
   /** Number of blobs, manifests and tags that were written. */
   readonly writes: number;

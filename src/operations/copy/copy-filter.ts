@@ -21,7 +21,7 @@ import { platformsOfImage, type ImageReading } from '../image-platforms.ts';
 /** Selects the part of a list that is copied. */
 
 export interface FilterOptions extends MissingPolicy {
-  /** Only images for these platforms. Default: all images. */
+  /** Copy only images for these platforms. Default: all images. */
   readonly platforms?: readonly Platform[] | undefined;
   /** Whether attestations are copied. Default: `keep`. */
   readonly attestations?: 'keep' | 'drop' | undefined;

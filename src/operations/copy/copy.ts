@@ -184,7 +184,7 @@ async function copyTo(store: Store, job: CopyJob, given: CopyOptions): Promise<C
   }
 }
 
-/** With `fill`, the source is completed by its origins. */
+/** The job with its source, which is completed by its origins if `fill` was chosen. */
 function completedJob(job: CopyJob, content: ManifestContent, options: CopyOptions): CopyJob {
   const { from, source } = job;
   const store = completeSource({ location: from, store: source.store, content }, options);

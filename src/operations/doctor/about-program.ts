@@ -6,7 +6,7 @@ import { commit, version } from '../../version.ts';
 /** The facts about the program that a bug report should contain. */
 export interface ProgramFacts {
   readonly version: string;
-  /** Undefined if it is unknown. */
+  /** The commit of the build; undefined if it is unknown. */
   readonly commit?: string | undefined;
   /** The version of Node, such as `v24.1.0`. */
   readonly node: string;

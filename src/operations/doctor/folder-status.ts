@@ -43,7 +43,7 @@ export async function examineWorkspace(options: DiagnosisOptions): Promise<Works
   };
 }
 
-/** Undefined if the drafts cannot be read. */
+/** The number of drafts; undefined if they cannot be read. */
 async function countDrafts(workspace: string): Promise<number | undefined> {
   try {
     return (await readdir(join(workspace, 'drafts'))).filter((name) => name.endsWith('.json')).length;

@@ -32,7 +32,7 @@ export interface Explained {
   readonly mediaType: string;
   readonly digest: Digest;
   readonly host: HostFacts;
-  /** In the order of the list. A nested index is followed by its entries. */
+  /** The entries in the order of the list. A nested index is followed by its entries. */
   readonly entries: readonly ExplainedEntry[];
   /** The results: one for each requested platform. */
   readonly platforms: readonly ExplainedPlatform[];

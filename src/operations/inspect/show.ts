@@ -33,7 +33,7 @@ export interface ListView extends ContentDetails {
   readonly subject?: string;
   /** The platform that the config of a single image states. */
   readonly platform?: Platform;
-  /** Empty for a single image. */
+  /** The entries of the list; empty for a single image. */
   readonly entries: readonly EntryView[];
 }
 

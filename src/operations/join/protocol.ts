@@ -38,7 +38,7 @@ export interface Participant {
  * started.
  */
 export interface Snapshot {
-  /** Sorted by name. */
+  /** The slots, sorted by name. */
   readonly slots: readonly StoredSlot[];
   /** Content under the tag of a slot that is not a slot, by tag. */
   readonly nonSlots: ReadonlyMap<string, Digest>;

@@ -25,7 +25,7 @@ export interface IndexSource {
 
 export interface SourceOptions extends ContentOptions {
   readonly missing?: MissingChoice | undefined;
-  /** Undefined if the command has no `--platform`. */
+  /** The requested platforms; undefined if the command has no `--platform`. */
   readonly platforms?: readonly Platform[] | undefined;
 }
 

@@ -29,7 +29,7 @@ export interface MovingTag {
 /** The content that tags are moved to. */
 export interface NextContent {
   readonly content: ManifestContent;
-  /** Has the config if the content is a single image. */
+  /** The store of the content. It must have the config if the content is a single image. */
   readonly source: ContentReader;
 }
 

@@ -14,9 +14,9 @@ import { unusableFile } from './parse-sources.ts';
 export interface DockerMetadata {
   /** Full references. */
   readonly tags: readonly string[];
-  /** For the list itself. */
+  /** The annotations of the list itself. */
   readonly annotations: Annotations;
-  /** For entries: of one platform, or of all images. */
+  /** The annotations of entries: those of one platform, or of all images. */
   readonly entries: readonly EntryAnnotations[];
   /** Annotations that a list cannot have, unparsed. */
   readonly unsupported: readonly string[];

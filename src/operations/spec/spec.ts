@@ -51,7 +51,7 @@ export interface ListSpec {
   readonly list: Reference;
   /** Canonical reference. */
   readonly name: string;
-  /** As `push --tag` takes them. */
+  /** The tags, in the form that `push --tag` accepts. */
   readonly tags: readonly string[];
   readonly content: CopySpec | EntriesSpec;
 }

@@ -56,7 +56,7 @@ export async function* through(chunks: AsyncIterable<Uint8Array>, stream: Duplex
 
 /**
  * Identifies the exact output of a compression: formats with the same identifier compress the same data to the same
- * bytes. That of zstd contains the version of the library, on which the result depends.
+ * bytes. The identifier for zstd contains the version of its library, on which the result depends.
  */
 export function formatOf(compression: Exclude<LayerCompression, 'none'>): string {
   if (compression === 'gzip') return `gzip-${DEFLATE_LEVEL}`;

@@ -45,7 +45,7 @@ export async function confirmChange(change: UnconfirmedChange): Promise<void> {
   }
 }
 
-/** Undefined if the registry has the blob; otherwise what it shows, for messages. */
+/** How the registry's answer contradicts an upload, for messages; undefined if the registry has the blob. */
 export function blobShownInstead(
   { status, headers }: Pick<RegistryResponse, 'status' | 'headers'>,
   descriptor: Descriptor,

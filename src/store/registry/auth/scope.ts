@@ -5,7 +5,7 @@ export interface Scope {
   readonly type: string;
   /** The repository, if the type is `repository`. */
   readonly name: string;
-  /** Sorted and unique. `*` stands for all actions. */
+  /** The actions, sorted and unique. `*` stands for all actions. */
   readonly actions: readonly string[];
 }
 

@@ -22,7 +22,7 @@ const MAX_BLOBS = 10_000;
 export class SentBlobs {
   // Each caller has its own source and signal, so the failure of one does not fail the others.
   readonly #running = new SingleFlight<BlobTransfer>({ sharesFailures: false });
-  /** By digest: the first repository that has the blob or receives it. */
+  /** For each digest, the first repository that has the blob or receives it. */
   readonly #sent = new Map<Digest, SentBlob>();
 
   /**

@@ -9,7 +9,7 @@ import { linesOf, parseToml, TableReader, type TomlTable } from './toml-file.ts'
 
 /** A `certs.d/HOST/hosts.toml` of containerd, BuildKit and nerdctl. */
 export interface HostsFile {
-  /** In the order of the file. */
+  /** The hosts in the order of the file. */
   readonly hosts: readonly HostEntry[];
   /** The settings at the top, for the registry itself or its replacement. Without `server`, `address` is undefined. */
   readonly server: HostSettings & { readonly address: HostAddress | undefined };

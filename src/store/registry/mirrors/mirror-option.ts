@@ -8,7 +8,7 @@ export interface NamedMirrors {
   readonly origin: RuleOrigin;
 }
 
-/** By the domain of the registry. */
+/** The mirrors by the domain of the registry. */
 export type MirrorsByRegistry = ReadonlyMap<string, NamedMirrors>;
 
 /**

@@ -30,7 +30,7 @@ export interface Replica {
 export interface MirroredParts {
   /** The repository at the registry itself. */
   readonly registry: Repository;
-  /** In the order in which they are asked. */
+  /** The mirrors in the order in which they are asked. */
   readonly mirrors: readonly Replica[];
   /** The registry, or the host that replaces it. It is asked after all mirrors. */
   readonly last: Replica;

@@ -9,7 +9,7 @@ import { linesOf, parseToml, TableReader, type TomlTable } from './toml-file.ts'
 
 /** The rules of containers-registries.conf(5). Version 1 of the format is read, too. */
 
-/** A `[[registry]]`. */
+/** A `[[registry]]` table of registries.conf. */
 export interface RegistryRule {
   /** `HOST[:PORT][/PATH]`, or `*.DOMAIN` for all subdomains. */
   readonly prefix: string;
@@ -21,7 +21,7 @@ export interface RegistryRule {
   readonly origin: RuleOrigin;
 }
 
-/** A `[[registry.mirror]]`. */
+/** A `[[registry.mirror]]` table of registries.conf. */
 export interface RegistryMirror {
   readonly location: string;
   readonly insecure: boolean;

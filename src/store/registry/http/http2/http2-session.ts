@@ -29,7 +29,7 @@ const sessionOptions = {
   maxSettings: 32,
   maxHeaderListPairs: 2000,
   maxSessionInvalidFrames: 100,
-  /** In megabytes. */
+  /** Memory limit of a session in megabytes. */
   maxSessionMemory: 64,
   settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES, maxHeaderListSize: MAX_HEADER_BYTES },
 } as const;

@@ -153,8 +153,8 @@ export class ImageExports {
 }
 
 /**
- * The most bytes that an export can have. Unlimited for other stores than containerd's, which do not state the size of
- * their content.
+ * Maximum number of bytes of an export. There is no limit for image stores that do not state the size of their content:
+ * all except that of containerd.
  */
 function maxBytesOf({ parts }: EngineImage): number {
   const content = parts.reduce((sum, { contentBytes }) => sum + contentBytes, 0);

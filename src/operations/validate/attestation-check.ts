@@ -32,7 +32,10 @@ import { meets, type PredicateRequirement } from './predicate-requirement.ts';
  */
 const IMAGES_AT_ONCE = 8;
 const MAX_READ = 32;
-/** A message quotes at most this many predicate types, and this many characters of each: images state them. */
+/**
+ * A message quotes at most this many predicate types, and this many characters of each, since their texts come from
+ * untrusted images.
+ */
 const MAX_NAMED = 8;
 const MAX_TEXT = 200;
 

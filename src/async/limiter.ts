@@ -23,7 +23,10 @@ export class Limiter {
     }
   }
 
-  /** Waits for a slot. The returned function releases it; further calls of it do nothing. */
+  /**
+   * Waits for a slot.
+   * @returns a function that releases the slot; calling it again has no effect
+   */
   async acquire(): Promise<() => void> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -14,23 +14,26 @@ export function waitFor<T>(waiting: ReportPending | undefined, what: string, wor
 }
 
 export interface PendingStepOptions {
-  /** Whether other steps wait for this one: then it is listed before them. Default false. */
+  /** Whether other steps wait for this one, so that it is listed before them. Default false. */
   readonly isShared?: boolean | undefined;
   /** Progress of the step, such as `10 of 20 bytes sent`. */
   readonly progress?: (() => string) | undefined;
 }
 
 interface OpenStep extends PendingStepOptions {
-  /** `read docker.io/library/ubuntu:22.04` */
+  /** The description, such as `read docker.io/library/ubuntu:22.04`. */
   readonly text: string;
   response?: string | undefined;
 }
 
-/** The registry requests that are pending, for the error of a command that times out. */
+/** The registry requests that are pending. The error of a command that times out lists them. */
 export class PendingSteps {
   readonly #open = new Set<OpenStep>();
 
-  /** @returns a function that ends the step */
+  /**
+   * Records the start of a step.
+   * @returns a function that ends the step
+   */
   begin(step: Step, options: PendingStepOptions = {}): () => void {
     const open = { text: textOf(step), ...options };
     this.#open.add(open);
@@ -46,8 +49,8 @@ export class PendingSteps {
   }
 
   /**
-   * The pending steps without duplicates, with progress and last response: first shared steps, then steps with a response,
-   * then the others. The oldest come first within each group.
+   * The pending steps without duplicates, as text with progress and last response: first shared steps, then steps with
+   * a response, then the others, each group with the oldest first.
    */
   get all(): readonly string[] {
     const byText = new Map<string, OpenStep>();

@@ -11,8 +11,8 @@ export class LinkedSignals {
   }
 
   /**
-   * A signal that aborts with the given one and with the session. Many requests share a signal, and creating a linked one
-   * is slow, so there is one linked signal for each given one.
+   * A signal that aborts when the given signal or the session is aborted. Creating a linked signal is slow, so requests
+   * with the same given signal share one.
    */
   link(signal: AbortSignal | undefined): AbortSignal | undefined {
     const own = signal ?? this.#session;
@@ -31,14 +31,17 @@ export class LinkedSignals {
     this.link(signal)?.throwIfAborted();
   }
 
-  /** A signal for a request that is sent even after the session was aborted. It aborts after this time only. */
+  /**
+   * A signal for a request that is sent even after the session was aborted. It aborts after this time, and for no other
+   * reason.
+   */
   timeout(milliseconds: number): AbortSignal {
     const signal = AbortSignal.timeout(milliseconds);
     this.#linked.set(signal, signal);
     return signal;
   }
 
-  /** A signal that aborts this many milliseconds after the given one. */
+  /** A signal that aborts this many milliseconds after the given one was aborted. */
   delayed(signal: AbortSignal, milliseconds: number): AbortSignal {
     let delayed = this.#delayed.get(signal);
     if (delayed === undefined) {

@@ -1,12 +1,12 @@
 export interface SingleFlightOptions {
-  /** Whether a failure fails all waiting callers. If not, each of them tries its own work. Default true. */
+  /** Whether a failure fails all waiting callers. If not, each of them runs its own work. Default true. */
   readonly sharesFailures?: boolean | undefined;
 }
 
 /** Shares work while it runs: concurrent callers with the same key get the same result. */
 export class SingleFlight<T, K = string> {
   readonly #running = new Map<K, Promise<T>>();
-  /** Failed work that the other callers retry. */
+  /** Promises of failed work that the waiting callers do not share: each of them runs its own work. */
   readonly #isRetried = new WeakSet<Promise<T>>();
   readonly #sharesFailures: boolean;
 
@@ -16,8 +16,8 @@ export class SingleFlight<T, K = string> {
 
   /**
    * Returns the result of the work for this key, which may already be running for another caller. If that caller is
-   * cancelled, one of the waiting callers starts the work again. The signal ends this caller's wait for the work of another
-   * caller; the work itself must observe the signal of the caller that starts it.
+   * cancelled, one of the waiting callers starts the work again. The signal ends only this caller's wait for the work
+   * of another caller; the work itself has to observe the signal of the caller that starts it.
    */
   async run(key: K, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (;;) {
@@ -32,7 +32,7 @@ export class SingleFlight<T, K = string> {
     }
   }
 
-  /** The running work for this key, if any. */
+  /** The running work for this key, undefined if there is none. */
   get(key: K): Promise<T> | undefined {
     return this.#running.get(key);
   }
@@ -64,8 +64,8 @@ export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | un
 }
 
 /**
- * Returns the value of a key, and creates it if the map does not have it. If the value is a promise, its work is done once,
- * and the map keeps its result or failure.
+ * Returns the value of a key, and creates it if the map does not have it. If the value is a promise, the map keeps it,
+ * even if it rejects, so its work is done once.
  */
 export function getOrCreate<K, V>(map: Map<K, V>, key: K, create: () => V): V {
   const existing = map.get(key);

@@ -10,9 +10,9 @@ import {
   type PlatformSettings,
 } from './draft.ts';
 
-/** Pure edits: each takes a draft and returns a new one. */
+/** Edits of drafts. All functions are pure: each takes a draft and returns a new one. */
 
-/** A change by `annotate` to an entry. Null removes a value; absent members stay as they are. */
+/** A change by `annotate` to an entry. Null removes a value; absent members are not changed. */
 export interface EntryChange {
   readonly platform?: PlatformChange | undefined;
   readonly features?: FeatureChange | undefined;
@@ -20,16 +20,16 @@ export interface EntryChange {
   readonly artifactType?: string | null | undefined;
 }
 
-/** os, architecture, variant and version; features are changed by `FeatureChange`. */
+/** os, architecture, variant and version; `os.features` is changed by `FeatureChange`. */
 export type PlatformChange = Omit<PlatformSettings, 'os.features'>;
 
 export interface FeatureChange {
-  /** Remove the present features first. */
+  /** Whether to remove the existing features first. */
   readonly clear: boolean;
   readonly add: readonly string[];
 }
 
-/** Value by name; null removes the annotation. */
+/** The value for each annotation key; null removes the annotation. */
 export type AnnotationChange = Readonly<Record<string, string | null>>;
 
 /** A change by `annotate` to the list itself. */
@@ -62,7 +62,10 @@ function changedFeatures(entry: Entry, { clear, add }: FeatureChange): readonly 
   return features.length === 0 ? null : features;
 }
 
-/** The entry with these settings. Settings equal to the source are omitted, or they would persist when the source changes. */
+/**
+ * The entry with these settings. Settings that equal the values of the source are omitted; otherwise they would
+ * override later values of the source.
+ */
 function withSettings(entry: Omit<Entry, 'set'>, set: EntrySettings): Entry {
   const platform = platformMembers.filter(
     (name) => set[name] !== undefined && !isSame(set[name], entry.detected?.[name]),
@@ -83,7 +86,7 @@ function isSame(setting: unknown, stated: unknown): boolean {
   return setting === null ? stated === undefined : JSON.stringify(setting) === JSON.stringify(stated);
 }
 
-/** A newly read entry, with the author's settings of the old one. */
+/** The entry that was read again, with the author's settings of the old entry. */
 export function inheritSettings(entry: Entry, old: Entry): Entry {
   const { set, ...rest } = entry;
   return withSettings(rest, { ...old.set, ...set });
@@ -120,7 +123,7 @@ export function withoutEntries(entries: readonly Entry[], chosen: readonly Entry
   return kept.filter((entry) => entry.attests === undefined || !gone.has(entry.attests));
 }
 
-/** The images that pass with their attestations, and attestations of images that are not in the list. */
+/** The images that pass, with their attestations. Attestations whose image is not in the list are kept, too. */
 export function keepImages(entries: readonly Entry[], passes: (entry: Entry) => boolean): readonly Entry[] {
   const dropped = entries.filter((entry) => !isAttestationEntry(entry) && !passes(entry));
   return withoutEntries(entries, dropped);

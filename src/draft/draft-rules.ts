@@ -7,7 +7,7 @@ import { capped, error } from '../schema/problems.ts';
 import { descriptorOf, listName, type Draft, type Entry } from './draft.ts';
 import { formatOf, listOf, ociMembersOf } from './to-list.ts';
 
-/** Checks the list of a draft. The pointers refer to the list, not to the draft file. */
+/** Checks the list of a draft. The JSON pointers of the problems refer to the list, not to the draft file. */
 export function checkDraft(draft: Draft, options: RuleOptions = {}): readonly Problem[] {
   const onlyOci = formatOf(draft) === 'docker' ? [...beyondDocker(draft)] : [];
   return capped([...onlyOci, ...checkList(listOf(draft), options)]);
@@ -37,12 +37,15 @@ export function requireKnownPlatforms(draft: Draft, entries: readonly Entry[]): 
 /** Rules that are errors only with `strict`. */
 const strictRules = new Set(['W-PLAT-UNKNOWN', 'W-VARIANT']);
 
-/** What to do about a draft that cannot be pushed in its format. */
+/** The remedy for a draft that cannot be pushed in its format. */
 export function convertToOci(draft: Draft): Remedy {
   return { kind: 'convert-to-oci', list: listName(draft) };
 }
 
-/** Members of a draft in the Docker format that only OCI indexes can have. They are errors, not dropped silently. */
+/**
+ * Members of a draft in the Docker format that only OCI indexes can have. They are errors, because dropping them
+ * silently would lose data.
+ */
 function* beyondDocker(draft: Draft): Iterable<Problem> {
   const only = 'only an OCI index can have it, and the format is docker';
   for (const name of ociMembersOf(draft)) yield error('E-MIX', pointerTo(name), `${name} of the list: ${only}`);

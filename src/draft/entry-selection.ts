@@ -16,7 +16,7 @@ import {
 
 /** Finds the entries of a draft that the arguments of a command refer to. */
 
-/** At least 8 hex digits: shorter words are often names. */
+/** A digest or a prefix of at least 8 hex digits, since shorter words are often names. */
 const DIGEST_PREFIX = /^(?:sha256:)?([0-9a-f]{8,64})$/;
 const SHORT_PREFIX = /^(?:sha256:)?[0-9a-f]{1,7}$/;
 
@@ -85,7 +85,7 @@ function isOfVersion(has: string, requested: string): boolean {
 
 /**
  * Whether the entry has the given os and architecture, and does not contradict the other given values.
- * @param given - platform options that both select an entry and change it
+ * @param given - the values of platform options, which both select an entry and change it
  */
 export function matchesShortForm(entry: Entry, given: PlatformSettings): boolean {
   const platform = platformOf(entry);
@@ -104,7 +104,10 @@ function isOpenTo(raw: string | undefined, given: string | null | undefined, nor
   return !raw || given == null || raw === given || normal === given;
 }
 
-/** v5 to v8 are variants of arm and arm64: without an architecture they select among these. */
+/**
+ * Whether a variant is possible with the given architecture. Without an architecture, v5 to v8 select among variants of
+ * arm and arm64.
+ */
 function mayHaveVariant(architecture: string, given: PlatformSettings): boolean {
   if (given.architecture != null || given.variant == null || !/^v[5-8]$/.test(given.variant)) return true;
   return architecture === 'arm' || architecture === 'arm64';
@@ -131,7 +134,10 @@ export function entryNotFound(draft: Draft, what: string): MlistError {
   });
 }
 
-/** Entries that come from one index all have its name, so they are selected by platform or digest. */
+/**
+ * Explains how to select the other images. Entries that come from one index all have its name, so only a platform or
+ * digest distinguishes them.
+ */
 function otherNames(images: readonly Entry[]): string {
   const entry = images.find(({ via }) => via !== undefined);
   if (entry === undefined) return '';

@@ -21,15 +21,17 @@ import { changeEntry, inheritSettings, withoutEntries, type EntryChange } from '
 export interface ResolvedSource {
   readonly source: Location;
   readonly entries: readonly Entry[];
-  /** Sets the platform that was given with the argument, for its only image. It takes precedence over earlier settings. */
+  /**
+   * The platform that the argument states for its only image (`=PLATFORM`). It takes precedence over earlier settings.
+   */
   readonly platformChange?: EntryChange;
 }
 
-/** What happened to an entry, for the output. */
+/** How an entry was changed, for the output. */
 export type EntryEvent =
   | { readonly type: 'added'; readonly entry: Entry }
   | { readonly type: 'replaced'; readonly entry: Entry; readonly old: Digest }
-  /** The same image with another descriptor. */
+  /** The descriptor of the image has changed. */
   | { readonly type: 'changed'; readonly entry: Entry }
   | { readonly type: 'unchanged'; readonly entry: Entry }
   | { readonly type: 'removed'; readonly entry: Entry }
@@ -55,7 +57,8 @@ export function appendSources(draft: Draft, sources: readonly ResolvedSource[]):
 }
 
 /**
- * Replaces all entries by those of the sources, in their order. The author's settings on entries of the same source stay.
+ * Replaces all entries by those of the sources, in their order. The author's settings on entries of the same source are
+ * kept.
  * @param start - the draft without entries
  */
 export function replaceSources(draft: Draft, start: Draft, sources: readonly ResolvedSource[]): Merged {
@@ -79,7 +82,7 @@ export function replaceSources(draft: Draft, start: Draft, sources: readonly Res
   };
 }
 
-/** Whether two entries are the same but for the author's settings. */
+/** Whether two entries are equal except for the author's settings. */
 function isReadingOf(replacement: Entry, entry: Entry): boolean {
   return manifestKey(replacement) === manifestKey(entry) && sameDetected(replacement, entry);
 }
@@ -89,8 +92,9 @@ function eventAgainst(event: EntryEvent, known: Pair | undefined): EntryEvent {
 }
 
 /**
- * Updates one source: its images replace the entries of the same source or, if there are none, of the same platform, and
- * keep their positions and the author's settings. Images that the source no longer has are removed with their attestations.
+ * Updates one source: its images replace the entries of the same source or, if there are none, those of the same
+ * platform. The positions and the author's settings are kept. Images that the source no longer has are removed with
+ * their attestations.
  */
 export function mergeSource(draft: Draft, resolved: ResolvedSource): Merged {
   const pairs = pair(draft, resolved);
@@ -119,7 +123,10 @@ export function mergeSource(draft: Draft, resolved: ResolvedSource): Merged {
   };
 }
 
-/** Splits a source whose entries are in several locations into one source for each, with the attestations of its images. */
+/**
+ * Splits a source whose entries are in several locations into one source per location, each with the attestations of
+ * its images.
+ */
 export function partsApart({ entries, platformChange }: ResolvedSource): readonly ResolvedSource[] {
   const sources = new Map(entries.map((entry) => [sourceName(entry), entry.source]));
   return [...sources.values()].map((source) => {
@@ -134,7 +141,7 @@ export function partsApart({ entries, platformChange }: ResolvedSource): readonl
   });
 }
 
-/** The new entry for each old one: for images, and for each of their attestations. */
+/** For each old entry that is replaced, an image or an attestation, the new entry. */
 function replacementsOf(draft: Draft, pairs: readonly Pair[], resolved: ResolvedSource): ReadonlyMap<Entry, Entry> {
   const replacements = new Map<Entry, Entry>();
   for (const { entry, old } of pairs) {
@@ -149,7 +156,7 @@ function replacementsOf(draft: Draft, pairs: readonly Pair[], resolved: Resolved
   return replacements;
 }
 
-/** Inserts attestations that are not in the list yet after their images. */
+/** Inserts new attestations, each after its image. */
 function withNewAttestations(
   entries: readonly Entry[],
   pairs: readonly Pair[],
@@ -218,7 +225,10 @@ function pair(draft: Draft, { source, entries, platformChange = {} }: ResolvedSo
   });
 }
 
-/** Keeps what the first push has recorded about an image of an engine, if the image is still the same. */
+/**
+ * The entry with the manifest that the first push has recorded for an image of an engine, if the image is still the
+ * same.
+ */
 function keepManifest(entry: Entry, old: Entry): Entry {
   return isUnpushed(entry) && contentId(old) === contentId(entry) ? withManifest(entry, old) : entry;
 }

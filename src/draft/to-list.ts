@@ -12,7 +12,7 @@ export interface EncodedList {
   readonly bytes: Uint8Array;
 }
 
-/** The list with its descriptor, as stores take it. */
+/** The list with its descriptor, in the form in which stores accept it. */
 export function contentOfList({ mediaType, digest, bytes }: EncodedList): ManifestContent {
   return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
 }
@@ -25,7 +25,7 @@ export function formatOf(draft: Draft): Exclude<Format, 'auto'> {
     : 'oci';
 }
 
-/** Members of the list itself that only an OCI index can hold. */
+/** The members of the list itself that the draft has and only an OCI index can hold. */
 export function ociMembersOf(draft: Draft): readonly ('annotations' | 'artifactType' | 'subject')[] {
   return (['annotations', 'artifactType', 'subject'] as const).filter((name) => draft[name] !== undefined);
 }

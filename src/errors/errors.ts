@@ -63,7 +63,7 @@ export const exitCodes = {
 
 export type ErrorCode = keyof typeof exitCodes;
 
-/** An error that a registry reported, without secrets and truncated. `code` and `message` are empty if it sent none. */
+/** An error that a registry reported, truncated and without secrets. `code` and `message` are empty if it sent none. */
 export interface Diagnostic {
   readonly code: string;
   readonly message: string;
@@ -75,7 +75,7 @@ export interface Diagnostic {
 export interface TargetOutcome {
   /** Canonical reference or location. */
   readonly reference: string;
-  /** unknown: the write was not confirmed. unchanged: the target already had the digest. */
+  /** `unknown`: the write was not confirmed. `unchanged`: the target already had the digest. */
   readonly status: 'pushed' | 'unchanged' | 'unknown' | 'not-pushed';
   /** The digest that was to be written, if it was known. */
   readonly digest?: string;
@@ -83,9 +83,9 @@ export interface TargetOutcome {
 
 /** The structured data of an error. It must not contain secrets. */
 export interface ErrorFacts {
-  /** The next step, in one sentence. */
+  /** The next step as text, in one sentence. */
   readonly hint?: string | undefined;
-  /** A setting that may help, as data. */
+  /** The next step as data: a setting that may let the operation succeed. */
   readonly remedy?: Remedy | undefined;
   /** The reference or location of the failed operation. */
   readonly reference?: string | undefined;
@@ -167,7 +167,7 @@ export class SeveralErrors extends MlistError {
     return { ...super.toJSON(), cause: undefined, errors: this.errors };
   }
 
-  /** Combines errors and removes duplicates. If only one remains, it is returned itself. */
+  /** Combines errors and removes duplicates. If only one error remains, that error is returned. */
   static of(errors: readonly [MlistError, ...MlistError[]]): MlistError {
     const all = errors.flatMap((error) => (error instanceof SeveralErrors ? error.errors : [error]));
     const byText = new Map<string, MlistError>();
@@ -180,13 +180,13 @@ export class SeveralErrors extends MlistError {
     return unique.length === 1 ? worst : new SeveralErrors(worst, unique);
   }
 
-  /** Throws the combined error, if there are any errors. */
+  /** Throws the combined error, if there is at least one error. */
   static throwAny([first, ...more]: readonly MlistError[]): void {
     if (first !== undefined) throw SeveralErrors.of([first, ...more]);
   }
 }
 
-/** What to do about an error. */
+/** The next step after an error, as text and as data. */
 export type NextStep = Pick<ErrorFacts, 'hint' | 'remedy'>;
 
 /** A copy of an error with another next step. */
@@ -233,7 +233,10 @@ interface SystemError {
   readonly path?: string;
 }
 
-/** Checks the shape, because errors of other realms (such as in a test runner) fail `instanceof Error`. */
+/**
+ * Whether a thrown value is a system error of Node. Checks the members, because errors of other realms (such as in a
+ * test runner) fail `instanceof Error`.
+ */
 function isSystemError(thrown: unknown): thrown is SystemError {
   return errorCode(thrown) !== undefined && typeof (thrown as { syscall?: unknown }).syscall === 'string';
 }

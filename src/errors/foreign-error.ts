@@ -11,7 +11,10 @@ export class ForeignError extends Error {
   /** The errors of an AggregateError. */
   readonly errors?: readonly ForeignError[];
 
-  /** @param isPart - an error of an AggregateError; its own `errors` are omitted, since an aggregate may contain itself */
+  /**
+   * @param isPart - whether the value is one of the errors of an AggregateError. Its own `errors` are omitted, since an
+   * AggregateError may contain itself
+   */
   constructor(thrown: unknown, isPart = false) {
     super(foreignMessage(thrown));
     const { name, code, syscall, address, port, stack, errors } = membersOf(thrown);
@@ -41,7 +44,10 @@ export function foreignMessage(thrown: unknown): string {
   return redact(typeof thrown === 'string' ? thrown : `a value of type ${typeof thrown}`);
 }
 
-/** Checks the shape, because errors of other realms (such as in a test runner) fail `instanceof Error`. */
+/**
+ * The members of a thrown value that looks like an error. `instanceof Error` is not used, because it is false for
+ * errors of other realms, such as in a test runner.
+ */
 function membersOf(thrown: unknown): Readonly<Record<string, unknown>> {
   return typeof thrown === 'object' && thrown !== null ? (thrown as Readonly<Record<string, unknown>>) : {};
 }

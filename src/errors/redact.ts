@@ -1,7 +1,7 @@
 /** Collects secrets and removes them from untrusted text, such as messages of registries. */
 export class SecretRedactor {
   readonly #known = new Set<string>();
-  /** Sorted by length, because a secret may contain a shorter one. Undefined after a change. */
+  /** The secrets, the longest first, because a secret may contain a shorter one; undefined after a change. */
   #longestFirst: readonly string[] | undefined;
 
   /** Minimum length of a secret in characters. Shorter strings occur in ordinary text. */
@@ -15,7 +15,10 @@ export class SecretRedactor {
     }
   }
 
-  /** @param signed - the URL that the text came from; possible signatures in its query are removed as well */
+  /**
+   * Replaces the secrets in a text.
+   * @param signed - the URL that the text came from; possible signatures in its query are removed as well
+   */
   redact(text: string, signed?: URL): string {
     this.#longestFirst ??= [...this.#known].sort((left, right) => right.length - left.length);
     const signatures = signed === undefined ? [] : signaturesIn(signed).flatMap(formsOf);
@@ -25,7 +28,7 @@ export class SecretRedactor {
   }
 }
 
-/** A secret in plain text, and as it is encoded in JSON, URLs and headers. */
+/** The forms of a secret: plain text, and the encodings in JSON, URLs and headers. */
 function formsOf(secret: string): readonly string[] {
   const bytes = Buffer.from(secret);
   const inJson = JSON.stringify(secret).slice(1, -1);

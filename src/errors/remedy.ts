@@ -23,11 +23,14 @@ export type Remedy =
   | { readonly kind: 'http1' }
   | { readonly kind: 'more-time' }
   | { readonly kind: 'more-temporary-space' }
-  /** Leave out images that their location does not have. `isOmitted`: this was requested, but no image would be left. */
+  /**
+   * Leave out images that their location does not have. `isOmitted`: the user has requested this, but no image would be
+   * left.
+   */
   | { readonly kind: 'omit-missing'; readonly canChoose: boolean; readonly isOmitted: boolean }
   /** Complete an image from other sources. */
   | { readonly kind: 'fill' }
-  /** Name a source of the missing content. `isAnother`: sources were asked, and do not have it. */
+  /** Name a source of the missing content. `isAnother`: the named sources do not have the content. */
   | { readonly kind: 'fill-from'; readonly isAnother: boolean }
   | { readonly kind: 'omit-foreign-layer' }
   | { readonly kind: 'drop-attestations' }
@@ -39,11 +42,11 @@ export type Remedy =
   | { readonly kind: 'not-strict' }
   /** Let the list replace a single image. */
   | { readonly kind: 'replace-image' }
-  /** Expect what the tag has now: a digest, or `absent`. */
+  /** Expect the current state of the tag: a digest, or `absent`. */
   | { readonly kind: 'expect-digest'; readonly digest: string }
   /** Select one of several entries. */
   | { readonly kind: 'choose-entry' }
-  /** State what to change. */
+  /** State the member to change. */
   | { readonly kind: 'name-change' }
   /** Name the location of the content of a document. */
   | { readonly kind: 'name-repository' }
@@ -64,7 +67,7 @@ export function remedyText(texts: RemedyTexts, remedy: Remedy): string {
   return typeof text === 'string' ? text : text(remedy);
 }
 
-/** A sentence for programs and their users, without names of options. */
+/** Describes a remedy for users of the library, without names of command line options. */
 export function describeRemedy(remedy: Remedy): string {
   return remedyText(texts, remedy);
 }

@@ -1,6 +1,6 @@
-/** How error messages describe an error of the operating system. */
+/** The description of an operating system error in messages. */
 export interface SystemErrorText {
-  /** A clause about the file: `cannot write FILE: REASON`. */
+  /** The reason, as in `cannot write FILE: REASON`. */
   readonly reason: string;
   /** The next step after a failed write. */
   readonly hint?: string;

@@ -7,7 +7,9 @@ import { processMark, stateOfMarked } from './lock-holder.ts';
 import { openFiles } from './open-files.ts';
 import { uniqueName } from './unique-name.ts';
 
-/** Names of temporary files, as `temporaryName` gives them. Older versions did not name the process. */
+/**
+ * Names of temporary files, as `temporaryName` creates them. The names of older versions do not contain the process.
+ */
 const temporary = /^\.(.{1,60})\.[0-9a-f]{16}(_\w+)?\.tmp$/;
 
 /**
@@ -30,13 +32,13 @@ export interface HeldLock {
 export interface WriteOptions {
   /** File mode, to which the umask applies. Default 0o644. */
   readonly mode?: number | undefined;
-  /** The lock that protects the file. If it was lost, the file is not replaced. */
+  /** The lock that protects the file. If another process has taken over the lock, the file is not replaced. */
   readonly lock?: HeldLock | undefined;
 }
 
 /**
- * Replaces a file atomically: after a crash it has the old content or the new. Writes a temporary file in the same
- * folder, and then calls fsync, rename, and fsync of the folder.
+ * Replaces a file atomically: after a crash, it has either the old or the new content. Writes a temporary file in the
+ * same folder, and then calls fsync, rename, and fsync of the folder.
  * @throws MlistError `ERR_MLIST_FILE`, `ERR_MLIST_LOCKED`
  */
 export async function writeFileAtomic(
@@ -63,7 +65,9 @@ export async function writeFileAtomic(
   await syncFolder(dirname(path));
 }
 
-/** Errors with which Windows refuses to replace a file that another program, such as a virus scanner, has open. */
+/**
+ * Codes of errors with which Windows refuses to replace a file that another program, such as a virus scanner, has open.
+ */
 const BUSY = new Set(['EPERM', 'EACCES', 'EBUSY']);
 const RENAME_TRIES = 20;
 
@@ -84,7 +88,7 @@ export async function renameOver(from: string, to: string, lock?: HeldLock): Pro
   }
 }
 
-/** Errors of file systems that do not support fsync: vboxsf, some FUSE and SMB mounts. */
+/** Codes of errors of file systems that do not support fsync: vboxsf, some FUSE and SMB mounts. */
 const SYNC_REFUSED = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM']);
 
 /**
@@ -97,7 +101,7 @@ export async function syncFile(file: FileHandle): Promise<void> {
   });
 }
 
-/** Like `syncFile`, without the times of the file. */
+/** Like `syncFile`, but does not store the times of the file (fdatasync). */
 export async function syncData(file: FileHandle): Promise<void> {
   await file.datasync().catch((error: unknown) => {
     if (!SYNC_REFUSED.has(errorCode(error) ?? '')) throw error;
@@ -121,14 +125,14 @@ export async function syncFolder(folder: string): Promise<void> {
       }
     });
   } catch (error) {
-    // A folder that may be written to cannot always be opened for reading.
+    // A folder may permit writing but not reading, so that it cannot be opened.
     if (errorCode(error) !== 'EACCES') throw writeFailure(folder, error);
   }
 }
 
 /**
- * Removes temporary files that crashed processes have left in a folder: those of processes that have certainly ended, and
- * those of unknown processes from a certain age.
+ * Removes temporary files that crashed processes have left in a folder: those of processes that have certainly ended,
+ * and those of unknown processes that are old enough.
  * @param age - minimum age in milliseconds
  * @param of - name of the file that they were written for; default: any
  * @returns the number of removed files

@@ -1,7 +1,9 @@
 import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
 import { systemErrors } from '../errors/system-errors.ts';
 
-/** Whether the file could not be opened because too many files are open, which says nothing about this file. */
+/**
+ * Whether the file could not be opened because too many files are open, so that the error is not about the file itself.
+ */
 export function isExhausted(thrown: unknown): boolean {
   return ['EMFILE', 'ENFILE'].includes(errorCode(thrown) ?? '');
 }
@@ -36,7 +38,9 @@ export function readFailure(path: string, thrown: unknown): MlistError {
   return new MlistError(code, `cannot read ${path}: ${readReason(thrown)}`, { path, cause: thrown });
 }
 
-/** The same for a file that the user named: `ERR_MLIST_NOT_FOUND` also if it is a folder. */
+/**
+ * The error for a failed read of a file that the user named. Like `readFailure`, but a folder also counts as not found.
+ */
 export function inputFailure(name: string, thrown: unknown): MlistError {
   const failure = readFailure(name, thrown);
   if (errorCode(thrown) !== 'EISDIR') return failure;

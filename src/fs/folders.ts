@@ -18,7 +18,10 @@ export async function createFolders(path: string, options: { readonly mode?: num
   if (again !== undefined) throw writeFailure(path, again);
 }
 
-/** Creates a folder. Returns the error; undefined if the folder exists now. */
+/**
+ * Creates a folder.
+ * @returns the error; undefined if the folder was created or already exists
+ */
 async function createFolder(path: string, options: { readonly mode?: number }): Promise<unknown> {
   try {
     await mkdir(path, options);

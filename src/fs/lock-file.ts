@@ -7,16 +7,17 @@ import { isExhausted, readFailure, writeFailure } from './file-errors.ts';
 import { parseHolder, thisProcess, type Holder } from './lock-holder.ts';
 import { readRegularSync } from './read-file.ts';
 
-/** A lock file names the holder, and its modification time is that of the last heartbeat. */
+/** The content of a lock file and its modification time, which is the time of the last heartbeat. */
 export interface LockFile {
-  /** Undefined if the file does not name a holder, or cannot be read. */
+  /** The holder that the file names; undefined if it names none, or cannot be read. */
   readonly holder: Holder | undefined;
-  /** Time of the last heartbeat, in milliseconds by the clock of the file system. */
+  /** Time of the last heartbeat, in milliseconds of the file system's clock. */
   readonly touched: number;
 }
 
 /**
- * Creates the lock file unless it exists. A hard link makes it appear with its content; some file systems have none.
+ * Creates the lock file unless it exists. It is created as a hard link, so that it appears together with its content,
+ * except on file systems without hard links.
  * @returns the current time by the clock of the file system, which also dates the heartbeats of other machines
  */
 export async function createLockFile(path: string, token: string): Promise<number> {
@@ -38,7 +39,10 @@ export async function createLockFile(path: string, token: string): Promise<numbe
   }
 }
 
-/** The file is opened before its time is read, so that network file systems do not report a cached time. */
+/**
+ * Reads a lock file; undefined if it does not exist. The file is opened before its time is read, because network file
+ * systems may otherwise report a cached time.
+ */
 export function readLockFile(path: string): LockFile | undefined {
   let holder: Holder | undefined;
   try {
@@ -50,14 +54,14 @@ export function readLockFile(path: string): LockFile | undefined {
   return info && { holder, touched: info.mtimeMs };
 }
 
-/** Whether the file names this token. */
+/** Whether the lock file contains this token, so that its holder is unchanged. */
 export function isHeld(path: string, token: string): boolean {
   return readLockFile(path)?.holder?.token === token;
 }
 
 /**
- * Writes a heartbeat: the first character of the file again, so that the file system dates it by its own clock. A failure
- * can be ignored, because the lock is confirmed before each change.
+ * Writes a heartbeat: the first character of the file again, so that the file system sets the modification time by its
+ * own clock. A failure can be ignored, because the lock is confirmed before each change.
  */
 export async function writeHeartbeat(path: string, token: string): Promise<void> {
   if (!isHeld(path, token)) return;

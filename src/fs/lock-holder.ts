@@ -10,7 +10,7 @@ export interface Holder {
   readonly namespace: string;
   /** Boot id of the kernel, which also distinguishes machines with the same host name. */
   readonly boot: string;
-  /** Start time of the process, in the unit of the system: process ids are reused. */
+  /** Start time of the process, in the unit of the system, to distinguish processes that have had the same id. */
   readonly started: string;
   /** Unique for each acquisition of a lock. */
   readonly token: string;
@@ -63,7 +63,9 @@ export function processMark(): string {
   return mark;
 }
 
-/** Whether the process of a mark is still running; `unknown` for a process of another machine or container. */
+/**
+ * Whether the process that a mark identifies is still running; `unknown` for a process of another machine or container.
+ */
 export function stateOfMarked(text: string): 'alive' | 'dead' | 'unknown' {
   const [, where, pid = '', started = ''] = /^_([0-9a-f]{8})_(\d{1,10})_(\d+)$/.exec(text) ?? [];
   if (where === undefined || where !== machine()) return 'unknown';
@@ -87,7 +89,10 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Fields 3 and 22 of /proc/PID/stat (proc(5)); the name in field 2 may contain spaces and parentheses. */
+/**
+ * The state and the start time of a process: fields 3 and 22 of /proc/PID/stat (proc(5)). The name in field 2 may
+ * contain spaces and parentheses.
+ */
 function statusOf(pid: number): { readonly state: string; readonly started: string } | undefined {
   const stat = readOrEmpty(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
   if (stat === '') return undefined;
@@ -95,7 +100,7 @@ function statusOf(pid: number): { readonly state: string; readonly started: stri
   return { state, started: fields[18] ?? '' };
 }
 
-/** `child_process` is loaded on demand, to keep the start fast. */
+/** Reads a value with the program sysctl. `child_process` is loaded on demand, to keep the start of mlist fast. */
 function sysctl(name: string): string {
   const { execFileSync } = process.getBuiltinModule('node:child_process');
   return execFileSync('/usr/sbin/sysctl', ['-n', name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });

@@ -19,9 +19,9 @@ const HEARTBEAT_MS = 5_000;
 const EXPIRY_MS = 30_000;
 
 /**
- * Runs `work` while holding the lock at `path`, in a folder that must exist. The lock file names its holder, which writes
- * to it as a heartbeat. A lock is broken at once if its holder is certainly dead, else after 30 seconds without a heartbeat
- * (docs/decisions/0004-locks.md).
+ * Runs `work` while holding the lock at `path`, in a folder that must exist. The lock file names its holder, which
+ * writes to it as a heartbeat. The lock of another process is removed at once if its holder is certainly dead,
+ * otherwise after 30 seconds without a heartbeat (docs/decisions/0004-locks.md).
  * @throws MlistError `ERR_MLIST_LOCKED` if another process holds the lock for longer than the wait
  */
 export async function withLock<T>(
@@ -35,7 +35,7 @@ export async function withLock<T>(
   try {
     return await work({ confirm: () => confirm(path, token, options) });
   } finally {
-    // A lock that cannot be removed is broken by the next process.
+    // If the lock cannot be removed, the next process breaks it.
     await remove(path, ({ holder }) => holder?.token === token, {}).catch(() => undefined);
     clearInterval(heartbeat);
   }
@@ -63,9 +63,9 @@ function isStale({ holder, touched }: LockFile, now: number): boolean {
 }
 
 /**
- * Removes a lock file that meets the condition. Every process that removes one holds the lock `<path>.break` meanwhile,
- * so the file that is removed is the one that was examined. The break lock itself is removed without a further lock:
- * nothing is awaited while it is held.
+ * Removes a lock file that meets the condition. The process holds the lock `<path>.break` while it examines and removes
+ * the file, so that no other process can replace the file in between. The break lock itself needs no further lock,
+ * because nothing is awaited while it is held.
  */
 async function remove(
   path: string,
@@ -83,7 +83,10 @@ async function remove(
   }
 }
 
-/** The heartbeat comes first, so that no other process breaks the lock before the change that follows. */
+/**
+ * Writes a heartbeat, then checks that this process still holds the lock. The heartbeat comes first, so that no other
+ * process breaks the lock before the change that follows.
+ */
 async function confirm(path: string, token: string, { subject = path }: LockOptions): Promise<void> {
   await writeHeartbeat(path, token).catch(() => undefined);
   if (isHeld(path, token)) return;

@@ -14,18 +14,21 @@ import { errorCode, MlistError } from '../errors/errors.ts';
 import { openFiles } from './open-files.ts';
 
 export interface ReadAtMostOptions {
-  /** At most one byte more than this is read, so that the caller can see that the file is too large. */
+  /** Maximum number of bytes. One byte more is read, so that the caller can see that the file is too large. */
   readonly maxBytes: number;
-  /** Refuse pipes and devices without waiting for them; for files that the user did not name. Default false. */
+  /**
+   * Whether to refuse pipes and devices without waiting for their data, for files that the user did not name. Default
+   * false.
+   */
   readonly onlyFile?: boolean | undefined;
-  /** Ends the wait for the data of a pipe, on Linux only. */
+  /** Ends the wait for the data of a pipe. Supported on Linux only. */
   readonly signal?: AbortSignal | undefined;
 }
 
 const CHUNK = 64 * 1024;
 
 /**
- * Reads a file up to a limit, since a device may be endless.
+ * Reads at most a limited number of bytes of a file, since a device may be endless.
  * @throws Node's errors; MlistError `ERR_MLIST_FILE` with `onlyFile` if it is not a regular file
  */
 export async function readAtMost(path: string, options: ReadAtMostOptions): Promise<Buffer> {
@@ -34,7 +37,7 @@ export async function readAtMost(path: string, options: ReadAtMostOptions): Prom
   if (canPoll && (await stat(path)).isFIFO()) return readPipe(path, maxBytes, signal);
   return openFiles.run(async () => {
     const file = await open(path, onlyFile ? constants.O_RDONLY | nonBlocking : 'r').catch((thrown: unknown) => {
-      // A socket cannot be opened.
+      // Opening a socket fails with ENXIO.
       throw onlyFile && errorCode(thrown) === 'ENXIO' ? notRegular(path) : thrown;
     });
     try {
@@ -54,8 +57,8 @@ export interface ReadFile {
 }
 
 /**
- * Reads a regular file up to a limit, synchronously; for many small files that the user did not name. An asynchronous read
- * hands each system call to another thread, which costs more CPU time than the calls.
+ * Reads a regular file up to a limit, synchronously; for many small files that the user did not name. An asynchronous
+ * read would pass each system call to another thread, which costs more CPU time than the call itself.
  * @param maxBytes - at most one byte more than this is read, so that the caller can see that the file is too large
  * @throws Node's errors; MlistError `ERR_MLIST_FILE` if it is not a regular file
  */
@@ -66,7 +69,7 @@ export function readAtMostSync(path: string, maxBytes: number): ReadFile {
       const count = readSync(file, buffer, length, buffer.length - length, null);
       length += count;
       if (count === 0 || length > maxBytes) return { bytes: buffer.subarray(0, length), modified: mtime };
-      // The file is growing.
+      // The buffer is full, so the file is growing.
       if (length === buffer.length) buffer = Buffer.concat([buffer], Math.min(2 * length, maxBytes + 1));
     }
   });
@@ -95,7 +98,7 @@ function openRegular(path: string): number {
   try {
     return openSync(path, constants.O_RDONLY | nonBlocking);
   } catch (thrown) {
-    // A socket cannot be opened.
+    // Opening a socket fails with ENXIO.
     throw errorCode(thrown) === 'ENXIO' ? notRegular(path) : thrown;
   }
 }
@@ -104,7 +107,9 @@ function notRegular(path: string): MlistError {
   return new MlistError('ERR_MLIST_FILE', `cannot read ${path}: it is not a regular file`, { path });
 }
 
-/** Without this flag, opening a pipe blocks until a process opens it for writing. Windows does not have the flag. */
+/**
+ * Without this flag, opening a pipe blocks until a process opens it for writing. The flag does not exist on Windows.
+ */
 const nonBlocking = (constants as { readonly O_NONBLOCK?: number }).O_NONBLOCK ?? 0;
 
 async function readFrom(file: FileHandle, maxBytes: number): Promise<Buffer> {
@@ -120,8 +125,8 @@ async function readFrom(file: FileHandle, maxBytes: number): Promise<Buffer> {
 }
 
 /**
- * Reads a pipe when data is available. A blocking read could not be cancelled, and would delay the end of the process.
- * On other systems than Linux, a pipe without a writer looks like one at its end.
+ * Reads a pipe without blocking, since a blocking read could not be cancelled and would delay the end of the process.
+ * Used on Linux only: on other systems, a pipe without a writer cannot be distinguished from a pipe at its end.
  */
 async function readPipe(path: string, maxBytes: number, signal: AbortSignal | undefined): Promise<Buffer> {
   const { Socket } = await import('node:net');
@@ -134,7 +139,7 @@ async function readPipe(path: string, maxBytes: number, signal: AbortSignal | un
 }
 
 /**
- * Reads a stream, up to one byte more than `maxBytes`.
+ * Reads a stream into memory, up to one byte more than `maxBytes`.
  * @throws the reason of the abort; the error of the stream
  */
 export async function collectAtMost(

@@ -26,9 +26,9 @@ const CHUNK = 256 * 1024;
 const STALE_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Temporary files of one command. Each file is created in a private folder (mode 0700). File and folder are removed as soon
- * as the file is open, so nothing is left even if the process is killed. Windows cannot remove open files: there they are
- * removed by `release` or `close`, and those of killed processes by a later command.
+ * Temporary files of one command. Each file is created in a private folder (mode 0700). File and folder are removed as
+ * soon as the file is open, so nothing is left even if the process is killed. Windows cannot remove open files: there,
+ * `release` and `close` remove them, and a later command removes those of killed processes.
  */
 export class Spool {
   readonly folder: string;
@@ -123,7 +123,7 @@ interface SpoolFileParts {
   readonly onRelease: () => Promise<void>;
 }
 
-/** A temporary file that is appended to, and read by ranges, also while it is appended to. */
+/** A temporary file to which bytes are appended. Ranges can be read at any time, even during an append. */
 export class SpoolFile {
   /** The open file, for readers that need random access. */
   readonly handle: FileHandle;
@@ -153,13 +153,16 @@ export class SpoolFile {
     });
   }
 
-  /** Drops what was appended after this number of bytes. */
+  /** Truncates the file to this size. */
   rewind(size: number): void {
     this.#parts.free(this.#size - size);
     this.#size = size;
   }
 
-  /** Appends all chunks. Returns their range. */
+  /**
+   * Appends all chunks.
+   * @returns their range in the file
+   */
   async appendAll(chunks: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<SpoolRange> {
     const start = this.#size;
     for await (const chunk of chunks) {
@@ -195,7 +198,7 @@ export class SpoolFile {
   }
 }
 
-/** Folders of other users cannot be removed, and are ignored. */
+/** Removes old folders of killed processes. Those of other users cannot be removed, and are ignored. */
 async function removeStaleFolders(parent: string): Promise<void> {
   const names = await listFolder(parent).catch(() => []);
   for (const name of names.filter((each) => each.startsWith(PREFIX))) {

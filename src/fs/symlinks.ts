@@ -2,12 +2,12 @@ import { lstat, readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { MlistError } from '../errors/errors.ts';
 
-/** The number of links after which Linux reports a loop. */
+/** Maximum number of links. Linux reports a loop at the same number. */
 const MAX_LINKS = 40;
 
 /**
- * Resolves the symbolic links of a path, whose last component need not exist. Files are replaced by a rename, which would
- * otherwise replace the link.
+ * Resolves the symbolic links of a path, whose last component need not exist. Needed before a file is replaced by a
+ * rename, which would replace a link and not its target.
  * @throws MlistError `ERR_MLIST_FILE` if a folder of the path is missing, or the links form a loop
  */
 export async function resolveLinks(path: string): Promise<string> {

@@ -1,4 +1,4 @@
-/** Sixteen random hex digits, for names of new files. Not for secrets: the random numbers are predictable. */
+/** Sixteen random hex digits, for names of new files. They are predictable, so they must not be used as secrets. */
 export function uniqueName(): string {
   const part = () =>
     Math.floor(Math.random() * 2 ** 32)

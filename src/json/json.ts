@@ -43,7 +43,10 @@ export function jsonObject(members: Iterable<readonly [string, Json | undefined]
   return inSourceOrder(object, order);
 }
 
-/** Stores the source order in the object if JavaScript's order may differ. Returns the same object. */
+/**
+ * Stores the source order in the object if JavaScript's order may differ.
+ * @returns the same object
+ */
 export function inSourceOrder(object: JsonObject, order: readonly string[]): JsonObject {
   return order.some((name) => arrayIndex.test(name)) ? Object.assign(object, { [sourceOrder]: order }) : object;
 }

@@ -221,7 +221,7 @@ class Reader {
   #match(sticky: RegExp): string {
     const start = this.#at;
     sticky.lastIndex = start;
-    // `exec` would create an array for each string.
+    // `test` is used because `exec` would create an array for each string.
     if (sticky.test(this.#text)) this.#at = sticky.lastIndex;
     return this.#text.slice(start, this.#at);
   }

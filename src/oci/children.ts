@@ -7,8 +7,8 @@ import { isIndexType, isMediaType } from './media-type.ts';
 import { pointerTo } from '../json/pointer.ts';
 
 /**
- * The descriptors in a manifest, with media type, digest, size and urls (image-spec v1.1.1 image-index.md and manifest.md).
- * Other members are neither checked nor returned.
+ * The descriptors in a manifest, with media type, digest, size and urls (image-spec v1.1.1 image-index.md and
+ * manifest.md). Other members are not checked, and not returned.
  */
 export interface Children {
   /** The entries of an index, which may be blobs. */
@@ -101,7 +101,7 @@ function minimalDescriptorAt(value: Json | undefined, ...path: readonly (string 
   return { mediaType, digest: digest as Descriptor['digest'], size: size as number };
 }
 
-/** The annotations of a descriptor or a document; none if they are malformed. */
+/** The annotations of a descriptor or a document; no member if they are malformed. */
 export function annotationsOf(value: Json | undefined): { readonly annotations?: Annotations } {
   const { annotations } = isJsonObject(value) ? value : {};
   return areAnnotations(annotations) ? { annotations } : {};

@@ -15,15 +15,18 @@ const hexLength = new Map([
   ['sha512', 128],
 ]);
 
-/** Registered algorithms that Node's crypto lacks: only the form of their digests is checked. */
+/** Registered algorithms that Node's crypto lacks. Only the form of their digests is checked. */
 const formOnly = new Map([['blake3', 64]]);
 
-/** Loads node:crypto on first use: loading takes as long as a whole local command, and most of these do not hash. */
+/**
+ * Creates a hash. node:crypto is loaded on first use, because loading it takes as long as a whole local command, and
+ * most local commands do not hash.
+ */
 export function createHash(algorithm: string): Hash {
   return process.getBuiltinModule('node:crypto').createHash(algorithm);
 }
 
-/** The grammar is unbounded, and documents are untrusted input. */
+/** Maximum length of a digest. The grammar has no limit, but documents are untrusted input. */
 const MAX_LENGTH = 512;
 
 export function digestAlgorithm(digest: Digest): string {
@@ -39,7 +42,7 @@ export function isVerifiable(digest: Digest): boolean {
   return hexLength.has(digestAlgorithm(digest));
 }
 
-/** The reason why a string is not a digest; undefined if it is one. */
+/** The reason why a string is not a digest; undefined if the string is a digest. */
 export function digestProblem(text: string): string | undefined {
   if (text.length > MAX_LENGTH) return `longer than ${MAX_LENGTH} characters`;
   if (!grammar.test(text)) return 'not of the form algorithm:encoded';
@@ -55,8 +58,8 @@ export function isDigest(text: string): text is Digest {
 }
 
 /**
- * Whether a name is a digest of a registered algorithm rather than a tag. Tags in layouts may be any string, so `app:v1`,
- * which has the form of a digest, is a tag.
+ * Whether a name is a digest of a registered algorithm rather than a tag. A tag in a layout may be any string: `app:v1`
+ * has the form of a digest, but is a tag.
  */
 export function isDigestName(text: string): text is Digest {
   const [algorithm = ''] = text.split(':', 1);

@@ -11,7 +11,7 @@ export interface EngineLocation {
   readonly kind: EngineKind;
   /** The Docker context; undefined for the engine that the docker CLI uses. */
   readonly context?: string;
-  /** The image: its name, with the tag `latest` unless it has a tag or a digest, or its ID. */
+  /** The name or the ID of the image. A name without a tag and a digest gets the tag `latest`. */
   readonly image: Reference | Digest;
   /** A manifest in the image, such as that of one platform. */
   readonly digest?: Digest;
@@ -21,7 +21,7 @@ export type EngineKind = 'docker-daemon' | 'podman';
 
 const prefix = /^(docker-daemon|podman)(?:@([^:/]*))?:/;
 
-/** docker's own rule for the names of contexts. */
+/** The names that docker allows for contexts. */
 const contextName = /^[a-zA-Z0-9][a-zA-Z0-9_.+-]+$/;
 
 /** Whether a string starts with the prefix of an engine, such as `docker-daemon:` or `docker-daemon@desktop:`. */
@@ -29,7 +29,10 @@ export function isEngineLocation(text: string): boolean {
   return prefix.test(text);
 }
 
-/** @throws MlistError `ERR_MLIST_REFERENCE_INVALID` */
+/**
+ * Parses the location of an image in an engine.
+ * @throws MlistError `ERR_MLIST_REFERENCE_INVALID`
+ */
 export function parseEngineLocation(text: string): EngineLocation {
   const [start = '', kind, context] = prefix.exec(text) ?? [];
   const engine = { kind: kind as EngineKind, ...(context === undefined ? {} : { context }) };
@@ -46,7 +49,7 @@ export function parseEngineLocation(text: string): EngineLocation {
   }
   const reference = parseReference(rest);
   const { digest: pinned, ...image } = reference;
-  // The digest alone names the image. With a tag, it names a manifest in the image that has the tag.
+  // A digest without a tag identifies the image. With a tag, it identifies a manifest in the image that has the tag.
   if (pinned === undefined || image.tag === undefined) return { ...engine, image: withDefaultTag(reference) };
   return { ...engine, image, digest: pinned };
 }

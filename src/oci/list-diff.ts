@@ -5,7 +5,7 @@ import { formatPlatform, platformKey } from './platform/platform.ts';
 
 /** Compares two lists entry by entry. */
 
-/** A member with different values. `before` or `after` is absent if only the other list has the member. */
+/** A member with different values. `before` or `after` is absent if the respective list lacks the member. */
 export interface MemberChange {
   /** Name of the member. Members of a platform or of annotations have a prefix: `platform.variant`, `annotations.k`. */
   readonly member: string;
@@ -27,7 +27,7 @@ export type EntryDifference =
 export interface ListDiff {
   /** Changes of the list's own members, such as mediaType and annotations. */
   readonly list: readonly MemberChange[];
-  /** In the order of the new list, followed by the removed entries. */
+  /** The changed entries in the order of the new list, followed by the removed entries. */
   readonly entries: readonly EntryDifference[];
 }
 
@@ -113,7 +113,7 @@ function roleOf(entry: Descriptor, images: ByDigest): string | undefined {
   return image?.platform && `attestation of ${platformKey(image.platform)}`;
 }
 
-/** The name of an entry in messages: its platform, else its type; for an attestation, that of its image. */
+/** The name of an entry in messages: its platform, else its type; for an attestation, the name of its image. */
 function nameOf(entry: Descriptor, images: ByDigest): string {
   const platform = entry.platform === undefined ? undefined : formatPlatform(entry.platform, { all: true });
   if (!isAttestation(entry)) return platform ?? entry.artifactType ?? entry.mediaType;
@@ -140,7 +140,7 @@ function diffMembers(before: object, after: object, except: readonly string[], p
   });
 }
 
-/** The longest increasing subsequence: entries at these positions did not move. */
+/** The longest increasing subsequence, which identifies the entries that did not move. */
 function longestRun(numbers: readonly number[]): readonly number[] {
   const ends: number[] = [];
   const previous = numbers.map(() => -1);

@@ -7,8 +7,8 @@ import type { ImageIndex } from './manifest.ts';
 import type { Platform } from './platform/platform.ts';
 
 /**
- * Encodes lists. No other module does: these bytes are hashed and pushed.
- * Unknown members follow the known ones, in the order of the source.
+ * Encodes lists. No other module encodes lists, because these bytes are hashed and pushed. Unknown members follow the
+ * known ones, in the order of the source.
  */
 
 type Members = Readonly<Record<string, Json | undefined>>;

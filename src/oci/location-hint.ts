@@ -13,7 +13,7 @@ const spellings: Readonly<Record<string, string>> = {
   'docker-image': 'docker://',
 };
 
-/** Recognised only before `//`, since `registry:2` is an image on Docker Hub. */
+/** Prefixes that are recognised only before `//`, since `registry:2` is an image on Docker Hub. */
 const schemes: Readonly<Record<string, string>> = { ...spellings, registry: '', https: '', http: '' };
 
 const isPath = /^(?:\.{0,2}|~)\/|^[A-Za-z]:[\\/]/;

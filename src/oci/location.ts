@@ -33,13 +33,15 @@ export type LocalLocation = FileLocation | EngineLocation;
 export interface RegistryLocation {
   readonly kind: 'registry';
   readonly reference: Reference;
-  /** Written with `docker://`, so that it never means a draft. */
+  /** Whether the location was written with `docker://`, so that it never refers to a draft. */
   readonly explicit: boolean;
 }
 
 export interface FileLocation {
   readonly kind: 'oci' | 'oci-archive' | 'docker-archive';
-  /** Absolute, or relative to a folder that the caller knows: for drafts, the parent folder of the workspace. */
+  /**
+   * The path: absolute, or relative to a folder that the caller knows: for drafts, the parent folder of the workspace.
+   */
   readonly path: string;
   readonly ref?: string;
   readonly digest?: Digest;
@@ -146,7 +148,10 @@ export function digestIn(location: Location): Digest | undefined {
   return digest ?? (typeof image === 'string' ? undefined : image.digest);
 }
 
-/** The location with a digest instead of a tag or REF. In an engine, the image keeps its name: only names can be looked up. */
+/**
+ * The location with a digest instead of a tag or REF. For an engine, the name is kept, too, because engines look up
+ * images by name only.
+ */
 export function atDigest(location: Location, digest: Digest): Location {
   if (location.kind === 'registry') return { ...location, reference: withDigest(location.reference, digest) };
   if (isInEngine(location)) return { ...location, digest };
@@ -154,8 +159,8 @@ export function atDigest(location: Location, digest: Digest): Location {
 }
 
 /**
- * Whether two locations are in the same repository, layout, archive or engine. What is written to stdout is not read from
- * stdin.
+ * Whether two locations are in the same repository, layout, archive or engine. False for stdin and stdout, which are
+ * different streams.
  */
 export function sameStore(left: Location, right: Location): boolean {
   if (isPipe(left)) return false;

@@ -64,7 +64,7 @@ export function platformOfConfig(config: ImageConfig): Platform | undefined {
   };
 }
 
-/** The media type of a manifest, or the reason why the document is refused. */
+/** The result of `kindOf`: the media type of a manifest, or the reason why the document is refused. */
 export type Kind =
   | { readonly mediaType: Manifest['mediaType']; readonly fault?: undefined }
   | { readonly mediaType?: string; readonly fault: string; readonly rule: 'E-TYPE' | 'E-AMBIG' | 'E-SCHEMA1' };
@@ -126,8 +126,8 @@ function isList(value: Json | undefined): boolean {
 }
 
 /**
- * The media type of an image manifest that is served as Docker's. OCI manifests may omit `mediaType`, and some registries
- * serve these with Docker's media type. The media type of the config then decides.
+ * The media type of an image manifest that a registry serves with Docker's media type. Some registries do so for OCI
+ * manifests without `mediaType`, so the media type of the config determines the result.
  */
 export function typeOfAnnouncedDocker(document: JsonObject): ImageManifest['mediaType'] {
   const { config, mediaType } = document;

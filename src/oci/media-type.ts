@@ -14,7 +14,7 @@ export const MediaType = {
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
 } as const;
 
-/** RFC 6838 section 4.2, as image-spec's descriptor.md requires: no parameters. */
+/** The grammar of media types without parameters (RFC 6838 section 4.2), as image-spec's descriptor.md requires it. */
 const grammar = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
 
 export function isMediaType(text: string): boolean {

@@ -22,7 +22,10 @@ const HUB_LEGACY = 'index.docker.io';
 const OFFICIAL = 'library/';
 const MAX_PATH = 255;
 
-/** Longer than any reference: a host, a path of 255 characters, a tag of 128, and a sha512 digest. */
+/**
+ * Maximum length of a reference. Valid ones are shorter: a host, a path of 255 characters, a tag of 128 and a sha512
+ * digest.
+ */
 const MAX_LENGTH = 1024;
 
 const label = '(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])';
@@ -75,7 +78,10 @@ export function tryParseReference(text: string): Reference | undefined {
   }
 }
 
-/** Whether a string is a digest or a shortened one, which the grammar would parse as a tag of the image `sha256`. */
+/**
+ * Whether a string is a digest without a repository, complete or shortened. The grammar would parse it as a tag of the
+ * image `sha256`.
+ */
 export function isDigestAlone(text: string): boolean {
   return isDigestName(text) || /^sha256:[0-9a-f]{8,63}$/.test(text);
 }
@@ -121,7 +127,10 @@ function isPort(digits: string): boolean {
   return port >= 1 && port <= 65535;
 }
 
-/** The first part is a host if it is `localhost`, or contains a dot, a colon or an upper-case letter. */
+/**
+ * Splits the host from a name. The first part is a host if it is `localhost`, or contains a dot, a colon or an
+ * upper-case letter.
+ */
 function splitDomain(text: string): { domain: string; remainder: string } {
   const slash = text.indexOf('/');
   if (slash < 0) return { domain: HUB, remainder: OFFICIAL + text };
@@ -141,7 +150,10 @@ function syntaxProblem(text: string): string {
   return 'not of the form [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]';
 }
 
-/** @param hint - dropped if the text has a password, because the hint may repeat parts of the text */
+/**
+ * The error for an invalid reference.
+ * @param hint - omitted if the text has a password, because the hint may repeat parts of the text
+ */
 function invalid(text: string, reason: string, hint?: string): MlistError {
   const shown = withoutPassword(text);
   return new MlistError(
@@ -156,8 +168,9 @@ const hostAndRepository =
   /^(?:[a-zA-Z][a-zA-Z0-9+.-]*:\/\/)?(?:[\w.-]+|\[[\da-fA-F:]+\]):\d{1,5}\/[a-z\d._/-]*(?::[\w.-]*)?@[^@]*$/;
 
 /**
- * Hides the password in a string that was typed in place of a reference or a host: `me:***@host` for `me:password@host`.
- * Passwords may contain a slash, so everything after the colon, unless it is a port, is hidden up to the last `@`.
+ * Hides the password in a string that was typed in place of a reference or a host: `me:***@host` for
+ * `me:password@host`. Passwords may contain a slash, so everything between the colon and the last `@` is hidden, unless
+ * it starts with a port.
  */
 export function withoutPassword(text: string): string {
   if (hostAndRepository.test(text)) return text;

@@ -3,9 +3,9 @@ import { MlistError } from '../errors/errors.ts';
 import { formatLocation, hasPath, isFileLocation, isPipe, parseLocation, type Location } from './location.ts';
 
 /**
- * Paths of locations. In draft files they are relative to the parent folder of the workspace, so that a project can be
- * moved, and its drafts can be used from each of its folders. Everywhere else they are relative to the current folder;
- * the workspace converts them when it reads and writes files.
+ * The base folders for paths of locations. In draft files they are relative to the parent folder of the workspace, so
+ * that a project can be moved, and its drafts can be used from each of its folders. Everywhere else they are relative
+ * to the current folder; the workspace converts them when it reads and writes files.
  */
 export interface Folders {
   /** The current folder of the command. */
@@ -15,8 +15,8 @@ export interface Folders {
 }
 
 /**
- * The folders of a workspace. If the relative path between them contains a ":", which separates paths from references in
- * locations, paths are shown as they are stored.
+ * The folders of a workspace. If the relative path between them contains a ":", which would separate a path from a
+ * reference, paths are shown in their stored form.
  */
 export function foldersOf(workspace: string, cwd?: string): Folders {
   const root = dirname(resolve(workspace));
@@ -47,7 +47,7 @@ export function shownLocation<T extends Location>(location: T, { cwd, root }: Fo
   return { ...location, path: slashed(named(relative(cwd, resolve(root, location.path)))) };
 }
 
-/** A relative path that is neither empty nor `-`, which means stdin. */
+/** The relative path; `.` for an empty one, and `./-` for `-`, which would otherwise mean stdin. */
 function named(path: string): string {
   if (path === '') return '.';
   return path === '-' ? `.${sep}-` : path;

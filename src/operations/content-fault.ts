@@ -1,12 +1,15 @@
 import { errorCode } from '../errors/errors.ts';
 
-/** Nested lists are read to this depth, which is what the rules allow (docs/rules.md, W-NESTED). */
+/** Maximum depth to which nested lists are read, which is the depth that the rules allow (docs/rules.md, W-NESTED). */
 export const MAX_LIST_DEPTH = 4;
 
 export const TOO_DEEP = 'the index is nested too deeply';
 export const TOO_MANY = 'not read: the list refers to too many manifests';
 
-/** Describes a fault of content, with which a client fails too; undefined if the read failed for another reason. */
+/**
+ * Describes content that is missing or invalid, so that clients cannot use it either; undefined if the read failed for
+ * another reason.
+ */
 export function contentFault(error: unknown): string | undefined {
   switch (errorCode(error)) {
     case 'ERR_MLIST_NOT_FOUND':

@@ -12,7 +12,10 @@ export async function chosenList(workspace: Workspace, list: Reference | undefin
   return list ?? currentList(workspace);
 }
 
-/** @throws MlistError `ERR_MLIST_NO_CURRENT_DRAFT` */
+/**
+ * The list of the current draft.
+ * @throws MlistError `ERR_MLIST_NO_CURRENT_DRAFT`
+ */
 export async function currentList(workspace: Workspace): Promise<Reference> {
   const { current } = await readState(workspace);
   if (current !== undefined) return parseStoredName(current);

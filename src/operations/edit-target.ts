@@ -10,9 +10,14 @@ export interface DraftTarget {
 
 /** The workspace of a draft that is edited. */
 export interface EditTarget extends DraftTarget {
-  /** Resolves a MANIFEST argument: unchanged, or with a push also by asking the registry for a tag. */
+  /**
+   * Resolves a MANIFEST argument to the name of an entry. An edit with a push also resolves tags at the registry;
+   * otherwise the argument is returned unchanged.
+   */
   readonly resolveManifest: (manifest: string) => Promise<string>;
-  /** Reports the edit: at once or, if a refused push would undo it, once the push has been accepted. */
+  /**
+   * Calls `report` for the edit: at once or, if a failed push would discard the edit, after the push has been accepted.
+   */
   readonly whenAccepted: (report: () => void) => void;
 }
 

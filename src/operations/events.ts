@@ -10,13 +10,15 @@ export type OperationEvent =
   | { readonly type: 'entry'; readonly list: string; readonly change: EntryEvent }
   /** A problem that does not stop the operation. */
   | { readonly type: 'warning'; readonly rule?: string; readonly pointer?: string; readonly message: string }
-  /** Whether a draft, a registry, a layout, an archive or an engine was read. */
+  /** The kind of the content that was read: a draft, or the kind of its location. */
   | { readonly type: 'from'; readonly from: 'draft' | Location['kind']; readonly reference: string }
-  /** Content that a mirror has resolved, and the registry has not confirmed: a tag, or a list of tags or referrers. */
+  /**
+   * Content that a mirror has resolved, and that the registry has not confirmed: a tag, or a list of tags or referrers.
+   */
   | { readonly type: 'mirror'; readonly reference: string; readonly mirror: string }
   /** A part that is left out. */
   | ({ readonly type: 'left' } & Omission)
-  /** A repository or location is about to be asked for what the source lacks. */
+  /** A repository or location is about to be asked for content that the source lacks. */
   | { readonly type: 'origin'; readonly reference: string; readonly source: string }
   /** Content that the source lacks, and that is read from elsewhere. */
   | ({ readonly type: 'filled' } & Filled)
@@ -29,7 +31,7 @@ export interface Filled {
   readonly digest: Digest;
   /** The platform of an image, if its list states one. */
   readonly platform?: string;
-  /** The repository or location that has it. */
+  /** The repository or location from which the content is read. */
   readonly source: string;
 }
 

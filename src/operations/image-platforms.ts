@@ -7,7 +7,7 @@ import { statedPlatform } from './stated-platform.ts';
 
 export interface ImageReading {
   readonly store: ContentReader;
-  /** For errors. */
+  /** The reference of the image, for errors. */
   readonly reference: string;
   readonly signal: AbortSignal | undefined;
 }

@@ -15,8 +15,8 @@ export interface BytesOptions {
 }
 
 /**
- * The bytes that a draft is pushed as. If the draft was created from a list and still has the same content, these are the
- * bytes of that list, with its white space and order.
+ * The bytes of the list that a push of a draft writes. If the draft was created from a list and still has the same
+ * content, these are the bytes of that list, with its white space and order.
  */
 export async function listBytes(draft: Draft, options: BytesOptions): Promise<EncodedList> {
   const { base } = draft;

@@ -48,12 +48,15 @@ export type SourceOpener = Pick<Stores, 'source'>;
 
 /** Options to read the draft of a name, or else the content of a location. */
 export interface ReadOptions extends Omit<SourceWaitOptions, 'stores'> {
-  /** Where drafts are looked up. Default: names are never drafts. */
+  /** The workspace in which drafts are looked up. Default: drafts are not looked up. */
   readonly workspace?: Workspace | undefined;
   readonly cache: BlobCache;
   /** Called only if something must be fetched. */
   readonly stores: () => Stores | Promise<Stores>;
-  /** Accept drafts with images that have no manifest yet. Their list is not the one that will be pushed. Default false. */
+  /**
+   * Accept drafts with images that have no manifest yet. The push will generate the manifests, so the list that it
+   * pushes has other bytes. Default false.
+   */
   readonly allowsUnpushed?: boolean | undefined;
 }
 
@@ -74,7 +77,7 @@ type ContentResult = Exclude<LookupResult, { from: 'draft' }>;
 
 /**
  * Looks up the draft of a name, or else the content of the location.
- * @param name - as typed; undefined is the current draft
+ * @param name - the name as the user typed it; undefined refers to the current draft
  * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_REFERENCE_INVALID`
  */
 export async function lookup(name: string | undefined, options: ReadOptions): Promise<LookupResult> {
@@ -90,14 +93,14 @@ export async function lookup(name: string | undefined, options: ReadOptions): Pr
   return report(mirror === undefined ? found : { ...found, mirror }, options);
 }
 
-/** The mirror that has resolved the tag of what was found, as a member of a result. */
+/** The mirror that has resolved the tag of a lookup, as a member for results; an empty object if there is none. */
 export function mirrorIn(found: LookupResult): { readonly mirror?: string } {
   return found.from === 'draft' || found.mirror === undefined ? {} : { mirror: found.mirror };
 }
 
 /**
  * The draft of a name; undefined if there is none.
- * @param name - as typed; undefined is the current draft
+ * @param name - the name as the user typed it; undefined refers to the current draft
  */
 export async function findDraft(name: string | undefined, workspace: Workspace): Promise<Draft | undefined> {
   if (name === undefined) return workspace.load(await currentList(workspace));
@@ -115,7 +118,10 @@ async function draftResult(draft: Draft, options: ReadOptions): Promise<LookupRe
   return { from: 'draft', reference: listName(draft), draft, list: await listBytes(draft, options) };
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` if an image has no manifest yet, so that the digest of the list is unknown */
+/**
+ * Requires that each image of a draft has a manifest.
+ * @throws MlistError `ERR_MLIST_USAGE` if an image has no manifest yet, so that the digest of the list is unknown
+ */
 function requireManifests(draft: Draft): void {
   const entry = draft.entries.find(isUnpushed);
   if (entry === undefined) return;
@@ -149,7 +155,7 @@ export function contentOf(found: LookupResult): ManifestContent {
   });
 }
 
-/** The same for display: members of a draft that its format cannot hold are omitted. */
+/** Like `contentOf`, for display: members of a draft that its format cannot hold are omitted. */
 export function encodedContentOf(found: LookupResult): ManifestContent {
   return found.from === 'draft' ? contentOfList(found.list) : found.content;
 }

@@ -11,7 +11,7 @@ export interface Omission {
 
 /**
  * The omission of one manifest or layer.
- * @param content - the platform is stated for images only
+ * @param content - the descriptor; its platform is reported for images only
  */
 export function omissionOf(
   what: Omission['what'],

@@ -16,6 +16,7 @@ import { statedPlatform } from './stated-platform.ts';
 /** Warnings about images whose config states another platform than their list entry, which usually is a mistake. */
 
 /**
+ * Compares the platform of a list entry with that of the image's config.
  * @param name - the image, for the message
  * @param listed - the platform of the list entry
  * @param stated - the platform of the config
@@ -81,7 +82,7 @@ export function watchConfigs(plan: Plan, { onEvent, ignored }: WatchOptions): Ru
 }
 
 interface Claim {
-  /** Of the image. */
+  /** The digest of the image. */
   readonly digest: Digest;
   readonly platform: Platform;
 }

@@ -14,7 +14,7 @@ const MAX_OPENED = 256;
 const MAX_INNER = 10_000;
 
 export interface CandidateOptions extends ContentAccess {
-  /** Whether to read what an entry refers to. Default: always. */
+  /** Whether to read the content that an entry refers to. Default: all entries are read. */
   readonly opens?: ((descriptor: Descriptor) => boolean) | undefined;
 }
 
@@ -36,7 +36,7 @@ export async function readCandidates(found: LookupResult, options: CandidateOpti
   return { mediaType: descriptor.mediaType, entries: await Promise.all(entries) };
 }
 
-/** Where an entry is read from. */
+/** The location from which an entry is read, and the locations that complete it. */
 export type EntrySource = Pick<Child, 'source' | 'fill'>;
 
 /** Where the entry of a list at a position is read from. */

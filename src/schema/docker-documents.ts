@@ -49,7 +49,7 @@ export function readArchivedImages(bytes: Uint8Array, subject: string): readonly
   }));
 }
 
-/** The valid descriptors. docker may write incomplete ones for layers that are in the archive. */
+/** The valid descriptors. docker may write incomplete descriptors for layers that are in the archive. */
 function descriptorsIn(sources: Readonly<Record<string, Json>>): ReadonlyMap<string, Descriptor> {
   const candidates = Object.entries(sources).map(([diffId, value]) => [diffId, contentMembers(value)] as const);
   const valid = candidates.filter(([, value]) => checkDescriptor(value).length === 0);
@@ -84,7 +84,7 @@ export function checkDockerConfig(bytes: Uint8Array): Checked {
   return value === undefined || hasErrors(problems) ? { problems: capped(problems) } : { value };
 }
 
-/** Reads a document with all its problems: those of its JSON, then those of its schema. */
+/** Reads a document and returns all its problems: those of its JSON, then those of its schema. */
 function read(
   bytes: Uint8Array,
   validator: Validator,

@@ -86,7 +86,7 @@ function checkObject(document: JsonObject, values: number, options: ValidateOpti
   return [...problems, ...rulesOf(manifest, options)];
 }
 
-/** The index.json of a layout may omit its media type, and Go writes `null` for an empty array. */
+/** Checks the index.json of a layout, which may omit its media type, and Go writes `null` for an empty array. */
 function checkLayoutIndex(document: JsonObject, values: number): ShapeReport {
   const { manifests, mediaType = MediaType.ociIndex } = document;
   const read = { ...document, mediaType, ...(manifests === null ? { manifests: [] } : {}) };
@@ -111,7 +111,7 @@ function looksLikeDescriptor(document: JsonObject): boolean {
 
 interface ShapeReport {
   readonly problems: readonly Problem[];
-  /** Absent if the media type could not be determined. Valid only if there are no errors. */
+  /** The manifest; absent if its media type could not be determined. It is valid only if there are no errors. */
   readonly manifest?: Manifest;
 }
 
@@ -137,7 +137,8 @@ function checkManifestShape(document: JsonObject, values: number, declared: stri
 
 /**
  * Reads a manifest from a registry, a layout or an archive. It must be strict JSON, unambiguous, and valid against its
- * schema. The rules for its content are not applied, so that unusual lists stay readable. `null` is read as in Go.
+ * schema. The rules in docs/rules.md are not applied, so that unusual lists can be read. `null` is read as in Go: as an
+ * empty array or an absent member.
  * @param declared - media type in the descriptor or the Content-Type header
  * @param subject - the name of the document in errors
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
@@ -165,7 +166,7 @@ export function tolerancesIn(bytes: Uint8Array, mediaType: string): readonly Pro
   ]);
 }
 
-/** Most documents contain no `null`, so a search in the bytes is faster than `withoutNulls`. */
+/** Whether the bytes contain `null`. Most documents do not, and this search is faster than `withoutNulls`. */
 function mayHoldNull(bytes: Uint8Array): boolean {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('null');
 }

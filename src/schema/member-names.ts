@@ -79,7 +79,9 @@ function sameFolded(name: string): (known: string) => boolean {
   return (known) => fold(known) === folded;
 }
 
-/** Go folds U+017F to s and U+212A to k. toLowerCase does only the latter. */
+/**
+ * Converts a name to lower case as Go does: U+017F becomes s and U+212A becomes k. toLowerCase converts only U+212A.
+ */
 function fold(name: string): string {
   return name.replaceAll('\u017f', 's').toLowerCase();
 }

@@ -8,14 +8,14 @@ export interface GivenValue {
   readonly isSecret: boolean;
 }
 
-/** A `${` that cannot be replaced. `at` is its number among the matches of `placeholder`, from 0. */
+/** A `${` that cannot be replaced. `at` is its index among the matches of `placeholder`. */
 export interface PlaceholderFault {
   readonly at: number;
   readonly message: string;
 }
 
 export interface Filled {
-  /** Truncated if `length` is more than `MAX_FILLED`. */
+  /** The text with the values, truncated if `length` exceeds `MAX_FILLED`. */
   readonly text: string;
   readonly length: number;
   /** The names of the values in the text. */
@@ -26,7 +26,7 @@ export interface Filled {
 /** `$$`, which is a literal `$`, and everything that begins with `${`. */
 export const placeholder = /\$(?:\$|\{[^{}]*\}?)/g;
 
-/** Maximum number of characters in the texts with placeholders of a document, with their values. */
+/** Maximum total length of the texts in a document that have placeholders, after their replacement. */
 export const MAX_FILLED = 16 * 1024 * 1024;
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -40,7 +40,7 @@ export class PlaceholderValues {
   readonly #values: ReadonlyMap<string, GivenValue>;
   readonly #used = new Set<string>();
 
-  /** @param values - by name. Names that are not among them are errors in a document */
+  /** @param values - the values by name. A placeholder with another name is an error in a document */
   constructor(values: ReadonlyMap<string, GivenValue>) {
     this.#values = values;
   }

@@ -7,7 +7,10 @@ import * as first from './compiled/specs-first.ts';
 
 /** Checks the specs that `apply` reads: mlist's own format, and that of manifest-tool. */
 
-/** @param size - number of values in the document */
+/**
+ * Checks a spec, in either format, against its schema.
+ * @param size - number of values in the document
+ */
 export function checkSpec(value: Json, size: number): readonly Problem[] {
   return checkSchema({ first: first.spec, all: all.spec }, value, size).map(asSpecProblem).map(withSuggestion);
 }

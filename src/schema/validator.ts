@@ -14,10 +14,16 @@ export interface ValidateFunction {
   errors?: readonly ErrorObject[] | null;
 }
 
-/** Maximum number of values in a document whose errors are all reported. For larger documents, only the first one is. */
+/**
+ * Maximum number of values in a document whose errors are all reported. For a larger document, only the first error is
+ * reported.
+ */
 const MAX_SMALL_VALUES = 20_000;
 
-/** @param size - number of values in the document; see `isSmall` */
+/**
+ * Checks a value against a schema. Returns the problems.
+ * @param size - number of values in the document; see `isSmall`
+ */
 export function checkSchema(validator: Validator, value: Json, size: number): readonly Problem[] {
   if (isValid(validator.first, value)) return [];
   return listProblems(isSmall(size) ? validator.all : validator.first, value);

@@ -21,7 +21,10 @@ export function checkStateDocument(bytes: Uint8Array): Promise<Checked> {
   return check(bytes, state, async () => (await import('./compiled/state-all.ts')).state);
 }
 
-/** Loads the validator that reports all errors only for an invalid file, because it doubles the code to load. */
+/**
+ * Validates a file. The validator that reports all errors doubles the code to load, so it is loaded only if the file is
+ * invalid.
+ */
 async function check(
   bytes: Uint8Array,
   first: ValidateFunction,

@@ -13,7 +13,7 @@ export type PlacedProblem = Problem & Place;
 
 /** The value of a document and the positions of its parts. Aliases and merge keys (`<<`) are resolved. */
 export interface YamlReading {
-  /** Undefined if there are problems. */
+  /** The value of the document; undefined if there are problems. */
   readonly value: Json | undefined;
   readonly problems: readonly PlacedProblem[];
   /** Number of values in the document, with aliases expanded. */
@@ -29,7 +29,7 @@ export interface YamlReading {
 /** One document of a file, with its value or its problems. */
 export interface YamlDocument {
   readonly place: Place;
-  /** Undefined if the document has syntax errors. */
+  /** The result of parsing; undefined if the document has syntax errors. */
   readonly reading?: YamlReading;
   readonly problems: readonly PlacedProblem[];
 }

@@ -199,7 +199,7 @@ export class YamlNodes implements YamlReading {
     return null;
   }
 
-  /** Reports a problem that every further value has too, for the first value only. */
+  /** Reports a problem that all later values would have too, and only once. */
   #reportOnce(node: Node, path: readonly (string | number)[], message: string): null {
     return this.#problems.some((problem) => problem.message === message) ? null : this.#report(node, path, message);
   }

@@ -75,7 +75,7 @@ interface Chunk {
   readonly lines: number;
 }
 
-/** Splits the text before each `---`. `%YAML` directives have no effect and are read as comments. */
+/** Splits the text before each `---`. `%YAML` directives have no effect: they are treated as comments. */
 function* chunksOf(text: string): Generator<Chunk> {
   const plain = text.replace(/^%(?=YAML[ \t]+1\.[12][ \t]*\r?$)/gm, '#');
   let [start, lines] = [0, 0];
@@ -121,7 +121,7 @@ const options = {
   version: '1.2',
   schema: 'core',
   resolveKnownTags: false,
-  // YamlNodes reports duplicate keys; the check of the package takes quadratic time.
+  // The check for duplicate keys in the package takes quadratic time. YamlNodes reports them instead.
   uniqueKeys: false,
   stringKeys: true,
   prettyErrors: false,
@@ -151,7 +151,7 @@ function problemsOf(
   });
 }
 
-/** The start of the quoted string that is not closed, since that is the line to correct. */
+/** The start of an unclosed quoted string, because its line is the one to correct. */
 function startOfUnclosed(yaml: typeof Yaml, document: Yaml.Document.Parsed, end: number): number {
   let start = end;
   yaml.visit(document, {
@@ -173,7 +173,7 @@ class LimitExceeded extends Error {
   }
 }
 
-/** Tokens that open a nested node. A long sequence of them is not a real spec, but costs memory. */
+/** Tokens that open a nested node. A long sequence of them occurs only in malicious specs, and costs memory. */
 const openers = new Set<string | null>([
   ...['seq-item-ind', 'explicit-key-ind', 'map-value-ind', 'anchor', 'tag'],
   ...['flow-seq-start', 'flow-map-start'],

@@ -25,8 +25,9 @@ interface HeldDocument {
 
 /**
  * Caches the exact bytes of manifests and configs by digest, in files `blobs/<algorithm>/<encoded>`. A document that is
- * missing, damaged or unreadable is fetched again, so no fsync is necessary. A document that cannot be written is kept in
- * memory while the cache exists. Only the writer of a draft that refers to it has to check for that (`requireWritten`).
+ * missing, damaged or unreadable is fetched again, so no fsync is necessary. A document that cannot be written to its
+ * file is kept in memory as long as the cache object exists. Whoever writes a draft that refers to it must call
+ * `requireWritten` first.
  */
 export class BlobCache {
   /** Path of the workspace; undefined if the cache is only in memory. */
@@ -66,12 +67,15 @@ export class BlobCache {
     return digest;
   }
 
-  /** @throws MlistError `ERR_MLIST_FILE` if a document could not be written */
+  /**
+   * Throws if a document exists only in memory.
+   * @throws MlistError `ERR_MLIST_FILE` if a document could not be written
+   */
   requireWritten(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Milliseconds since the document was last fetched from its source; undefined if it is not cached. */
+  /** Milliseconds since the document was last stored by `put`; undefined if it is not cached. */
   async age(digest: Digest): Promise<number | undefined> {
     const held = this.#held.get(digest);
     if (held !== undefined) return performance.now() - held.usedAt;
@@ -112,8 +116,9 @@ export class BlobCache {
   }
 
   /**
-   * The user did not name these files, so a pipe or a folder is treated as a damaged file. Synchronous, since an asynchronous
-   * check for the common case, a missing file, would delay the request that follows.
+   * The content of a cached file. The user did not name these files, so a pipe or a folder is treated as a damaged
+   * file. The read is synchronous: mostly the file is missing, and an asynchronous check would delay the request that
+   * follows.
    */
   #read(digest: Digest): Uint8Array | undefined {
     const path = this.#pathOf(digest);
@@ -133,7 +138,10 @@ export class BlobCache {
     }
   }
 
-  /** The folder nearly always exists. If not, it is created once for all concurrent writes. */
+  /**
+   * Writes a file to the folder, which nearly always exists. If it does not, it is created once for all concurrent
+   * writes.
+   */
   async #writeNew(path: string, bytes: Uint8Array): Promise<void> {
     const write = () => openFiles.run(() => writeFile(path, bytes, { flag: 'wx' }));
     await write().catch(async (error: unknown) => {
@@ -165,7 +173,10 @@ export class BlobCache {
   }
 }
 
-/** @throws MlistError `ERR_MLIST_FILE` if too many files are open, which says nothing about this file */
+/**
+ * Reads a file; undefined if it cannot be read.
+ * @throws MlistError `ERR_MLIST_FILE` if the process has too many open files, since the file itself may be intact
+ */
 function readIfPossible(path: string): Uint8Array | undefined {
   try {
     return readAtMostSync(path, MAX_BYTES).bytes;
@@ -175,7 +186,7 @@ function readIfPossible(path: string): Uint8Array | undefined {
   }
 }
 
-/** Undefined if the path does not exist or is not a regular file. */
+/** The status of a file; undefined if the path does not exist or is not a regular file. */
 async function fileAt(path: string): Promise<Stats | undefined> {
   const info = await stat(path).catch(() => undefined);
   return info?.isFile() === true ? info : undefined;

@@ -17,14 +17,14 @@ import {
   type TagOrDigest,
 } from './store.ts';
 
-/** A store that completes another one. */
+/** A store that provides content that another store lacks. */
 export interface Origin {
-  /** Without a tag or digest. */
+  /** The location of the store, without a tag or digest. */
   readonly location: Location;
   readonly store: ReadStore;
 }
 
-/** An origin that was asked for content, and why it was not read from there. */
+/** An origin that was asked for content, but has not provided it, and why. */
 export interface Attempt {
   readonly origin: Origin;
   /** The failure; undefined if the origin does not have the content. */
@@ -37,14 +37,17 @@ export interface CompletionOptions {
   readonly probes: OriginProbes;
   /** Called before the first request to an origin. */
   readonly onAsk?: ((origin: Origin) => void) | undefined;
-  /** Called once for each manifest that an origin has, and for each blob that is not stored with its manifest. */
+  /**
+   * Called once for each manifest that an origin has, and for each blob that is read from another store than its
+   * manifest.
+   */
   readonly onFilled?: ((content: Descriptor, origin: Origin) => void) | undefined;
 }
 
 /**
- * A store with the content of others, which are asked in their order for what it lacks. Content of an origin is read only
- * after a HEAD request has confirmed its digest and size, and is verified like all content. A registry that has a manifest is
- * assumed to have its blobs.
+ * A store that is completed by other stores, its origins: content that it lacks is requested from them in their order.
+ * Content of an origin is read only after a HEAD request has confirmed its digest and size, and is verified like all
+ * content. A registry that has a manifest is assumed to have its blobs.
  */
 export class CompletedStore implements ContentReader, CompositeStore {
   readonly location: string;
@@ -124,7 +127,7 @@ export class CompletedStore implements ContentReader, CompositeStore {
     return new Map(holders.flatMap(([digest, store]) => (store === undefined ? [] : [[digest, store] as const])));
   }
 
-  /** The store that has a blob of a manifest that `holder` has. */
+  /** The store that has a blob of a manifest. `holder` is the store that has the manifest. */
   async #blobHolder(blob: Descriptor, holder: ReadStore, options: ContentOptions): Promise<ReadStore | undefined> {
     if (holder.storedSize === undefined || (await holder.storedSize(blob.digest)) !== undefined) return holder;
     if (holder !== this.#primary && (await this.#primary.storedSize?.(blob.digest)) !== undefined) return this.#primary;
@@ -149,19 +152,22 @@ export class CompletedStore implements ContentReader, CompositeStore {
 }
 
 interface Probe {
-  /** Milliseconds of `performance.now()`. */
+  /** The time of the probe, in milliseconds of `performance.now()`. */
   readonly at: number;
   readonly isThere: boolean;
   readonly failure?: MlistError | undefined;
 }
 
-/** Results are used again for this time, so that a command asks once, and a long-lived client notices changes. */
+/**
+ * Results are reused for this time: long enough for a command to ask once, and short enough for a long-lived client to
+ * notice changes.
+ */
 const MAX_AGE_MS = 60_000;
 
 /** Limit on the results that are kept. */
 const MAX_PROBES = 10_000;
 
-/** What origins were found to have, so that a command asks each of them once for each manifest or blob. */
+/** Records which origins have which content, so that a command asks each of them once for each manifest or blob. */
 export class OriginProbes {
   readonly #probes = new Map<string, Promise<Probe>>();
   /** The last failure of each origin that could not be asked. */
@@ -182,7 +188,10 @@ export class OriginProbes {
     });
   }
 
-  /** @throws only if the signal is aborted */
+  /**
+   * Asks a store for content. A failure is part of the result.
+   * @throws only if the signal is aborted
+   */
   async #ask(store: ReadStore, content: Descriptor, options: ContentOptions): Promise<Probe> {
     const known = this.#failures.get(store);
     if (known !== undefined && !isOutdated(known)) return known;
@@ -202,7 +211,10 @@ function isOutdated({ at }: Probe): boolean {
   return performance.now() - at > MAX_AGE_MS;
 }
 
-/** @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the size differs from that of the descriptor */
+/**
+ * Whether an origin has content.
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the size differs from that of the descriptor
+ */
 async function hasInOrigin(store: ReadStore, content: Descriptor, options: ContentOptions): Promise<boolean> {
   const { digest, size, mediaType } = content;
   if (store.storedSize !== undefined) return requireSize(await store.storedSize(digest), content, store);
@@ -222,7 +234,10 @@ function requireSize(stated: number | undefined, { digest, size }: Descriptor, {
   );
 }
 
-/** Whether the completed store has content. Content of a wrong size is there: reading it fails later. */
+/**
+ * Whether the completed store has content. Content of a wrong size counts as present, because reading it fails later
+ * with a precise error.
+ */
 async function hasItself(store: ReadStore, content: Descriptor, options: ContentOptions): Promise<boolean> {
   const { digest, mediaType } = content;
   if (store.storedSize !== undefined) return (await store.storedSize(digest)) !== undefined;

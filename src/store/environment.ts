@@ -9,7 +9,7 @@ export function variable(env: Environment, name: string): string | undefined {
   return value === '' ? undefined : value;
 }
 
-/** The folder of Docker's configuration. */
+/** The folder with Docker's configuration: `DOCKER_CONFIG`, or `.docker` in the home folder. */
 export function dockerFolder(env: Environment, home: string): string {
   return variable(env, 'DOCKER_CONFIG') ?? join(home, '.docker');
 }

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 
-/** Classifies hosts by their names and addresses. Hosts are as `URL.hostname` states them. */
+/** Classifies hosts by their names and addresses. Hosts are in the form of `URL.hostname`. */
 
 /** Whether a host is 127.0.0.0/8, ::1, `localhost` or `*.localhost`. Names are not resolved. */
 export function isLoopback(hostname: string): boolean {
@@ -31,7 +31,7 @@ const privateNetworks: readonly (readonly [string, number])[] = [
 
 let privateList: BlockList | undefined;
 
-/** Created on first use: it is slow, and most commands do not need it. */
+/** The list is created on first use, because creating it is slow and most commands do not need it. */
 function privateBlockList(): BlockList {
   if (privateList !== undefined) return privateList;
   privateList = new BlockList();
@@ -50,7 +50,7 @@ export function isPrivateAddress(hostname: string): boolean {
   return isLoopback(host) || (family !== 0 && privateBlockList().check(host, family === 4 ? 'ipv4' : 'ipv6'));
 }
 
-/** Lower case, without the brackets of IPv6 addresses and without the dot at the end. */
+/** The host in lower case, without the brackets of IPv6 addresses and without a dot at the end. */
 function normalizeHost(hostname: string): string {
   return hostname
     .toLowerCase()

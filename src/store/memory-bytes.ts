@@ -15,19 +15,20 @@ export const unlimitedMemory: MemoryAccount = { reserve: () => undefined, releas
 
 const MIN_BLOCK = 4 * 1024;
 const MAX_BLOCK = 4 * 1024 * 1024;
-/** Chunks of at least this size become blocks as they are. Smaller ones are copied into a common block. */
+/** Chunks of at least this size are kept as blocks of their own. Smaller ones are copied into a common block. */
 const MIN_KEPT = 16 * 1024;
 
 /**
- * Bytes of a blob in memory. They are stored in blocks, whose unused part is at most an eighth of the blob while it grows,
- * so that neither many small chunks nor one large buffer multiply the memory that a blob needs.
+ * Bytes of a blob in memory. They are stored in blocks of growing size: many small chunks would each need additional
+ * memory, and one large buffer would have to be copied to grow. The unused part of the blocks is at most an eighth of
+ * the blob.
  */
 export class MemoryBytes {
   readonly #account: MemoryAccount;
   #blocks: Buffer[] = [];
   #size = 0;
   #capacity = 0;
-  /** Bytes in the blocks after the last chunk that was kept. */
+  /** Number of bytes that were copied into blocks since the last chunk that became a block. */
   #copied = 0;
   #holders = 1;
 
@@ -40,8 +41,8 @@ export class MemoryBytes {
   }
 
   /**
-   * Appends a chunk that nobody changes afterwards. A large one is not copied if it has its memory to itself: copies would
-   * double what an upload needs until the garbage collector frees the originals.
+   * Appends a chunk that nobody changes afterwards. A large chunk that does not share its memory is kept without a
+   * copy: copies would double the memory of an upload until the garbage collector frees the originals.
    */
   appendOwned(chunk: Uint8Array): void {
     if (chunk.length < MIN_KEPT || chunk.length !== chunk.buffer.byteLength) {
@@ -82,7 +83,7 @@ export class MemoryBytes {
     this.#capacity = this.#size;
   }
 
-  /** The bytes from `start` to `end` (exclusive), block by block. They can be read to their end after a release. */
+  /** The bytes from `start` to `end` (exclusive), block by block. A read that has begun continues after a release. */
   *read(start = 0, end = this.#size): Generator<Uint8Array> {
     const [blocks, size] = [this.#blocks, this.#size];
     let offset = 0;
@@ -122,11 +123,11 @@ export class StagedMemoryBlob {
   readonly #digester = new Digester();
   readonly #ownsChunks: boolean;
   #isDiscarded = false;
-  /** Undefined after the blob was stored or discarded. */
+  /** The received bytes; undefined after the blob was stored or discarded. */
   #bytes: MemoryBytes | undefined;
 
   /**
-   * @param store - takes ownership of the bytes, which have this digest
+   * @param store - called with the digest and the bytes, of which it takes ownership
    * @param ownsChunks - whether the chunks that are appended never change, so that they can be kept without a copy
    */
   constructor(account: MemoryAccount, store: (digest: Digest, bytes: MemoryBytes) => void, ownsChunks: boolean) {
@@ -135,12 +136,11 @@ export class StagedMemoryBlob {
     this.#ownsChunks = ownsChunks;
   }
 
-  /** Number of bytes received so far. */
   get size(): number {
     return this.#bytes?.size ?? 0;
   }
 
-  /** Appends bytes. If the source fails, the bytes before the failure are kept. */
+  /** Appends bytes. If the source fails, the bytes received before the failure are kept. */
   async append(
     chunks: AsyncIterable<Uint8Array>,
     { signal, limit = Infinity }: ContentOptions & { readonly limit?: number | undefined } = {},
@@ -161,7 +161,10 @@ export class StagedMemoryBlob {
     yield* await Promise.resolve(this.#bytes?.read(start) ?? []);
   }
 
-  /** @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the bytes have another digest; nothing is stored then */
+  /**
+   * Verifies the digest and stores the blob.
+   * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the bytes have another digest; nothing is stored then
+   */
   async commit(digest: Digest): Promise<void> {
     if (this.#isDiscarded) throw cancelledUpload();
     const bytes = this.#bytes ?? new MemoryBytes(this.#account);

@@ -20,22 +20,25 @@ import { conflictError, contentReference } from './store.ts';
 import { StagedMemoryBlob, unlimitedMemory, type MemoryAccount, type MemoryBytes } from './memory-bytes.ts';
 import { contentMismatch, readWhole, unsupportedAlgorithm, type BlobIdentity } from './verify.ts';
 
-/** Counted for each blob, manifest and tag in addition to its bytes. */
+/** Bytes that are counted for each blob, manifest and tag in addition to its content. */
 const ENTRY_BYTES = 512;
 
 /** A content store in memory, for tests and for the embedded registry without a folder. */
 export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mounter {
   readonly location: string;
-  /** Each has the media type of the first PUT. */
+  /** The manifests by digest, each with the media type of its first PUT. */
   readonly #manifests = new Map<Digest, ManifestContent>();
   readonly #blobs = new Map<Digest, MemoryBytes>();
-  /** Each has the media type of the PUT of its tag: the same bytes may have several types if they do not state one. */
+  /**
+   * The descriptors by tag, each with the media type of the PUT of the tag: bytes that do not state their type may be
+   * put with several types.
+   */
   readonly #tags = new Map<string, Descriptor>();
 
   readonly #account: MemoryAccount;
   #isCleared = false;
 
-  /** @param account - counts what the store holds. Default: not counted */
+  /** @param account - counts the bytes that the store holds. Default: they are not counted */
   constructor(location = 'memory', account = unlimitedMemory) {
     this.location = location;
     this.#account = account;
@@ -95,12 +98,17 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     return attempt(undefined, () => this.#blobs.get(digest)?.size === size);
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist */
+  /**
+   * The size of a blob in bytes.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist
+   */
   blobSize(digest: Digest): Promise<number> {
     return attempt(undefined, () => this.#stored(digest).size);
   }
 
-  /** Like `blobSize`, because content in memory is not garbage-collected. */
+  /**
+   * Returns the size of a blob, like `blobSize`. Content in memory is not garbage-collected, so nothing has to be held.
+   */
   holdBlob(digest: Digest): Promise<number> {
     return this.blobSize(digest);
   }
@@ -170,7 +178,10 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     return 'uploaded';
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist */
+  /**
+   * Removes a blob.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist
+   */
   deleteBlob(digest: Digest): Promise<void> {
     return attempt(undefined, () => {
       this.#stored(digest).release();
@@ -193,7 +204,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     });
   }
 
-  /** Removes everything. What is put afterwards is not kept. */
+  /** Removes all content. Content that is put afterwards is discarded. */
   clear(): void {
     this.#isCleared = true;
     for (const bytes of this.#blobs.values()) bytes.release();
@@ -258,7 +269,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
   }
 }
 
-/** Holds the bytes until they are read, so that a blob that is deleted meanwhile still counts. */
+/** Reads shared bytes. They count as held until they have been read, even if the blob is deleted in the meantime. */
 function* readShared(bytes: MemoryBytes, start?: number, end?: number): Generator<Uint8Array> {
   try {
     yield* bytes.read(start, end);
@@ -281,7 +292,7 @@ function verify({ digest, size }: Pick<Descriptor, 'digest' | 'size'>, bytes: Ui
     throw contentMismatch(`the content does not match ${digest}`);
 }
 
-/** The descriptor of the manifest as a referrer if it has this subject; otherwise an empty list. */
+/** The descriptor of the manifest as a referrer, as a list with one item; empty if the manifest has another subject. */
 function asReferrer({ descriptor, bytes }: ManifestContent, subject: Digest): readonly Descriptor[] {
   const { value } = readJson(bytes);
   return isJsonObject(value) && subjectDigestIn(value) === subject ? [referrerOf(descriptor, value)] : [];

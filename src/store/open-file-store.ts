@@ -16,7 +16,7 @@ import { ignoreNotFound } from '../errors/not-found.ts';
 export { writeArchive } from './archive/write-archive.ts';
 export type { WritePipe } from './archive/tar/pipe-sink.ts';
 
-/** `Stores` loads this module when a location names a layout or an archive. */
+/** Functions for layouts and archives. `Stores` loads this module only when a location names one. */
 
 /** A layout or archive to read from. */
 export interface FileStore extends ReadStore {
@@ -45,7 +45,10 @@ export async function writeArchiveToPipe<T>(
   return pipeArchive(write, { ...options, compress }, work);
 }
 
-/** @param workspaceFolder - path of the workspace, which records compressed layers */
+/**
+ * Creates the compressor for the layers of one command.
+ * @param workspaceFolder - path of the workspace, which records compressed layers
+ */
 export function createCompressor(
   spool: Spool,
   workspaceFolder: string | undefined,
@@ -54,7 +57,10 @@ export function createCompressor(
   return new LayerCompressor({ spool, records: new LayerRecords(workspaceFolder), onNote });
 }
 
-/** @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist */
+/**
+ * Opens a layout or archive for reading.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist
+ */
 export function openFileStore(
   kind: FileLocation['kind'],
   path: string,

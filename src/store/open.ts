@@ -35,9 +35,9 @@ export type { LoadedImage } from './engine/load-image.ts';
 export interface ResolvedLocation {
   readonly store: ReadStore;
   readonly name: TagOrDigest;
-  /** Its tag in the store, if any. */
+  /** The tag of the manifest in the store; undefined without one. */
   readonly tag?: string;
-  /** Its repository, `domain/path`; undefined if it is unknown. */
+  /** The repository that the name of the content states, as `domain/path`; undefined if it is unknown. */
   readonly repository?: string;
 }
 
@@ -49,32 +49,32 @@ export interface StoresOptions extends SessionOptions {
    * `workspaceFolder`.
    */
   readonly recordsFolder?: string | undefined;
-  /** Base of relative paths in locations, as for the `Workspace`. Default: the parent folder of the workspace. */
+  /**
+   * Base folder for relative paths in locations, as in the options of `Workspace`. Default: the parent folder of the
+   * workspace.
+   */
   readonly cwd?: string | undefined;
-  /** The user, whose container engines can be read. Default: the user of this process. */
+  /** The user whose container engines are used. Default: the user of this process. */
   readonly user?: Omit<EngineEnvironment, 'env'> | undefined;
   /** Maximum size of the temporary files in bytes. Default: the free space less 10 %. */
   readonly spoolLimit?: number | undefined;
-  /** How layers are compressed that are stored uncompressed. Default: `none` for docker archives. */
+  /** How layers that are stored uncompressed are compressed. Default: `none` for docker archives. */
   readonly compression?: LayerCompression | undefined;
-  /**
-   * Reads stdin, for `oci-archive:-` and `docker-archive:-` as sources. Default: they are refused, because stdin cannot be read
-   * again.
-   */
+  /** Reads stdin, for the sources `oci-archive:-` and `docker-archive:-`. Default: these sources are refused. */
   readonly stdin?: (() => AsyncIterable<Uint8Array>) | undefined;
-  /** Writes to stdout, for `oci-archive:-` as a target. Default: it is refused. */
+  /** Writes to stdout, for the target `oci-archive:-`. Default: this target is refused. */
   readonly stdout?: WritePipe | undefined;
   /** How an archive on stdout is compressed. Default: it is not compressed. */
   readonly archiveCompression?: 'gzip' | 'zstd' | undefined;
   /** Checks a layout, archive or image of an engine before it is opened for reading. Default: all are allowed. */
   readonly checkLocal?: ((location: LocalLocation) => Promise<void>) | undefined;
-  /** Receives information about how content is read. */
+  /** Receives messages about how content is read. */
   readonly onNote?: ((message: string) => void) | undefined;
 }
 
 export interface ExpectedLocations {
   readonly write?: readonly Location[] | undefined;
-  /** Locations that a later command writes to, such as the list of a draft: they are read without mirrors. */
+  /** Locations that a later command writes to, such as the list of a draft. These are read without mirrors. */
   readonly later?: readonly Location[] | undefined;
   readonly read?: readonly Location[] | undefined;
 }
@@ -82,14 +82,14 @@ export interface ExpectedLocations {
 export interface TargetOptions extends ContentOptions {
   /** Do not create a layout: a missing one is replaced by an empty store in memory. Default false. */
   readonly dryRun?: boolean | undefined;
-  /** The full reference for a tag of an archive, for engines that load the archive. Default: unknown. */
+  /** Returns the full reference for a tag of an archive, for engines that load the archive. Default: unknown. */
   readonly imageName?: ((tag: string) => string | undefined) | undefined;
-  /** For an image of an engine: it may be written, by loading it into the engine. Default: engines are refused. */
+  /** Callbacks for loading an image into an engine. Default: a location of an engine is refused as a target. */
   readonly load?: Pick<LoadOptions, 'onSend' | 'onLoaded'> | undefined;
 }
 
 export interface SourceOptions extends ContentOptions {
-  /** Where content that the source lacks is read from. */
+  /** Locations of content that the source may lack, in the order in which they are asked. */
   readonly fill?: readonly Location[] | undefined;
   /** Called before the first request to a location of `fill`. */
   readonly onAsk?: ((origin: Origin) => void) | undefined;
@@ -103,13 +103,13 @@ export class Stores {
   readonly registries: RegistrySession;
   /** Cache of manifests and configs. */
   readonly cache: BlobCache;
-  /** Base folders of relative paths: of locations, and of paths in draft files. */
+  /** The base folders for relative paths in locations and in draft files. */
   readonly folders: Folders;
   /** Reports pending work other than registry requests. */
   readonly waiting: SessionOptions['waiting'];
   /** The temporary files of the command. */
   readonly spool: Spool;
-  /** What the origins of incomplete content were found to have. */
+  /** Records which origins have the content that incomplete sources lack. */
   readonly probes = new OriginProbes();
   readonly #options: StoresOptions;
   #compressor: Promise<LayerCompressor> | undefined;
@@ -131,7 +131,10 @@ export class Stores {
         : foldersOf(options.workspaceFolder, options.cwd);
   }
 
-  /** How uncompressed layers are compressed; undefined if that was not chosen, so that the default of the store applies. */
+  /**
+   * How uncompressed layers are compressed; undefined if the user has not chosen, so that the default of the store
+   * applies.
+   */
   get compression(): LayerCompression | undefined {
     return this.#options.compression;
   }
@@ -169,7 +172,7 @@ export class Stores {
     return Promise.all(locations.map(open));
   }
 
-  /** An image of a container engine. The engine is contacted when content is read. */
+  /** An image of a container engine. The engine is contacted only when content is read. */
   async engineImage(location: EngineLocation): Promise<EngineStore> {
     await this.#options.checkLocal?.(location);
     return (await this.#allEngines()).store(location);
@@ -195,12 +198,15 @@ export class Stores {
     return { store, name: descriptor.digest, ...namesIn(ref) };
   }
 
-  /** The mirror that has resolved the tag of a location; undefined if the registry has, or for other kinds of locations. */
+  /**
+   * The host of the mirror that has resolved the tag of a location; undefined if the registry itself has resolved it,
+   * or if the location is not in a registry.
+   */
   mirrorOf(location: Location): string | undefined {
     return location.kind === 'registry' ? this.registries.mirrorOf(location.reference) : undefined;
   }
 
-  /** Runs `work` with a store to write to. An archive is written to its path when the work has succeeded. */
+  /** Runs `work` with a store to write to. An archive is written to its path only when `work` has succeeded. */
   async withTarget<T>(location: Location, work: (store: Store) => Promise<T>, options: TargetOptions = {}): Promise<T> {
     if (location.kind === 'registry') {
       this.registries.requireWritable(location.reference);
@@ -316,7 +322,10 @@ export class Stores {
     return this.#openings.run(() => openFileStore(location.kind, path, options));
   }
 
-  /** Once for a command. Layers of archives that are copied to layouts and archives are expected to be uncompressed. */
+  /**
+   * Reports once per command that layers are uncompressed. Layouts and archives as targets get no report, since
+   * uncompressed layers are usual there.
+   */
   #reportUncompressed(location: FileLocation): void {
     if (!this.#writesToRegistry || this.#isUncompressedReported) return;
     this.#isUncompressedReported = true;
@@ -340,7 +349,7 @@ export class Stores {
   }
 }
 
-/** The tag and the repository of a name in a layout or archive, which is a tag or a full reference. */
+/** The tag and the repository in the name of an image in a layout or archive. The name is a tag or a full reference. */
 function namesIn(ref: string | undefined): Pick<ResolvedLocation, 'tag' | 'repository'> {
   if (ref === undefined) return {};
   if (isTag(ref)) return { tag: ref };
@@ -351,7 +360,7 @@ function namesIn(ref: string | undefined): Pick<ResolvedLocation, 'tag' | 'repos
   return { repository: repositoryName(reference), ...(tag === undefined ? {} : { tag }) };
 }
 
-/** The error for a missing folder or file, with the location that was to be read. */
+/** The error for a missing folder or file, which names the location that the user gave. */
 function asMissingLocation(location: FileLocation, thrown: unknown): unknown {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') return thrown;
   const reference = formatLocation(location);

@@ -3,11 +3,14 @@ import { parseReference, repositoryName, type Reference } from '../oci/reference
 import { isPrivateAddress } from './hosts.ts';
 
 /**
- * The repositories that content came from, as the annotations of layouts and archives name them. Anyone can write them, so
- * they are only used on request (docs/decisions/0074-filling-sparse-indexes.md).
+ * The repositories that content came from, as the annotations of layouts and archives name them. Anyone can write them,
+ * so they are used only if the user requests it (docs/decisions/0074-filling-sparse-indexes.md).
  */
 
-/** containerd: `<prefix><host>` = repositories, separated by commas. The host is without its port. */
+/**
+ * Prefix of containerd's annotations `<prefix><host>`, whose values are repositories, separated by commas. The host has
+ * no port.
+ */
 const SOURCE_PREFIX = 'containerd.io/distribution.source.';
 
 /** Limit on the repositories that one source names. Real content comes from one or two. */
@@ -32,7 +35,8 @@ function pulledFrom(annotations: Annotations): readonly Reference[] {
   return Object.entries(annotations).flatMap(([key, value]) => {
     if (!key.startsWith(SOURCE_PREFIX)) return [];
     const host = key.slice(SOURCE_PREFIX.length);
-    // A host such as `registry`, which references name with a port, would be read as a namespace of docker.io.
+    // References name such a host, for example `registry`, with a port; without one it would be parsed as a namespace
+    // of docker.io.
     return value
       .split(',')
       .flatMap((path) => repositoryIn(`${host}/${path.trim()}`))
@@ -40,7 +44,7 @@ function pulledFrom(annotations: Annotations): readonly Reference[] {
   });
 }
 
-/** The annotations of containerd have no port, but the full names of the image have it. */
+/** Adds the port that the full names of the image state, because the annotations of containerd omit it. */
 export function withPort(source: Reference, named: readonly Reference[]): Reference {
   const isSameHost = ({ domain }: Reference) => domain.replace(/:\d+$/, '') === source.domain;
   return { ...source, domain: named.find(isSameHost)?.domain ?? source.domain };

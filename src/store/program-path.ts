@@ -3,8 +3,8 @@ import { delimiter, isAbsolute, join } from 'node:path';
 import { variable, type Environment } from './environment.ts';
 
 /**
- * What to start for the name of a program. On Windows it is the absolute path of the program on PATH, because a name would
- * be searched for in the current folder first, which may be a cloned repository. On other systems it is the name.
+ * The command with which a program is started: its name or, on Windows, its absolute path on PATH. Windows searches for
+ * a name in the current folder first, which may be an untrusted cloned repository.
  * @returns undefined if PATH has no such program, on Windows only
  */
 export function startableProgram(name: string, env: Environment, platform = process.platform): string | undefined {

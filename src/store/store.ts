@@ -16,7 +16,7 @@ export interface ContentOptions {
 export interface ManifestContent {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
-  /** The media type in the registry's response, if it differs from that of the content. */
+  /** The media type in the registry's response, if it differs from the one in the descriptor. */
   readonly announced?: string | undefined;
 }
 
@@ -69,7 +69,7 @@ export interface PutOptions extends ContentOptions {
    * `ERR_MLIST_NOT_FOUND`. Only layouts support it, since other processes may collect their garbage.
    */
   readonly requires?: RequiredContent | undefined;
-  /** Do not retry the request, because the caller reads again before it retries. Default false. */
+  /** Do not retry the PUT, because the caller reads the tag again before it retries. Default false. */
   readonly once?: boolean | undefined;
 }
 
@@ -120,21 +120,22 @@ export interface ReferrerLister {
   supportsReferrers?(digest: Digest, options?: ContentOptions): Promise<boolean>;
 }
 
-/** What a container engine can do as a target. */
+/** The properties of a container engine as a target. */
 export interface EngineTargetFacts {
-  /** Whether it holds lists. If not, single images only. */
+  /** Whether the engine holds lists. If not, it holds single images only. */
   readonly holdsLists: boolean;
-  /** Such as `podman at unix:///run/podman/podman.sock`. */
+  /** The name of the engine, such as `podman at unix:///run/podman/podman.sock`. */
   readonly name: string;
-  /** Whether the name that is written has everything that its manifest or list refers to. */
+  /** Whether the engine has all content that the image or list with the target's name refers to. */
   readonly isComplete: () => Promise<boolean>;
 }
 
 /** A store that compresses the layers of its images. */
 export interface Recompressor {
   /**
-   * The manifest of an image with the compression that the store was opened with; undefined if it does not have the image.
-   * @param digest - of the manifest, with any compression
+   * The manifest of an image with the compression that the store was opened with; undefined if the store does not have
+   * the image.
+   * @param digest - the digest of the image's manifest with any compression
    */
   recompressed(digest: Digest): Promise<ManifestContent | undefined>;
 }
@@ -180,7 +181,7 @@ export function contentReference(location: string, name: TagOrDigest): string {
   return `${location}${isDigestName(name) ? '@' : ':'}${name}`;
 }
 
-/** A read that failed, although another host may have the content: the caller may read it again from the start. */
+/** The error of a read that may succeed at another host, so the caller may read the content again from its start. */
 export class RepeatableReadError extends MlistError {
   constructor({ code, message, facts }: MlistError) {
     super(code, message, facts);

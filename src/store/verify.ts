@@ -14,12 +14,12 @@ export type BlobFault =
   | { readonly reason: 'size'; readonly actual: number; readonly hasDigest: boolean }
   | { readonly reason: 'digest'; readonly actual: Digest };
 
-/** Describes a fault as an error of the store that the bytes come from. */
+/** Creates the error for a fault, in the terms of the store that the bytes come from. */
 export type FaultError = (blob: BlobIdentity, fault: BlobFault) => MlistError;
 
 /**
- * Passes on the bytes of a blob and verifies them. The chunk that completes the blob is passed on only after the whole blob
- * was verified, so that the consumer never gets as many bytes as it expects from a damaged blob.
+ * Passes on the bytes of a blob and verifies them. The chunk that completes the blob is passed on only after the whole
+ * blob was verified, so that a consumer that counts the bytes never receives a complete damaged blob.
  */
 export async function* verified(
   blob: BlobIdentity,
@@ -46,7 +46,7 @@ export async function* verified(
 }
 
 /**
- * Passes on the bytes of a stream of unknown size. Fails when it exceeds the limit.
+ * Passes on the bytes of a stream of unknown size. Fails as soon as the stream exceeds the limit.
  * @param exceeded - creates the error
  */
 export async function* limitedTo(
@@ -78,14 +78,17 @@ export async function readWhole(
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
 }
 
-/** @throws MlistError `ERR_MLIST_DIGEST_INVALID` if the digest is invalid or its algorithm is not supported */
+/**
+ * Returns a digest whose content can be verified.
+ * @throws MlistError `ERR_MLIST_DIGEST_INVALID` if the digest is invalid or its algorithm is not supported
+ */
 export function checkVerifiable(digest: Digest): Digest {
   if (isVerifiable(parseDigest(digest))) return digest;
   throw unsupportedAlgorithm(digest);
 }
 
 /**
- * Errors for blobs in layouts and archives.
+ * Returns a function that creates the errors for damaged blobs of layouts and archives.
  * @param store - the layout or archive, for the message
  */
 export function damageError(store?: string): FaultError {
@@ -103,7 +106,10 @@ export function damageError(store?: string): FaultError {
   };
 }
 
-/** @param found - what the blob has, such as `3 bytes, not 4` */
+/**
+ * The error for a blob that does not match its digest or size.
+ * @param found - what the blob has, such as `3 bytes, not 4`
+ */
 export function damagedBlob(digest: Digest, found: string, store?: string): MlistError {
   const blob = store === undefined ? digest : `${digest} in ${store}`;
   return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `the blob ${blob} is damaged: it has ${found}`);

@@ -4,9 +4,10 @@ import { isDigest, type Digest } from '../oci/digest.ts';
 import type { Plan } from './plan.ts';
 
 /**
- * Names the image that each blob of a plan belongs to: its platform in the list, or `attestation`. A blob of several images
- * has the name of the first. Blobs of single images have no name, and those of a list that cannot be parsed: the names are
- * only displayed. The list is parsed on the first call of the result.
+ * Returns a function that names the image to which a blob of a plan belongs: the platform of the image in the list, or
+ * `attestation`. A blob of several images has the name of the first one. Blobs of single images, and of lists that
+ * cannot be parsed, have no name, since the names are only displayed. The list is parsed when the function is first
+ * called.
  */
 export function imagesOfBlobs(plan: Plan): (blob: Digest) => string | undefined {
   let names: ReadonlyMap<Digest, string> | undefined;

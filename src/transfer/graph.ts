@@ -13,7 +13,7 @@ import { MissingContent } from './missing-content.ts';
 export interface ManifestNode {
   readonly content: ManifestContent;
   readonly source: ContentReader;
-  /** The stores of blobs that are not in `source`. */
+  /** For each blob that is not in `source`, the store that has it. */
   readonly elsewhere?: ReadonlyMap<Digest, ContentReader> | undefined;
   /** Config and layers; for an index, the entries that are not manifests. */
   readonly blobs: readonly Descriptor[];
@@ -28,14 +28,14 @@ export interface ManifestNode {
 }
 
 export interface GraphOptions extends ContentOptions {
-  /** Looks up bytes of manifests in a cache. Default: no cache. */
+  /** Returns the bytes of a cached manifest; undefined if it is not cached. Default: no cache. */
   readonly cached?: ((digest: Digest) => Promise<Uint8Array | undefined>) | undefined;
 }
 
 /** The source of a graph. If it is a composite store, the nodes name the stores that have the content. */
 export type GraphSource = ContentReader & Partial<CompositeStore>;
 
-/** Limit for the nesting of indexes. Real lists have less. */
+/** Maximum nesting of indexes. Real lists have less. */
 export const MAX_DEPTH = 8;
 
 /**
@@ -50,7 +50,10 @@ export async function readGraph(
   return read(source, descriptor, options, []);
 }
 
-/** Like `readGraph`, for a manifest whose bytes are known: it was read before, or derived from one of the source. */
+/**
+ * Like `readGraph`, for a manifest whose bytes are known, because they were read before or derived from another
+ * manifest.
+ */
 export async function graphOfManifest(
   source: GraphSource,
   content: ManifestContent,
@@ -66,7 +69,7 @@ export function childrenOfManifest({ descriptor, bytes }: ManifestContent, sourc
   return readChildren(bytes, mediaType, `${source.location}@${digest}`);
 }
 
-/** Whether a layer is stored at its urls, and not with its image. */
+/** Whether a layer is a foreign layer with URLs, so that it is not stored with its image. */
 export function isForeignLayer({ mediaType, urls = [] }: Descriptor): boolean {
   return isForeignLayerType(mediaType) && urls.length > 0;
 }
@@ -113,7 +116,7 @@ async function readChildNodes(
   };
 }
 
-/** Where the blobs of a manifest are. */
+/** The stores that have the blobs of a manifest, as members of its node. */
 async function placesOf(
   source: GraphSource,
   { descriptor }: ManifestContent,
@@ -132,7 +135,10 @@ interface Failure {
   readonly thrown: unknown;
 }
 
-/** The error for all missing entries, or the first error of another kind. */
+/**
+ * Combines several failures into one error: the first failure that is not about missing content or, if there is none,
+ * an error that lists all missing entries.
+ */
 function failureOf(failures: readonly Failure[], { descriptor }: ManifestContent, source: ContentReader): unknown {
   const other = failures.find(({ thrown }) => errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND');
   if (other !== undefined) return other.thrown;

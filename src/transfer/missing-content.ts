@@ -7,9 +7,9 @@ export type MissingState = 'absent' | 'incomplete';
 /** Entries of an index that are missing or incomplete in its location. */
 export type MissingEntries = ReadonlyMap<Digest, MissingState>;
 
-/** The error if the source of a transfer does not have all content that an index lists. */
+/** The error for a source of a transfer that does not have all content that an index lists. */
 export class MissingContent extends MlistError {
-  /** Not empty. */
+  /** The missing entries; never empty. */
   readonly missing: MissingEntries;
 
   constructor(reference: string, missing: MissingEntries, cause: unknown) {

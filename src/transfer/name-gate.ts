@@ -1,19 +1,19 @@
 import { untilAborted } from '../async/single-flight.ts';
 import { MlistError } from '../errors/errors.ts';
 
-/** The error of a plan that moved no name because another plan has failed. That plan has the reason. */
+/** The error of a plan that wrote no names because another plan has failed. The error of that plan has the reason. */
 export class HeldBackError extends MlistError {
   constructor() {
     super('ERR_MLIST_CONFLICT', 'no name was moved, because another target has failed');
   }
 }
 
-/** The entrance of one plan to the gate. */
+/** The access of one plan to the gate. */
 export interface GateEntrance {
-  /** The plan has stored its content, or has nothing to do. Further calls have no effect. */
+  /** Reports that the plan has stored its content, or has nothing to store. Further calls have no effect. */
   readonly arrive: () => void;
   /**
-   * Arrives, and waits for all other plans.
+   * Calls `arrive`, and waits until all other plans have arrived.
    * @throws HeldBackError if one of them has failed; the reason of the signal if it is aborted
    */
   readonly pass: (signal: AbortSignal | undefined) => Promise<void>;
@@ -26,14 +26,14 @@ export class NameGate {
   #reject: (error: MlistError) => void = () => undefined;
   #missing: number;
 
-  /** @param plans - their number */
+  /** @param plans - the number of plans */
   constructor(plans: number) {
     this.#missing = plans;
     this.#opened = new Promise<void>((resolve, reject) => {
       this.#open = resolve;
       this.#reject = reject;
     });
-    // Nothing may be waiting when a plan fails.
+    // If a plan fails while no other plan waits, the rejection must not be unhandled.
     this.#opened.catch(() => undefined);
   }
 

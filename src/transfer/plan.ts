@@ -7,15 +7,18 @@ import type { ManifestNode } from './graph.ts';
 /** The steps of a transfer to one target, in an order in which no manifest is written before the content that it refers to. */
 export interface Plan {
   readonly target: ContentWriter;
-  /** Without duplicates: manifests may share blobs. */
+  /** The blobs without duplicates, since manifests may share blobs. */
   readonly blobs: readonly BlobStep[];
-  /** Children before their index, subjects before their referrers. */
+  /** The manifests: children before their index, subjects before their referrers. */
   readonly manifests: readonly ManifestStep[];
-  /** Other manifests that are tagged, such as signatures. They are tagged before the list, so that clients find them. */
+  /**
+   * Other manifests that are tagged, such as signatures. They are tagged before the list, so that clients of the list
+   * find them.
+   */
   readonly otherRoots: readonly RootStep[];
   /** The list itself, which is written last, under each name. */
   readonly root: RootStep;
-  /** Manifests and blobs that the target already has, as far as that was checked. */
+  /** Manifests and blobs that the target is known to have. */
   readonly existing: readonly Descriptor[];
 }
 
@@ -38,14 +41,14 @@ export interface ManifestStep {
 export interface RootStep {
   readonly content: ManifestContent;
   readonly names: readonly TagOrDigest[];
-  /** Move a name only if it still has this digest. Targets that do not support conditions ignore it. */
+  /** By name: move the name only if it has this digest. Targets that do not support conditions ignore this. */
   readonly ifMatch?: ReadonlyMap<TagOrDigest, Digest | 'absent'> | undefined;
 }
 
 export interface PlanTransferOptions {
-  /** Manifests that the target has with all their descendants. Neither is sent. */
+  /** Manifests that the target has with all their descendants. Neither these nor their descendants are sent. */
   readonly present?: ReadonlySet<Digest> | undefined;
-  /** Manifests and blobs that the target has. They are not sent, and the plan reports them. */
+  /** Manifests and blobs that the target has. They are not sent; the plan only lists them. */
   readonly existing?: readonly Descriptor[] | undefined;
   /** Blobs that the root lists, if the root is not one of the nodes. */
   readonly listed?: readonly ListedBlob[] | undefined;
@@ -59,9 +62,9 @@ export interface ListedBlob {
 }
 
 /**
- * Plans a transfer. Pure: the caller has checked what the target already has.
- * @param nodes - the manifests that the target needs. A node that is the root, or is in `otherRoots`, is put by its digest only
- *   if another node or root lists it or refers to it
+ * Plans a transfer. Pure: the caller has checked which content the target already has.
+ * @param nodes - the manifests that the target needs. A node that is the root, or is in `otherRoots`, is put by its
+ * digest only if another node or root lists it or refers to it
  */
 export function planTransfer(
   target: ContentWriter & Partial<Mounter>,
@@ -103,9 +106,9 @@ function stepOf(
 }
 
 /**
- * The nodes and their descendants that the target lacks, without duplicates, each after its children and its subject. Not
- * recursive, because a chain of subjects may be long. In a cycle, which is only possible with digests that cannot be
- * verified, the first node is the last.
+ * The nodes and their descendants that the target lacks, without duplicates, each after its children and its subject.
+ * The function is not recursive, because a chain of subjects may be long. A cycle is possible only with digests that
+ * cannot be verified; in it, the node that was visited first comes last.
  */
 function inOrder(nodes: readonly ManifestNode[], has: ReadonlySet<Digest>): readonly ManifestNode[] {
   const byDigest = nodesByDigest(nodes);

@@ -22,9 +22,9 @@ import { logTarget, type TargetLog } from './target-log.ts';
 
 /** Progress of a transfer. The digest identifies the blob or manifest. */
 export type TransferEvent =
-  /** Maximum number of blobs and bytes of the plan, including those that will be mounted or already exist. */
+  /** Maximum number of blobs and bytes to send, including blobs that will turn out to be mountable or present. */
   | { readonly type: 'started'; readonly target: string; readonly blobs: number; readonly bytes: number }
-  /** `moved`: bytes of the blob that were read and sent so far. It starts at 0 again for each retry. */
+  /** `moved`: number of bytes of the blob that were read and sent so far. It starts at 0 again for each retry. */
   | {
       readonly type: 'progress';
       readonly digest: Digest;
@@ -36,7 +36,7 @@ export type TransferEvent =
     }
   | {
       readonly type: 'blob';
-      /** present: the target already had the blob. */
+      /** `present`: the target already had the blob. */
       readonly how: 'mounted' | 'uploaded' | 'present';
       readonly digest: Digest;
       readonly size: number;
@@ -50,7 +50,7 @@ export type TransferEvent =
       readonly target: string;
     } & ReplacedTag);
 
-/** The previous state of a tag that was moved, as far as it is known. */
+/** The previous state of a tag that was moved, with the members that are known. */
 export interface ReplacedTag {
   readonly before?: Digest | 'absent';
   /** Platforms of the previous list that the new content lacks. */
@@ -58,13 +58,20 @@ export interface ReplacedTag {
 }
 
 export interface RunOptions extends ContentOptions {
-  /** Shared by the plans of one command, so that each blob or manifest is sent to a target once. */
+  /**
+   * The blobs and manifests that plans of this command have sent, so that each is sent to a target once. Default: not
+   * shared.
+   */
   readonly transfers?: SharedTransfers | undefined;
-  /** The current state of each name of the root. No name is moved before this resolves; if it rejects, the plan stops. */
+  /**
+   * The current state of each name of the root. No name is moved before this promise resolves; if it rejects, the plan
+   * stops.
+   */
   readonly replaced?: Promise<ReadonlyMap<TagOrDigest, ReplacedTag>> | undefined;
   /**
-   * Holds the names of the root back until this resolves, when everything else is stored. The root itself is then stored by
-   * its digest first, so that a target that refuses it is noticed before any name is moved.
+   * Called when everything except the names of the root is stored; the names are written when its promise resolves. The
+   * root is stored by its digest before the call, so that a target that refuses the root is noticed before any name is
+   * moved.
    */
   readonly beforeNames?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
   /** Receives each image config that is transferred, before it is verified. */
@@ -75,8 +82,8 @@ export interface RunOptions extends ContentOptions {
 }
 
 /**
- * Runs a plan. Independent steps run concurrently: each manifest is written as soon as its dependencies exist, and the root
- * last. The first failure stops all other steps, so that no manifest is incomplete.
+ * Runs a plan. Independent steps run concurrently: each manifest is written as soon as its dependencies exist, and the
+ * root last. After the first failure, no further step starts, so that no manifest is written without its content.
  */
 export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<void> {
   const failure = new AbortController();
@@ -91,7 +98,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
         throw thrown;
       },
     );
-    // One digest may be needed as a blob and as a manifest.
+    // The same digest may be planned as a blob and as a manifest.
     const both = Promise.all([steps.get(digest), running]);
     both.catch(() => undefined);
     steps.set(digest, both);
@@ -126,7 +133,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
   await putRoots(plan, rootOptions);
 }
 
-/** Writes the roots under their names, when everything below them is stored: the main root last. */
+/** Writes the roots under their names after everything below them is stored, the main root last. */
 async function putRoots(plan: Plan, rootOptions: PutOptions): Promise<void> {
   const { beforeNames, signal } = rootOptions;
   await allOrErrors(
@@ -140,7 +147,10 @@ async function putRoots(plan: Plan, rootOptions: PutOptions): Promise<void> {
   await putRoot(plan.target, plan.root, rootOptions);
 }
 
-/** Does the work unless another plan has done it. Returns whether this call did the work. */
+/**
+ * Runs `work` unless another plan has done it.
+ * @returns whether this call ran `work`
+ */
 async function unlessDone(
   { digest, target }: { readonly digest: Digest; readonly target: string },
   { transfers, signal }: RunOptions,
@@ -177,14 +187,17 @@ async function putBlob(target: ContentWriter & Partial<Mounter>, step: BlobStep,
   } catch (thrown) {
     const isMissing = step.isListed === true && errorCode(reading.failure) === 'ERR_MLIST_NOT_FOUND';
     if (isMissing && (await putListedManifest(target, step, options))) return;
-    // Each repetition leaves out the hosts that have sent wrong content, so it ends.
+    // Each repetition excludes the hosts that have sent wrong content, so the repetitions end.
     if (reading.failure instanceof RepeatableReadError) return putBlob(target, step, options);
     throw reading.failure ?? thrown;
   }
   options.onEvent?.({ type: 'blob', how: reading.how, ...facts });
 }
 
-/** Puts an entry of an unknown type as a manifest. Returns false if the source does not have it as a manifest. */
+/**
+ * Puts an entry of an unknown type as a manifest.
+ * @returns false if the source does not have it as a manifest
+ */
 async function putListedManifest(
   target: ContentWriter,
   { blob, from }: BlobStep,
@@ -208,7 +221,10 @@ function withConfigCopy(
   return isConfig ? collected(chunks, size, (bytes) => onConfig(step, bytes)) : chunks;
 }
 
-/** Calls `onWhole` with the last byte, because an upload does not read on after it. */
+/**
+ * Collects the chunks, and calls `onWhole` before it passes on the last byte: an upload that has all bytes does not
+ * read any further.
+ */
 async function* collected(
   chunks: AsyncIterable<Uint8Array>,
   size: number,
@@ -224,7 +240,10 @@ async function* collected(
   }
 }
 
-/** Reads a blob while it is put. If reading fails, its error is reported instead of the resulting error of the target. */
+/**
+ * Reads a blob while it is put. If reading fails, the error of the source is reported, and not the error of the upload
+ * that it has caused.
+ */
 class BlobReading {
   readonly #open: () => AsyncIterable<Uint8Array>;
   readonly #onMoved: (bytes: number) => void;
@@ -276,8 +295,8 @@ async function putManifest(target: ContentWriter, step: ManifestStep, options: P
 }
 
 /**
- * Moves all names concurrently. Each name refers to either its previous content or the complete list. The events come in the
- * order of the names.
+ * Moves all names concurrently. Each name refers to either its previous content or the complete list. The events are
+ * emitted in the order of the names.
  */
 async function putRoot(target: ContentWriter, root: RootStep, options: PutOptions): Promise<void> {
   const replaced = await options.replaced;
@@ -291,7 +310,10 @@ async function putRoot(target: ContentWriter, root: RootStep, options: PutOption
   await allOrErrors(moved, options.signal);
 }
 
-/** Moves one name. @returns the event that reports it */
+/**
+ * Moves one name.
+ * @returns the event to report
+ */
 async function putName(
   target: ContentWriter,
   name: TagOrDigest,

@@ -1,7 +1,7 @@
 import { getOrCreate, SingleFlight } from '../async/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
 
-/** The blobs and manifests that are sent to one target. */
+/** The blobs and manifests that were or are being sent to one target. */
 interface Target {
   readonly done: Set<Digest>;
   readonly running: SingleFlight<void, Digest>;
@@ -12,8 +12,8 @@ export class SharedTransfers {
   readonly #targets = new Map<string, Target>();
 
   /**
-   * Does the work unless another plan has done it. Waits for a plan that is doing it; if that plan fails, for example
-   * because of another step, this call does the work.
+   * Runs `work` for a blob or manifest unless another plan has sent it. Waits for a plan that is sending it; if that
+   * plan fails, for example because of another step, this call runs `work`.
    * @returns whether this call did the work
    */
   async run(
@@ -38,7 +38,7 @@ export class SharedTransfers {
     return didWork;
   }
 
-  /** Whether a plan has stored it at the target. Waits for a plan that is doing so. */
+  /** Whether a plan has stored the blob or manifest in the target. Waits for a plan that is sending it. */
   async has(target: string, digest: string): Promise<boolean> {
     const transfers = this.#targets.get(target);
     const running = transfers?.running.get(digest as Digest);

@@ -12,10 +12,10 @@ export interface StoreOptions extends PutOptions {
 }
 
 /**
- * Stores a manifest under a name. If the registry reports content as unknown that this command has just stored, the PUT is
- * retried once, because some registries are eventually consistent. After any other failure, the name is read: it may have
- * the manifest already, for example if its tag is immutable. A conditional write is retried after a fault of the registry
- * while the condition holds.
+ * Stores a manifest under a name. If the registry reports content as unknown that this command has just stored, the PUT
+ * is retried once, because some registries are eventually consistent. After any other failure, the name is read,
+ * because it may have the manifest nevertheless, for example if the tag is immutable and another client has written it.
+ * A conditional write is retried after a fault of the registry (5xx) if the condition still holds.
  */
 export async function storeManifest(
   target: ContentWriter,
@@ -32,9 +32,10 @@ export async function storeManifest(
 }
 
 /**
- * Whether a manifest was refused only because of content that this command has stored in the target: all digests that the
- * registry names or, if it names none, any digest in the manifest. Faults of the registry (5xx) were already retried. This
- * waits only for digests in the manifest. Two manifests cannot contain each other's digest, so there is no deadlock.
+ * Whether a manifest was refused only because of content that this command has stored in the target: either all digests
+ * that the registry names are such content or, if it names none, at least one digest in the manifest is. Faults of the
+ * registry (5xx) were already retried. The function waits only for digests in the manifest, and two manifests cannot
+ * contain each other's digest, so there is no deadlock.
  */
 async function isInconsistency(
   thrown: unknown,
@@ -81,7 +82,10 @@ async function pause(tries: number, { signal }: PutOptions): Promise<void> {
   signal?.throwIfAborted();
 }
 
-/** Whether the name may have the manifest although the PUT failed. A PUT by digest was already retried after faults. */
+/**
+ * Whether the name may have the manifest although the PUT failed. If the outcome is unknown, the result is true for
+ * tags only, because a PUT by digest was already retried.
+ */
 function mayBeStored(thrown: MlistError, content: ManifestContent, name: TagOrDigest): boolean {
   if (isAboutContent(thrown, content)) return false;
   const { status = 0 } = thrown.facts;

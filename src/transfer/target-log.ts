@@ -1,6 +1,6 @@
 import type { TargetOutcome } from '../errors/errors.ts';
 
-/** The outcome of each target so far, by reference. It is reported if the command is interrupted. */
+/** The outcome of each target so far, by reference. The error of an interrupted command contains it. */
 export type TargetLog = Map<string, TargetOutcome>;
 
 export function logTarget(log: TargetLog | undefined, target: TargetOutcome): void {

@@ -217,7 +217,7 @@ describe('what engines answer', () => {
         setTimeout(() => response.destroy(), 50);
       },
       7,
-      'stopped in the middle',
+      'closed the connection before the end',
     ],
     [
       'a success without an image',

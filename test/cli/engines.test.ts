@@ -339,7 +339,7 @@ describe('faults of engines', () => {
       return true;
     };
     const { code, stderr } = await (await withDocker(engine)).run(['copy', source, at('app')]);
-    expect([code, stderr]).toEqual([7, expect.stringContaining('stopped in the middle')]);
+    expect([code, stderr]).toEqual([7, expect.stringContaining('closed the connection before the end')]);
     expect((await fetch(`${registry.url}/v2/team/app/manifests/latest`)).status).toBe(404);
   });
 
@@ -393,7 +393,7 @@ describe('faults of engines', () => {
       return true;
     };
     const { code, stderr } = await (await withDocker(engine)).run(['show', source]);
-    expect([code, stderr]).toEqual([7, expect.stringContaining('does not answer as an engine does (HTTP 101)')]);
+    expect([code, stderr]).toEqual([7, expect.stringContaining('does not respond like a container engine (HTTP 101)')]);
   });
 
   test.each([

@@ -251,7 +251,7 @@ describe('a refusal to write', () => {
       /^PUT .*manifests/,
       answer(404, {}, error('MANIFEST_BLOB_UNKNOWN', 'blob unknown')),
       4,
-      /cannot write \S+: \S+ lacks content that it refers to \(HTTP 404, MANIFEST_BLOB_UNKNOWN/,
+      /cannot write \S+: \S+ lacks content that the manifest refers to \(HTTP 404, MANIFEST_BLOB_UNKNOWN/,
     ],
     [
       'because the quota is used up',

@@ -21,7 +21,7 @@ import {
   type ManifestMembers,
 } from '../draft.ts';
 
-/** Draft files: JSON with one member a line, so that changes are easy to review. */
+/** Draft files: JSON with one member per line, so that changes are easy to review. */
 
 /** A draft as it is stored: schemas/draft.schema.json. References and locations are canonical text. */
 export interface DraftDocument extends Omit<Draft, 'list' | 'base' | 'entries'> {
@@ -47,7 +47,7 @@ const entryMembers = [
   ...(['detected', 'set', 'annotations', 'artifactType', 'urls', 'data', 'attests', 'extra'] as const),
 ];
 
-/** Without a final line break, so that every truncated file is invalid JSON. */
+/** Formats a draft file. It has no final line break, so that every truncated file is invalid JSON. */
 export function formatDraft(draft: Draft): string {
   const { list, base, entries: parsed, ...rest } = draft;
   const document: Omit<DraftDocument, 'entries'> = {
@@ -71,7 +71,7 @@ export function formatDraft(draft: Draft): string {
 
 /**
  * Parses a draft file.
- * @param list - the list that it must be the draft of; undefined accepts any
+ * @param list - the name of the list that the draft must have; undefined accepts any name
  * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` with the path of the file and all problems
  */
 export async function parseDraft(bytes: Uint8Array, path: string, list?: Reference): Promise<Draft> {
@@ -88,7 +88,10 @@ function documentOf(value: Json): DraftDocument {
   return value as unknown as DraftDocument;
 }
 
-/** @param problems - the problems of the document are added to it */
+/**
+ * Converts a valid document to a draft.
+ * @param problems - receives the problems of the document
+ */
 function parseDocument(
   { list: name, base, entries, ...rest }: DraftDocument,
   expected: Reference | undefined,
@@ -121,7 +124,10 @@ function parseDocument(
   return list && { ...rest, list, ...(base && ref ? { base: { ...base, ref } } : {}), entries: parsed };
 }
 
-/** Undefined if an entry has neither a manifest nor an image whose manifest the first push generates. */
+/**
+ * The members that describe the manifest. Undefined if an entry has neither a manifest nor an image whose manifest the
+ * first push generates.
+ */
 function manifestOf({ mediaType, digest, size, image }: Omit<EntryDocument, 'fill'>): ManifestMembers | undefined {
   if (mediaType !== undefined && digest !== undefined && size !== undefined) return { mediaType, digest, size };
   return image && unpushedManifest(image);
@@ -151,8 +157,8 @@ export function damagedDraft(path: string, problems: readonly Problem[]): MlistE
 
 /**
  * Parses the name of a list: a reference with a tag, by default `latest`.
- * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` if it has a digest, which only results from the content, or if it is
- *   a location outside registries
+ * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` if the name has a digest, which would have to match content that
+ * does not exist yet, or is a location outside registries
  */
 export function parseListName(text: string): Reference {
   if (isLocalLocation(text)) {
@@ -169,7 +175,10 @@ export function parseListName(text: string): Reference {
   return { ...reference, tag: reference.tag ?? 'latest' };
 }
 
-/** Parses the name of a list in a file of the workspace. The prefix makes `podman:5000/app` a registry, not an engine. */
+/**
+ * Parses the name of a list in a file of the workspace. Adds the prefix `docker://`, so that `podman:5000/app` is
+ * parsed as a registry, not as an engine.
+ */
 export function parseStoredName(text: string): Reference {
   return parseListName(`docker://${text}`);
 }

@@ -3,9 +3,9 @@ import { dirname, join, resolve } from 'node:path';
 import { MlistError } from '../../errors/errors.ts';
 import { isInside } from '../../fs/is-inside.ts';
 
-/** What the location of the workspace depends on (docs/workspace.md). */
+/** The facts that determine the location of the workspace (docs/workspace.md). */
 export interface LocateOptions {
-  /** `--workspace`. */
+  /** The value of `--workspace`. */
   readonly workspace?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
@@ -19,21 +19,24 @@ export interface LocateOptions {
 export const WORKSPACE_FOLDER = '.mlist';
 
 /**
- * The first of: `--workspace`, MLIST_WORKSPACE, the closest `.mlist/` in the current folder and its parents, the user's own.
- * @throws MlistError `ERR_MLIST_WORKSPACE` if the closest `.mlist/` belongs to another user, or a link in the workspace leads
- *   out of it
+ * Returns the path of the workspace: the first that is set or exists of `--workspace`, MLIST_WORKSPACE, the closest
+ * `.mlist/` in the current folder and its parents, and the user's own.
+ * @throws MlistError `ERR_MLIST_WORKSPACE` if the closest `.mlist/` belongs to another user, or a link in the workspace
+ * leads out of it
  */
 export async function locateWorkspace(options: LocateOptions): Promise<string> {
   const chosen = options.workspace ?? options.env['MLIST_WORKSPACE'];
   const own = ownWorkspace(options);
   const isChosen = chosen !== undefined && chosen !== '';
   const folder = isChosen ? resolve(options.cwd, chosen) : ((await projectWorkspace(options)) ?? own);
-  // The user may have moved a part of the own workspace to another disk.
+  // Links in the user's own workspace are allowed: the user may have moved a part of it to another disk.
   if (folder !== own) await refuseLinksOut(folder);
   return folder;
 }
 
-/** Searches the current folder and its parents, up to the home folder or the root of the file system. */
+/**
+ * Searches for `.mlist/` in the current folder and its parents, up to the home folder or the root of the file system.
+ */
 async function projectWorkspace({ cwd, home, uid }: LocateOptions): Promise<string | undefined> {
   const device = await deviceOf(cwd);
   for (let folder = cwd; ; folder = dirname(folder)) {
@@ -52,7 +55,7 @@ async function deviceOf(folder: string): Promise<number | undefined> {
   return (await stat(folder).catch(() => undefined))?.dev;
 }
 
-/** The drafts of another user would decide what this user pushes. */
+/** Refuses a workspace that belongs to another user, whose drafts would determine what this user pushes. */
 function refuseForeign(folder: string, owner: number, uid: number | undefined): void {
   if (uid === undefined || owner === uid) return;
   throw new MlistError(
@@ -66,8 +69,8 @@ function refuseForeign(folder: string, owner: number, uid: number | undefined): 
 }
 
 /**
- * A cloned repository may contain links. Through a link out of the workspace, commands would write files elsewhere, and
- * `prune` would remove files there.
+ * Refuses links out of a workspace, which a cloned repository may contain: through them, commands would write files
+ * elsewhere, and `prune` would remove files there.
  */
 async function refuseLinksOut(workspace: string): Promise<void> {
   const blobs = join(workspace, 'blobs');

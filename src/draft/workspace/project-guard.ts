@@ -15,23 +15,26 @@ export interface ProjectGuardOptions {
   readonly workspace: string;
   /** The current folder. */
   readonly cwd: string;
-  /** The user's own workspace, whose drafts nobody else can have written. It also stores what the user has named. */
+  /**
+   * The user's own workspace, whose drafts only the user can have written. It also stores the locations that the user
+   * has named.
+   */
   readonly ownWorkspace: string;
-  /** Allow everything (`--allow-outside`). Default false. */
+  /** Whether to allow all locations (`--allow-outside`). Default false. */
   readonly allowOutside?: boolean | undefined;
   /** Called if a location outside the project could not be recorded, so that later commands will not read it. */
   readonly onUnrecorded?: ((location: LocalLocation, error: MlistError) => void) | undefined;
 }
 
 /**
- * Decides which content on this machine a command may read because a draft or a file names it. A cloned repository may
- * contain both, so they may only name paths in their project, unless the user has named the same path on a command line
- * for this workspace (docs/decisions/0086-untrusted-projects.md).
+ * Decides which content on this machine a command may read because a draft or a file names it. Both may come from a
+ * cloned repository. Therefore they may name only paths in their project, and paths that the user has named on a
+ * command line for this workspace (docs/decisions/0086-untrusted-projects.md).
  */
 export class ProjectGuard {
   readonly #options: ProjectGuardOptions;
   readonly #project: string;
-  /** Base of relative paths in locations. */
+  /** The base folder for relative paths in locations. */
   readonly #base: string;
   /** Keys of locations that the user has named, or that were checked. */
   readonly #trusted = new Set<string>();
@@ -48,7 +51,7 @@ export class ProjectGuard {
     return this.#options.ownWorkspace;
   }
 
-  /** Whether the drafts of the workspace may be those of another user. */
+  /** Whether other people may have written the drafts of the workspace: it is not the user's own. */
   get #isForeign(): boolean {
     const { workspace, ownWorkspace } = this.#options;
     return resolve(workspace) !== resolve(ownWorkspace);
@@ -60,7 +63,8 @@ export class ProjectGuard {
   }
 
   /**
-   * Allows the locations in a file that the user has named. They must be in the folder of the file or the current folder.
+   * Allows the locations in a file that the user has named, if they are in the folder of the file or the current
+   * folder.
    * @throws MlistError `ERR_MLIST_BLOCKED` for any other path, and for images of engines
    */
   async admit(locations: readonly Location[], file: string): Promise<void> {
@@ -83,7 +87,10 @@ export class ProjectGuard {
     if (!(await this.#isAllowed(location))) throw outside(location, this.#project, 'a draft');
   }
 
-  /** Allows the images that a draft names by their IDs, if their names are allowed. The draft is read from its file. */
+  /**
+   * Allows the images that a draft names by their IDs, if their names are allowed. Called after a draft was read from
+   * its file.
+   */
   async loaded({ entries }: Draft): Promise<void> {
     if (!this.#isForeign) return;
     for (const entry of entries) {
@@ -122,7 +129,8 @@ export class ProjectGuard {
     if (isPipe(location)) return true;
     const path = resolve(this.#base, location.path);
     const roots = await Promise.all(folders.map(realPathOf));
-    // A path that is outside by its text is not resolved, since that can already contact another machine on Windows.
+    // Only a path that is inside by its text is resolved, since on Windows resolving a path can already contact another
+    // machine.
     if (![...folders, ...roots].some((root) => isInside(root, path))) return false;
     const real = await realPathOf(path);
     return roots.some((root) => isInside(root, real));
@@ -134,7 +142,9 @@ export class ProjectGuard {
     await writeFileAtomic(path, `${JSON.stringify({ workspace: resolve(this.#options.workspace), location: key })}\n`);
   }
 
-  /** A file for each location, in a folder for each workspace. */
+  /**
+   * The path of the file that records a location. There is a folder for each workspace, with a file for each location.
+   */
   async #recordPath(key: string): Promise<string> {
     const { ownWorkspace, workspace } = this.#options;
     const folder = hashOf(await realPathOf(resolve(workspace)));
@@ -157,7 +167,7 @@ function localLocations({ base, entries }: Draft): readonly LocalLocation[] {
   return all.flatMap((location) => (location.kind === 'registry' ? [] : [location]));
 }
 
-/** The path with all links resolved, also if its last components do not exist. */
+/** The path with all links resolved. Its last components need not exist. */
 async function realPathOf(path: string): Promise<string> {
   return realpath(path).catch(async () => {
     const parent = dirname(path);
@@ -174,7 +184,7 @@ function outside(location: LocalLocation, project: string, author: string): Mlis
   const where = isInEngine(location) ? `is an image of a container engine` : `is outside ${project}`;
   return new MlistError('ERR_MLIST_BLOCKED', `${reference} ${where}, and only ${author} names it`, {
     reference,
-    hint: 'Whoever wrote that file has chosen what is read.',
+    hint: 'The author of that file would decide which content is read.',
     remedy: { kind: 'allow-outside' },
   });
 }

@@ -2,12 +2,14 @@ import type { Location } from '../../oci/location.ts';
 import { shownLocation, storedLocation, type Folders } from '../../oci/stored-location.ts';
 import type { Draft } from '../draft.ts';
 
-/** A draft with its paths as they are stored. */
+/**
+ * The draft with its paths in the form in which draft files store them: relative to the parent folder of the workspace.
+ */
 export function storedDraft(draft: Draft, folders: Folders): Draft {
   return convertDraft(draft, (location) => storedLocation(location, folders), folders);
 }
 
-/** A draft with its paths relative to the current folder. */
+/** The draft with its paths relative to the current folder. */
 export function shownDraft(draft: Draft, folders: Folders): Draft {
   return convertDraft(draft, (location) => shownLocation(location, folders), folders);
 }

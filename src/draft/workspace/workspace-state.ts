@@ -37,7 +37,7 @@ export async function readState(workspace: Workspace): Promise<State> {
   });
 }
 
-/** Changes the state under its lock. Nothing is written if the state stays the same. */
+/** Changes the state under its lock. Nothing is written if `change` returns the same state. */
 export async function updateState(workspace: Workspace, change: (state: State) => State): Promise<void> {
   await workspace.create();
   await withLock(
@@ -57,7 +57,7 @@ export async function updateState(workspace: Workspace, change: (state: State) =
   );
 }
 
-/** Converts the targets of pushes: in the file their paths are stored like those of drafts. */
+/** Converts the targets of pushes, whose paths are stored in the file in the same form as those of drafts. */
 function withTargets({ pushes, ...rest }: State, convert: (target: string) => string): State {
   if (pushes === undefined) return rest;
   const converted = Object.entries(pushes).map(([list, targets]) => [
@@ -75,7 +75,7 @@ export function withCurrent(state: State, list: Reference): State {
   return { ...state, current: formatReference(list) };
 }
 
-/** Removes a deleted draft from the state. */
+/** The state without a draft that was deleted. */
 export function withoutDraft(state: State, list: Reference): State {
   const removed = formatReference(list);
   const { current, pushes = {}, ...rest } = state;

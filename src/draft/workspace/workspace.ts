@@ -20,13 +20,13 @@ import { MAX_WORKSPACE_BYTES } from '../../schema/workspace-documents.ts';
 /** A draft that was read from its file. */
 export interface StoredDraft {
   readonly path: string;
-  /** Time of the last write. */
+  /** The time at which the file was last written. */
   readonly modified: Date;
   readonly draft: Draft;
 }
 
 export interface DamagedDraft {
-  /** Name of the file, which is the encoded name of the list. */
+  /** The name of the file without `.json`, which is the encoded name of the list. */
   readonly name: string;
   readonly path: string;
   readonly error: MlistError;
@@ -41,7 +41,7 @@ export interface Update {
 
 const SUFFIX = '.json';
 
-/** Number of drafts that are read before signals and other tasks of the process are handled. */
+/** After this number of drafts, the loop that reads them yields to signals and other tasks of the process. */
 const DRAFTS_PER_TURN = 64;
 
 /**
@@ -61,7 +61,7 @@ export class Workspace {
   /** Absolute path of the workspace. */
   readonly folder: string;
 
-  /** The base folders of relative paths: of those in the files, and of those in memory. */
+  /** The base folders for relative paths in files and in memory. */
   readonly folders: Folders;
 
   /** Decides which local content the drafts may name. Default: all. */
@@ -81,7 +81,10 @@ export class Workspace {
     return join(this.folder, 'drafts', fileNameOf(list) + SUFFIX);
   }
 
-  /** Creates the folders; with `gitignore` also the file that keeps all but the drafts out of version control. */
+  /**
+   * Creates the folders of the workspace. With `gitignore`, also creates a file that keeps everything but the drafts
+   * out of version control.
+   */
   async create({ gitignore = false }: { readonly gitignore?: boolean } = {}): Promise<void> {
     await createFolders(join(this.folder, 'drafts'));
     await createFolders(join(this.folder, 'locks'));
@@ -98,7 +101,10 @@ export class Workspace {
     return draft;
   }
 
-  /** @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND`, `ERR_MLIST_DRAFT_DAMAGED` */
+  /**
+   * The draft of a list.
+   * @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND`, `ERR_MLIST_DRAFT_DAMAGED`
+   */
   async load(list: Reference): Promise<Draft> {
     return (await this.find(list)) ?? this.#missing(list);
   }
@@ -131,7 +137,7 @@ export class Workspace {
 
   /**
    * Removes a draft, which may be damaged. Only regular files are removed.
-   * @param unchanged - remove the draft only if it is still this one
+   * @param unchanged - remove the draft only if it still equals this one
    * @returns whether it was removed
    */
   async remove(list: Reference, unchanged?: Draft, options: LockOptions = {}): Promise<boolean> {
@@ -155,9 +161,9 @@ export class Workspace {
   }
 
   /**
-   * Calls `work` for each draft in the order of their names, including damaged ones, and returns the results. Only one draft
-   * is in memory at a time.
-   * @param names - of the drafts, as `names` returns them. Default: all
+   * Calls `work` for each draft in the order of their names, including damaged ones, and returns the results. Only one
+   * draft is in memory at a time.
+   * @param names - the names of the drafts, as the method `names` returns them. Default: all
    * @throws MlistError `ERR_MLIST_FILE` if a draft cannot be read
    */
   async map<T>(work: (stored: StoredDraft | DamagedDraft) => T, names?: readonly string[]): Promise<readonly T[]> {
@@ -178,7 +184,10 @@ export class Workspace {
     );
   }
 
-  /** Undefined if the draft was removed meanwhile. A file that cannot be read is an error, not a damaged draft. */
+  /**
+   * Reads a draft; undefined if it was removed in the meantime. A file that cannot be read is an error, and does not
+   * count as a damaged draft.
+   */
   async #read(name: string): Promise<StoredDraft | DamagedDraft | undefined> {
     const path = join(this.folder, 'drafts', name);
     try {
@@ -235,7 +244,8 @@ async function refuseUnreadable(text: string, list: Reference): Promise<void> {
 }
 
 /**
- * Reads a file of the workspace without waiting for pipes, since the workspace may come from another user.
+ * Reads a file of the workspace. The workspace may come from another user, so a pipe is refused without waiting for its
+ * data.
  * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` if it is not a regular file; Node's errors
  */
 function readDocument(path: string): ReadFile {
@@ -259,7 +269,7 @@ export function readIfExists(path: string): Uint8Array | undefined {
   }
 }
 
-/** Longer file names are cut off after `PREFIX_LENGTH` characters and end with a hash. */
+/** Longer file names are truncated to `PREFIX_LENGTH` characters, followed by a hash. */
 const MAX_NAME = 200;
 const PREFIX_LENGTH = 120;
 
@@ -279,7 +289,7 @@ export function fileNameOf(list: Reference): string {
   return `${encoded.slice(0, PREFIX_LENGTH)}~${createHash('sha256').update(name).digest('hex')}`;
 }
 
-/** The list whose draft has this file name; undefined if the name is not that of a draft, or was cut off. */
+/** The list whose draft has this file name; undefined if the name is not that of a draft, or was truncated. */
 export function listOfFile(name: string): Reference | undefined {
   try {
     const list = parseStoredName(decodeURIComponent(name));

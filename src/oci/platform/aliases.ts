@@ -15,7 +15,10 @@ const knownArchitecture = new Set(
   ).split(' '),
 );
 
-/** Whether containerd/platforms v1.0.0-rc.4 accepts the name in a specifier of one part; `wasip1` is not accepted. */
+/**
+ * Whether containerd/platforms v1.0.0-rc.4 accepts the name in a specifier of one part; containerd does not accept
+ * `wasip1`.
+ */
 export function isKnownOs(os: string): boolean {
   return knownOs.has(os);
 }

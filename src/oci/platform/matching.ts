@@ -73,7 +73,7 @@ function atoi(variant: string): number {
   return /^[+-]?\d+$/.test(digits) ? Number(digits) : Number.NaN;
 }
 
-/** A CPU with v9.n also runs v8.(n+5), up to v8.9. */
+/** An arm64 CPU with v9.n also runs v8.(n+5), up to v8.9. */
 const V8_WITH_V9 = 5;
 const LAST_V8_MINOR = 9;
 const LAST_V9_MINOR = 7;
@@ -129,7 +129,7 @@ function uint(digits: string, max: number): number {
   return value <= max ? value : Number.NaN;
 }
 
-/** Builds since which a Windows host also runs images of older builds. */
+/** Build numbers of Windows from which a host also runs images of older builds. */
 const LTSC_2022 = 20348;
 const LTSC_2025 = 26100;
 

@@ -12,7 +12,10 @@ export interface Platform {
 }
 
 export interface ParsePlatformOptions {
-  /** Completes a specifier of one part (`linux`, `arm64`). Without it, such a specifier is an error: the host is never used. */
+  /**
+   * Completes a specifier of one part (`linux`, `arm64`). Default: such a specifier is an error, and the platform of
+   * the host is never used.
+   */
   readonly default?: { readonly os: string; readonly architecture: string; readonly variant?: string } | undefined;
 }
 
@@ -94,7 +97,7 @@ function completed(
   return platformOf({ ...withoutV7({ variant: '', ...fallback }), ...known });
 }
 
-/** containerd leaves the default variant v7 of arm out of specifiers with one or two parts. */
+/** Removes the default variant v7 of arm, as containerd does for specifiers with one or two parts. */
 function withoutV7<T extends { architecture: string; variant: string }>(machine: T): T {
   return machine.architecture === 'arm' && machine.variant === 'v7' ? { ...machine, variant: '' } : machine;
 }

@@ -32,7 +32,7 @@ export interface DraftingOptions extends SourceWaitOptions {
 
 export interface SpecDraft {
   readonly draft: Draft;
-  /** Sources that do not exist and were left out. */
+  /** Sources that were left out because they do not exist. */
   readonly missing: readonly string[];
 }
 
@@ -110,7 +110,10 @@ async function lookFor(location: Location, { stores, signal }: DraftingOptions):
   return store.resolve(name, { signal });
 }
 
-/** Checks again: an image that lacks a part, or for which another request failed, does not count as missing. */
+/**
+ * Whether the source itself does not exist. This is checked again, because the 404 may be about a part of the image or
+ * another request.
+ */
 async function isGone(entry: EntrySpec, options: DraftingOptions): Promise<boolean> {
   try {
     await lookFor(entry.location, options);

@@ -17,7 +17,7 @@ import type { TargetLog } from '../../transfer/target-log.ts';
 /** Pushes or copies one list of a spec. */
 
 export interface ApplyListOptions extends DraftingOptions {
-  /** Transfers of all lists of the run: content is sent once. */
+  /** The transfers of all lists of the run, so that shared content is sent once. */
   readonly transfers: SharedTransfers;
   /** Records the outcome for each name of the list. */
   readonly targets: TargetLog;
@@ -34,14 +34,17 @@ export type AppliedTarget = Omit<PushedTarget, 'plan'>;
 
 export interface ListOutcome {
   readonly descriptor: Descriptor;
-  /** Without their plans, which contain the bytes of manifests. */
+  /** The results without their plans, which would keep the bytes of manifests in memory. */
   readonly targets: readonly AppliedTarget[];
   readonly missing: readonly string[];
   /** The errors of failed targets, if other targets succeeded. */
   readonly failures: readonly MlistError[];
 }
 
-/** @throws MlistError if nothing was written */
+/**
+ * Pushes or copies the list of a spec to all its targets.
+ * @throws MlistError if nothing was written
+ */
 export async function applyList(spec: ListSpec, options: ApplyListOptions): Promise<ListOutcome> {
   const { content } = spec;
   return content.kind === 'copy' ? copyList(spec, content, options) : pushList(spec, content, options);
@@ -86,7 +89,7 @@ function withoutPlan({ reference, status, before, lost }: PushedTarget): Applied
   };
 }
 
-/** Copies to one tag after another: later copies find the content at the target. */
+/** Copies a list to one tag after another, so that later copies find the content at the target. */
 async function copyList(
   spec: ListSpec,
   { from, missing, fillFrom }: CopySpec,

@@ -12,7 +12,7 @@ import { targetsOf } from '../publish/target.ts';
  */
 export class SourceReader {
   readonly #options: SourceWaitOptions & Pick<MissingPolicy, 'namedHosts'>;
-  /** For sources of several lists: the number of lists that still need them. */
+  /** For each source of several lists, the number of lists that still need it. */
   readonly #needed = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Resolved>>();
 
@@ -51,7 +51,7 @@ function keyOf(entry: EntrySpec): string {
   return `${missing} ${fillFrom.map(formatLocation).join(' ')} ${String(isPlatformGiven(entry))} ${formatLocation(location)}`;
 }
 
-/** Whether the spec states the platform, so that the image's config may lack it. */
+/** Whether the spec states the platform, so that the config of the image need not state it. */
 function isPlatformGiven({ platform, change }: EntrySpec): boolean {
   const { os, architecture } = change?.platform ?? {};
   return platform !== undefined || (os != null && architecture != null);

@@ -2,9 +2,9 @@ import type { SpecParsing } from '../spec/parse-spec.ts';
 import { unpackSpec } from '../spec/packed-spec.ts';
 import type { SpecUnit } from '../spec/read-spec.ts';
 
-/** The distribution of specs over parallel runs. */
+/** Distributes the lists of specs over parallel runs (`--shard`). */
 
-/** The part of this run, `index` of `count`, from 1. */
+/** The part of the lists that this run applies: `index` of `count`, counted from 1. */
 export interface Shard {
   readonly index: number;
   readonly count: number;
@@ -26,7 +26,7 @@ export function shardOf(
   return units.filter((unit) => own.has(unit));
 }
 
-/** Specs that cannot be read are sorted after all lists, by their position. */
+/** The sort key of a spec. Specs that cannot be read come after all lists, in the order of their positions. */
 function keyOf({ spec, file, line, column }: SpecUnit, parsing: SpecParsing): string {
   const place = `${file}\u0000${String(line).padStart(9, '0')}\u0000${String(column).padStart(9, '0')}`;
   return spec === undefined ? `\uffff${place}` : `${unpackSpec(spec, parsing).name}\u0000${place}`;

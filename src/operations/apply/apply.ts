@@ -21,7 +21,7 @@ import type { SpecFile, SpecUnit } from '../spec/read-spec.ts';
 import { namesOf, readUnits } from '../spec/read-units.ts';
 
 export interface ApplyOptions extends SpecParsing, SourceWaitOptions {
-  /** Report what would be written, and write nothing. Default false. */
+  /** Report the planned writes without writing anything. Default false. */
   readonly dryRun?: boolean | undefined;
   /** Check all content of each list at the target, and write its tags even if they are up to date. Default false. */
   readonly force?: boolean | undefined;
@@ -31,7 +31,7 @@ export interface ApplyOptions extends SpecParsing, SourceWaitOptions {
   readonly expectKept?: boolean | undefined;
   /** Checks the locations that a spec names, before they are read. Default: all may be read. */
   readonly admit?: ((locations: readonly Location[], file: string) => Promise<void>) | undefined;
-  /** Apply only the lists of this shard, since several runs share the specs. Default: all. */
+  /** Apply only the lists of this shard, for several runs with the same specs. Default: all lists. */
   readonly shard?: Shard | undefined;
 }
 
@@ -42,10 +42,13 @@ export interface AppliedList {
   readonly column: number;
   /** Canonical reference, or the text of the spec if it is invalid; absent if the spec cannot be read. */
   readonly list?: string;
-  /** stopped: the run was interrupted before its end. */
+  /** `stopped`: the run was interrupted before the list was complete. */
   readonly status: 'pushed' | 'unchanged' | 'planned' | 'failed' | 'stopped';
   readonly descriptor?: Descriptor;
-  /** The names that have the list, or would have it with `dryRun`; also those that succeeded if others failed. */
+  /**
+   * The names that have the list or, with `dryRun`, would have it. If some names failed, only the successful ones are
+   * listed.
+   */
   readonly targets: readonly AppliedTarget[];
   /** Missing sources that were left out, as the spec allows. */
   readonly missing: readonly string[];
@@ -54,7 +57,7 @@ export interface AppliedList {
 }
 
 export interface Applied {
-  /** In the order of the files. */
+  /** The lists in the order of the files. */
   readonly lists: readonly AppliedList[];
   /** Number of blobs, manifests and tags that were written. */
   readonly writes: number;
@@ -68,8 +71,8 @@ export interface Applied {
 const LISTS_AT_ONCE = 16;
 
 /**
- * Creates the lists of the specs that are not up to date. A failure does not stop other lists: each list is returned with
- * its errors.
+ * Writes the lists of the specs that are not up to date. A failure does not stop other lists: each list is returned
+ * with its errors.
  * @throws MlistError `ERR_MLIST_USAGE` if there is a value that no spec contains
  */
 export async function apply(files: readonly SpecFile[], options: ApplyOptions): Promise<Applied> {
@@ -111,7 +114,9 @@ function expectAccess(specs: Iterable<ListSpec>, stores: Stores): void {
   }
 }
 
-/** Removes the items from the array in order, so that each can be garbage-collected when it is done. */
+/**
+ * Yields the items in their order and removes each from the array, so that it can be garbage-collected after its use.
+ */
 function* drained<T>(items: T[]): Generator<T> {
   items.reverse();
   for (let item = items.pop(); item !== undefined; item = items.pop()) yield item;
@@ -188,7 +193,7 @@ class Run {
   }
 }
 
-/** A function, since TypeScript would otherwise assume that the value does not change. */
+/** A function, because TypeScript would assume that the property keeps its value after the first check. */
 function isAborted(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true;
 }
@@ -234,7 +239,7 @@ function partsOf(thrown: unknown): readonly MlistError[] {
   return error instanceof SeveralErrors ? error.errors : [error];
 }
 
-/** Prefixes a message with its spec, and with the list unless the message begins with it. */
+/** A message with the position of its spec in front, and the name of the list unless the message begins with it. */
 function placed(message: string, { file, line, written }: SpecUnit): string {
   const name = written === undefined || message.startsWith(`${written} `) ? '' : `${written}: `;
   return `${file}:${line}: ${name}${message}`;
@@ -245,7 +250,7 @@ function inPlace(error: MlistError, unit: SpecUnit): MlistError {
   return new MlistError(error.code, placed(error.message, unit), { ...error.facts, path });
 }
 
-/** One error for each problem, with its line. */
+/** The problems of a spec as errors with their lines. */
 function problemsOf({ file, problems }: SpecUnit): readonly MlistError[] {
   return problems.map((problem) => {
     const { line, column, message, pointer } = problem;

@@ -14,13 +14,13 @@ import { ignoreNotFound } from '../../errors/not-found.ts';
 import { listReferrers } from '../list-referrers.ts';
 import { refusedRead, ignoreRefusedRead } from '../publish/tag-state.ts';
 
-/** Finds what is attached to manifests: referrers, and what cosign has tagged. */
+/** Finds the attachments of manifests: referrers, and manifests under the tags that cosign derives from digests. */
 
-/** Attached content, and the manifest that it is attached to. */
+/** An attachment, and the manifest that it is attached to. */
 export interface Attached {
   readonly subject: Digest;
   readonly descriptor: Descriptor;
-  /** cosign's tag; undefined for a referrer, whose manifest has a subject. */
+  /** The tag that cosign uses; undefined for a referrer, whose manifest has a subject. */
   readonly tag?: string;
 }
 
@@ -30,10 +30,13 @@ export interface Attachments {
   readonly nodes: readonly ManifestNode[];
 }
 
-/** Enough for signatures of signatures. Deeper chains are not built in good faith. */
+/**
+ * Maximum number of levels of attachments. It is enough for signatures of signatures; deeper chains only occur in
+ * attacks.
+ */
 const MAX_DEPTH = 4;
 
-/** Finds what is attached to these manifests, and what is attached to that, up to `MAX_DEPTH` levels. */
+/** Finds the attachments of these manifests, the attachments of those, and so on, up to `MAX_DEPTH` levels. */
 export async function findAttachments(
   store: ReadStore,
   digests: Iterable<Digest>,
@@ -109,7 +112,10 @@ export async function otherRootsFor(
   };
 }
 
-/** Whether to write fallback tags. They do no harm if the registry has the referrers API nevertheless. */
+/**
+ * Whether to write fallback tags. True if it is unknown whether the registry has the referrers API, since fallback tags
+ * do no harm.
+ */
 async function needsTags(
   target: Store,
   digest: Digest,

@@ -21,9 +21,9 @@ import { platformsOfImage, type ImageReading } from '../image-platforms.ts';
 /** Selects the part of a list that is copied. */
 
 export interface FilterOptions extends MissingPolicy {
-  /** Only images for these platforms. Default: all images. */
+  /** Copy only images for these platforms. Default: all images. */
   readonly platforms?: readonly Platform[] | undefined;
-  /** Default keep. */
+  /** Whether attestations are copied. Default: `keep`. */
   readonly attestations?: 'keep' | 'drop' | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -32,14 +32,14 @@ export interface Filtering {
   readonly store: ReadStore;
   /** The content, for messages. */
   readonly reference: string;
-  /** What is already known to be missing from the source. */
+  /** The entries that are already known to be missing from the source. */
   readonly missing: MissingEntries;
-  /** Source and target are the same location, so the copy loses nothing. */
+  /** Whether source and target are the same location, so that nothing is lost if entries are missing. */
   readonly isWithin: boolean;
 }
 
 export interface Filtered {
-  /** The same content if nothing was left out; otherwise a new list with the other members of the old one. */
+  /** The original content or, if entries were left out, a new list that keeps the other members of the original. */
   readonly content: ManifestContent;
   readonly omissions: readonly Omission[];
   readonly events: readonly OperationEvent[];
@@ -51,7 +51,7 @@ export function isFiltered({ platforms = [], attestations = 'keep' }: FilterOpti
 }
 
 /**
- * Selects a part of a list, and leaves out missing entries if that is allowed.
+ * Selects a part of a list, and leaves out missing entries if the options allow that.
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_NOT_FOUND` for images that are missing
  */
 export async function filterContent(
@@ -72,7 +72,7 @@ export async function filterContent(
     return withoutMissing(content, list, await select(list, known, reading, options), reading);
   }
   if (isWithin && (choice === undefined || choice === 'refuse')) return whole;
-  // What is read from elsewhere is reported with its platform, so all members of the entries are needed.
+  // Content that is read from another location is reported with its platform, so the entries need all members.
   const entriesOf = (): readonly Descriptor[] =>
     choice === 'fill'
       ? readIndex(content.bytes, mediaType, reference).manifests
@@ -86,7 +86,7 @@ export async function filterContent(
 interface Selection {
   /** The entries that are to be copied. */
   readonly selected: readonly Descriptor[];
-  /** The others. */
+  /** The entries that are left out, with the reason. */
   readonly omissions: readonly Omission[];
   /** Which of the entries the source does not have. */
   readonly missing: MissingEntries;
@@ -133,9 +133,9 @@ async function withoutMissing(
 
 interface Entry {
   readonly descriptor: Descriptor;
-  /** Undefined if unknown. */
+  /** The platforms; undefined if they are unknown. */
   readonly platforms: readonly Platform[] | undefined;
-  /** It states no platform, and cannot be read because it is missing. */
+  /** Whether the platform is unknown because the entry states none and its manifest is missing. */
   readonly isUnreadable?: boolean;
 }
 
@@ -146,7 +146,7 @@ function omittedEntries(
   attestations: 'keep' | 'drop',
 ): ReadonlyMap<Descriptor, Omission> {
   const omissions = new Map<Descriptor, Omission>();
-  /** Whether an image is copied, by digest: an index may list it more than once. */
+  /** For each digest, whether the image is copied: an index may list it more than once. */
   const isCopied = new Map<string, boolean>();
   for (const entry of entries) {
     const { descriptor } = entry;
@@ -164,7 +164,7 @@ function omittedEntries(
   return omissions;
 }
 
-/** Why an image is not copied; undefined if it is. */
+/** The reason why an image is not copied; undefined if it is copied. */
 function reasonToOmit({ platforms, isUnreadable = false }: Entry, requested: readonly Platform[]): string | undefined {
   if (requested.length === 0) return undefined;
   if (platforms === undefined) return isUnreadable ? 'missing, and without a platform' : undefined;

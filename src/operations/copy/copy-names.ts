@@ -9,7 +9,7 @@ import { refusedRead, stateDifference, type TagState } from '../publish/tag-stat
 
 /** The names that a copy writes: the tags of its target, or the digest if it has no tag. */
 
-/** What the target has under a name, or why it could not be read. */
+/** The content that the target has under a name, or the error if it could not be read. */
 export interface NameState {
   readonly found?: Descriptor | undefined;
   readonly unread?: MlistError;
@@ -17,9 +17,9 @@ export interface NameState {
 
 export interface TargetName {
   readonly name: TagOrDigest;
-  /** For messages. */
+  /** The reference of the name, for messages. */
   readonly reference: string;
-  /** Undefined if it was not looked up. */
+  /** The state of the name; undefined if it was not read. */
   readonly state: NameState | undefined;
 }
 
@@ -32,7 +32,7 @@ export async function lookUp(store: ContentReader, name: TagOrDigest, { signal }
 }
 
 /**
- * Requires that each tag has a digest, is absent, or already has the content to be copied.
+ * Requires that each tag has the expected state (a digest, or absent), or already has the content to be copied.
  * @throws MlistError `ERR_MLIST_CONFLICT`; the registry's error if a tag cannot be read
  */
 export function requireStates(names: readonly TargetName[], digest: Digest, expected: TagState): void {
@@ -50,7 +50,7 @@ export function requireStates(names: readonly TargetName[], digest: Digest, expe
   }
 }
 
-/** What the tags of the target have before they are moved. */
+/** The state of the target's tags before they are moved. */
 export async function replacedTags(
   store: Store,
   names: readonly TargetName[],
@@ -67,7 +67,7 @@ export async function replacedTags(
       unread,
     }));
   if (store.engine === undefined) return checkMoves(store, tags, next, options);
-  // What an engine has under a name is known only if it keeps manifests.
+  // Only engines that keep manifests know the digest that a name has.
   if (!store.engine.holdsLists || options.dryRun === true) return new Map();
   return new Map(tags.map(({ tag, before }) => [tag, before === undefined ? {} : { before }]));
 }

@@ -15,7 +15,10 @@ interface EngineOptions {
   readonly ifDigest?: TagState | undefined;
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` for these options */
+/**
+ * Refuses these options if the target is an engine.
+ * @throws MlistError `ERR_MLIST_USAGE`
+ */
 export function refuseForEngine(
   to: EngineLocation,
   { referrers, expectKept, tags = [], ifDigest }: EngineOptions,
@@ -40,7 +43,10 @@ export function targetText(to: Location, name: TagOrDigest): string {
   return contentReference(storeName(to), name);
 }
 
-/** @throws MlistError `ERR_MLIST_EXPECTATION` if the target is given by another digest */
+/**
+ * Checks the digest in the target.
+ * @throws MlistError `ERR_MLIST_EXPECTATION` if the content has another digest
+ */
 export function checkExpected(to: Location, digest: Digest, target: string): void {
   const expected = digestIn(to);
   if (expected === undefined || expected === digest) return;

@@ -16,39 +16,41 @@ import { watchConfigs } from '../platform-claims.ts';
 import { SentContent } from '../publish/sent-content.ts';
 import { ignoreRefusedRead, type TagState } from '../publish/tag-state.ts';
 
-/** What is copied to which name, and what is known about the target. */
+/** The input of a transfer: the content, the names to write, and the known state of the target. */
 export interface CopyTransfer {
   readonly source: ReadStore;
   readonly target: Store;
   readonly content: ManifestContent;
-  /** The content and everything below it; undefined if only a name is written. */
+  /** The content with everything below it; undefined if only names have to be written. */
   readonly node: ManifestNode | undefined;
   /** The digest at the source. It differs from that of the content if the list was filtered. */
   readonly original: Digest;
-  /** The names to write: tags, or the digest if there is no tag. Names that have the content are left out. */
+  /**
+   * The names to write: tags, or the digest if there is no tag. Names that already have the content are not included.
+   */
   readonly names: readonly TagOrDigest[];
-  /** What the tags must have when they are moved. Default: they may have anything. */
+  /** The state that the tags must have when they are moved. Default: any state. */
   readonly ifDigest?: TagState | undefined;
-  /** The target has the content under one of the names of the copy. */
+  /** Whether the target already has the content under one of the names of the copy. */
   readonly isPresent: boolean;
-  /** The target has nothing under these names. */
+  /** Whether the target has nothing under these names. */
   readonly isNew: boolean;
   readonly isRegistry: boolean;
-  /** What the tags had before. No name is moved before this resolves. */
+  /** The previous content of the tags. No name is moved before this promise resolves. */
   readonly replaced: Promise<ReadonlyMap<string, ReplacedTag>>;
 }
 
 export interface TransferOptions extends ContentOptions {
   readonly referrers?: boolean | undefined;
   readonly force?: boolean | undefined;
-  /** Shared by the copies and pushes of one command. */
+  /** The transfers of the copies and pushes of one command, so that content is sent once. Default: not shared. */
   readonly transfers?: SharedTransfers | undefined;
   readonly targets?: TargetLog | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
 
 export interface Transferred {
-  /** Undefined without `referrers`. */
+  /** The attachments that were copied; undefined without the option `referrers`. */
   readonly attached?: readonly Attached[];
   readonly omissions: readonly Omission[];
 }
@@ -57,7 +59,7 @@ export interface Transferred {
 export async function transferCopy(transfer: CopyTransfer, options: TransferOptions): Promise<Transferred> {
   const { target, node, names } = transfer;
   if (names.length === 0 && options.referrers !== true) return { omissions: [] };
-  // It may reject before a plan waits for it.
+  // The promise may reject before a plan awaits it.
   transfer.replaced.catch(() => undefined);
   const running = { ...options, replaced: names.length === 0 ? undefined : transfer.replaced };
   const root = rootOf(transfer);
@@ -98,14 +100,17 @@ function rootOf({ content, names, ifDigest }: CopyTransfer): RootStep {
   return { content, names, ifMatch: new Map(names.map((name) => [name, ifDigest])) };
 }
 
-/** What is copied, and the names that it needs besides those of the content. */
+/** The parts of a copy: the content, its attachments, and the additional names that these need. */
 async function partsOf(transfer: CopyTransfer, node: ManifestNode, options: TransferOptions) {
   const attachments = options.referrers === true ? await attachmentsOf(transfer, node, options) : undefined;
   const nodes = [...(transfer.isPresent ? [] : [node]), ...(attachments?.nodes ?? [])];
   return { nodes, attachments, ...(await otherRootsOf(attachments, transfer, options)) };
 }
 
-/** The manifests that the target has, and the blobs of the others. The manifest of the root is sent in any case. */
+/**
+ * The content that the target has: manifests, and the blobs of other manifests. The root's own manifest is sent in any
+ * case.
+ */
 async function existingContent(
   target: Store,
   nodes: readonly ManifestNode[],
@@ -133,7 +138,10 @@ async function filterAsync<T>(
   return items.filter((_, at) => kept[at] === true);
 }
 
-/** What is attached to the content and everything below it. What refers to the original of a filtered list is left out. */
+/**
+ * The attachments of the content and of everything below it. For a filtered list, attachments of the original list are
+ * left out.
+ */
 async function attachmentsOf(
   { source, content, original }: CopyTransfer,
   node: ManifestNode,
@@ -172,9 +180,9 @@ async function otherRootsOf(
 }
 
 /**
- * The manifests that the target already has with everything below them, and the large blobs of the others. If the target
- * can mount the blobs and does not have the name, it is not asked, since the requests would cost more than they save.
- * Layouts and archives are not asked, since each blob is looked up when it is written.
+ * The manifests that the target already has with everything below them, and the large blobs of the others. The target
+ * is not asked if it can mount the blobs and does not have the name, since the requests would cost more than they save.
+ * Layouts and archives are not asked either, since they look up each blob when it is written.
  */
 async function presentOf(
   nodes: readonly ManifestNode[],
@@ -204,7 +212,7 @@ interface Planned {
   readonly nodes: readonly ManifestNode[];
   readonly root: RootStep;
   readonly otherRoots: readonly RootStep[];
-  /** What the target was found to have. */
+  /** The content that the target was found to have. */
   readonly present: ReadonlySet<Digest>;
 }
 
@@ -231,7 +239,10 @@ async function runRepaired(
   }
 }
 
-/** Fallback indexes are updated without a lock, so a concurrent client may have dropped our entries. Adds them once more. */
+/**
+ * Checks the fallback indexes, which clients update without a lock: if a concurrent client has dropped the new entries,
+ * adds them once more.
+ */
 async function confirmLists(
   attachments: Attachments,
   otherRoots: readonly RootStep[],

@@ -32,13 +32,13 @@ import { platformsOf } from '../publish/tag-moves.ts';
 import { toleranceWarnings } from '../warnings.ts';
 
 export interface CopyOptions extends FilterOptions, PublishContext, SourceWaitOptions {
-  /** Also copy the referrers of the list and of its images, and what cosign has tagged. Default false. */
+  /** Also copy the referrers of the list and of its images, and the manifests that cosign has tagged. Default false. */
   readonly referrers?: boolean | undefined;
   /** Check everything at the target instead of relying on its tag. Default false. */
   readonly force?: boolean | undefined;
   /** Write nothing. Default false. */
   readonly dryRun?: boolean | undefined;
-  /** With `dryRun`: also find out what would be sent, which takes extra requests. Default false. */
+  /** With `dryRun`: also return the plan, which takes extra requests. Default false. */
   readonly plans?: boolean | undefined;
   /** Further tags at the target, which are moved together with its own name. Default: none. */
   readonly tags?: readonly string[] | undefined;
@@ -59,7 +59,7 @@ export interface Copied extends ReplacedTag {
   readonly mirror?: string;
   /** Location of the target, with the tag or digest that was written. */
   readonly target: string;
-  /** unchanged: the target already had the content under that name. planned: a dry run. */
+  /** `unchanged`: the target already had the content under that name. `planned`: a dry run. */
   readonly status: 'copied' | 'unchanged' | 'planned';
   /** The further tags; undefined if there are none. */
   readonly tags?: readonly CopiedTag[];
@@ -70,9 +70,11 @@ export interface Copied extends ReplacedTag {
   /** Referrers and cosign tags that were copied too; undefined without `referrers`. */
   readonly referrers?: readonly Attached[];
   readonly left: readonly Omission[];
-  /** What the engine has after the content was loaded; undefined for other targets, and if nothing was loaded. */
+  /** The image or list that the engine has after the load; undefined for other targets, and if nothing was loaded. */
   readonly engine?: LoadedImage;
-  /** What the source lacked and was read from elsewhere; undefined if it lacked nothing. */
+  /**
+   * The content that the source lacked and that was read from other locations; undefined if the source lacked nothing.
+   */
   readonly filled?: readonly Filled[];
 }
 
@@ -84,16 +86,16 @@ export interface CopiedTag extends ReplacedTag {
 
 /** The result of a copy, with its plan. */
 export interface CopyOutcome extends Copied {
-  /** Only with `plans`, unless every name has the content. */
+  /** The plan, only with the option `plans`. Undefined if every name already has the content. */
   readonly plan?: Plan;
-  /** Only with `plans`: the hosts that the copy contacts, and the logins that they receive. */
+  /** The hosts that the copy contacts, and the logins that they receive, only with the option `plans`. */
   readonly hosts?: readonly HostUse[];
 }
 
 /**
  * Copies a list or an image with everything below it, byte for byte. A filter creates a new list that keeps the other
  * members of the original.
- * @param to - if it has no tag, the tag of the source is used
+ * @param to - the target. If it has no tag, it gets the tag of the source
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_EXPECTATION` if `to` has another digest
  */
 export async function copy(from: Location, to: Location, options: CopyOptions): Promise<CopyOutcome> {
@@ -148,7 +150,7 @@ interface CopyJob {
   readonly source: ResolvedLocation;
   /** The tag to write; undefined if the content is copied by digest. */
   readonly tag: string | undefined;
-  /** Further tags. */
+  /** The further tags to write. */
   readonly tags: readonly string[];
 }
 
@@ -158,11 +160,11 @@ async function copyTo(store: Store, job: CopyJob, given: CopyOptions): Promise<C
   const isPartial = store.engine !== undefined && !(await store.engine.isComplete());
   const options = isPartial ? { ...given, force: true } : given;
   const isForced = options.force === true;
-  // The digest of a filtered list is not known yet.
+  // The digest of a filtered list is known only after the list has been read.
   const known = tag ?? digestIn(to) ?? (isFiltered(options) ? undefined : source.name);
   const lookup = known === undefined ? undefined : lookUp(store, known, options);
   const further = tags.map((name) => lookUp(store, name, options));
-  // They are awaited later, unless reading the source fails first.
+  // The promises are awaited later, unless reading the source fails first.
   for (const looking of [lookup, ...further]) looking?.catch(() => undefined);
   const existing = sameStore(from, to) || isForced ? undefined : (await lookup)?.found;
   const haveSame = (await Promise.all(existing === undefined ? [] : further)).every(
@@ -177,34 +179,37 @@ async function copyTo(store: Store, job: CopyJob, given: CopyOptions): Promise<C
     return await copyRead(reading, new Map(), options);
   } catch (thrown) {
     if (!(thrown instanceof MissingContent)) throw thrown;
-    // The filter now knows what is missing: it skips or reports that.
+    // The missing entries are known now, so the filter can skip or report them.
     return copyRead(reading, thrown.missing, options);
   }
 }
 
-/** With `fill`, the source is completed by its origins. */
+/** The job with its source, which is completed by its origins if `fill` was chosen. */
 function completedJob(job: CopyJob, content: ManifestContent, options: CopyOptions): CopyJob {
   const { from, source } = job;
   const store = completeSource({ location: from, store: source.store, content }, options);
   return { ...job, source: { ...source, store } };
 }
 
-/** The content of the source, and what is known about the target. */
+/** The content of the source, and the state of the target as far as it was requested. */
 interface CopyReading {
   readonly store: Store;
   readonly job: CopyJob;
   readonly read: ManifestContent;
-  /** Of the name that is written first; undefined if it was not known. */
+  /** The state of the name that is written first; undefined if that name was unknown. */
   readonly lookup: Promise<NameState> | undefined;
-  /** Of the further tags. */
+  /** The states of the further tags. */
   readonly further: readonly Promise<NameState>[];
 }
 
-/** @throws MissingContent before anything is written, if the source does not have all of the content */
+/**
+ * Copies content that was read.
+ * @throws MissingContent before anything is written, if the source does not have all of the content
+ */
 async function copyRead(reading: CopyReading, missing: MissingEntries, options: CopyOptions): Promise<CopyOutcome> {
   const { store, job, read } = reading;
   const { from, to, source, tag } = job;
-  // Names of an engine are written by loading the content again.
+  // In an engine, a name is written only by loading the content again, even if the engine has it.
   const isWithin = sameStore(from, to) && store.engine === undefined;
   const filtering = { store: source.store, reference: formatLocation(from), missing, isWithin };
   const filtered = await selectContent(read, filtering, store, options);
@@ -336,8 +341,8 @@ async function runTransfer(
 }
 
 /**
- * Whether the source has what the target has. The source's manifest is not fetched, since registries count that against
- * rate limits, or cache it. A source that is given by digest needs no request.
+ * Whether the source has the digest that the target has. The source's manifest is not fetched, since registries count
+ * that against rate limits and caches may return an old one. A source that is given by digest needs no request.
  */
 async function isAtSource(
   { store, name }: ResolvedLocation,

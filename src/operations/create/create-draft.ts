@@ -42,18 +42,18 @@ export interface ListSettings {
 /** A MANIFEST argument that was read. */
 export interface ReadArgument {
   readonly resolved: Resolved;
-  /** The argument states a platform (`=PLATFORM`). */
+  /** Whether the argument states a platform (`=PLATFORM`). */
   readonly isPlatformGiven: boolean;
 }
 
 export interface DraftResult {
   readonly draft: Draft;
   readonly changes: readonly EntryEvent[];
-  /** The base was read again and has changed, but the draft cannot be based on the new one. */
+  /** The base as it was read now, if it has changed in a way that the draft cannot adopt. */
   readonly other?: MovedBase | undefined;
 }
 
-/** The base of a draft as it is now, if others have changed members of the list itself. */
+/** The current base of a draft, if others have changed members of the list itself. */
 export interface MovedBase {
   readonly ref: Location;
   /** The digest that the tag has now. */
@@ -83,8 +83,8 @@ export function amendDraft(current: Draft, resolved: readonly Resolved[], settin
 }
 
 /**
- * Moves the base of a draft to the list that was just read, so that a push can replace that list. If members of the list
- * itself differ from the draft, a push would lose them: the base stays, and the push is refused.
+ * Moves the base of a draft to the list that was just read, so that a push can replace that list. If members of the
+ * list itself differ from the draft, a push would lose them. Therefore the base is kept, and the push will be refused.
  */
 function rebased(draft: Draft, resolved: readonly Resolved[]): Pick<DraftResult, 'draft' | 'other'> {
   const { base } = draft;
@@ -132,7 +132,8 @@ export function replaceDraft(current: Draft, resolved: readonly Resolved[], sett
 }
 
 /**
- * Creating the same draft again succeeds: edits of the author stay, and requested settings of the list are applied.
+ * Returns the draft for a `create` that repeats an earlier one: edits of the author are kept, and requested settings of
+ * the list are applied.
  * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` if the entries, or the platform of an entry, differ
  */
 export function requireSameDraft(current: Draft, read: readonly ReadArgument[], settings: ListSettings): DraftResult {
@@ -249,7 +250,7 @@ export function fromIndex(
   };
 }
 
-/** `auto` if it results in the format that the draft has, so that later edits can change it. */
+/** The format to store in the draft: `auto` if that results in the same format, so that later edits can change it. */
 export function settledFormat(draft: Draft): Format {
   return formatOf({ ...draft, format: 'auto' }) === draft.format ? 'auto' : draft.format;
 }

@@ -27,7 +27,7 @@ import { resolveJoined, type ResolvedArgument } from '../sources/joined-sources.
 import type { ManifestArgument } from '../sources/read-source.ts';
 import type { AttestationChoice, Resolved } from '../sources/resolve-source.ts';
 
-/** `format` is by default that of the index if it is the only source, else auto. */
+/** Options of `create`. Default of `format`: that of the index if an index is the only source, otherwise `auto`. */
 export interface CreateOptions extends ListSettings, SourceWaitOptions, MissingPolicy {
   readonly workspace: Workspace;
   /** Update an existing draft instead of failing. Default false. */
@@ -36,13 +36,16 @@ export interface CreateOptions extends ListSettings, SourceWaitOptions, MissingP
   readonly replace?: boolean | undefined;
   /** Use only the images of the sources for these platforms. Default: all. */
   readonly platforms?: readonly Platform[] | undefined;
-  /** Default keep. */
+  /** Whether attestations of the sources are used. Default: `keep`. */
   readonly attestations?: AttestationChoice | undefined;
   /** Platforms in the order for sources without an order, such as files in a folder. Default: the order of the arguments. */
   readonly order?: readonly Platform[] | undefined;
-  /** keep: an index is one entry. flatten: nested indexes are expanded too. Default: one level is expanded. */
+  /**
+   * `keep`: an index becomes one entry. `flatten`: nested indexes are expanded, too. Default: only the index itself is
+   * expanded.
+   */
   readonly nested?: 'keep' | 'flatten' | undefined;
-  /** Store the sources by their digests, so that they never move. Default false. */
+  /** Store the sources by their digests, so that moves of their tags have no effect. Default false. */
   readonly pin?: boolean | undefined;
   /** Treat unknown platforms, and variants that no client selects, as errors. Default false: as warnings. */
   readonly strict?: boolean | undefined;
@@ -179,7 +182,7 @@ function pinToDigest(resolved: Resolved): Resolved {
   return { ...resolved, source: pin(resolved.source), entries };
 }
 
-/** What the given images belong to, for messages: their only source, or the list. */
+/** The name of the list or source that has the images, for messages: their only source, or the list. */
 function sourcesName(list: Reference, sources: readonly ManifestArgument[]): string {
   const [first, ...more] = sources;
   return first === undefined || more.length > 0 ? formatReference(list) : formatLocation(first.location);

@@ -50,7 +50,10 @@ function leftOut(entry: Entry): Omission {
   return omissionOf('image', { digest: entry.digest, platform: platformOf(entry) }, reason);
 }
 
-/** Members of an index that the draft does not take over. Differences from the draft's own base are edits of the author. */
+/**
+ * Members of an index that are not copied to the draft. Members of the draft's own base are not reported, since their
+ * differences are edits of the author.
+ */
 function lostMembers(draft: Draft, resolved: Resolved): readonly string[] {
   const { index } = resolved;
   if (index === undefined || index.content.descriptor.digest === draft.base?.digest) return [];

@@ -18,12 +18,12 @@ export interface DiffSide {
 export interface Compared extends ListDiff {
   readonly before: DiffSide;
   readonly after: DiffSide;
-  /** same: the same bytes. equal: the same content in different bytes. */
+  /** `same`: the bytes are equal. `equal`: the content is equal, but encoded differently. */
   readonly verdict: 'same' | 'equal' | 'different';
 }
 
 /**
- * Compares a list with what another name has. For a draft, this is by default what a push would change.
+ * Compares a list with another one. For a draft, the default is the list that a push would replace.
  * @param name - the new list. Default: the current draft
  * @param against - the list to compare it with. Default: the list in the registry under the draft's name
  * @throws MlistError `ERR_MLIST_USAGE` if `against` is missing and `name` is not a draft

@@ -3,16 +3,16 @@ import { arch, platform, version as nodeVersion } from 'node:process';
 import * as zlib from 'node:zlib';
 import { commit, version } from '../../version.ts';
 
-/** What a bug report has to state about the program. */
+/** The facts about the program that a bug report should contain. */
 export interface ProgramFacts {
   readonly version: string;
-  /** Undefined if it is unknown. */
+  /** The commit of the build; undefined if it is unknown. */
   readonly commit?: string | undefined;
   /** The version of Node, such as `v24.1.0`. */
   readonly node: string;
   /** Operating system and architecture in Node's terms, such as `linux/x64`. */
   readonly system: string;
-  /** What this version of Node supports: `compile-cache`, `zstd`. */
+  /** Optional features that this version of Node supports: `compile-cache`, `zstd`. */
   readonly features: readonly string[];
 }
 

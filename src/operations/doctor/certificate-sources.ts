@@ -7,7 +7,7 @@ import { certificateFolders, readPem, type FolderOptions } from '../../store/reg
 
 /** A file or a folder with certificates. */
 export interface CertificateSource {
-  /** `NODE_EXTRA_CA_CERTS`, `SSL_CERT_FILE`, or the host of a folder in `certs.d`. */
+  /** The variable or the host: `NODE_EXTRA_CA_CERTS`, `SSL_CERT_FILE`, or the host of a folder in `certs.d`. */
   readonly from: string;
   readonly path: string;
   /** The number of certificates in a file, or of files in a folder. */

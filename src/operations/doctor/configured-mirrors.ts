@@ -19,7 +19,7 @@ import type { FoundFile, DiagnosisOptions } from './diagnosis-options.ts';
 export interface MirrorRule {
   /** A host, or a prefix of registries.conf such as `docker.io/library`. */
   readonly registry: string;
-  /** Mirrors, in order; with a replaced location, this location too. */
+  /** Mirrors, in order; followed by the location that replaces the registry, if there is one. */
   readonly hosts: readonly string[];
   readonly isBlocked: boolean;
   /** The file or the variable. */
@@ -40,7 +40,9 @@ const MAX_BYTES = 1024 * 1024;
 /** The number of hosts.toml files that are examined in one folder. */
 const MAX_HOSTS = 100;
 
-/** The mirrors in `MLIST_MIRRORS`, registries.conf, daemon.json and hosts.toml. A file with a problem has no rules. */
+/**
+ * The mirrors in `MLIST_MIRRORS`, registries.conf, daemon.json and hosts.toml. Rules of an invalid file are not listed.
+ */
 export async function configuredMirrors(options: DiagnosisOptions): Promise<ConfiguredMirrors> {
   const { env, signal } = options;
   const files: FoundFile[] = [];

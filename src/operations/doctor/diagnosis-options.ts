@@ -11,9 +11,9 @@ export interface FoundFile {
 export interface DiagnosisOptions extends ConfigurationPlaces {
   readonly uid?: number | undefined;
   readonly cwd: string;
-  /** `--workspace`. */
+  /** The value of `--workspace`. */
   readonly workspace?: string | undefined;
-  /** `--authfile`. */
+  /** The value of `--authfile`. */
   readonly authFile?: string | undefined;
   readonly signal: AbortSignal;
 }

@@ -9,7 +9,10 @@ import { examineFolders, examineWorkspace, type FolderStatus, type WorkspaceStat
 import type { DiagnosisOptions } from './diagnosis-options.ts';
 import { storedLogins, type StoredLogins } from './stored-logins.ts';
 
-/** What mlist finds on this machine, without secrets. It changes nothing and sends no request to a registry. */
+/**
+ * The state of this machine as far as it concerns mlist, without secrets. Examining it changes nothing and sends no
+ * request to a registry.
+ */
 export interface Diagnosis {
   readonly program: ProgramFacts;
   /** Names of the variables that are set and have an effect on mlist. */

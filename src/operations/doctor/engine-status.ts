@@ -11,7 +11,7 @@ export interface EngineStatus {
   /** Where the address was found, such as `DOCKER_HOST`. */
   readonly from?: string | undefined;
   readonly reachable: boolean;
-  /** What images it can hold; undefined if it cannot be reached. */
+  /** The kind of its image store; undefined if the engine cannot be reached. */
   readonly store?: ImageStore | undefined;
   readonly problem?: string | undefined;
 }

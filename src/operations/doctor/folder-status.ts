@@ -20,7 +20,7 @@ export interface FolderStatus {
 }
 
 export interface WorkspaceStatus extends Partial<Omit<FolderStatus, 'purpose'>> {
-  /** What determined the location. */
+  /** The setting or rule that determined the location. */
   readonly from?: '--workspace' | 'MLIST_WORKSPACE' | 'project' | 'user' | undefined;
   /** The number of files with drafts; undefined if they cannot be read. */
   readonly drafts?: number | undefined;
@@ -43,7 +43,7 @@ export async function examineWorkspace(options: DiagnosisOptions): Promise<Works
   };
 }
 
-/** Undefined if the drafts cannot be read. */
+/** The number of drafts; undefined if they cannot be read. */
 async function countDrafts(workspace: string): Promise<number | undefined> {
   try {
     return (await readdir(join(workspace, 'drafts'))).filter((name) => name.endsWith('.json')).length;

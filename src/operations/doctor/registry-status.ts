@@ -4,11 +4,11 @@ import type { ServerCertificate } from '../../store/registry/http/tls.ts';
 import type { RegistryProbe } from '../../store/registry/probe.ts';
 import type { RegistrySession } from '../../store/registry/session.ts';
 
-/** What a registry answers to an anonymous request. */
+/** The response of a registry to an anonymous request, with the login that would be used. */
 export interface RegistryStatus extends Partial<RegistryProbe> {
-  /** As named in references. */
+  /** The registry, as references name it. */
   readonly registry: string;
-  /** What the host has sent, also if it is not trusted. Undefined for http. */
+  /** The certificate that the host has sent, even if it is not trusted. Undefined for http. */
   readonly certificate?: ServerCertificate | undefined;
   /** The file, variable or helper with the login that would be used. */
   readonly login?: string | undefined;
@@ -17,7 +17,7 @@ export interface RegistryStatus extends Partial<RegistryProbe> {
   readonly problems: readonly MlistError[];
 }
 
-/** A clock that is off by more breaks the validity of tokens and certificates. */
+/** With a larger clock skew, tokens and certificates may appear invalid. */
 const MAX_SKEW_SECONDS = 60;
 
 /** Sends one request to the registry, and looks up the login for it, if it may receive one. Failures are reported as `problems`. */

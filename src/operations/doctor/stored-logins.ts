@@ -25,7 +25,7 @@ export interface StoredLogins {
   readonly logins: readonly StoredLogin[];
 }
 
-/** The logins by their place. No credential helper is run. */
+/** The stored logins, grouped by the place where they were found. No credential helper is run. */
 export async function storedLogins(options: StoredCredentialsOptions): Promise<StoredLogins> {
   const files: FoundFile[] = [];
   const logins: StoredLogin[] = [...inVariable(options, files)];

@@ -47,14 +47,20 @@ function summaryOf({ path, modified, draft }: StoredDraft, current: string | und
   };
 }
 
-/** Makes a draft the current one. Returns its canonical reference. */
+/**
+ * Makes a draft the current one.
+ * @returns its canonical reference
+ */
 export async function useDraft(workspace: Workspace, list: Reference): Promise<string> {
   await workspace.load(list);
   await updateState(workspace, (state) => withCurrent(state, list));
   return formatReference(list);
 }
 
-/** Removes a draft, which may be damaged. Returns its canonical reference. */
+/**
+ * Removes a draft, which may be damaged.
+ * @returns its canonical reference
+ */
 export async function removeDraft(workspace: Workspace, list: Reference, signal?: AbortSignal): Promise<string> {
   await workspace.remove(list, undefined, { signal });
   await updateState(workspace, (state) => withoutDraft(state, list));
@@ -69,14 +75,17 @@ export interface RemovedDrafts {
 }
 
 export interface RemoveAllOptions {
-  /** Asks the user before anything is removed; `false` removes nothing. Default: no question is asked. */
+  /**
+   * Asks the user before anything is removed. If it resolves to false, nothing is removed. Default: the user is not
+   * asked.
+   */
   readonly confirm?: ((names: readonly string[]) => Promise<boolean>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Removes the drafts that the workspace has now, including damaged ones. Drafts that another command removes at the same time
- * are not errors.
+ * Removes all drafts of the workspace, including damaged ones. Drafts that another command removes at the same time are
+ * not errors.
  */
 export async function removeAllDrafts(
   workspace: Workspace,
@@ -119,7 +128,7 @@ export interface Pruned {
   readonly leftovers: number;
 }
 
-/** Newer files are kept, since a running command may need them. */
+/** Milliseconds. Younger files are kept, because a running command may need them. */
 const PRUNE_AGE_MS = 60 * 60 * 1000;
 
 /**

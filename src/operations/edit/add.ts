@@ -15,7 +15,7 @@ export interface AddOptions extends SourceWaitOptions, MissingPolicy {
   readonly workspace: Workspace;
   /** Keep an existing image of the same platform. Default false: the new image replaces it. */
   readonly keep?: boolean | undefined;
-  /** Default keep. */
+  /** Whether attestations of the sources are used. Default: `keep`. */
   readonly attestations?: AttestationChoice | undefined;
   readonly nested?: 'keep' | 'flatten' | undefined;
   /** Store the sources by their digests, so that they never move. Default false. */

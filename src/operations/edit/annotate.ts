@@ -33,9 +33,12 @@ import { reportFormatChange, warnAboutDraft } from '../warnings.ts';
 
 export interface AnnotateOptions {
   readonly workspace: Workspace;
-  /** Source, digest or prefix of the digest of the entry. Default: the short form, in which the change selects the entry. */
+  /**
+   * Source, digest or prefix of the digest of the entry. Default: the short form, in which the platform options of the
+   * change select the entry.
+   */
   readonly manifest?: string | undefined;
-  /** Select one entry each, and never change it. */
+  /** Platforms, each of which selects one entry without changing its platform. */
   readonly platforms?: readonly Platform[] | undefined;
   /** Select every image, but no attestation, in place of `manifest` and `platforms`. Default false. */
   readonly all?: boolean | undefined;
@@ -47,7 +50,9 @@ export interface AnnotateOptions {
   readonly stores?: (() => Stores | Promise<Stores>) | undefined;
   /** Treat unknown platforms, and variants that no client selects, as errors. Default false: as warnings. */
   readonly strict?: boolean | undefined;
-  /** Asks the user to choose among several entries; undefined chooses none. Default: no question is asked. */
+  /**
+   * Asks the user to choose among several entries; undefined if the user chooses none. Default: the user is not asked.
+   */
   readonly choose?: ((candidates: readonly Entry[]) => Promise<Entry | undefined>) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
@@ -182,7 +187,10 @@ async function chooseEntry(draft: Draft, options: Choice): Promise<Entry> {
   return answer;
 }
 
-/** Explains that the options of the short form select the entry, which is unexpected if they were meant to change it. */
+/**
+ * The error if the short form selects nothing. It explains that the options select the entry, because the user may have
+ * expected them to change it.
+ */
 function noMatch(draft: Draft, pool: readonly Entry[], options: Choice): MlistError {
   const missed = entryNotFound(draft, describeRequested(draft, pool, options));
   if (options.manifest !== undefined || options.platform !== undefined) return missed;
@@ -207,7 +215,7 @@ function describeRequested(draft: Draft, pool: readonly Entry[], options: Choice
   return `for ${requested ?? describeShortForm(draft, change.platform ?? {})}`;
 }
 
-/** Describes what the short form selects, with the versions that could be selected instead. */
+/** Describes the platforms that the short form selects, with the versions that could be selected instead. */
 function describeShortForm(draft: Draft, given: PlatformSettings): string {
   const { 'os.version': version, ...withoutVersion } = given;
   const { os, architecture, variant } = withoutVersion;
@@ -218,7 +226,7 @@ function describeShortForm(draft: Draft, given: PlatformSettings): string {
   return versions.length === 0 ? text : `${text} (there is ${versions.join(', ')}: select it with --platform)`;
 }
 
-/** Each candidate is listed as arguments that select only this entry. */
+/** The error for several matching entries. It lists, for each of them, arguments that select only this entry. */
 function ambiguous(draft: Draft, entries: readonly Entry[]): MlistError {
   const isShared = new Set(entries.map((entry) => entry.digest)).size < entries.length;
   return new MlistError('ERR_MLIST_AMBIGUOUS', `${entries.length} entries of ${listName(draft)} match`, {

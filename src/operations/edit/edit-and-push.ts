@@ -27,15 +27,16 @@ import { targetsOf } from '../publish/target.ts';
 export interface EditedAndPushed<T> {
   readonly edited: T;
   readonly pushed: Pushed;
-  /** Whether a draft of the workspace was edited, or the list in the registry. */
+  /** Which list was edited: the draft in the workspace, or the list in the registry. */
   readonly from: 'draft' | 'registry';
 }
 
 /**
- * Edits a list and pushes it. If there is a draft of that name, the draft is edited and stays. Otherwise the list is read
- * from its registry into a draft in a temporary workspace. With `dryRun`, drafts of the workspace are not changed. Events of
- * an edit in a temporary workspace are emitted once the push has been accepted.
- * @param name - as typed: `docker://` refers to the registry even if there is a draft; undefined is the current draft
+ * Edits a list and pushes it. If there is a draft of that name, the draft is edited and stays. Otherwise the list is
+ * read from its registry into a draft in a temporary workspace. With `dryRun`, drafts of the workspace are not changed.
+ * Events of an edit in a temporary workspace are emitted once the push has been accepted.
+ * @param name - the name as typed. With `docker://` it refers to the registry even if there is a draft; undefined
+ * refers to the current draft
  * @throws MlistError `ERR_MLIST_CONFLICT` if the tag has moved since it was read; the errors of the edit and the push
  */
 export async function editAndPush<T>(
@@ -105,16 +106,17 @@ async function editTemporary<T>(
 }
 
 export interface CreateAndPushOptions extends PushOptions, MissingPolicy {
-  /** Sources of the list that are known before it is created. */
+  /** The sources of the list, if they are known before the draft is created. */
   readonly sources?: readonly Location[] | undefined;
   /** Ignore a draft of the list, and write none. Default false. */
   readonly noDraft?: boolean | undefined;
 }
 
 /**
- * Creates or amends a draft and pushes it. With `dryRun` or `noDraft`, neither drafts nor the state of the workspace change.
- * @throws MlistError the errors of `create` and of the push; if the push fails, the draft stays and can be pushed again,
- *   unless it is not written
+ * Creates or amends a draft and pushes it. With `dryRun` or `noDraft`, neither drafts nor the state of the workspace
+ * change.
+ * @throws MlistError the errors of `create` and of the push. If the push fails, a draft that was written stays and can
+ * be pushed again
  */
 export async function createAndPush<T>(
   list: Reference,
@@ -169,7 +171,10 @@ async function withWorkspaceOf<T>(
   }
 }
 
-/** @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_LIST_INVALID` if the tag refers to a single image */
+/**
+ * Creates a draft from the list in the registry.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_LIST_INVALID` if the tag refers to a single image
+ */
 async function remoteDraft(list: Reference, { stores, signal }: PushOptions): Promise<Draft> {
   const name = formatReference(list);
   stores.registries.expect([{ reference: list, push: true }]);

@@ -17,7 +17,10 @@ import { reportFormatChange } from '../warnings.ts';
 
 export interface RemoveOptions {
   readonly workspace: Workspace;
-  /** Remove only the images for these platforms, of the given manifests or of the list. Default: all of the manifests. */
+  /**
+   * Remove only the images for these platforms, among the given manifests or, without manifests, in the list. Default:
+   * all given manifests.
+   */
   readonly platforms?: readonly Platform[] | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
@@ -84,7 +87,10 @@ function ofPlatforms(
   });
 }
 
-/** A source may name several entries, which are all removed. A prefix of a digest must match one digest. */
+/**
+ * The entries that an argument names. A source may have several entries, which are all removed, but a digest prefix
+ * must match only one digest.
+ */
 function unambiguous(draft: Draft, manifest: string, named: readonly Entry[]): readonly Entry[] {
   const isPrefix =
     named.every((entry) => entry.digest.includes(manifest)) && new Set(named.map((entry) => entry.digest)).size > 1;

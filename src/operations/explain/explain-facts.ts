@@ -2,9 +2,9 @@ import { shortDigest } from '../../oci/digest.ts';
 import { counted } from '../../text/quantity.ts';
 import type { Explained, ExplainedClient, ExplainedEntry, ExplainedPlatform } from './explain.ts';
 
-/** Texts about what clients get, for terminals, Markdown and HTML. */
+/** Texts about the images that clients select, for terminals, Markdown and HTML. */
 
-/** What all clients get if they agree, or how they differ. */
+/** Describes the image that all clients select or, if they differ, the differences. */
 export interface PlatformSummary {
   readonly text: string;
   readonly style: 'green' | 'yellow' | 'red';
@@ -43,7 +43,7 @@ function runsText([client]: readonly ExplainedClient[]): string {
   }
 }
 
-/** The platform of an entry, and what it is unless it is an image. */
+/** The platform of an entry, and its kind unless it is an image. */
 export function platformText({ kind, platform, stated }: ExplainedEntry): string {
   const text = platform ?? (stated === undefined ? 'without platform' : `without platform (config: ${stated})`);
   return kind === 'image' ? text : `${kind}, ${text}`;
@@ -56,7 +56,7 @@ export function getsText({ picked, fits }: ExplainedClient): string {
   return `${platform} ${shortDigest(digest)}${fits ? '' : ' (does not fit)'}`;
 }
 
-/** Whether the reasons are needed to understand what the clients get. */
+/** Whether the clients differ, so that the reasons have to be shown. */
 export function isDivided({ verdict }: ExplainedPlatform): boolean {
   return verdict !== 'same';
 }
@@ -79,7 +79,10 @@ export function machineText({ host }: Pick<Explained, 'host'>): string {
 
 export type SelectedImage = Required<Pick<ExplainedClient, 'picked' | 'runs'>>;
 
-/** Each image that a client selects, once, as far as it is known whether this machine runs it. */
+/**
+ * The images that clients select, without duplicates and without those for which it is unknown whether this machine
+ * runs them.
+ */
 export function selectedImages({ clients }: ExplainedPlatform): readonly SelectedImage[] {
   const images = clients.flatMap(({ picked, runs }) =>
     picked && runs ? [[picked.place, { picked, runs }] as const] : [],

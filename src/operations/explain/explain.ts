@@ -32,16 +32,16 @@ export interface Explained {
   readonly mediaType: string;
   readonly digest: Digest;
   readonly host: HostFacts;
-  /** In the order of the list. A nested index is followed by its entries. */
+  /** The entries in the order of the list. A nested index is followed by its entries. */
   readonly entries: readonly ExplainedEntry[];
-  /** One for each requested platform. */
+  /** The results: one for each requested platform. */
   readonly platforms: readonly ExplainedPlatform[];
   /** Entries that no client can select for any platform; undefined if the list is too long to search for them. */
   readonly unreachable?: readonly ExplainedUnreachable[];
 }
 
 export interface ExplainedEntry {
-  /** The position, such as `2`, or `2.1` for the first entry of the index at position 2. */
+  /** The position of the entry, such as `2`, or `2.1` for the first entry of the index at position 2. */
   readonly place: string;
   readonly kind: 'image' | 'index' | 'attestation' | 'other';
   readonly digest: Digest;
@@ -62,7 +62,7 @@ export interface SelectedEntry {
 
 export interface ExplainedPlatform {
   readonly platform: string;
-  /** Whether this is the machine's own platform, since none was requested. */
+  /** Whether no platform was requested, so that this is the machine's own platform. */
   readonly isOwn: boolean;
   readonly verdict: Verdict;
   readonly clients: readonly ExplainedClient[];
@@ -72,17 +72,19 @@ export interface ExplainedClient {
   readonly id: string;
   readonly name: string;
   readonly version: string;
-  /** Undefined if the client gets no image. */
+  /** The entry that the client selects; undefined if it selects none. */
   readonly picked?: SelectedEntry;
   readonly why: SelectionReason;
   readonly reason: string;
-  /** Whether a machine of the platform runs what the client selects. */
+  /** Whether a machine with the requested platform can run the selected image. */
   readonly fits: boolean;
-  /** The platforms that it accepts, best first. */
+  /** The platforms that the client accepts, the best first. */
   readonly wants: readonly string[];
-  /** The positions of the entries that it considers, in order of preference. */
+  /** The positions of the entries that the client considers, in order of preference. */
   readonly tries: readonly string[];
-  /** Whether this machine runs what it selects; undefined if the platform of that or the machine is unknown. */
+  /**
+   * Whether this machine runs the selected image; undefined if the platform of the image or of the machine is unknown.
+   */
   readonly runs?: Runs;
 }
 
@@ -124,13 +126,16 @@ export function unreachableIn(list: CandidateList): readonly ExplainedUnreachabl
   return unreachable(list)?.map(({ entry, why, reason }) => ({ ...selectedEntry(entry), why, reason }));
 }
 
-/** What a client on the machine requests without an option. */
+/** The platform that a client on the machine requests by default. */
 function requestedByHost(host: HostFacts): RequestedPlatform {
   const { os, level } = host;
   return { platform: ownPlatform(host), own: true, ...(os === 'linux' && level !== undefined ? { level } : {}) };
 }
 
-/** @param host - the machine for `runs`; undefined if that is not of interest */
+/**
+ * The image that each client selects for one platform.
+ * @param host - the machine for the member `runs`; undefined to leave that member out
+ */
 export function explainPlatform(
   list: CandidateList,
   requested: RequestedPlatform,

@@ -24,11 +24,11 @@ export interface ExportOptions extends ReadOptions {
 }
 
 /**
- * The spec of a draft or of a stored list, from which `apply` creates the same list, byte for byte. If mlist would encode
- * the list differently, the spec copies it by digest.
- * @param name - as typed. Default: the current draft
- * @throws MlistError `ERR_MLIST_USAGE` if the name of the list is not known; `ERR_MLIST_LIST_INVALID` for a draft that a
- *   spec cannot express
+ * The spec of a draft or of a stored list, from which `apply` creates the same list, byte for byte. If mlist would
+ * encode the list differently, the spec copies it by digest.
+ * @param name - the name as the user typed it. Default: the current draft
+ * @throws MlistError `ERR_MLIST_USAGE` if the name of the list is not known; `ERR_MLIST_LIST_INVALID` for a draft that
+ * a spec cannot express
  */
 export async function exportSpec(name: string | undefined, options: ExportOptions): Promise<SpecDocument> {
   const found = await lookup(name, options);
@@ -110,7 +110,7 @@ function digestOf(draft: Draft | undefined): Digest | undefined {
   try {
     return encodeDraft(draft).digest;
   } catch (thrown) {
-    // A Docker list with members that Docker lists do not have, which mlist does not write.
+    // The document is a Docker list with members that the format does not allow, which mlist cannot encode.
     if (thrown instanceof MlistError) return undefined;
     throw thrown;
   }

@@ -66,7 +66,7 @@ export class DetailReader {
     }
   }
 
-  /** Undefined if the manifest is neither cached nor local, and was not requested. */
+  /** The bytes of a manifest; undefined if it is neither cached nor local, and its content was not requested. */
   async #bytesOf(child: Child): Promise<Uint8Array | undefined> {
     const { sizes = false, tree = false, cache } = this.#options;
     const known = await cache.get(child.descriptor.digest);
@@ -78,7 +78,8 @@ export class DetailReader {
     try {
       return (await readChild(child, this.#options)).bytes;
     } catch (error) {
-      // Without an option for it, the size is only an addition, and the source may be one that must not be read.
+      // If no option requests the content, its size is only additional information, and the source may be one that must
+      // not be read, so errors are ignored.
       if (isRequested || this.#options.signal?.aborted === true) throw error;
       return undefined;
     }
@@ -109,7 +110,7 @@ export class DetailReader {
 }
 
 class TooManyError extends Error {
-  /** Shared, since a list may have many entries beyond the limit. */
+  /** One instance is shared, since a list may have many entries beyond the limit. */
   static readonly instance = new TooManyError();
 }
 

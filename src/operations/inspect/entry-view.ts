@@ -2,7 +2,7 @@ import { isUnpushed, platformOf, sourceName, type Entry } from '../../draft/draf
 import { attestedDigest, isAttestation, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 
-/** What the manifest of an image or a nested list states, as far as it was read. */
+/** Details from the manifest of an image or a nested list; absent members were not read. */
 export interface ContentDetails {
   /** The size of the image's config and layers in bytes, as they are stored: compressed. */
   readonly imageSize?: number;
@@ -51,7 +51,10 @@ export interface EntryView extends ContentDetails {
   readonly attestations: readonly EntryView[];
 }
 
-/** @param drafted - the entry of the draft that the descriptor was encoded from; undefined for other lists */
+/**
+ * Converts an entry of a list for display.
+ * @param drafted - the entry of the draft that the descriptor was encoded from; undefined for other lists
+ */
 export function viewOfEntry(entry: Descriptor, drafted: Entry | undefined): EntryView {
   const { platform, mediaType, digest, size, annotations, artifactType } = entry;
   const set = Object.keys(drafted?.set ?? {});
@@ -72,12 +75,15 @@ export interface ViewedEntry {
   readonly view: EntryView;
 }
 
-/** A list may name one image any number of times, so that each copy would have all of its attestations. */
+/**
+ * Maximum number of attestations below images. It is needed because a list may have an image any number of times, each
+ * time with all of its attestations.
+ */
 const MAX_GROUPED = 100_000;
 
 /**
- * Moves attestations below their image. Those whose image is not in the list stay where they are. In lists that no builder
- * writes, further copies of an image have no attestations.
+ * Moves attestations below their image. Those whose image is not in the list stay where they are. If the limit is
+ * reached, which happens only in malicious lists, further copies of an image get no attestations.
  */
 export function groupAttestations(all: readonly ViewedEntry[]): readonly EntryView[] {
   const isImage = ({ entry }: ViewedEntry) => !isAttestation(entry);

@@ -64,7 +64,7 @@ export async function inspect(
 }
 
 /**
- * Whether the choice means the content itself, which is a single image for the chosen platform.
+ * Whether the choice selects the content itself: a single image for the chosen platform.
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` if the image is for another platform
  */
 async function isChosen(

@@ -21,7 +21,7 @@ export function listFacts(view: ListView): readonly (readonly [label: string, te
   ];
 }
 
-/** What an entry is: its platform, or else its artifact type or media type. */
+/** The label of an entry: its platform, or else its artifact type or media type. */
 export function entryLabel({ platform, artifactType, mediaType = '-' }: EntryView): string {
   if (platform !== undefined) return formatPlatform(platform, { all: true });
   return artifactType ?? (isIndexType(mediaType) ? 'list' : isManifestType(mediaType) ? 'image' : mediaType);

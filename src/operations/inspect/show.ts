@@ -25,7 +25,7 @@ export interface ListView extends ContentDetails {
   /** The mirror that has resolved the tag, unless the registry has confirmed it. */
   readonly mirror?: string;
   readonly mediaType: string;
-  /** Undefined if an image of a draft has no manifest yet, so that it is known only after the push. */
+  /** Undefined if an image of a draft has no manifest yet, so that the digest is known only after the push. */
   readonly digest?: string;
   readonly size?: number;
   readonly annotations?: Annotations;
@@ -33,7 +33,7 @@ export interface ListView extends ContentDetails {
   readonly subject?: string;
   /** The platform that the config of a single image states. */
   readonly platform?: Platform;
-  /** Empty for a single image. */
+  /** The entries of the list; empty for a single image. */
   readonly entries: readonly EntryView[];
 }
 
@@ -44,14 +44,14 @@ export async function show(name: string | undefined, options: ShowOptions): Prom
   return viewOf(await lookupForDisplay(name, options), options);
 }
 
-/** Looks up what is displayed. A draft may have errors and images without a manifest. */
+/** Looks up the content to display. A draft may have errors and images without a manifest. */
 export async function lookupForDisplay(name: string | undefined, options: ReadOptions): Promise<LookupResult> {
   const found = await lookup(name, { ...options, allowsUnpushed: true });
   if (found.from === 'draft') reportWarnings(formatProblems(found.draft), options.onEvent);
   return found;
 }
 
-/** The same for content that was looked up already. */
+/** Like `show`, for content that was looked up already. */
 export async function viewOf(found: LookupResult, options: ContentAccess & DetailOptions): Promise<ListView> {
   const { descriptor, bytes } = encodedContentOf(found);
   const { mediaType, digest, size } = descriptor;
@@ -104,7 +104,10 @@ async function viewsOf(
   return groupAttestations(await Promise.all(views));
 }
 
-/** The details of a single image, whose manifest was read already. A fault of the manifest is not repeated here. */
+/**
+ * The details of a single image, whose manifest was read already. A fault of the manifest is not reported a second
+ * time.
+ */
 async function detailsOfImage(found: LookupResult, options: ContentAccess & DetailOptions): Promise<ContentDetails> {
   const { descriptor, bytes } = encodedContentOf(found);
   const isImage = isManifestType(descriptor.mediaType);

@@ -19,7 +19,7 @@ export class ChildPusher {
   readonly #job: OpenPushJob;
   readonly #options: ChildrenOptions;
   readonly #sent: SentContent;
-  /** The first plan, which states what the repository was known to have. */
+  /** The first plan. It states which content the repository was known to have. */
   #first: PushPlan | undefined;
 
   constructor(reference: Reference, entries: readonly Entry[], options: ChildrenOptions) {
@@ -32,7 +32,7 @@ export class ChildPusher {
     this.#sent = new SentContent(options.onEvent);
   }
 
-  /** Sends what the repository lacks. */
+  /** Sends the images that the repository lacks. */
   async push(): Promise<void> {
     const { stores, missing, signal } = this.#options;
     const options = { stores, afterMissing: afterMissing(missing), signal };
@@ -54,7 +54,7 @@ export class ChildPusher {
 
   /**
    * Sends all images again if a write was refused because the repository has lost content that it was known to have.
-   * @throws what was thrown, if that is not the reason
+   * @throws the error of the write, if it has another reason
    */
   async #resend(thrown: unknown): Promise<void> {
     const { signal, onEvent } = this.#options;

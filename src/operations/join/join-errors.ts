@@ -18,7 +18,7 @@ export function waitTimedOut(target: string, waiting: readonly string[]): MlistE
   });
 }
 
-/** Other clients keep changing the tag or its slots. */
+/** The error if other clients keep changing the tag or its slots. */
 export function keepsChanging(target: string, rounds: number): MlistError {
   return new MlistError(
     'ERR_MLIST_CONFLICT',
@@ -30,7 +30,7 @@ export function keepsChanging(target: string, rounds: number): MlistError {
   );
 }
 
-/** The registry has accepted a write, and still shows what the tag had before. */
+/** The error if the registry has accepted a write, but still shows the previous content of the tag. */
 export function notShown(reference: string, written: string, shown: Shown): MlistError {
   const what = shown === 'absent' ? 'no such tag' : shown;
   return new MlistError(
@@ -46,7 +46,7 @@ export function notShown(reference: string, written: string, shown: Shown): Mlis
 const FIND_WITHOUT_TAGS =
   'Without --expect, other runners are found through the tag list. Use --expect to find them without it.';
 
-/** The registry does not return a tag list. */
+/** The error if the registry does not return a tag list. */
 export function unreadableTags(error: MlistError): MlistError {
   return new MlistError(error.code, error.message, { ...error.facts, hint: FIND_WITHOUT_TAGS, cause: error });
 }

@@ -4,7 +4,7 @@ import { backoff } from '../../store/registry/http/retry.ts';
 export interface JoinWaitOptions {
   /** Milliseconds to wait for the other participants; 0 does not wait. */
   readonly waitMs: number;
-  /** Milliseconds between two snapshots that show nothing to do. */
+  /** Milliseconds between two snapshots if there is nothing to do. */
   readonly settleMs: number;
   readonly signal?: AbortSignal | undefined;
 }

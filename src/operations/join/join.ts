@@ -30,13 +30,13 @@ export interface JoinOptions extends PublishContext, SourceWaitOptions, MissingP
   /** All platforms of the build, in the order of the list. The tag is written when all have joined. Requires a group. */
   readonly expect?: readonly Platform[] | undefined;
   /**
-   * Milliseconds to wait for the others, with `expect`, and for the registry to show accepted writes. By default, it does
-   * not wait for the others, since the last participant completes the list, and it waits a minute for the registry.
+   * Milliseconds to wait for the others, with `expect`, and for the registry to show accepted writes. Default: no wait
+   * for the others, since the last participant completes the list, and a minute for the registry.
    */
   readonly waitMs?: number | undefined;
   /** With `expect`: let the list replace a single image whose platform it does not have. Default false. */
   readonly replaceImage?: boolean | undefined;
-  /** Default keep. */
+  /** Whether attestations are joined with their images. Default: `keep`. */
   readonly attestations?: 'keep' | 'drop' | undefined;
   /** Milliseconds between two snapshots with nothing to do. Default 1000. */
   readonly settleMs?: number | undefined;
@@ -58,18 +58,18 @@ export interface Joined {
   readonly slots: readonly { readonly platform: string; readonly tag: string }[];
 }
 
-/** More writes than this are not needed, whatever the number of participants. */
+/** Maximum number of writes of a participant. More are not needed, whatever the number of participants. */
 const MAX_ROUNDS = 50;
-/** How often the registry's tag list may lack own slots that exist. */
+/** Maximum number of times that the registry's tag list may lack own slots that exist. */
 const MAX_UNLISTED = 6;
 const SETTLE_MS = 1000;
 
 /**
- * Adds the images of this participant to a tag that others add to at the same time, without a merge job. docs/join.md explains
- * what the tag has in the meantime, and why it is complete in the end.
- * @throws MlistError what reading and pushing the images throws; `ERR_MLIST_CONFLICT` if participants contradict each
- *   other, the wait times out, or others keep changing the tag; `ERR_MLIST_REGISTRY` if the registry does not show an
- *   accepted write; `ERR_MLIST_EXPECTATION`, `ERR_MLIST_LIST_INVALID`
+ * Adds the images of this participant to a tag that others add to at the same time, without a merge job. docs/join.md
+ * describes the intermediate states of the tag, and why the list is complete in the end.
+ * @throws MlistError the errors of reading and pushing the images; `ERR_MLIST_CONFLICT` if participants contradict each
+ * other, the wait times out, or others keep changing the tag; `ERR_MLIST_REGISTRY` if the registry does not show an
+ * accepted write; `ERR_MLIST_EXPECTATION`, `ERR_MLIST_LIST_INVALID`
  */
 export async function join(
   reference: TagReference,
@@ -112,7 +112,7 @@ class JoinRun {
   /** The last error of each failed write, by tag. */
   readonly #failed = new Map<string, MlistError>();
   #memory: Memory = initialMemory;
-  /** Whether it waits for other slots, with `waitMs`. Its own slots have been written. */
+  /** Whether this participant has written its own slots and waits for other slots. */
   #isPolling = false;
 
   constructor(reference: TagReference, own: readonly OwnSlot[], options: JoinOptions) {

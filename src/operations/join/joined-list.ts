@@ -20,7 +20,7 @@ import type { Slot } from './slot.ts';
 /** The list of a tag that a join starts from. */
 export interface Tagged extends EncodedList {
   readonly draft: Draft;
-  /** The tag has a single image. The draft lists it, but the list is not stored yet. */
+  /** Whether the tag has a single image. If so, this is the list of that image, which is not stored yet. */
   readonly isImage?: boolean;
 }
 
@@ -37,9 +37,9 @@ export function expectedList(target: string, slots: readonly Slot[]): JoinedList
 }
 
 /**
- * The list of the tag, with the images of the slots instead of those for the same platforms, in canonical order: images by
- * platform, images without a platform, attestations in the order of their images. A list that already has all of it is
- * returned unchanged.
+ * The list of the tag, with the images of the slots instead of those for the same platforms, in canonical order: images
+ * by platform, images without a platform, attestations in the order of their images. If the list already has all images
+ * of the slots, it is returned unchanged.
  */
 export function joinedList(target: string, base: Tagged | undefined, slots: readonly Slot[]): JoinedList {
   const list = parseReference(target);
@@ -101,7 +101,10 @@ function byPlatform(left: Entry, right: Entry): number {
   return left.digest < right.digest ? -1 : Number(left.digest > right.digest);
 }
 
-/** @throws MlistError `ERR_MLIST_LIST_INVALID` */
+/**
+ * Requires a valid list.
+ * @throws MlistError `ERR_MLIST_LIST_INVALID`
+ */
 export function requireValid(draft: Draft): void {
   const problems = checkDraft(draft);
   if (hasErrors(problems))

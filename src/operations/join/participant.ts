@@ -21,8 +21,9 @@ export interface OwnOptions {
 }
 
 /**
- * @throws MlistError `ERR_MLIST_USAGE` for an image without a platform, `ERR_MLIST_EXPECTATION` for a platform that is not
- *   expected, `ERR_MLIST_LIST_INVALID` if there is no image
+ * Groups the entries of this participant into slots.
+ * @throws MlistError `ERR_MLIST_USAGE` for an image without a platform, `ERR_MLIST_EXPECTATION` for a platform that is
+ * not expected, `ERR_MLIST_LIST_INVALID` if there is no image
  */
 export function ownSlots(entries: readonly Entry[], { target, expect, onLeft }: OwnOptions): readonly OwnSlot[] {
   const images = entries.filter((entry) => !isAttestationEntry(entry));
@@ -42,7 +43,7 @@ export function ownSlots(entries: readonly Entry[], { target, expect, onLeft }: 
   });
 }
 
-/** A participant without images must not succeed. */
+/** The error for a participant without images, which must not succeed because its platform would be missing. */
 function withoutImages(target: string): MlistError {
   return new MlistError('ERR_MLIST_LIST_INVALID', `cannot join ${target}: the arguments contain no image`, {
     reference: target,

@@ -1,10 +1,13 @@
 import type { Digest } from '../../oci/digest.ts';
 
-/** What a participant remembers between snapshots. */
+/** The memory of a participant between snapshots. */
 export interface Memory {
   /** Tags of own slots that are known to have had this participant's images. */
   readonly written: readonly string[];
-  /** Whether it has sent a list. If that overwrote a newer list, this participant has to restore it. */
+  /**
+   * Whether this participant has sent a list. If its list has overwritten a newer one, it has to restore the newer
+   * list.
+   */
   readonly hasPut: boolean;
   /** Consecutive snapshots with nothing to do. */
   readonly clean: number;
@@ -19,23 +22,23 @@ export interface Memory {
 export interface AcceptedWrite {
   readonly name: string;
   readonly digest: Digest;
-  /** What the tag had before. While the registry still shows one of these, it may be behind. */
+  /** Previous contents of the tag. While the registry shows one of them, it may not have processed the write yet. */
   readonly before: readonly Shown[];
 }
 
 export const initialMemory: Memory = { written: [], hasPut: false, clean: 0, accepted: [], failures: {} };
 
-/** What a tag had in a snapshot. */
+/** The content of a tag in a snapshot. */
 export type Shown = Digest | 'absent';
 
-/** What a tag must have for a write to succeed, if the registry supports conditional writes. */
+/** The content that a tag must have for a write to succeed, if the registry supports conditional writes. */
 export type Condition = Shown | undefined;
 
 export interface Write {
   /** The tag of a slot, or `LIST`. */
   readonly name: string;
   readonly digest: Digest;
-  /** What the tag had when the write was decided. */
+  /** The content of the tag when the write was decided. */
   readonly shown: Shown;
   readonly condition: Condition;
 }
@@ -44,7 +47,7 @@ export interface Write {
 export const LIST = ':';
 
 /**
- * What the participant remembers after a write.
+ * The memory of a participant after a write.
  * @param outcome - `unclear`: the write failed, but may have been executed
  */
 export function afterWrite(memory: Memory, write: Write, outcome: 'done' | 'unclear' | 'refused'): Memory {

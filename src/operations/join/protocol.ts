@@ -29,13 +29,16 @@ export interface Participant {
   readonly began: number;
   readonly expect?: readonly string[] | undefined;
   readonly own: readonly OwnImages[];
-  /** How often a failed write is repeated (`--retries`). */
+  /** Maximum number of retries of a failed write (`--retries`). */
   readonly retries: number;
 }
 
-/** What was read from the registry. The tags were read one after another, all after the snapshot was started. */
+/**
+ * The slots and the tag as read from the registry. The tags were read one after another, all after the snapshot was
+ * started.
+ */
 export interface Snapshot {
-  /** Sorted by name. */
+  /** The slots, sorted by name. */
   readonly slots: readonly StoredSlot[];
   /** Content under the tag of a slot that is not a slot, by tag. */
   readonly nonSlots: ReadonlyMap<string, Digest>;
@@ -49,25 +52,28 @@ export interface SlotWrite extends Write {
 export type Decision =
   | { readonly do: 'put-slots'; readonly writes: readonly SlotWrite[] }
   | { readonly do: 'put-list'; readonly list: JoinedList; readonly write: Write }
-  /** The registry accepted a write of this tag, but still shows what the tag had before. */
+  /** The registry accepted a write of this tag, but still shows the previous content of the tag. */
   | { readonly do: 'await-shown'; readonly name: string; readonly written: Digest; readonly shown: Shown }
   /** The writes of these tags have failed too often. */
   | { readonly do: 'give-up'; readonly names: readonly string[] }
   /** Nothing to do, but another snapshot has to confirm it. */
   | { readonly do: 'read-again' }
-  /** Platforms are missing. If settled, a participant that does not wait for them may end. */
+  /** Platforms are missing. If the snapshot is settled, a participant that does not wait for them may end. */
   | { readonly do: 'wait'; readonly waiting: readonly string[]; readonly isSettled: boolean }
   | { readonly do: 'end'; readonly list: JoinedList }
   /** A newer build has replaced this one. */
   | { readonly do: 'leave'; readonly by: Group };
 
 /**
- * Consecutive snapshots with nothing to do before a participant ends. There is a pause between them, so that the second one
- * shows what others have written based on an earlier snapshot.
+ * Consecutive snapshots with nothing to do before a participant ends. There is a pause between them, so that the second
+ * one shows the writes that others have decided on earlier snapshots.
  */
 const CLEAN_SNAPSHOTS = 2;
 
-/** @throws MlistError `ERR_MLIST_CONFLICT` if participants of one build contradict each other */
+/**
+ * Decides what the participant does next.
+ * @throws MlistError `ERR_MLIST_CONFLICT` if participants of one build contradict each other
+ */
 export function decide(
   participant: Participant,
   before: Memory,
@@ -88,7 +94,8 @@ export function decide(
   const next: Memory = { ...memory, written, clean: 0 };
   if (missing.length > 0) {
     const writes = missing.map((own) => writeOf(own, participant, next, snapshot, ownGroup));
-    // Whoever overwrote a slot may have written the tag, too. Then the registry is not behind.
+    // Another participant has overwritten a slot and may have written the tag, too. If so, the registry is not behind,
+    // so the accepted write of the tag is forgotten.
     const accepted = next.accepted.filter(({ name }) => name !== LIST);
     return attempt({ do: 'put-slots', writes }, writes, { ...next, accepted }, participant);
   }
@@ -116,7 +123,10 @@ function leave(participant: Participant, memory: Memory, snapshot: Snapshot, new
   return { decision, memory };
 }
 
-/** The same list is not written again while the registry still shows what the tag had before. */
+/**
+ * Decides to write the list. While the registry still shows the previous content of the tag, the same list is not
+ * written again.
+ */
 function putList(list: JoinedList | undefined, memory: Memory, snapshot: Snapshot, participant: Participant) {
   if (list === undefined) throw new MlistError('ERR_MLIST_UNEXPECTED', `${participant.target} has nothing to list`);
   const { digest } = list;
@@ -140,7 +150,7 @@ function awaitShown({ name, digest }: AcceptedWrite, memory: Memory, snapshot: S
   return { decision, memory: { ...memory, clean: 0, failures: {} } };
 }
 
-/** The accepted writes that the registry does not show yet: the tag still has what it had before. */
+/** The accepted writes that the registry does not show yet: the tag still has its previous content. */
 function notShown({ accepted }: Memory, snapshot: Snapshot): readonly AcceptedWrite[] {
   return accepted.filter(({ name, digest, before }) => {
     const shown = shownAt(name, snapshot);

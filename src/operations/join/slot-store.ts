@@ -22,7 +22,7 @@ import type { Condition } from './protocol-memory.ts';
 import type { Snapshot } from './protocol.ts';
 import { readSlot, slotName, slotPrefix, type StoredSlot } from './slot.ts';
 
-/** The result of a write. An error is a failure that another attempt may not have. */
+/** The result of a write. An error means that the write failed, and may succeed if it is repeated. */
 export type PutResult = 'done' | 'refused' | MlistError;
 
 export interface SlotStoreOptions extends ContentOptions {
@@ -36,7 +36,7 @@ export interface SlotStoreOptions extends ContentOptions {
   readonly onNonSlot: (name: string, reason: string) => void;
 }
 
-/** At most this many slots are read by name, whatever a build expects. */
+/** Maximum number of slots that are read by name, however many a build expects. */
 const MOST_NAMES = 1000;
 
 /** Reads and writes one tag and its slots in a registry. */
@@ -145,7 +145,10 @@ export class SlotStore {
     return { name, digest: content.descriptor.digest, slot };
   }
 
-  /** The slots that another build expects, which may differ. Only used if slots are read by name. */
+  /**
+   * The names of the slots that the build of a stored slot expects. They may differ from those of this build, and are
+   * needed only if slots are read by name.
+   */
   #expectedBy({ expect = [] }: StoredSlot): readonly string[] {
     if (this.#options.names === undefined) return [];
     return expect.map((platform) => slotName(this.#reference.tag, platform));
@@ -195,12 +198,15 @@ export class SlotStore {
   }
 }
 
-/** The registry reported success, but a read did not confirm it: another participant may have written the tag since. */
+/**
+ * Whether the registry reported success, but a read did not confirm the write. Another participant may have written the
+ * tag in between.
+ */
 function isUnconfirmed({ facts: { status = 0 } }: MlistError): boolean {
   return status >= 200 && status < 300;
 }
 
-/** Whether another attempt may succeed. It is not made if the registry requests a longer wait than mlist accepts. */
+/** Whether another attempt may succeed. False if the registry requests a longer wait than mlist accepts. */
 export function isTransient({ code, facts }: MlistError): boolean {
   const { status } = facts;
   if (exceedsMaxWait(facts)) return false;

@@ -28,11 +28,11 @@ export interface Slot {
   /** Canonical reference of the tag that is joined. */
   readonly target: string;
   readonly group: Group;
-  /** When the first participant of its group started, as far as known, in milliseconds since 1970. */
+  /** The start of the first known participant of its group, in milliseconds since 1970. */
   readonly began: number;
   /** Expected platforms of the list, in its order; undefined if the build expects none. */
   readonly expect?: readonly string[] | undefined;
-  /** The image, or several for one platform on purpose, and their attestations. */
+  /** The image, or several images if the author wants several for one platform, and their attestations. */
   readonly entries: readonly Descriptor[];
 }
 

@@ -19,7 +19,7 @@ export interface LoginOptions {
 }
 
 export interface LoggedIn {
-  /** As named in references. */
+  /** The registry, as references name it. */
   readonly registry: string;
   readonly username: string;
   readonly location: CredentialLocation;

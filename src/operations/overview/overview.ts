@@ -21,7 +21,10 @@ export interface Overview {
   readonly view: ListView;
   /** The exact bytes of the document. For a draft, these are the bytes that would be pushed. */
   readonly bytes: Uint8Array;
-  /** What each client selects for the platforms of a list. Empty for single images, and for drafts that cannot be pushed yet. */
+  /**
+   * The selections of each client for the platforms of a list. Empty for single images, and for drafts that cannot be
+   * pushed yet.
+   */
   readonly platforms: readonly ExplainedPlatform[];
   /** Whether the list has more platforms than these. */
   readonly hasMorePlatforms: boolean;
@@ -43,7 +46,7 @@ export async function overview(name: string | undefined, options: ReadOptions & 
   return overviewOf(await lookupForDisplay(name, options), options);
 }
 
-/** The same for content that was looked up already. */
+/** Like `overview`, for content that was looked up already. */
 export async function overviewOf(found: LookupResult, options: ContentAccess & OverviewOptions): Promise<Overview> {
   const { descriptor, bytes } = encodedContentOf(found);
   const view = await viewOf(found, { ...options, tree: true });
@@ -70,7 +73,10 @@ async function ownReferrers(
   return reader.referrersOf({ source: found.location, descriptor: encodedContentOf(found).descriptor });
 }
 
-/** Whether clients can select from the list. A draft may have errors, or images without a manifest. */
+/**
+ * Whether the list can be pushed, so that clients can select from it. A draft may have errors, or images without a
+ * manifest.
+ */
 function canBePulled(found: LookupResult): boolean {
   if (found.from !== 'draft') return true;
   return !found.draft.entries.some(isUnpushed) && formatProblems(found.draft).length === 0;

@@ -17,7 +17,7 @@ export interface IndexSource {
   readonly store: ReadStore;
   /** All entries of the index. */
   readonly entries: readonly Entry[];
-  /** What was missing when it was read. Further missing entries are added. */
+  /** The entries that were missing when the index was read. Functions add the missing entries that they find. */
   readonly missing: Map<Digest, MissingState>;
   /** Other sources with the same index, which the store reads missing content from. Default: none. */
   readonly parts?: readonly Origin[] | undefined;
@@ -25,13 +25,13 @@ export interface IndexSource {
 
 export interface SourceOptions extends ContentOptions {
   readonly missing?: MissingChoice | undefined;
-  /** Undefined if the command has no `--platform`. */
+  /** The requested platforms; undefined if the command has no `--platform`. */
   readonly platforms?: readonly Platform[] | undefined;
 }
 
 /**
- * The selected entries without those that are missing and may be left out. An entry that another source has is read from
- * there; an entry that was completed names what completes it.
+ * The selected entries without those that are missing and may be left out. An entry that another source has gets the
+ * location of that source. An entry that other locations complete lists them in `fill`.
  * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images
  */
 export async function availableEntries(
@@ -66,7 +66,10 @@ export async function availableEntries(
 
 interface Placing extends Pick<IndexSource, 'store' | 'parts'>, ContentOptions {}
 
-/** The entry with the location that has its content. If several have parts of it, it names those that complete its source. */
+/**
+ * The entry with the location that has its content. If several locations have parts of the content, the entry lists
+ * those that complete its source in `fill`.
+ */
 export async function placedEntry(
   entry: Entry,
   found: Survey | undefined,

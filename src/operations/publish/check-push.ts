@@ -39,7 +39,10 @@ export function checkBeforePush(draft: Draft, options: CheckOptions): void {
   requireExpected(listName(draft), imagePlatforms(draft.entries), expect);
 }
 
-/** @throws MlistError `ERR_MLIST_EXPECTATION` with all expected platforms that are missing */
+/**
+ * Requires images for the expected platforms.
+ * @throws MlistError `ERR_MLIST_EXPECTATION` with all expected platforms that are missing
+ */
 export function requireExpected(reference: string, available: readonly Platform[], expect: readonly Platform[]): void {
   const missing = expect.filter((requested) => !available.some((platform) => matchesPlatform(platform, requested)));
   if (missing.length === 0) return;
@@ -72,7 +75,7 @@ const WITHOUT_FORMAT =
   'Push an OCI index instead. A Docker list can hold only images with Docker media types, ' +
   'without annotations, artifact types, subject, urls or data.';
 
-/** What resolves all errors; empty if nothing does. */
+/** The next step that resolves all errors; empty if there is none. */
 function nextStepFor(draft: Draft, errors: readonly Problem[], options: CheckOptions): NextStep {
   const { emptyHint, duplicateHint, isFormatOverridden = false } = options;
   const isOf = (...rules: readonly string[]) => errors.every(({ rule }) => rules.includes(rule));

@@ -18,9 +18,9 @@ import type { Filled, OnEvent, OperationEvent } from '../events.ts';
 /** Refuse a sparse index, leave its missing images out, or read them from where they came from. */
 export type MissingChoice = 'refuse' | 'skip' | 'fill';
 
-/** What commands do with content that an index lists but its location lacks. */
+/** The policy for content that an index lists but its location lacks. */
 export interface MissingPolicy {
-  /** Default refuse. */
+  /** How missing content is handled. Default: `refuse`. */
   readonly missing?: MissingChoice | undefined;
   /** With `fill`: where missing content is read from, in this order. Default: the repositories that the source names. */
   readonly fillFrom?: readonly Location[] | undefined;
@@ -44,8 +44,8 @@ export interface IncompleteSource {
 }
 
 /**
- * The store of a source, completed by its parts and, with `fill`, by its origins. Origins are looked for when content is
- * missing. Each is reported before it is asked.
+ * The store of a source, completed by its parts and, with `fill`, by its origins. Origins are opened only when content
+ * is missing. Each is reported before the first request to it.
  */
 export function completeSource(source: IncompleteSource, context: CompletionContext): ReadStore {
   const { location, store, parts = [] } = source;
@@ -148,7 +148,7 @@ export async function originsAmong(store: ReadStore, holders: Iterable<ReadStore
   return origins.flatMap((origin) => origin ?? []);
 }
 
-/** Opens the source of a draft's entry, with what completes it. */
+/** Opens the source of a draft's entry, completed by the locations in its `fill`. */
 export async function entrySource(
   entry: Entry,
   { stores, signal, onEvent }: Pick<CompletionContext, 'stores' | 'signal' | 'onEvent'>,
@@ -158,7 +158,10 @@ export async function entrySource(
   return stores.source(contentSource(entry), { fill, signal, onAsk: (origin) => onEvent?.(asking(origin, name)) });
 }
 
-/** What to do about content that could not be completed: which sources do not have it, and that another may. */
+/**
+ * The next step for content that could not be completed. It names the sources that do not have the content, and
+ * suggests another one.
+ */
 export function afterAttempts(store: ReadStore): NextStep {
   const attempts = store instanceof CompletedStore ? store.attempts : [];
   if (attempts.length === 0) return { remedy: { kind: 'fill-from', isAnother: false } };

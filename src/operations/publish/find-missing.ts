@@ -12,7 +12,7 @@ import { MissingContent, type MissingEntries, type MissingState } from '../../tr
 
 export interface FindingOptions extends ContentOptions {
   readonly store: ReadStore;
-  /** Default refuse. */
+  /** How missing content is handled. Default: `refuse`. */
   readonly missing?: MissingChoice | undefined;
 }
 
@@ -36,7 +36,7 @@ export async function findMissing(
   );
 }
 
-/** Undefined if the content is there. */
+/** Whether content is absent or incomplete; undefined if the source has it. */
 export async function stateOf(
   entry: Descriptor,
   options: FindingOptions,
@@ -90,7 +90,7 @@ export async function missingParts(
   }
 }
 
-/** Where content and everything below it is. */
+/** The stores that have content and everything below it. */
 export interface Survey {
   /** The digests that no store has. */
   readonly lacking: readonly Digest[];
@@ -98,8 +98,8 @@ export interface Survey {
 }
 
 /**
- * Finds out which stores have content and everything below it. A registry is assumed to have what its manifests refer to.
- * Unreadable content is not missing: reading it fails later.
+ * Finds out which stores have content and everything below it. A registry that has a manifest is assumed to have the
+ * content that the manifest refers to. Unreadable content is not missing: reading it fails later.
  */
 export async function survey(
   store: ReadStore & CompositeStore,

@@ -3,7 +3,10 @@ import { uniqueByDigest, type Descriptor } from '../../oci/descriptor.ts';
 import type { ManifestNode } from '../../transfer/graph.ts';
 import { ignoreRefusedRead } from './tag-state.ts';
 
-/** Size in bytes from which asking for a blob costs less than sending one that exists. */
+/**
+ * Blobs of at least this size in bytes are looked up before they are sent. For smaller blobs, the request costs more
+ * than it saves.
+ */
 const WORTH_ASKING = 1024 * 1024;
 
 /** The large blobs that a target already has, among images that cannot be mounted. Each blob is asked for once. */

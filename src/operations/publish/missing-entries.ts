@@ -9,7 +9,7 @@ import { attestationsWarning, joinNames, missingText, platformOrDigest } from '.
 
 /** Entries of a draft whose content is not in their source. */
 
-/** The error for an entry whose content is gone, with the cause if it is not the manifest itself. */
+/** The error for an entry whose content no longer exists, with the cause if the manifest itself exists. */
 export function entryGone(entry: Entry, draft: Draft, cause?: MlistError): MlistError {
   const list = listName(draft);
   const what = isAttestationEntry(entry) ? 'attestation' : 'image';
@@ -42,7 +42,7 @@ export class MissingEntriesError extends MlistError {
   }
 }
 
-/** Reports the entries that one source does not have together. */
+/** The error that reports together all entries that one source does not have. */
 function missingFrom(source: string, entries: readonly Entry[], draft: Draft, next: NextStep): MlistError {
   const images = entries.filter((entry) => !isAttestationEntry(entry)).map(descriptorOf);
   const message =

@@ -17,7 +17,10 @@ import { omissionOf, type Omission } from '../omissions.ts';
 
 const REPORTED_PRESENT = 'The source reported these images as present when it was checked. Check the source.';
 
-/** What to do about missing images in commands without a draft. It never suggests the option that was given. */
+/**
+ * The next step for missing images in commands without a draft. It does not suggest the option that the user has
+ * already given.
+ */
 export function afterMissing(choice: MissingChoice | undefined): NextStep {
   if (choice !== undefined && choice !== 'refuse') return { hint: REPORTED_PRESENT };
   return { remedy: { kind: 'omit-missing', canChoose: false, isOmitted: false } };
@@ -39,8 +42,8 @@ export interface MissingOmissions {
 }
 
 /**
- * Decides which of the selected entries are left out. Attestations that are missing, or whose image is, are, unless the
- * source was to be completed.
+ * Decides which of the selected entries are left out. Attestations that are missing, and those of missing images, are
+ * left out, unless the user has requested to complete the source.
  * @param all - the entries of the index
  * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images that are not skipped, or if no image would be left
  */

@@ -5,7 +5,7 @@ import type { OnEvent, OperationEvent } from '../events.ts';
 import type { Stores, TargetOptions } from '../../store/open.ts';
 import type { Store } from '../../store/store.ts';
 
-/** What operations that write to a target work with. */
+/** The context of operations that write to a target. */
 export interface PublishContext {
   readonly stores: Stores;
   /** Shared by the copies and pushes of one command, so that content is sent to a target once. */
@@ -35,7 +35,7 @@ export async function publish<T, O extends PublishContext>(
     if (event.type === 'tagged') tagged.push(event);
     else options.onEvent?.(event);
   };
-  // When an engine is sent an archive, it may name the image before an interruption.
+  // An interruption after an archive was sent may be too late: the engine may already have named the image.
   const onSend = (): void => {
     for (const [reference, target] of targets) options.targets?.set(reference, { ...target, status: 'unknown' });
   };

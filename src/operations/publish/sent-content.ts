@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { OnEvent } from '../events.ts';
 
-/** Records what runs store at one target, from their events, and passes the events on. */
+/** Records the content that transfers store at one target, from their events, and passes the events on. */
 export class SentContent {
   /** Blobs and manifests. */
   readonly digests = new Set<Digest>();

@@ -18,18 +18,18 @@ export interface MovingTag {
   readonly tag: string;
   /** Canonical reference, for messages. */
   readonly reference: string;
-  /** What it has now, if it has been read. */
+  /** The content that the tag has now, if it has been read. */
   readonly before?: TagState | undefined;
-  /** Why it could not be read, if that has been tried. */
+  /** The error, if reading the tag has failed. */
   readonly unread?: MlistError | undefined;
-  /** What it must have to be moved; undefined if it may have anything. */
+  /** The content that the tag must have to be moved; undefined if any content is accepted. */
   readonly expected?: TagState | undefined;
 }
 
 /** The content that tags are moved to. */
 export interface NextContent {
   readonly content: ManifestContent;
-  /** Has the config if the content is a single image. */
+  /** The store of the content. It must have the config if the content is a single image. */
   readonly source: ContentReader;
 }
 
@@ -43,12 +43,13 @@ export interface MoveOptions extends ContentOptions {
 }
 
 /**
- * Finds out what each tag has, and which platforms its users lose when it is moved. Only what is not in the cache is read
- * from the registry. A tag that cannot be read is moved nevertheless, with a note: the account may be push-only.
+ * Reads the current content of each tag, and determines which platforms its users lose when it is moved. Content in the
+ * cache is not read from the registry. If the account may only push, a tag that cannot be read is moved nevertheless,
+ * with a note.
  * @returns the replaced content, by tag
  * @throws MlistError `ERR_MLIST_CONFLICT` if a single image, with or without attestations, would be replaced by a list
- *   without its platform; with `expectKept`, `ERR_MLIST_EXPECTATION` for lost platforms, and the registry's error if a tag
- *   cannot be read
+ * without its platform; with `expectKept`, `ERR_MLIST_EXPECTATION` for lost platforms, and the registry's error if a
+ * tag cannot be read
  */
 export async function checkMoves(
   store: ContentReader,
@@ -181,7 +182,7 @@ export async function platformsOf(
 }
 
 /**
- * What a list replaces at a tag, and which platforms are lost, according to the drafts of both.
+ * The content that a list replaces at a tag, and the platforms that are lost, computed from the drafts of both lists.
  * @throws MlistError `ERR_MLIST_CONFLICT` if it replaces a single image without its platform
  */
 export function replacedByList(
@@ -204,7 +205,7 @@ export function replacedByList(
   return { before: before.digest, ...(!isImage && lost.length > 0 ? { lost } : {}) };
 }
 
-/** What a tag had: a single image, or a list. */
+/** The previous content of a tag: a single image, or a list. */
 interface Previous {
   readonly isImage: boolean;
   /** Digests of the images; that of a single image. */
@@ -213,8 +214,9 @@ interface Previous {
 }
 
 /**
- * Whether a list replaces a single image, or a list of one, without an image for its platform. Builders push an image with
- * its attestations as a list. Such a list may move to another release of Windows or to another variant, or become empty.
+ * Whether a list replaces a single image, or a list of one, without an image for its platform. Builders push an image
+ * with its attestations as a list. A list of one image may be replaced by one for another Windows release or variant,
+ * or by an empty list.
  */
 function replacedSingle(
   previous: Previous,

@@ -14,7 +14,7 @@ export type TagState = Digest | 'absent';
 /** Tag states that were read before they are needed, by `targetName`. */
 export type PrefetchedTagStates = ReadonlyMap<string, Promise<TagState>>;
 
-/** Reads what a tag has. */
+/** Reads the state of a tag. */
 export async function digestOfTag(store: ContentReader, tag: string, options: ContentOptions): Promise<TagState> {
   return (await ignoreNotFound(store.resolve(tag, options)))?.digest ?? 'absent';
 }
@@ -38,7 +38,7 @@ export function refusedRead(thrown: unknown, { signal }: ContentOptions): MlistE
   return error;
 }
 
-/** The result of a read that can only save work; undefined if the registry refuses the read. */
+/** The result of a read that is only an optimisation; undefined if the registry refuses the read. */
 export async function ignoreRefusedRead<T>(asking: Promise<T>, options: ContentOptions): Promise<T | undefined> {
   try {
     return await asking;

@@ -1,7 +1,7 @@
 import type { TransferEvent } from '../../transfer/run.ts';
 import type { OnEvent } from '../events.ts';
 
-/** Counts of what was copied. `bytes` counts what was read from the source. */
+/** Numbers of copied blobs and manifests. `bytes` is the number of bytes that were read from the source. */
 export interface TransferCounts {
   readonly manifests: number;
   readonly mounted: number;
@@ -12,7 +12,7 @@ export interface TransferCounts {
 
 export const noTransfers: TransferCounts = { manifests: 0, mounted: 0, uploaded: 0, present: 0, bytes: 0 };
 
-/** Counts what is copied, and passes the events on. */
+/** Counts copied content from events, and passes the events on. */
 export class TransferCounter {
   #moved: TransferCounts = noTransfers;
   readonly #next: OnEvent | undefined;

@@ -20,7 +20,7 @@ import { entryGone } from '../publish/missing-entries.ts';
 import type { PublishContext } from '../publish/publish.ts';
 import { statedPlatform } from '../stated-platform.ts';
 
-/** Images of engines that keep no manifests: a push generates their manifests before it plans anything. */
+/** Images of engines that keep no manifests: a push generates their manifests before it is planned. */
 
 /** Each export is written to disk. */
 const EXPORTS_AT_ONCE = 2;
@@ -62,7 +62,7 @@ async function generateManifest(entry: Entry, draft: Draft, options: Options): P
   return complete;
 }
 
-/** Notes that the name was given to another image, since the pinned one is pushed. */
+/** Emits a note if the name now belongs to another image, because the pinned image is pushed nevertheless. */
 async function noteMovedName(entry: Entry, { stores, signal, onEvent }: Options): Promise<void> {
   const { source } = entry;
   if (!isInEngine(source) || typeof source.image === 'string') return;

@@ -17,20 +17,20 @@ import { isStoredIn } from '../publish/target.ts';
 import type { OpenPushJob, PushDraftOptions, PushJob } from './push-options.ts';
 import { estimateRequests, type RegistryRequests } from './request-estimate.ts';
 
-/** What is known about a target before its push is planned. */
+/** The content that a target is known to have before its push is planned. */
 export interface KnownContent {
-  /** The target's tags, as far as they were read. */
+  /** The tags of the target that were read. */
   readonly tags?: readonly MovingTag[] | undefined;
   /** Images that `readCachedImages` has read. */
   readonly cached?: CachedImages | undefined;
-  /** What this command has already sent. It is not sent again. */
+  /** The content that this command has already sent, which is not sent again. */
   readonly sent?: ReadonlySet<Digest> | undefined;
 }
 
 /** Images by digest; undefined if an image is not in the cache. */
 export type CachedImages = ReadonlyMap<Digest, Promise<ManifestNode | undefined>>;
 
-/** What one target will receive. */
+/** The plan of a push to one target. */
 export interface PushPlan {
   readonly draft: Draft;
   readonly plan: Plan;
@@ -38,9 +38,11 @@ export interface PushPlan {
   readonly resent: readonly Entry[];
   /** The requests of the push to each registry; empty unless this is a dry run. */
   readonly requests: readonly RegistryRequests[];
-  /** Whether the target was known or found to have a part of what it needs. */
+  /** Whether the target has a part of the content, as known before or found by planning. */
   readonly hasKnown: boolean;
-  /** Plans the push again if the target has lost content: checks every child, and leaves out what was sent. */
+  /**
+   * Plans the push again if the target has lost content: checks every child, and leaves out the content that was sent.
+   */
   readonly repair: (sent: ReadonlySet<Digest>) => Promise<PushPlan>;
 }
 
@@ -50,7 +52,7 @@ type Needed = ManifestNode | ListedBlob;
 /** Digests that the target is known to have, and whether that is recent enough to be trusted. */
 type PublishedDigests = ReadonlyMap<string, boolean>;
 
-/** What planning works with: the job, what is known, and the options of the push. */
+/** The input of planning: the job, the known content, and the options of the push. */
 interface Planning {
   readonly job: OpenPushJob;
   readonly known: KnownContent;
@@ -58,11 +60,14 @@ interface Planning {
   readonly options: PushDraftOptions;
 }
 
-/** A registry's clean-up may have removed what was read longer ago. */
+/**
+ * Milliseconds. Content that was seen at the registry before this time is looked up again, since garbage collection may
+ * have removed it.
+ */
 const TRUSTED_MS = 10 * 60 * 1000;
 
 /**
- * Finds out what one target lacks, and plans the order in which it is sent.
+ * Determines the content that one target lacks, and plans the order in which it is sent.
  * @throws MlistError for all children that cannot be read; `ERR_MLIST_NOT_FOUND` for those that their source has lost
  */
 export async function planPush(job: OpenPushJob, known: KnownContent, options: PushDraftOptions): Promise<PushPlan> {
@@ -97,8 +102,8 @@ export async function planPush(job: OpenPushJob, known: KnownContent, options: P
 }
 
 /**
- * The digests in the lists that the tags of a repository have, as far as these lists are cached. A digest maps to true if
- * its list was read or pushed so recently that the repository is trusted to have the digest.
+ * The digests in those lists under tags of a repository that are cached. A digest maps to true if its list was read or
+ * pushed so recently that the repository is trusted to have the digest.
  */
 async function publishedDigests(
   tags: readonly MovingTag[],
@@ -143,7 +148,7 @@ async function neededOf(entry: Entry, planning: Planning): Promise<Needed | unde
   const isRegistry = target.location.kind === 'registry';
   if (isRegistry && options.dryRun !== true && !(await isDoubtful(entry, options))) return undefined;
   const looking = hasEntry(store, entry, options);
-  // If a registry refuses the read, the draft is believed.
+  // If a registry refuses the read, it is assumed to have the entry, as the draft states.
   if ((await (isRegistry ? ignoreRefusedRead(looking, options) : looking)) !== false) return undefined;
   const bytes = isServedAsManifest(entry.mediaType) ? await cache.get(entry.digest) : undefined;
   if (bytes === undefined) throw new MissingEntriesError([entry], entryGone(entry, draft));
@@ -159,8 +164,8 @@ async function hasEntry(store: Store, entry: Entry, { signal }: ContentOptions):
 
 /**
  * Whether the target has an entry of another store. It is trusted to have the entries of a list that was pushed a short
- * while ago. It is asked for those of an older list, and for images that cannot be mounted, since one request is cheaper
- * than sending all layers.
+ * while ago. For entries of an older list, and for images that cannot be mounted, a request asks the target, since that
+ * is cheaper than sending all layers.
  */
 async function isInTarget(entry: Entry, { job, published, options }: Planning): Promise<boolean> {
   const { draft, target, store } = job;

@@ -29,7 +29,7 @@ const TARGETS_AT_ONCE = 16;
 
 /**
  * Pushes a draft to all its targets, without a workspace: nothing is recorded. Missing attestations are left out.
- * @param state - what the draft was last pushed as, by reference
+ * @param state - the record of the last pushes of the draft
  * @throws MlistError before anything is written, as `push` does
  */
 export async function pushDraft(given: Draft, state: State, options: PushDraftOptions): Promise<DraftPushed> {
@@ -44,7 +44,7 @@ export async function pushDraft(given: Draft, state: State, options: PushDraftOp
   const entries = pushed.length > 0 ? undefined : withoutAttestations(draft.entries, failures, options.onEvent);
   if (entries === undefined) return resultOf(first, log);
   const reduced = { ...draft, entries };
-  // The warnings have been reported already, except that the list is now empty.
+  // The warnings have been reported already, unless the list has become empty.
   checkBeforePush(reduced, entries.length === 0 ? options : { ...options, onEvent: undefined });
   return resultOf(await pushToAll(reduced, state, targets, logged), log);
 }
@@ -70,7 +70,7 @@ async function pushToAll(
   expectAccess(draft, targets, stores);
   const pushes = pushesOf(state, draft.list);
   const group = allOrNothing && !dryRun ? new TargetGroup(targets.length, options.onEvent) : undefined;
-  // In a group, each target waits for all others.
+  // In a group, each target waits for all others, so all must run at once.
   const atOnce = group === undefined ? TARGETS_AT_ONCE : targets.length;
   const results = await mapLimited(targets, atOnce, async (target) => {
     const entrance = group?.entrance();
@@ -93,7 +93,7 @@ function namesOf(target: TargetRepository): readonly string[] {
   return target.tags.map((tag) => targetName(target, tag));
 }
 
-/** The tags of a failed target that have the list nevertheless. */
+/** The tags of a failed target that were moved before the failure. */
 function writtenTags(log: TargetLog, target: TargetRepository): readonly PushedTarget[] {
   return namesOf(target).flatMap((reference) => {
     const status = log.get(reference)?.status;

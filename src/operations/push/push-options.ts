@@ -9,7 +9,7 @@ import type { PublishContext } from '../publish/publish.ts';
 import type { PrefetchedTagStates, TagState } from '../publish/tag-state.ts';
 import type { TargetRepository } from '../publish/target.ts';
 
-/** What the caller of a push requests, and the context that it runs in. */
+/** The options of a push, and its context. */
 export interface PushDraftOptions extends PublishContext, CheckOptions {
   /** Further names: `:TAG` is a tag at each target, anything else a reference. */
   readonly tags?: readonly string[] | undefined;
@@ -32,15 +32,21 @@ export interface PushDraftOptions extends PublishContext, CheckOptions {
   readonly expectKept?: boolean | undefined;
   /** Warn if a tag moves away from a signed list, which takes extra requests. A dry run always warns. Default false. */
   readonly checkSignatures?: boolean | undefined;
-  /** Read what every tag has before anything is written. Default: only if the push depends on it or it may save work. */
+  /**
+   * Read the current content of every tag before anything is written. Default: only if the push depends on it or it may
+   * save work.
+   */
   readonly readTags?: boolean | undefined;
-  /** Tag states that were read before the push. Used for tags of which the push only needs to know that they move. */
+  /**
+   * Tag states that were read before the push. They may be slightly old, so they are used only for tags on whose exact
+   * state the push does not depend.
+   */
   readonly prefetched?: PrefetchedTagStates | undefined;
-  /** What to do about missing images if there is no draft that can be edited. */
+  /** The next step in errors about missing images, for commands without a draft that could be edited. */
   readonly afterMissing?: NextStep | undefined;
 }
 
-/** What is pushed to one target, under all its tags there. */
+/** The push of a list to one target, under all its tags there. */
 export interface PushJob {
   readonly draft: Draft;
   readonly encoded: EncodedList;

@@ -16,11 +16,11 @@ import { readTargetTags } from './target-tags.ts';
 export interface PushedTarget {
   /** Canonical reference, or location. */
   readonly reference: string;
-  /** unchanged: the tag already had this digest. planned: a dry run. */
+  /** `unchanged`: the tag already had this digest. `planned`: a dry run. */
   readonly status: 'pushed' | 'unchanged' | 'planned';
-  /** What the tag had before; `absent` if it did not exist. Undefined if it was not read. */
+  /** The previous state of the tag; `absent` if it did not exist. Undefined if it was not read. */
   readonly before?: TagState;
-  /** Platforms of the list that the tag had before, as far as this list lacks them. */
+  /** Platforms of the tag's previous list that this list lacks. */
   readonly lost?: readonly Platform[];
   readonly plan?: Plan;
   /** For a dry run: the requests that the push of the plan sends to each registry, approximately. */
@@ -28,7 +28,7 @@ export interface PushedTarget {
 }
 
 /**
- * Pushes the list to one target: reads its tags, plans what it lacks, and runs the plan.
+ * Pushes the list to one target: reads its tags, plans the transfer of the content that it lacks, and runs the plan.
  * @throws MlistError `ERR_MLIST_CONFLICT` if another client has moved a tag; what `planPush` and `runPush` throw
  */
 export async function pushToTarget(job: PushJob, options: PushDraftOptions): Promise<readonly PushedTarget[]> {

@@ -20,7 +20,7 @@ export interface PushOptions extends PushDraftOptions {
   readonly format?: Format | undefined;
   /** Remove the draft after a successful push. Default false. */
   readonly purge?: boolean | undefined;
-  /** Record in the workspace what was pushed where. Default true. */
+  /** Record the pushed digest of each target in the workspace. Default true. */
   readonly record?: boolean | undefined;
   /** The time to record. Default: now. */
   readonly now?: (() => Date) | undefined;
@@ -68,7 +68,10 @@ async function pushFromWorkspace(list: Reference | undefined, options: PushOptio
   return dryRun ? { ...result, hosts: await options.stores.registries.hosts() } : result;
 }
 
-/** Reports the tags that already had the list. A push that fails returns no result that could list them. */
+/**
+ * Reports the tags that already had the list. Needed for a push that fails, because it returns no result with these
+ * tags.
+ */
 function reportUnchanged({ encoded: { digest }, pushed }: DraftPushed, { onEvent }: PushOptions): void {
   for (const { reference, status } of pushed)
     if (status === 'unchanged') onEvent?.({ type: 'unchanged', reference, digest });

@@ -15,13 +15,16 @@ import type { PushedTarget } from './push-target.ts';
 export interface RecordOptions extends ContentOptions {
   readonly workspace: Workspace;
   readonly stores: Stores;
-  /** Record what was pushed where. Default true. The list is cached in any case. */
+  /** Record the pushed digest of each target. Default true. The list is cached in any case. */
   readonly record?: boolean | undefined;
   readonly now?: (() => Date) | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
 
-/** Records what was pushed where, also if other targets have failed, and caches the list, since its tags may move again. */
+/**
+ * Records the pushed digest of each successful target, even if other targets have failed, and caches the list, since
+ * its tags may move again.
+ */
 export async function recordPush(
   list: Reference,
   { digest, bytes }: EncodedList,

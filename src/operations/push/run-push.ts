@@ -13,7 +13,7 @@ export interface RunPushOptions extends PublishContext, Pick<RunOptions, 'before
 
 /**
  * Runs the plan. If the registry has lost children that the plan relied on, sends only these again.
- * @param checking - the check of the tags, which runs at the same time. No tag is moved before it has succeeded
+ * @param checking - the check of the tags, which runs at the same time. No tag is moved before the check has succeeded
  */
 export async function runPush(
   planned: PushPlan,
@@ -56,7 +56,10 @@ function isPlatformSet({ set = {} }: Entry): boolean {
   return [set.os, set.architecture, set.variant, set['os.version']].some((member) => member !== undefined);
 }
 
-/** Only the manifests of children are cached. If the registry has lost their blobs too, the child is gone. */
+/**
+ * The error for children that the registry has lost completely: only their manifests are cached, so lost blobs cannot
+ * be sent again.
+ */
 function lostChildren(error: MlistError, { resent, draft }: PushPlan): MlistError {
   const errors = error instanceof SeveralErrors ? error.errors : [error];
   const [first = error, ...more] = errors.map((part) => {

@@ -7,7 +7,7 @@ import { outcomeText } from '../publish/interruption.ts';
 
 type Tagged = Extract<OperationEvent, { type: 'tagged' }>;
 
-/** A hint contains at most this many commands. */
+/** Maximum number of commands in a hint. */
 const MAX_COMMANDS = 4;
 
 /** The targets of a push with `allOrNothing`: no tag is moved before all of them have the content. */
@@ -31,12 +31,15 @@ export class TargetGroup {
     return this.#gate.entrance();
   }
 
-  /** A target has failed. If no tag has been moved yet, none will be. */
+  /** Called when a target has failed. If no tag has been moved yet, no tag will be moved. */
   close(): void {
     this.#gate.close();
   }
 
-  /** The failures with the outcomes of all targets. The last one states them in its message, and how to move tags back. */
+  /**
+   * The failures with the outcomes of all targets. The message of the last failure lists the outcomes and explains how
+   * to move tags back.
+   */
   withOutcomes(failures: readonly MlistError[], targets: readonly TargetOutcome[]): readonly MlistError[] {
     const all = failures.flatMap((error) => (error instanceof SeveralErrors ? error.errors : [error]));
     return all.map(({ code, message, facts }, at) => {
@@ -64,8 +67,8 @@ export function withoutHeldBack(failures: readonly MlistError[]): readonly Mlist
 }
 
 /**
- * Empty if the previous state of the tag is unknown, and for layouts and archives, which do not find content any more after
- * its last tag has been moved.
+ * The command that moves a tag back. Empty if the previous state of the tag is unknown, and for layouts and archives,
+ * in which content without a tag cannot be found any more.
  */
 function undoCommand({ target, name, before, digest }: Tagged): readonly string[] {
   if (before === undefined || isLocalLocation(target)) return [];

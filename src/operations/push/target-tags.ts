@@ -6,8 +6,8 @@ import { isStoredIn, targetName, type TargetRepository } from '../publish/target
 import type { OpenPushJob, PushDraftOptions, PushJob } from './push-options.ts';
 
 /**
- * Reads what the tags of a target have before anything is sent, if that can save work or is requested. If the push does
- * not depend on a tag, a failed read does not stop it.
+ * Reads the tags of a target before anything is sent, if that can save work or is requested. If the push does not
+ * depend on a tag, a failed read does not stop it.
  * @throws MlistError `ERR_MLIST_CONFLICT` for a tag that another client has moved
  */
 export async function readTargetTags(job: OpenPushJob, options: PushDraftOptions): Promise<readonly MovingTag[]> {
@@ -48,8 +48,8 @@ function isWorthReading(job: PushJob, reference: string, options: PushDraftOptio
 }
 
 /**
- * Refuses to overwrite a tag that another client has moved. If nothing states what the tag must have, warns if it no longer
- * has what this draft pushed last.
+ * Refuses to overwrite a tag that another client has moved. If no expected state is known, only warns if the tag no
+ * longer has the list that this draft was last pushed as.
  */
 function refuseMoved(
   { draft, encoded, pushes, target }: PushJob,
@@ -64,7 +64,10 @@ function refuseMoved(
     onEvent?.({ type: 'warning', message: `${reference} had ${before}, not ${last}, which this draft pushed last` });
 }
 
-/** @param draft - the draft whose base states what the tag must have; undefined if the caller states it */
+/**
+ * The error for a tag that does not have the expected state.
+ * @param draft - the draft whose base states what the tag must have; undefined if the caller states it
+ */
 function moved(
   reference: string,
   { location }: TargetRepository,
@@ -86,7 +89,10 @@ function movedHint(name: string, before: TagState, draft: Draft | undefined): st
   return `${check}. ${amendHint(draft, before)}; "mlist push --if-digest ${before}" overwrites the changes of others.`;
 }
 
-/** How to base the draft on what the tag has now. Amending changes nothing if the draft has those images already. */
+/**
+ * The hint that explains how to base the draft on the current content of the tag. It is another one if amending would
+ * change nothing, because the draft already has those images.
+ */
 function amendHint(draft: Draft, before: TagState): string {
   const list = listName(draft);
   const ofBase = draft.entries.filter((entry) => isBasedOn(draft, sourceName(entry)));

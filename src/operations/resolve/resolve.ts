@@ -30,8 +30,8 @@ export interface ResolveOptions extends ReadOptions {
 }
 
 /**
- * The manifest that a client selects: for a platform the image that containerd selects, as in `explain`, otherwise the list
- * itself. Only entries that containerd may select are read.
+ * The manifest that a client selects: with a platform, the image that containerd selects, as in `explain`; without one,
+ * the list itself. Only entries that containerd may select are read.
  * @param platform - undefined for the list itself
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`
  */
@@ -71,7 +71,7 @@ export async function resolve(
   );
 }
 
-/** Warns if a single image is for another platform than requested, since clients pull it nevertheless. */
+/** Warns if a single image is for another platform than requested, since clients pull it without an error. */
 async function warnOfOtherPlatform(found: LookupResult, platform: Platform, options: ResolveOptions): Promise<void> {
   const [own] = (await platformsOfSingle(found, options)) ?? [];
   if (own === undefined || matchesPlatform(own, platform)) return;

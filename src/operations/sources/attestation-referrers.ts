@@ -10,8 +10,8 @@ import type { Resolved } from './resolve-source.ts';
 const ATTESTATION_TYPE = 'application/vnd.docker.attestation.manifest.v1+json';
 
 /**
- * Adds to images without attestations those that refer to them as referrers, after each image. This costs a request for
- * each image, so it is done only on request.
+ * Adds attestations that are referrers of an image after that image, if the image has no attestations in the list. This
+ * costs one request per image, so the user has to request it.
  */
 export async function withReferringAttestations(
   resolved: Resolved,

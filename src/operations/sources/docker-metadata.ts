@@ -14,9 +14,9 @@ import { unusableFile } from './parse-sources.ts';
 export interface DockerMetadata {
   /** Full references. */
   readonly tags: readonly string[];
-  /** For the list itself. */
+  /** The annotations of the list itself. */
   readonly annotations: Annotations;
-  /** For entries: of one platform, or of all images. */
+  /** The annotations of entries: those of one platform, or of all images. */
   readonly entries: readonly EntryAnnotations[];
   /** Annotations that a list cannot have, unparsed. */
   readonly unsupported: readonly string[];
@@ -36,9 +36,9 @@ interface Level {
 }
 
 /**
- * Parses the output of docker/metadata-action. Annotations of the index are those of the list; annotations of the manifest,
- * which are the action's default, and labels are used too, unless a name is repeated: the index takes precedence over the
- * manifest, and the manifest over labels. Annotations of the manifest descriptor are those of entries.
+ * Parses the output of docker/metadata-action. The list gets the annotations of the index, those of the manifest (the
+ * action's default) and the labels. If several have the same key, the index takes precedence over the manifest, and the
+ * manifest over labels. Entries get the annotations of the manifest descriptor.
  * @param name - of the file or variable, for errors
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
  */
@@ -94,7 +94,10 @@ function stringsIn(document: JsonObject, member: string, name: string): readonly
   throw unusableFile(name, `"${member}" is not an array of strings`);
 }
 
-/** The metadata chooses where the list is pushed to, so it must not name layouts and archives, which are paths on this machine. */
+/**
+ * The tags in the metadata. They determine where the list is pushed, so paths on this machine, such as layouts and
+ * archives, are refused.
+ */
 function tagsIn(document: JsonObject, name: string): readonly string[] {
   const tags = stringsIn(document, 'tags', name);
   const local = tags.find(isLocalLocation);

@@ -9,7 +9,7 @@ import { MAX_DEPTH } from '../../transfer/graph.ts';
 import type { MissingState } from '../../transfer/missing-content.ts';
 
 export interface FlatteningOptions extends ContentOptions {
-  /** Indexes that cannot be fetched are added to it, and stay entries of the list. */
+  /** Receives the indexes that do not exist at the source, which stay entries of the list. */
   readonly missing: Map<Digest, MissingState>;
 }
 

@@ -18,7 +18,10 @@ export function platformChange(
   return image === undefined || platform === undefined ? {} : { platformChange: changeOf(platform, image) };
 }
 
-/** A given platform replaces the detected one. The version and features stay if the os is the same and they are not given. */
+/**
+ * A given platform replaces the detected one. The change that sets a given platform in place of the detected one. If
+ * the os is the same, the detected version and features are kept unless others are given.
+ */
 function changeOf(given: Platform, { detected }: Entry): EntryChange {
   const isOtherOs = detected?.os !== given.os;
   const version = given['os.version'] ?? (isOtherOs ? null : undefined);

@@ -15,8 +15,9 @@ export interface ResolvedArgument {
 }
 
 /**
- * Resolves arguments concurrently. If several sources have parts of the same index, as engines and archives do after pulls
- * for several platforms, they are joined: the first source has the entries of all of them, and the others are left out.
+ * Resolves arguments concurrently. If several sources have parts of the same index, as engines and archives have after
+ * pulls for different platforms, they are joined: the first source has the entries of all of them, and the others are
+ * left out.
  * @throws MlistError the errors of all sources that cannot be read
  */
 export async function resolveJoined(

@@ -62,7 +62,10 @@ interface Reading extends Omit<SourceParsing, 'parse'> {
   readonly name: string;
 }
 
-/** @param bytes - of the value as they were read, if it is the whole file */
+/**
+ * The sources in a JSON value.
+ * @param bytes - the bytes of the file, if the value is the whole file
+ */
 function sourcesIn(value: Json, reading: Reading, bytes?: Uint8Array): readonly ManifestArgument[] {
   if (Array.isArray(value)) return (value as readonly Json[]).flatMap((item) => sourcesIn(item, reading));
   if (!isJsonObject(value)) return digestsIn(value, reading);

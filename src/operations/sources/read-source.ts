@@ -15,7 +15,7 @@ export interface ManifestArgument {
   readonly location: Location;
   /** The platform of `=PLATFORM`. It takes precedence over the image's config. */
   readonly platform?: Platform | undefined;
-  /** The platform is given elsewhere, so that the image's config may lack it, as with `platform`. */
+  /** Whether the platform is given elsewhere, so that the config of the image need not state it, as with `platform`. */
   readonly isPlatformGiven?: boolean | undefined;
   /** A descriptor from a file: the manifest must match it, and the entry is exactly this descriptor. */
   readonly described?: Descriptor | undefined;
@@ -23,9 +23,9 @@ export interface ManifestArgument {
   readonly given?: GivenIndex | undefined;
   /** The index is an entry of the list already: it is expanded only with `nested: 'flatten'`. */
   readonly isListed?: boolean | undefined;
-  /** Only the digest was given: the repository is assumed to be that of the list. */
+  /** Whether only a digest was given, so that the repository is assumed to be that of the list. */
   readonly isDigestOnly?: boolean | undefined;
-  /** Its position among the arguments has no meaning, as for files in a folder. */
+  /** Whether its position among the arguments has no meaning, as for files in a folder. */
   readonly isUnordered?: boolean | undefined;
 }
 
@@ -100,7 +100,7 @@ export async function withRepositoryHint<T>(reading: Promise<T>, location: Locat
 }
 
 function hinted(error: MlistError, location: Location): MlistError {
-  // The repository is right if it has other images of the index.
+  // Other images of the index were found, so the repository is correct.
   if (error instanceof SomeMissing) return error;
   const { code } = error;
   const [repository = ''] = formatLocation(location).split('@');

@@ -39,7 +39,7 @@ import type { MissingState } from '../../transfer/missing-content.ts';
 /** Resolves a MANIFEST argument to entries: that of an image, or those of an index. */
 
 export interface ResolveOptions extends SourceWaitOptions, MissingPolicy {
-  /** Only the images for these; all if empty. Undefined if the command has no `--platform`. */
+  /** Use only the images for these platforms; all images if empty. Undefined if the command has no `--platform`. */
   readonly platforms?: readonly Platform[] | undefined;
   /** referrers: for images without attestations, add those that refer to them. Default keep. */
   readonly attestations?: AttestationChoice | undefined;
@@ -142,7 +142,10 @@ async function resolveEntry(
   return resolveImage(argument, detected, toleranceWarnings(content, name), options);
 }
 
-/** @param detected - the entry of the only image, without the platform of the argument */
+/**
+ * Resolves a single image.
+ * @param detected - the entry of the only image, without the platform of the argument
+ */
 function resolveImage(
   argument: ManifestArgument,
   detected: Entry,
@@ -170,7 +173,7 @@ async function completeEntry(
   return isSilent ? imageEntry(entry, content, store, options) : entry;
 }
 
-/** Completes the entry of an image with what its config states. */
+/** Completes the entry of an image with the members that its config states. */
 async function imageEntry(
   entry: Entry,
   content: ManifestContent,
@@ -265,7 +268,7 @@ async function resolveGiven(
   return { ...resolved, given: { name, isPublished: published !== undefined } };
 }
 
-/** Whether an entry is for a requested platform. Entries without a platform and attestations always are. */
+/** Whether an entry is for a requested platform. True for attestations and for entries without a platform. */
 function isRequested(entry: Entry, { platforms: requested = [] }: ResolveOptions): boolean {
   const platform = isAttestationEntry(entry) ? undefined : platformOf(entry);
   return requested.length === 0 || platform === undefined || requested.some((one) => matchesPlatform(platform, one));

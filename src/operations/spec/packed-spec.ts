@@ -13,7 +13,10 @@ export function packSpec(document: SpecDocument): PackedSpec {
   return { json: JSON.stringify(document) };
 }
 
-/** @param parsing - the same as when the spec was read */
+/**
+ * Parses a packed spec again.
+ * @param parsing - the same options as when the spec was read
+ */
 export function unpackSpec({ json }: PackedSpec, parsing: SpecParsing): ListSpec {
   const parsed = parseSpec(JSON.parse(json) as SpecDocument, parsing);
   if ('spec' in parsed) return parsed.spec;

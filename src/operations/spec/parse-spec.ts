@@ -114,7 +114,7 @@ class SpecParser {
     return { location, platform, change: changeOf(manifest), attestations, ...this.#policy(document) };
   }
 
-  /** What happens to content that a source lacks. If a spec has no `fillFrom`, that of the caller is used. */
+  /** The policy for content that a source lacks. If a spec has no `fillFrom`, the caller's is used. */
   #policy({ missing, fillFrom }: SpecDocument): Pick<EntrySpec, 'missing' | 'fillFrom'> {
     const chosen = missing ?? this.#parsing.missing;
     if (fillFrom === undefined) return { missing: chosen, fillFrom: this.#parsing.fillFrom };
@@ -125,7 +125,7 @@ class SpecParser {
     return { missing: chosen, fillFrom: locations };
   }
 
-  /** One entry for each platform. */
+  /** The entries of an image with placeholders: one for each platform. */
   #template(manifest: ManifestSpec, image: string, pointer: string, document: SpecDocument): readonly EntrySpec[] {
     if (manifest.platform !== undefined)
       this.#refuse(`${pointer}/platform`, 'an image with placeholders takes its platform from "platforms"');

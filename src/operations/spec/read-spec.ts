@@ -26,9 +26,9 @@ export interface SpecUnit extends Place {
   readonly written?: string;
   readonly spec?: PackedSpec;
   readonly problems: readonly PlacedProblem[];
-  /** With `checksPlatforms`: problems of the platforms that a valid spec states. */
+  /** Problems of the platforms that a valid spec states; only with `checksPlatforms`. */
   readonly platformProblems?: readonly PlacedProblem[];
-  /** For specs of manifest-tool: differences from its behaviour. */
+  /** Differences from the behaviour of manifest-tool; only for specs of manifest-tool. */
   readonly quirks?: readonly (Quirk & Place)[];
 }
 

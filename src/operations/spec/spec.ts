@@ -25,7 +25,7 @@ export interface SpecDocument {
   readonly allowDuplicates?: boolean;
 }
 
-/** One entry, or with placeholders one for each platform. */
+/** The description of one entry or, with placeholders, of one entry per platform. */
 export interface ManifestSpec {
   readonly image: string;
   readonly platform?: string | PlatformSpec | null;
@@ -51,7 +51,7 @@ export interface ListSpec {
   readonly list: Reference;
   /** Canonical reference. */
   readonly name: string;
-  /** As `push --tag` takes them. */
+  /** The tags, in the form that `push --tag` accepts. */
   readonly tags: readonly string[];
   readonly content: CopySpec | EntriesSpec;
 }
@@ -70,7 +70,10 @@ export interface EntriesSpec {
   readonly artifactType?: string | undefined;
   readonly subject?: Location | Descriptor | undefined;
   readonly entries: readonly EntrySpec[];
-  /** Missing images are left out if at least this many remain; undefined if none may be missing. */
+  /**
+   * The minimum number of images. Missing images are left out if at least this number remains; undefined if no image
+   * may be missing.
+   */
   readonly minimum?: number | undefined;
   readonly expect: readonly Platform[];
   readonly allowDuplicates: boolean;

@@ -24,10 +24,12 @@ export function valuesWithBraces(
   });
 }
 
-/** Shorter values are not replaced: they are not secrets, and any message may contain them. */
+/** Shorter values are not replaced, because they are no secrets and may occur in any message by chance. */
 const MIN_SECRET = 4;
 
-/** A message about a text must not contain this many consecutive characters of a secret value in it, in any case. */
+/**
+ * A message must not contain this number of consecutive characters of a secret value, compared without regard to case.
+ */
 const PART = 8;
 
 /**

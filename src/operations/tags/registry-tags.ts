@@ -21,7 +21,7 @@ export async function* listTags(
 export interface Deleted {
   /** Canonical reference. */
   readonly ref: string;
-  /** tag: only the tag was deleted. manifest: the manifest was deleted, with all its tags. */
+  /** `tag`: only the tag was deleted. `manifest`: the manifest was deleted with all its tags. */
   readonly what: 'tag' | 'manifest';
   readonly digest?: Digest;
 }

@@ -27,12 +27,15 @@ import { meets, type PredicateRequirement } from './predicate-requirement.ts';
 /** Checks that each image of a list has attestations with certain predicate types (docs/rules.md, E-ATTESTATION). */
 
 /**
- * Maximum number of images that are checked at once; for one image, of attestations in the list, of referrers, and of
- * statements that are read.
+ * Limits: images that are checked at once and, for each image, attestations in the list, referrers, and statements that
+ * are read.
  */
 const IMAGES_AT_ONCE = 8;
 const MAX_READ = 32;
-/** A message quotes at most this many predicate types, and this many characters of each: images state them. */
+/**
+ * A message quotes at most this many predicate types, and this many characters of each, since their texts come from
+ * untrusted images.
+ */
 const MAX_NAMED = 8;
 const MAX_TEXT = 200;
 
@@ -42,12 +45,12 @@ interface Attested {
   readonly listed: readonly (Root | UnreadableRoot)[];
 }
 
-/** What was found for one image. */
+/** The result of the check of one image. */
 interface Findings {
   /** Requirements that are not met yet. */
   readonly missing: Set<PredicateRequirement>;
   readonly predicateTypes: Set<string>;
-  /** Attestations that do not count, with the reason. */
+  /** Texts about attestations that do not count, each with the reason. */
   readonly faults: string[];
   /** The number of statements that were read. */
   statements: number;
@@ -68,7 +71,7 @@ export class AttestationCheck {
   }
 
   /**
-   * One problem for each image that lacks an attestation. A list without images has a problem too.
+   * Returns one problem for each image that lacks an attestation. A list without images has a problem too.
    * @throws MlistError if content cannot be read, for example because of the network or missing permissions
    */
   async run({ manifests, image }: Roots): Promise<readonly Problem[]> {
@@ -180,7 +183,7 @@ export class AttestationCheck {
     }
   }
 
-  /** Reads the statement only if the annotations do not state its predicate type. */
+  /** Records the predicate type of a layer. The statement is read only if the annotations do not state the type. */
   async #note(
     { layer, predicateType }: StatementLayer,
     store: ReadStore,

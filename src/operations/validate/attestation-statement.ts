@@ -6,7 +6,10 @@ import type { ImageManifest } from '../../oci/manifest.ts';
 
 /** The in-toto statements in the layers of an attestation. Signatures are not verified. */
 
-/** The type that BuildKit and in-toto set on a layer, that of cosign's envelopes, and that of sigstore bundles. */
+/**
+ * The annotations of a layer with the predicate type: that of BuildKit and in-toto, that of cosign's envelopes, and
+ * that of sigstore bundles.
+ */
 const LAYER_KEYS = ['in-toto.io/predicate-type', 'predicateType', 'dev.sigstore.bundle.predicateType'] as const;
 const BUNDLE_KEY = 'dev.sigstore.bundle.predicateType';
 
@@ -29,7 +32,7 @@ export function bundledPredicate({ annotations }: { readonly annotations?: Annot
 /** A layer that holds a statement, an envelope or a bundle. */
 export interface StatementLayer {
   readonly layer: Descriptor;
-  /** As annotated; undefined if only the statement itself has it. */
+  /** The predicate type in the annotations; undefined if only the statement states it. */
   readonly predicateType: string | undefined;
 }
 

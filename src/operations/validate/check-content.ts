@@ -23,7 +23,7 @@ export interface Depth {
 
 export interface ContentReport {
   readonly problems: readonly Problem[];
-  /** Only with `deep`. */
+  /** How much content was checked; only with `deep`. */
   readonly checked?: Depth;
 }
 

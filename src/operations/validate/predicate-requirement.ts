@@ -2,7 +2,7 @@ import { MlistError } from '../../errors/errors.ts';
 
 /** A kind of attestation that images must have: the values of `validate --require-attestation`. */
 export interface PredicateRequirement {
-  /** As given: `provenance`, `sbom`, or a predicate type. */
+  /** The requirement as the user typed it: `provenance`, `sbom`, or a predicate type. */
   readonly name: string;
   /** The in-toto predicate types that meet the requirement. A type also meets it with a version or path after a slash. */
   readonly types: readonly string[];

@@ -25,7 +25,7 @@ import { checkContent, needsContent, type ContentChecks, type ContentReport, typ
 import { rootsOfDraft, rootsOfFile, rootsOfFound } from './content-roots.ts';
 
 export interface Validated {
-  /** What was checked: a reference, location or path. */
+  /** The checked reference, location or path. */
   readonly subject: string;
   readonly from: LookupResult['from'] | 'file';
   readonly problems: readonly Problem[];
@@ -33,7 +33,7 @@ export interface Validated {
   readonly checked?: Depth;
 }
 
-/** What is checked apart from the document itself. */
+/** Options for checks beyond the document itself. */
 export interface ListChecks extends ContentChecks {
   /** Platforms that the list must have. Default: not checked. */
   readonly expect?: readonly Platform[] | undefined;
@@ -50,7 +50,7 @@ export interface FileOptions extends ListChecks {
 }
 
 /**
- * Checks a draft as the list that it would be pushed as, or the content of a location; if requested also its platforms and
+ * Checks the list that a draft would be pushed as, or the content of a location; if requested also its platforms and
  * the content below it.
  */
 export async function validateList(

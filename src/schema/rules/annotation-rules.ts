@@ -10,7 +10,7 @@ import { error, warning } from '../problems.ts';
 
 const PREFIX = 'org.opencontainers.';
 
-/** The keys with the reserved prefix that the spec defines. */
+/** The keys with the reserved prefix `org.opencontainers.` that image-spec defines. */
 const predefined = new Set(
   (
     'created authors url documentation source version revision vendor licenses ref.name title description ' +

@@ -39,10 +39,13 @@ const rules: readonly Rule[] = [
   ...annotationRules,
 ];
 
-/** The index.json of a layout may list an image several times, and clients do not select by platform in it. */
+/**
+ * The rules for the index.json of a layout, which may list an image several times, and in which clients do not select
+ * by platform.
+ */
 const layoutRules: readonly Rule[] = [digests, inlineData, subject, reserved];
 
-/** At most MAX_PROBLEMS of each rule. */
+/** Checks a list against the rules. Returns at most MAX_PROBLEMS problems of each rule. */
 export function checkList(list: Index, options: RuleOptions = {}): readonly Problem[] {
   return (options.isLayout === true ? layoutRules : rules).flatMap((rule) => take(rule(list, options), MAX_PROBLEMS));
 }
@@ -133,7 +136,10 @@ function* repeatedDigests({ manifests }: Index, { allowDuplicates = false }: Rul
   }
 }
 
-/** The position of an earlier entry with this digest. An attestation of several images may be listed once for each. */
+/**
+ * The position of an earlier entry with this digest. An attestation that several images share may be listed once for
+ * each of them.
+ */
 function listedBefore(entry: Descriptor, listed: ReadonlyMap<string, number>): number | undefined {
   const subject = attestedDigest(entry);
   const [first] = listed.values();

@@ -71,7 +71,7 @@ function* unknown(list: Index, { strict = false }: Options): Iterable<Problem> {
   }
 }
 
-/** Two images for one platform. The zstd copy of an image, which an annotation marks as such, is exempt. */
+/** Reports two images for one platform. The zstd copy of an image, which an annotation marks as such, is exempt. */
 function* duplicate(list: Index, { allowDuplicates = false }: Options): Iterable<Problem> {
   const first = new Map<string, PlacedImage>();
   for (const placed of images(list)) {
@@ -97,7 +97,10 @@ function rawKey({ os, architecture, variant = '' }: Platform): string {
   return [os, architecture, variant].join('/');
 }
 
-/** Clients that select the first entry for their os and architecture never reach a more specific one after it. */
+/**
+ * Reports entries that clients never select if they take the first entry for their os and architecture: a more specific
+ * entry after it.
+ */
 function* shadowed(list: Index): Iterable<Problem> {
   const general = new Map<string, PlacedImage>();
   for (const placed of images(list)) {

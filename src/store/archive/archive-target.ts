@@ -27,11 +27,14 @@ const MAX_READ_AHEAD_BYTES = 16 * 1024 * 1024;
 const MAX_CONCURRENT_READS = 64;
 
 export interface ArchiveTargetParts {
-  /** Such as `oci-archive:FILE`, for messages. */
+  /** The location of the archive, such as `oci-archive:FILE`, for messages. */
   readonly location: string;
-  /** The archive at this path. Its images are kept, except those whose tags are moved. */
+  /**
+   * The archive that exists at this path. Its images are kept; only tags that are written again are moved to the new
+   * content.
+   */
   readonly existing: OciArchive | undefined;
-  /** The full reference for a tag of the archive; undefined if it is unknown. */
+  /** Returns the full reference for a tag of the archive; undefined if the reference is unknown. */
   readonly imageName: (tag: string) => string | undefined;
   /** `docker`: one image as in `docker save`, without an index. Default: an OCI archive. */
   readonly format?: 'oci' | 'docker' | undefined;
@@ -41,7 +44,7 @@ export interface ArchiveTargetParts {
 
 /**
  * An OCI archive that is being written. Blobs are written one after another, in the order of the calls of `putBlob`;
- * manifests follow at the end. A file appears at its path when it is complete, by `commit`.
+ * manifests follow at the end. The archive appears at its path only when `commit` has completed it.
  */
 export class ArchiveTarget implements ContentWriter {
   readonly location: string;
@@ -52,7 +55,7 @@ export class ArchiveTarget implements ContentWriter {
   readonly #untagged = new Map<Digest, Descriptor>();
   /** Total size of the small blobs that are being read ahead. */
   #readAheadBytes = 0;
-  /** Each read may have a file or a connection open. */
+  /** Limits concurrent reads, because each may keep a file or a connection open. */
   readonly #readers = new Limiter(MAX_CONCURRENT_READS);
   #entries: Entries;
   #writer: TarWriter | undefined;
@@ -116,8 +119,8 @@ export class ArchiveTarget implements ContentWriter {
   }
 
   /**
-   * Reads small blobs ahead while others are written, so that their latencies do not add up. If one cannot be read, this
-   * fails at once, not only when it is the next to be written.
+   * Reads small blobs ahead while others are written, so that their latencies do not add up. If reading fails, the
+   * promise rejects at once, even if other blobs are to be written first.
    */
   async putBlob(
     blob: Descriptor,

@@ -8,7 +8,7 @@ import { displayName } from './tar/tar-names.ts';
 import { invalidArchive, type TarFile } from './tar/tar-file.ts';
 
 /**
- * The config and the layers of an image of a docker archive, which is stored without a manifest.
+ * Reads the config and the layers of an image of a docker archive, which stores images without a manifest.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a part of the image is missing
  */
 export async function archivedImage(tar: TarFile, image: ArchivedImage): Promise<StoredImage> {
@@ -32,7 +32,10 @@ export async function archivedImage(tar: TarFile, image: ArchivedImage): Promise
   return { location: tar.name, config, layers };
 }
 
-/** The digest of a compressed layer may be in its name; otherwise the layer is read to compute it. */
+/**
+ * The layer with its digest. If the file name does not state the digest of a compressed layer, the layer is read to
+ * compute it.
+ */
 async function storedLayer(tar: TarFile, name: string): Promise<StoredLayer> {
   const size = tar.size(name) ?? 0;
   const open = (signal?: AbortSignal) => tar.stream(name, { signal });
@@ -53,7 +56,7 @@ async function compressionOfFile(tar: TarFile, name: string): Promise<ReturnType
   return undefined;
 }
 
-/** The digest in a file name of the form `blobs/sha256/<encoded>`. */
+/** The digest in a file name of the form `blobs/sha256/<encoded>`; undefined for other names. */
 function digestInName(name: string): Digest | undefined {
   const [, encoded] = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(name) ?? [];
   return encoded === undefined ? undefined : (`sha256:${encoded}` as Digest);

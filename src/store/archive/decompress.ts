@@ -11,15 +11,15 @@ import { limitedTo } from '../verify.ts';
 import { BLOCK_BYTES, invalidHeader, isZeroBlock, readHeader } from './tar/tar-header.ts';
 
 /**
- * Compression of a whole archive, as in `docker save | gzip`. Compressed files and pipes cannot be read at random positions, so
- * their content is stored in the spool first. gzip is supported, and zstd where Node supports it. Other compressions are
- * only detected.
+ * Compression of a whole archive, as in `docker save | gzip`. Compressed files and pipes cannot be read at random
+ * positions, so their content is stored in the spool first. gzip is supported, and zstd where Node supports it. The
+ * other formats are only detected, so that an error can name them.
  */
 export type Compression = 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
 export interface OpenedFile {
   readonly handle: FileHandle;
-  /** Closes the file, and removes it if it is temporary. */
+  /** Closes the file, and removes the file if it is temporary. */
   readonly release: () => Promise<void>;
 }
 
@@ -32,7 +32,7 @@ const signatures: readonly (readonly [Compression, RegExp])[] = [
 
 const SIGNATURE_BYTES = 8;
 
-/** Detects the compression by the first bytes; undefined if they are not those of a known format. */
+/** Detects the compression by the first bytes; undefined if the format is unknown. */
 export function compressionIn(bytes: Uint8Array): Compression | undefined {
   const start = Buffer.from(bytes.subarray(0, SIGNATURE_BYTES)).toString('latin1');
   return signatures.find(([, signature]) => signature.test(start))?.[0];
@@ -44,25 +44,29 @@ export async function compressionOf(handle: FileHandle): Promise<Compression | u
 }
 
 export interface SpoolingOptions extends ContentOptions {
-  /** Stores the decompressed content. Default: a spool of its own, with the default limit. */
+  /** Where the decompressed content is stored. Default: a new spool with the default limit. */
   readonly spool?: Spool | undefined;
 }
 
 /**
- * Maximum compression ratio. gzip allows about 1000 and real archives have about 10, so a higher ratio is an attempt to fill
- * the disk.
+ * Maximum compression ratio. gzip allows about 1000 and real archives have about 10, so a ratio above this limit is
+ * treated as an attempt to fill the disk.
  */
 const MAX_RATIO = 200;
-/** This size is allowed with any ratio. */
+/** Archives that decompress to at most this size may have any ratio. */
 const ALWAYS_ALLOWED_BYTES = 1024 * 1024 * 1024;
-/** The default of 16 KiB takes more than twice as long, because each chunk is passed between threads and written on its own. */
+/**
+ * Size of the chunks of zlib. With its default of 16 KiB, decompression takes more than twice as long, because each
+ * chunk is passed between threads and written separately.
+ */
 const CHUNK_BYTES = 256 * 1024;
 
 /**
  * Decompresses a file and closes it.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if it is damaged, truncated, compressed twice, its compression ratio is too
- *   high or its compression is not supported; `ERR_MLIST_USAGE` if it needs a newer version of Node; `ERR_MLIST_FILE` if the
- *   spool is full
+ * @returns the decompressed temporary file
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the file is damaged, truncated or compressed twice, or if its
+ * compression ratio is too high or its format not supported; `ERR_MLIST_USAGE` if the format needs a newer version of
+ * Node; `ERR_MLIST_FILE` if the spool is full
  */
 export async function decompress(
   { handle, release }: OpenedFile,
@@ -80,7 +84,7 @@ export async function decompress(
 
 /**
  * Stores the bytes of a pipe in the spool, decompressed.
- * @throws MlistError as `decompress`, without a limit for the compression ratio: the spool has one for the size
+ * @throws MlistError as `decompress`. The compression ratio is not limited, because the spool limits the size
  */
 export async function spoolInput(
   chunks: AsyncIterable<Uint8Array>,
@@ -102,7 +106,7 @@ function decompressor(compression: Compression): Duplex {
   });
 }
 
-/** Decompresses a stream. Content that is compressed again is refused. */
+/** Decompresses a stream. Content that was compressed twice is refused. */
 async function* decompressed(chunks: AsyncIterable<Uint8Array>, stream: Duplex): AsyncGenerator<Uint8Array> {
   try {
     let isFirst = true;
@@ -132,7 +136,7 @@ async function store(
   }
 }
 
-/** Reads the first bytes of a stream. `all` has these too. */
+/** Reads the first bytes of a stream without consuming them: `all` yields the whole stream. */
 async function peek(
   chunks: AsyncIterable<Uint8Array>,
 ): Promise<{ readonly start: Uint8Array; readonly all: AsyncIterable<Uint8Array> }> {
@@ -151,7 +155,10 @@ async function peek(
   return { start, all: all() };
 }
 
-/** Fails if a stream does not begin as a tar archive, before all of it is stored: it may be endless. */
+/**
+ * Passes on a stream, and throws at once if it does not begin as a tar archive. Storing all of it first is not
+ * possible, because it may be endless.
+ */
 async function* checkedStart(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let start: Buffer | undefined = Buffer.alloc(0);
   for await (const chunk of chunks) {

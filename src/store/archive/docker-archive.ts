@@ -39,7 +39,7 @@ export interface DockerArchiveOptions extends OpenOptions {
   readonly compression?: LayerCompression | undefined;
   /** Compresses layers. Default: layers are never compressed. */
   readonly compressor?: LayerCompressor | undefined;
-  /** Called when an uncompressed layer is read although no compression was chosen. */
+  /** Called when an uncompressed layer is read and the user has not chosen a compression. */
   readonly onUncompressed?: (() => void) | undefined;
 }
 
@@ -47,7 +47,7 @@ interface DockerArchiveParts extends DockerArchiveOptions {
   readonly location: string;
   readonly tar: TarFile;
   readonly images: readonly ArchivedImage[];
-  /** The archive as an OCI layout, if it is one. */
+  /** The archive as an OCI layout, if it is also one; undefined otherwise. */
   readonly layout: OciArchive | undefined;
 }
 
@@ -68,7 +68,7 @@ export class DockerArchive implements ContentReader, Recompressor {
     gzip: new Map(),
     zstd: new Map(),
   };
-  /** The images that were derived so far. */
+  /** The images whose manifests have been generated. */
   readonly #known = new Set<DerivedImage>();
   readonly #blobs: TarBlobs;
 
@@ -85,7 +85,7 @@ export class DockerArchive implements ContentReader, Recompressor {
     this.#blobs = new TarBlobs(tar);
   }
 
-  /** Resolves a reference in familiar or canonical form; without one, the only image. */
+  /** Resolves a reference in familiar or canonical form. Without a reference, resolves to the only image. */
   async resolveRef(ref?: string): Promise<ResolvedEntry> {
     const canonical = ref === undefined ? undefined : canonicalReference(ref);
     const candidates =
@@ -141,7 +141,10 @@ export class DockerArchive implements ContentReader, Recompressor {
     await this.#tar.close();
   }
 
-  /** @param isListed - whether a draft or a list names the digest: then it may be that of an image with compressed layers */
+  /**
+   * Returns the content with this digest.
+   * @param isListed - whether a draft or a list names the digest. If so, the manifest may be one with compressed layers
+   */
   async #content(digest: Digest, isListed: boolean): Promise<ManifestContent> {
     const others: readonly LayerCompression[] = this.#options.compressor === undefined ? [] : ['none', 'gzip'];
     const found = await this.#find(digest, [this.#compression, ...(isListed ? others : [])]);
@@ -150,7 +153,7 @@ export class DockerArchive implements ContentReader, Recompressor {
     throw new MlistError('ERR_MLIST_NOT_FOUND', `${reference} does not exist`, { reference });
   }
 
-  /** The image whose manifest has this digest with one of the compressions; undefined if no image has it. */
+  /** The image whose manifest has this digest, with compressed or uncompressed layers; undefined if no image has it. */
   async #find(
     digest: Digest,
     compressions: readonly LayerCompression[],
@@ -165,8 +168,8 @@ export class DockerArchive implements ContentReader, Recompressor {
   }
 
   /**
-   * Opens a blob of an image without a manifest; undefined if it is not found. Images are read until one has the blob. If
-   * none has it, it may be a layer that was compressed for a draft.
+   * Opens a blob by its descriptor alone; undefined if it is not found. Images are read until one has the blob. If none
+   * has it, the blob may be a layer that was compressed for a draft.
    */
   async #locate(blob: Descriptor, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
     const stated = this.#options.compressor === undefined ? undefined : compressionOfType(blob.mediaType);
@@ -209,7 +212,10 @@ export class DockerArchive implements ContentReader, Recompressor {
     );
   }
 
-  /** @param shared - the name of all these images, if it is the same: then the candidates are listed by digest */
+  /**
+   * The error for a reference that several images match.
+   * @param shared - the name, if all images have the same one. If so, the error lists the candidates by digest
+   */
   async #ambiguous(images: readonly NamedImage[], shared: string | undefined): Promise<MlistError> {
     const candidates = await Promise.all(
       images.slice(0, MAX_NAMES).map(async (image) => {
@@ -227,14 +233,14 @@ export class DockerArchive implements ContentReader, Recompressor {
   }
 }
 
-/** Limits concurrent generation of manifests: each may read whole layers. */
+/** Limits concurrent generation of manifests, because each may read whole layers. */
 const derivations = new Limiter(4);
 
 const neverCompressed: Pick<LayerCompressor, 'compress'> = {
   compress: () => Promise.reject(new Error('the archive was opened without a compressor')),
 };
 
-/** Whether no layer of the image can be compressed. */
+/** Whether the image has no uncompressed layer. */
 function isCompressed({ bytes, descriptor }: ManifestContent): boolean {
   const { blobs } = childrenIn(readDocument(bytes), descriptor.mediaType);
   return blobs.every(({ mediaType }) => mediaType !== layerTypes.none && mediaType !== DOCKER_UNCOMPRESSED);
@@ -243,7 +249,7 @@ function isCompressed({ bytes, descriptor }: ManifestContent): boolean {
 /** The type that Docker manifests give to uncompressed layers. */
 const DOCKER_UNCOMPRESSED = 'application/vnd.docker.image.rootfs.diff.tar';
 
-/** Some tools list an image once for each of its tags. */
+/** Whether both are the same image. Some tools list an image once for each of its tags. */
 function isSameImage(one: ArchivedImage, other: ArchivedImage): boolean {
   return one.config === other.config && one.layers.join('\n') === other.layers.join('\n');
 }
@@ -264,7 +270,7 @@ export async function openDockerArchive(
     const images = readArchivedImages(list, `${tar.name}, ${DOCKER_MANIFEST_FILE}`).map((image) =>
       withNormalizedNames(image, tar),
     );
-    // manifest.json is sufficient, so faults of the layout are ignored.
+    // manifest.json is sufficient, so errors in the layout are ignored.
     const layout = await OciArchive.fromTar(tar, location, options).catch((error: unknown) => {
       if (errorCode(error) === 'ERR_MLIST_FILE') throw error;
       return undefined;
@@ -276,7 +282,7 @@ export async function openDockerArchive(
   }
 }
 
-/** Normalizes the file names of an image, as in the index of the tar. */
+/** The image with normalized file names, as the index of the tar archive has them. */
 function withNormalizedNames(image: ArchivedImage, tar: TarFile): ArchivedImage {
   try {
     return { ...image, config: normalizeName(image.config), layers: image.layers.map(normalizeName) };

@@ -25,12 +25,15 @@ export interface ArchivedManifest {
 
 type Manifests = ReadonlyMap<Digest, ArchivedManifest>;
 
-/** Media types of file system layers. Attestations and signatures have others, and foreign layers are not in the archive. */
+/**
+ * Media types of file system layers. Layers of attestations and signatures have other types, and foreign layers are not
+ * in the archive.
+ */
 const layerType = /^application\/vnd\.(?:oci\.image\.layer\.v1\.tar|docker\.image\.rootfs\.diff\.tar)/;
 
 /** An image of an archive. */
 interface Image extends ArchivedManifest {
-  /** The platform in the list that contains the image, with its members joined by "-"; undefined if the list states none. */
+  /** The platform that the list states for the image, with its members joined by "-"; undefined if it states none. */
   readonly platform?: string | undefined;
 }
 
@@ -41,11 +44,12 @@ interface Item {
 }
 
 /**
- * The manifest.json that `docker load` reads (moby, image/tarexport/load.go); undefined if the archive contains no image.
- * Docker's classic store does not support lists: it loads every image that is named here. So a single image has the names of
- * its entry, and may be the only one of a list. Of a list with several images, each image has the tag of the list with its
- * platform, such as `1.0-linux-arm64`. Attestations and signatures are not images.
- * @param hasBlob - whether the archive has the content. Images that are not complete cannot be loaded, and are left out, as are images without a tag if there are several
+ * The manifest.json that `docker load` reads (moby, image/tarexport/load.go); undefined if the archive contains no
+ * image. Docker's classic store does not support lists: it loads every image that is named here. Therefore a single
+ * image, also the only one of a list, gets the names of its entry, and each image of a list with several images gets
+ * the tag of the list with its platform, such as `1.0-linux-arm64`. Attestations and signatures are not images.
+ * @param hasBlob - whether the archive has the content. Images that are not complete cannot be loaded, and are left
+ * out, as are images without a tag if there are several
  * @param names - podman stores an image with a familiar name under `localhost/`
  */
 export function dockerManifestJson(
@@ -68,7 +72,7 @@ export function dockerManifestJson(
   const tags = tagsOf(roots);
   const items = images
     .filter((each) => tags.has(digestOf(each)) && each.children.blobs.every(hasBlob))
-    // Docker stops at an image of another operating system.
+    // Images of other operating systems come last, because docker stops loading at such an image.
     .sort((left, right) => Number(isWindows(left)) - Number(isWindows(right)))
     .map((each) => itemFor(each, tags.get(digestOf(each)) ?? new Set()));
   return items.length === 0 ? undefined : Buffer.from(writeJson(items));
@@ -88,7 +92,10 @@ interface Root {
   readonly images: readonly Image[];
 }
 
-/** The tags of each image, in full, because podman adds `localhost/` to others. A tag is given to one image only. */
+/**
+ * The tags of each image as full references, because podman adds `localhost/` to short names. Each tag is given to one
+ * image only.
+ */
 function tagsOf(roots: readonly Root[]): ReadonlyMap<Digest, ReadonlySet<string>> {
   const taken = new Set<string>();
   const tags = new Map<Digest, Set<string>>();
@@ -123,7 +130,7 @@ interface ListEntry {
   readonly platform: string | undefined;
 }
 
-/** The entries of a list without attestations, some of which look like images. */
+/** The entries of a list without the attestations, even those that look like images. */
 function entriesOf({ content, children }: ArchivedManifest): readonly ListEntry[] {
   const items = readDocument(content.bytes)['manifests'] as readonly Json[];
   return children.manifests.flatMap((descriptor, at) => {
@@ -139,7 +146,7 @@ function platformText(value: Json | undefined): string | undefined {
   return members.length >= 2 && members.every((member) => typeof member === 'string') ? members.join('-') : undefined;
 }
 
-/** Whether a manifest is that of an image with file system layers. */
+/** Whether a manifest describes an image, which has file system layers. */
 export function isImage({ blobs }: Pick<Children, 'blobs'>): boolean {
   const [config, ...layers] = blobs;
   return (
@@ -149,7 +156,7 @@ export function isImage({ blobs }: Pick<Children, 'blobs'>): boolean {
   );
 }
 
-/** The name that an entry has in engines, with its tag; undefined if it has none. */
+/** The name with a tag that engines give to an entry; undefined if it has none. */
 function referenceOf({ descriptor }: Entry): TagReference | undefined {
   const name = canonicalReference(descriptor.annotations?.[AnnotationKey.imageName] ?? '');
   if (name === undefined) return undefined;

@@ -7,9 +7,9 @@ import type { OciArchive } from './oci-archive.ts';
 import { blobName } from './tar/tar-blobs.ts';
 
 /**
- * The manifest of an image that a docker archive contains, with the digest that the image has in the engine. It must have
- * the same config and the same layers in the same order, because docker 25.0.0 wrote manifests without layers or with
- * layers in a wrong order (moby issues 47065 and 47150).
+ * The manifest of an image that a docker archive contains, with the digest that the image has in the engine. A manifest
+ * is ignored unless it has the config and the layers of the image in the same order, because docker 25.0.0 wrote
+ * manifests without layers or with layers in a wrong order (moby issues 47065 and 47150).
  */
 export async function embeddedManifest(layout: OciArchive, image: ArchivedImage): Promise<ManifestContent | undefined> {
   const expected = [image.config, ...image.layers];
@@ -28,7 +28,7 @@ function filesOf({ bytes, descriptor }: ManifestContent): readonly string[] {
   return childrenIn(readDocument(bytes), descriptor.mediaType).blobs.map(({ digest }) => blobName(digest));
 }
 
-/** Undefined if the content is missing or damaged: engines also save incomplete indexes. */
+/** The result of `read`; undefined if the content is missing or damaged, since engines also save incomplete indexes. */
 async function readIfIntact<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();

@@ -14,22 +14,23 @@ import type { TarWriter } from './tar/tar-writer.ts';
 /** An archive that has all its new blobs, but no manifests and no index yet. */
 export interface UnfinishedArchive {
   readonly entries: Entries;
-  /** Manifests that were put by digest. Those that no list contains get an entry without a tag. */
+  /** Manifests that were put by digest. Those that no list contains get an entry without a tag in index.json. */
   readonly untagged: readonly Descriptor[];
   /** New manifests. */
   readonly manifests: ReadonlyMap<Digest, ManifestContent>;
   /** Sizes of the new blobs in bytes. */
   readonly written: ReadonlyMap<Digest, number>;
-  /** The archive that is replaced. Its images are copied while they have a name. */
+  /** The archive that is replaced. Those of its images that still have a name are copied. */
   readonly existing: OciArchive | undefined;
-  /** `docker`: without manifests and index. */
+  /** `docker`: the archive is written without OCI manifests and without index.json. */
   readonly format?: 'oci' | 'docker' | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Writes the rest of an archive: the existing blobs that are still needed, and the manifests, both in the order of their
- * digests; the index; and, if the archive contains images, docker's manifest.json. Unlisted content is dropped.
+ * Completes an archive: writes the existing blobs that are still needed and the manifests, both in the order of their
+ * digests, then index.json and, if the archive contains images, docker's manifest.json. Existing content that nothing
+ * refers to is not copied.
  */
 export async function finishArchive(writer: TarWriter, archive: UnfinishedArchive): Promise<void> {
   const { existing, signal, written } = archive;
@@ -71,7 +72,7 @@ async function addIndex(
   await writer.addBytes(INDEX_FILE, index);
 }
 
-/** The manifests below these roots and the roots, by digest. Missing ones, such as omitted platforms, are skipped. */
+/** The roots and all manifests below them, by digest. Missing ones, such as those of omitted platforms, are skipped. */
 async function reachable(
   { manifests, existing, signal }: UnfinishedArchive,
   roots: readonly Descriptor[],
@@ -90,14 +91,17 @@ async function reachable(
   return manifestsByDigest;
 }
 
-/** The bytes determine the type, since a list may state a wrong one. Content that is not a manifest has no children. */
+/**
+ * The children that the bytes name. The bytes also determine the type, since a list may state a wrong one. Content that
+ * is not a manifest has no children.
+ */
 function childrenOf({ bytes, descriptor }: ManifestContent): Children {
   const mediaType = factsOf(bytes)?.stated ?? descriptor.mediaType;
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) return { manifests: [], blobs: [] };
   return childrenIn(readDocument(bytes), mediaType);
 }
 
-/** Without duplicates, in the order of the digests. */
+/** The items without duplicates, in the order of their digests. */
 function byDigest<T extends { readonly digest: Digest }>(items: readonly T[]): readonly T[] {
   return [...uniqueByDigest(items)].sort((left, right) => (left.digest < right.digest ? -1 : 1));
 }

@@ -16,7 +16,7 @@ import { pipeSink, type WritePipe } from './tar/pipe-sink.ts';
 export interface WriteArchiveOptions extends ContentOptions {
   /** Name of the archive in errors. Default: its path. */
   readonly name?: string | undefined;
-  /** The full reference for a tag of the archive. Default: unknown. */
+  /** Returns the full reference for a tag of the archive. Default: unknown. */
   readonly imageName?: ((tag: string) => string | undefined) | undefined;
 }
 
@@ -24,10 +24,10 @@ export interface WriteArchiveOptions extends ContentOptions {
 const STALE_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Runs `work` with an OCI archive to write to. The file is replaced when the work has succeeded; if it fails, nothing is
- * changed. Images of an existing archive are kept. A lock allows only one writer at a time.
+ * Runs `work` with an OCI archive to write to. The file is replaced when `work` has succeeded, and unchanged if `work`
+ * fails. Images of an existing archive are kept. A lock allows only one writer at a time.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the existing file is not an OCI archive, which is not overwritten;
- *   `ERR_MLIST_USAGE` if the existing archive is compressed; `ERR_MLIST_LOCKED`
+ * `ERR_MLIST_USAGE` if the existing archive is compressed; `ERR_MLIST_LOCKED`
  */
 export async function writeArchive<T>(
   path: string,
@@ -54,8 +54,8 @@ export async function writeArchive<T>(
 }
 
 /**
- * Runs `work` with an OCI archive that is written to a pipe. If the work fails, the archive lacks its end, so that readers
- * refuse it.
+ * Runs `work` with an OCI archive that is written to a pipe. If `work` fails, the archive is left without its end, so
+ * that readers refuse it.
  * @param compress - compresses the archive. Default: it is not compressed
  */
 export async function writeArchiveToPipe<T>(

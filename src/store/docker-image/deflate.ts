@@ -12,7 +12,10 @@ export interface DeflateBlock {
 /** Compresses a block. The concatenated results of all blocks are one deflate stream. */
 export type Deflate = (block: DeflateBlock) => Promise<Uint8Array>;
 
-/** Changing the level changes the digests of all compressed layers. Level 4 has the best ratio of size to CPU time. */
+/**
+ * The compression level with the best ratio of size to CPU time. Changing it changes the digests of all compressed
+ * layers.
+ */
 export const DEFLATE_LEVEL = 4;
 
 export const BLOCK_BYTES = 1024 * 1024;
@@ -20,7 +23,10 @@ export const BLOCK_BYTES = 1024 * 1024;
 /** The window of deflate. */
 export const DICTIONARY_BYTES = 32 * 1024;
 
-/** More than the largest result for a block, so that zlib is called once: a second call would add another flush marker. */
+/**
+ * The size of the output buffer. It exceeds the largest result for a block, so that zlib is called once per block: a
+ * second call would add another flush marker.
+ */
 const OUTPUT_BYTES = BLOCK_BYTES + 64 * 1024;
 
 /** Compresses in the thread pool of libuv, with the zlib that Node was built with. */
@@ -49,14 +55,14 @@ export const pakoDeflate: Deflate = async ({ bytes, dictionary, isLast }) => {
   return Buffer.concat(chunks);
 };
 
-/** The digest of `selfTestResult` with the zlib of Node's official builds, and with pako. */
+/** The digest that `selfTestResult` returns with the zlib of Node's official builds, and with pako. */
 const EXPECTED = '8d966ea0ed125c47abae8b808e2702cc5a5c3f5119b6b19ab838c395328d688f';
 
 let chosen: Promise<Deflate> | undefined;
 
 /**
- * The implementation that produces the pinned result on this machine: Node's zlib or, if a distribution has built Node with
- * another zlib, pako. So a layer has the same digest everywhere.
+ * Selects the implementation that produces the expected digest on this machine: Node's zlib or, if a distribution has
+ * built Node with another zlib, pako. Thus a compressed layer has the same digest on all machines.
  * @param onNote - called with a message, once, if pako is used
  */
 export function deflater(onNote?: (message: string) => void): Promise<Deflate> {

@@ -13,13 +13,13 @@ export interface StoredLayer {
   readonly open: OpenStream;
   /** Size in bytes as it is stored. */
   readonly size: number;
-  /** The descriptor of a layer that is pushed as it is, because it is compressed. Default: the layer is uncompressed. */
+  /** The descriptor of a compressed layer, which is pushed unchanged. Default: the layer is uncompressed. */
   readonly descriptor?: Descriptor | undefined;
-  /** The digest of the uncompressed layer in the config. Default: it is computed. */
+  /** The diff id that the config states for the layer. Default: it is computed. */
   readonly diffId?: Digest | undefined;
 }
 
-/** A layer that is stored elsewhere, at its URLs or in a registry. */
+/** A layer whose bytes the image does not include: it is stored at its URLs or in a registry. */
 export interface AbsentLayer {
   readonly descriptor: Descriptor;
   readonly open?: undefined;
@@ -46,15 +46,18 @@ export interface DeriveOptions {
 /** An image with a generated manifest. */
 export interface DerivedImage {
   readonly content: ManifestContent;
-  /** Streams the config or a layer and verifies it. Undefined if the image does not have the blob, or it is absent. */
+  /**
+   * Streams the config or a layer and verifies it. Undefined if the image does not have the blob, or if it is a layer
+   * that is stored elsewhere.
+   */
   readonly read: (blob: BlobIdentity, signal?: AbortSignal) => AsyncIterable<Uint8Array> | undefined;
 }
 
 /**
- * Generates the OCI manifest of an image that is stored without one, from its config and its layers. With the compression
- * `none`, it has the same bytes as the manifest that docker 27 and later write for the image (moby,
- * image/tarexport/save.go), so its digest does not depend on the version of docker. With `gzip` its digest is the same on all
- * machines, because the compression is.
+ * Generates the OCI manifest of an image that is stored without one, from its config and its layers. With the
+ * compression `none`, it has the same bytes as the manifest that docker 27 and later write for the image (moby,
+ * image/tarexport/save.go), so its digest does not depend on the version of docker. With `gzip`, the digest is the same
+ * on all machines, because the compression is reproducible.
  * @throws MlistError as `LayerCompressor.compress`
  */
 export async function deriveImage(image: StoredImage, options: DeriveOptions): Promise<DerivedImage> {
@@ -89,7 +92,10 @@ interface ReadableOptions extends DeriveOptions {
   readonly location: string;
 }
 
-/** A layer as it is pushed. Its digest is that of the config if it is uncompressed; otherwise it is computed. */
+/**
+ * A layer in the form in which it is pushed. An uncompressed layer has the digest that the config states (its diff id);
+ * otherwise the digest is computed.
+ */
 async function readable(
   { open, size, descriptor, diffId: stated }: StoredLayer,
   { compression, compressor, location, signal }: ReadableOptions,

@@ -1,10 +1,10 @@
 import { crc32 } from 'node:zlib';
 import { BLOCK_BYTES, DICTIONARY_BYTES, type Deflate } from './deflate.ts';
 
-/** The number of blocks that are compressed at the same time: the default size of libuv's thread pool. */
+/** The number of blocks that are compressed at the same time: as many as libuv's thread pool has threads by default. */
 const CONCURRENT_BLOCKS = 4;
 
-/** No name, no time, and an unknown operating system, as Go's compress/gzip writes it. */
+/** The gzip header that Go's compress/gzip writes: without a name and time, and with an unknown operating system. */
 const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
 
 /**
@@ -41,7 +41,10 @@ export async function* gzipBlocks(chunks: AsyncIterable<Uint8Array>, deflate: De
   yield trailer;
 }
 
-/** Divides a stream into blocks of 1 MiB, whatever the size of its chunks. The last block may be shorter, or empty. */
+/**
+ * Divides a stream into blocks of 1 MiB, independent of the size of its chunks. The last block may be shorter, or
+ * empty.
+ */
 export async function* blocksOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let block = Buffer.allocUnsafe(BLOCK_BYTES);
   let filled = 0;

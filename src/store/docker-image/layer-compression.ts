@@ -36,14 +36,16 @@ export async function compressor(
   return (chunks) => gzipBlocks(chunks, deflate);
 }
 
-/** The blocks make the result independent of the size of the chunks. */
+/** Compresses a stream with zstd, in blocks, so that the result does not depend on the size of the chunks. */
 function compressZstd(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   return through(blocksOf(chunks), zstdStreams('zstd compression').compress());
 }
 
-/** Passes chunks through a stream of node:zlib. An error of either ends the iteration. */
+/**
+ * Passes chunks through a stream of node:zlib. If the source or the stream fails, the iteration fails with that error.
+ */
 export async function* through(chunks: AsyncIterable<Uint8Array>, stream: Duplex): AsyncGenerator<Uint8Array> {
-  // The error is also that of the iteration below.
+  // The iteration below throws the same error.
   pipeline(chunks, stream).catch(() => undefined);
   try {
     yield* stream as AsyncIterable<Uint8Array>;
@@ -53,8 +55,8 @@ export async function* through(chunks: AsyncIterable<Uint8Array>, stream: Duplex
 }
 
 /**
- * Identifies the bytes that a compression produces: equal formats compress the same data to the same bytes. The result of
- * zstd depends on the version of its library.
+ * Identifies the exact output of a compression: formats with the same identifier compress the same data to the same
+ * bytes. The identifier for zstd contains the version of its library, on which the result depends.
  */
 export function formatOf(compression: Exclude<LayerCompression, 'none'>): string {
   if (compression === 'gzip') return `gzip-${DEFLATE_LEVEL}`;

@@ -7,7 +7,7 @@ import { checkVerifiable, damagedBlob, damageError, verified } from '../verify.t
 import { compressor, formatOf, layerTypes, type Compress, type LayerCompression } from './layer-compression.ts';
 import type { LayerRecords } from './layer-records.ts';
 
-/** Opens a stream, from its start each time. */
+/** Opens a stream. Each call starts at the first byte. */
 export type OpenStream = (signal?: AbortSignal) => AsyncIterable<Uint8Array>;
 
 /** A layer that is stored uncompressed. */
@@ -17,7 +17,7 @@ export interface UncompressedLayer {
   readonly open: OpenStream;
 }
 
-/** A layer as it is pushed. */
+/** A layer in the form in which it is pushed. */
 export interface ReadableLayer {
   readonly descriptor: Descriptor;
   /** Streams the content of the descriptor, and verifies it. */
@@ -25,7 +25,7 @@ export interface ReadableLayer {
 }
 
 export interface LayerCompressorOptions {
-  /** Stores compressed layers. */
+  /** Where the compressed layers are stored. */
   readonly spool: Spool;
   /** Compressed layers of earlier commands. Default: none. */
   readonly records?: LayerRecords | undefined;
@@ -34,8 +34,8 @@ export interface LayerCompressorOptions {
 }
 
 /**
- * Compresses layers for one command: each once, one after another, since a single layer uses the whole thread pool. The
- * results are stored in one file of the spool, so that memory use does not depend on their size.
+ * Compresses the layers of one command. Each layer is compressed once, and one at a time, since a single layer uses the
+ * whole thread pool. The results are stored in one file of the spool, so that memory use does not depend on their size.
  */
 export class LayerCompressor {
   readonly #options: LayerCompressorOptions;
@@ -48,9 +48,10 @@ export class LayerCompressor {
   }
 
   /**
-   * Compresses a layer, unless an earlier command has recorded the result: then it is only compressed if it is read.
-   * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the layer does not match its diff id; `ERR_MLIST_FILE` if the spool
-   *   is full; `ERR_MLIST_USAGE` if this version of Node does not support the compression
+   * Compresses a layer. If an earlier command has recorded its digest and size, the layer is compressed only when it is
+   * read.
+   * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the layer does not match its diff id; `ERR_MLIST_FILE` if the
+   * spool is full; `ERR_MLIST_USAGE` if this version of Node does not support the compression
    */
   compress(
     layer: UncompressedLayer,
@@ -101,7 +102,7 @@ export class LayerCompressor {
   }
 }
 
-/** The chunks of a layer. Fails at their end if they do not match the diff id. */
+/** The chunks of a layer. Fails after the last chunk if they do not match the diff id. */
 async function* verifiedLayer(
   { diffId, open }: UncompressedLayer,
   signal: AbortSignal | undefined,

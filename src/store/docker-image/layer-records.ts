@@ -10,12 +10,13 @@ import type { BlobIdentity } from '../verify.ts';
 
 const MAX_RECORD_BYTES = 1024;
 
-/** The names of records: see `#pathOf`. */
+/** The file names of records, as `#pathOf` creates them. */
 const recordName = /^[0-9a-f]{64,128}\.[a-z0-9.-]+$/;
 
 /**
- * Digest and size of layers that were compressed before, in files `layers/<diff id>.<format>` of the workspace. With them
- * the manifest of an image is known without compressing its layers, so a layer that the target has is not compressed again.
+ * Records the digest and size of compressed layers, in files `layers/<diff id>.<format>` of the workspace. With a
+ * record, the manifest of an image can be generated without compressing the layer, so a layer that the target already
+ * has is not compressed again.
  */
 export class LayerRecords {
   readonly #folder: string | undefined;
@@ -39,7 +40,7 @@ export class LayerRecords {
     return typeof size === 'number' && Number.isSafeInteger(size) && size > 0 ? { digest, size } : undefined;
   }
 
-  /** Failures are ignored: a layer without a record is compressed again. */
+  /** Records a compressed layer. Failures are ignored, since a layer without a record is only compressed again. */
   async put(diffId: Digest, format: string, { digest, size }: BlobIdentity): Promise<void> {
     const path = this.#pathOf(diffId, format);
     if (path === undefined || this.#folder === undefined) return;
@@ -47,7 +48,7 @@ export class LayerRecords {
       await createFolders(this.#folder);
       await writeFileAtomic(path, `${JSON.stringify({ digest, size })}\n`);
     } catch {
-      // The record only saves time.
+      // A missing record only costs time.
     }
   }
 

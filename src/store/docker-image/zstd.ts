@@ -1,7 +1,10 @@
 import type { Duplex } from 'node:stream';
 import { MlistError } from '../../errors/errors.ts';
 
-/** Part of node:zlib since Node 22.15; the types of this project are those of Node 20. */
+/**
+ * The members of node:zlib for zstd, which exist since Node 22.15. This project compiles with the types of Node 20,
+ * which lack them.
+ */
 interface Zstd {
   readonly createZstdCompress?: (options: object) => Duplex;
   readonly createZstdDecompress?: () => Duplex;
@@ -12,12 +15,12 @@ interface Zstd {
 export const ZSTD_LEVEL = 3;
 
 /**
- * Streams that compress and decompress zstd.
- * @param subject - what needs them, such as `--compression zstd`
+ * Returns functions that create streams for zstd.
+ * @param subject - what needs zstd, such as `--compression zstd`, for the error
  * @throws MlistError `ERR_MLIST_USAGE` if this version of Node does not support zstd
  */
 export function zstdStreams(subject: string): { readonly compress: () => Duplex; readonly decompress: () => Duplex } {
-  // Loaded on first use, because commands check their options before they compress anything.
+  // node:zlib is loaded on first use, because most commands compress nothing.
   const { createZstdCompress, createZstdDecompress, constants } = process.getBuiltinModule('node:zlib') as Zstd;
   const level = constants.ZSTD_c_compressionLevel;
   if (createZstdCompress === undefined || createZstdDecompress === undefined || level === undefined) {

@@ -10,10 +10,10 @@ import type { EngineTls } from './engine-address.ts';
 
 /** Docker contexts, as `docker context` stores them in docker's configuration folder. */
 
-/** The name of the context that stands for DOCKER_HOST or the default socket. */
+/** The context that docker uses if none is selected: DOCKER_HOST or the default socket. */
 export const DEFAULT_CONTEXT = 'default';
 
-/** Limit for each file. A config.json with many logins is the largest one. */
+/** Size limit for each file. The largest files are config.json files with many logins. */
 const MAX_BYTES = 1024 * 1024;
 
 export interface DockerContext {
@@ -61,7 +61,7 @@ async function contextNames(folder: string): Promise<readonly string[]> {
 
 /**
  * The certificates in a folder: `ca.pem`, `cert.pem` and `key.pem`.
- * @returns undefined if there are none, unless the verification is turned off
+ * @returns undefined if there are no certificates and the certificate of the engine is verified
  */
 export async function readTls(folder: string, isVerified: boolean): Promise<EngineTls | undefined> {
   const [ca, cert, key] = await Promise.all(
@@ -92,7 +92,10 @@ async function readDocument(path: string): Promise<Json | undefined> {
   throw new MlistError('ERR_MLIST_USAGE', `${path} is damaged: ${problems[0]?.message ?? 'it is not JSON'}`, { path });
 }
 
-/** Reads a file. @throws MlistError `ERR_MLIST_FILE` if it is too large, or not a regular file */
+/**
+ * Reads a file; undefined if it does not exist.
+ * @throws MlistError `ERR_MLIST_FILE` if it is too large, or not a regular file
+ */
 async function readIfThere(path: string): Promise<Buffer | undefined> {
   const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, onlyFile: true }).catch((thrown: unknown) => {
     if (isNotFound(thrown)) return undefined;

@@ -5,7 +5,7 @@ import type { EngineKind } from '../../oci/engine-location.ts';
 export interface EngineAddress {
   readonly kind: EngineKind;
   readonly host: EngineHost;
-  /** For messages, such as `unix:///var/run/docker.sock`. */
+  /** The address as messages show it, such as `unix:///var/run/docker.sock`. */
   readonly text: string;
   /** Where the address was found, such as `DOCKER_HOST` or `the context desktop-linux`. */
   readonly origin: string;
@@ -18,7 +18,7 @@ export type EngineHost =
   /** The arguments of the ssh command that connects stdin and stdout to the engine. */
   | { readonly type: 'ssh'; readonly arguments: readonly string[] };
 
-/** PEM files, already read. */
+/** The content of PEM files for the connection to an engine. */
 export interface EngineTls {
   readonly ca?: Buffer;
   readonly cert?: Buffer;
@@ -33,7 +33,7 @@ export interface ParseAddressOptions {
   readonly tls?: EngineTls | undefined;
 }
 
-/** dockerd's ports without and with TLS. */
+/** The default ports of dockerd without and with TLS. */
 const DEFAULT_PORT = 2375;
 const DEFAULT_TLS_PORT = 2376;
 
@@ -64,7 +64,10 @@ export function parseAddress(address: string, options: ParseAddressOptions): Eng
   }
 }
 
-/** Masks everything that may be a password or a token: what is between a colon and the last `@`, and a query. */
+/**
+ * Masks the parts of an address that may be a password or a token: the text between a colon and the last `@`, and the
+ * query.
+ */
 function withoutSecrets(address: string): string {
   return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?([^/@:]*):.*@/is, '$1$2:***@').replace(/\?.*$/s, '?***');
 }

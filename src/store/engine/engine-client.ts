@@ -34,7 +34,7 @@ export interface EngineClientOptions {
 
 export interface EngineRequest extends ContentOptions {
   readonly step: EngineStep;
-  /** Without the version, such as `/images/json`. */
+  /** The path without the API version, such as `/images/json`. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>> | undefined;
   /** Milliseconds until the response begins, after the body has been sent. Default: the timeout of the client. */
@@ -43,7 +43,7 @@ export interface EngineRequest extends ContentOptions {
   readonly body?: RequestBody | undefined;
 }
 
-/** Limit for answers in JSON. */
+/** Size limit for JSON responses. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 const MAX_ERROR_BYTES = 64 * 1024;
 
@@ -58,9 +58,9 @@ export class EngineClient {
   }
 
   /**
-   * Sends a request and reads its answer in JSON.
+   * Sends a request and reads its JSON response.
    * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_UNAUTHORIZED`, `ERR_MLIST_REGISTRY`, `ERR_MLIST_NETWORK`,
-   *   `ERR_MLIST_TIMEOUT`
+   * `ERR_MLIST_TIMEOUT`
    */
   async json(request: EngineRequest): Promise<Json> {
     const chunks: Uint8Array[] = [];
@@ -74,7 +74,10 @@ export class EngineClient {
     return value;
   }
 
-  /** Sends a request and streams the body of its response. The stream fails if the engine stops in the middle. */
+  /**
+   * Sends a request and streams the body of its response. The stream fails if the connection ends before the body is
+   * complete.
+   */
   async *stream(request: EngineRequest): AsyncGenerator<Uint8Array> {
     const { step, body, waitMs = this.#options.timeoutMs } = request;
     const signals = [this.#options.signal, request.signal].filter((signal) => signal !== undefined);
@@ -95,7 +98,7 @@ export class EngineClient {
       });
     try {
       idle.restart(body === undefined ? waitMs : this.#options.timeoutMs);
-      // An engine may take long to respond when it has received everything.
+      // An engine may take long to respond after it has received the whole body.
       const onSent = (isLast: boolean): void => idle.restart(isLast ? waitMs : this.#options.timeoutMs);
       const response = await this.#send(request, idle.signal, connection.socket, onSent);
       report(response.statusCode);
@@ -123,7 +126,7 @@ export class EngineClient {
   ): Promise<IncomingMessage> {
     const { body } = request;
     return new Promise((resolve, reject) => {
-      // The error of a missing socket is emitted before the request listens for it.
+      // A missing socket emits its error before the request has a listener for it.
       socket.once('error', reject);
       const headers = {
         ...{ Host: 'docker', 'User-Agent': 'mlist', Accept: '*/*', Connection: 'close' },
@@ -132,7 +135,7 @@ export class EngineClient {
       const method = methodOf(request);
       const call = httpRequest({ method, path: targetOf(request), headers, signal, createConnection: () => socket })
         .on('response', resolve)
-        // Node closes the connection without an error if a server answers 101.
+        // Node closes the connection without an error if a server answers with status 101.
         .on('upgrade', (response: IncomingMessage) => {
           response.resume();
           resolve(response);

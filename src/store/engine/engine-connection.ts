@@ -7,9 +7,9 @@ import { startableProgram } from '../program-path.ts';
 import type { EngineHost } from './engine-address.ts';
 
 export interface EngineConnection {
-  /** Errors are emitted on it. */
+  /** The connection. It emits errors as `error` events. */
   readonly socket: Duplex;
-  /** Why a broken connection has failed, if something else than the socket knows it. */
+  /** Returns why a connection broke, if the socket does not state the reason, as with ssh. */
   readonly reason?: () => Promise<Error | undefined>;
 }
 
@@ -42,10 +42,10 @@ function connectWithTls({ host, port, tls }: Extract<EngineHost, { type: 'tcp' }
   });
 }
 
-/** The length of ssh's own messages that an error quotes. */
+/** Maximum length of ssh's output in an error. */
 const MAX_MESSAGE = 2000;
 
-/** ssh failed; the message is what it printed. */
+/** The error for a failed ssh command. The message is what ssh printed. */
 export class SshError extends Error {
   override readonly name = 'SshError';
 }

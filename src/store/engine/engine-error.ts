@@ -6,7 +6,7 @@ import { SshError } from './engine-connection.ts';
 
 /** Creates the errors for failed requests to engines. The error codes are those of requests to registries. */
 
-/** What a request is for: `read docker.io/library/app:latest`. */
+/** The action and the reference of a request, for messages such as `cannot read docker.io/library/app:latest`. */
 export interface EngineStep {
   readonly what: string;
   /** The location of the image, or the engine. */
@@ -29,33 +29,36 @@ export function engineRefusal(step: EngineStep, address: EngineAddress, status: 
 function explain(status: number): { readonly code: MlistError['code']; readonly reason: string } {
   if (status === 404) return { code: 'ERR_MLIST_NOT_FOUND', reason: 'does not have it' };
   if (status === 401 || status === 403) return { code: 'ERR_MLIST_UNAUTHORIZED', reason: 'denies access' };
-  if (status < 400) return { code: 'ERR_MLIST_REGISTRY', reason: 'does not answer as an engine does' };
+  if (status < 400) return { code: 'ERR_MLIST_REGISTRY', reason: 'does not respond like a container engine' };
   return { code: 'ERR_MLIST_REGISTRY', reason: status < 500 ? 'refuses the request' : 'reports an error' };
 }
 
-/** The most characters of an engine's message that an error quotes. */
+/** Maximum length of an engine's message in an error. */
 const MAX_MESSAGE = 500;
 
-/** An engine's message as errors quote it. */
+/** An engine's message for use in an error, shortened to `MAX_MESSAGE`. */
 export function quotedMessage(message: string): string {
   return message.trim().slice(0, MAX_MESSAGE);
 }
 
-/** The message of an error: `{"message"}`. podman adds `cause` and `response`, which say the same. */
+/** The message of an error response `{"message"}`. The members `cause` and `response` that podman adds repeat it. */
 function messageIn(body: Uint8Array): string {
   const { value } = readJson(body);
   const message = isJsonObject(value) ? value['message'] : undefined;
   return typeof message === 'string' ? quotedMessage(reasonIn(message)) : '';
 }
 
-/** When podman cannot load an archive, it lists a reason for every format. Those for other formats say nothing. */
+/**
+ * The relevant part of a message. If podman cannot load an archive, it lists a reason for each archive format that it
+ * has tried; only one of them is relevant.
+ */
 function reasonIn(message: string): string {
   const format = '* docker-archive:';
   const at = message.indexOf(format);
   return at < 0 ? message : message.slice(at + format.length);
 }
 
-/** The error for a request that got no complete response. */
+/** The error for a request without a complete response. */
 export function connectionFailure(step: EngineStep, address: EngineAddress, thrown: unknown): MlistError {
   if (thrown instanceof MlistError) return thrown;
   const code = errorCode(thrown) ?? '';
@@ -80,12 +83,16 @@ function reasonOf(code: string, message: string): string {
   return code === 'ECONNRESET' || code === 'EPIPE' ? `the engine closed the connection (${code})` : message;
 }
 
-/** The error for a response that ended before it was complete. */
+/** The error for an incomplete response. */
 export function cutResponse({ what, reference }: EngineStep, address: EngineAddress): MlistError {
-  return new MlistError('ERR_MLIST_NETWORK', `cannot ${what} ${reference}: ${nameOf(address)} stopped in the middle`, {
-    reference,
-    hint: 'The engine may have been stopped, or its disk may be full. Its log gives the reason.',
-  });
+  return new MlistError(
+    'ERR_MLIST_NETWORK',
+    `cannot ${what} ${reference}: ${nameOf(address)} closed the connection before the end`,
+    {
+      reference,
+      hint: 'The engine may have been stopped, or its disk may be full. Its log gives the reason.',
+    },
+  );
 }
 
 export function silentEngine(
@@ -97,7 +104,7 @@ export function silentEngine(
   return new MlistError('ERR_MLIST_TIMEOUT', text, { reference });
 }
 
-/** `the Docker engine at unix:///var/run/docker.sock` */
+/** The name of an engine in messages, such as `the Docker engine at unix:///var/run/docker.sock`. */
 export function nameOf({ kind, text }: EngineAddress): string {
   return `${kind === 'podman' ? 'podman' : 'the Docker engine'} at ${text}`;
 }

@@ -11,13 +11,16 @@ import { repositoryIn } from '../origins.ts';
 export interface EngineImage {
   /** The digest of the index or manifest, or of the config if the engine keeps no manifests. */
   readonly id: Digest;
-  /** The platform, as far as the engine states it. podman states neither variant nor version. */
+  /** The platform, with the members that the engine states. podman states neither `variant` nor `os.version`. */
   readonly platform: Platform;
   /** The digests of the uncompressed layers, the lowest first. */
   readonly layers: readonly Digest[];
-  /** The index or manifest; undefined if the engine keeps none, so that one is generated from an export. */
+  /**
+   * The descriptor of the index or manifest; undefined if the engine keeps no manifests, so that one is generated from
+   * an export.
+   */
   readonly root?: Descriptor;
-  /** The repositories that the engine names with the image, without tags. It may never have been there. */
+  /** The repositories in the names of the image, without tags. The image need not exist there. */
   readonly repositories: readonly Reference[];
   /** The manifests of an index. Empty if the engine does not list them. */
   readonly parts: readonly EnginePart[];
@@ -26,16 +29,17 @@ export interface EngineImage {
 /** A manifest of an index in an engine. */
 export interface EnginePart {
   readonly descriptor: Descriptor;
-  /** Whether the engine has its content: an index names every platform, but only some are pulled. */
+  /** Whether the engine has its content. An index lists every platform, but engines usually pull only some. */
   readonly isAvailable: boolean;
-  /** The size of everything that it refers to in bytes; 0 if the engine does not state it. */
+  /** The size in bytes of all content that the manifest refers to; 0 if the engine does not state it. */
   readonly contentBytes: number;
 }
 
 /**
  * Parses the description of an image.
- * @param hidesManifests - whether the engine has manifests, but is too old to describe them: the ID is the digest of the root
- * @returns undefined if it is invalid
+ * @param hidesManifests - whether the engine has manifests, but is too old to describe them. If so, the ID is the
+ * digest of the index or manifest
+ * @returns undefined if the description is invalid
  */
 export function parseEngineImage(value: Json, hidesManifests: boolean): EngineImage | undefined {
   if (!isJsonObject(value)) return undefined;
@@ -60,20 +64,20 @@ export function parseEngineImage(value: Json, hidesManifests: boolean): EngineIm
     parts: partsIn(value['Manifests']),
   };
   if (root === undefined) return hidesManifests ? { ...facts, root: { ...unknownRoot, digest: id } } : facts;
-  // Its annotations are those of the store.
+  // The annotations of the root describe how the engine stores it, so they are omitted.
   return { ...facts, root: minimalDescriptor(root), ...(isIndexType(root.mediaType) ? {} : { parts: [] }) };
 }
 
-/** The root of an image in a containerd store with an API before 1.48: only its digest is known. */
+/** The root of an image in a containerd store whose API is older than 1.48: only its digest is known. */
 const unknownRoot = { mediaType: '', size: 0 };
 
-/** podman writes the ID without an algorithm. */
+/** The ID of an image as a digest. podman omits the algorithm. */
 function idOf(value: Json | undefined): Digest | undefined {
   const id = typeof value === 'string' && /^[0-9a-f]{64}$/.test(value) ? `sha256:${value}` : value;
   return typeof id === 'string' && isDigest(id) ? id : undefined;
 }
 
-/** A member of an answer that is a string; undefined if it is empty or another value. */
+/** A string member of a response; undefined if it is empty or of another type. */
 export function textIn(value: Json | undefined): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

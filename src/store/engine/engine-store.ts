@@ -20,9 +20,9 @@ import type { Engine } from './engine.ts';
 import { ImageExports, type ExportsOptions } from './image-exports.ts';
 
 /**
- * One image of a container engine as a content store. The containerd store has manifests, which are read as they are. The
- * classic store and podman have none: a manifest is generated from an export, as for a docker archive. The engine is
- * contacted when content is needed.
+ * One image of a container engine as a content store. The containerd store has manifests, which are read as they are.
+ * The classic store and podman have none: a manifest is generated from an export, as for a docker archive. The engine
+ * is contacted only when content is read.
  */
 export class EngineStore implements ContentReader, LocalStore, OriginLister {
   readonly location: string;
@@ -44,7 +44,7 @@ export class EngineStore implements ContentReader, LocalStore, OriginLister {
     return (await this.#open()).inspect(this.#image, options);
   }
 
-  /** The digest of the index or manifest of the image. For engines without manifests, the image is exported. */
+  /** The digest of the index or manifest of the image. An engine without manifests has to export the image for it. */
   async rootDigest(options: ContentOptions = {}): Promise<Digest> {
     const { root } = await this.describe(options);
     return root?.digest ?? (await this.#savedDescriptor()).digest;

@@ -30,7 +30,10 @@ export class EngineStores {
     return getOrCreate(this.#stores, formatEngineLocation(image), create);
   }
 
-  /** @throws MlistError as `findEngine` */
+  /**
+   * The engine of a location.
+   * @throws MlistError as `findEngine`
+   */
   engine(location: EngineLocation): Promise<Engine> {
     return getOrCreate(this.#engines, storeName(location), async () => {
       const address = await findEngine(location.kind, location.context, this.#options.environment);
@@ -38,7 +41,7 @@ export class EngineStores {
     });
   }
 
-  /** Runs `work` with a target whose content is loaded into the engine of the location. */
+  /** Runs `work` with a target, and loads what `work` has written into the engine of the location. */
   async load<T>(
     location: EngineLocation,
     options: LoadOptions,

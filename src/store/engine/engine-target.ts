@@ -27,7 +27,7 @@ export interface EngineTargetParts {
   readonly image: EngineLocation;
   readonly imageStore: ImageStore;
   readonly spool: Spool;
-  /** Whether only a plan is requested: then the engine is not asked what it has. */
+  /** Whether only a plan is requested. If so, the engine gets no requests about its content. */
   readonly dryRun: boolean;
 }
 
@@ -38,8 +38,8 @@ export interface LoadableArchive {
 }
 
 /**
- * An image or list that is written to a container engine. It is collected in a temporary archive, since engines load whole
- * archives only: an OCI archive for the containerd store, and one like that of `docker save` for others.
+ * An image or list that is written to a container engine. It is collected in a temporary archive, since engines load
+ * whole archives only: an OCI archive for the containerd store, and a docker archive for other stores.
  */
 export class EngineTarget implements ContentWriter {
   readonly location: string;
@@ -117,7 +117,7 @@ export class EngineTarget implements ContentWriter {
     return this.#archive.putBlob(blob, open, options);
   }
 
-  /** Completes the archive. Undefined if nothing was written. */
+  /** Completes the archive and returns it; undefined if nothing was written. */
   async commit(options: ContentOptions = {}): Promise<LoadableArchive | undefined> {
     if (this.#root === undefined) return undefined;
     await this.#archive.commit(options);
@@ -130,7 +130,7 @@ export class EngineTarget implements ContentWriter {
     await this.#opened.file?.release();
   }
 
-  /** What the engine has under the name; undefined if it has nothing. */
+  /** The image that has the target's name in the engine now; undefined if none has it. */
   #currentImage(): Promise<EngineImage | undefined> {
     const { engine, image, dryRun } = this.#parts;
     if (dryRun || !this.engine.holdsLists) return Promise.resolve(undefined);
@@ -145,7 +145,7 @@ export class EngineTarget implements ContentWriter {
     return image.parts.length > 0 && image.parts.every(({ isAvailable }) => isAvailable);
   }
 
-  /** Artifacts that are not images, such as Helm charts, have no place in a store of single images. */
+  /** Refuses artifacts that are not images, such as Helm charts, which the classic store and podman cannot hold. */
   #requireImage({ bytes, descriptor }: ManifestContent): void {
     if (this.engine.holdsLists) return;
     if (isImage(childrenIn(readDocument(bytes), descriptor.mediaType))) return;

@@ -12,7 +12,7 @@ import { nameOf } from './engine-error.ts';
 import { parseEngineImage, type EngineImage } from './engine-image.ts';
 import type { RequestBody } from './request-body.ts';
 
-/** The newest version of Docker's API that mlist knows. */
+/** The newest version of Docker's API that mlist supports. */
 const KNOWN_API = [1, 51] as const;
 /** The first version that describes the manifests of an image. */
 const MANIFESTS_API = [1, 48] as const;
@@ -37,7 +37,7 @@ interface EngineFacts {
   readonly hidesManifests: boolean;
 }
 
-/** One container engine: its images, and exports of them. */
+/** One container engine: describes, exports and loads images. */
 export class Engine {
   readonly #client: EngineClient;
   #facts: Promise<EngineFacts> | undefined;
@@ -47,7 +47,7 @@ export class Engine {
     this.#client = client;
   }
 
-  /** `the Docker engine at unix:///var/run/docker.sock` */
+  /** The name of the engine in messages, such as `the Docker engine at unix:///var/run/docker.sock`. */
   get name(): string {
     return nameOf(this.#client.address);
   }
@@ -90,7 +90,7 @@ export class Engine {
   }
 
   /**
-   * Streams a tar archive of an image. The stream fails if the engine stops in the middle.
+   * Streams a tar archive of an image. The stream fails if the connection ends before the archive is complete.
    * @param platform - export only the image for this platform; ignored by engines that cannot choose
    */
   async *export(image: EngineImage, reference: string, options: ExportOptions = {}): AsyncGenerator<Uint8Array> {
@@ -102,25 +102,25 @@ export class Engine {
     yield* this.#client.stream({ step, path: `${prefix(api)}/images/get`, query, waitMs: EXPORT_WAIT_MS, signal });
   }
 
-  /** Which images the engine can hold. */
+  /** The kind of image store of the engine, which determines whether it can hold lists. */
   async imageStore(reference: string): Promise<ImageStore> {
     const { api, isPodman, hidesManifests } = await this.#negotiate(reference);
     if (isPodman) return 'podman';
     if (hidesManifests) return 'containerd';
-    // The store of an older engine is known since the version was negotiated.
+    // An older engine with the containerd store has `hidesManifests`, which was checked above.
     const isContainerd = isAtLeast(api, MANIFESTS_API) && (await this.#hasContainerdStore(api, reference));
     return isContainerd ? 'containerd' : 'classic';
   }
 
   /**
-   * Describes what has exactly this name now.
+   * Describes the image that has exactly this name now, without a cached result.
    * @throws MlistError `ERR_MLIST_NOT_FOUND`, and the errors of the client
    */
   current(location: EngineLocation, options: ContentOptions = {}): Promise<EngineImage> {
     return this.#describe(nameOfImage(location.image), formatLocation(location), options);
   }
 
-  /** Sends an archive to the engine, and streams its answer. */
+  /** Sends an archive to the engine, and streams its response. */
   async *load(archive: RequestBody, reference: string, { signal }: ContentOptions = {}): AsyncGenerator<Uint8Array> {
     const { api } = await this.#negotiate(reference);
     const request = { step: { what: 'load', reference }, path: `${prefix(api)}/images/load`, query: { quiet: '1' } };
@@ -147,14 +147,14 @@ export class Engine {
     return this.#facts;
   }
 
-  /** Chooses the newest version of the API that both sides know. */
+  /** Reads the facts of the engine, with the newest version of the API that both sides support. */
   async #readFacts(reference: string): Promise<EngineFacts> {
     const step = { what: 'reach the engine for', reference };
     const value = await this.#client.json({ step, path: '/version' });
     const answer = isJsonObject(value) ? value : {};
     const newest = versionOf(answer['ApiVersion']);
     if (newest === undefined)
-      throw new MlistError('ERR_MLIST_REGISTRY', `${this.name} does not answer as an engine does`);
+      throw new MlistError('ERR_MLIST_REGISTRY', `${this.name} does not respond like a container engine`);
     const oldest = versionOf(answer['MinAPIVersion']) ?? newest;
     const known = isAtLeast(newest, KNOWN_API) ? KNOWN_API : newest;
     const api = isAtLeast(known, oldest) ? known : oldest;
@@ -175,15 +175,15 @@ export interface ExportOptions extends ContentOptions {
   readonly platform?: Platform | undefined;
 }
 
-/** podman answers Docker's API too, also at the address of DOCKER_HOST. */
+/** Whether the engine is podman, which also serves Docker's API, possibly at the address in DOCKER_HOST. */
 function isPodman(components: Json | undefined): boolean {
   const named = Array.isArray(components) ? (components as readonly Json[]).filter(isJsonObject) : [];
   return named.some(({ Name }) => Name === 'Podman Engine');
 }
 
 /**
- * Checks that an image has the ID or digest by which it is named. An engine without manifests does not keep the digest under
- * which it has pulled an image.
+ * Checks that an image has the ID or digest by which it is named. An engine without manifests does not store the digest
+ * with which an image was pulled, so the digest is not checked there.
  */
 function checkDigest(found: EngineImage, image: EngineLocation['image'], reference: string): EngineImage {
   const [named, actual] = typeof image === 'string' ? [image, found.id] : [image.digest, found.root?.digest];

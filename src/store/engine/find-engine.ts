@@ -28,7 +28,10 @@ export async function findEngine(
   return kind === 'podman' ? findPodman(environment) : findDocker(context, environment);
 }
 
-/** DOCKER_HOST takes precedence over DOCKER_CONTEXT, and that over the context that `docker context use` has selected. */
+/**
+ * DOCKER_HOST takes precedence over DOCKER_CONTEXT, which takes precedence over the context that `docker context use`
+ * has selected.
+ */
 async function findDocker(named: string | undefined, environment: EngineEnvironment): Promise<EngineAddress> {
   const folder = dockerFolder(environment.env, environment.home);
   const host = variable(environment.env, 'DOCKER_HOST');
@@ -51,7 +54,7 @@ async function dockerHost(host: string, folder: string, environment: EngineEnvir
   return parseAddress(host, { kind: 'docker-daemon', origin: 'DOCKER_HOST', tls });
 }
 
-/** The default socket, the one of a rootless engine, or that of Docker Desktop. */
+/** The first socket that exists: the default one, that of a rootless engine, that of Docker Desktop. */
 async function defaultDocker(environment: EngineEnvironment): Promise<EngineAddress> {
   if (environment.platform === 'win32') return socket('docker-daemon', '//./pipe/docker_engine', 'npipe');
   const runtime = variable(environment.env, 'XDG_RUNTIME_DIR');
@@ -73,7 +76,7 @@ async function findPodman(environment: EngineEnvironment): Promise<EngineAddress
 
 async function firstSocket(kind: EngineKind, paths: readonly string[]): Promise<EngineAddress> {
   for (const path of paths) {
-    // A socket in a folder without permission may exist: connecting to it reports the reason.
+    // A socket in an unreadable folder counts as existing, since connecting to it reports the reason.
     const isThere = await stat(path).then(
       () => true,
       (thrown: unknown) => errorCode(thrown) === 'EACCES',

@@ -17,13 +17,16 @@ import type { Engine } from './engine.ts';
 /** Manifests that are requested within this time are exported together. */
 const BATCH_MS = 20;
 
-/** What an export has beside the content of an image: the headers of the tar, its lists, and the indexes. */
+/**
+ * The size that is allowed for an export in addition to the content of the image: tar headers, lists of images,
+ * indexes.
+ */
 const OVERHEAD_BYTES = 64 * 1024 * 1024;
 
 export interface ExportsOptions extends ContentOptions {
-  /** Stores the exports, which are read at random positions: their lists come last. */
+  /** Where exports are stored. They are read at random positions, because their list of images comes last. */
   readonly spool: Spool;
-  /** How the layers of an engine without manifests are compressed, which store them uncompressed. */
+  /** The compression of the layers of engines without manifests, which export layers uncompressed. */
   readonly compression: LayerCompression;
   readonly compressor: () => Promise<LayerCompressor>;
 }
@@ -31,11 +34,11 @@ export interface ExportsOptions extends ContentOptions {
 /** Manifests that are requested together. */
 interface Batch {
   readonly wanted: Set<Digest>;
-  /** Whether only one was requested. */
+  /** Whether only one manifest was requested. */
   readonly isSingle: Promise<boolean>;
 }
 
-/** The exports of one image. Each part is exported once, and only what is needed is exported. */
+/** The exports of one image. Each part is exported at most once, and only if it is needed. */
 export class ImageExports {
   readonly #engine: Engine;
   readonly #image: EngineImage;
@@ -80,7 +83,10 @@ export class ImageExports {
     return opening;
   }
 
-  /** An export that has this blob. Blobs are read after the manifest that names them, so it usually exists. */
+  /**
+   * An export that has this blob. Usually the export already exists, since a blob is read after the manifest that names
+   * it.
+   */
   async withBlob(digest: Digest): Promise<OciArchive> {
     for (const opening of [this.#whole, ...this.#parts.values()]) {
       const archive = await opening?.catch(() => undefined);
@@ -104,7 +110,10 @@ export class ImageExports {
     return { wanted, isSingle };
   }
 
-  /** The part that can be exported without the others: the only image for its platform, beside other available images. */
+  /**
+   * The part with this manifest, if it can be exported alone: it is the only image for its platform, and the engine has
+   * others.
+   */
   #separatePart(digest: Digest): EnginePart | undefined {
     const images = this.#image.parts.filter(({ descriptor, isAvailable }) => isAvailable && !isAttestation(descriptor));
     const part = images.find(({ descriptor }) => descriptor.digest === digest);
@@ -143,7 +152,10 @@ export class ImageExports {
   }
 }
 
-/** The most bytes that an export can have. Only the containerd store states what its content adds up to. */
+/**
+ * Maximum number of bytes of an export. There is no limit for image stores that do not state the size of their content:
+ * all except that of containerd.
+ */
 function maxBytesOf({ parts }: EngineImage): number {
   const content = parts.reduce((sum, { contentBytes }) => sum + contentBytes, 0);
   return content === 0 ? Infinity : content + OVERHEAD_BYTES;

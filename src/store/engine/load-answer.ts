@@ -5,21 +5,23 @@ import { limitedTo } from '../verify.ts';
 import { quotedMessage } from './engine-error.ts';
 import { textIn } from './engine-image.ts';
 
-/** What an engine reports after it has loaded an archive. */
+/** The response of an engine to a load request. */
 export interface LoadAnswer {
-  /** Why the engine has not loaded the archive, or cannot use what it has loaded; undefined after a success. */
+  /** Why the engine has not loaded the archive, or cannot use the loaded image; undefined after a success. */
   readonly failure?: string;
-  /** Whether the engine has stored and named the image. With a `failure`, it cannot use it. */
+  /**
+   * Whether the engine has stored and named the image. If there is also a `failure`, the engine cannot run the image.
+   */
   readonly isStored: boolean;
 }
 
-/** Limits for the answer: progress messages can be numerous. */
+/** Size limit for the response, which may contain many progress messages. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const MAX_LINE_BYTES = 64 * 1024;
 
 /**
- * Reads the answer to a load request: a stream of JSON values, one per line (moby, pkg/jsonmessage). Errors come with HTTP
- * 200. The containerd store reports an image that it cannot unpack only in a message, after "Loaded image".
+ * Reads the response to a load request: a stream of JSON values, one per line (moby, pkg/jsonmessage). Errors come with
+ * HTTP 200. The containerd store reports an image that it cannot unpack only in a message, after "Loaded image".
  * @throws MlistError `ERR_MLIST_REGISTRY` if the answer is invalid or too long
  */
 export async function readLoadAnswer(chunks: AsyncIterable<Uint8Array>, reference: string): Promise<LoadAnswer> {

@@ -13,14 +13,14 @@ import { EngineTarget, type LoadableArchive } from './engine-target.ts';
 import type { Engine, ImageStore } from './engine.ts';
 import { readLoadAnswer, type LoadAnswer } from './load-answer.ts';
 
-/** What an engine has under a name after an image or list was loaded. */
+/** The image or list that an engine has under the target's name after it has loaded an archive. */
 export interface LoadedImage {
-  /** Such as `podman at unix:///run/podman/podman.sock`. */
+  /** The name of the engine, such as `podman at unix:///run/podman/podman.sock`. */
   readonly engine: string;
   readonly store: ImageStore;
   /** The engine's ID of the image: in the containerd store the digest of the list or manifest, else that of the config. */
   readonly id: Digest;
-  /** The platforms of the images that it has, as far as it states them. */
+  /** The platforms of the images that the engine reports to have. */
   readonly platforms: readonly Platform[];
 }
 
@@ -28,16 +28,18 @@ export interface LoadOptions extends ContentOptions {
   readonly spool: Spool;
   readonly dryRun?: boolean | undefined;
   readonly waiting?: ReportPending | undefined;
-  /** Called when the archive is about to be sent. From now on, an interruption may leave a tag. */
+  /**
+   * Called when the archive is about to be sent. An interruption after this call may leave the new tag in the engine.
+   */
   readonly onSend?: (() => void) | undefined;
   readonly onLoaded?: ((loaded: LoadedImage) => void) | undefined;
 }
 
 /**
- * Runs `work` with a target whose content is loaded into an engine when the work has succeeded, and verifies what the engine
- * has afterwards. The engine names the image at the end, so a failure before that changes nothing.
- * @throws MlistError `ERR_MLIST_USAGE` if the location is not a name with a tag; `ERR_MLIST_REGISTRY` if the engine cannot load
- *   the content; `ERR_MLIST_CONTENT_MISMATCH` if it has other content afterwards
+ * Runs `work` with a target, loads the written content into an engine, and verifies the content of the engine
+ * afterwards. The engine names the image as its last step, so an earlier failure leaves its names unchanged.
+ * @throws MlistError `ERR_MLIST_USAGE` if the location is not a name with a tag; `ERR_MLIST_REGISTRY` if the engine
+ * cannot load the content; `ERR_MLIST_CONTENT_MISMATCH` if it has other content afterwards
  */
 export async function loadImage<T>(
   engine: Engine,
@@ -89,14 +91,17 @@ async function load(engine: Engine, loading: Loading, options: LoadOptions): Pro
   return verify(engine, loading, { signal });
 }
 
-/** podman answers with status 500 where Docker reports an error in its answer. */
+/**
+ * The failure that an error response states: podman answers with status 500 where Docker reports the error in a
+ * response with status 200.
+ */
 function statedFailure(thrown: unknown): LoadAnswer {
   const { status = 0, diagnostics: [reported] = [] } = thrown instanceof MlistError ? thrown.facts : {};
   if (status < 500 || reported === undefined) throw thrown;
   return { failure: reported.message, isStored: false };
 }
 
-/** Compares what the engine has with what was sent. */
+/** Compares the image in the engine with the content that was sent. */
 async function verify(
   engine: Engine,
   { image, imageStore, archive: { root } }: Loading,
@@ -135,7 +140,7 @@ function refused(
   });
 }
 
-/** What could hold an image that an engine refuses. */
+/** Suggests where an image that an engine refuses can be stored instead. */
 function hintFor(imageStore: ImageStore, root: ManifestContent, failure: string): string | undefined {
   if (imageStore === 'containerd') return undefined;
   if (/diff ?id|digest did not match/i.test(failure)) return 'The layers of the image do not agree with its config.';

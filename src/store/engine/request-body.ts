@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { ClientRequest } from 'node:http';
 
-/** A body of known size. */
+/** A request body whose size is known before it is sent. */
 export interface RequestBody {
   /** Its media type, such as `application/x-tar`. */
   readonly type: string;
@@ -11,8 +11,8 @@ export interface RequestBody {
 }
 
 /**
- * Sends the body of a request, at the pace of the receiver. It stops if the request is closed, for example because the
- * engine has refused it. If the body cannot be read, the request is destroyed, so that the engine discards it.
+ * Sends the body of a request with backpressure. Stops if the request is closed, for example because the engine has
+ * refused it. If the body cannot be read, the request is destroyed, so that the engine discards what it has received.
  * @param onSent - called after each chunk
  */
 export async function sendBody(

@@ -13,13 +13,13 @@ import { realPathInside } from './path-inside.ts';
 import { StagedBlob } from './staged-blob.ts';
 import { fileVersion, VerifiedFiles } from './verified-files.ts';
 
-/** Limits concurrent blob writes: each has one file open, and a second one if its source is a layout. */
+/** Limits concurrent blob writes: each keeps one file open, or two if its source is a layout. */
 export const blobWrites = new Limiter(64);
 
 /** Temporary files of unknown processes that are older than this were left by a crashed process. */
 export const STALE_MS = 24 * 60 * 60 * 1000;
 
-/** A blob that was used within this time is not marked as used again, in milliseconds. */
+/** A use within this time of the previous one is not recorded, in milliseconds. */
 export const RECENT_MS = 30_000;
 
 /** The file of a blob. Times are in milliseconds. */
@@ -27,13 +27,13 @@ export interface BlobFile {
   readonly size: number;
   readonly inode: number;
   readonly modified: number;
-  /** Time of the last upload, mount or use. A new or removed hard link counts too. */
+  /** Time of the last upload, mount or use. Adding or removing a hard link counts as a use. */
   readonly used: number;
   /** Number of repositories and layouts that share the file. */
   readonly links: number;
 }
 
-/** Undefined if it is not a regular file. */
+/** The facts about a blob's file; undefined if it is not a regular file. */
 function fileOf(info: Stats): BlobFile | undefined {
   if (!info.isFile()) return undefined;
   const { size, ino, mtimeMs, ctimeMs, nlink } = info;
@@ -96,8 +96,9 @@ export class BlobFolder {
   }
 
   /**
-   * Streams a blob to a client. A chunk is valid until the next one is requested. A file that this process has verified is
-   * not verified again while it is unchanged, for an hour. As in `stream`, the last chunk comes after the check.
+   * Streams a blob to a client. A chunk is valid until the next one is requested. A file that this process has verified
+   * within the last hour is not verified again unless it has changed. As in `stream`, the last chunk is passed on only
+   * after the blob was verified.
    */
   async *serve(blob: BlobIdentity): AsyncGenerator<Uint8Array> {
     const { digest, size } = blob;
@@ -149,7 +150,10 @@ export class BlobFolder {
     });
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist */
+  /**
+   * Removes a blob.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist
+   */
   async remove(digest: Digest): Promise<void> {
     const real = await this.#realPath(digest);
     try {
@@ -160,7 +164,9 @@ export class BlobFolder {
     throw this.#notFound(digest);
   }
 
-  /** Starts an upload. Its temporary file is next to index.json, where other tools ignore unknown files. */
+  /**
+   * Starts an upload. The temporary file is stored next to index.json, because other tools ignore unknown files there.
+   */
   stage(): Promise<StagedBlob> {
     const file = temporaryName(join(this.#root, 'blob'));
     return StagedBlob.create(file, async (from, digest) => {
@@ -170,7 +176,10 @@ export class BlobFolder {
     });
   }
 
-  /** Creates a hard link to the blob of another layout. Returns false if that is not possible, for whatever reason. */
+  /**
+   * Creates a hard link to the blob of another layout.
+   * @returns false if that fails, for any reason
+   */
   async linkFrom(other: BlobFolder, { digest, size }: BlobIdentity): Promise<boolean> {
     const from = await other.#realPath(digest);
     if (from === undefined || (await other.size(digest)) !== size) return false;
@@ -208,8 +217,8 @@ export class BlobFolder {
   }
 
   /**
-   * Removes a blob unless its file has changed since it was examined. The file is renamed before it is examined again, so that
-   * an upload of the same blob at the same time is not removed.
+   * Removes a blob unless its file has changed since the caller examined it. The file is renamed before the check, so
+   * that a concurrent upload of the same blob is not removed.
    * @returns whether it was removed
    */
   async removeUnchanged(digest: Digest, seen: BlobFile): Promise<boolean> {
@@ -223,7 +232,8 @@ export class BlobFolder {
     }
     const found = fileOf(await lstat(aside));
     const isSame = found?.inode === seen.inode && found.modified === seen.modified;
-    // A blob that was uploaded in between stays. If there is another upload since then, it has the same bytes.
+    // A blob that was uploaded in the meantime is renamed back. If yet another upload has created the file since, it
+    // has the same bytes.
     await (isSame ? unlink(aside) : rename(aside, path));
     return isSame;
   }
@@ -248,18 +258,18 @@ export class BlobFolder {
   }
 
   /**
-   * Whether the blob exists and is intact, so that it does not have to be stored. Garbage collection of other processes counts
-   * its grace time from now on.
+   * Whether the blob exists and is intact, so that it need not be stored. Also marks it as used, so that garbage
+   * collection of other processes keeps it for the grace time.
    */
   async keeps(blob: BlobIdentity, signal?: AbortSignal): Promise<boolean> {
     if (!(await this.hasIntact(blob, signal))) return false;
     const file = await this.file(blob.digest);
     if (file !== undefined && Date.now() - file.used > RECENT_MS) await this.refresh(blob.digest);
-    // It may have been removed before it was marked.
+    // Another process may have removed the blob before it was marked.
     return (await this.size(blob.digest)) === blob.size;
   }
 
-  /** Creates the folder of a blob, and then the blob's file with `create`. */
+  /** Creates the file of a blob with `create`, after creating its folder. */
   async #create(digest: Digest, create: (to: string) => Promise<void>): Promise<void> {
     const path = this.#path(digest);
     const folder = join(this.#root, 'blobs', digestAlgorithm(digest));
@@ -296,7 +306,7 @@ export class BlobFolder {
     return realPathInside(this.#root, this.#path(digest), this.#name);
   }
 
-  /** The digest is validated first, so the path cannot contain separators or `..`. */
+  /** The path of a blob. Validates the digest first, so that the path cannot contain separators or `..`. */
   #path(digest: Digest): string {
     return join(this.#root, 'blobs', digestAlgorithm(checkVerifiable(digest)), digestEncoded(digest));
   }

@@ -11,9 +11,9 @@ import { allowsMediaType, type ManifestFacts } from './manifest-facts.ts';
  */
 export class EntryEdit implements EntrySet, EntryChanges {
   readonly #base: EntrySet;
-  /** The current entry for each entry of the base that was replaced; undefined for one that was removed. */
+  /** For each replaced entry of the base, its replacement; undefined for a removed entry. */
   readonly #changed = new Map<Entry, Entry | undefined>();
-  /** The entry of the base for each replaced one. */
+  /** For each replacement, the entry of the base. */
   readonly #origins = new Map<Entry, Entry>();
   #added: readonly Entry[] = [];
   #dropped = new Set<Digest>();
@@ -34,7 +34,10 @@ export class EntryEdit implements EntrySet, EntryChanges {
     return this.#changed.size === 0 && this.#added.length === 0;
   }
 
-  /** The digests of entries that were removed or moved to another digest. Corrections do not count. */
+  /**
+   * The digests of entries that were removed or moved to another digest. Corrections of media type or size do not
+   * count.
+   */
   get dropped(): readonly Digest[] {
     return [...this.#dropped];
   }
@@ -57,7 +60,7 @@ export class EntryEdit implements EntrySet, EntryChanges {
     return this.#current(this.#base.withDigest(digest), (entry) => entry.descriptor.digest === digest);
   }
 
-  /** Moves the tag to this content. The position of an existing tag in the list stays the same. */
+  /** Moves the tag to this content. An existing tag keeps its position in index.json. */
   tag(descriptor: Descriptor, tag: string): void {
     const [first, ...others] = this.tagged(tag);
     const isUnchanged =
@@ -86,12 +89,12 @@ export class EntryEdit implements EntrySet, EntryChanges {
     if (!this.withDigest(descriptor.digest).some(isMinimal)) this.#append(entryOf(descriptor));
   }
 
-  /** Removes the minimal entries of these digests: manifests that are listed by an index do not need one. */
+  /** Removes the minimal entries of these digests: manifests that an index lists do not need an entry. */
   removeMinimal(digests: Iterable<Digest>): void {
     for (const digest of digests) for (const entry of this.withDigest(digest)) if (isMinimal(entry)) this.#drop(entry);
   }
 
-  /** Corrects the size of the entries with this digest, and their media type if the bytes do not allow it. */
+  /** Corrects the size of the entries with this digest, and their media type if it contradicts the bytes. */
   correct({ mediaType, digest, size }: Descriptor, facts: ManifestFacts | undefined): void {
     for (const entry of this.withDigest(digest)) {
       const { descriptor, json } = entry;
@@ -105,7 +108,7 @@ export class EntryEdit implements EntrySet, EntryChanges {
     }
   }
 
-  /** Adds the changes of an edit that has this one as its base. */
+  /** Adds the changes of a later edit whose base is this edit. */
   apply({ changed, added }: EntryChanges): void {
     for (const [before, after] of changed) this.#replace(before, after);
     for (const entry of added) this.#append(entry);
@@ -142,7 +145,10 @@ export class EntryEdit implements EntrySet, EntryChanges {
   }
 }
 
-/** The media types of these digests in index.json: of the minimal entry, else of the first entry. */
+/**
+ * The media types of these digests in index.json. If a digest has several entries, the minimal one counts, else the
+ * first.
+ */
 export function mediaTypesIn(entries: EntrySet, digests: Iterable<Digest>): ReadonlyMap<Digest, string> {
   const types = new Map<Digest, string>();
   for (const digest of digests) {

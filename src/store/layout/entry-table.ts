@@ -9,7 +9,10 @@ export interface EntrySet {
   withDigest(digest: Digest): Entries;
 }
 
-/** What an edit changes: entries that are replaced or removed (undefined), and entries that are appended. */
+/**
+ * The changes of an edit: for each replaced entry its replacement, undefined for each removed one, and the appended
+ * entries.
+ */
 export interface EntryChanges {
   readonly changed: ReadonlyMap<Entry, Entry | undefined>;
   readonly added: Entries;
@@ -17,7 +20,7 @@ export interface EntryChanges {
 
 /** The entries of a layout. Changes are applied synchronously, after they have been stored. */
 export class EntryTable implements EntrySet {
-  /** Removed entries leave an empty slot until half of the slots are empty. */
+  /** The entries in their order. Removed entries leave empty slots until half of the slots are empty. */
   #slots: (Entry | undefined)[] = [];
   readonly #positions = new Map<Entry, number>();
   readonly #byTag = new Map<string, Entry[]>();
@@ -93,7 +96,7 @@ function addTo<K>(map: Map<K, Entry[]>, key: K | undefined, entry: Entry): void 
   else list.push(entry);
 }
 
-/** Removes or adds an entry of a list. The lists are replaced, because readers may still use them. */
+/** Removes or adds an entry of a list. The list is copied, because readers may still iterate over the old one. */
 function replaceIn<K>(
   map: Map<K, Entry[]>,
   key: K | undefined,

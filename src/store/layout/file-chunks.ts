@@ -6,7 +6,7 @@ export interface ChunkOptions {
   readonly signal?: AbortSignal | undefined;
   /** Whether a chunk may be overwritten as soon as the next one is requested. Default false. */
   readonly reuse?: boolean | undefined;
-  /** The error if the file ends at this position. */
+  /** Creates the error for a file that is shorter than expected. `size` is the actual size. */
   readonly truncated: (size: number) => Error;
 }
 
@@ -33,7 +33,7 @@ export async function* fileChunks(
       if (bytesRead === 0) throw truncated(at);
       return buffer.subarray(0, bytesRead);
     });
-    // The consumer may stop before it gets this chunk.
+    // The consumer may stop before it requests this chunk, so a failure to read it must not be unhandled.
     reading.catch(() => undefined);
     return reading;
   };

@@ -13,41 +13,41 @@ import { tagOf, type Entry } from './index-entries.ts';
 import { familyOf } from './manifest-facts.ts';
 
 export interface GarbageOptions extends ContentOptions {
-  /** Content that was used within this time is kept, in milliseconds. */
+  /** Milliseconds for which content is kept after it was last used. */
   readonly grace: number;
   /** Also remove manifests without a tag that nothing else refers to. Default false. */
   readonly deleteUntagged?: boolean | undefined;
   /** Remove nothing. Default false. */
   readonly dryRun?: boolean | undefined;
-  /** Runs work while no manifest is being added. Default: runs it at once. */
+  /** Runs `work` while no manifest is being added. Default: `work` runs at once. */
   readonly exclusively?: ((work: () => Promise<void>) => Promise<void>) | undefined;
 }
 
-/** What was removed, or would be. */
+/** The removed content or, in a dry run, the content that would be removed. */
 export interface Garbage {
   /** Manifests whose entries were removed from index.json. */
   readonly manifests: readonly Digest[];
   /** Files that were removed, including those of the manifests. */
   readonly blobs: readonly Digest[];
-  /** Bytes that this has freed: files that other repositories share do not count. */
+  /** Number of bytes that were freed. Files that other repositories share do not count. */
   readonly bytes: number;
 }
 
-/** How many blobs are removed at a time. New manifests wait meanwhile. */
+/** Number of blobs that are removed under one lock. New manifests wait for the lock. */
 const BATCH = 200;
 
-/** What the entries of a layout reach. */
+/** The content that the entries of a layout refer to, directly or indirectly. */
 interface Reached {
   readonly digests: ReadonlySet<Digest>;
-  /** The entries without a tag that nothing reaches. */
+  /** The entries without a tag that no other entry refers to. */
   readonly unreached: readonly Entry[];
 }
 
 /**
- * Removes what nothing reaches. The roots are the entries of index.json: tags, and manifests that were put by digest. A root
- * reaches everything that it refers to, and the manifests with it as their subject.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a manifest that is needed cannot be read, so what it refers to is
- *   not known
+ * Removes unreachable content. The roots are the entries of index.json: tags, and manifests that were put by digest.
+ * Content is reachable if a root refers to it, directly or indirectly, or if its subject is reachable.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a reachable manifest cannot be read, because the content that it
+ * refers to is unknown
  */
 export async function collectGarbage(
   layout: EditedLayout,
@@ -56,7 +56,7 @@ export async function collectGarbage(
 ): Promise<Garbage> {
   const { dryRun = false, deleteUntagged = false } = options;
   const collection = new Collection(layout, editor, options);
-  // Most of what is found without the lock is still garbage when it is removed.
+  // A first pass without the lock finds most of the garbage, so that the lock is held only for a short check.
   const found = await reachedFrom(await layout.index.entries(), layout, options, Date.now());
   if (dryRun) return await collection.simulate(found);
   if (deleteUntagged && found.unreached.length > 0) await collection.removeUntagged();
@@ -65,7 +65,7 @@ export async function collectGarbage(
 }
 
 class Collection {
-  /** What this collection has removed. */
+  /** The content that this collection has removed. */
   readonly removed = { manifests: [] as Digest[], blobs: [] as Digest[], bytes: 0 };
   readonly #layout: EditedLayout;
   readonly #editor: IndexEditor;
@@ -87,8 +87,8 @@ class Collection {
   }
 
   /**
-   * Removes entries of manifests. Their blobs are removed afterwards, so that a crash leaves blobs without an entry, but no entry
-   * without its blob, and no index can be put that lists a manifest whose blob is missing.
+   * Removes the entries of unreferenced manifests. Their blobs are removed afterwards: after a crash there may be blobs
+   * without an entry, but never an entry without its blob.
    */
   async removeUntagged(): Promise<void> {
     await this.#exclusively(async (lock, now) => {
@@ -135,7 +135,7 @@ class Collection {
     return candidates;
   }
 
-  /** The file of a blob that was not used within the grace time. */
+  /** The file of a blob whose last use is longer ago than the grace time; undefined otherwise. */
   async #oldFile(digest: Digest, now: number): Promise<BlobFile | undefined> {
     const file = await this.#layout.blobs.file(digest);
     return file !== undefined && now - file.used >= this.#options.grace ? file : undefined;
@@ -146,7 +146,10 @@ class Collection {
     if (links === 1) this.removed.bytes += size;
   }
 
-  /** @param work - gets the time by the clock of the file system, which dates the blobs */
+  /**
+   * Runs `work` under the lock of the layout.
+   * @param work - receives the current time of the file system's clock, which also sets the times of blobs
+   */
   async #exclusively(work: (lock: HeldLock, now: number) => Promise<void>): Promise<void> {
     const { signal, exclusively } = this.#options;
     const locked = (): Promise<void> =>

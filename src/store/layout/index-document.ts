@@ -7,22 +7,25 @@ import { kindOf } from '../../oci/manifest.ts';
 import { MediaType } from '../../oci/media-type.ts';
 import type { Entries, Entry } from './index-entries.ts';
 
-/** The content of index.json (image-spec v1.1.1 image-layout.md "index.json file"), of a folder or an archive. */
+/**
+ * The content of index.json (image-spec v1.1.1 image-layout.md "index.json file")of a layout folder or an OCI archive.
+ */
 export interface Index {
   readonly document: JsonObject;
   readonly entries: Entries;
 }
 
-/** Size of index.json above which nothing is added: about 200 000 tags. It is the limit of all files that mlist writes. */
+/** The maximum size of an index.json that mlist writes: about 200 000 tags. */
 const FULL_BYTES = 64 * 1024 * 1024;
 
 /**
- * Limits for reading, higher than those of a manifest, because the file has all tags of a repository of the embedded registry.
- * The size exceeds that of a full file, so that a file that another tool has extended can be read, and made smaller.
+ * Limits for reading index.json. They exceed those of a manifest, because the file contains all tags of a repository of the
+ * embedded registry. The size exceeds that of a full file, so that a file that another tool has extended can be read, and
+ * made smaller.
  */
 export const INDEX_LIMITS = { maxBytes: 96 * 1024 * 1024, maxValues: 4_000_000 };
 
-/** index.json would become larger than mlist allows. */
+/** The error if index.json would become larger than `FULL_BYTES`. */
 export class IndexFullError extends MlistError {
   /** For messages. */
   static readonly limit = byteSize(FULL_BYTES);
@@ -34,7 +37,10 @@ export class IndexFullError extends MlistError {
   }
 }
 
-/** @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` */
+/**
+ * Parses index.json.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ */
 export function parseIndex(bytes: Uint8Array): Index {
   const document = readDocument(bytes, INDEX_LIMITS);
   const { fault } = kindOf(document, MediaType.ociIndex);
@@ -52,7 +58,7 @@ export function parseIndex(bytes: Uint8Array): Index {
   return { document, entries };
 }
 
-/** The texts of entries, so that only new entries are serialized when an index is written again. */
+/** Caches the serialized entries, so that only new entries are serialized when index.json is written again. */
 const texts = new WeakMap<JsonObject, string>();
 
 /** Serializes the document with these entries. All other members are unchanged. */

@@ -46,13 +46,13 @@ interface EditOptions extends ContentOptions {
 
 interface PendingEdit extends EditOptions {
   readonly change: Change;
-  /** Runs when the edit is stored, before the lock is released. */
+  /** Runs when the edit was stored, while the lock is still held. */
   readonly after: After | undefined;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** The time after which edits in the journal are merged into index.json. */
+/** Milliseconds after which edits in the journal are merged into index.json. */
 const MERGE_MS = 500;
 const MAX_MERGE_MS = 2000;
 
@@ -62,9 +62,9 @@ export function indexLock(root: string): string {
 }
 
 /**
- * Edits index.json, one change at a time. An untagged manifest has a minimal entry until an index lists it. Then the entry
- * is removed, so that index.json does not list all children of indexes. The entry is kept if the index lists the manifest
- * with a wrong size or type, or if the media type of the PUT cannot be derived from the bytes.
+ * Edits index.json, one change at a time. An untagged manifest has a minimal entry until an index lists it. Then the
+ * entry is removed, so that index.json does not list all children of indexes. The entry is kept if the index lists the
+ * manifest with a wrong size or type, or if the client has sent another media type than the bytes imply.
  */
 export class IndexEditor {
   readonly #layout: EditedLayout;
@@ -79,10 +79,10 @@ export class IndexEditor {
   }
 
   /**
-   * Adds a manifest whose blob is stored: under a tag, or as an untagged entry if nothing lists it yet.
+   * Adds a manifest whose blob is stored: under a tag, or with an untagged entry if no entry or index lists it yet.
    * @param isNew - whether the blob was missing or damaged before
-   * @throws MlistError `ERR_MLIST_CONFLICT` if the condition of the options is not met, `ERR_MLIST_NOT_FOUND` if content that
-   *   they require is missing; IndexFullError
+   * @throws MlistError `ERR_MLIST_CONFLICT` if the condition of the options is not met, `ERR_MLIST_NOT_FOUND` if
+   * content that they require is missing; IndexFullError if index.json is full
    */
   put(requested: Descriptor, tag: string | undefined, isNew: boolean, options: PutContentOptions): Promise<void> {
     return this.#edit(options, async (edit) => {
@@ -111,7 +111,10 @@ export class IndexEditor {
     });
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the tag does not exist */
+  /**
+   * Removes a tag.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the tag does not exist
+   */
   untag(tag: string, options: ContentOptions): Promise<void> {
     return this.#edit({ ...options, isRemoval: true }, async (edit) => {
       const tagged = edit.tagged(tag).map((entry) => entry.descriptor.digest);
@@ -168,7 +171,7 @@ export class IndexEditor {
     await this.#queue.run(() => this.#locked(work, options));
   }
 
-  /** Runs work while no other process of mlist changes the layout, and after all earlier edits. */
+  /** Runs `work` after all earlier edits, while no other process of mlist changes the layout. */
   async exclusive<T>(work: (lock: HeldLock) => Promise<T>, options: ContentOptions = {}): Promise<T> {
     try {
       return await this.#queue.run(() => this.#locked(work, options));
@@ -184,7 +187,10 @@ export class IndexEditor {
     throw conflictError(contentReference(this.#layout.location, name), expected);
   }
 
-  /** Once this edit is stored, the garbage collection of other processes keeps the content. */
+  /**
+   * Checks that the required content exists. It cannot be removed later, because the stored edit makes garbage
+   * collection of other processes keep it.
+   */
   async #checkRequired(entries: EntrySet, { manifests, blobs }: RequiredContent): Promise<void> {
     const claims = await this.#layout.graph.findClaims(entries, manifests);
     const isListed = (digest: Digest): boolean => {
@@ -219,8 +225,8 @@ export class IndexEditor {
   }
 
   /**
-   * Adds a minimal entry for each of these digests that is stored, if no entry or index lists it correctly any more, or if
-   * its media type would change.
+   * Adds a minimal entry for each of these digests whose manifest is stored, if no entry or index lists it correctly
+   * after the edit, or if the edit would change its media type.
    * @param typesBefore - media types before the edit
    * @param removed - the manifest that is being removed
    */
@@ -252,7 +258,10 @@ export class IndexEditor {
     }
   }
 
-  /** The grace time of garbage collection starts when a manifest loses its tag, or is put without one. */
+  /**
+   * Marks manifests as used, so that the grace time of garbage collection starts when a manifest loses its tag or is
+   * put without one.
+   */
   async #refresh(digests: readonly Digest[]): Promise<void> {
     if (!this.#layout.keepUntagged) return;
     for (const digest of digests) await this.#layout.blobs.refresh(digest);
@@ -261,14 +270,14 @@ export class IndexEditor {
   #edit({ signal, isRemoval }: EditOptions, change: Change, after?: After): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#pending.push({ change, after, signal, isRemoval, resolve, reject });
-      // The edits that arrive while others are stored are stored together.
+      // Edits that arrive while others are being stored are then stored together.
       if (this.#pending.length === 1) void this.#queue.run(() => this.#storePending());
     });
   }
 
   async #storePending(): Promise<void> {
     const edits = this.#pending.splice(0);
-    // An abort must not fail the edits of other callers.
+    // Edits of several callers are stored together, so one caller's abort must not fail the others.
     const signals = new Set(edits.map(({ signal }) => signal));
     const [signal] = signals.size === 1 ? signals : [];
     const failures = new Map<PendingEdit, unknown>();
@@ -311,10 +320,13 @@ export class IndexEditor {
     return withLock(indexLock(root), work, { signal, subject: `the index of ${location}` });
   }
 
-  /** Merges the journal within two seconds, and as rarely as that allows: merging should not take more than a twentieth of the time. */
+  /**
+   * Schedules a merge of the journal: within two seconds, but so rarely that merging takes at most a twentieth of the
+   * time.
+   */
   #mergeLater(): void {
     if (this.#timer !== undefined) return;
-    // The edits are in the journal; the next edit tries again.
+    // If the merge fails, the edits stay in the journal, and the next edit schedules another merge.
     const merge = (): Promise<void> => this.merge().catch(() => undefined);
     this.#timer = setTimeout(() => void merge(), Math.min(Math.max(MERGE_MS, 20 * this.#mergeMs), MAX_MERGE_MS));
     this.#timer.unref();
@@ -331,7 +343,7 @@ export class IndexEditor {
   }
 }
 
-/** Whether a claim describes the content as it is stored. The content then needs no entry of its own in index.json. */
+/** Whether a claim describes the content as it is stored. If it does, the content needs no entry in index.json. */
 function isCorrect({ descriptor, isRoot }: Claim, stored: Descriptor | undefined): boolean {
   if (isRoot) return true;
   return descriptor.size === stored?.size && familyOf(descriptor.mediaType) === familyOf(stored.mediaType);

@@ -29,7 +29,7 @@ export function isMinimal({ json }: Entry): boolean {
   return Object.keys(json).length === 3;
 }
 
-/** A new entry; without a tag, a minimal one. */
+/** Creates an entry. Without a tag, the entry is minimal. */
 export function entryOf({ mediaType, digest, size }: Descriptor, tag?: string, extra: Annotations = {}): Entry {
   const annotations = tag === undefined ? undefined : { ...extra, [AnnotationKey.refName]: tag };
   return {
@@ -44,7 +44,7 @@ export function entryOf({ mediaType, digest, size }: Descriptor, tag?: string, e
 }
 
 /**
- * Moves the tag to this content. The position of an existing tag in the list stays the same.
+ * Moves the tag to this content. An existing tag keeps its position in index.json.
  * @param extra - annotations of a new entry in addition to the tag
  */
 export function withTag(entries: Entries, descriptor: Descriptor, tag: string, extra?: Annotations): Entries {
@@ -69,7 +69,7 @@ function withoutMinimalEntries(entries: Entries, digests: Iterable<Digest>): Ent
   return entries.filter((entry) => !(removed.has(entry.descriptor.digest) && isMinimal(entry)));
 }
 
-/** The media type of a digest with these entries: of the minimal entry, else of the first entry. */
+/** The media type that these entries of one digest state: that of the minimal entry, else that of the first one. */
 export function mediaTypeIn(entries: Entries): string | undefined {
   return (entries.find(isMinimal) ?? entries[0])?.descriptor.mediaType;
 }

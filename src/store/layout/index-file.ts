@@ -22,23 +22,29 @@ import {
 import { appendToJournal, JOURNAL_FILE, journalLine, removeJournal, withJournal } from './index-journal.ts';
 import { realPathInside } from './path-inside.ts';
 
-/** A file that is younger than this when it is read may change again without a new modification time. */
+/**
+ * Milliseconds. A file that is younger than this when it is read may be written again without a change of its
+ * modification time.
+ */
 const SETTLED_MS = 1_000;
 
-/** How often a reader tries again if index.json is rewritten while it reads. */
+/** Maximum number of attempts to read index.json while other processes rewrite it. */
 const READ_TRIES = 20;
 
 /** Larger journals are merged into index.json at once. */
 const MAX_JOURNAL_BYTES = 16 * 1024 * 1024;
 
-/** The files as they were read or written. */
+/** The content of the files when this process last read or wrote them. */
 interface State {
   readonly table: EntryTable;
   readonly document: JsonObject;
-  /** Versions of the files; undefined if a file may have changed since. */
+  /** The versions of the files; undefined if a file may have changed without a new version. */
   readonly index: string | undefined;
   readonly journal: string | undefined;
-  /** Size of the journal if this process has written it, 0 without a journal; undefined if nothing may be appended to it. */
+  /**
+   * The size of the journal if this process wrote it last, 0 if there is no journal; undefined if another process wrote
+   * it, so that it must not be appended to.
+   */
   readonly journalSize: number | undefined;
   /** Size of an index.json with all entries; undefined until it is needed. */
   readonly bytes?: number | undefined;
@@ -58,7 +64,7 @@ const ABSENT = 'absent';
 
 async function versionOf(path: string): Promise<Version> {
   const info = await stat(path, { bigint: true }).catch((error: unknown) => {
-    // A journal that cannot be examined must not count as missing: its edits would be lost.
+    // A journal that cannot be examined must not be treated as missing, because its edits would be lost.
     if (!isNotFound(error)) throw asMlistError(error);
     return undefined;
   });
@@ -94,9 +100,11 @@ export class IndexFile {
   readonly #journal: string;
   readonly #journalFrom: number;
   #state: State | undefined;
-  /** Whether edits are being stored. The lock is held, so that no other process of mlist stores any. */
+  /**
+   * Whether this process is storing edits. If so, it holds the lock, so no other process of mlist changes the files.
+   */
   #isWriting = false;
-  /** Changes with each state. */
+  /** Increases whenever `#state` is replaced. */
   #generation = 0;
 
   /**
@@ -131,15 +139,15 @@ export class IndexFile {
     for (;;) {
       const generation = this.#generation;
       const versions = await this.#versions();
-      // While this process stores edits, the files are in an intermediate state.
+      // While this process stores edits, the files are inconsistent, so the state in memory is used.
       if (this.#isWriting && this.#state !== undefined) return this.#state.table;
       if (this.#generation === generation) return (await this.#load(versions)).table;
     }
   }
 
   /**
-   * Applies changes to the entries, and stores all of them at once. `change` adds its changes to the edit that it gets; a
-   * change that fails must not have added any. Files that cannot be read are not replaced.
+   * Calls the functions in `changes` with one edit, and stores the edit as a whole. A function that throws must not
+   * have added anything to the edit. If a file cannot be read, nothing is written.
    */
   async edit(change: (edit: EntryEdit, store: StoreChange) => Promise<void>, lock: HeldLock): Promise<void> {
     const state = await this.#load(await this.#versions());
@@ -194,7 +202,7 @@ export class IndexFile {
     }
   }
 
-  /** Creates an empty index if the file does not exist. An existing file must be valid. */
+  /** Creates an empty index if the file does not exist. An existing file is validated. */
   async create(lock: HeldLock): Promise<void> {
     if ((await realPathInside(this.#root, this.#path, this.#name)) !== undefined) await this.#readIndex();
     else {
@@ -213,7 +221,10 @@ export class IndexFile {
     return { ...state, journalSize, journal: (await versionOf(this.#journal)).version };
   }
 
-  /** The journal is removed last: until then, its edits change nothing in the new index.json. */
+  /**
+   * Writes index.json, then removes the journal. If the process crashes in between, the edits of the journal are in the
+   * new index.json, and applying them again changes nothing.
+   */
   async #write({ table, document }: State, entries: Entries, lock: HeldLock): Promise<State> {
     const text = formatIndex({ document, entries });
     const bytes = Buffer.byteLength(text);
@@ -231,7 +242,7 @@ export class IndexFile {
     return [await versionOf(this.#path), await versionOf(this.#journal)];
   }
 
-  /** The current entries: those in memory, unless a file has changed. */
+  /** The current state: that in memory, unless a file has changed. */
   async #load(seen: readonly [Version, Version]): Promise<State> {
     let [index, journal] = seen;
     const generation = this.#generation;
@@ -249,8 +260,8 @@ export class IndexFile {
   }
 
   /**
-   * Reads index.json, then the journal, then the version of index.json again. If that has not changed, no edit was missed, since a
-   * merge replaces index.json before it removes the journal.
+   * Reads index.json, then the journal, then the version of index.json again. If the version is the same, no edit was
+   * missed, because a merge replaces index.json before it removes the journal.
    */
   async #readBoth(index: Version, journal: Version): Promise<readonly [State, Version]> {
     const { document, entries } = await this.#readIndex();

@@ -22,18 +22,18 @@ export const JOURNAL_FILE = 'index.journal';
 
 const HEADER = '{"mlistJournal":1}\n';
 
-/** What an edit does to a key: a tag, or the digest of a manifest without a tag. */
+/** How an edit changes the entries of one key: of a tag, or of a digest without a tag. */
 interface KeyChange {
   readonly tag?: string | undefined;
-  /** Key of entries without a tag. */
+  /** The digest, if the key is that of entries without a tag. */
   readonly digest?: Digest | undefined;
-  /** Digests of the key's entries before the edit. */
+  /** The digests that the entries of the key had before the edit. */
   readonly before: readonly Digest[];
-  /** The key's entries after the edit. */
+  /** The entries of the key after the edit. */
   readonly after: Entries;
 }
 
-/** The line of an edit. */
+/** The line of the journal for an edit. */
 export function journalLine(edit: EntryEdit): string {
   const keys = new Map<string, Entry>();
   for (const [before, after] of edit.changed) {
@@ -60,7 +60,7 @@ export function journalLine(edit: EntryEdit): string {
 
 /**
  * Appends lines, and syncs the file.
- * @param size - the size of the file that this process has left; 0 to create it
+ * @param size - the size of the file after the last append of this process; 0 if the file is to be created
  * @returns the new size
  */
 export async function appendToJournal(
@@ -81,7 +81,7 @@ export async function appendToJournal(
         }
         await syncData(file);
       } catch (error) {
-        // These edits fail, so that they must not be read later.
+        // The callers get an error, so no process may read these edits later.
         await file.truncate(size).catch(() => undefined);
         throw error;
       } finally {
@@ -97,14 +97,15 @@ export async function appendToJournal(
 
 export async function removeJournal(path: string): Promise<void> {
   await unlink(path).catch((error: unknown) => {
-    // On Windows, a file that another process is reading cannot be removed. Its edits are in index.json.
+    // On Windows, a file that another process is reading cannot be removed. It may stay, since its edits are in
+    // index.json.
     if (!['ENOENT', 'EPERM', 'EACCES', 'EBUSY'].includes(errorCode(error) ?? '')) throw writeFailure(path, error);
   });
 }
 
 /**
- * The entries of index.json with the edits of a journal. An edit of a key applies only if index.json has the entries from
- * before the edits: another tool may have changed them since.
+ * The entries of index.json with the edits of a journal. Edits of a key are applied only if index.json has the digests
+ * that the key had before them; otherwise another tool has changed the key since.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the journal has another format
  */
 export function withJournal(entries: Entries, journal: Uint8Array): Entries {
@@ -125,7 +126,7 @@ export function withJournal(entries: Entries, journal: Uint8Array): Entries {
   return table.all();
 }
 
-/** The changes of all edits by key: from before the first one to after the last one. */
+/** The changes of all edits together, by key: `before` of the first edit and `after` of the last one. */
 function netChanges(journal: Uint8Array): ReadonlyMap<string, KeyChange> {
   const [header = '', ...lines] = Buffer.from(journal).toString('utf8').split('\n');
   const net = new Map<string, KeyChange>();
@@ -149,12 +150,18 @@ function netChanges(journal: Uint8Array): ReadonlyMap<string, KeyChange> {
   return net;
 }
 
-/** A power failure can leave zeros in place of the last edits, which were not acknowledged. */
+/**
+ * Whether a line consists of zeros. A power failure can leave zeros in place of the last edits, which were not
+ * acknowledged.
+ */
 function isHole(line: string): boolean {
   return line.includes('\0');
 }
 
-/** Edits that were acknowledged follow, or this is one: without it, tags would be lost silently. */
+/**
+ * The error for an invalid line that is not an interrupted edit at the end. Skipping it would lose tags without a
+ * notice.
+ */
 function damagedLine(number: number): MlistError {
   return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `line ${number} is not an edit`, {
     hint:

@@ -18,9 +18,9 @@ import { descriptorsOf, tagOf } from './index-entries.ts';
 import { typeByDigest } from './manifest-facts.ts';
 import { isManifestClaim, MAX_CONCURRENT_READS, type Claim, type ManifestGraph } from './manifest-graph.ts';
 
-/** The parts of a layout, which is a folder or an archive. */
+/** The parts of a layout, stored as a folder or an archive. */
 export interface LayoutParts {
-  /** Such as `oci:DIR`, for messages. */
+  /** The location of the layout, such as `oci:DIR`, for messages. */
   readonly location: string;
   readonly graph: ManifestGraph;
   entries(): Promise<EntrySet>;
@@ -32,7 +32,7 @@ export interface LayoutParts {
 interface FoundManifest {
   readonly digest: Digest;
   readonly size: number;
-  /** The media type of the entry; undefined if the bytes determine it. */
+  /** The media type that the entry of the tag states; undefined if the bytes determine it. */
   readonly mediaType?: string | undefined;
   /** The media type of the digest in index.json. */
   readonly listed?: string | undefined;
@@ -140,7 +140,10 @@ export class LayoutView {
     return size === (facts ?? descriptor).size ? { mediaType, digest, size } : undefined;
   }
 
-  /** A tag has the media type of its entry; for a digest, the stored bytes come first. */
+  /**
+   * Finds a manifest. A tag has the media type of its entry; for a digest, the type that the stored bytes state takes
+   * precedence.
+   */
   async #find(name: TagOrDigest, signal?: AbortSignal): Promise<FoundManifest> {
     signal?.throwIfAborted();
     const found = isDigestName(name) ? await this.#byDigest(name) : await this.#byTag(name);

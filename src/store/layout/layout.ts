@@ -127,7 +127,10 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     return this.#blobs.size(digest);
   }
 
-  /** @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist */
+  /**
+   * The size of a blob in bytes.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist
+   */
   async blobSize(digest: Digest): Promise<number> {
     const size = await this.#blobs.size(digest);
     if (size !== undefined) return size;
@@ -155,19 +158,21 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
   }
 
   /**
-   * Keeps a blob that a client is about to refer to: garbage collection counts its grace time from now on.
+   * Marks a blob as used because a client is about to refer to it, so that garbage collection keeps it for the grace
+   * time.
+   * @returns the size of the blob in bytes
    * @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist
    */
   async holdBlob(digest: Digest): Promise<number> {
     const file = await this.#blobs.file(digest);
-    // Only the lock excludes a collection that is about to remove the blob.
+    // Without the lock, a garbage collection could be about to remove the blob.
     if (file !== undefined && Date.now() - file.used > this.#holdMs) {
       await this.#editor.exclusive(() => this.#blobs.refresh(digest));
     }
     return await this.blobSize(digest);
   }
 
-  /** Removes what nothing reaches; see `collectGarbage`. */
+  /** Removes unreachable content; see the function `collectGarbage`. */
   async collectGarbage(options: GarbageOptions): Promise<Garbage> {
     const { collectGarbage } = await import('./garbage.ts');
     return await collectGarbage(this.#edited, this.#editor, options);
@@ -178,7 +183,7 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     return this.#editor.merge(options);
   }
 
-  /** Does not call `open` if the blob exists and is intact. */
+  /** Stores a blob. Does not call `open` if the blob exists and is intact. */
   async putBlob(
     { digest, size }: Descriptor,
     open: () => AsyncIterable<Uint8Array>,
@@ -209,7 +214,7 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     return source instanceof Layout;
   }
 
-  /** Creates a hard link if both layouts are on the same file system. */
+  /** Mounts a blob from another layout: by a hard link if both are on the same file system, otherwise by a copy. */
   async mountBlob(
     descriptor: Descriptor,
     from: ContentReader,
@@ -233,8 +238,8 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
   }
 
   /**
-   * Removes a manifest and all its tags. Its children and blobs are kept, and so are its bytes if another manifest needs
-   * them as a config or layer.
+   * Removes a manifest and all its tags. Its children and blobs are kept. Its bytes are kept, too, if another manifest
+   * has them as a config or layer.
    */
   deleteManifest(digest: Digest, options: ContentOptions = {}): Promise<void> {
     return this.#editor.remove(digest, options);

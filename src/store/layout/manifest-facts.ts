@@ -9,27 +9,31 @@ import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts'
 /** Facts about a manifest, from its own bytes. A descriptor in an index may state something else. */
 export interface ManifestFacts {
   readonly size: number;
-  /** The `mediaType` member, if it is a manifest type. */
+  /** The `mediaType` member, if its value is the type of a manifest or index. */
   readonly stated?: string | undefined;
-  /** The manifest type derived from the other members, if there is no `mediaType`. */
+  /** The manifest type that the other members imply, if there is no `mediaType`. */
   readonly implied?: string | undefined;
   /** The entries of an index. */
   readonly manifests: readonly Descriptor[];
   /** The config and the layers of an image. */
   readonly blobs: readonly Digest[];
   readonly subject?: Descriptor | undefined;
-  /** All other content that the document names, such as the blobs of an artifact manifest, or of an invalid document. */
+  /**
+   * The digests of all other descriptors in the document, such as the blobs of an artifact manifest or of an invalid
+   * document.
+   */
   readonly others: readonly Digest[];
 }
 
-/** Undefined if the bytes are not a JSON object. */
+/** The facts about a manifest; undefined if the bytes are not a JSON object. */
 export function factsOf(bytes: Uint8Array): ManifestFacts | undefined {
   const document = ignoreInvalid(() => readDocument(bytes));
   if (document === undefined) return undefined;
   const { mediaType, fault } = kindOf(document);
   const known = fault === undefined ? mediaType : undefined;
   const isStated = document['mediaType'] !== undefined;
-  // The members of the document decide, whatever its media type. With an invalid descriptor, it has no children.
+  // The members determine whether a document is an index, whatever its media type. A document with an invalid
+  // descriptor has no children.
   const isIndex = Array.isArray(document['manifests']);
   const children = ignoreInvalid(() => childrenIn(document, isIndex ? MediaType.ociIndex : MediaType.ociManifest));
   const [manifests, blobs] = [children?.manifests ?? [], children?.blobs.map(({ digest }) => digest) ?? []];
@@ -44,7 +48,7 @@ export function factsOf(bytes: Uint8Array): ManifestFacts | undefined {
   };
 }
 
-/** The digests of all descriptors in a document, also in members that are not known. */
+/** The digests of all descriptors in a document, including unknown members. */
 function* digestsIn(value: Json): Generator<Digest> {
   if (Array.isArray(value)) {
     for (const item of value as readonly Json[]) yield* digestsIn(item);
@@ -64,7 +68,7 @@ function ignoreInvalid<T>(read: () => T): T | undefined {
   }
 }
 
-/** The family of a media type. Only documents of the first two are read for their children. */
+/** The family of a media type. Only indexes and images are read for their children. */
 export function familyOf(mediaType: string): 'index' | 'image' | 'other' {
   if (isIndexType(mediaType)) return 'index';
   return isManifestType(mediaType) ? 'image' : 'other';
@@ -82,7 +86,7 @@ export function typeByDigest(facts: ManifestFacts | undefined, listed: string | 
   return facts?.implied ?? listed ?? 'application/octet-stream';
 }
 
-/** Whether the bytes can be content of this type. */
+/** Whether the media type does not contradict the bytes. */
 export function allowsMediaType(facts: ManifestFacts | undefined, mediaType: string): boolean {
   if (facts?.stated !== undefined) return facts.stated === mediaType;
   return facts?.implied === undefined || familyOf(facts.implied) === familyOf(mediaType);

@@ -9,29 +9,35 @@ import type { Entry } from './index-entries.ts';
 import { familyOf, factsOf, type ManifestFacts } from './manifest-facts.ts';
 import type { BlobIdentity } from '../verify.ts';
 
-/** The blobs of a layout, which is a folder or an archive. */
+/** The blobs of a layout, stored as a folder or an archive. */
 export interface ManifestBytes {
   /** Size of a blob in bytes; undefined if it does not exist. */
   size(digest: Digest): Promise<number | undefined> | number | undefined;
   bytes(blob: BlobIdentity): Promise<Uint8Array>;
 }
 
-/** A descriptor that lists content: an entry of index.json, or of an index. */
+/** A listing of content: the descriptor of an entry of index.json, or of an entry of an index. */
 export interface Claim {
-  /** Media type and size are as stated there. Those in an index may be wrong; those in index.json only if it is damaged. */
+  /**
+   * Media type and size as the entry states them. Those in an index may be wrong; those in index.json are wrong only if
+   * it is damaged.
+   */
   readonly descriptor: Descriptor;
-  /** Whether it is an entry of index.json. */
+  /** Whether it is an entry of index.json, not of an index. */
   readonly isRoot: boolean;
 }
 
 export interface FindClaimsOptions {
   /** A manifest that is about to be removed: its entries are ignored. */
   readonly removed?: Digest | undefined;
-  /** The claims to prefer. Default: claims of manifests. */
+  /** Selects the preferred claims. Default: claims that list the content as a manifest. */
   readonly accepts?: ((claim: Claim) => boolean) | undefined;
 }
 
-/** Errors of manifests that do not make the rest of the layout unusable; other tools leave such manifests. */
+/**
+ * Codes of errors in a manifest that are ignored when the graph is read: other tools leave damaged manifests, and the
+ * rest of the layout is usable.
+ */
 const TOLERATED: readonly ErrorCode[] = [
   'ERR_MLIST_NOT_FOUND',
   'ERR_MLIST_DOCUMENT_INVALID',
@@ -45,25 +51,26 @@ export const MAX_CONCURRENT_READS = 16;
 const BIT = { index: 1, image: 2, other: 4 } as const;
 
 /**
- * The manifests of a layout, and what they refer to. A manifest belongs to the layout if its blob exists and an entry of index.json,
- * or an index of the layout, lists it as a manifest. A blob that only looks like a manifest does not count.
+ * The manifests of a layout, and the content that they refer to. A manifest belongs to the layout if its blob exists
+ * and an entry of index.json, or an index of the layout, lists it as a manifest. A blob that nothing lists as a
+ * manifest does not count as one, even if its bytes are those of a manifest.
  */
 export class ManifestGraph {
   readonly #blobs: ManifestBytes;
-  /** Facts by digest never change, so they are cached. */
+  /** Facts by digest. They never change, so they are cached without a time limit. */
   readonly #known = new Map<Digest, ManifestFacts>();
-  /** The indexes with a known entry for a digest. They may not be listed themselves. */
+  /** For each digest, the indexes that have been read and list it. Nothing may list these indexes themselves. */
   readonly #parents = new Map<Digest, Digest[]>();
-  /** Entries whose indexes have all been read, as far as they can be read. */
+  /** Sets of entries whose readable indexes have all been read. */
   readonly #complete = new WeakSet<EntrySet>();
-  /** Listed indexes that are missing or damaged. They are read again, because they may be repaired. */
+  /** Indexes that are listed, but missing or damaged. They are read again each time, because they may be repaired. */
   readonly #unreadable = new Set<Digest>();
 
   constructor(blobs: ManifestBytes) {
     this.#blobs = blobs;
   }
 
-  /** All listed descriptors: a digest occurs once for each family of media types that is claimed for it. */
+  /** All listed descriptors: a digest occurs once for each family of media types with which it is listed. */
   async allDescriptors(roots: Iterable<Descriptor>): Promise<readonly Descriptor[]> {
     const seen = new Map<Digest, number>();
     const all: Descriptor[] = [];
@@ -78,7 +85,7 @@ export class ManifestGraph {
         seen.set(digest, before | BIT[family]);
         all.push(descriptor);
         if (family !== 'index') continue;
-        // Awaits only indexes that are not cached.
+        // The loop awaits only indexes that are not cached, which keeps it fast.
         for (const child of this.#known.get(digest)?.manifests ?? (await this.children(descriptor)))
           nextLevel.push(child);
       }
@@ -88,8 +95,8 @@ export class ManifestGraph {
   }
 
   /**
-   * Finds a claim for each of these digests that is listed, preferably an accepted one. Blobs may be missing. The indexes that
-   * list a digest are known, so the cost does not depend on the number of entries.
+   * For each of these digests that is listed, returns a claim, an accepted one if possible. Their blobs may be missing.
+   * The graph knows which indexes list a digest, so the cost does not depend on the number of entries.
    */
   async findClaims(
     entries: EntrySet,
@@ -124,7 +131,7 @@ export class ManifestGraph {
     return familyOf(mediaType) === 'other' ? undefined : (await this.facts(digest))?.subject;
   }
 
-  /** The manifests with this subject, by digest, with their documents. */
+  /** The manifests with this subject, with their descriptors and documents, by digest. */
   async referrers(roots: Iterable<Descriptor>, subject: Digest): Promise<ReadonlyMap<Digest, JsonObject>> {
     const documents = new Map<Digest, JsonObject>();
     for (const descriptor of await this.allDescriptors(roots)) {
@@ -149,7 +156,7 @@ export class ManifestGraph {
     return false;
   }
 
-  /** Undefined if the manifest does not exist or cannot be read. */
+  /** The facts about a manifest; undefined if it does not exist or cannot be read. */
   async facts(digest: Digest): Promise<ManifestFacts | undefined> {
     const known = this.#known.get(digest);
     if (known !== undefined) return known;
@@ -181,7 +188,9 @@ export class ManifestGraph {
     if (this.#parents.has(digest)) this.#unreadable.add(digest);
   }
 
-  /** The claims for a digest: entries of index.json, and entries of indexes that may not be listed themselves. */
+  /**
+   * The claims for a digest: entries of index.json, and entries of known indexes, which need not be listed themselves.
+   */
   *#claims(entries: EntrySet, digest: Digest): Generator<Claim & { readonly parent?: Digest }> {
     for (const { descriptor } of entries.withDigest(digest)) yield { descriptor, isRoot: true };
     for (const parent of this.#parents.get(digest) ?? []) {

@@ -14,19 +14,20 @@ import { isNotFound } from '../../fs/file-errors.ts';
 import { Layout } from './layout.ts';
 
 export interface LayoutOptions extends ContentOptions {
-  /** Create the layout if it does not exist. Other files in the folder are kept. Default false. */
+  /** Whether to create the layout if it does not exist. Other files in the folder are kept. Default false. */
   readonly create?: boolean | undefined;
   /**
-   * Whether a manifest keeps an entry without a tag when its last tag is moved or removed, as in a registry. Default false:
-   * its entry is removed and its blobs stay, as with skopeo and buildx.
+   * Whether a manifest keeps an untagged entry when its last tag is moved or removed, as in a registry. Default false:
+   * the entry is removed and the blobs stay, as skopeo and buildx do.
    */
   readonly keepUntagged?: boolean | undefined;
   /**
-   * Number of entries from which edits are appended to a journal, which is merged into index.json within a moment;
-   * `mergeJournal` does so at once. For a process that makes many edits. Default: each edit is written to index.json.
+   * If index.json has at least this number of entries, edits are appended to a journal, which makes many edits cheaper.
+   * The journal is merged into index.json within two seconds, or at once by `mergeJournal`. Default: each edit is
+   * written to index.json.
    */
   readonly journalFrom?: number | undefined;
-  /** `holdBlob` marks a blob as used after this time, in milliseconds. Default 30 000. */
+  /** `holdBlob` marks a blob as used again only after this time, in milliseconds. Default 30 000. */
   readonly holdMs?: number | undefined;
   /** Name of the layout in errors. Default: its path. */
   readonly name?: string | undefined;
@@ -34,8 +35,8 @@ export interface LayoutOptions extends ContentOptions {
 
 /**
  * Opens an OCI image layout (image-spec v1.1.1 image-layout.md).
- * @throws MlistError `ERR_MLIST_NOT_FOUND` if it does not exist and `create` is false; `ERR_MLIST_DOCUMENT_INVALID` if its
- *   oci-layout file is damaged, or its index.json when the layout is created
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if it does not exist and `create` is false; `ERR_MLIST_DOCUMENT_INVALID` if
+ * its oci-layout file is damaged, or if `create` finds a damaged index.json
  */
 export async function openLayout(dir: string, options: LayoutOptions = {}): Promise<Layout> {
   options.signal?.throwIfAborted();
@@ -51,7 +52,7 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
   return new Layout(name, root, { keepUntagged, journalFrom, holdMs });
 }
 
-/** The real path of the folder; undefined if it does not exist and `create` is false. */
+/** The real path of the folder. Without `create`, undefined if the folder does not exist. */
 async function rootOf(dir: string, create: boolean): Promise<string | undefined> {
   try {
     if (create) await createFolders(dir);
@@ -62,7 +63,10 @@ async function rootOf(dir: string, create: boolean): Promise<string | undefined>
   }
 }
 
-/** The oci-layout file is written last, so that a layout always has an index. An existing index is kept. */
+/**
+ * The oci-layout file is written last, so that a folder with that file always has an index.json. An existing index is
+ * kept.
+ */
 async function createLayout(root: string, name: string, { signal }: ContentOptions): Promise<void> {
   const work = async (lock: HeldLock): Promise<void> => {
     await createFolders(join(root, 'blobs'));

@@ -8,7 +8,7 @@ import type { LayoutParts } from './layout-view.ts';
 /** The entry that a location such as `oci:DIR[:REF]` resolves to. */
 export interface ResolvedEntry {
   readonly descriptor: Descriptor;
-  /** Its name in the layout: a tag or a full reference. */
+  /** The name of the entry in the layout: a tag or a full reference. */
   readonly ref?: string;
 }
 
@@ -16,8 +16,8 @@ export interface ResolvedEntry {
 const ATTACHMENT_TAG = /^[a-z0-9+._-]+-[0-9a-f]{32,128}(?:\.(?:sig|att|sbom))?$/;
 
 /**
- * Resolves a reference to an image or list, by its tag or by the full name that container engines store with it. Without a
- * reference, resolves to the only image or list; signatures and attestations do not count.
+ * Resolves a reference to an image or list, by its tag or by the full name in its annotations, which container engines
+ * write. Without a reference, resolves to the only image or list; signatures and attestations are ignored.
  * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with the candidates
  */
 export async function resolveEntry(parts: LayoutParts, ref: string | undefined): Promise<ResolvedEntry> {
@@ -39,8 +39,8 @@ function entriesOf(entries: Entries, ref: string): Entries {
 }
 
 /**
- * The entries without attachments and untagged children of lists. If any entry has a name, entries without one are ignored,
- * because other tools keep entries that have lost their name.
+ * The entries without attachments and untagged children of lists. If any entry has a name, entries without one are
+ * ignored, because other tools keep the entry of an image whose name was moved.
  */
 async function topLevelEntries({ graph }: LayoutParts, entries: Entries): Promise<Entries> {
   const digests = new Set<Digest>(entries.map(({ descriptor }) => descriptor.digest));
@@ -58,24 +58,24 @@ async function topLevelEntries({ graph }: LayoutParts, entries: Entries): Promis
   return [named, topLevel, entries].find((candidates) => candidates.length > 0) ?? [];
 }
 
-/** The full name from the engine (containerd, `images.AnnotationImageName`), in canonical form. */
+/** The full name that containerd writes (`images.AnnotationImageName`), in canonical form. */
 function imageNameOf({ descriptor }: Entry): string | undefined {
   const name = descriptor.annotations?.[AnnotationKey.imageName];
   return name === undefined ? undefined : canonicalReference(name);
 }
 
-/** The full name. skopeo and podman store it instead of a tag. */
+/** The full name of an entry. skopeo and podman store it in the annotation for the tag. */
 function fullNameOf(entry: Entry): string | undefined {
   const tag = tagOf(entry);
   return imageNameOf(entry) ?? (tag?.includes('/') === true ? canonicalReference(tag) : undefined);
 }
 
-/** The full name from the engine, else the tag. */
+/** The full name that containerd writes, else the tag. */
 function nameOf(entry: Entry): string | undefined {
   return imageNameOf(entry) ?? tagOf(entry);
 }
 
-/** The error for a name that no image of a layout or archive has, or for a layout without images. */
+/** The error for a name that no image of a layout or archive has or, without a name, for a layout without images. */
 export function imageNotFound(location: string, ref: string | undefined, names: readonly string[]): MlistError {
   if (ref === undefined) return new MlistError('ERR_MLIST_NOT_FOUND', `${location} contains no image`);
   const reference = `${location}:${ref}`;
@@ -85,7 +85,7 @@ export function imageNotFound(location: string, ref: string | undefined, names: 
   });
 }
 
-/** The number of names or candidates that an error lists. */
+/** Maximum number of names or candidates in an error. */
 export const MAX_NAMES = 20;
 
 function ambiguous(location: string, ref: string | undefined, entries: Entries): MlistError {

@@ -20,8 +20,8 @@ export interface AppendOptions {
 export type MoveToBlob = (file: string, digest: Digest) => Promise<void>;
 
 /**
- * A blob that is being uploaded: a temporary file, which becomes a blob when its digest was verified. Readers never see a
- * part of it.
+ * A blob that is being uploaded: a temporary file that becomes a blob after its digest was verified. Readers never see
+ * an incomplete blob.
  */
 export class StagedBlob {
   readonly #file: string;
@@ -45,12 +45,11 @@ export class StagedBlob {
     return new StagedBlob(file, moveToBlob);
   }
 
-  /** Number of bytes received so far. */
   get size(): number {
     return this.#size;
   }
 
-  /** Appends bytes, with backpressure. If the source fails, the bytes before the failure are kept. */
+  /** Appends bytes, with backpressure. If the source fails, the bytes received before the failure are kept. */
   async append(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, options: AppendOptions = {}): Promise<void> {
     const fail = (error: unknown): never => {
       throw writeFailure(dirname(this.#file), error);
@@ -113,7 +112,7 @@ export class StagedBlob {
     await unlink(this.#file).catch(() => undefined);
   }
 
-  /** Truncates bytes of failed writes, syncs the file, and returns its digest. */
+  /** Removes the bytes of failed writes, syncs the file, and returns its digest. */
   async #finish(algorithm: string): Promise<Digest> {
     const handle = await open(this.#file, 'r+');
     try {

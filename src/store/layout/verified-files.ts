@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import type { Digest } from '../../oci/digest.ts';
 
-/** How long a file is known to be intact. A disk may damage it without a new version. */
+/** Milliseconds after which a file is verified again, because a disk may damage it without a change of its version. */
 const KNOWN_MS = 60 * 60 * 1000;
 
 /** Limits the memory for large repositories. */
@@ -15,7 +15,10 @@ export function fileVersion({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): 
   return ctimeNs % 1_000_000_000n === 0n ? undefined : [dev, ino, size, mtimeNs, ctimeNs].join();
 }
 
-/** The blobs that this process has received or verified, so that a file that has not changed since is not hashed each time it is sent. */
+/**
+ * The blobs that this process has received or verified. A blob whose file is unchanged is not hashed again each time it
+ * is sent.
+ */
 export class VerifiedFiles {
   readonly #known = new Map<Digest, { readonly version: string; readonly until: number }>();
 

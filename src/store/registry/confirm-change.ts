@@ -7,12 +7,12 @@ import type { Step } from '../../async/pending.ts';
 import { backoff } from './http/retry.ts';
 import { verifyStatedDigest } from './blobs/verify-response.ts';
 
-/** Number of reads that must contradict a change before it counts as failed, since reads may lag behind writes. */
+/** A change counts as failed only after this number of reads have not shown it, because reads may lag behind writes. */
 const READS = 3;
 
 /**
- * A change with a 2xx response that is not the status of the distribution-spec. A login page or a proxy may have answered in
- * place of the registry, so a read has to confirm the change.
+ * A change whose response has another 2xx status than the distribution-spec requires. A login page or a proxy may have
+ * sent it, so a read has to confirm the change.
  */
 export interface UnconfirmedChange {
   readonly step: Step;
@@ -20,7 +20,10 @@ export interface UnconfirmedChange {
   readonly status: number;
   /** The status that the distribution-spec requires. */
   readonly expected: number;
-  /** Reads the result of the change. Returns undefined if it is there, else what the registry shows, such as `does not have it`. */
+  /**
+   * Reads the result of the change. Returns undefined if the change is visible; otherwise what the registry shows, such
+   * as `does not have it`.
+   */
   readonly read: () => Promise<string | undefined>;
   readonly signal?: AbortSignal | undefined;
 }
@@ -42,7 +45,7 @@ export async function confirmChange(change: UnconfirmedChange): Promise<void> {
   }
 }
 
-/** Undefined if the registry has the blob, else what it shows, for messages. */
+/** How the registry's answer contradicts an upload, for messages; undefined if the registry has the blob. */
 export function blobShownInstead(
   { status, headers }: Pick<RegistryResponse, 'status' | 'headers'>,
   descriptor: Descriptor,

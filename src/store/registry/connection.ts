@@ -39,11 +39,11 @@ export interface ConnectionParts {
   readonly requests: Limiter;
   /** The limit for requests if the registry uses HTTP/2, where they share one connection. */
   readonly maxHttp2Requests: number;
-  /** Limits uploads, which use HTTP/1.1 and have a connection each. */
+  /** Limits uploads, each of which uses an HTTP/1.1 connection of its own. */
   readonly uploadSlots: Limiter;
   /**
-   * Limits response bodies that are being read. They have a limit of their own: an upload holds a request slot while it
-   * waits for the body that it forwards, and a body never waits for a request slot.
+   * Limits response bodies that are being read. This limit is separate to prevent a deadlock: an upload holds a request
+   * slot while it waits for the body that it forwards, so a body must not wait for a request slot.
    */
   readonly bodies: Limiter;
   readonly writes: WriteGate;
@@ -52,24 +52,32 @@ export interface ConnectionParts {
   readonly uploads: OpenUploads;
   /** Headers for requests to the registry's own origin. Secret. Default: none. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Whether another host serves the same content, so that nothing is retried until this one has answered. Default false. */
+  /**
+   * Whether the host is a mirror. Requests to a mirror are retried only after it has answered once, because other hosts
+   * have the same content. Default false.
+   */
   readonly isMirror?: boolean | undefined;
-  /** Why no request carries a login, for errors. Default: requests may carry one. */
+  /** The reason why requests are sent without a login, for errors. Default: requests may have a login. */
   readonly withoutLogin?: NextStep | undefined;
-  /** Checks whether requests that need these scopes are allowed, before they are sent. Default: all are. */
+  /**
+   * Called before each request with the scopes that it needs; throws if they are not allowed. Default: all are allowed.
+   */
   readonly checkAllowed?: ((scopes: readonly Scope[]) => Promise<void>) | undefined;
 }
 
 /** A repository, and the connection to its registry. */
 export interface ConnectedRepository {
   readonly connection: Connection;
-  /** `domain/path`, for errors. */
+  /** The repository as `domain/path`, for errors. */
   readonly location: string;
   readonly path: string;
 }
 
 const MAX_LOGINS = 4;
-/** Additional attempts at a write that failed while it overlapped others. They do not count as retries. */
+/**
+ * Maximum number of additional attempts at a write that failed while other writes were in progress. They do not count
+ * as retries.
+ */
 const MAX_OVERLAPS = 3;
 const MAX_ERROR_BODY = 64 * 1024;
 
@@ -78,7 +86,10 @@ interface Received extends LocatedResponse {
   readonly sent: Authorization;
 }
 
-/** Sends requests to one registry: with a login, redirects, retries and limits. Its errors name the step and the reference. */
+/**
+ * Sends requests to one registry: adds the login, follows redirects, retries failed requests and limits concurrent
+ * ones. Errors name the step and the reference.
+ */
 export class Connection {
   readonly #parts: ConnectionParts;
   #hasAnswered = false;
@@ -87,7 +98,7 @@ export class Connection {
     this.#parts = parts;
   }
 
-  /** How often a failed request is sent again. */
+  /** Maximum number of retries of a request. */
   get retries(): number {
     const { isMirror = false, client } = this.#parts;
     return isMirror && !this.#hasAnswered ? 0 : client.retries;
@@ -139,7 +150,10 @@ export class Connection {
     return result.finally(end);
   }
 
-  /** Sends a request and returns the response before its body is read. The caller calls `discard` in any case. */
+  /**
+   * Sends a request and returns the response before its body is read. The caller must call `discard` of the response in
+   * any case.
+   */
   async open(request: RegistryRequest): Promise<RegistryStream> {
     const leaveSlot = await this.#parts.bodies.acquire();
     const endStep = this.#parts.steps.begin(request.step);
@@ -163,7 +177,7 @@ export class Connection {
   }
 
   /**
-   * Sends a request until a response is accepted, or it may not be retried any more.
+   * Sends a request until a response is accepted or no further retry is allowed.
    * @param take - reads an accepted response. A connection error in it is retried too
    */
   async #withRetries<T>(
@@ -204,7 +218,10 @@ export class Connection {
     }
   }
 
-  /** If a login could have prevented the error, adds a hint that none was sent. Some registries answer 404 without one. */
+  /**
+   * Adds a hint that no login was sent, if a login could have prevented the error. Some registries answer 404 to
+   * requests without a login.
+   */
   #withLoginHint(error: MlistError): MlistError {
     const { withoutLogin } = this.#parts;
     const isRefusal = error.code === 'ERR_MLIST_UNAUTHORIZED' || error.code === 'ERR_MLIST_NOT_FOUND';
@@ -235,7 +252,7 @@ export class Connection {
     return isUntrusted ? withNextStep(failure, { remedy: { kind: 'trust-connection' } }) : failure;
   }
 
-  /** Sends a request. The write of a manifest waits for the write gate. */
+  /** Sends a request. A manifest is written only when the write gate permits it. */
   async #attempt(
     request: RegistryRequest,
     streams: boolean,
@@ -270,7 +287,10 @@ export class Connection {
     }
   }
 
-  /** Some registries send a challenge for `/v2/` only (distribution-spec v1.1.1 "Determining Support"). */
+  /**
+   * Requests the challenge of `/v2/`, since some registries send one for that path only (distribution-spec v1.1.1
+   * "Determining Support").
+   */
   async #challenge(address: Address, { signal }: RegistryRequest): Promise<string | undefined> {
     if (this.#parts.authorizer.hasLearned) return undefined;
     const response = await this.#parts.client.send({
@@ -285,8 +305,9 @@ export class Connection {
   }
 
   /**
-   * Sends a request and follows redirects. The login goes to the registry's own origin only, and not even there after a
-   * redirect through another origin, which could choose any request to send with the login.
+   * Sends a request and follows redirects. The login is sent to the registry's own origin only. After a redirect
+   * through another origin, it is not sent at all: that origin could otherwise choose which request is sent with the
+   * login.
    */
   async #sendAndRedirect(
     request: RegistryRequest,
@@ -328,7 +349,7 @@ export class Connection {
     return response;
   }
 
-  /** The configured headers. Those that authenticate are credentials, which only a trusted address receives. */
+  /** The configured headers. Headers that authenticate are credentials, so only a trusted address receives them. */
   #ownHeaders({ isTrusted }: Address): Readonly<Record<string, string>> {
     const { headers = {} } = this.#parts;
     if (isTrusted) return headers;

@@ -8,7 +8,8 @@ import { listTags } from './tags.ts';
 const MAX_BYTES = 64 * 1024;
 
 /**
- * Deletes a repository with its content, by an extension of mlist's registry: the distribution-spec has no such request.
+ * Deletes a repository with its content, with a request that only mlist's own registry supports, since the
+ * distribution-spec has none.
  * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_REGISTRY` if the registry does not have the extension
  */
 export async function deleteRepository(parts: ConnectedRepository, options: ContentOptions): Promise<void> {
@@ -24,17 +25,21 @@ export async function deleteRepository(parts: ConnectedRepository, options: Cont
   } as const;
   const { status } = await connection.request(request, MAX_BYTES);
   if (status === 202) return;
-  // A retry is answered with 404 if the first request has succeeded. Other registries do so because they lack the extension.
+  // A 404 has several reasons: a retry after a first request that succeeded, a missing repository, or a registry
+  // without the extension.
   if (status === 404 && (await ignoreNotFound(checkExists(parts, options))) === undefined) return;
   const message = `cannot delete ${location}: ${connection.base.host} does not delete repositories (HTTP ${status})`;
   throw new MlistError('ERR_MLIST_REGISTRY', message, {
     reference: location,
     status,
-    hint: `Only "mlist serve" can. Delete the tags that "mlist tags ${location}" lists, and manifests by digest.`,
+    hint: `Only "mlist serve" supports this. Delete the tags that "mlist tags ${location}" lists, and manifests by digest.`,
   });
 }
 
-/** @throws MlistError `ERR_MLIST_NOT_FOUND` if the repository does not exist */
+/**
+ * Checks that the repository exists.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if the repository does not exist
+ */
 async function checkExists(parts: ConnectedRepository, options: ContentOptions): Promise<true> {
   await listTags(parts, options).next();
   return true;

@@ -3,14 +3,15 @@ import type { Authorizer } from './auth/auth.ts';
 
 /** A host that a command contacts, and the login that it would receive. */
 export interface HostUse {
-  /** As references name it, or the host of a mirror. */
+  /** The host as references name it, or the host of a mirror. */
   readonly host: string;
   readonly access: 'read' | 'write';
-  /** Whether it serves the content of another registry. */
+  /** Whether the host is a mirror of another registry. */
   readonly isMirror: boolean;
   /**
-   * stored: the host receives it if it requires a login. none: there is no login for it. not-allowed: it is not one of the
-   * allowed registries. unreadable: the file or helper with the login fails.
+   * stored: a login is stored, which the host receives if it requires one. none: no login is stored. not-allowed: the
+   * host is not one of the allowed registries, so it receives no login. unreadable: the file or helper with the login
+   * cannot be read.
    */
   readonly login: 'stored' | 'none' | 'not-allowed' | 'unreadable';
   /** The files, variables and helpers with the login. Empty if the source of the credentials names no place. */
@@ -21,7 +22,7 @@ export interface HostUse {
   readonly problem?: string;
 }
 
-/** A connection of a session. */
+/** A connection of a session to one host, with the members that `useOf` reads. */
 export interface Contact {
   readonly host: string;
   readonly isMirror: boolean;

@@ -22,21 +22,26 @@ import { deleteIn, pullFrom, pushTo } from './auth/scope.ts';
 import { mismatch, verifyBytes, verifyHeader } from './blobs/verify-response.ts';
 
 export interface RegistryFetchOptions extends FetchOptions {
-  /** Bypasses caches between the client and the registry (`no-cache`, RFC 9111 section 5.2.1.4). */
+  /**
+   * Whether to bypass caches between the client and the registry (`no-cache`, RFC 9111 section 5.2.1.4). Default false.
+   */
   readonly fresh?: boolean | undefined;
 }
 
-/** How often a name that is known to exist is read again after a 404. */
+/** Maximum number of times that a name that is known to exist is read again after a 404. */
 const REREADS = 3;
 
 /** The manifests and tags of one repository (distribution-spec v1.1.1 "Pulling manifests", "Pushing Manifests"). */
 export class Manifests {
   readonly #parts: ConnectedRepository;
-  /** Running reads, so that the same content is not requested twice at once. */
+  /** Reads that are in progress, so that concurrent reads of the same content share one request. */
   readonly #reads = new SingleFlight<ManifestContent>();
-  /** Names that are known to exist. A registry may answer 404 while a tag is being moved, so they are read again. */
+  /**
+   * Names that are known to exist. A 404 for one of them is retried, because a registry may answer 404 while a tag is
+   * being moved.
+   */
   readonly #existing = new Set<TagOrDigest>();
-  /** By digest: the tag that a reference names together with it. */
+  /** For each digest, the tag that a reference names together with the digest. */
   readonly #tags = new Map<TagOrDigest, string>();
 
   constructor(parts: ConnectedRepository) {
@@ -44,8 +49,9 @@ export class Manifests {
   }
 
   /**
-   * The descriptor of a manifest by HEAD; undefined if the response does not state all of it, or HEAD is refused. A response of
-   * another media type, such as an HTML page, is not about a manifest, whatever its status.
+   * Requests the descriptor of a manifest by HEAD; undefined if HEAD is refused, or if the response lacks a part of the
+   * descriptor. A response whose media type is not that of a manifest, such as an HTML page, is ignored whatever its
+   * status.
    */
   async head(name: TagOrDigest, { signal }: ContentOptions): Promise<Descriptor | undefined> {
     const { status, headers } = await this.#readExisting('HEAD', name, { accept: [200, ...HEAD_REFUSED], signal });
@@ -59,7 +65,7 @@ export class Manifests {
     return { mediaType, digest, size };
   }
 
-  /** Checks by HEAD, and by GET if HEAD is refused or its response states too little. */
+  /** Whether the registry has a manifest: by HEAD, or by GET if HEAD is refused or its response is incomplete. */
   async has(digest: Digest, { signal }: ContentOptions): Promise<boolean> {
     const { status, headers } = await this.#read('HEAD', digest, { accept: [200, 404, ...HEAD_REFUSED], signal });
     if (status === 404) return false;
@@ -92,8 +98,9 @@ export class Manifests {
   }
 
   /**
-   * Writes a manifest. A PUT of the same bytes is retried, even if the registry may have processed it. A PUT with a condition is
-   * not: after a success, its condition would fail. Any 2xx status except 201 is confirmed by reading the manifest.
+   * Writes a manifest. A PUT of the same bytes is retried, even if the registry may have processed it. A PUT with a
+   * condition is not retried, because its condition would fail if the first PUT had succeeded. Any 2xx status except
+   * 201 is confirmed by reading the manifest.
    */
   async put({ descriptor, bytes }: ManifestContent, name: TagOrDigest, options: PutOptions): Promise<void> {
     const { ifMatch, once = false, signal } = options;
@@ -124,7 +131,7 @@ export class Manifests {
     this.#existing.add(name);
   }
 
-  /** Undefined if the registry has these bytes under a name, else what it shows, for messages. */
+  /** Undefined if the registry has these bytes under a name; otherwise what it shows, for messages. */
   async #shownInstead(
     name: TagOrDigest,
     bytes: Uint8Array,
@@ -201,7 +208,7 @@ export class Manifests {
     }
   }
 
-  /** Reads the tag of a digest, since a pull-through cache may not know the digest before its tag has been read. */
+  /** Reads a digest by its tag: a pull-through cache may not know the digest before its tag has been read. */
   async #readByTag(name: TagOrDigest, options: ReadOptions): Promise<RegistryResponse | undefined> {
     const tag = this.#tags.get(name);
     if (tag === undefined || !isDigest(name) || !isVerifiable(name)) return undefined;
@@ -250,7 +257,10 @@ function typeOf(contentType = '', bytes: Uint8Array, subject: string): string {
   return isServedAsManifest(contentType) ? contentType : manifestTypeOf(bytes, subject);
 }
 
-/** Registries may not support deletion, and many delete only by digest (distribution-spec v1.1.1 "Deleting tags"). */
+/**
+ * The error for a registry that refuses a deletion. Registries need not support deletion, and many delete only by
+ * digest (distribution-spec v1.1.1 "Deleting tags").
+ */
 function cannotDelete(subject: string, status: number, isByDigest: boolean, host: string): MlistError {
   const what = isByDigest ? 'manifests' : 'single tags';
   return new MlistError(

@@ -68,7 +68,10 @@ function realmText(realm: string | undefined): string | undefined {
   return (URL.canParse(realm) ? safeUrl(new URL(realm)) : realm).slice(0, MAX_REALM);
 }
 
-/** The `Date` header has whole seconds, so half a second is added. */
+/**
+ * The clock skew in seconds; undefined without a valid `Date` header. That header has whole seconds, so half a second
+ * is added.
+ */
 function skewOf(date: string | undefined, now: number): number | undefined {
   const time = date === undefined ? Number.NaN : Date.parse(date);
   return Number.isNaN(time) ? undefined : Math.round((time + 500 - now) / 1000);

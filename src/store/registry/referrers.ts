@@ -17,17 +17,22 @@ export interface ReferrersParts extends ConnectedRepository {
   readonly fetchManifest: (name: TagOrDigest, options: FetchOptions) => Promise<ManifestContent>;
 }
 
-/** Limits the pages of a registry that always states a next one. */
+/** Maximum number of pages, since a registry might always state a next one. */
 const MAX_PAGES = 1000;
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** Accepted statuses. Registries without the API answer 404 or refuse it (distribution-spec v1.1.1 "Listing Referrers"). */
+/**
+ * The accepted statuses. Registries without the referrers API answer 404 or another error (distribution-spec v1.1.1
+ * "Listing Referrers").
+ */
 const STATUSES = [200, 400, 404, 405];
 
 /** Lists the referrers of manifests in one repository (distribution-spec v1.1.1 "Listing Referrers"). */
 export class ReferrersOf {
   readonly #parts: ReferrersParts;
-  /** Whether the registry has the API; undefined before the first request. If it has the API, it answers for every digest. */
+  /**
+   * Whether the registry has the referrers API, which then works for every digest; undefined before the first request.
+   */
   #hasApi: boolean | undefined;
 
   constructor(parts: ReferrersParts) {
@@ -35,9 +40,10 @@ export class ReferrersOf {
   }
 
   /**
-   * The manifests whose subject is the digest, from the referrers API or, if the registry does not have it, from the fallback
-   * tag. They are filtered by artifact type here, since a registry may ignore the filter.
-   * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if a page is on another host; `ERR_MLIST_REGISTRY` if the pages never end
+   * The manifests whose subject is the digest, from the referrers API or, if the registry does not have it, from the
+   * fallback tag. This method filters them by artifact type, since a registry may ignore the filter.
+   * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if a page is on another host; `ERR_MLIST_REGISTRY` if the pages
+   * never end
    */
   async list(
     digest: Digest,
@@ -54,7 +60,7 @@ export class ReferrersOf {
     return this.#hasApi ?? (await this.#page(this.#first(digest), digest, STATUSES, options)).status === 200;
   }
 
-  /** Undefined if the registry does not have the API. */
+  /** The referrers from the API; undefined if the registry does not have it. */
   async #fromApi(digest: Digest, options: ContentOptions): Promise<readonly Descriptor[] | undefined> {
     if (this.#hasApi === false) return undefined;
     const subject = `the referrers of ${this.#parts.location}@${digest}`;
@@ -109,7 +115,10 @@ export class ReferrersOf {
     return address?.href === response.url.href ? undefined : address;
   }
 
-  /** The fallback tag (distribution-spec v1.1.1 "Referrers Tag Schema"). If it is missing or not an index, there are no referrers. */
+  /**
+   * The referrers from the fallback tag (distribution-spec v1.1.1 "Referrers Tag Schema"). If it is missing or not an
+   * index, there are no referrers.
+   */
   async #fromTag(digest: Digest, { signal }: ContentOptions): Promise<readonly Descriptor[]> {
     const { fetchManifest, location } = this.#parts;
     const tag = referrersTag(digest);

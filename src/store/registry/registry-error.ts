@@ -5,12 +5,12 @@ const MAX_CODE = 80;
 const MAX_TEXT = 300;
 const MAX_DEPTH = 4;
 
-/** Members of a detail that contain a sentence, which is shown without the member's name. */
+/** The members of a `detail` whose value is a sentence. Their names are not shown. */
 const sentences = new Set(['message', 'description', 'reason', 'error']);
 
 /**
- * Parses the errors of a registry (distribution-spec v1.1.1 "Error Codes"). Registries deviate from the spec in many ways, so each
- * member is read separately: one of an unexpected type does not hide the others.
+ * Parses the errors of a registry (distribution-spec v1.1.1 "Error Codes"). Registries deviate from the spec in many
+ * ways, so each member is read separately, and a member of an unexpected type is ignored.
  * @param redact - removes secrets. It is applied before a text is shortened, so that no part of a secret is shown
  */
 export function readRegistryError(bytes: Uint8Array, redact: (text: string) => string): readonly Diagnostic[] {

@@ -6,17 +6,17 @@ import type { RegistryConfiguration } from './mirrors/registry-configuration.ts'
 
 /** Options for requests to registries. */
 export interface RegistryOptions {
-  /** Number of concurrent requests to each registry. Default 32, or 100 if they share a connection of HTTP/2. */
+  /** Number of concurrent requests to each registry. Default 32, or 100 if the registry uses HTTP/2. */
   readonly concurrency?: number | undefined;
-  /** How often a failed request is sent again, if it may be repeated. Default 4. */
+  /** Maximum number of retries of a failed request that may be repeated. Default 4. */
   readonly retries?: number | undefined;
   /** Milliseconds without any data after which a request fails. Default 30 000. */
   readonly timeoutMs?: number | undefined;
   /** Whether to skip the verification of TLS certificates and to fall back to http. Default false. */
   readonly insecure?: boolean | undefined;
-  /** Registries, as named in references, that are accessed over http. */
+  /** The registries, as references name them, that are accessed over http. */
   readonly plainHttp?: readonly string[] | undefined;
-  /** Whether to use HTTP/1.1 only, also where a server offers HTTP/2. Default false. */
+  /** Whether to use HTTP/1.1 even if a server supports HTTP/2. Default false. */
   readonly http1?: boolean | undefined;
   /** A PEM file with certificate authorities that are trusted in addition to those of the system. */
   readonly caFile?: string | undefined;
@@ -28,16 +28,16 @@ export interface RegistryOptions {
   readonly credentials?: CredentialsSource | undefined;
   /** The registries that may receive a login or be written to; all others are only read, anonymously. Default: all. */
   readonly allowedRegistries?: AllowedRegistries | undefined;
-  /** Mirrors for what is only read, and blocked registries. Default: none. */
+  /** Mirrors, which are used for repositories that are only read, and blocked registries. Default: none. */
   readonly mirrors?: RegistryConfiguration | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Reports that a file is being read, since it may be a pipe. Default: not reported. */
+  /** Reports as pending that a file is being read, which may take long if it is a pipe. Default: not reported. */
   readonly waiting?: ReportPending | undefined;
   /** Receives warnings, such as those that a registry sends. Each text is reported once. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Receives notes about mirrors that are not used. Each text is reported once. */
   readonly onNote?: ((message: string) => void) | undefined;
-  /** Receives tags that a mirror has resolved, and the registry has not confirmed. */
+  /** Receives an event for content of a mirror that the registry has not confirmed. */
   readonly onMirror?: ((event: MirrorEvent) => void) | undefined;
   /** Receives every request, for `--debug`. The events contain no secrets. */
   readonly onRequest?: ((event: RequestEvent) => void) | undefined;
@@ -49,9 +49,9 @@ export interface AuthHost {
   readonly host: string;
 }
 
-/** Content that comes from a mirror without being verified by its digest: a tag, or a list of tags or referrers. */
+/** Content that comes from a mirror and cannot be verified by a digest: a tag, or a list of tags or referrers. */
 export interface MirrorEvent {
-  /** The reference, as the registry is named in it. */
+  /** The reference, with the registry's own name. */
   readonly reference: string;
   /** The host of the mirror. */
   readonly mirror: string;
@@ -61,12 +61,12 @@ export interface MirrorEvent {
 export interface RequestEvent {
   readonly type: 'request';
   readonly method: string;
-  /** Query values that may be secret are removed. */
+  /** The URL, without query values that may be secret. */
   readonly url: string;
   /** The HTTP status; undefined if there was no response. */
   readonly status?: number | undefined;
   readonly milliseconds: number;
-  /** `HTTP/2`; undefined for HTTP/1.1, or if there was no response. */
+  /** The protocol `HTTP/2`; undefined for HTTP/1.1, or if there was no response. */
   readonly protocol?: string | undefined;
   /** Why the request failed. */
   readonly note?: string | undefined;
@@ -78,5 +78,7 @@ export interface RequestEvent {
 
 export const defaults = { concurrency: 32, http2Concurrency: 100, retries: 4, timeoutMs: 30_000 } as const;
 
-/** Milliseconds to wait for a connection to a mirror, and for the registry to confirm what a mirror has. */
+/**
+ * Milliseconds to wait for a connection to a mirror, and to wait for the registry to confirm the content of a mirror.
+ */
 export const MIRROR_LIMIT_MS = 3_000;

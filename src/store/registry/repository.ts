@@ -55,7 +55,7 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
     return `${this.domain}/${this.path}`;
   }
 
-  /** How often a failed request is sent again. */
+  /** Maximum number of retries of a request. */
   get retries(): number {
     return this.#parts.connection.retries;
   }
@@ -65,7 +65,10 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
     return descriptor ?? (await this.fetchManifest(name, options)).descriptor;
   }
 
-  /** Fetches a manifest. If it does not exist and its descriptor is expected, it may be stored as a blob. */
+  /**
+   * Fetches a manifest. If it does not exist and the caller expects a certain descriptor, the content is also looked up
+   * as a blob.
+   */
   async fetchManifest(name: TagOrDigest, options: RegistryFetchOptions = {}): Promise<ManifestContent> {
     try {
       return await this.#manifests.get(name, options);
@@ -103,7 +106,7 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
     return this.#manifests.delete(digest, options);
   }
 
-  /** Deletes the repository with its content. Only mlist's registry supports it. */
+  /** Deletes the repository with its content. Only mlist's own registry supports this. */
   delete(options: ContentOptions = {}): Promise<void> {
     return deleteRepository(this.#parts, options);
   }
@@ -168,7 +171,10 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
   }
 }
 
-/** The repository of a registry that a store reads, also if it reads from mirrors; undefined for other stores. */
+/**
+ * The repository at the registry itself that a store reads, directly or from mirrors; undefined for stores that do not
+ * read from a registry.
+ */
 function originOf(store: ContentReader & { readonly origin?: unknown }): Repository | undefined {
   if (store instanceof Repository) return store;
   return store.origin instanceof Repository ? store.origin : undefined;

@@ -34,9 +34,9 @@ export interface FailedResponse {
   readonly hasCondition: boolean;
 }
 
-/** The error for a response with a status that was not accepted. */
+/** The error for a response whose status is not accepted. */
 export function responseFailure(step: Step, response: FailedResponse, secrets: SecretRedactor): MlistError {
-  // The error does not quote a host to which the registry has redirected.
+  // After a redirect, the response is not that of the registry, so the error does not quote it.
   const isOwn = response.location.host === response.host;
   const diagnostics = isOwn ? readRegistryError(response.body, (text) => secrets.redact(text, response.location)) : [];
   const reported = diagnostics.map(describeDiagnostic).join('; ');
@@ -52,27 +52,27 @@ export function responseFailure(step: Step, response: FailedResponse, secrets: S
   });
 }
 
-/** The number of digests of a response that an error keeps. */
+/** Maximum number of digests from a response that an error contains. */
 const MAX_DIGESTS = 10;
 
-/** The last response to a pending step, such as `HTTP 503 with Retry-After 30 s`. */
+/** Describes the last response to a pending step, such as `HTTP 503 with Retry-After 30 s`. */
 export function describeStatus(status: number, retryAfterMs: number | undefined): string {
   if (retryAfterMs === undefined) return `HTTP ${status}`;
   return `HTTP ${status} with Retry-After ${Math.ceil(retryAfterMs / 1000)} s`;
 }
 
-/** The same for a request without a response: `none, ECONNRESET`. */
+/** Describes the last attempt at a pending step that got no response, such as `none, ECONNRESET`. */
 export function describeNoResponse(thrown: unknown): string {
   const code = errorCode(thrown);
   return code === undefined ? 'none' : `none, ${code}`;
 }
 
-/** The registry as references and "mlist login" name it. */
+/** The registry of a host, as references and `mlist login` name it. */
 function registryName(host: string): string {
   return host === apiHost('docker.io') ? 'docker.io' : host;
 }
 
-/** Explains a 401 or 403: what refuses the request, and which login it was sent with. */
+/** Explains a 401 or 403: what has refused the request, and with which login it was sent. */
 function explainRefusal(response: FailedResponse): Explanation {
   const { status, host, sent } = response;
   const registry = registryName(host);
@@ -98,8 +98,9 @@ function explainRefusal(response: FailedResponse): Explanation {
 }
 
 /**
- * Whether a valid token lacks access. A token service also issues tokens for repositories that are private or do not exist,
- * and the registry then answers 401. An anonymous write is always refused, so it shows nothing about the repository.
+ * Whether the registry has refused a valid token because it lacks access. A token service also issues tokens for
+ * repositories that are private or do not exist, for which the registry then answers 401. An anonymous write is always
+ * refused, so it does not count.
  */
 function lacksAccess({ sent, scopes, challenge = '' }: FailedResponse): boolean {
   if (sent.cachedToken === undefined || scopes.length === 0) return false;
@@ -111,18 +112,18 @@ function missingContent(host: string): Omit<Explanation, 'code'> {
   return { reason: `${host} does not have it`, hint: 'Check the spelling, and that it was pushed.' };
 }
 
-/** A 404 to a request that writes: the repository, the upload or the referenced content is missing. */
+/** Explains a 404 to a write: the repository, the upload or content that a manifest refers to is missing. */
 function missingTarget(host: string, diagnostics: readonly Diagnostic[]): Omit<Explanation, 'code'> {
   const codes = new Set(diagnostics.map(({ code }) => code));
   if (codes.has('BLOB_UPLOAD_UNKNOWN')) return { reason: `${host} no longer knows the upload` };
-  if (namesUnknownContent(diagnostics)) return { reason: `${host} lacks content that it refers to` };
+  if (namesUnknownContent(diagnostics)) return { reason: `${host} lacks content that the manifest refers to` };
   return {
     reason: `${host} has no such repository to write to`,
     hint: 'Create the project or repository at the registry first, or check the spelling of the target.',
   };
 }
 
-/** Whether a quota is exceeded. Harbor and others report that with 403. */
+/** Whether a quota is exceeded, which Harbor and others report with 403. */
 function isOutOfSpace(diagnostics: readonly Diagnostic[]): boolean {
   return diagnostics.some(({ message }) =>
     /\bquota\b|storage resource|insufficient storage|upper limit/i.test(message),
@@ -181,10 +182,10 @@ function explain(response: FailedResponse, diagnostics: readonly Diagnostic[]): 
   return { code: 'ERR_MLIST_REGISTRY', reason: `${host} refuses it` };
 }
 
-/** The server ended the handshake because the client certificate is missing or not accepted. */
+/** Codes of errors with which a server ends the handshake because the client certificate is missing or not accepted. */
 const clientRefused =
   /^ERR_SSL_.*ALERT_(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)/;
-/** The answer is not TLS. A registry that serves plain http gives such an answer. */
+/** Codes of errors for a response that is not TLS, as a registry sends it that serves plain http. */
 const plainServer = /^(?:EPROTO$|ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST))/;
 const untrustedServer = /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL)/;
 
@@ -231,7 +232,9 @@ export function connectionFailure(step: Step, registryHost: string, thrown: unkn
   });
 }
 
-/** Networks that block Docker Hub usually have mirrors of it, which serve reads only. */
+/**
+ * Suggests a mirror if a read from Docker Hub fails, because networks that block Docker Hub usually have mirrors of it.
+ */
 function unreachableRemedy({ what }: Step, host: string): Remedy | undefined {
   if (what !== 'read' || host !== apiHost('docker.io')) return undefined;
   return { kind: 'mirror', registry: 'docker.io' };

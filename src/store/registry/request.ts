@@ -14,26 +14,26 @@ export interface RegistryRequest {
   /** The scopes that a token for the request needs. */
   readonly scopes: readonly Scope[];
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** A function returns the same bytes each time it is called. */
+  /** The body. If it is a function, each call must return the same bytes. */
   readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>) | undefined;
   /** Accepted statuses. Any other status is an error. */
   readonly accept: readonly number[];
   /** Statuses that are also accepted after a retry, if the registry may have processed the first request. */
   readonly acceptAgain?: readonly number[] | undefined;
   /**
-   * Whether the request is retried if the registry may have processed it. Default: true, except for POST and PATCH. If the
-   * registry has not processed it, it is retried in any case.
+   * Whether the request is retried if the registry may have processed it. Default: true, except for POST and PATCH. A
+   * request that the registry has not processed is retried in any case.
    */
   readonly repeatable?: boolean | undefined;
-  /** How often the request is retried. Default: the retries of the session. */
+  /** Maximum number of retries. Default: that of the session. */
   readonly retries?: number | undefined;
-  /** Part of an upload or a mount. See `HttpRequest`. */
+  /** Whether the request is part of an upload or a mount; see `HttpRequest`. Default false. */
   readonly isUpload?: boolean | undefined;
-  /** Writes a manifest. The `WriteGate` counts and limits these. */
+  /** Whether the request writes a manifest. The `WriteGate` limits concurrent ones. Default false. */
   readonly isManifestWrite?: boolean | undefined;
   /** Milliseconds that are added to the timeout of the response. */
   readonly extraTimeoutMs?: number | undefined;
-  /** The response opens an upload, which has to be cancelled after an abort. */
+  /** Whether the response opens an upload, which has to be cancelled after an abort. Default false. */
   readonly opensUpload?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -50,7 +50,10 @@ export interface RegistryResponse {
 /** An accepted response with a body of any length. */
 export interface RegistryStream extends Omit<RegistryResponse, 'bytes'> {
   readonly body: AsyncIterable<Uint8Array>;
-  /** Ends the reading of the body, also after its end: other bodies may wait for it. */
+  /**
+   * Releases the response. Must be called even if the body was read to its end, because other bodies may wait for this
+   * one.
+   */
   readonly discard: () => void;
 }
 

@@ -59,10 +59,10 @@ export class RegistrySession {
   readonly #secrets = new SecretRedactor();
   readonly #pool: ConnectionPool;
   readonly #authorities: ConfiguredAuthorities;
-  /** By certificates: the pools of mirrors, and of hosts with certificates of their own. */
+  /** Further pools, for mirrors and for hosts with certificates of their own, by these certificates. */
   readonly #otherPools = new Map<HostCertificates | undefined, ConnectionPool>();
   readonly #sources: MirroredSources | undefined;
-  /** Names of the repositories that the command writes to. */
+  /** The names of the repositories that the command writes to. */
   readonly #written = new Set<string>();
   readonly #contacts: Contact[] = [];
   readonly #warned = new Set<string>();
@@ -92,7 +92,7 @@ export class RegistrySession {
     }
   }
 
-  /** Announces a repository that this or a later command writes to: it is read from the registry itself. */
+  /** Announces a repository that this or a later command writes to, so that it is read from the registry itself. */
   bypassMirrors(reference: Reference): void {
     this.#written.add(repositoryName(reference));
   }
@@ -121,12 +121,15 @@ export class RegistrySession {
     return this.#sources?.mirrorOf(formatReference(reference));
   }
 
-  /** @throws MlistError `ERR_MLIST_BLOCKED` if the registry of a repository is not one of the allowed registries */
+  /**
+   * Requires that a repository may be written to.
+   * @throws MlistError `ERR_MLIST_BLOCKED` if the registry of a repository is not one of the allowed registries
+   */
   requireWritable({ domain, path }: Pick<Reference, 'domain' | 'path'>): void {
     if (!this.#isAllowed(domain)) throw writeNotAllowed(domain, `${domain}/${path}`);
   }
 
-  /** Whether a registry would receive its login: whether it is one of the allowed registries. */
+  /** Whether a registry is one of the allowed registries, so that it would receive its login. */
   allowsLogin(domain: string): boolean {
     return this.#isAllowed(domain);
   }
@@ -158,7 +161,7 @@ export class RegistrySession {
       MAX_PING,
     );
     if (status === 404) {
-      throw new MlistError('ERR_MLIST_NOT_FOUND', `${domain} does not answer as a registry does (HTTP 404 to /v2/)`, {
+      throw new MlistError('ERR_MLIST_NOT_FOUND', `${domain} does not respond like a registry (HTTP 404 to /v2/)`, {
         reference: domain,
         status,
       });
@@ -299,7 +302,10 @@ export class RegistrySession {
     });
   }
 
-  /** Mirrors have less time to connect, and hosts with certificates of their own need a separate pool. */
+  /**
+   * The connection pool for a host. Mirrors have less time to connect, and hosts with certificates of their own need a
+   * separate pool.
+   */
   #poolFor({ host, certificates }: ConfiguredEndpoint, isMirror: boolean): ConnectionPool {
     const { timeoutMs = defaults.timeoutMs } = this.#options;
     if (!isMirror && certificates === undefined) return this.#pool;
@@ -339,11 +345,11 @@ export class RegistrySession {
   }
 }
 
-/** What a connection is opened to. */
+/** The host of a connection, with its settings. */
 interface ConnectTarget {
-  /** As named in references, or the host of a mirror. */
+  /** The registry as references name it, or the host of a mirror. */
   readonly domain: string;
-  /** Default: those of the session. */
+  /** The source of credentials. Default: that of the session. */
   readonly credentials?: CredentialsSource | undefined;
   /** The configuration that names the host; undefined for a registry that a reference names. */
   readonly configured?: ConfiguredEndpoint | undefined;
@@ -351,12 +357,12 @@ interface ConnectTarget {
   readonly isMirror?: boolean | undefined;
 }
 
-/** Hosts that are written to come first. */
+/** A key that sorts hosts that are written to before the others. */
 function sortKey({ access, host }: HostUse): string {
   return `${access === 'write' ? 0 : 1} ${host}`;
 }
 
-/** The headers of a configuration file. Those that authenticate are a login. */
+/** The headers that a configuration file sets for a host. Headers that authenticate count as a login. */
 function headersFor(
   configured: ConfiguredEndpoint | undefined,
   isAllowed: boolean,
@@ -365,10 +371,10 @@ function headersFor(
   return Object.fromEntries(Object.entries(configured.headers).filter(([name]) => !isAuthenticating(name)));
 }
 
-/** Path and query of the API. */
+/** The path and the query of the API at a configured host. */
 function apiOf({ apiPath, namespace }: ConfiguredEndpoint): string {
   return namespace === undefined ? apiPath : `${apiPath}?${new URLSearchParams({ ns: namespace }).toString()}`;
 }
 
-/** Some registries answer with an HTML page. */
+/** Size limit for responses to `/v2/`. Some registries answer with an HTML page. */
 const MAX_PING = 1024 * 1024;

@@ -9,11 +9,11 @@ import { decodedDocument } from './http/content-encoding.ts';
 import { nextAddress } from './http/link-header.ts';
 import { pullFrom } from './auth/scope.ts';
 
-/** The page size. Some registries refuse larger pages. */
+/** The number of tags that are requested per page. Some registries refuse larger pages. */
 const PAGE_TAGS = 1000;
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 
-/** Limits the pages of a registry that always states a next one. */
+/** Maximum number of pages, since a registry might always state a next one. */
 const MAX_PAGES = 10_000;
 
 /**
@@ -53,7 +53,7 @@ function tagsIn(bytes: Uint8Array, { location, connection }: ConnectedRepository
   return (tags as readonly unknown[]).filter((tag): tag is string => typeof tag === 'string' && isTag(tag));
 }
 
-/** Detects pages that repeat or never end. */
+/** Throws if a registry repeats a page or never ends the list. */
 function checkNext(
   address: URL | undefined,
   { connection, location }: ConnectedRepository,

@@ -1,4 +1,7 @@
-/** The first limit after overlapping writes have failed. If writes fail under it too, they are sent one by one. */
+/**
+ * The limit after overlapping writes have failed for the first time. If writes fail under this limit too, they are sent
+ * one by one.
+ */
 const FIRST_LIMIT = 4;
 
 /** After this many successful writes in a row the limit is doubled. */
@@ -8,7 +11,7 @@ const WRITES_TO_RECOVER = 16;
 const MAX_LIMIT = 32;
 
 export interface Write {
-  /** The largest number of writes in progress at once during this one, including it. */
+  /** The largest number of writes, including this one, that were in progress at once while it was. */
   peak: number;
 }
 

@@ -1,6 +1,9 @@
 import { invalidHeader } from './tar-header.ts';
 
-/** Records of a pax header for the entry that follows (POSIX.1-2017 pax, "pax Extended Header"), as far as they are used. */
+/**
+ * Records of a pax header for the entry that follows (POSIX.1-2017 pax, "pax Extended Header"), limited to the keys
+ * that are used.
+ */
 export interface PaxRecords {
   readonly path?: string;
   readonly linkpath?: string;

@@ -3,10 +3,10 @@ import { PassThrough } from 'node:stream';
 import type { Compress } from '../../docker-image/layer-compression.ts';
 import type { TarSink } from './tar-writer.ts';
 
-/** Writes bytes to a pipe. Resolves when the buffer may be reused. */
+/** Writes bytes to a pipe. The promise resolves when the caller may reuse the buffer. */
 export type WritePipe = (bytes: Uint8Array) => Promise<void>;
 
-/** An archive in a pipe. If it is not completed, it lacks its end, so readers refuse it. */
+/** An archive in a pipe. If it is discarded, it lacks the blocks of zeros at its end, so readers refuse it. */
 export function pipeSink(write: WritePipe, compress?: Compress): TarSink {
   if (compress !== undefined) return new CompressingSink(write, compress);
   return { write, finish: () => Promise.resolve(), discard: () => Promise.resolve() };
@@ -24,7 +24,7 @@ class CompressingSink implements TarSink {
     this.#done.catch(() => this.#input.destroy());
   }
 
-  /** Copies the bytes, because they are compressed after this has resolved. */
+  /** Copies the bytes, because they are compressed after this promise has resolved. */
   async write(bytes: Uint8Array): Promise<void> {
     if (this.#input.destroyed) return this.#done;
     if (!this.#input.write(Uint8Array.from(bytes))) await Promise.race([once(this.#input, 'drain'), this.#done]);

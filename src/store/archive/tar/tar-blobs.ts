@@ -4,7 +4,10 @@ import { digestAlgorithm, digestEncoded, type Digest } from '../../../oci/digest
 import { checkVerifiable, damagedBlob, damageError, verified, readWhole, type BlobIdentity } from '../../verify.ts';
 import type { TarFile } from './tar-file.ts';
 
-/** The file name of a blob in a layout: `blobs/<algorithm>/<encoded>`. The digest is validated first. */
+/**
+ * The file name of a blob in a layout: `blobs/<algorithm>/<encoded>`.
+ * @throws MlistError if the digest is invalid
+ */
 export function blobName(digest: Digest): string {
   return `blobs/${digestAlgorithm(checkVerifiable(digest))}/${digestEncoded(digest)}`;
 }

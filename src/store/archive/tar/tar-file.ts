@@ -11,8 +11,8 @@ import { indexTar, type IndexOptions, type TarIndex } from './tar-index.ts';
 const CHUNK = 256 * 1024;
 
 /**
- * Limit for archives that stay open, so that they are read as they were when they were opened. Further archives are opened
- * for each read.
+ * The number of archives that stay open, so that changes of their files are not seen. Archives beyond this limit are
+ * opened for each read.
  */
 const MAX_OPEN_ARCHIVES = 64;
 let openArchives = 0;
@@ -27,7 +27,7 @@ export class TarFile {
   readonly name: string;
   /** Whether the archive file is compressed. */
   readonly isCompressed: boolean;
-  /** Undefined if the archive is opened for each read. */
+  /** The open file; undefined if the archive is opened for each read. */
   readonly #opened: OpenedFile | undefined;
   readonly #index: TarIndex;
   readonly #version: string;
@@ -60,7 +60,7 @@ export class TarFile {
       const opened = compression === undefined ? plain : await decompress(plain, compression, { spool, signal });
       const index = await indexOrRelease(opened, signal);
       const isCompressed = compression !== undefined;
-      // A decompressed file is unlinked, so it cannot be opened again.
+      // A decompressed file was unlinked, so it cannot be opened a second time.
       if (!isCompressed && openArchives >= MAX_OPEN_ARCHIVES) {
         await opened.release();
         return new TarFile(file, { index, version, isCompressed });
@@ -142,7 +142,7 @@ export class TarFile {
     await this.#opened.release();
   }
 
-  /** The open file; if the archive is opened again, it must not have changed since it was indexed. */
+  /** The open file. An archive that is opened for each read must not have changed since it was indexed. */
   async #acquire(): Promise<OpenedFile> {
     if (this.#opened !== undefined) return { handle: this.#opened.handle, release: () => Promise.resolve() };
     const reopened = await openPlain(this);
@@ -166,9 +166,9 @@ function versionOf({ dev, ino, size, mtimeMs }: Stats): string {
 export interface OpenOptions extends SpoolingOptions {
   /** Name of the archive in errors. Default: its path. */
   readonly name?: string | undefined;
-  /** Opens a pipe that the archive is read from, instead of the file at the path. */
+  /** Opens a pipe with the archive, which is read instead of the file at the path. */
   readonly input?: (() => AsyncIterable<Uint8Array>) | undefined;
-  /** The location of the store in errors. Default: the kind of archive with its name. A pipe without one is stdin. */
+  /** The location of the store in errors. Default: the kind of archive with its name, or stdin for a pipe. */
   readonly location?: string | undefined;
 }
 

@@ -12,7 +12,7 @@ export interface TarHeader {
   readonly link: string;
 }
 
-/** `pax`, `global` and GNU's `longName` and `longLink` are extension headers for entries that follow. */
+/** `pax`, `global` and GNU's `longName` and `longLink` are extension headers for the next entries. */
 export type TarType = 'file' | 'folder' | 'symlink' | 'hardlink' | 'pax' | 'global' | 'longName' | 'longLink' | 'label';
 
 export const BLOCK_BYTES = 512;
@@ -40,7 +40,7 @@ const unsupported: Readonly<Record<string, string>> = {
   S: 'a sparse file',
 };
 
-/** Two zero blocks end an archive. */
+/** Whether a block is all zeros. Two such blocks end an archive. */
 export function isZeroBlock(block: Uint8Array): boolean {
   return block.every((byte) => byte === 0);
 }
@@ -62,13 +62,16 @@ export function readHeader(block: Uint8Array): TarHeader {
   return { name, type, size: readNumber(block.subarray(124, 136), name), link: readText(block.subarray(157, 257)) };
 }
 
-/** The checksum is the sum of all bytes, with its own field as spaces. Some old tools add the bytes as signed numbers. */
+/**
+ * Whether the checksum of a header block matches: the sum of all bytes, with the checksum field counted as spaces. Some
+ * old tools add the bytes as signed numbers.
+ */
 function hasChecksum(block: Uint8Array): boolean {
   const stated = /^[ \0]*([0-7]+)[ \0]*$/.exec(Buffer.from(block.subarray(148, 156)).toString('latin1'))?.[1];
   if (stated === undefined) return false;
   let unsigned = 0;
   let signed = 0;
-  // Not with an iterator, which is ten times as slow; an archive may have 200,000 headers.
+  // An iterator would be ten times as slow, and an archive may have 200,000 headers.
   for (let at = 0; at < block.length; at += 1) {
     const counted = at >= 148 && at < 156 ? 0x20 : (block[at] ?? 0);
     unsigned += counted;
@@ -78,7 +81,10 @@ function hasChecksum(block: Uint8Array): boolean {
   return sum === unsigned || sum === signed;
 }
 
-/** ustar splits a long name at a slash. GNU uses the field of the prefix for times. */
+/**
+ * The name of an entry. ustar splits a long name at a slash and stores its start in the prefix field, which GNU uses
+ * for times.
+ */
 function nameOf(block: Uint8Array): string {
   const name = readText(block.subarray(0, 100));
   const isUstar = Buffer.from(block.subarray(257, 263)).toString('latin1') === 'ustar\0';
@@ -92,7 +98,7 @@ export function readText(field: Uint8Array): string {
   return Buffer.from(end < 0 ? field : field.subarray(0, end)).toString('utf8');
 }
 
-/** Octal digits, or base 256 (GNU) if the first bit is set. */
+/** Reads a number: octal digits or, if the first bit is set, base 256 (GNU). */
 function readNumber(field: Uint8Array, name: string): number {
   const first = field[0] ?? 0;
   if ((first & 0x80) !== 0) return readBase256(field, name);

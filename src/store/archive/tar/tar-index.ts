@@ -14,7 +14,7 @@ export interface TarEntry {
 /** The files of an archive by normalized name. Links have the position of their target. */
 export type TarIndex = ReadonlyMap<string, TarEntry>;
 
-/** Limit for files, ten times what a list of 4 MiB can refer to. */
+/** Limit for the number of files: ten times as many as a list of 4 MiB can refer to. */
 const MAX_ENTRIES = 200_000;
 
 /** Limit for the content of an extension header. */
@@ -23,11 +23,14 @@ const MAX_EXTENSION_BYTES = 1024 * 1024;
 /** Limit for links that point to links. */
 const MAX_HOPS = 16;
 
-/** Size of one read: the headers of small files are close together. */
+/** Size of one read. The headers of small files are close together, so one read returns several. */
 const WINDOW_BYTES = 16 * 1024;
 
 export interface IndexOptions extends ContentOptions {
-  /** Refuse an archive without the blocks of zeros at its end: a pipe was closed early. Default false. */
+  /**
+   * Whether to refuse an archive without the blocks of zeros at its end, as a pipe that was closed early leaves it.
+   * Default false.
+   */
   readonly requiresEnd?: boolean | undefined;
 }
 
@@ -89,7 +92,7 @@ function isExtension({ type }: TarHeader): boolean {
   return type === 'pax' || type === 'global' || type === 'longName' || type === 'longLink';
 }
 
-/** Collects the entries. Duplicate names are refused, because readers would disagree about which entry is valid. */
+/** Collects the entries. Duplicate names are refused, because tools disagree about which of the entries is valid. */
 class Entries {
   readonly #files = new Map<string, TarEntry>();
   readonly #links = new Map<string, string>();
@@ -168,7 +171,10 @@ class Blocks {
   }
 }
 
-/** Fills the buffer from this position of the file. Returns the number of bytes, which is lower at the end of the file. */
+/**
+ * Fills the buffer from this position of the file. Returns the number of bytes, which is less than the buffer holds
+ * only at the end of the file.
+ */
 async function fill(file: FileHandle, buffer: Buffer, at: number): Promise<number> {
   let done = 0;
   while (done < buffer.length) {

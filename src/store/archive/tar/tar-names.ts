@@ -1,8 +1,9 @@
 import { invalidHeader } from './tar-header.ts';
 
 /**
- * Removes `./` and repeated slashes from a name. The result is empty for the root folder of the archive. Names are used only
- * as keys, but an archive with names outside it is malicious and therefore refused.
+ * Removes `./` and repeated slashes from a name. The result is empty for the root folder of the archive. Names are used
+ * only as keys, so names that lead outside the archive could do no harm, but an archive with such names is malicious
+ * and therefore refused.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` for absolute names and names with `..`
  */
 export function normalizeName(name: string): string {

@@ -8,7 +8,10 @@ const MAX_NAME_BYTES = 100;
 /** Where an archive is written to, sequentially. */
 export interface TarSink {
   write(bytes: Uint8Array): Promise<void>;
-  /** Drops what was written after this number of bytes. Undefined if that is impossible, as in a pipe. */
+  /**
+   * Truncates the output to this length, which removes a file that was written partly. Undefined if the sink cannot do
+   * that, as for a pipe.
+   */
   rewind?(length: number): void;
   /** Called after the last write. */
   finish(): Promise<void>;
@@ -23,7 +26,7 @@ export interface TarSink {
 export class TarWriter {
   readonly #sink: TarSink;
   #length = 0;
-  /** Rejects if a part of a file could not be dropped. */
+  /** Rejects if a file that was written partly could not be removed from the output. */
   #state: Promise<void> = Promise.resolve();
 
   constructor(sink: TarSink) {
@@ -31,8 +34,8 @@ export class TarWriter {
   }
 
   /**
-   * Appends a file from a stream, which must have exactly `size` bytes. If the stream fails, the file is not added; if a
-   * part of it cannot be dropped again, the archive cannot be completed.
+   * Appends a file from a stream, which must have exactly `size` bytes. If the stream fails, what was written of the
+   * file is removed again; if that is impossible, all later calls fail.
    */
   async add(name: string, size: number, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
     await this.#state;
@@ -84,7 +87,7 @@ export class TarWriter {
   }
 }
 
-/** The header of a file, after a pax header if the name or the size does not fit into it. */
+/** The header of a file. If the name or the size does not fit into it, a pax header precedes it. */
 function headersOf(name: string, size: number): Buffer {
   const isLong = Buffer.byteLength(name) > MAX_NAME_BYTES;
   const records = [

@@ -11,9 +11,9 @@ import { basicHeader, type TokenSender } from './token-service.ts';
 import { checkRealm } from './realm-trust.ts';
 
 export interface AuthorizerOptions {
-  /** The registry, as named in references. */
+  /** The registry, as references name it. */
   readonly registry: string;
-  /** The credentials for a repository. Repositories of one registry may have different accounts. */
+  /** Returns the credentials for a repository. Repositories of one registry may use different accounts. */
   readonly credentials: (repository: string) => Promise<Credentials | undefined>;
   readonly authHosts: readonly AuthHost[];
   readonly secrets: SecretRedactor;
@@ -24,7 +24,10 @@ export interface AuthorizerOptions {
 export interface Authorization {
   /** The `Authorization` header; absent for a request without a login. Secret. */
   readonly header?: string;
-  /** Whether it authenticates an account. A token service also issues anonymous tokens. */
+  /**
+   * Whether the request is authenticated as an account. A token alone does not show that, because token services also
+   * issue anonymous tokens.
+   */
   readonly hasLogin?: boolean;
   /** Where the credentials were found, for messages. */
   readonly place?: string | undefined;
@@ -38,7 +41,7 @@ export interface RefusedRequest {
   readonly challenge: string | undefined;
   readonly sent: Authorization;
   readonly scopes: readonly Scope[];
-  /** The login of the previous attempt at the same request. */
+  /** The login of the previous attempt, if the request was sent before. */
   readonly before?: Authorization | undefined;
   /** The address of the registry's API. */
   readonly base: URL;
@@ -49,26 +52,29 @@ interface BearerChallenge {
   readonly service: TokenService;
 }
 
-/** A token that is refused before this age has not expired: it does not allow the request. */
+/**
+ * Milliseconds. A token that is refused before it has this age cannot have expired, so it does not permit the request.
+ */
 const FRESH_MS = 2_000;
 
 /**
  * Adds logins to the requests to one registry. The first 401 shows how the registry authenticates. One token covers all
- * repositories that the command uses; if such a token is not issued or not accepted, each set of scopes gets its own.
+ * repositories that the command uses; if the token service does not issue such a token, or the registry does not accept
+ * it, each set of scopes gets its own token.
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #tokens: TokenCache;
   readonly #credentials = new Map<string, Promise<Credentials | undefined>>();
-  /** Keys of scopes for which a token with more scopes is not accepted. */
+  /** Keys of the sets of scopes that need a token of their own, because a token with more scopes was refused. */
   readonly #narrow = new Set<string>();
-  /** By key of scopes: the scopes that the registry requires in its challenge. */
+  /** The scopes that the registry required in its challenge, by the key of the scopes that were requested. */
   readonly #challenged = new Map<string, readonly Scope[]>();
-  /** The announced scopes by resource, in their order. */
+  /** The announced scopes by resource, in the order of the announcements. */
   readonly #expected = new Map<string, Scope>();
   #basic = false;
   #bearer: TokenService | undefined;
-  /** Realms that failed to issue a token, while the registry also accepts Basic. They are not used again. */
+  /** Realms that failed to issue a token although the registry also accepts Basic. They are not used again. */
   readonly #unusable = new Set<string>();
 
   constructor(options: AuthorizerOptions) {
@@ -87,7 +93,10 @@ export class Authorizer {
     }
   }
 
-  /** The login for a request that needs these scopes. Until the first 401 it is empty. The first scope selects the account. */
+  /**
+   * Returns the login for a request that needs these scopes; an empty one until the first 401. The repository of the
+   * first scope determines the account.
+   */
   async authorize(scopes: readonly Scope[]): Promise<Authorization> {
     if (!this.#basic && this.#bearer === undefined) return {};
     const credentials = await this.#credentialsFor(scopes);
@@ -113,7 +122,7 @@ export class Authorizer {
 
   /**
    * Handles a 401 or 403.
-   * @returns whether to send the request again with another login
+   * @returns whether the request should be sent again with another login
    * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if the address of the token service is not allowed
    */
   async refused({ status, challenge, sent, scopes, before, base }: RefusedRequest): Promise<boolean> {
@@ -125,12 +134,15 @@ export class Authorizer {
     if (bearer !== undefined)
       return this.#learnBearer(bearer, sent, scopes) || this.#pauseForToken(bearer.parameters, sent, before);
     if (sent.header !== undefined) return false;
-    // The response to another request may have named the token service in the meantime.
+    // The challenge in the response to another request may have named the token service in the meantime.
     if (this.#bearer !== undefined) return true;
     return this.#basic && (await this.#credentialsFor(scopes))?.type === 'basic';
   }
 
-  /** The credentials for the announced scopes, without duplicates. They are looked up, and not sent. */
+  /**
+   * The credentials for the announced scopes, without duplicates. Looks them up without sending a request to the
+   * registry.
+   */
   async logins(): Promise<readonly Credentials[]> {
     const scopes = this.#expected.size === 0 ? [undefined] : [...this.#expected.values()];
     const found = await Promise.all(scopes.map((scope) => this.#credentialsFor(scope === undefined ? [] : [scope])));
@@ -144,7 +156,7 @@ export class Authorizer {
     return this.#bearer?.realm.host;
   }
 
-  /** Whether a scope was announced that allows more than reading. */
+  /** Whether any announced scope permits more than reading. */
   get writes(): boolean {
     return [...this.#expected.values()].some(({ actions }) => actions.some((action) => action !== 'pull'));
   }
@@ -155,8 +167,9 @@ export class Authorizer {
   }
 
   /**
-   * The first Bearer challenge whose token service may be used.
-   * @throws MlistError if none of them may be used, and the registry does not accept Basic
+   * The first Bearer challenge with an acceptable token service; undefined if there is none and the registry accepts
+   * Basic.
+   * @throws MlistError if there is none and the registry does not accept Basic
    */
   #usableBearer(challenges: readonly Challenge[], base: URL, acceptsBasic: boolean): BearerChallenge | undefined {
     const { registry, authHosts } = this.#options;
@@ -195,7 +208,10 @@ export class Authorizer {
     return this.#useOwnToken(cachedToken, scopes);
   }
 
-  /** Pauses after one 401 to a new token, which not every server may know yet. @returns whether to send it again */
+  /**
+   * Waits after the first 401 to a new token, because the token may not have reached all servers of the registry yet.
+   * @returns whether the request should be sent again with this token
+   */
   async #pauseForToken(
     parameters: Challenge['parameters'],
     { cachedToken }: Authorization,
@@ -211,7 +227,10 @@ export class Authorizer {
     return true;
   }
 
-  /** Records that the registry requires more than these scopes. @returns whether that was unknown */
+  /**
+   * Records that the registry requires more than these scopes.
+   * @returns whether this was not recorded before
+   */
   #isNewRequirement(scopes: readonly Scope[], required: readonly Scope[]): boolean {
     const key = keyOf(scopes);
     const known = this.#challenged.get(key);
@@ -220,14 +239,20 @@ export class Authorizer {
     return true;
   }
 
-  /** From now on requests a token for exactly these scopes. @returns whether the refused token had other scopes */
+  /**
+   * Requests a token for exactly these scopes from now on.
+   * @returns whether the refused token had other scopes
+   */
   #useOwnToken(refused: CachedToken | undefined, scopes: readonly Scope[]): boolean {
     if (refused === undefined || keyOf(refused.scopes) === keyOf(this.#neededScopes(scopes))) return false;
     this.#narrow.add(keyOf(scopes));
     return true;
   }
 
-  /** The scopes for a token. Those of a challenge come first, since some token services use only the first scope. */
+  /**
+   * The scopes to request a token for. Those of a challenge come first, because some token services issue a token for
+   * the first scope only.
+   */
   #neededScopes(scopes: readonly Scope[]): readonly Scope[] {
     return mergeScopes([...(this.#challenged.get(keyOf(scopes)) ?? []), ...scopes]);
   }
@@ -252,7 +277,10 @@ export class Authorizer {
     }
   }
 
-  /** All announced scopes of one account, if they include the needed ones and more. */
+  /**
+   * The group of announced scopes with this account that includes all needed scopes; undefined if there is none, or if
+   * it has no others.
+   */
   async #sharedScopes(
     needed: readonly Scope[],
     credentials: Credentials | undefined,
@@ -271,7 +299,10 @@ export class Authorizer {
     );
   }
 
-  /** Calls the function that the caller of the library may have provided, and which may throw any value. */
+  /**
+   * Reads the credentials with the function of the options, which may belong to a user of the library and throw any
+   * value.
+   */
   async #readCredentials(repository: string): Promise<Credentials | undefined> {
     const { registry, credentials } = this.#options;
     try {
@@ -283,7 +314,7 @@ export class Authorizer {
     }
   }
 
-  /** Removes credentials from all later messages. */
+  /** Registers the secrets of credentials, so that later messages do not contain them. */
   #redact(credentials: Credentials | undefined): Credentials | undefined {
     const { secrets } = this.#options;
     if (credentials?.type === 'basic') secrets.add(credentials.password, encoded(credentials));
@@ -301,7 +332,7 @@ function encoded(credentials: Credentials): string | undefined {
   return basicHeader(credentials)['authorization']?.slice('Basic '.length);
 }
 
-/** Whether the token service refused the request. It may issue a token for fewer scopes. */
+/** Whether the token service refused the request. If so, it may still issue a token for fewer scopes. */
 function isTokenRefusal(error: unknown): boolean {
   const status = error instanceof MlistError ? (error.facts.status ?? 0) : 0;
   return status >= 400 && status < 500 && !isTransientStatus(status);
@@ -313,7 +344,9 @@ const unusable: ReadonlySet<unknown> = new Set<ErrorCode>([
   'ERR_MLIST_TIMEOUT',
 ]);
 
-/** Whether a token service cannot be used because it fails, or because it is not trusted. It has not refused the login. */
+/**
+ * Whether a token service cannot be used because it fails or is not trusted, and not because it has refused the login.
+ */
 function isUnusable(error: unknown): boolean {
   if (!(error instanceof MlistError) || exceedsMaxWait(error.facts)) return false;
   const { code, facts } = error;

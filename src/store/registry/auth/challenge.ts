@@ -55,7 +55,7 @@ class HeaderReader {
     return this.position >= this.#text.length;
   }
 
-  /** Matches a sticky expression at the position, and moves the position behind the match. */
+  /** Matches a sticky expression at the position, and moves the position to the end of the match. */
   match(sticky: RegExp): RegExpExecArray | null {
     sticky.lastIndex = this.position;
     const match = sticky.exec(this.#text);

@@ -3,8 +3,9 @@ import type { AuthHost } from '../registry-options.ts';
 import { apiHost, checkAddress, sameOrigin } from '../http/address.ts';
 
 /**
- * Registries and the token services that may receive their credentials. A registry chooses the address of its token service,
- * so a hostile one could request passwords for another service. Therefore only pairs are trusted, not token services.
+ * Registries and the token services that may receive their credentials. A registry chooses the address of its token
+ * service, so a hostile registry could name any token service and have a password sent to it. Therefore only the pair
+ * of a registry and its token service is trusted, not the token service for all registries.
  */
 const knownPairs: readonly AuthHost[] = [
   { registry: 'docker.io', host: 'auth.docker.io' },
@@ -15,7 +16,7 @@ const knownPairs: readonly AuthHost[] = [
 
 /** A token service that a registry names. */
 export interface Realm {
-  /** As named in references. */
+  /** The registry, as references name it. */
   readonly registry: string;
   /** The address of the registry's API. */
   readonly base: URL;
@@ -25,7 +26,7 @@ export interface Realm {
 
 /**
  * Checks the address of a token service.
- * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if not even an anonymous request may be sent there
+ * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if no request may be sent there, not even an anonymous one
  */
 export function checkRealm({ realm, base }: Realm): void {
   checkAddress('a token realm', realm, base);

@@ -5,7 +5,7 @@ export interface Scope {
   readonly type: string;
   /** The repository, if the type is `repository`. */
   readonly name: string;
-  /** Sorted and unique. `*` stands for all actions. */
+  /** The actions, sorted and unique. `*` stands for all actions. */
   readonly actions: readonly string[];
 }
 
@@ -25,13 +25,13 @@ export function formatScope({ type, name, actions }: Scope): string {
   return `${type}:${name}:${actions.join(',')}`;
 }
 
-/** The number of scopes in one token request. Token services limit the length of a URL. */
+/** Maximum number of scopes in one token request, because token services limit the length of the URL. */
 const MAX_SCOPES = 20;
 
-/** The longest `scope` of a challenge that is parsed. Registries are not trusted. */
+/** Maximum length of the `scope` of a challenge, because registries are not trusted. A longer one is ignored. */
 const MAX_SCOPE_TEXT = 4096;
 
-/** Parses the scopes of a challenge. Skips invalid ones. A name may contain a colon. */
+/** Parses the scopes of a challenge. Invalid scopes are skipped. The name of a resource may contain a colon. */
 export function parseScopes(text: string | undefined): readonly Scope[] {
   if (text === undefined || text.length > MAX_SCOPE_TEXT) return [];
   return mergeScopes(
@@ -58,7 +58,7 @@ export function coverAll(granted: readonly Scope[], required: readonly Scope[]):
   return required.every((scope) => granted.some((candidate) => covers(candidate, scope)));
 }
 
-/** Merges the scopes of each resource. The order is that of their first scopes. */
+/** Merges the scopes of each resource. The resources are in the order of their first scopes. */
 export function mergeScopes(scopes: readonly Scope[]): readonly Scope[] {
   const merged = new Map<string, Scope>();
   for (const scope of scopes) {
@@ -69,7 +69,7 @@ export function mergeScopes(scopes: readonly Scope[]): readonly Scope[] {
   return [...merged.values()];
 }
 
-/** A key that does not depend on the order of the scopes. */
+/** A key for a set of scopes, which does not depend on their order. */
 export function keyOf(scopes: readonly Scope[]): string {
   return mergeScopes(scopes).map(formatScope).sort().join(' ');
 }

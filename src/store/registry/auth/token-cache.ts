@@ -21,9 +21,9 @@ export interface CachedToken {
   /** Identifies the token service and the account. */
   readonly issuer: string;
   readonly token: Token;
-  /** On the clock of `performance.now()`. */
+  /** The time at which the token was received, in milliseconds of `performance.now()`. */
   readonly received: number;
-  /** Whether the registry has accepted it for any request. */
+  /** Whether the registry has accepted the token for at least one request. */
   isAccepted: boolean;
 }
 
@@ -40,14 +40,17 @@ export class TokenCache {
   readonly #tokens = new Map<string, Promise<CachedToken>>();
   readonly #received: CachedToken[] = [];
   readonly #stale = new WeakSet<CachedToken>();
-  /** Accounts are identified by their index, so that keys contain no secrets. */
+  /** The accounts. They are identified by their index, so that keys of tokens contain no secrets. */
   readonly #accounts: (Credentials | undefined)[] = [];
 
   constructor(options: TokenCacheOptions) {
     this.#options = options;
   }
 
-  /** A token for exactly these scopes. Requests a new one if the known one is about to expire. */
+  /**
+   * Returns a token for exactly these scopes. Requests a new one if there is none in the cache, or if it is about to
+   * expire.
+   */
   async get(
     service: TokenService,
     scopes: readonly Scope[],

@@ -6,23 +6,28 @@ import { parseRetryAfter, waitText } from '../http/retry.ts';
 
 /** A request for a token (distribution, docs "Token Authentication" and "OAuth2 Token Authentication"). */
 export interface TokenRequest {
-  /** The registry, as named in references. */
+  /** The registry, as references name it. */
   readonly registry: string;
   readonly realm: URL;
   readonly service: string | undefined;
-  /** Such as `repository:NAME:pull,push`. The most important one comes first: some services use only the first. */
+  /**
+   * Scopes such as `repository:NAME:pull,push`, the most important one first, because some services use only the first.
+   */
   readonly scopes: readonly string[];
   readonly credentials: Credentials | undefined;
-  /** Whether the registry accepts no other login, so that a 404 or 405 of the service is retried. */
+  /** Whether the registry accepts no other login, so that a 404 or 405 of the token service is worth a retry. */
   readonly isOnlyLogin: boolean;
   readonly redact: (text: string) => string;
-  /** Receives every token of a response, so that no message shows it later. */
+  /** Receives every token of a response, so that it can be removed from messages. */
   readonly keepSecret: (token: string) => void;
 }
 
 export interface Token {
   readonly value: string;
-  /** When the token is not used any more, shortly before it expires. On the clock of `performance.now()`. */
+  /**
+   * The time from which the token is not used any more, shortly before it expires, in milliseconds of
+   * `performance.now()`.
+   */
   readonly expires: number;
 }
 
@@ -42,24 +47,27 @@ export interface TokenResponse {
 export interface TokenSender {
   /** Sends a request to the token service, with retries, and reads the response. */
   readonly send: (call: TokenHttpRequest) => Promise<TokenResponse>;
-  /** How often a token request is retried after 404 or 405. */
+  /** Maximum number of retries of a token request after 404 or 405. */
   readonly retries: number;
   /** Waits before the next attempt. */
   readonly pause: (attempt: number) => Promise<void>;
 }
 
 const CLIENT_ID = 'mlist';
-/** The minimum lifetime of a token (distribution, docs "Token Authentication"). */
+/** The minimum lifetime of a token in seconds (distribution, docs "Token Authentication"). */
 const MIN_LIFETIME_S = 60;
-/** A token is replaced this long before it expires. */
+/** A token is replaced this many seconds before it expires. */
 const EXPIRY_MARGIN_S = 10;
 
-/** Statuses of a service that does not support a kind of token request. A proxy may also answer 404 or 405. */
+/**
+ * Statuses with which a service refuses a kind of token request that it does not support. A proxy may also answer 404
+ * or 405.
+ */
 const unsupported = new Set([404, 405, 501]);
 
 /**
- * Requests a token: by POST with an identity token, else by GET with Basic credentials or none, and by POST with the password
- * if the service does not support GET.
+ * Requests a token. An identity token is sent by POST. Otherwise the request is a GET, with Basic credentials if there
+ * are any; if the service does not support GET, the password is sent by POST.
  * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if the service refuses, `ERR_MLIST_REGISTRY` if its response has no token
  */
 export async function fetchToken(request: TokenRequest, sender: TokenSender): Promise<Token> {
@@ -116,7 +124,7 @@ function tokenUrl({ realm, service, scopes, credentials }: TokenRequest): URL {
   return url;
 }
 
-/** The `authorization` header for Basic credentials; empty for any others. */
+/** The `authorization` header for Basic credentials; no header for other credentials. */
 export function basicHeader(credentials: Credentials | undefined): Readonly<Record<string, string>> {
   if (credentials?.type !== 'basic') return {};
   const { username, password } = credentials;

@@ -5,15 +5,15 @@ import { HEAD_REFUSED } from '../http/retry.ts';
 
 export interface BlobQuery {
   readonly connection: Connection;
-  /** Sends the HEAD. Default: the connection. */
+  /** Sends the HEAD. Default: a request of the connection. */
   readonly send?: SendRequest;
   readonly request: Pick<RegistryRequest, 'step' | 'target' | 'scopes' | 'signal'>;
   readonly descriptor: Descriptor;
 }
 
 /**
- * The status (200 or 404) and the headers of a blob: by HEAD, or by GET of its first byte if HEAD is refused. The
- * `content-length` is that of the whole blob, if the registry states it.
+ * Requests the status (200 or 404) and the headers of a blob: by HEAD or, if HEAD is refused, by GET of the first byte.
+ * The `content-length` in the result is that of the whole blob, if the registry states it.
  */
 export async function queryBlob({
   connection,

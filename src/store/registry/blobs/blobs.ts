@@ -56,7 +56,8 @@ export class Blobs {
       const request = { ...this.#readRequest(descriptor), method: 'GET', accept: [200], signal } as const;
       const response = await this.#parts.connection.request(request, MAX_DOCUMENT_BYTES);
       const { headers } = response;
-      // A blob that is itself compressed may be sent unchanged with `Content-Encoding: gzip`.
+      // A blob that is itself a gzip file may be sent unchanged with `Content-Encoding: gzip`, so it must not be
+      // decoded.
       const isUnchanged = isVerifiable(descriptor.digest) && digestMatches(descriptor.digest, response.bytes);
       const bytes = isUnchanged ? response.bytes : await decodedDocument(response, subject);
       verifyBytes(subject, bytes, descriptor);
@@ -70,7 +71,7 @@ export class Blobs {
     return readBlob(this.#download(descriptor, options));
   }
 
-  /** The bytes from `start` on. The caller verifies the whole blob. */
+  /** The bytes of a blob from the offset `start`, unverified. The caller verifies the whole blob. */
   readUnverified(descriptor: Descriptor, start: number, options: ContentOptions): AsyncIterable<Uint8Array> {
     return readBytes(this.#download(descriptor, options), start);
   }
@@ -93,9 +94,9 @@ export class Blobs {
   }
 
   /**
-   * Mounts a blob from another repository of the registry, without checking first whether it is there. If the registry
-   * answers 202, it has opened an upload, which is continued. If it refuses the mount, or no token for both repositories is
-   * issued, the blob is uploaded.
+   * Mounts a blob from another repository of the registry, without checking first whether that repository has it. If
+   * the registry answers 202, it has opened an upload, which is continued. If it refuses the mount, or no token for
+   * both repositories is issued, the blob is uploaded.
    */
   async mount(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<BlobTransfer> {
     return this.#sendOnce(descriptor, () => this.#mountOrUpload(descriptor, from, open, options));
@@ -118,7 +119,10 @@ export class Blobs {
     return this.#upload(descriptor, open, hasOpenedUpload ? response : undefined, options);
   }
 
-  /** Whether a mount succeeded. Some registries answer 200, so a HEAD checks whether they have the blob. */
+  /**
+   * Whether a mount succeeded. Some registries answer 200 instead of 201, so a HEAD checks whether the repository has
+   * the blob.
+   */
   async #isMounted(descriptor: Descriptor, response: RegistryResponse, { signal }: ContentOptions): Promise<boolean> {
     const { status, headers } = response;
     if (![200, 201, 204].includes(status)) return false;
@@ -161,7 +165,10 @@ export class Blobs {
     }
   }
 
-  /** Uploads a blob in one request slot, so that an upload that has begun never waits for others. */
+  /**
+   * Uploads a blob. All requests of an upload use one request slot, so that an upload that has begun never waits for
+   * other uploads.
+   */
   async #upload(
     descriptor: Descriptor,
     open: Open,
@@ -198,5 +205,5 @@ export class Blobs {
   }
 }
 
-/** All statuses after which the blob can be uploaded. Retryable ones are retried first. */
+/** Statuses of a mount after which the blob can be mounted or uploaded. Retryable ones are retried first. */
 const MOUNT_STATUSES = [200, 201, 202, 204, ...REFUSALS];

@@ -15,8 +15,9 @@ export interface BlobReading {
 }
 
 /**
- * Reads a blob of any length (distribution-spec v1.1.1 "Pulling blobs"), and verifies it. After a connection error the rest
- * is requested with a range (RFC 9110 section 14.2). An attempt that yields no bytes counts as a retry.
+ * Reads a blob of any length (distribution-spec v1.1.1 "Pulling blobs"), and verifies it. After a connection error, the
+ * remaining bytes are requested with a range (RFC 9110 section 14.2). An attempt that yields no bytes counts as a
+ * retry.
  */
 export function readBlob(reading: BlobReading): AsyncIterable<Uint8Array> {
   return verified(reading.descriptor, readBytes(reading, 0), mismatchError(reading.request.step.reference));
@@ -48,7 +49,7 @@ export async function* readBytes(reading: BlobReading, start: number): AsyncGene
       continue;
     } catch (thrown) {
       client.signals.throwIfAborted(request.signal);
-      // The body is complete: only its end is missing.
+      // All bytes of the blob were received. Only the end of the response is missing, which does no harm.
       if (isConnectionError(thrown) && offset === descriptor.size) return;
       failures = offset > before ? 1 : failures + 1;
       if (!isConnectionError(thrown) || failures > connection.retries)
@@ -61,7 +62,7 @@ export async function* readBytes(reading: BlobReading, start: number): AsyncGene
 /** The part of a blob in one response. */
 interface Part {
   readonly response: RegistryStream;
-  /** Its bytes from the requested offset on. */
+  /** The bytes of the part, from the requested offset. */
   readonly body: AsyncIterable<Uint8Array>;
   /** The offset after the last byte of the part. A registry may send less than was requested (RFC 9110 section 15.3.7). */
   readonly end: number;
@@ -114,7 +115,10 @@ function checkLength({ request }: BlobReading, { headers }: RegistryStream, expe
   throw mismatch(request.step.reference, `is sent with ${stated.slice(0, 20)} bytes, not ${expected}`, hint);
 }
 
-/** Whether the headers mark the end of the body. Otherwise a broken connection looks like the end (RFC 9112 section 6.3). */
+/**
+ * Whether the headers mark the end of the body. If not, a broken connection cannot be distinguished from the end of the
+ * body (RFC 9112 section 6.3).
+ */
 function statesItsEnd({ headers }: RegistryStream): boolean {
   return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }

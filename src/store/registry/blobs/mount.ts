@@ -9,7 +9,10 @@ interface SentBlob {
   readonly transfer: Promise<unknown>;
 }
 
-/** Number of digests that are remembered: enough for any list, and a limit on memory for runs over thousands of lists. */
+/**
+ * Maximum number of digests that are remembered. It is enough for any list, and limits the memory of commands that
+ * process thousands of lists.
+ */
 const MAX_BLOBS = 10_000;
 
 /**
@@ -17,12 +20,16 @@ const MAX_BLOBS = 10_000;
  * the same repository wait for the first one; callers that send it to another repository mount it from there.
  */
 export class SentBlobs {
-  // A failure is not shared, since each caller has its own source and its own signal.
+  // Each caller has its own source and signal, so the failure of one does not fail the others.
   readonly #running = new SingleFlight<BlobTransfer>({ sharesFailures: false });
-  /** By digest: the first repository that has the blob or receives it. */
+  /** For each digest, the first repository that has the blob or receives it. */
   readonly #sent = new Map<Digest, SentBlob>();
 
-  /** Sends a blob to a repository with `work`, or waits for another caller who does. If that one fails, runs `work`. */
+  /**
+   * Sends a blob to a repository with `work`, or waits until another caller has sent it. If that caller fails, runs
+   * `work`.
+   * @returns how the blob was transferred
+   */
   async put(repository: string, digest: Digest, work: () => Promise<BlobTransfer>): Promise<BlobTransfer> {
     return this.#running.run(`${repository}@${digest}`, () => {
       const transfer = work();
@@ -33,14 +40,20 @@ export class SentBlobs {
     });
   }
 
-  /** Forgets the oldest digest if there are too many. Its blob is uploaded again if it is sent again. */
+  /**
+   * Remembers a digest, and forgets the oldest one if there are too many. The only effect of forgetting is that a blob
+   * may be uploaded twice.
+   */
   #remember(digest: Digest, sent: SentBlob): void {
     const [oldest] = this.#sent.size < MAX_BLOBS ? [] : this.#sent.keys();
     if (oldest !== undefined) this.#sent.delete(oldest);
     this.#sent.set(digest, sent);
   }
 
-  /** Another repository that has the blob, or undefined. Waits for a transfer that is running. */
+  /**
+   * Another repository that has the blob; undefined if there is none. Waits for a transfer of the blob that is still
+   * running.
+   */
   async otherRepository(repository: string, digest: Digest): Promise<string | undefined> {
     const sent = this.#sent.get(digest);
     if (sent === undefined || sent.repository === repository) return undefined;

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** The uploads of a session that have not ended. The session waits for them on close, so that they can cancel themselves. */
+/**
+ * The uploads of a session that have not ended. When the session is closed, it waits for them, so that they can be
+ * cancelled at the registry.
+ */
 export class OpenUploads {
   readonly #open = new Set<Promise<unknown>>();
 
@@ -13,7 +16,7 @@ export class OpenUploads {
     }
   }
 
-  /** Waits until all uploads have ended, but no longer than this. */
+  /** Waits until all uploads have ended, but at most this long. */
   async ended(milliseconds: number): Promise<void> {
     if (this.#open.size === 0) return;
     const timer = new AbortController();

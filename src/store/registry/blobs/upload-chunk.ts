@@ -1,6 +1,6 @@
 const MIB = 1024 * 1024;
 
-/** Sizes of a chunk, if a registry asks for chunks or does not accept the whole blob in one request. */
+/** The maximum size of a chunk, if a registry asks for chunks or does not accept the whole blob in one request. */
 const LARGEST = 64 * MIB;
 const SMALLEST = MIB;
 const SMALLEST_AFTER_BREAK = 8 * MIB;
@@ -20,7 +20,10 @@ export class UploadChunk {
     return this.#size;
   }
 
-  /** @param header - `OCI-Chunk-Min-Length` */
+  /**
+   * Sets the minimum size of a chunk that the registry states.
+   * @param header - `OCI-Chunk-Min-Length`
+   */
   setMinimum(header: string | undefined): void {
     const minimum = Number(header);
     if (this.#isDisabled || !Number.isSafeInteger(minimum) || minimum < 0) return;
@@ -28,7 +31,10 @@ export class UploadChunk {
     this.#size = Math.min(this.#size, Math.max(LARGEST, minimum));
   }
 
-  /** After 413: halves the size, down to exactly 1 MiB. @returns whether that was possible */
+  /**
+   * Halves the size after 413, but not below 1 MiB.
+   * @returns whether that was possible
+   */
   halve(): boolean {
     const smallest = Math.max(SMALLEST, this.#minimum);
     const size = Math.min(this.#size, this.#blobSize);
@@ -37,12 +43,15 @@ export class UploadChunk {
     return true;
   }
 
-  /** After a connection that broke, perhaps because the request was too large: halves the size, but not below 8 MiB. */
+  /** Halves the size after a connection that broke, perhaps because the request was too large, but not below 8 MiB. */
   halveAfterBreak(): void {
     if (Math.min(this.#size, this.#blobSize) >= 2 * Math.max(SMALLEST_AFTER_BREAK, 8 * this.#minimum)) this.halve();
   }
 
-  /** After a refusal of chunks: sends the whole blob in one request. @returns whether it was sent in chunks before */
+  /**
+   * Switches to one request for the whole blob after the registry has refused chunks.
+   * @returns whether the blob was sent in chunks before
+   */
   disable(): boolean {
     const wasChunked = this.#size < this.#blobSize;
     this.#isDisabled = true;

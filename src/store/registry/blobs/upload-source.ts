@@ -1,9 +1,9 @@
 import { mismatch } from './verify-response.ts';
 
 /**
- * The bytes of a blob, for an upload in one or more slices. If each slice begins where the previous one ended, the source
- * is read once. Otherwise it is opened again and read up to the start of the slice. It is also opened again if the previous
- * slice was abandoned while it waited for bytes, because the next slice would miss them.
+ * The bytes of a blob, for an upload in one or more slices. If each slice begins where the previous one ended, the
+ * source is read once. Otherwise it is opened again and read up to the start of the slice. It is also opened again if
+ * the previous slice was abandoned while it waited for bytes, because those bytes would be missing from the next slice.
  */
 export class UploadSource {
   readonly #subject: string;
@@ -16,7 +16,7 @@ export class UploadSource {
     this.#open = open;
   }
 
-  /** The error of the source itself. Another attempt at the upload would not change it. */
+  /** The error of the source, if reading it has failed. Retrying the upload would not help. */
   get failure(): { readonly thrown: unknown } | undefined {
     return this.#failure;
   }
@@ -26,13 +26,16 @@ export class UploadSource {
     return this.#opened?.position ?? 0;
   }
 
-  /** Opens the source and reads its first bytes while the upload is being opened. The first slice throws its errors. */
+  /**
+   * Opens the source and reads its first bytes, while the registry opens the upload. Errors are thrown by the first
+   * slice.
+   */
   begin(): void {
     this.#opened = new Opened(this.#open());
     this.#opened.readAhead();
   }
 
-  /** The bytes from `start` up to, not including, `end`. */
+  /** The bytes from `start` to `end` (exclusive). */
   async *slice(start: number, end: number): AsyncGenerator<Uint8Array> {
     try {
       const opened = await this.#openedUpTo(start);
@@ -63,7 +66,7 @@ export class UploadSource {
   }
 }
 
-/** The source, opened once and read from its start to its end. */
+/** An opened source, which can be read once, from its start to its end. */
 class Opened {
   /** The offset of the next byte. */
   position = 0;
@@ -82,7 +85,7 @@ class Opened {
     this.#ahead.catch(() => undefined);
   }
 
-  /** The next bytes from `start` up to, not including, `end`; undefined after them, or if the source ends. */
+  /** The next bytes from `start` to `end` (exclusive); undefined after `end`, or after the last byte of the source. */
   async read(start: number, end: number): Promise<Uint8Array | undefined> {
     while (this.position < end) {
       const chunk = this.#rest.length > 0 ? this.#rest : await this.#nextChunk();
@@ -103,7 +106,7 @@ class Opened {
     return next.done === true ? undefined : next.value;
   }
 
-  /** Closes the reading. Does not wait for a chunk that is still being read. */
+  /** Closes the source. Does not wait for a chunk that is still being read. */
   async close(): Promise<void> {
     const closed = this.#chunks.return?.();
     if (this.isBusy || this.#ahead !== undefined) closed?.catch(() => undefined);

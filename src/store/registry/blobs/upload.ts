@@ -19,7 +19,7 @@ export interface UploadTarget {
   readonly connection: Connection;
   /** Sends requests in the request slot that the upload holds from its beginning to its end. */
   readonly send: SendRequest;
-  /** `/v2/NAME/blobs/` */
+  /** The path of the API for the blobs of the repository: `/v2/NAME/blobs/`. */
   readonly path: string;
   readonly scope: Scope;
   /** The reference of the blob, for errors. */
@@ -30,13 +30,19 @@ export interface UploadTarget {
 /** A registry may read the whole blob again before it answers, so the timeout grows by a second for this many bytes. */
 const VERIFIED_BYTES_PER_SECOND = 8 * 1024 * 1024;
 
-/** The timeout for cancelling an upload. It is short, since an interrupt or an error waits for it. */
+/**
+ * The timeout for cancelling an upload. It is short, because the end of the command waits for it after an interrupt or
+ * an error.
+ */
 export const CANCEL_MS = 1_000;
 
-/** Responses are short, but some registries send an HTML page. */
+/** Size limit for responses. They are usually short, but some registries send an HTML page. */
 const MAX_RESPONSE_BYTES = 1024 * 1024;
 
-/** The number of bytes that a `Range` header states. `0-0` counts as 0, although it could also mean one byte. */
+/**
+ * The number of bytes that a `Range` header states. `0-0` is treated as 0, although it could also mean one byte.
+ * Undefined for an invalid header.
+ */
 function receivedBytes(range: string | undefined): number | undefined {
   const end = /(?:^|[=\s])0-(\d{1,15})$/.exec(range ?? '')?.[1];
   if (end === undefined) return undefined;
@@ -54,7 +60,7 @@ export class BlobUpload {
   readonly #descriptor: Descriptor;
   readonly #source: UploadSource;
   readonly #chunk: UploadChunk;
-  /** The address for the next request. Each response of the registry may change it. */
+  /** The URL for the next request, which each response of the registry may change. */
   #location: URL | undefined;
   #offset = 0;
   #hasResumed = false;
@@ -67,7 +73,10 @@ export class BlobUpload {
     this.#chunk = new UploadChunk(descriptor.size);
   }
 
-  /** @param started - the response that has already opened the upload, such as that to a mount */
+  /**
+   * Runs the upload to its end.
+   * @param started - the response that has already opened the upload, such as that to a mount
+   */
   async run(started: RegistryResponse | undefined): Promise<void> {
     const progress = () => `${this.#sentBytes} of ${this.#descriptor.size} bytes sent`;
     const end = this.#target.connection.steps.begin(this.#step, { progress });
@@ -192,7 +201,8 @@ export class BlobUpload {
   }
 
   /**
-   * Decides how to continue after a failure; `smaller` does not count as a retry.
+   * Decides how to continue after a failure: `done` if the registry has the blob, `again` for a retry, `smaller` for
+   * another attempt with smaller chunks, which does not count as a retry.
    * @throws the failure, if the upload cannot continue
    */
   async #recover(thrown: unknown): Promise<'done' | 'again' | 'smaller'> {
@@ -204,7 +214,7 @@ export class BlobUpload {
       if (await this.#resume()) return 'again';
       if (await this.#isThere()) return 'done';
     }
-    // A registry that answers 404 does not know the upload.
+    // After a 404, the registry does not know the upload any more, so a new one is opened.
     if (thrown.facts.status === 404) this.#location = undefined;
     await this.#cancel();
     this.#offset = 0;
@@ -213,7 +223,7 @@ export class BlobUpload {
 
   #isRecoverable({ code, facts }: MlistError): boolean {
     const { status } = facts;
-    // The request that opens an upload has had its own retries.
+    // Without a location, the request that opens an upload has failed, after its own retries.
     if (this.#location === undefined || exceedsMaxWait(facts)) return false;
     if (code === 'ERR_MLIST_NETWORK' || code === 'ERR_MLIST_TIMEOUT') {
       this.#chunk.halveAfterBreak();
@@ -223,11 +233,14 @@ export class BlobUpload {
     if (status === 413) return this.#chunk.halve();
     if (status === 405) return this.#chunk.disable();
     if (status === 400) return this.#isTransient(facts);
-    // The upload is unknown, or its offset is wrong, or bytes were lost: it starts again.
+    // The registry does not know the upload, expects another offset or has lost bytes, so the upload starts again.
     return status === 202 || status === 404 || status === 416 || isRetryableStatus(status);
   }
 
-  /** A registry may refuse an upload that was resumed, or lose its state for a moment. A second 400 is final. */
+  /**
+   * Whether a refusal may be temporary. A registry may refuse an upload that was resumed, or lose its state for a
+   * moment. A second 400 is treated as permanent.
+   */
   #isTransient({ diagnostics = [] }: ErrorFacts): boolean {
     const isInvalid = !this.#wasInvalid && diagnostics.some(({ code }) => code === 'BLOB_UPLOAD_INVALID');
     const isTransient = this.#hasResumed || isInvalid;
@@ -236,7 +249,10 @@ export class BlobUpload {
     return isTransient;
   }
 
-  /** Asks for the offset (distribution-spec v1.1.1 "Get upload status"). @returns whether the upload can continue there */
+  /**
+   * Asks the registry for the offset (distribution-spec v1.1.1 "Get upload status").
+   * @returns whether the upload can continue there
+   */
   async #resume(): Promise<boolean> {
     if (this.#location === undefined) return false;
     const response = await this.#request('GET', this.#location, { accept: [200, 202, 204], retries: 1 }).catch(
@@ -255,7 +271,7 @@ export class BlobUpload {
     return (await this.#shownInstead().catch(() => 'unknown')) === undefined;
   }
 
-  /** Undefined if the registry has the blob, else what it shows. */
+  /** Undefined if the registry has the blob; otherwise what it shows instead, for messages. */
   async #shownInstead(): Promise<string | undefined> {
     const { connection, send, path, scope, subject, signal } = this.#target;
     const descriptor = this.#descriptor;

@@ -42,7 +42,10 @@ function wrongHeader(subject: string, header: string): MlistError {
   return mismatch(subject, `was served with the header Docker-Content-Digest: ${value}`);
 }
 
-/** Creates the errors for blobs that do not match their descriptor. @param subject - the reference of the blob */
+/**
+ * Returns a function that creates the errors for blobs that do not match their descriptor.
+ * @param subject - the reference of the blob
+ */
 export function mismatchError(subject: string): FaultError {
   return ({ digest, size }, fault) => {
     switch (fault.reason) {
@@ -66,7 +69,10 @@ function wrongDigest(subject: string, digest: Digest): MlistError {
   return mismatch(subject, `does not match the digest ${digest}`);
 }
 
-/** If the digest matches, the registry has the content, and the list or manifest that refers to it states a wrong size. */
+/**
+ * The error for a blob of another size than its descriptor states. If the digest matches, the list or manifest that
+ * refers to the blob is wrong, not the content of the registry.
+ */
 function wrongSize(subject: string, actual: number, size: number, hasDigest: boolean): MlistError {
   if (!hasDigest) return mismatch(subject, `has ${actual} bytes, not ${size}`);
   const hint = 'The list or manifest that refers to it states a wrong size, and has to be built again.';
@@ -75,7 +81,10 @@ function wrongSize(subject: string, actual: number, size: number, hasDigest: boo
 
 const CHANGED = 'The registry, or a proxy in front of it, has changed the content. It was not used.';
 
-/** @param fault - what is wrong, such as `has 3 bytes, not 4` */
+/**
+ * The error for content that differs from its descriptor.
+ * @param fault - what is wrong, such as `has 3 bytes, not 4`
+ */
 export function mismatch(subject: string, fault: string, hint = CHANGED): MlistError {
   return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `${subject} ${fault}`, { reference: subject, hint });
 }

@@ -2,10 +2,13 @@ import { MlistError, type NextStep } from '../../../errors/errors.ts';
 import { parseReference, withoutPassword } from '../../../oci/reference.ts';
 import { apiHost } from '../http/address.ts';
 
-/** The registries that may receive a login or be written to. All others are only read, without a login (docs/security.md). */
+/**
+ * The registries that may receive a login or be written to. Other registries are only read, and without a login
+ * (docs/security.md).
+ */
 export class AllowedRegistries {
   readonly #names: ReadonlySet<string>;
-  /** Endings of host names, such as `.example.com` for `*.example.com`. */
+  /** Suffixes of host names, such as `.example.com` for `*.example.com`. */
   readonly #endings: readonly string[];
 
   private constructor(patterns: readonly string[]) {
@@ -23,7 +26,10 @@ export class AllowedRegistries {
     return new AllowedRegistries(patterns.map((pattern) => parsePattern(pattern, option)));
   }
 
-  /** @param registry - the host of a registry or mirror, with its port, as references name it */
+  /**
+   * Whether a registry is one of the allowed registries.
+   * @param registry - the host of a registry or mirror, with its port, as references name it
+   */
   allows(registry: string): boolean {
     const name = registry.toLowerCase();
     return this.#names.has(apiHost(name)) || this.#endings.some((ending) => name.endsWith(ending));
@@ -33,7 +39,7 @@ export class AllowedRegistries {
 function parsePattern(text: string, option: string): string {
   const pattern = text.toLowerCase() === 'index.docker.io' ? 'docker.io' : text.toLowerCase();
   const host = pattern.startsWith('*.') ? `a${pattern.slice(1)}` : pattern;
-  // A name without a dot or a port is a namespace of docker.io in references.
+  // In references, a first part without a dot or a port is a namespace of docker.io, not a host.
   if (registryOf(host) === host) return pattern;
   throw new MlistError(
     'ERR_MLIST_USAGE',
@@ -52,7 +58,7 @@ function registryOf(host: string): string | undefined {
   }
 }
 
-/** Why a registry gets no login, and how to allow it. */
+/** The hint that explains why a registry gets no login, with the remedy. */
 export function withoutLogin(registry: string): NextStep {
   return {
     hint: `No login was sent, because ${registry} is not an allowed registry.`,

@@ -21,7 +21,7 @@ export interface Auth {
   readonly registrytoken?: string;
 }
 
-/** Docker's files use this key for Docker Hub. References and other files use these names. */
+/** Docker's files use this key for Docker Hub; references and other files use the names below. */
 const HUB_KEY = 'https://index.docker.io/v1/';
 const HUB_NAMES = ['docker.io', 'index.docker.io', 'registry-1.docker.io'];
 
@@ -41,7 +41,7 @@ function namesOf(registry: string): readonly string[] {
 /**
  * Reads a file with credentials, which may be a pipe.
  * @returns undefined if the file does not exist
- * @throws MlistError `ERR_MLIST_CREDENTIALS` with the path of the file; the abort's reason
+ * @throws MlistError `ERR_MLIST_CREDENTIALS` with the path of the file; the reason of the signal if it is aborted
  */
 export async function readAuthFile(
   path: string,
@@ -66,12 +66,15 @@ export function cannotRead(path: string, thrown: unknown): MlistError {
   return new MlistError('ERR_MLIST_CREDENTIALS', message, { path, cause: thrown });
 }
 
-/** Docker's legacy file ~/.dockercfg has only the content of the member `auths`. */
+/** Converts Docker's legacy file ~/.dockercfg, which contains only the value of the member `auths`. */
 function wrapLegacy(bytes: Uint8Array): Uint8Array {
   return bytes.length === 0 ? bytes : Buffer.concat([Buffer.from('{"auths":'), bytes, Buffer.from('}')]);
 }
 
-/** @throws MlistError `ERR_MLIST_CREDENTIALS`, which quotes nothing of the content */
+/**
+ * Parses a file with credentials.
+ * @throws MlistError `ERR_MLIST_CREDENTIALS`, without quoting the content of the file
+ */
 export function parseAuthFile(bytes: Uint8Array, path: string): AuthFile {
   const checked = checkDockerConfig(bytes);
   if ('value' in checked) return checked.value as unknown as AuthFile;
@@ -90,14 +93,14 @@ export function helperFor({ credHelpers = {}, credsStore }: AuthFile, registry: 
   return helper === '' ? undefined : helper;
 }
 
-/** Whether a file configures no logins. If so, Docker uses the credential helper of the system. */
+/** Whether a file configures no logins. If it configures none, Docker uses the credential helper of the system. */
 export function hasNoLogins({ auths = {}, credHelpers = {}, credsStore = '' }: AuthFile): boolean {
   return Object.keys(auths).length + Object.keys(credHelpers).length === 0 && credsStore === '';
 }
 
 /**
  * The keys of a file that apply to a repository, the most specific first: namespaces from the longest to the shortest
- * (containers-auth.json(5)), the key of the registry, other spellings of its host.
+ * (containers-auth.json(5)), then the key of the registry, then other spellings of its host.
  */
 export function keysFor({ auths = {} }: AuthFile, registry: string, repository: string): readonly string[] {
   const parts = repository === '' ? [] : repository.split('/');
@@ -107,7 +110,10 @@ export function keysFor({ auths = {} }: AuthFile, registry: string, repository: 
   return [...new Set([...exact, ...spellingsOf(auths, registry)])].filter((key) => Object.hasOwn(auths, key));
 }
 
-/** The keys of a whole registry in all spellings: first with https, then with http, then without a scheme. */
+/**
+ * The keys of a file that name a whole registry, in any spelling: first those with https, then those with http, then
+ * those without a scheme.
+ */
 export function spellingsOf(auths: Readonly<Record<string, Auth>>, registry: string): readonly string[] {
   const names = namesOf(registry);
   const rank = (key: string) => (key.startsWith('https://') ? 0 : key.startsWith('http://') ? 1 : 2);
@@ -127,7 +133,10 @@ export function tokenIn({ identitytoken, registrytoken }: Auth): Credentials | u
   return identitytoken ? { type: 'identity', token: identitytoken } : undefined;
 }
 
-/** The credentials of an entry. @throws MlistError `ERR_MLIST_CREDENTIALS` if `auth` is invalid; it does not quote it */
+/**
+ * The credentials of an entry.
+ * @throws MlistError `ERR_MLIST_CREDENTIALS` if the member `auth` is invalid; the message does not quote its value
+ */
 export function credentialsIn(entry: Auth, key: string, path: string): Credentials | undefined {
   const token = tokenIn(entry);
   if (token !== undefined) return token;

@@ -23,7 +23,7 @@ export interface HelperOptions extends Omit<CredentialHelper, 'name'> {
   readonly platform: NodeJS.Platform;
 }
 
-/** Limits the helpers that run at once. There is one for each registry. */
+/** Limits concurrent helpers, since a command may run one for each registry. */
 const helpers = new Limiter(8);
 
 const NOT_FOUND = 'credentials not found in native keychain';
@@ -45,7 +45,10 @@ export async function readFromHelper(helper: CredentialHelper, key: string): Pro
   return username === '<token>' ? { type: 'identity', token: secret } : { type: 'basic', username, password: secret };
 }
 
-/** @throws MlistError `ERR_MLIST_CREDENTIALS` if the helper fails */
+/**
+ * Stores credentials in a helper.
+ * @throws MlistError `ERR_MLIST_CREDENTIALS` if the helper fails
+ */
 export async function storeInHelper(
   helper: CredentialHelper,
   key: string,
@@ -68,7 +71,10 @@ export function helperOf(name: string, { env, signal }: HelperOptions): Credenti
   return { name, env, signal };
 }
 
-/** The helper for the keychain of the system, if it is installed. Docker uses it if its configuration has no logins. */
+/**
+ * The helper for the keychain of the system, if it is installed. Docker uses this helper if its configuration file has
+ * no logins.
+ */
 export function defaultHelper(options: HelperOptions): CredentialHelper | undefined {
   const { env, platform } = options;
   const name = keychains[platform] ?? (findProgram('pass', env) === undefined ? 'secretservice' : 'pass');
@@ -99,7 +105,7 @@ interface HelperResult {
 
 /**
  * Runs a helper without a shell. Its output may be secret, so no message quotes it.
- * @throws MlistError `ERR_MLIST_CREDENTIALS` if it cannot be run; the abort's reason
+ * @throws MlistError `ERR_MLIST_CREDENTIALS` if it cannot be run; the reason of the signal if it is aborted
  */
 async function run(helper: CredentialHelper, action: 'get' | 'store' | 'erase', input: string): Promise<HelperResult> {
   const { env, signal } = helper;
@@ -115,7 +121,7 @@ async function run(helper: CredentialHelper, action: 'get' | 'store' | 'erase', 
   const stop = new AbortController();
   const onAbort = () => stop.abort(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
-  // The timeout option of spawn would keep the process alive if the helper could not be started.
+  // The timeout option of spawn would keep this process alive if the helper could not be started.
   const onTimeout = () => stop.abort(failed(helper, `it did not answer within ${TIME_LIMIT_S} s`));
   const timer = setTimeout(onTimeout, TIME_LIMIT_S * 1000);
   try {
@@ -128,7 +134,10 @@ async function run(helper: CredentialHelper, action: 'get' | 'store' | 'erase', 
   }
 }
 
-/** Waits for a helper to end, but not if it is stopped, since programs that it has started may still be running. */
+/**
+ * Waits for a helper to end. After the helper was stopped, it is not awaited, because programs that it has started may
+ * keep its output open.
+ */
 function resultOf(child: Child, helper: CredentialHelper, stop: AbortController): Promise<HelperResult> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

@@ -31,7 +31,7 @@ import { dockerConfigPath, StoredCredentials, type StoredCredentialsOptions } fr
 
 /** The user name and password for one registry. */
 export interface Login {
-  /** As named in references. */
+  /** The registry, as references name it. */
   readonly registry: string;
   readonly username: string;
   readonly password: string;
@@ -60,7 +60,10 @@ export async function storeLogin(login: Login, options: StoredCredentialsOptions
   return { kind: 'file', path };
 }
 
-/** Removes the credentials for a registry in all spellings of its name. @returns where there were any */
+/**
+ * Removes the credentials for a registry in all spellings of its name.
+ * @returns the places that had credentials
+ */
 export async function eraseLogin(
   registry: string,
   options: StoredCredentialsOptions,
@@ -95,7 +98,7 @@ function pathFor(options: StoredCredentialsOptions): string {
   return options.authFile ?? variable(options.env, 'REGISTRY_AUTH_FILE') ?? dockerConfigPath(options);
 }
 
-/** The helper that a file configures. If Docker's own file has no logins, that of the system. */
+/** The helper that a file configures. For Docker's own file without logins, this is the helper of the system. */
 function configuredHelper(
   file: AuthFile,
   registry: string,
@@ -149,7 +152,7 @@ async function edit(
         () => 0o600,
       );
       await writeFileAtomic(path, change(content), { mode, lock });
-      // The umask may have removed permissions.
+      // `open` applies the umask, which may have removed permissions.
       await chmod(path, mode);
     },
     { subject: path, signal },

@@ -1,6 +1,9 @@
 /** Credentials for one registry. */
 export type Credentials = {
-  /** Where they were found, for messages: a path, a variable or the name of a helper. Absent if the user has typed them. */
+  /**
+   * Where the credentials were found, for messages: a path, a variable or the name of a helper. Absent if the user has
+   * entered them.
+   */
   readonly place?: string;
 } & (
   | { readonly type: 'basic'; readonly username: string; readonly password: string }
@@ -10,7 +13,7 @@ export type Credentials = {
   | { readonly type: 'bearer'; readonly token: string }
 );
 
-/** Names a login in messages. */
+/** Describes a login in messages, with the place where it was found. */
 export function loginText(registry: string, place: string | undefined): string {
   return place === undefined ? `the login for ${registry}` : `the login for ${registry} from ${place}`;
 }
@@ -24,8 +27,9 @@ export function refusedLoginHint(registry: string, place: string | undefined): s
 }
 
 /**
- * Finds the credentials for one registry, named as in references; undefined for anonymous access. A registry may have different
- * accounts for its repositories. Without a repository, the account of the whole registry is used.
+ * Finds the credentials for a registry, named as in references, and a repository, since repositories of one registry
+ * may have different accounts. Without a repository, it finds the account for the whole registry. Returns undefined for
+ * anonymous access.
  */
 export type CredentialsSource = (registry: string, repository?: string) => Promise<Credentials | undefined>;
 
@@ -37,7 +41,7 @@ export function sameCredentials(left: Credentials | undefined, right: Credential
   return right.type === left.type && left.token === right.token;
 }
 
-/** Undefined if the user name or the password is empty. */
+/** Credentials with a user name and a password; undefined if one of them is empty. */
 export function basicCredentials(username: string, password: string): Credentials | undefined {
   return username === '' || password === '' ? undefined : { type: 'basic', username, password };
 }

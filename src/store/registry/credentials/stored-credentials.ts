@@ -22,18 +22,21 @@ export interface StoredCredentialsOptions {
   readonly home: string;
   readonly platform: NodeJS.Platform;
   readonly uid?: number | undefined;
-  /** The only file that is read (`--authfile`). */
+  /** If set, this is the only file that is read (`--authfile`). */
   readonly authFile?: string | undefined;
-  /** Stops helpers, and reading a file that may be a pipe. */
+  /** Stops running helpers and the reading of files, which may be pipes. */
   readonly signal?: AbortSignal | undefined;
-  /** Reports that a helper runs, or that a file is being read, since it may be a pipe. Default: not reported. */
+  /**
+   * Reports as pending that a helper runs or a file is read, which may take long if it is a pipe. Default: not
+   * reported.
+   */
   readonly waiting?: ReportPending | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 export interface FoundCredentials {
   readonly credentials: Credentials;
-  /** Where they were found: a path, a variable or the name of a helper. */
+  /** Where the credentials were found: a path, a variable or the name of a helper. */
   readonly place: string;
 }
 
@@ -118,7 +121,10 @@ export class StoredCredentials {
     return file && this.#inAuthFile(file, path, registry, repository);
   }
 
-  /** If a file configures a helper for a registry, its passwords for that registry are ignored, but its tokens are used. */
+  /**
+   * Finds credentials in a file. If the file configures a helper for the registry, passwords in the file are ignored,
+   * but tokens are used.
+   */
   async #inAuthFile(
     file: AuthFile,
     path: string,
@@ -152,7 +158,7 @@ export class StoredCredentials {
     });
   }
 
-  /** `DOCKER_AUTH_CONFIG` must be `{"auths": {KEY: {"auth": ...}}}`. A variable with anything else is ignored with a warning. */
+  /** `DOCKER_AUTH_CONFIG` must be `{"auths": {KEY: {"auth": ...}}}`. Any other value is ignored with a warning. */
   async #inVariable(registry: string, repository: string): Promise<FoundCredentials | undefined> {
     const text = variable(this.#options.env, 'DOCKER_AUTH_CONFIG');
     if (text === undefined) return undefined;
@@ -167,7 +173,10 @@ export class StoredCredentials {
     return this.#inAuthFile(this.#variable, place, registry, repository);
   }
 
-  /** The keychain of the system. It is not configured explicitly, so a failure is a warning, not an error. */
+  /**
+   * Finds credentials in the keychain of the system. A failure is a warning, not an error, because the user has not
+   * configured the keychain explicitly.
+   */
   async #inKeychain(registry: string): Promise<FoundCredentials | undefined> {
     const { signal, onWarning } = this.#options;
     const config = await this.#read({ path: dockerConfigPath(this.#options), kind: 'config' });

@@ -26,8 +26,8 @@ export function sameOrigin(left: URL, right: URL): boolean {
 }
 
 /**
- * Checks an address that a registry sends: of a redirect, an upload location or a token realm.
- * @param what - with its article, for the error
+ * Checks an address that a registry sends: the target of a redirect, an upload location or a token realm.
+ * @param what - describes the address in the error, with an article
  * @param to - the address
  * @param registry - the address that sent it
  * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS`

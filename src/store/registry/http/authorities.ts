@@ -9,9 +9,9 @@ import { TlsContexts } from './tls-contexts.ts';
 export interface AuthorityOptions {
   readonly caFile: string | undefined;
   readonly env: Environment;
-  /** Aborts reading a file that may be a pipe. */
+  /** Stops reading files that are pipes. */
   readonly signal?: AbortSignal | undefined;
-  /** Reports that a file is being read, since it may be a pipe. */
+  /** Reports as pending that a file is being read, which may take long if it is a pipe. */
   readonly waiting?: ReportPending | undefined;
   readonly onWarning: (message: string) => void;
 }
@@ -34,7 +34,7 @@ export class ConfiguredAuthorities {
   }
 
   /**
-   * The contexts for a host. Hosts without certificates of their own share them.
+   * The TLS contexts for a host. All hosts without certificates of their own share the same contexts.
    * @throws MlistError if certificates cannot be read or are invalid
    */
   async contextsFor(certificates: HostCertificates | undefined): Promise<TlsContexts> {
@@ -80,14 +80,20 @@ const systemBundles = [
 let bundle: readonly string[] | undefined;
 let store: readonly string[] | undefined;
 
-/** Reading one file takes a fraction of the time that Node needs for all files in the folders of the system. */
+/**
+ * The system's authorities from one file. Reading one file is much faster than `storeOfSystem`, for which Node reads
+ * all files in the folders of the system.
+ */
 function bundleOfSystem(): readonly string[] {
   if (bundle !== undefined) return bundle;
   const path = systemBundles.find((candidate) => existsSync(candidate));
   return (bundle = path === undefined ? [] : [readPemFile(path)]);
 }
 
-/** Node 22.15 and later can read the certificate authorities of the system. Before, only a file with them is found. */
+/**
+ * Node 22.15 and later can read the certificate authorities of the system. Earlier versions use only the file of
+ * `bundleOfSystem`.
+ */
 function storeOfSystem(): readonly string[] {
   const { getCACertificates } = tls as { getCACertificates?: (type: 'system') => readonly string[] };
   return (store ??= getCACertificates?.('system') ?? []);

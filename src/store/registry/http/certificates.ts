@@ -28,7 +28,10 @@ export interface FolderOptions {
   readonly platform: NodeJS.Platform;
 }
 
-/** The `certs.d` folders of the containers tools and of Docker. The first that has a folder for a host is used for it. */
+/**
+ * The `certs.d` folders of the containers tools and of Docker. For each host, the first one that has a folder for the
+ * host is used.
+ */
 export function certificateFolders({ env, home, platform }: FolderOptions): readonly string[] {
   if (platform === 'win32') return [join(variable(env, 'ProgramData') ?? 'C:\\ProgramData', 'docker', 'certs.d')];
   const config = variable(env, 'XDG_CONFIG_HOME') ?? join(home, '.config');
@@ -42,11 +45,11 @@ export function certificateFolders({ env, home, platform }: FolderOptions): read
 }
 
 /**
- * The certificates for a host; undefined if no folder has any. A folder without read permission is skipped with a warning:
- * on some machines only root may read /etc/docker/certs.d.
+ * The certificates for a host; undefined if no folder has any. A folder without read permission is skipped with a
+ * warning: on some machines only root may read /etc/docker/certs.d.
  * @param names - the folder names for the host, such as `example.com:443` and `example.com`
- * @throws MlistError `ERR_MLIST_CREDENTIALS` if a client certificate has no key, or a key no certificate;
- *   `ERR_MLIST_FILE` if one of them is not a regular file or contains no PEM data
+ * @throws MlistError `ERR_MLIST_CREDENTIALS` if a client certificate has no key, or a key has no certificate;
+ * `ERR_MLIST_FILE` if one of them is not a regular file or contains no PEM data
  */
 export function certificatesFor(
   names: readonly string[],
@@ -65,7 +68,7 @@ export function certificatesFor(
   return undefined;
 }
 
-/** Windows does not allow colons in file names, so Docker omits them there. */
+/** The name of the folder for a host. Windows does not allow colons in file names, so Docker omits them there. */
 function folderName(host: string): string {
   return process.platform === 'win32' ? host.replaceAll(':', '') : host;
 }
@@ -104,8 +107,8 @@ const MAX_PEM_BYTES = 16 * 1024 * 1024;
 
 /**
  * Reads certificates from a file that the user has named. It may be a pipe.
- * @throws MlistError `ERR_MLIST_NOT_FOUND`, or `ERR_MLIST_FILE` if the file cannot be read, is too large or contains no PEM
- *   data; the abort's reason
+ * @throws MlistError `ERR_MLIST_NOT_FOUND`, or `ERR_MLIST_FILE` if the file cannot be read, is too large or contains no
+ * PEM data; the reason of the signal if it is aborted
  */
 export async function readPem(path: string, signal: AbortSignal | undefined): Promise<string> {
   let bytes: Buffer;

@@ -9,12 +9,13 @@ export interface HostAndPort {
 
 /**
  * Opens a TCP connection.
- * @param onSent - called when the first packet has been sent, for work to do during the round trip. It must not throw
+ * @param onSent - called when the first packet has been sent, so that the caller can work during the round trip; must
+ * not throw
  * @throws Error with Node's code or `ETIMEDOUT`
  */
 export function connectTcp(address: HostAndPort, timeoutMs: number, onSent?: () => void): Promise<Socket> {
   const socket = openSocket(tcpOptions(address));
-  // Node emits the event just before it connects.
+  // Node emits the event just before it connects, so the callback runs after the current task.
   if (onSent !== undefined) socket.once('connectionAttempt', () => setImmediate(onSent));
   return opened(socket, 'connect', timeoutMs);
 }
@@ -37,7 +38,7 @@ const loopbackLookup: LookupFunction = (_host, { all = false }, callback) => {
 /** Waits until a socket is connected. Destroys it if that fails. */
 export function opened(socket: Socket, event: 'connect' | 'secureConnect', timeoutMs: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    // If this process was busy, the socket may have connected in time without having emitted its event yet.
+    // If this process was busy, the socket may have connected in time although its event was not emitted yet.
     const expire = () => (expiry = setImmediate(() => socket.destroy(timeoutError(event))));
     const timer = setTimeout(expire, timeoutMs);
     let expiry: NodeJS.Immediate | undefined;
@@ -62,7 +63,10 @@ export function opened(socket: Socket, event: 'connect' | 'secureConnect', timeo
   });
 }
 
-/** @param what - what did not happen in time */
+/**
+ * The error for a timeout, with the code `ETIMEDOUT`.
+ * @param what - describes the event that did not happen in time
+ */
 export function timeoutError(what: string): Error {
   return Object.assign(new Error(`timeout while waiting for ${what}`), { code: 'ETIMEDOUT' });
 }

@@ -12,13 +12,16 @@ import { certificateOf, connectDirectTls, connectTls, type ServerCertificate, ty
 import { TrustStore, type HostTrust, type TrustOptions } from './trust-store.ts';
 import type { Environment } from '../../environment.ts';
 
-/** How requests reach one origin. */
+/** The connections and settings with which requests are sent to one origin. */
 export interface Route {
-  /** Keep connections open for later requests. */
+  /** Agents that keep connections open for later requests. */
   readonly agents: { readonly http?: HttpAgent; readonly https?: HttpsAgent };
-  /** For documents, if the server chooses HTTP/2. Undefined for http, or if HTTP/2 is switched off. */
+  /**
+   * The HTTP/2 connection for documents, used if the server chooses HTTP/2. Undefined for http URLs, or if HTTP/2 is
+   * switched off.
+   */
   readonly http2?: Http2Connection | undefined;
-  /** A proxy forwards the requests: the request line has the absolute URL (RFC 9112 section 3.2.2). */
+  /** Whether a proxy forwards the requests, so that the request line has the absolute URL (RFC 9112 section 3.2.2). */
   readonly absolute: boolean;
   /** Headers for the proxy. Secret. */
   readonly headers: Readonly<Record<string, string>>;
@@ -30,14 +33,14 @@ export interface ConnectionPoolOptions extends TrustOptions {
   readonly timeoutMs: number;
   /** Whether HTTP/2 is switched off. Default false. */
   readonly http1?: boolean | undefined;
-  /** Receives the passwords of proxies. */
+  /** Receives the passwords of proxies, so that messages do not contain them. */
   readonly secrets: SecretRedactor;
 }
 
 /**
- * The connections of a command. Trusted certificates, client certificates and proxies depend on the host of a connection,
- * not on the registry that redirected to it. The pool does not limit how many requests run at once: a download that waits
- * for a connection could block the upload that it feeds.
+ * The connections of a command. Trusted certificates, client certificates and proxies depend on the host of a
+ * connection, not on the registry that redirected to it. The pool does not limit concurrent requests, because a
+ * download that waits for a connection could block the upload that it supplies with bytes.
  */
 export class ConnectionPool {
   readonly trust: TrustStore;
@@ -52,6 +55,7 @@ export class ConnectionPool {
   }
 
   /**
+   * The route to the origin of a URL, created on first use.
    * @param isUnverified - do not verify the certificate. Default false
    * @throws MlistError if the proxy settings or the certificates are invalid
    */
@@ -66,7 +70,10 @@ export class ConnectionPool {
     return route;
   }
 
-  /** The certificate that a host sends, which is not verified. @throws as for a connection */
+  /**
+   * The certificate that a host sends, without verification.
+   * @throws the errors of a connection
+   */
   async certificate(url: URL): Promise<ServerCertificate> {
     return certificateOf(this.#track(await connect(await this.#destination(url, true), HTTP1)));
   }
@@ -114,7 +121,10 @@ export class ConnectionPool {
     return { agents, http2, absolute, headers: login };
   }
 
-  /** An agent does not know a connection that opens after its request has ended, so `close` would miss it. */
+  /**
+   * Registers a connection for `close`. An agent does not know a connection that opens after its request has ended, so
+   * its own `destroy` would miss it.
+   */
   #track(socket: Socket): Socket {
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
@@ -124,21 +134,21 @@ export class ConnectionPool {
 
 interface Destination extends HostAndPort {
   readonly origin: string;
-  /** Undefined for http. */
+  /** The certificates for the host; undefined for http. */
   readonly trust: HostTrust | undefined;
-  /** Opens a tunnel to the host for https, and forwards the requests for http. */
+  /** The proxy, which opens a tunnel to the host for https, and forwards the requests for http. */
   readonly proxy: Proxy | undefined;
-  /** For a proxy with an https address. */
+  /** The certificates for a proxy with an https address. */
   readonly proxyTrust: HostTrust | undefined;
   readonly timeoutMs: number;
 }
 
-/** Bodies of any length are sent over HTTP/1.1, on connections of their own. */
+/** The protocol for bodies of any length, each of which uses a connection of its own. */
 const HTTP1 = ['http/1.1'];
 
 /**
  * Opens a connection, directly or through a proxy.
- * @param protocols - those that the server may choose, if it uses TLS
+ * @param protocols - the protocols that the server may choose with TLS
  * @throws Error with Node's code or `ETIMEDOUT`; ProxyFailure; MlistError if the proxy refuses the tunnel
  */
 function connect(destination: Destination, protocols: readonly string[]): Promise<Socket> {
@@ -188,8 +198,8 @@ interface Handshake extends Omit<TlsOptions, 'verify' | 'context'> {
 }
 
 /**
- * Opens a connection and starts TLS on it. If the certificate needs more authorities, this is repeated on a new connection.
- * Parsing the authorities takes up to 50 ms, so it is done during the round trip of the first connection.
+ * Opens a connection and starts TLS on it. If the certificate needs more authorities, this is repeated on a new
+ * connection. Parsing the authorities takes up to 50 ms, so it happens while a connection is being opened.
  */
 function secured({ trust, ...options }: Handshake, open: (onSent: () => void) => Promise<Socket>): Promise<Socket> {
   const { verify, contexts, key } = trust;
@@ -213,7 +223,7 @@ function withConnect<Agent extends HttpAgent>(agent: Agent, open: () => Promise<
   agent.createConnection = (_options, callback) => {
     open().then(
       (socket) => callback?.(null, socket),
-      // Node accepts an error alone, but its types also require a socket.
+      // Node accepts a call with an error alone, but its types also require a socket.
       (error: unknown) => (callback as ((error: unknown) => void) | undefined)?.(error),
     );
     return undefined;

@@ -13,9 +13,10 @@ export function encodingOf(headers: RegistryResponse['headers']): string | undef
 }
 
 /**
- * Decodes the body of a response. Some registries and proxies compress with gzip although identity was requested.
- * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` for another encoding, `ERR_MLIST_DOCUMENT_INVALID` for a document that is
- *   too large
+ * Decodes the body of a response. Some registries and proxies compress with gzip although the request asks for
+ * `identity`.
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` for another encoding, `ERR_MLIST_DOCUMENT_INVALID` for a document
+ * that is too large
  */
 export async function decodedDocument(
   { headers, bytes }: Pick<RegistryResponse, 'headers' | 'bytes'>,

@@ -12,7 +12,7 @@ export interface DocumentRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | undefined;
   readonly route: Route;
-  /** The stream for the request. Default: HTTP/1.1. */
+  /** The HTTP/2 stream for the request. Default: the request uses HTTP/1.1. */
   readonly slot?: Http2Slot | undefined;
   /** Milliseconds without any data after which the request fails. */
   readonly timeoutMs: number;
@@ -23,8 +23,8 @@ export interface DocumentRequest {
 const TOTAL_TIMEOUT_FACTOR = 4;
 
 /**
- * Sends one request with got, and returns as soon as the response headers have arrived. Retries, redirects, decompression
- * and errors for HTTP statuses are switched off. This is the only importer of got.
+ * Sends one request with got, and returns as soon as the response headers have arrived. Retries, redirects,
+ * decompression and errors for HTTP statuses are switched off. No other module imports got.
  * @throws Node's error, or an MlistError from the connection
  */
 export async function sendDocument(request: DocumentRequest): Promise<HttpResponse> {
@@ -45,7 +45,7 @@ export async function sendDocument(request: DocumentRequest): Promise<HttpRespon
     signal,
   });
   for (const event of ['end', 'error', 'close']) stream.once(event, release);
-  // The request may end before got has started it.
+  // The HTTP/2 stream may end before got has listeners for its events.
   if (slot !== undefined) for (const event of ['error', 'close']) stream.once(event, slot.release);
   const response = await new Promise<PlainResponse>((resolve, reject) => {
     stream.on('error', (error) => reject(causeOf(error)));
@@ -61,8 +61,8 @@ export async function sendDocument(request: DocumentRequest): Promise<HttpRespon
 }
 
 /**
- * A signal that aborts with the given one until it is released. Got never removes its listener, so each request would stay
- * in memory as long as the signal of the whole command.
+ * A signal that aborts with the given one until it is released. got never removes its listener from a signal, so with
+ * the given signal each request would stay in memory until the end of the command.
  */
 function detachableSignal(signal: AbortSignal | undefined): {
   readonly signal: AbortSignal;
@@ -75,20 +75,23 @@ function detachableSignal(signal: AbortSignal | undefined): {
   return { signal: detachable.signal, release: () => signal?.removeEventListener('abort', abort) };
 }
 
-/** Sends `content-length: 0`. Some registries refuse a chunked request without a body, and got waits for a body. */
+/** An empty body, so that got sends `content-length: 0`: some registries refuse a chunked request without a body. */
 const NO_BODY = new Uint8Array();
 
 function hasBody({ method }: DocumentRequest): boolean {
   return method !== 'GET' && method !== 'HEAD';
 }
 
-/** For a proxy that forwards the request, the request line has the absolute URL. */
+/**
+ * The function with which got starts the request. If a proxy forwards the request, the request line has the absolute
+ * URL.
+ */
 function sendWith({ absolute }: Route, slot: Http2Slot | undefined): RequestFunction {
   return (url, options, callback) =>
     startRequest(url, absolute ? { ...options, path: url.href } : options, slot, callback);
 }
 
-/** Got wraps an error together with the request. The inner error has the code and the address. */
+/** The error that got wraps together with the request. It has the code and the address. */
 function causeOf(error: Error): Error {
   const { cause } = error;
   return cause instanceof MlistError || errorCode(cause) !== undefined ? (cause as Error) : error;

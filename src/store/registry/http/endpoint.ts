@@ -4,26 +4,29 @@ import { apiHost } from './address.ts';
 import { bodyOf, readBody, type HttpResponse } from './response.ts';
 
 export interface EndpointOptions {
-  /** The registry, as named in references. */
+  /** The registry, as references name it. */
   readonly domain: string;
   readonly plainHttp: boolean;
   readonly insecure: boolean;
   /** Whether certificates are configured for the registry, so that it uses TLS. */
   readonly hasCertificates: () => boolean;
-  /** The only scheme that is tried first. Default: the one for registries that references name. */
+  /**
+   * The only scheme that is tried first. Default: https, or http for registries on this machine and those of
+   * `plainHttp`.
+   */
   readonly scheme?: 'https' | 'http' | undefined;
-  /** Path and query of the API. Default `/v2`. */
+  /** The path and the query of the API. Default `/v2`. */
   readonly api?: string | undefined;
   /** Whether requests to an address with `scheme` http may carry credentials. Default false. */
   readonly trustsHttp?: boolean | undefined;
   /**
-   * Whether a configuration file permits plain http and unverified TLS for requests without credentials. Called only if no
-   * other address answers.
+   * Whether a configuration file permits plain http and unverified TLS for requests without credentials. Called only if
+   * no other address answers.
    */
   readonly permitsInsecure?: (() => Promise<boolean>) | undefined;
 }
 
-/** One way to reach the API of a registry. */
+/** An address of a registry's API, with the security of its connections. */
 export interface Address {
   readonly base: URL;
   /** Whether requests may carry credentials. */
@@ -33,9 +36,9 @@ export interface Address {
 }
 
 /**
- * The address of a registry's API. The scheme is https, unless the registry is on this machine or http was requested. The
- * first address that answers is used for all later requests. Only `insecure` allows a fallback from https to http, and
- * `permitsInsecure` for requests without credentials.
+ * The address of a registry's API. The scheme is https, unless the registry is on this machine or http was requested.
+ * The first address that answers is used for all later requests. A fallback from https to http requires `insecure` or,
+ * for requests without credentials, `permitsInsecure`.
  */
 export class Endpoint {
   readonly #options: EndpointOptions;
@@ -46,7 +49,7 @@ export class Endpoint {
     this.#options = options;
   }
 
-  /** The address that answered, or the one that is tried first. */
+  /** The address that answered, or before any answer the one that is tried first. */
   get base(): URL {
     return this.#address.base;
   }
@@ -86,8 +89,8 @@ export class Endpoint {
         isUnverified: true,
       }));
       const second = await this.#try(insecure, send);
-      // A verified address may have answered another request in the meantime. Credentials are used from then on, so that no
-      // unverified response may say where they are sent.
+      // A verified address may have answered another request in the meantime. From then on requests have credentials,
+      // so an unverified response must not determine where they are sent.
       if (this.#hasReachedTrusted()) second.response?.response.discard();
       else if (second.response !== undefined) return second.response;
     }
@@ -147,14 +150,17 @@ function isLocal(domain: string): boolean {
   return isLoopback(new URL(`http://${domain}`).hostname);
 }
 
-/** Errors that the wrong scheme may cause: a reset, a refused connection or an invalid message, but no TLS alert. */
+/**
+ * Codes of errors that the wrong scheme may cause: a reset, a refused connection or an invalid message, but not a TLS
+ * alert.
+ */
 const otherScheme = /^(?:ECONNRESET|ECONNREFUSED|EPIPE|EPROTO|HPE_|ERR_SSL_(?!.*ALERT_))/;
 
 function mayBeOtherScheme(thrown: unknown): boolean {
   return otherScheme.test(errorCode(thrown) ?? '');
 }
 
-/** Errors of a certificate that is not trusted. */
+/** Codes of errors for a certificate that is not trusted. */
 const untrusted = /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/;
 
 /** Whether unverified TLS or plain http could succeed instead. */
@@ -165,8 +171,8 @@ function mayBeInsecure(thrown: unknown): boolean {
 const MAX_BAD_REQUEST_BYTES = 64 * 1024;
 
 /**
- * Reads the body of a 400 into memory. A TLS server answers a plain http request with 400, but so may a registry: the other
- * scheme is tried, and this response is used if that fails.
+ * Reads the body of a 400 into memory. A TLS server answers a plain http request with 400, but a registry may do so
+ * too. Therefore the other scheme is tried, and if that fails, this response is used.
  */
 async function bufferResponse(response: HttpResponse): Promise<HttpResponse> {
   const bytes = await readBody(response, MAX_BAD_REQUEST_BYTES, 'the response').catch(() => new Uint8Array());

@@ -25,22 +25,28 @@ export interface HttpClientOptions {
 
 export interface HttpRequest extends Pick<DocumentRequest, 'method' | 'url' | 'headers' | 'signal'> {
   readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined;
-  /** The body of the response may have any length. */
+  /** Whether the body of the response may have any length, so that it is streamed. */
   readonly streamsResponse?: boolean | undefined;
-  /** Part of an upload or a mount. There are many of these at once, and `sendStream` sends them faster than got. */
+  /**
+   * Whether the request is part of an upload or a mount. Many of these are sent at once, and `sendStream` is faster for
+   * them than got.
+   */
   readonly isUpload?: boolean | undefined;
   /** Milliseconds that are added to the timeout of the response, which starts after the body has been sent. */
   readonly extraTimeoutMs?: number | undefined;
-  /** The response states the location of an upload that has to be cancelled: an abort takes effect after `ABORT_DELAY_MS`. */
+  /**
+   * Whether the response states the location of an upload that has to be cancelled. If so, an abort takes effect only
+   * after `ABORT_DELAY_MS`.
+   */
   readonly opensUpload?: boolean | undefined;
   /** Do not verify the certificate of the server. The request must not carry credentials. */
   readonly isUnverified?: boolean | undefined;
 }
 
-/** How long to wait after an abort for the response to a request that opens an upload. */
+/** Milliseconds to wait after an abort for the response to a request that opens an upload. */
 export const ABORT_DELAY_MS = 1_000;
 
-/** How often a request that an HTTP/2 server has not processed is sent again. */
+/** Maximum number of further attempts at a request that an HTTP/2 server has not processed. */
 const MAX_RESENDS = 3;
 
 /** Sends the requests to one registry and to the hosts that it names. */
@@ -54,7 +60,7 @@ export class HttpClient {
     this.signals = new LinkedSignals(options.signal);
   }
 
-  /** How often a failed request is sent again. */
+  /** Maximum number of retries of a request. */
   get retries(): number {
     return this.#options.retries;
   }
@@ -108,7 +114,10 @@ export class HttpClient {
     });
   }
 
-  /** Sends a request that the server has not processed again. This does not count as a retry. */
+  /**
+   * Sends a request until the server has processed it. Attempts that the server has not processed do not count as
+   * retries.
+   */
   async #resend(signal: AbortSignal | undefined, send: () => Promise<HttpResponse>): Promise<HttpResponse> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -116,12 +125,13 @@ export class HttpClient {
       } catch (thrown) {
         if (!isUnprocessed(thrown) || attempt > MAX_RESENDS) throw thrown;
       }
-      // The first one is not delayed: the server has probably only closed its connection after a number of requests.
+      // The first attempt is not delayed, because the server has probably only limited the number of requests per
+      // connection.
       if (attempt > 1) await sleep(backoff(attempt - 1), undefined, { signal });
     }
   }
 
-  /** Delays all requests to this registry after `Retry-After`, and reports warnings. */
+  /** Delays later requests to this registry if the response has a `Retry-After`, and reports its warnings. */
   #observe({ status, headers }: HttpResponse, url: URL): void {
     const retryAfterMs = parseRetryAfter(headers['retry-after'], Date.now());
     if (retryAfterMs !== undefined && isRetryableStatus(status) && !exceedsMaxWait({ status, retryAfterMs }))
@@ -143,7 +153,10 @@ export class HttpClient {
     onRequest({ type: 'request', method, url: secrets.redact(safeUrl(url)), milliseconds, ...outcome, ...details });
   }
 
-  /** Waits this long. @throws the abort's reason */
+  /**
+   * Waits this long.
+   * @throws the reason of the signal if it is aborted
+   */
   async pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
     const linked = this.signals.link(signal);
     await sleep(milliseconds, undefined, { signal: linked }).catch(() => undefined);

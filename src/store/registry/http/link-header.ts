@@ -12,8 +12,9 @@ function nextPage(header: string | undefined): string | undefined {
 }
 
 /**
- * The address of the next page of a list; undefined on the last page. If the path of the link ends like that of the first
- * page, only its query is used, because a registry behind a proxy may not know the scheme or the path that its clients use.
+ * The address of the next page of a list; undefined on the last page. If the path of the link ends with that of the
+ * first page, only the query of the link is used, because a registry behind a proxy may not know the scheme or the path
+ * that its clients use.
  * @param path - of the first page
  * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if the link leads to another host
  */

@@ -10,7 +10,7 @@ export interface Proxy {
   readonly url: URL;
   /** `Proxy-Authorization`; undefined if the address has no login. Secret. */
   readonly authorization: string | undefined;
-  /** The password, and the encoded login of the header. */
+  /** The secrets to remove from messages: the password, and the encoded login of the header. */
   readonly secrets: readonly string[];
 }
 
@@ -31,7 +31,7 @@ export function proxiesOf(env: Environment): ProxyFor {
   };
 }
 
-/** A variable that configures proxies, without a login. */
+/** An environment variable that configures proxies. Its value is without the login. */
 export interface ProxyVariable {
   readonly name: 'HTTP_PROXY' | 'HTTPS_PROXY' | 'NO_PROXY';
   /** The origin of the proxy, or the list of NO_PROXY. Undefined if it is invalid. */
@@ -57,7 +57,10 @@ export function proxyVariables(env: Environment): readonly ProxyVariable[] {
   return exceptions === undefined ? proxies : [...proxies, { name: 'NO_PROXY', value: exceptions, hasLogin: false }];
 }
 
-/** In a CGI script, anyone can set HTTP_PROXY with a `Proxy:` header (CVE-2016-5385). */
+/**
+ * The value of a variable. `HTTP_PROXY` is ignored in a CGI script, where anyone can set it with a `Proxy:` header
+ * (CVE-2016-5385).
+ */
 function setting(env: Environment, name: string): string | undefined {
   const isCgi = name === 'HTTP_PROXY' && env['REQUEST_METHOD'] !== undefined;
   return (isCgi ? undefined : variable(env, name)) ?? variable(env, name.toLowerCase());
@@ -70,7 +73,7 @@ function proxyIn(name: string, env: Environment): Proxy | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const login = url === undefined ? undefined : decodeLogin(url);
   if (url === undefined || login === undefined || !['http:', 'https:'].includes(url.protocol)) {
-    // The address may contain a password, so the message does not quote it.
+    // The value may contain a password, so the message does not quote it.
     throw new MlistError('ERR_MLIST_USAGE', `${name} is not the address of an http or https proxy`, {
       hint: 'Write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with a percent-encoded login.',
     });
@@ -98,8 +101,8 @@ function decodeLogin({
 }
 
 /**
- * Matches the hosts that are reached without a proxy. An item is `*`, a domain (with its subdomains), an IP address or a
- * network (CIDR). Domains and addresses may have a port.
+ * Parses NO_PROXY. Returns a function that matches the URLs of hosts that are reached without a proxy. An item is `*`,
+ * a domain (with its subdomains), an IP address or a network (CIDR). Domains and addresses may have a port.
  */
 function parseNoProxy(text: string): (url: URL) => boolean {
   const items = text
@@ -145,9 +148,9 @@ function canonical(address: string): string {
   return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }
 
-/** A proxy has failed, and not the host behind it. */
+/** The error for a proxy that has failed, as opposed to the host behind it. */
 export class ProxyFailure extends Error {
-  /** Node's code, or that of the connection to the proxy. */
+  /** The code of Node's error for the connection to the proxy. */
   readonly code: string | undefined;
   /** The host and the port of the proxy. */
   readonly proxy: string;

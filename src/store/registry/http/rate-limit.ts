@@ -27,7 +27,7 @@ function parseCount(header: string | undefined): { readonly count: number; reado
 export class RateLimitGate {
   #until = 0;
 
-  /** Delays requests for this many milliseconds from now. A longer delay that is already set stays. */
+  /** Delays requests for this many milliseconds from now. A longer delay that is already in effect is kept. */
   delay(milliseconds: number): void {
     this.#until = Math.max(this.#until, performance.now() + milliseconds);
   }

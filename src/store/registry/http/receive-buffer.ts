@@ -5,20 +5,20 @@ import { connectionClosed } from './connect.ts';
 /** Shorter bodies are read through the HTTP parser, so that their connection can be used again. */
 const MIN_BODY_BYTES = 1024 * 1024;
 
-/** The longest TLS record. Memory with less space left is full. */
+/** The maximum length of a TLS record. A block of memory with less free space is treated as full. */
 const RECORD_BYTES = 16 * 1024;
 
-/** The size of the memory that a connection fills at a time, and of a chunk if bytes arrive faster than they are used. */
+/** The size of a block of memory, which is also the size of a chunk if bytes arrive faster than they are consumed. */
 const MEMORY_BYTES = 256 * 1024;
 
-/** The same if more than `MANY_BODIES` bodies are read at once. */
+/** The size of a block if more than `MANY_BODIES` bodies are read at once. */
 const SMALL_MEMORY_BYTES = 32 * 1024;
 const MANY_BODIES = 8;
 
-/** Chunks that may wait to be read. If there are more, the connection is paused. */
+/** Maximum number of unread chunks. If there are more, the connection is paused. */
 const MAX_WAITING = 2;
 
-/** The total size of the buffers that were released, and are kept for later bytes of any connection. */
+/** Maximum total size of released buffers that are kept for later bytes of any connection. */
 const MAX_FREE_BYTES = 8 * 1024 * 1024;
 
 const buffers = new WeakMap<Socket, ReceiveBuffer>();
@@ -26,7 +26,8 @@ const users = new WeakMap<Uint8Array, () => void>();
 
 /**
  * Creates a connection with a receive buffer.
- * @param create - passes `onread` to `net.connect`, or to `tls.connect` without a `socket`, with which Node ignores it
+ * @param create - passes `onread` to `net.connect`, or to `tls.connect` without a `socket`, because Node ignores
+ * `onread` with a `socket`
  */
 export function withReceiveBuffer<S extends Socket>(create: (onread: OnReadOpts) => S): S {
   const opened: { buffer?: ReceiveBuffer } = {};
@@ -41,10 +42,11 @@ export function withReceiveBuffer<S extends Socket>(create: (onread: OnReadOpts)
 }
 
 /**
- * Reads the body of a response to GET from the receive buffer of its connection. It must be called by the listener of the
- * `response` event. The connection cannot be used again, so the caller destroys the response in any case.
+ * Reads the body of a response to GET from the receive buffer of its connection. Must be called synchronously by the
+ * listener of the `response` event. The connection cannot be used again, so the caller destroys the response in any
+ * case.
  * @returns undefined if the body has to be read through the HTTP parser: it is short, its length is unknown, or the
- *   connection has no receive buffer
+ * connection has no receive buffer
  */
 export function takeBody(response: IncomingMessage): AsyncIterable<Uint8Array> | undefined {
   const { statusCode, headers, socket } = response;
@@ -56,19 +58,22 @@ export function takeBody(response: IncomingMessage): AsyncIterable<Uint8Array> |
   return socket.readableLength > 0 ? undefined : buffers.get(socket)?.takeBody(response, Number(length));
 }
 
-/** Allows the memory of a chunk to be used again. The caller is its last reader. Has no effect on chunks of other sources. */
+/**
+ * Allows the memory of a chunk to be reused. Only the last reader of the chunk may call this. Chunks from elsewhere are
+ * ignored.
+ */
 export function releaseChunk(chunk: Uint8Array): void {
   users.get(chunk)?.();
   users.delete(chunk);
 }
 
-/** Memory that is filled once, and divided into chunks. */
+/** A block of memory that is filled once, and divided into chunks. */
 class Memory {
   readonly #bytes: Buffer;
-  /** The bytes between these offsets were received, but not passed on. */
+  /** The start of the bytes that were received, but not passed on as a chunk. */
   #start = 0;
   #end = 0;
-  /** Chunks that were not released yet. */
+  /** Number of chunks that were passed on and not released. */
   #used = 0;
   readonly #onFree: (bytes: Buffer) => void;
 
@@ -135,19 +140,19 @@ class FreeBuffers {
 }
 
 /**
- * Receives the bytes of a connection. For each TLS record, the streams and the HTTP parser of Node allocate two buffers,
- * which costs as much as the encryption (docs/decisions/0092-receive-buffer.md). So only the headers of a large response
- * go through them, and the body is taken from here.
+ * Receives the bytes of a connection. For each TLS record, the streams and the HTTP parser of Node allocate two
+ * buffers, which costs as much as the encryption (docs/decisions/0092-receive-buffer.md). Therefore only the headers of
+ * a large response are read through them, and its body is read from this buffer.
  */
 class ReceiveBuffer {
   static readonly #free = new FreeBuffers(MAX_FREE_BYTES);
-  /** Bodies that are being read. */
+  /** Number of bodies that are being read. */
   static #bodies = 0;
   readonly #socket: Socket;
   readonly #parsed: Buffer;
-  /** Undefined as long as all bytes go through the HTTP parser. */
+  /** The block that is being filled; undefined as long as all bytes are passed to the HTTP parser. */
   #memory: Memory | undefined;
-  /** Whether Node stores the next bytes in the memory for the HTTP parser. */
+  /** Whether Node stores the next bytes in the buffer for the HTTP parser. */
   #isParsed = true;
   readonly #waiting: Uint8Array[] = [];
   #failure: Error | undefined;
@@ -158,18 +163,22 @@ class ReceiveBuffer {
     this.#parsed = parsed;
   }
 
-  /** Where Node stores the next bytes. */
+  /** The memory in which Node stores the next bytes. */
   space(): Uint8Array {
     this.#isParsed = this.#memory === undefined;
     return this.#memory?.space ?? this.#parsed;
   }
 
-  /** @returns whether the connection may go on receiving. After false, records that Node has already read still follow */
+  /**
+   * Handles bytes that Node has stored in `space`.
+   * @returns whether the connection may go on receiving; after false, Node still delivers the records that it has
+   * already read
+   */
   received(length: number): boolean {
     const memory = this.#memory;
     if (memory === undefined) return this.#socket.push(Buffer.from(this.#parsed.subarray(0, length)));
-    // A server that responds before the request is sent has its headers parsed outside of this callback, so that Node still
-    // has the other memory.
+    // If a server responds before the request is sent, its headers are parsed outside of this callback, and Node still
+    // uses the buffer for the parser.
     if (this.#isParsed) memory.space.set(this.#parsed.subarray(0, length));
     memory.add(length);
     if (memory.isFull) {
@@ -203,7 +212,7 @@ class ReceiveBuffer {
         remaining -= first.length;
         yield first;
       }
-      // The HTTP parser has paused the connection if these were many.
+      // The HTTP parser pauses the connection if these bytes exceed its limit.
       this.#socket.pause();
       while (remaining > 0) {
         const chunk = await this.#next();

@@ -17,13 +17,14 @@ export interface RedirectOptions {
   readonly base: URL;
   /**
    * Sends the request to another address.
-   * @param isOwn - whether the address and all redirects before it have the registry's own origin, and so may get the login
+   * @param isOwn - whether the address and all addresses before it have the registry's own origin, so that the request
+   * may have the login
    */
   readonly send: (url: URL, isOwn: boolean) => Promise<HttpResponse>;
 }
 
 /**
- * Follows the redirects of a response until another response comes, or a redirect without a valid location.
+ * Follows the redirects of a response until a response is not a redirect, or is a redirect without a valid location.
  * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS`; `ERR_MLIST_REGISTRY` after too many redirects
  */
 export async function followRedirects(
@@ -46,7 +47,10 @@ export async function followRedirects(
   return current;
 }
 
-/** 307 and 308 apply to every method. 301, 302 and 303 would turn a POST into a GET. */
+/**
+ * Whether a response is a redirect to follow. 307 and 308 apply to every method; 301, 302 and 303 are not followed for
+ * POST, because they would turn it into a GET.
+ */
 function isRedirect(status: number, method: DocumentRequest['method']): boolean {
   const isRead = method === 'GET' || method === 'HEAD';
   return (isRead && [301, 302, 303].includes(status)) || status === 307 || status === 308;

@@ -2,12 +2,12 @@ import { MlistError } from '../../../errors/errors.ts';
 
 export interface HttpResponse {
   readonly status: number;
-  /** By lower-case name. Repeated headers are joined with commas. */
+  /** The headers by lower-case name. Repeated headers are joined with commas. */
   readonly headers: Readonly<Record<string, string | undefined>>;
-  /** The caller reads it to its end or calls `discard`. */
+  /** The body. The caller must read it to its end or call `discard`. */
   readonly body: AsyncIterable<Uint8Array>;
   readonly discard: () => void;
-  /** Default: HTTP/1.1. */
+  /** The protocol of the response, such as `HTTP/2`. Default: HTTP/1.1. */
   readonly protocol?: string | undefined;
 }
 
@@ -19,7 +19,7 @@ export function joinHeaders(headers: Readonly<Record<string, string | string[] |
 
 /**
  * Reads a body into memory.
- * @param maxBytes - a longer body is discarded
+ * @param maxBytes - maximum length of the body; the rest of a longer one is discarded
  * @param what - names the body in the error
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the body is longer than `maxBytes`
  */
@@ -58,7 +58,7 @@ export async function* bodyOf(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes;
 }
 
-/** The longest `Warning` header that is reported (distribution-spec v1.1.1 "Warnings"). */
+/** The longest `Warning` header that is reported; longer ones are ignored (distribution-spec v1.1.1 "Warnings"). */
 const MAX_WARNING_BYTES = 4096;
 
 /** The texts of `Warning: 299 - "text"`. Registries use no other form. */

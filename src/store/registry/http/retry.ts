@@ -4,29 +4,29 @@ import { errorCode, MlistError, type ErrorFacts } from '../../../errors/errors.t
 
 const retryable = new Set([408, 425, 429, 499]);
 
-/** 5xx and a few 4xx. 501 and 505 are permanent. */
+/** Whether a request with this status may succeed later: 5xx and a few 4xx. 501 and 505 are permanent. */
 export function isRetryableStatus(status: number): boolean {
   return retryable.has(status) || (status >= 500 && status !== 501 && status !== 505);
 }
 
-/** Status codes of a token service, or of the proxy in front of it, that do not depend on the login. */
+/** Whether a status of a token service, or of a proxy in front of it, is temporary and does not depend on the login. */
 export function isTransientStatus(status: number): boolean {
   return status === 404 || status === 405 || isRetryableStatus(status);
 }
 
-/** Client errors that another attempt does not change. */
+/** The statuses of client errors with which a request is refused permanently. */
 export const REFUSALS = Array.from({ length: 100 }, (_, at) => 400 + at).filter((status) => !isRetryableStatus(status));
 
 /**
  * Responses to a HEAD after which GET is tried: a registry may refuse HEAD, or fail on it, and still serve GET. The
- * response to GET also has a body, which may state the reason. 401 is not among them, since GET would also get a 401.
+ * response to GET also has a body, which may state the reason. 401 is not included, because GET would also get a 401.
  */
 export const HEAD_REFUSED = [
   ...REFUSALS.filter((status) => status !== 401 && status !== 404),
   ...Array.from({ length: 100 }, (_, at) => 500 + at),
 ];
 
-/** Whether the registry has not processed the request, so that even a POST may be sent again. */
+/** Whether a status shows that the registry has not processed the request, so that even a POST may be sent again. */
 export function isUnprocessedStatus(status: number): boolean {
   return status === 425 || status === 429;
 }
@@ -34,7 +34,7 @@ export function isUnprocessedStatus(status: number): boolean {
 const MIN_BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 8_000;
 
-/** The longest `Retry-After` that mlist waits for. If a registry asks for more, the request fails at once. */
+/** The longest `Retry-After` for which mlist waits. If it is longer, the request fails at once. */
 const MAX_WAIT_MS = 120_000;
 
 /** Whether a registry asks for a longer wait than mlist accepts. */
@@ -77,7 +77,9 @@ function unitMs(unit: string | undefined): number {
   return unit === 'm' ? 60_000 : 1_000;
 }
 
-/** Whether a connection failed, which another attempt may change. Errors of TLS trust, DNS and HTTP syntax are permanent. */
+/**
+ * Whether the connection failed in a way that may be temporary. Errors of TLS trust, DNS and HTTP syntax are permanent.
+ */
 export function isConnectionError(thrown: unknown): boolean {
   if (thrown instanceof MlistError) return false;
   return !/^(?:ERR_TLS|ERR_SSL_.*ALERT_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ENOTFOUND|HPE_|HTTP_101|HTTP2_PROTOCOL)/.test(
@@ -85,7 +87,7 @@ export function isConnectionError(thrown: unknown): boolean {
   );
 }
 
-/** Whether an HTTP/2 server has refused a request, or closed the session before it has processed it. */
+/** Whether an HTTP/2 server has refused a request, or closed the session before it has processed the request. */
 export function isUnprocessed(thrown: unknown): boolean {
   return errorCode(thrown) === 'HTTP2_UNPROCESSED';
 }

@@ -4,9 +4,9 @@ import { Http2Request } from './http2/http2-request.ts';
 import type { Http2Slot } from './http2/http2-session.ts';
 
 /**
- * Starts a request on a stream of HTTP/2, or with node:http or node:https. A response that switches protocols fails the request, since mlist never
- * asks for it (RFC 9110 section 15.2.2). Node would close the connection without an error.
- * @param slot - default: HTTP/1.1
+ * Starts a request on a stream of HTTP/2, or with node:http or node:https. A response that switches protocols fails the
+ * request, since mlist never asks for it (RFC 9110 section 15.2.2). Node would close the connection without an error.
+ * @param slot - the HTTP/2 stream; default: the request uses HTTP/1.1
  */
 export function startRequest(
   url: URL,
@@ -14,7 +14,7 @@ export function startRequest(
   slot: Http2Slot | undefined,
   onResponse?: (response: IncomingMessage) => void,
 ): ClientRequest {
-  // It has the members that got and `sendStream` use.
+  // An `Http2Request` has the members of ClientRequest that got and `sendStream` use.
   if (slot !== undefined) return new Http2Request(slot, url, options) as unknown as ClientRequest;
   const start = url.protocol === 'https:' ? requestHttps : requestHttp;
   const request = start(url, options, onResponse);

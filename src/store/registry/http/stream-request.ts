@@ -8,16 +8,16 @@ import { startRequest } from './start-request.ts';
 
 /** A request whose bodies may have any length. */
 export interface StreamRequest extends Omit<DocumentRequest, 'body'> {
-  /** The `content-length` header states its length. */
+  /** The body. The `content-length` header states its length. */
   readonly body?: AsyncIterable<Uint8Array> | undefined;
   /** Milliseconds to wait for the response after the whole body has been sent. */
   readonly responseTimeoutMs: number;
 }
 
 /**
- * Sends one request with backpressure, and returns as soon as the response headers have arrived. It uses no got, whose
- * streams are slower. Timeouts run only while it waits for the server: a download does not time out because the upload
- * that it feeds is slow.
+ * Sends one request with backpressure, and returns as soon as the response headers have arrived. It does not use got,
+ * whose streams are slower. Timeouts run only while it waits for the server, so a download does not time out if the
+ * upload that consumes it is slow.
  */
 export async function sendStream(request: StreamRequest): Promise<HttpResponse> {
   const clientRequest = start(request);
@@ -33,7 +33,7 @@ export async function sendStream(request: StreamRequest): Promise<HttpResponse> 
   );
   const written = writeBody(clientRequest, request, () => hasEnded);
   try {
-    // If the response comes first, the rest of the body is not sent.
+    // If the response arrives first, the rest of the body is not sent.
     await Promise.race([written, ended]);
     const { response, chunks } = await withTimeout(responded, request.responseTimeoutMs, clientRequest);
     const isWritten = clientRequest.writableEnded;
@@ -60,7 +60,7 @@ interface Responded {
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
-/** The body of a response, past the HTTP parser if it is large. */
+/** The body of a response. Large bodies bypass the HTTP parser. */
 function chunksOf(response: IncomingMessage, { method, slot }: StreamRequest): AsyncIterable<Uint8Array> {
   return (method === 'GET' && slot === undefined ? takeBody(response) : undefined) ?? response;
 }
@@ -87,7 +87,7 @@ async function writeBody(clientRequest: ClientRequest, request: StreamRequest, h
   clientRequest.once('response', stop);
   try {
     for await (const chunk of request.body ?? []) {
-      // Reads what has arrived before it writes more: a write to a connection that was reset discards the response.
+      // A write to a connection that was reset discards the response, so the bytes that have arrived are read first.
       await setImmediate();
       if (hasEnded() || clientRequest.destroyed) return;
       isWaiting = true;

@@ -3,11 +3,11 @@ import { errorMessage, MlistError } from '../../../errors/errors.ts';
 import type { HostCertificates } from './certificates.ts';
 import { isUnknownAuthority } from './tls.ts';
 
-/** Read the authorities of the system, in PEM. */
+/** Functions that read the certificate authorities of the system, in PEM. */
 export interface SystemAuthorities {
-  /** Most of them, from one file. */
+  /** Reads most of the authorities, from one file. */
   readonly bundle: () => readonly string[];
-  /** All of them, which takes much longer. */
+  /** Reads all authorities, which takes much longer. */
   readonly store: () => readonly string[];
 }
 
@@ -21,13 +21,13 @@ export interface TlsContextsOptions {
 
 /**
  * The TLS contexts of one host, or of all hosts without certificates of their own. Parsing all root certificates takes
- * longer than the rest of a handshake, so a further context is created only when the one before has no authority for a
- * certificate (docs/decisions/0090-tls-contexts.md).
+ * longer than the rest of a handshake, so a further context, with more authorities, is created only when the previous
+ * one has no authority for a certificate (docs/decisions/0090-tls-contexts.md).
  */
 export class TlsContexts {
   readonly #created: SecureContext[] = [];
   readonly #further: Iterator<SecureContext, undefined>;
-  /** By host: the first context to try, because the host has a certificate that it trusts. Default 0. */
+  /** By host: the index of the context that was successful, which is tried first. Default 0. */
   readonly #first = new Map<string, number>();
 
   /** @throws MlistError `ERR_MLIST_CREDENTIALS` if the certificates of the host are invalid */
@@ -37,8 +37,8 @@ export class TlsContexts {
   }
 
   /**
-   * Connects with one context after the other until an authority is found for the certificate of the server.
-   * @param host - a key for the host, whose next connection starts with the context that was successful
+   * Connects with one context after the other until one has an authority for the certificate of the server.
+   * @param host - key under which the successful context is recorded for the next connection to the host
    * @param connect - opens a new connection. Its argument returns the context, and creates it if necessary
    * @throws the error of the last connection
    */
@@ -60,7 +60,7 @@ export class TlsContexts {
     return context;
   }
 
-  /** Undefined after the last one. */
+  /** The context with this index, created on first use; undefined after the last one. */
   #at(index: number): SecureContext | undefined {
     if (index === this.#created.length) {
       const { value } = this.#further.next();
@@ -71,9 +71,9 @@ export class TlsContexts {
 }
 
 /**
- * A host with authorities of its own nearly always has a certificate of one of them, and a certificate that needs the
- * system's authorities usually needs one that Node does not have. So these are tried alone before all are parsed. The last
- * context has all authorities.
+ * Creates the contexts of a host, from few to all authorities. Parsing is slow, so the likely authorities are tried
+ * alone first: those configured for the host, and those of the system that Node does not have. The last context has all
+ * authorities.
  */
 function* contextsOf({ configured, system, certificates }: TlsContextsOptions): Generator<SecureContext, undefined> {
   const own = certificates?.authorities ?? [];
@@ -92,7 +92,7 @@ function* contextsOf({ configured, system, certificates }: TlsContextsOptions): 
 
 const certificatePattern = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
-/** The PEM text without the certificates that are known already, since parsing one takes up to 0.2 ms. */
+/** The certificates in a PEM text that are not in `known` yet, since parsing one takes up to 0.2 ms. */
 function withoutKnown(text: string, known: Set<string>): readonly string[] {
   const remaining = text.replace(certificatePattern, (certificate) => {
     const key = withoutSpace(certificate);
@@ -103,12 +103,15 @@ function withoutKnown(text: string, known: Set<string>): readonly string[] {
   return remaining.includes('-----BEGIN ') ? [remaining] : [];
 }
 
-/** Programs wrap the lines of PEM differently. */
+/** PEM without white space, for comparisons: programs wrap the lines differently. */
 function withoutSpace(pem: string): string {
   return pem.replace(/\s+/g, '');
 }
 
-/** @param authorities - replace those of Node. Default: those of Node */
+/**
+ * Creates a TLS context.
+ * @param authorities - trusted instead of Node's own. Default: those of Node
+ */
 function contextOf(
   authorities: readonly string[] | undefined,
   certificates: HostCertificates | undefined,

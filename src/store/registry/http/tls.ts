@@ -36,13 +36,13 @@ export async function connectDirectTls(address: HostAndPort, options: TlsOptions
     return tls.connect(all);
   });
   const socket = await opened(connecting, 'connect', timeoutMs);
-  // tls.connect ignores these two options.
+  // tls.connect ignores `noDelay` and `keepAlive`, so they are set on the socket.
   socket.setNoDelay(true);
   socket.setKeepAlive(true);
   return opened(socket, 'secureConnect', timeoutMs);
 }
 
-/** Node documents both, but the types for version 20 do not have them. */
+/** Options that Node documents, but which the types for Node 20 lack. */
 interface ReceivingOptions extends ConnectionOptions {
   readonly highWaterMark: number;
   readonly onread?: OnReadOpts;
@@ -59,13 +59,13 @@ function connectionOptions({ host, verify, context, protocols }: TlsOptions): Re
   };
 }
 
-/** What a server has sent about itself. The texts are untrusted. */
+/** Facts from the certificate and the handshake of a server. The texts are untrusted. */
 export interface ServerCertificate {
-  /** Such as `TLSv1.3`. */
+  /** The TLS version, such as `TLSv1.3`. */
   readonly protocol: string;
   readonly owner: string;
   readonly issuer: string;
-  /** ISO 8601; undefined if the certificate states no valid date. */
+  /** End of the validity in ISO 8601; undefined if the certificate states no valid date. */
   readonly validTo?: string | undefined;
 }
 
@@ -87,7 +87,10 @@ export function certificateOf(socket: Socket): ServerCertificate {
   };
 }
 
-/** The common name of a subject or an issuer, or its organisation. Node returns an array if there are several. */
+/**
+ * The common name of a subject or an issuer, or its organisation. If there are several, Node returns an array, of which
+ * the first is used.
+ */
 function nameIn(names: Partial<Record<'CN' | 'O', unknown>> | undefined): string {
   const name: unknown = [names?.CN ?? names?.O].flat()[0];
   return typeof name === 'string' ? name.slice(0, MAX_NAME) : 'unnamed';

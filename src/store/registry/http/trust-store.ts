@@ -9,7 +9,7 @@ export interface TrustOptions {
   readonly authorities: ConfiguredAuthorities;
   /** `certs.d` folders. */
   readonly certificateFolders: readonly string[];
-  /** Certificates for one host, in place of those in `certificateFolders`. */
+  /** Certificates for one host, which replace those in `certificateFolders`. */
   readonly hostCertificates?: { readonly host: string; readonly certificates: HostCertificates } | undefined;
   readonly onWarning: (message: string) => void;
 }
@@ -18,7 +18,7 @@ export interface TrustOptions {
 export interface HostTrust {
   /** Whether the certificate of the host is verified. */
   readonly verify: boolean;
-  /** The host with its port, unless it is the default one. */
+  /** Identifies the host: its name, with the port unless it is the default one. */
   readonly key: string;
   readonly contexts: TlsContexts;
 }
@@ -33,13 +33,19 @@ export class TrustStore {
     this.#options = options;
   }
 
-  /** Whether certificates are configured for a host. If so, it uses TLS and is verified even on this machine. */
+  /**
+   * Whether certificates are configured for a host. Such a host is accessed over TLS and verified even if it is on this
+   * machine.
+   */
   hasCertificates(url: URL): boolean {
     const certificates = this.#certificatesOf(url);
     return this.#options.authorities.hasFile || (certificates?.authorities.length ?? 0) > 0;
   }
 
-  /** @throws MlistError if certificates cannot be read or are invalid */
+  /**
+   * The certificates for the host of a URL.
+   * @throws MlistError if certificates cannot be read or are invalid
+   */
   forHost(url: URL): Promise<HostTrust> {
     return getOrCreate(this.#hosts, url.host, () => this.#create(url));
   }

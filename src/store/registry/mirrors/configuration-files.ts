@@ -36,8 +36,8 @@ function userFolderOf({ env, home }: ConfigurationPlaces): string {
 }
 
 /**
- * The rules of registries.conf: of the file that `CONTAINERS_REGISTRIES_CONF` names, else of the user's, else of the system's,
- * and then of the drop-ins. The user's file hides the file and the drop-ins of the system.
+ * The rules of registries.conf: those of the file in `CONTAINERS_REGISTRIES_CONF`, else of the user's file, else of the
+ * system's file, followed by those of the drop-in files. The user's file hides the file and the drop-ins of the system.
  * @throws MlistError `ERR_MLIST_CONFIGURATION`
  */
 export async function readRegistriesConf(
@@ -67,7 +67,10 @@ export interface RegistriesConfFiles {
   readonly dropIns: readonly string[];
 }
 
-/** Which files have the rules of registries.conf. @throws MlistError `ERR_MLIST_CONFIGURATION` if a folder cannot be read */
+/**
+ * The files that contain the rules of registries.conf.
+ * @throws MlistError `ERR_MLIST_CONFIGURATION` if a folder cannot be read
+ */
 export async function registriesConfFiles(places: ConfigurationPlaces): Promise<RegistriesConfFiles> {
   const system = systemFolderOf(places);
   const [userFile, systemFile] = [userFolderOf(places), system].map(
@@ -107,7 +110,7 @@ export async function readDaemonJson(
   return undefined;
 }
 
-/** Where a daemon.json may be. The first that exists is read. */
+/** The possible paths of daemon.json. The first file that exists is read. */
 export function daemonJsonPaths(places: ConfigurationPlaces): readonly string[] {
   const { env, home, platform } = places;
   const system = systemFolderOf(places);
@@ -126,8 +129,8 @@ export interface FoundHostsFile {
 }
 
 /**
- * The hosts.toml for a registry, from the first `certs.d` that has one. In each `certs.d`, only the first folder that exists
- * counts: HOST_PORT_, HOST:PORT, _default.
+ * The hosts.toml for a registry, from the first `certs.d` that has one. In each `certs.d`, the first folder that exists
+ * is used: HOST_PORT_, HOST:PORT, _default.
  */
 export async function readHostsToml(
   domain: string,
@@ -145,7 +148,10 @@ export async function readHostsToml(
   return undefined;
 }
 
-/** The `certs.d` folders with a hosts.toml for each registry. The first with a file for a registry is used for it. */
+/**
+ * The `certs.d` folders with a hosts.toml for each registry. For each registry, the first folder with a file for it is
+ * used.
+ */
 export function hostsFolders(places: ConfigurationPlaces): readonly string[] {
   const user = userFolderOf(places);
   const system = systemFolderOf(places);
@@ -188,7 +194,10 @@ async function readCertificates(
   return found;
 }
 
-/** Reads a file whose rules must be known. Undefined if it does not exist. */
+/**
+ * Reads a file whose rules must not be ignored, so that a file that cannot be read is an error. Undefined if it does
+ * not exist.
+ */
 async function readConfiguration(path: string, options: ReadingOptions): Promise<Buffer | undefined> {
   try {
     return await readLimited(path, options);
@@ -198,7 +207,7 @@ async function readConfiguration(path: string, options: ReadingOptions): Promise
   }
 }
 
-/** Reads a file that blocks no registries. Without read permission it is skipped with a warning. */
+/** Reads a file that cannot block registries, so that a file without read permission is skipped with a warning. */
 async function readOptional(path: string, options: ReadingOptions): Promise<Buffer | undefined> {
   try {
     return await readLimited(path, options);
@@ -227,7 +236,7 @@ function unreadable(path: string, thrown: unknown): MlistError {
   return invalidConfiguration(path, undefined, `it cannot be read: ${readReason(thrown)}`);
 }
 
-/** Whether a file exists. One that cannot be examined is read later, which reports why. */
+/** Whether a file exists. True for a file that cannot be examined: reading it later reports the reason. */
 async function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,

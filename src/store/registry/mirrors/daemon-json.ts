@@ -3,7 +3,7 @@ import { isJsonObject, type Json } from '../../../json/json.ts';
 import { readJson } from '../../../json/parse.ts';
 import { invalidConfiguration, lineAt, parseMirrorAddress, type MirrorAddress } from './mirror-endpoint.ts';
 
-/** What mlist uses of Docker's daemon.json. */
+/** The settings of Docker's daemon.json that mlist uses. */
 export interface DaemonConfiguration {
   readonly path: string;
   /** Mirrors of docker.io. */
@@ -15,7 +15,10 @@ export interface DaemonConfiguration {
   readonly hasNetworks: boolean;
 }
 
-/** @throws MlistError `ERR_MLIST_CONFIGURATION` */
+/**
+ * Parses a daemon.json.
+ * @throws MlistError `ERR_MLIST_CONFIGURATION`
+ */
 export function parseDaemonJson(bytes: Uint8Array, path: string): DaemonConfiguration {
   const text = Buffer.from(bytes).toString('utf8');
   const { value, problems } = readJson(text.trim() === '' ? Buffer.from('{}') : bytes);
@@ -55,14 +58,15 @@ function addNetwork(list: BlockList, network: string): boolean {
   return true;
 }
 
-/** The JSON parser names the character at which it stopped. */
+/** The line of a syntax error, from the position in the message of the JSON parser; undefined if it states none. */
 function lineOfProblem(message: string, text: string): number | undefined {
   const character = /at character (\d+)$/.exec(message)?.[1];
   return character === undefined ? undefined : lineAt(text, Number(character) - 1);
 }
 
 /**
- * Whether a registry is one of `insecure-registries`. If they contain networks, its name is resolved.
+ * Whether a registry is one of `insecure-registries`. If that list contains networks, the host name is resolved to
+ * compare its addresses.
  * @param addressesOf - resolves the name of a host
  */
 export async function isInsecureRegistry(

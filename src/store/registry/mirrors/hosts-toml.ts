@@ -9,9 +9,9 @@ import { linesOf, parseToml, TableReader, type TomlTable } from './toml-file.ts'
 
 /** A `certs.d/HOST/hosts.toml` of containerd, BuildKit and nerdctl. */
 export interface HostsFile {
-  /** In the order of the file. */
+  /** The hosts in the order of the file. */
   readonly hosts: readonly HostEntry[];
-  /** The settings at the top, for the registry itself or its replacement. Its `address` is undefined without `server`. */
+  /** The settings at the top, for the registry itself or its replacement. Without `server`, `address` is undefined. */
   readonly server: HostSettings & { readonly address: HostAddress | undefined };
 }
 
@@ -28,7 +28,10 @@ export interface HostSettings {
   /** Files with a client certificate and its key, which may be one file. */
   readonly client: readonly [cert: string, key: string] | undefined;
   readonly skipVerify: boolean;
-  /** Whether `ca`, `client` or `skip_verify` is set, so that https is tried on an http address, too. */
+  /**
+   * Whether `ca`, `client` or `skip_verify` is set, so that an http address is also tried with https, as containerd
+   * does.
+   */
   readonly hasTlsSettings: boolean;
   readonly headers: Readonly<Record<string, string>>;
   readonly origin: RuleOrigin;
@@ -38,7 +41,10 @@ export interface HostEntry extends HostSettings {
   readonly address: HostAddress;
 }
 
-/** @throws MlistError `ERR_MLIST_CONFIGURATION` */
+/**
+ * Parses a hosts.toml.
+ * @throws MlistError `ERR_MLIST_CONFIGURATION`
+ */
 export async function parseHostsToml(text: string, path: string): Promise<HostsFile> {
   const table = await parseToml(text, path);
   const failAt = (line: number | undefined) => (reason: string) => invalidConfiguration(path, line, reason);
@@ -64,7 +70,7 @@ export async function parseHostsToml(text: string, path: string): Promise<HostsF
 /** The header of a table in `host`. */
 const hostHeader = /^[ \t]*\[[ \t]*"?host"?[ \t]*\.[ \t]*(?:"([^"\\]*)"|'([^']*)'|([\w-]+))/;
 
-/** By host: the line on which its first table begins. Names with escape sequences are not found. */
+/** For each host, the line on which its first table begins. Host names with escape sequences are not found. */
 function linesOfHosts(text: string): ReadonlyMap<string, number> {
   const lines = new Map<string, number>();
   for (const [at, line] of text.split('\n').entries()) {
@@ -75,7 +81,10 @@ function linesOfHosts(text: string): ReadonlyMap<string, number> {
   return lines;
 }
 
-/** @param settings - the table of the host, which may override the path */
+/**
+ * Parses the address of a host or server.
+ * @param settings - the table of the host, which may override the path
+ */
 function parseAddress(text: string, settings: TomlTable, fail: (reason: string) => Error): HostAddress {
   const withScheme = text.startsWith('http') && text.includes('://') ? text : `https://${text}`;
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
@@ -108,7 +117,10 @@ function parseCapabilities(names: readonly string[], fail: (reason: string) => E
   return { tags: has('resolve'), digests: has('pull'), referrers: has('referrers') };
 }
 
-/** A file with certificate and key, a list of such files, or a list of pairs of files. The first one is used. */
+/**
+ * Parses the member `client`: a file with certificate and key, a list of such files, or a list of pairs of files. Of a
+ * list, the first item is used.
+ */
 function parseClient(value: unknown, fail: (reason: string) => Error): HostSettings['client'] {
   if (value === undefined) return undefined;
   const first: unknown = Array.isArray(value) ? value[0] : value;

@@ -2,7 +2,7 @@ import { MlistError } from '../../../errors/errors.ts';
 import { apiHost } from '../http/address.ts';
 import type { HostCertificates } from '../http/certificates.ts';
 
-/** The values that all formats of registry configuration are parsed into. */
+/** The common types into which all formats of registry configuration are parsed. */
 
 /** A repository of a registry, as references name it. */
 export interface RepositoryName {
@@ -23,20 +23,22 @@ export interface Capabilities {
 /** A host that serves the content of a repository. */
 export interface ConfiguredEndpoint {
   readonly kind: 'endpoint';
-  /** Host with an optional port. Credentials are looked up for it. */
+  /** Host with an optional port. It is also the key for credentials. */
   readonly host: string;
-  /** Default: https, or http for this machine, as for a registry that a reference names. */
+  /** Default: http for this machine and https for others, as for registries without configuration. */
   readonly scheme?: 'https' | 'http' | undefined;
   /** The path of the API: `/v2`, or another one such as `/proxy/v2`. May be empty. */
   readonly apiPath: string;
   /** The repository at this host. */
   readonly repository: string;
-  /** The query parameter `ns`, which names the registry to a mirror of several registries. Default: not sent. */
+  /**
+   * The query parameter `ns`, which tells a mirror of several registries from which one to serve. Default: not sent.
+   */
   readonly namespace?: string | undefined;
   readonly capabilities: Capabilities;
   /** Permits plain http and unverified TLS for requests without credentials. */
   readonly permitsInsecure: boolean;
-  /** Whether credentials may be sent over plain http, because the user has named this address to mlist. */
+  /** Whether credentials may be sent over plain http, because the user has configured this address for mlist. */
   readonly trustsHttp: boolean;
   readonly certificates?: HostCertificates | undefined;
   /** Headers for every request, with names in lower case. The values of those that authenticate are secret. */
@@ -50,14 +52,14 @@ export interface RegistryItself {
   readonly capabilities: Capabilities;
 }
 
-/** The place of a rule, such as `/etc/containers/registries.conf:3, prefix "docker.io"`. */
+/** The file and the line of a rule, such as `/etc/containers/registries.conf:3, prefix "docker.io"`. */
 export type RuleOrigin = string;
 
 export const allCapabilities: Capabilities = { tags: true, digests: true, referrers: true };
 
 export const registryItself: RegistryItself = { kind: 'registry', capabilities: allCapabilities };
 
-/** Whether a host is the registry of this domain. Docker Hub serves its API on another host than references name. */
+/** Whether a host is the registry of this domain. The API of Docker Hub has another host than its references. */
 export function isHostOf(host: string, domain: string): boolean {
   return host === domain || host === apiHost(domain);
 }
@@ -66,13 +68,14 @@ export function isHostOf(host: string, domain: string): boolean {
 export interface MirrorAddress {
   readonly scheme: 'https' | 'http';
   readonly host: string;
-  /** Without a slash at the end; empty for the root. */
+  /** The path without a slash at the end; empty for the root. */
   readonly path: string;
 }
 
 /**
  * Parses the address of a mirror.
- * @returns why the address is invalid, without quoting it, since it may contain a password
+ * @returns the address, or the reason why it is invalid, which does not quote the text because it may contain a
+ * password
  */
 export function parseMirrorAddress(text: string): MirrorAddress | string {
   const scheme = /^(https?):\/\/[^/]/.exec(text)?.[1];
@@ -90,14 +93,14 @@ export function normalizedPath({ pathname }: URL): string {
   return pathname.replace(/\/{2,}/g, '/').replace(/\/$/, '');
 }
 
-/** The path of the API of a host that is configured with a normalized path: `PATH/v2`. */
+/** The path of the API of a host, `PATH/v2`, for the normalized path of its address. */
 export function apiPathOf(path: string): string {
   return path.endsWith('/v2') ? path : `${path}/v2`;
 }
 
 /**
- * Whether a name is `HOST[:PORT]`, or that with a path. It may not contain anything that changes where a request is sent:
- * a user name, a query, a fragment, or a path segment of dots.
+ * Whether a name has the form `HOST[:PORT][/PATH]`. The name must not contain anything that changes where a request is
+ * sent: a user name, a query, a fragment, or a path segment of dots.
  */
 export function isRepositoryAddress(name: string): boolean {
   const [host = '', ...segments] = name.split('/');

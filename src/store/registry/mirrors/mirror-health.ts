@@ -1,12 +1,13 @@
 import { errorCode, errorMessage, MlistError } from '../../../errors/errors.ts';
 import { exceedsMaxWait } from '../http/retry.ts';
 
-/** Limits the memory for content that mirrors lack. */
+/** Maximum number of records about missing content, which limits the memory. */
 const MAX_MISSING = 10_000;
 
 /**
- * What a command knows about the hosts that serve content: which ones fail, and what they lack. A host that fails is not asked
- * again. A refusal is remembered for its repository, missing content for that content only.
+ * Records which mirrors fail, refuse requests or lack content, so that a command does not repeat such requests. After a
+ * failure, the host is not asked again; after a refusal, it is not asked again for the repository; after a 404, it is
+ * not asked again for the same content.
  */
 export class MirrorHealth {
   readonly #onNote: (message: string) => void;
@@ -20,7 +21,10 @@ export class MirrorHealth {
     this.#onNote = onNote;
   }
 
-  /** @param content - a tag or digest */
+  /**
+   * Whether a mirror should not be asked for content.
+   * @param content - a tag or digest
+   */
   isSkipped(host: string, repository: string, content: string): boolean {
     return (
       this.#failed.has(host) ||
@@ -45,7 +49,7 @@ export class MirrorHealth {
     this.#onNote(`mirror ${host} is not used: ${errorMessage(thrown)}`);
   }
 
-  /** Whether the registry has not answered in time, so that it is not asked again to confirm what mirrors have. */
+  /** Whether the registry has not answered in time. If so, it is not asked again to confirm the content of mirrors. */
   isSilent(domain: string): boolean {
     return this.#silentRegistries.has(domain);
   }

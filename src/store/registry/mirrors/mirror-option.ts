@@ -2,13 +2,13 @@ import { MlistError } from '../../../errors/errors.ts';
 import { parseReference } from '../../../oci/reference.ts';
 import { parseMirrorAddress, type MirrorAddress, type RuleOrigin } from './mirror-endpoint.ts';
 
-/** The mirrors of a registry that the user has named to mlist. */
+/** The mirrors of a registry that the user has named in `--mirror` or `MLIST_MIRRORS`. */
 export interface NamedMirrors {
   readonly addresses: readonly MirrorAddress[];
   readonly origin: RuleOrigin;
 }
 
-/** By the domain of the registry. */
+/** The mirrors by the domain of the registry. */
 export type MirrorsByRegistry = ReadonlyMap<string, NamedMirrors>;
 
 /**
@@ -42,7 +42,7 @@ function domainOf(host: string, origin: RuleOrigin): string {
     const { domain, path } = parseReference(`${host}/x`);
     if (path === 'x' || (domain === 'docker.io' && path === 'library/x')) return domain;
   } catch {
-    // The error below names the option.
+    // The error is thrown below, because it names the option.
   }
   throw invalid(origin, `${JSON.stringify(host)} is not the host of a registry, such as docker.io`);
 }

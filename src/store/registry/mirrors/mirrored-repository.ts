@@ -23,25 +23,28 @@ import type { MirrorHealth } from './mirror-health.ts';
 export interface Replica {
   readonly repository: Repository;
   readonly capabilities: Capabilities;
-  /** Whether the host is another one than the reference names. */
+  /** Whether the host is a mirror or a replacement, and not the registry itself. */
   readonly isOther: boolean;
 }
 
 export interface MirroredParts {
   /** The repository at the registry itself. */
   readonly registry: Repository;
-  /** In the order in which they are asked. */
+  /** The mirrors in the order in which they are asked. */
   readonly mirrors: readonly Replica[];
-  /** The registry, or what replaces it. It is asked last. */
+  /** The registry, or the host that replaces it. It is asked after all mirrors. */
   readonly last: Replica;
-  /** Whether the command writes to the repository, so that it is read from the registry itself only. */
+  /** Whether the command writes to the repository. If so, the repository is read from the registry itself only. */
   readonly isWritten: () => boolean;
   readonly health: MirrorHealth;
-  /** Milliseconds to wait for the registry to confirm what a mirror has. */
+  /** Milliseconds to wait for the registry to confirm the content of a mirror. */
   readonly limitMs: number;
   readonly onMirror: (event: MirrorEvent) => void;
   readonly onNote: (message: string) => void;
-  /** @throws the reason if the command or the session was aborted */
+  /**
+   * Throws if the command or the session was aborted.
+   * @throws the reason if the command or the session was aborted
+   */
   readonly throwIfAborted: (signal: AbortSignal | undefined) => void;
 }
 
@@ -50,8 +53,8 @@ type Read<T> = (repository: Repository, options: ContentOptions) => Promise<T>;
 
 /**
  * Reads a repository from its mirrors and its registry, one after another for each request. Content is verified by its
- * digest. For a tag, the registry is asked at the same time: if it answers in time, its digest is used. Lists of tags and
- * referrers come from a mirror only if the registry does not answer in time.
+ * digest. A tag is requested from a mirror and from the registry at the same time; if the registry answers in time, its
+ * digest is used. Lists of tags and referrers come from a mirror only if the registry does not answer in time.
  */
 export class MirroredRepository implements ContentReader, ExistenceChecker, ReferrerLister {
   readonly #parts: MirroredParts;
@@ -69,7 +72,10 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
     return this.#parts.registry;
   }
 
-  /** Records that a reference names a tag together with a digest, since a pull-through cache may know only the tag. */
+  /**
+   * Records that a reference names a tag together with a digest, since a pull-through cache may have the content only
+   * under the tag.
+   */
   learn(digest: Digest, tag: string): void {
     for (const { repository, capabilities } of [...this.#parts.mirrors, this.#parts.last])
       if (capabilities.tags) repository.learn(digest, tag);
@@ -115,7 +121,7 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
     return this.#current({ reference, content: `${digest} referrers`, capability: 'referrers' }, read, options);
   }
 
-  /** All tags, in the order of the host that lists them. */
+  /** All tags, in the order in which the host lists them. */
   async *tags(options: ContentOptions = {}): AsyncGenerator<string> {
     const read: Read<AsyncIterable<string>> = (repository, reading) => started(repository.tags(reading));
     const list = { reference: this.location, content: 'tags', capability: 'tags' } as const;
@@ -123,8 +129,9 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
   }
 
   /**
-   * Streams a blob. If a host breaks off, the next one continues. If the content is wrong, the mirrors that have sent it are
-   * not used again, and the stream fails with a `RepeatableReadError` unless the caller has not received any of it.
+   * Streams a blob. If a host breaks off, the next one continues. If the content is wrong, the mirrors that have sent
+   * it are not used again. If the caller has already received a part of it, the stream fails with a
+   * `RepeatableReadError`; otherwise the blob is read from the next host.
    */
   async *readBlob(descriptor: Descriptor, options: ContentOptions = {}): AsyncGenerator<Uint8Array> {
     const reference = contentReference(this.location, descriptor.digest);
@@ -148,8 +155,8 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
   }
 
   /**
-   * The bytes of a blob, which are not verified.
-   * @param senders - the hosts that send bytes are added to it
+   * The bytes of a blob, without verification.
+   * @param senders - receives the hosts that have sent bytes
    */
   async *#bytesOf(descriptor: Descriptor, senders: Set<Replica>, options: ContentOptions): AsyncGenerator<Uint8Array> {
     let offset = 0;
@@ -173,7 +180,8 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
 
   /**
    * Reads content by digest from the first host that succeeds.
-   * @param isFound - whether a value is a result; that of the last host always is. Default: all values are
+   * @param isFound - whether the value of a host is accepted as the result. The value of the last host is always
+   * accepted. Default: all values are accepted
    */
   async #byDigest<T>(
     digest: Digest,
@@ -233,7 +241,10 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
     return { value, confirmed };
   }
 
-  /** What the registry has for a tag; undefined if it does not answer in time, or refuses the request. */
+  /**
+   * The descriptor that the registry has for a tag; undefined if the registry does not answer in time or refuses the
+   * request.
+   */
   async #confirm(tag: string, options: ContentOptions): Promise<Descriptor | undefined> {
     if (!this.#parts.last.capabilities.tags) return undefined;
     try {
@@ -261,10 +272,10 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
   }
 
   /**
-   * Reads from the registry, or from what replaces it, within the time limit. If it does not answer in time, the command does
-   * not ask it for confirmations again.
-   * @returns undefined if it does not answer in time
-   * @throws its answer, such as a 404
+   * Reads from the registry, or from the host that replaces it, within the time limit. After a timeout, the command
+   * does not ask the registry for confirmations again.
+   * @returns the result; undefined after a timeout
+   * @throws the registry's error response, such as a 404
    */
   async #readInTime<T>(read: Read<T>, options: ContentOptions): Promise<T | undefined> {
     const { health, last, throwIfAborted } = this.#parts;
@@ -341,13 +352,13 @@ interface CurrentList {
   readonly capability: 'tags' | 'referrers';
 }
 
-/** Whether an error is an answer of the registry, such as a 404. */
+/** Whether an error is a response of the registry, such as a 404, and not a failure to reach it. */
 function isAnswer(thrown: unknown): boolean {
   const status = thrown instanceof MlistError ? thrown.facts.status : undefined;
   return status !== undefined && status < 500;
 }
 
-/** Waits for the first item of a list. */
+/** Waits for the first item of a list, so that errors of the first request are thrown here. */
 async function started(items: AsyncIterable<string>): Promise<AsyncIterable<string>> {
   const iterator = items[Symbol.asyncIterator]();
   const first = await iterator.next();

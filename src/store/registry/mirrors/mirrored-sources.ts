@@ -22,24 +22,30 @@ export interface MirroredSourcesParts extends Pick<MirroredParts, 'health' | 'li
   /** @param repository - `domain/path` */
   readonly isWritten: (repository: string) => boolean;
   readonly onMirror: (event: MirrorEvent) => void;
-  /** For reading configuration files. */
+  /** Options for reading configuration files. */
   readonly reading: ReadingOptions;
 }
 
-/** Opens repositories for reading, at the hosts that are configured for them. Hosts share connections. */
+/**
+ * Opens repositories for reading, at the hosts that are configured for them. Repositories at the same host share a
+ * connection.
+ */
 export class MirroredSources {
   readonly #parts: MirroredSourcesParts;
   readonly #sources = new Map<string, Promise<SourceRepository>>();
-  /** By the settings of an endpoint other than its repository. */
+  /** The connections, by all settings of an endpoint except its repository. */
   readonly #connections = new Map<string, Connection>();
-  /** By reference: the mirror that has resolved it. */
+  /** For each reference, the host of the mirror that has resolved its tag. */
   readonly #mirrors = new Map<string, string>();
 
   constructor(parts: MirroredSourcesParts) {
     this.#parts = parts;
   }
 
-  /** @throws MlistError `ERR_MLIST_CONFIGURATION`, `ERR_MLIST_BLOCKED` */
+  /**
+   * Opens a repository for reading.
+   * @throws MlistError `ERR_MLIST_CONFIGURATION`, `ERR_MLIST_BLOCKED`
+   */
   async open(registry: Repository, reference: Reference): Promise<SourceRepository> {
     const source = await getOrCreate(this.#sources, repositoryName(reference), () => this.#open(registry));
     const { digest, tag } = reference;

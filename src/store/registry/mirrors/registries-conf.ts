@@ -9,11 +9,11 @@ import { linesOf, parseToml, TableReader, type TomlTable } from './toml-file.ts'
 
 /** The rules of containers-registries.conf(5). Version 1 of the format is read, too. */
 
-/** A `[[registry]]`. */
+/** A `[[registry]]` table of registries.conf. */
 export interface RegistryRule {
   /** `HOST[:PORT][/PATH]`, or `*.DOMAIN` for all subdomains. */
   readonly prefix: string;
-  /** Replaces the prefix; undefined if references stay as they are. */
+  /** The location that replaces the prefix; undefined if references are not rewritten. */
   readonly location: string | undefined;
   readonly insecure: boolean;
   readonly blocked: boolean;
@@ -21,7 +21,7 @@ export interface RegistryRule {
   readonly origin: RuleOrigin;
 }
 
-/** A `[[registry.mirror]]`. */
+/** A `[[registry.mirror]]` table of registries.conf. */
 export interface RegistryMirror {
   readonly location: string;
   readonly insecure: boolean;
@@ -29,7 +29,10 @@ export interface RegistryMirror {
   readonly origin: RuleOrigin;
 }
 
-/** @throws MlistError `ERR_MLIST_CONFIGURATION` */
+/**
+ * Parses a registries.conf.
+ * @throws MlistError `ERR_MLIST_CONFIGURATION`
+ */
 export async function parseRegistriesConf(text: string, path: string): Promise<readonly RegistryRule[]> {
   const root = new TableReader(await parseToml(text, path), (reason) => invalidConfiguration(path, undefined, reason));
   const lines = linesOf(text, /^[ \t]*\[\[[ \t]*registry[ \t]*\]\]/);
@@ -100,13 +103,13 @@ function parseLocation(text: string | undefined, fail: (reason: string) => Error
   return location;
 }
 
-/** Checks what requests are sent to. The message does not quote it, since it may contain a password. */
+/** Validates the location that requests are sent to. The error does not quote it, because it may contain a password. */
 function checkLocation(location: string | undefined, fail: (reason: string) => Error): string | undefined {
   if (location === undefined || isRepositoryAddress(location)) return location;
   throw fail('a location is not of the form HOST[:PORT][/PATH]');
 }
 
-/** Version 1: lists of insecure and of blocked registries. */
+/** Parses version 1 of the format: lists of insecure and of blocked registries. */
 function versionOne(table: TomlTable, path: string): readonly RegistryRule[] {
   const fail = (reason: string) => invalidConfiguration(path, undefined, reason);
   const lists = new TableReader(table, fail);
@@ -121,7 +124,7 @@ function versionOne(table: TomlTable, path: string): readonly RegistryRule[] {
   });
 }
 
-/** Several rules may rewrite to one location, but they must agree on how it is accessed. */
+/** Refuses rules that rewrite to the same location but disagree on how it is accessed. */
 function refuseConflicts(rules: readonly RegistryRule[], path: string, lines: readonly number[]): void {
   const byLocation = new Map<string, RegistryRule>();
   rules.forEach((rule, at) => {
@@ -146,7 +149,10 @@ export interface MatchedRule {
   readonly rest: string;
 }
 
-/** The rule with the longest prefix of a name, which is `HOST[:PORT]` or `HOST[:PORT]/PATH`. Only this one applies. */
+/**
+ * The rule with the longest prefix of a name, which is `HOST[:PORT]` or `HOST[:PORT]/PATH`; undefined if no rule
+ * matches. Rules with shorter prefixes do not apply.
+ */
 export function findRule(rules: readonly RegistryRule[], name: string): MatchedRule | undefined {
   let longest: MatchedRule | undefined;
   for (const rule of rules) {
@@ -167,7 +173,10 @@ function restAfter(prefix: string, name: string): string | undefined {
   return rest === '' || rest?.startsWith('/') === true || rest?.startsWith(':') === true ? rest : undefined;
 }
 
-/** Where the host of a name ends, if it is a subdomain of `.example.com`; else -1. */
+/**
+ * The index at which the host of a name ends, if the host is a subdomain of the suffix, such as `.example.com`;
+ * otherwise -1.
+ */
 function endOfDomain(suffix: string, name: string): number {
   const at = name.indexOf(suffix);
   return at <= 0 || name.slice(0, at).includes('/') ? -1 : at + suffix.length;

@@ -15,11 +15,17 @@ import { parseMirrors, parseMirrorVariable, type MirrorsByRegistry } from './mir
 import { findRule } from './registries-conf.ts';
 import { selectEndpoints, type Endpoints } from './select-endpoints.ts';
 
-/** Where repositories are read from, and which registries are blocked. */
+/** Determines from where repositories are read, and which registries are blocked. */
 export interface RegistryConfiguration {
-  /** The hosts that serve a repository, in order; empty if it is read from the registry as without any configuration. */
+  /**
+   * The hosts that serve a repository, in order; empty if nothing is configured for it, so that it is read from the
+   * registry.
+   */
   readonly endpointsOf: (repository: RepositoryName, options: ReadingOptions) => Promise<Endpoints>;
-  /** @throws MlistError `ERR_MLIST_BLOCKED` if a configuration file blocks the repository */
+  /**
+   * Throws if the repository is blocked.
+   * @throws MlistError `ERR_MLIST_BLOCKED` if a configuration file blocks the repository
+   */
   readonly checkAllowed: (repository: RepositoryName, options: ReadingOptions) => Promise<void>;
   /** Whether requests without credentials may be sent to a registry over plain http or unverified TLS. */
   readonly permitsInsecure: (domain: string, options: ReadingOptions) => Promise<boolean>;
@@ -33,8 +39,8 @@ export interface ConfigurationOptions extends ConfigurationPlaces {
 }
 
 /**
- * The mirrors of `mirrors` and `MLIST_MIRRORS`, and the configuration files of other tools. Each file is read once, when the
- * first registry is accessed.
+ * Reads the mirrors in `mirrors` and `MLIST_MIRRORS`, and the configuration files of other tools. Each file is read
+ * once, when the first registry is accessed.
  * @throws MlistError `ERR_MLIST_USAGE` if `mirrors` or `MLIST_MIRRORS` is invalid
  */
 export function registryConfiguration(options: ConfigurationOptions): RegistryConfiguration {
@@ -99,7 +105,7 @@ class ConfigurationFiles {
   }
 }
 
-/** The addresses of a host; none if its name cannot be resolved. */
+/** The addresses of a host; empty if its name cannot be resolved. */
 async function addressesOf(host: string): Promise<readonly string[]> {
   return lookup(host, { all: true }).then(
     (found) => found.map(({ address }) => address),

@@ -20,23 +20,25 @@ import type { MatchedRule } from './registries-conf.ts';
 
 /** Everything that is configured for one repository. */
 export interface RepositoryConfiguration {
-  /** `--mirror` and `MLIST_MIRRORS`. */
+  /** The mirrors from `--mirror` and `MLIST_MIRRORS`. */
   readonly named?: NamedMirrors | undefined;
   /** The rule of registries.conf. */
   readonly matched?: MatchedRule | undefined;
   readonly hosts?: HostsFile | undefined;
-  /** The certificates of each host of `hosts` that names some. */
+  /** The certificates of those entries of `hosts` that name certificate files. */
   readonly certificates?: ReadonlyMap<HostSettings, HostCertificates> | undefined;
   readonly daemon?: DaemonConfiguration | undefined;
 }
 
-/** Hosts that serve a repository. The last one is the registry, or what replaces it; all others are mirrors. */
+/**
+ * Hosts that serve a repository. The last one is the registry, or the host that replaces it; all others are mirrors.
+ */
 export type Endpoints = readonly (ConfiguredEndpoint | RegistryItself)[];
 
 /**
- * Selects the hosts that serve a repository, in the order in which they are asked. The first of these that has mirrors or
- * another host for the repository decides: `--mirror`, registries.conf, hosts.toml with hosts, daemon.json, hosts.toml with
- * only a server. Pure.
+ * Selects the hosts that serve a repository, in the order in which they are asked. The first of these sources that has
+ * mirrors or another host for the repository is used, and the others are ignored: `--mirror`, registries.conf,
+ * hosts.toml with hosts, daemon.json, hosts.toml with only a server. Pure.
  * @throws MlistError `ERR_MLIST_CONFIGURATION` if a rule of registries.conf results in an invalid name
  * @returns an empty array if the registry is accessed as without any configuration
  */
@@ -85,7 +87,10 @@ function mirrorEndpoint(
   };
 }
 
-/** The registry itself, with `insecure` of a rule for a part of it. `permitsInsecure` of a whole registry is looked up later. */
+/**
+ * The registry itself. A rule for a part of the registry may set `insecure`; for a whole registry, `permitsInsecure` is
+ * looked up later.
+ */
 function registryEndpoint(
   repository: RepositoryName,
   matched: MatchedRule | undefined,
@@ -110,7 +115,10 @@ interface Located {
   readonly origin: RuleOrigin;
 }
 
-/** @param name - `HOST[:PORT]/REPOSITORY`; the path of a mirror is a part of the repository */
+/**
+ * The endpoint for a name to which registries.conf rewrites a reference.
+ * @param name - `HOST[:PORT]/REPOSITORY`; the path of a mirror is a part of the repository
+ */
 function locatedEndpoint(name: string, { insecure, origin }: Located): ConfiguredEndpoint {
   if (!isRepositoryAddress(name)) {
     const message = `${origin} replaces a reference with ${name}, which does not name a repository`;
@@ -141,7 +149,7 @@ function hostsEndpoints(
   return [...mirrors, endpointOf(server, address)];
 }
 
-/** Whether the settings of a server change nothing, so that the registry is accessed as without them. */
+/** Whether the settings of a server equal the defaults of the registry, so that they have no effect. */
 function isRegistryItself({ address, capabilities, hasTlsSettings, headers }: HostsFile['server'], domain: string) {
   const isOwnAddress =
     address === undefined ||

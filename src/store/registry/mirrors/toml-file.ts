@@ -4,8 +4,8 @@ import { invalidConfiguration } from './mirror-endpoint.ts';
 export type TomlTable = Readonly<Record<string, unknown>>;
 
 /**
- * Parses a TOML file. The only importer of smol-toml, which is loaded when the first file is parsed.
- * @throws MlistError `ERR_MLIST_CONFIGURATION` with the line, which quotes nothing of the content
+ * Parses a TOML file. No other module imports smol-toml, which is loaded when the first file is parsed.
+ * @throws MlistError `ERR_MLIST_CONFIGURATION` with the line, but without quoting the content
  */
 export async function parseToml(text: string, path: string): Promise<TomlTable> {
   const { parse, TomlError } = await import('smol-toml');
@@ -13,13 +13,13 @@ export async function parseToml(text: string, path: string): Promise<TomlTable> 
     return parse(text);
   } catch (thrown) {
     if (!(thrown instanceof TomlError)) throw thrown;
-    // The following lines of the message quote the file.
+    // The message continues with lines that quote the file, so only its first line is used.
     const [reason = ''] = thrown.message.split('\n');
     throw invalidConfiguration(path, thrown.line, reason.replace(/^Invalid TOML document: /, 'invalid TOML: '));
   }
 }
 
-/** Reads the members of a table with their types. */
+/** Reads the members of a table, and checks their types. */
 export class TableReader {
   readonly #table: TomlTable;
   readonly #fail: (reason: string) => Error;
@@ -50,7 +50,7 @@ export class TableReader {
     throw this.#fail(`${name} is neither true nor false`);
   }
 
-  /** A string or an array of strings. */
+  /** The member as an array of strings; a single string counts as an array of one. */
   texts(name: string): readonly string[] {
     const value = this.#table[name] ?? [];
     const all: readonly unknown[] = Array.isArray(value) ? value : [value];

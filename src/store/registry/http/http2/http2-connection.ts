@@ -11,12 +11,12 @@ export interface Http2ConnectionOptions {
   readonly timeoutMs: number;
 }
 
-/** How often a request waits for another session because the server has closed the one before. */
+/** Maximum number of sessions that a request waits for, since the server may close one session after another. */
 const MAX_SESSIONS = 5;
 
 /**
  * The HTTP/2 connection to one origin, for documents. Concurrent requests share it, and wait for its handshake. If the
- * server chooses HTTP/1.1, the agent uses the connection, and the origin is not asked again.
+ * server chooses HTTP/1.1, the connection is left to the agent, and HTTP/2 is not tried again for this origin.
  */
 export class Http2Connection {
   readonly #options: Http2ConnectionOptions;
@@ -33,7 +33,7 @@ export class Http2Connection {
   /**
    * Waits for the right to open a stream.
    * @returns undefined if the server chooses HTTP/1.1
-   * @throws as for a connection; the abort's reason
+   * @throws the errors of a connection; the reason of the signal if it is aborted
    */
   async acquire(signal: AbortSignal | undefined): Promise<Http2Slot | undefined> {
     for (let sessions = 0; sessions < MAX_SESSIONS; sessions += 1) {
@@ -53,7 +53,10 @@ export class Http2Connection {
     throw unprocessed();
   }
 
-  /** A connection on which the server has chosen HTTP/1.1, and which is not used yet. */
+  /**
+   * Removes and returns a connection on which the server has chosen HTTP/1.1, and which no request has used yet;
+   * undefined if there is none.
+   */
   takeSpare(): Socket | undefined {
     const socket = this.#spare.pop();
     return socket?.destroyed === true ? undefined : socket?.off('error', ignore).ref();

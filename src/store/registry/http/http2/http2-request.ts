@@ -12,12 +12,12 @@ export interface Http2RequestOptions {
 }
 
 const CANCEL = 0x8;
-/** Informational responses before the final one. A registry sends none. */
+/** Maximum number of informational responses before the final one. Registries do not send any. */
 const MAX_INFORMATIONAL = 32;
 
 /**
- * A request on one stream of an HTTP/2 session, with the members of node:http's `ClientRequest` that got and `sendStream`
- * use. It keeps the body in memory until its end, so it is for documents only.
+ * A request on one stream of an HTTP/2 session, with the members of node:http's `ClientRequest` that got and
+ * `sendStream` use. It collects the whole body in memory, so it is for documents only.
  */
 export class Http2Request extends Writable {
   readonly #slot: Http2Slot;
@@ -59,7 +59,7 @@ export class Http2Request extends Writable {
       this.#stream = stream;
       this.#observe(stream);
       if (body.length === 0) return callback();
-      // An early response ends the request, although the server has not read all of it.
+      // The server may respond before it has read the whole request. That ends the request, too.
       let isDone = false;
       const done = () => {
         if (!isDone) callback();
@@ -75,7 +75,7 @@ export class Http2Request extends Writable {
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
-    // The connection may be dead: the next attempt uses another one, as over HTTP/1.1.
+    // After a timeout, the connection may be dead, so the next attempt uses another one, as over HTTP/1.1.
     if (isTimeout(error)) this.#slot.session.retire();
     const isComplete = this.#response?.complete === true;
     if (!isComplete) this.#stream?.close(CANCEL);
@@ -136,7 +136,7 @@ class Http2Response extends Readable {
       if (!this.push(chunk)) stream.pause();
     });
     stream.on('end', () => {
-      // If the stream was cut, its `close` event fails this response.
+      // If the stream ended prematurely, its `close` event fails this response.
       if (!isEnded()) return;
       this.complete = true;
       this.push(null);
@@ -156,8 +156,9 @@ class Http2Response extends Readable {
 }
 
 /**
- * Whether the server has ended a stream. Node emits `end` for a stream that was cut too, and a server can reset a stream
- * without an error, so this observes what Node pushes before it closes the stream.
+ * Returns a function that reports whether the server has ended the stream. Node emits `end` also for a stream that
+ * ended prematurely, and a server can reset a stream without an error, so this observes what Node pushes before it
+ * closes the stream.
  */
 function observeEnd(stream: ClientHttp2Stream): () => boolean {
   let isEnded = false;
@@ -169,7 +170,7 @@ function observeEnd(stream: ClientHttp2Stream): () => boolean {
   return () => isEnded;
 }
 
-/** Headers that HTTP/2 does not have (RFC 9113 section 8.2.2); `:authority` replaces `host`. */
+/** Headers of HTTP/1.1 that HTTP/2 forbids (RFC 9113 section 8.2.2), and `host`, which `:authority` replaces. */
 const connectionHeaders = ['connection', 'host', 'http2-settings', 'keep-alive', 'proxy-connection', 'te'];
 const forbidden = new Set([...connectionHeaders, 'transfer-encoding', 'upgrade']);
 
@@ -192,7 +193,7 @@ function requestHeaders(url: URL, { method = 'GET', headers = {} }: Http2Request
   };
 }
 
-/** The headers of which node:http uses the first one only. */
+/** Headers that must not be repeated: of several values, node:http uses the first one. */
 const single = new Set(
   'age authorization content-length content-type etag expires from host if-modified-since if-unmodified-since last-modified location max-forwards proxy-authorization referer retry-after server user-agent'.split(
     ' ',
@@ -216,7 +217,7 @@ function sizeOf(raw: readonly string[]): number {
   return raw.reduce((sum, text) => sum + text.length, 0);
 }
 
-/** With the code that node:http's parser uses. */
+/** The error for headers that are too large, with the code that node:http's parser uses. */
 function headersTooLarge(): Error {
   return Object.assign(new Error('the headers are too large'), { code: 'HPE_HEADER_OVERFLOW' });
 }

@@ -17,11 +17,11 @@ const HTTP_1_1_REQUIRED = 0xd;
 
 /** The limits of HTTP/1.1 in Node are 16 KiB and 2,000 headers. */
 export const MAX_HEADER_BYTES = 16 * 1024;
-/** More SETTINGS frames, PING frames and origins than any server sends during one request. */
+/** Maximum number of SETTINGS frames, PING frames and origins during one request. No well-behaved server sends more. */
 const MAX_CONTROL_FRAMES = 1000;
-/** The longest time of a timer. */
+/** The longest delay that a Node timer supports. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-/** A document has up to 4 MiB, which should not need many round trips. */
+/** The flow-control window of a stream. A document has up to 4 MiB, which should not need many round trips. */
 const STREAM_WINDOW_BYTES = 1024 * 1024;
 const SESSION_WINDOW_BYTES = 8 * STREAM_WINDOW_BYTES;
 
@@ -29,14 +29,14 @@ const sessionOptions = {
   maxSettings: 32,
   maxHeaderListPairs: 2000,
   maxSessionInvalidFrames: 100,
-  /** In MB. */
+  /** Memory limit of a session in megabytes. */
   maxSessionMemory: 64,
   settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES, maxHeaderListSize: MAX_HEADER_BYTES },
 } as const;
 
 /**
- * An HTTP/2 connection to one origin. It opens only as many streams as the server permits, so that the server refuses
- * none of them; further requests wait.
+ * An HTTP/2 connection to one origin. It opens at most as many streams as the server permits, since the server would
+ * refuse more; further requests wait.
  */
 export class Http2Session {
   readonly #session: ClientHttp2Session;
@@ -44,21 +44,21 @@ export class Http2Session {
   #open = 0;
   #isRetired = false;
   #requiresHttp1 = false;
-  /** The server has processed no stream with a higher id. */
+  /** The highest stream id that the server may have processed; all later streams are unprocessed. */
   #lastProcessed = Number.POSITIVE_INFINITY;
   #failure: Error | undefined;
-  /** Since the last request has ended. */
+  /** Number of control frames since the last request has ended. */
   #controlFrames = 0;
   /**
-   * Keeps the process alive until the requests time out. After some violations of the protocol, such as a frame that is too
-   * long, Node stops reading without an event, and the timers of the requests alone would not do that.
+   * Keeps the process alive until the requests time out. After some violations of the protocol, such as a frame that is
+   * too long, Node stops reading without an event, and the timers of the requests do not keep the process alive.
    */
   #keepAlive: NodeJS.Timeout | undefined;
 
   private constructor(session: ClientHttp2Session) {
     this.#session = session;
     session.on('ping', () => this.#countControlFrames(1));
-    // Node keeps all origins in memory.
+    // Node keeps all origins that a server announces in memory, so their number is limited.
     session.on('origin', (origins: readonly string[]) => this.#countControlFrames(origins.length));
     session.on('remoteSettings', () => {
       this.#countControlFrames(1);
@@ -80,11 +80,12 @@ export class Http2Session {
     let failure: Error | undefined;
     socket.on('error', (error) => {
       failure = error;
-      // Node ends the session after an alert of TLS, but neither closes the connection nor emits an event.
+      // After a TLS alert, Node ends the session, but neither closes the connection nor emits an event.
       socket.destroy();
     });
     const { connect } = await import('node:http2');
-    // A server that requires a client certificate refuses it after the handshake. A session would not notice that.
+    // A server that requires a client certificate closes the connection only after the handshake, which the session
+    // does not notice.
     if (socket.destroyed) throw failure ?? connectionClosed();
     const session = connect(origin, { ...sessionOptions, createConnection: () => socket });
     const opened = new Http2Session(session);
@@ -113,7 +114,9 @@ export class Http2Session {
     return !this.#isRetired && !this.#session.closed && !this.#session.destroyed;
   }
 
-  /** Whether the server has refused a stream because it serves it over HTTP/1.1 only. */
+  /**
+   * Whether the server has refused a stream with `HTTP_1_1_REQUIRED`, because it serves the request over HTTP/1.1 only.
+   */
   get requiresHttp1(): boolean {
     return this.#requiresHttp1;
   }
@@ -121,7 +124,7 @@ export class Http2Session {
   /**
    * Waits until the server permits another stream.
    * @returns undefined if the session accepts no further requests
-   * @throws Error `ETIMEDOUT` if no other stream ends for this long; the abort's reason
+   * @throws Error `ETIMEDOUT` if no stream ends for this long; the reason of the signal if it is aborted
    */
   async slot(timeoutMs: number, signal: AbortSignal | undefined): Promise<Http2Slot | undefined> {
     signal?.throwIfAborted();
@@ -146,7 +149,7 @@ export class Http2Session {
   }
 
   /**
-   * Opens a stream. The caller has a slot.
+   * Opens a stream. The caller must hold a slot.
    * @throws the error of `unprocessed` if the session has ended
    */
   start(headers: OutgoingHttpHeaders, endStream: boolean): ClientHttp2Stream {
@@ -170,7 +173,7 @@ export class Http2Session {
     return error === undefined ? connectionClosed() : failureOf(error);
   }
 
-  /** Opens no further streams, and closes the connection when those that are open have ended. */
+  /** Opens no further streams, and closes the connection after the last open stream has ended. */
   retire(): void {
     this.#isRetired = true;
     for (const { next } of [...this.#waiting]) next();
@@ -229,17 +232,17 @@ export class Http2Session {
   }
 }
 
-/** The server has not processed the request, which may be sent again. */
+/** The error for a request that the server has not processed, and which may therefore be sent again. */
 export function unprocessed(): Error {
   return Object.assign(new Error('the server has not processed the request'), { code: 'HTTP2_UNPROCESSED' });
 }
 
-/** The server violates the protocol. */
+/** The error for a server that violates the protocol. */
 export function protocolError(message: string): Error {
   return Object.assign(new Error(message), { code: 'HTTP2_PROTOCOL' });
 }
 
-/** Node has its own errors for a session or a stream that the server closes, and for frames that are invalid. */
+/** Converts the errors that Node uses for invalid frames, and for sessions and streams that the server closes. */
 function failureOf(error: Error): Error {
   const code = errorCode(error) ?? '';
   if (code === 'ERR_HTTP2_SESSION_ERROR' || code === 'ERR_HTTP2_STREAM_ERROR') return connectionClosed(error.message);

@@ -122,12 +122,12 @@ const onDrafts: readonly OptionDeclaration[] = [
   },
 ];
 
-/** The options of a command without those of every command. */
+/** The options of a command, without the options that all commands have. */
 export function ownOptions(command: CommandDeclaration): readonly OptionDeclaration[] {
   return [...command.options, ...(command.uses.includes('draft') ? onDrafts : [])];
 }
 
-/** All options of a command. Its own come first. */
+/** All options of a command: its own, then those of all commands. */
 export function optionsOf(command: CommandDeclaration): readonly OptionDeclaration[] {
   return [...ownOptions(command), ...globalOptions];
 }

@@ -95,7 +95,7 @@ export const replaceImageOption: OptionDeclaration = {
   describe: 'Allow a list to replace a single image whose platform it lacks',
 };
 
-/** For commands that have `--push`, without which these options are refused. */
+/** For commands that have `--push`. These options are refused without `--push`. */
 export const pushOptions: readonly OptionDeclaration[] = [
   {
     name: 'tag',

@@ -106,7 +106,7 @@ export function connectionOptions(
   };
 }
 
-/** With `MLIST_NO_MIRRORS`, only the mirrors of `--mirror` are used. */
+/** The mirrors to read from. With `MLIST_NO_MIRRORS`, only those of `--mirror`. */
 function mirrorsOf(args: ParsedArguments, environment: StoreEnvironment): RegistryConfiguration | undefined {
   const mirrors = args.texts('mirror');
   if (args.flag('no-mirrors') && mirrors.length > 0)

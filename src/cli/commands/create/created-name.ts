@@ -10,9 +10,9 @@ import { missingArguments } from '../../args/parse-arguments.ts';
 import { imageOptions } from './source-file.ts';
 
 /**
- * The list that `create` creates: the first argument, else the first tag of the metadata, else with `--amend` the current draft.
- * With metadata, the user may have omitted the list, so that the first argument is an image. This is an error, because a push
- * would overwrite the image.
+ * The name of the list that `create` creates: the first argument; or else the first tag of the metadata; or else, with
+ * `--amend`, the current draft. If the user has omitted the list because the metadata names it, the first argument is
+ * an image. That is an error, because a push would overwrite the image.
  * @throws MlistError `ERR_MLIST_USAGE` if no list is named, or the first argument may be an image
  */
 export async function createdName(

@@ -1,7 +1,7 @@
 import type { MlistError } from '../../errors/errors.ts';
 import { remedyText, type Remedy, type RemedyTexts } from '../../errors/remedy.ts';
 
-/** The hint of an error, with the options of the command line that may help. */
+/** The hint of an error. Its remedy is described by the options of the command line. */
 export function hintOf({ facts }: MlistError): string | undefined {
   const { hint, remedy } = facts;
   if (remedy === undefined) return hint;

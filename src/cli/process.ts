@@ -28,7 +28,7 @@ function onSignal(signal: Signal): void {
 
 function interruptionBy(signal: Signal): MlistError {
   const code = signal === 'SIGINT' ? 'ERR_MLIST_INTERRUPTED' : 'ERR_MLIST_TERMINATED';
-  return new MlistError(code, 'interrupted: nothing was left half done');
+  return new MlistError(code, 'interrupted: every file and tag is complete or unchanged');
 }
 
 function interrupt(signal: Signal): void {

@@ -31,7 +31,7 @@ export async function withListArgumentHint<T>(
     const typed = args.positionals.map(withoutPassword);
     const name = current === undefined ? 'LIST' : formatReference(current);
     const command = [args.command.name, name, ...typed].join(' ');
-    const hint = `${withoutPassword(first)} is used as the list. If it is an image, put the list before it: "mlist ${command}".`;
+    const hint = `${withoutPassword(first)} is used as the list. If it is an image, put the list first: "mlist ${command}".`;
     throw withFirstHint(thrown, hint);
   }
 }

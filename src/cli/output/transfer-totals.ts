@@ -31,7 +31,7 @@ export class TransferTotals {
       uploaded.blobs === 0 ? 'no blobs' : `${byteSize(uploaded.bytes)} in ${counted(uploaded.blobs, 'blob')}`;
     const saved = [
       ...(mounted.blobs === 0 ? [] : [`${counted(mounted.blobs, 'blob')} mounted`]),
-      ...(present.blobs === 0 ? [] : [`${counted(present.blobs, 'blob')} already there`]),
+      ...(present.blobs === 0 ? [] : [`${counted(present.blobs, 'blob')} already present`]),
     ];
     const amount = byteSize(mounted.bytes + present.bytes);
     output.note(['sent ', 'dim'], saved.length === 0 ? sent : `${sent}, saved ${amount} (${saved.join(', ')})`);

@@ -149,10 +149,10 @@ function parseLine(line: string, path: string, number: number): readonly [string
   if (hash !== undefined && rights !== undefined) return [user, { hash, rights }];
   const reason =
     colon <= 0
-      ? 'it is not of the form USER:HASH'
+      ? 'the line does not have the form USER:HASH'
       : hash === undefined
         ? `the hash of user ${JSON.stringify(user)} is not supported: use bcrypt, {SHA} or {SHA256}`
-        : `the rights of user ${JSON.stringify(user)} are not read or write, each with or without :PREFIX`;
+        : `the rights of user ${JSON.stringify(user)} are invalid: use read or write, optionally with :PREFIX`;
   throw new MlistError('ERR_MLIST_USAGE', `${path}:${number} cannot be used: ${reason}`, {
     path,
     ...(hash === undefined

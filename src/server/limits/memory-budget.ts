@@ -35,7 +35,7 @@ export class MemoryBudget implements MemoryAccount {
   reserve(bytes: number): void {
     if (this.#used + bytes > this.limit) this.#evict?.(this.#used + bytes - this.limit);
     if (this.#used + bytes > this.limit) {
-      const message = `the registry holds ${byteSize(this.#used)} in memory, and its limit is ${byteSize(this.limit)}`;
+      const message = `the memory limit of the registry is exceeded: ${byteSize(this.#used)} of ${byteSize(this.limit)} are in use`;
       throw new RequestError(507, { code: 'UNAVAILABLE', message });
     }
     this.#used += bytes;

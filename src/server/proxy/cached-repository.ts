@@ -165,7 +165,7 @@ export class CachedRepository implements Repository {
     if (size === undefined) throw new MlistError('ERR_MLIST_NOT_FOUND', `${this.location} has no blob ${digest}`);
     if (size === 'unknown')
       throw this.#cache.failure(
-        new MlistError('ERR_MLIST_REGISTRY', `the size of ${digest} is not stated`),
+        new MlistError('ERR_MLIST_REGISTRY', `the upstream does not state the size of ${digest}`),
         this.#target,
       );
     this.#cache.sizes.set(this.#sizeKey(digest), size);

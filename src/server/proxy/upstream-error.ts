@@ -43,6 +43,6 @@ export function notWritable({ upstream }: ProxyTarget): RequestError {
 
 /** The error for a push without a login that would hide a repository of an upstream. */
 export function needsLogin(name: string, { upstream }: ProxyTarget): RequestError {
-  const message = `${name} means a repository of ${upstream.host} here, which this push would replace for all clients: push to ${upstream.host} itself, or to a registry with --htpasswd and a login`;
+  const message = `${name} is a repository of ${upstream.host} here, and this push would hide it from all clients: push to ${upstream.host} itself, or start the registry with --htpasswd and log in`;
   return new RequestError(405, { code: 'UNSUPPORTED', message }, { allow: 'GET, HEAD' });
 }

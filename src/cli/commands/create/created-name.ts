@@ -59,6 +59,6 @@ function refuseImage(
   if (!isSingle || args.flag('amend')) return;
   const message = `${typed} is used as the list, so no image is named: the metadata of --docker-metadata has no tags`;
   throw new MlistError('ERR_MLIST_USAGE', message, {
-    hint: `If it is an image, put the list before it: "mlist create LIST ${typed}". If it is the list, add its images.`,
+    hint: `If it is an image, put the list first: "mlist create LIST ${typed}". If it is the list, add its images.`,
   });
 }

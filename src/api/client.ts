@@ -270,7 +270,7 @@ export class Client {
     });
   }
 
-  /** Lists the tags of a repository. The registry is asked for each page when the iteration reaches it. */
+  /** Lists the tags of a repository. Each page is requested when the iteration reaches it. */
   async *tags(repository: string, options: CallOptions = {}): AsyncIterable<string> {
     yield* this.#calls.iterate(options, callChecks, (call) =>
       listTags(parseRegistryReference(repository), this.#calling(call)),

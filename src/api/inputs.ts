@@ -40,7 +40,7 @@ export function parseSources(sources: readonly Source[]): readonly ManifestArgum
   isArray(sources, 'sources');
   return sources.map((source) => {
     if (typeof source === 'string') return { location: parseLocation(source) };
-    // A number or a boolean has no member `image`, so it fails the check of the next line.
+    // A number or a boolean has no member `image`, so the check below refuses it.
     const { image, platform, descriptor } = (source as Exclude<Source, string> | null | undefined) ?? { image: source };
     isText(image, 'a source');
     if (platform !== undefined) isText(platform, `the platform of ${image}`);

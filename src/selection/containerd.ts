@@ -94,7 +94,7 @@ function selectByConfig(entry: Candidate, requested: Platform, considered: Consi
   return { ...considered, selected: entry, why: 'no-platform', reason };
 }
 
-/** Explains by platforms why an entry is the best of the matching ones. */
+/** Explains why an entry is the best match, from its platform and the requested one. */
 export function explainMatch(
   entry: Candidate,
   platform: Platform,

@@ -41,7 +41,7 @@ export function unreachable(list: CandidateList): readonly Unreachable[] | undef
   return images.filter((entry) => !reached.has(entry)).map((entry) => ({ entry, ...whyUnreachable(entry, list) }));
 }
 
-/** A platform that is in no list. It stands for all platforms that are not in the examined list. */
+/** A platform that no real list contains. It represents all platforms that the examined list does not contain. */
 const OTHER: Platform = { os: 'linux', architecture: 'other' };
 
 function allSelections(list: CandidateList, platform: Platform): readonly Candidate[] {

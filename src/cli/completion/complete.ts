@@ -53,8 +53,8 @@ async function completions(
 }
 
 /**
- * Whether a candidate can be printed on a line. Paths in drafts may contain any character, and a line break would split
- * one.
+ * Whether a candidate contains only printable characters. Paths in drafts may contain any character, but a shell would
+ * treat the text after a line break as another candidate.
  */
 function isPrintable(word: string): boolean {
   return escapeLine(word) === word;

@@ -20,10 +20,7 @@ export class TransferRate {
     this.#started ??= time;
   }
 
-  /**
-   * Adds progress. @param bytes - transferred since the last call; negative if a blob starts again, which is not
-   * counted
-   */
+  /** Adds progress. @param bytes - transferred since the last call. A negative number (a blob starts again) is ignored */
   add(time: number, bytes: number): void {
     if (bytes <= 0) return;
     this.#samples = this.#samples.filter((sample) => sample.time >= time - WINDOW_MS);

@@ -12,7 +12,7 @@ export class BlobDownload {
   #change = this.#nextChange();
 
   /**
-   * @param chunks - the bytes, verified: the last chunk follows only if the digest is correct
+   * @param chunks - the bytes of the blob. The last chunk is passed on only after the digest was verified
    * @param open - finds or creates the local repository
    */
   constructor(digest: Digest, size: number, chunks: AsyncIterable<Uint8Array>, open: () => Promise<Repository>) {

@@ -35,7 +35,7 @@ export class CachedBlobs {
       if (freed >= bytes) return;
       this.#blobs.delete(key);
       freed += size;
-      // If the blob was already deleted, nothing is freed. The caller checks the memory again.
+      // An error means that the blob was already deleted. It then frees no memory, which the caller checks.
       repository.deleteBlob(digest).catch(() => undefined);
     }
   }

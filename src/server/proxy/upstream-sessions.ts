@@ -93,8 +93,7 @@ export class UpstreamSessions {
       if (lease.isRetired) void this.#closeUnused(lease);
     };
     const remote = lease.session.repository(reference);
-    // Each use gets a new object. A used object remembers content that it has read, and would try to read it again
-    // if it was deleted.
+    // The next use must get a new object: this one remembers content that it has read, even if it is then deleted.
     lease.session.forget(reference);
     return { remote, release };
   }

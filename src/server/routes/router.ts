@@ -168,7 +168,9 @@ async function metrics(exchange: ServerExchange): Promise<void> {
   reply(exchange, 200, headers, counted.text({ uploads: uploads.open, running: running.size }));
 }
 
-/** GET of `/v2/<name>/tags/list` (distribution-spec v1.1.1 "Listing Tags"), in lexical order. */
+/**
+ * GET of `/v2/<name>/tags/list` (distribution-spec v1.1.1 "Listing Tags"): the tags of a repository, in lexical order.
+ */
 async function listTags(exchange: ServerExchange): Promise<void> {
   const { name, query } = exchange;
   const repository = await repositoryOf(exchange);

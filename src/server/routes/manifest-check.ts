@@ -94,8 +94,8 @@ async function manifestProblems(
 }
 
 /**
- * Whether stored content that was put with another media type can also have this one. That is possible if its bytes do
- * not state a media type.
+ * Whether stored content may be listed with this media type although it was put with another. Its bytes then state no
+ * media type.
  */
 async function canHaveType(mediaType: string, { digest }: Descriptor, repository: Repository): Promise<boolean> {
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) return false;

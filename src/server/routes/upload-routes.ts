@@ -169,8 +169,7 @@ async function mountBlob(
     const descriptor = { mediaType: 'application/octet-stream', digest, size };
     // The blob may be deleted from the source in the meantime.
     if (from !== name) await ignoreNotFound(target.mountBlob(descriptor, source, () => source.readBlob(descriptor)));
-    // The target may have had the blob, unused, for a long time. It is held, so that garbage collection does not
-    // remove it.
+    // The blob may be old and unused, so it is protected from garbage collection.
     if ((await ignoreNotFound(target.holdBlob(digest))) === undefined) continue;
     return true;
   }

@@ -109,7 +109,7 @@ const onRegistries: readonly OptionDeclaration[] = [
   },
 ];
 
-/** Every command accepts these, so that a script can pass the same options to all commands. */
+/** The options that every command accepts, so that a script can pass the same options to all commands. */
 export const globalOptions: readonly OptionDeclaration[] = [...general, ...onRegistries];
 
 const onDrafts: readonly OptionDeclaration[] = [

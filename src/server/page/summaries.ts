@@ -58,7 +58,7 @@ async function platformsOf(
   return [...new Set(entries.flatMap(({ platform }) => (platform === undefined ? [] : [formatPlatform(platform)])))];
 }
 
-/** Describes an error without paths of the server, which its message may contain. */
+/** Describes an error. Paths of the server, which the message may contain, are left out. */
 function faultOf(error: unknown): string {
   return contentFault(error) ?? toRequestError(error).message;
 }

@@ -5,15 +5,16 @@ import type { CallOptions } from './inputs.ts';
 import { checkOptions, type Checks } from './option-checks.ts';
 
 /**
- * Runs the calls of a client. Whatever fails, they reject with an MlistError. If a callback of the caller throws, the call
- * is aborted with this error, as if its signal had been aborted with it. The operation itself never sees the error.
+ * Runs the calls of a client. A call that fails rejects with an MlistError, whatever was thrown. If a callback of the
+ * caller throws, the call is aborted with that error as the abort reason. The operation itself does not receive the
+ * error.
  */
 export class ApiCalls {
   readonly #onEvent: OnEvent | undefined;
-  /** Of each running call: aborted when a callback throws. */
+  /** One controller for each running call. A callback that throws aborts them. */
   readonly #running = new Set<AbortController>();
 
-  /** @param onEvent - for calls that have none of their own */
+  /** @param onEvent - the default for calls without an `onEvent` of their own */
   constructor(onEvent: OnEvent | undefined) {
     this.#onEvent = onEvent;
   }
@@ -36,7 +37,7 @@ export class ApiCalls {
     }
   }
 
-  /** As `run`, for a call that returns its results one by one. */
+  /** Like `run`, for a call that returns its results one by one. */
   async *iterate<T, O extends CallOptions>(
     options: O,
     checks: Checks<O>,
@@ -54,7 +55,10 @@ export class ApiCalls {
     }
   }
 
-  /** Wraps a callback of the client. If it throws, all running calls are aborted, because calls share requests. */
+  /**
+   * Returns a function that calls a callback of the client. If the callback throws, all running calls are aborted,
+   * because calls share requests.
+   */
   guard<E>(callback: ((event: E) => void) | undefined): ((event: E) => void) | undefined {
     return callback && guarded(callback, (thrown) => this.#running.forEach((failed) => failed.abort(thrown)));
   }
@@ -67,7 +71,7 @@ export class ApiCalls {
 
   #callOf({ signal: given, onEvent = this.#onEvent }: CallOptions, failed: AbortController): CallOptions {
     const signal = given === undefined ? failed.signal : AbortSignal.any([given, failed.signal]);
-    // Concurrent requests listen to it.
+    // Each concurrent request adds a listener. Node would warn about more than ten.
     setMaxListeners(0, signal);
     return {
       signal,
@@ -87,12 +91,15 @@ function guarded<E>(callback: (event: E) => void, onError: (thrown: unknown) => 
 }
 
 function apiError(thrown: unknown, options: CallOptions, failed: AbortController): MlistError {
-  // Programs in JavaScript can pass null.
+  // The types exclude null, but programs in JavaScript can pass it.
   const given = (options as CallOptions | null)?.signal;
   return interruptedError(thrown, failed.signal.aborted ? failed.signal : given);
 }
 
-/** Converts what a call with this signal throws: if it was aborted, usually the reason, which can be any value. */
+/**
+ * Converts what a call with this signal throws to an MlistError. After an abort, the thrown value is usually the abort
+ * reason, which can have any type.
+ */
 export function interruptedError(thrown: unknown, signal: AbortSignal | undefined): MlistError {
   if (thrown instanceof MlistError || signal?.aborted !== true) return asMlistError(thrown);
   const { reason } = signal as { readonly reason: unknown };

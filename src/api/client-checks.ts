@@ -33,7 +33,7 @@ import {
   type Checks,
 } from './option-checks.ts';
 
-/** The checks of the options of a client and of its calls. */
+/** Checks for the options of a client and of its calls. */
 
 const isTexts = (itemName: string): Check => isArrayOf(isText, itemName);
 const isPlatforms = isTexts('a platform');
@@ -54,7 +54,7 @@ const isCredentials: Check = (value, name) => {
   isObjectOf(type === 'basic' ? { username: isText, password: isText } : { token: isText })(value, name);
 };
 
-/** Checks what the function of the caller returns. */
+/** Returns a source of credentials that checks each result of the caller's function. */
 export function checkedCredentials(source: CredentialsSource): CredentialsSource {
   return async (registry, repository) => {
     const credentials = await source(registry, repository);
@@ -182,5 +182,5 @@ const push: Checks<PushDraftOptions> = {
   dryRun: isFlag,
 };
 
-/** For `DraftWorkspace`. */
+/** The checks for the options of `DraftWorkspace`. */
 export const draftChecks = { create, annotate, remove, push };

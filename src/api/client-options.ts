@@ -51,13 +51,13 @@ export interface CreateIndexOptions extends CallOptions {
   /** Keep or drop the attestations of the images. Default keep. */
   readonly attestations?: 'keep' | 'drop' | undefined;
   /**
-   * Refuse or skip images that a source index lists but its store lacks, or fill: read them from where they came from.
-   * Default refuse: they are an error.
+   * What to do with an image that a source index lists but its store does not have. `refuse`: report an error. `skip`:
+   * omit the image. `fill`: read it from the locations in `fillFrom`. Default refuse.
    */
   readonly missing?: 'refuse' | 'skip' | 'fill' | undefined;
   /**
-   * With `fill`: the repositories, layouts or archives that missing content is read from, in this order. Default: the
-   * repositories that the source names.
+   * With `missing: 'fill'`: the repositories, layouts or archives to read missing content from, in this order. Default:
+   * the repositories that the source names.
    */
   readonly fillFrom?: readonly string[] | undefined;
 }
@@ -83,11 +83,12 @@ export interface PushIndexOptions extends CallOptions {
   readonly ifDigest?: string | undefined;
   /** Push an index without entries. Default false. */
   readonly allowEmpty?: boolean | undefined;
-  /** Allow the index to replace a single image whose platform it lacks. Default false. */
+  /** Allow the index to replace a single image although the index lacks the platform of that image. Default false. */
   readonly replaceImage?: boolean | undefined;
   /**
-   * With tags in several repositories: move no tag before all of them have the content. A tag that fails after that is
-   * reported with the outcome of each tag in `facts.targets`; nothing is moved back. Default false.
+   * With tags in several repositories: move no tag before all repositories have the content. If a tag fails after that,
+   * the error has the outcome of each tag in `facts.targets`, and tags that were already moved are not moved back.
+   * Default false.
    */
   readonly allOrNothing?: boolean | undefined;
   /** Plan and check, but write nothing. Default false. */
@@ -107,13 +108,13 @@ export interface CopyOptions extends CallOptions {
   /** Copy the referrers and cosign signatures too. Default false. */
   readonly referrers?: boolean | undefined;
   /**
-   * Refuse or skip images that a list contains but its store lacks, or fill: read them from where they came from. Default
-   * refuse: they are an error.
+   * What to do with an image that a list contains but its store does not have. `refuse`: report an error. `skip`: omit
+   * the image. `fill`: read it from the locations in `fillFrom`. Default refuse.
    */
   readonly missing?: 'refuse' | 'skip' | 'fill' | undefined;
   /**
-   * With `fill`: the repositories, layouts or archives that missing content is read from, in this order. Default: the
-   * repositories that the source names.
+   * With `missing: 'fill'`: the repositories, layouts or archives to read missing content from, in this order. Default:
+   * the repositories that the source names.
    */
   readonly fillFrom?: readonly string[] | undefined;
   /** Platforms that the copied image or list must have. */
@@ -125,7 +126,7 @@ export interface CopyOptions extends CallOptions {
    * accepted.
    */
   readonly ifDigest?: string | undefined;
-  /** Allow a list to replace a single image whose platform it lacks. Default false. */
+  /** Allow a list to replace a single image although the list lacks the platform of that image. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Plan and check, but write nothing. Default false. */
   readonly dryRun?: boolean | undefined;
@@ -153,7 +154,7 @@ export interface InspectResult {
 export interface ValidateOptions extends CallOptions {
   /** Allow several images for one platform. Default false. */
   readonly allowDuplicates?: boolean | undefined;
-  /** Read every manifest, config and layer too. Only for references and locations. Default false. */
+  /** Also read every manifest, config and layer. Only for references and locations. Default false. */
   readonly deep?: boolean | undefined;
   /** Platforms that the list must have. Other platforms are reported as warnings. Default: not checked. */
   readonly expect?: readonly string[] | undefined;
@@ -165,7 +166,7 @@ export interface ValidateOptions extends CallOptions {
 }
 
 export interface ValidateResult {
-  /** Whether no problem is an error. There may be warnings. */
+  /** Whether there are no errors. A valid document may have warnings. */
   readonly valid: boolean;
   /** Errors and warnings, at most 100. */
   readonly problems: readonly Problem[];
@@ -191,27 +192,27 @@ export interface ApplyOptions extends CallOptions {
   /** Name of the document in errors. Default `spec`. */
   readonly name?: string | undefined;
   /**
-   * Values for `${NAME}` in the texts of the spec, by name. Each is inserted into the parsed document as text. If values are
-   * given, `$$` is a literal `$`, and both a `${NAME}` without a value and a value that is not used are errors. Errors do not
-   * contain the values. Default: `${` has no meaning.
+   * Values for `${NAME}` in the texts of the spec, by name. A value replaces `${NAME}` after parsing, so that it is
+   * always text. If values are given, `$$` is a literal `$`, and a `${NAME}` without a value and an unused value are
+   * errors. Errors do not contain the values. Default: `${` has no meaning.
    */
   readonly values?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface CreateDraftOptions extends CallOptions {
   readonly format?: Format | undefined;
-  /** Add to an existing draft and update its entries. Default: a draft that differs is an error. */
+  /** Add to an existing draft and update its entries. Default: an existing draft with other content is an error. */
   readonly amend?: boolean | undefined;
-  /** Replace the entries of an existing draft. Default: a draft that differs is an error. */
+  /** Replace the entries of an existing draft. Default: an existing draft with other content is an error. */
   readonly replace?: boolean | undefined;
   /** Add only the images for these platforms. Default: all. */
   readonly platforms?: readonly string[] | undefined;
 }
 
-/** Several images of a draft: one for each platform, or every image. Attestations are not selected. */
+/** A selection of images of a draft: the image for each given platform, or every image. Attestations are not selected. */
 export type ImageSelection = { readonly platforms: readonly string[] } | { readonly all: true };
 
-/** What `annotate` sets; null clears a value that was set. */
+/** The changes of `annotate`. A null value removes an earlier setting. */
 export interface AnnotateDraftOptions extends CallOptions {
   /** Values that override those of the image. */
   readonly platform?: Omit<EntrySettings, 'annotations' | 'artifactType' | 'os.features'> | undefined;
@@ -220,7 +221,7 @@ export interface AnnotateDraftOptions extends CallOptions {
 }
 
 export interface RemoveFromDraftOptions extends CallOptions {
-  /** Remove only the images for these platforms: of the given images, or of the whole list if none is given. */
+  /** Remove only the images for these platforms: among the given images, or in the whole list if no image is given. */
   readonly platforms?: readonly string[] | undefined;
 }
 
@@ -232,8 +233,8 @@ export interface PushDraftOptions extends CallOptions {
   /** Platforms that the list must have. */
   readonly expect?: readonly string[] | undefined;
   /**
-   * Move no tag of any target before all targets have the content. A tag that fails after that is reported with the outcome
-   * of each tag in `facts.targets`; nothing is moved back. Default false.
+   * Move no tag of any target before all targets have the content. If a tag fails after that, the error has the outcome
+   * of each tag in `facts.targets`, and tags that were already moved are not moved back. Default false.
    */
   readonly allOrNothing?: boolean | undefined;
   /** Remove the draft after the push. Default false. */

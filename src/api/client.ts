@@ -81,7 +81,7 @@ export class Client {
   readonly #options: ClientOptions;
   readonly #calls: ApiCalls;
   readonly #stores: Stores;
-  /** Drafts of the indexes that this client created: they hold the source of each entry. */
+  /** The draft of each index that this client created. It contains the source of each entry. */
   readonly #drafts = new WeakMap<CreatedIndex, Draft>();
   /** The stores of the workspaces that `drafts` has opened. */
   readonly #workspaces: Stores[] = [];
@@ -96,9 +96,9 @@ export class Client {
 
   /**
    * Creates an image index in memory; nothing is written. Reads the manifest of each source, and the config of an image
-   * whose platform is not stated.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_PLATFORM_NOT_FOUND`, `ERR_MLIST_DOCUMENT_INVALID`; the errors
-   *   of all sources together
+   * if the source does not state its platform.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_PLATFORM_NOT_FOUND`, `ERR_MLIST_DOCUMENT_INVALID`; if several
+   *   sources fail, one error with the errors of all
    */
   async createIndex(sources: readonly Source[], options: CreateIndexOptions = {}): Promise<CreatedIndex> {
     return this.#calls.run(options, optionChecks.createIndex, async (call) => {
@@ -124,7 +124,7 @@ export class Client {
    * Pushes an index that this client created: missing child manifests and blobs first, then the index, its tags last.
    * @param target - a reference such as `ghcr.io/team/app:1.0`, or `oci:DIR:TAG` or `oci-archive:FILE:TAG`
    * @throws MlistError before anything is written: `ERR_MLIST_LIST_INVALID`, `ERR_MLIST_EXPECTATION`,
-   *   `ERR_MLIST_CONFLICT`; later the errors of all targets that failed
+   *   `ERR_MLIST_CONFLICT`; after that, one error with the errors of all targets that failed
    */
   async pushIndex(index: CreatedIndex, target: string, options: PushIndexOptions = {}): Promise<PushResult> {
     return this.#calls.run(options, optionChecks.pushIndex, async (call) => {
@@ -253,10 +253,10 @@ export class Client {
   }
 
   /**
-   * Creates and pushes the lists of a spec (docs/apply.md); lists that are already there are not written again.
+   * Creates and pushes the lists of a spec (docs/apply.md). A list is not written again if its tags already refer to it.
    * @param spec - YAML or JSON as text, or a document
    * @returns the result of each list; a failure of one list does not reject
-   * @throws MlistError `ERR_MLIST_USAGE` if a value has an invalid name, or the spec does not contain it
+   * @throws MlistError `ERR_MLIST_USAGE` if a value has an invalid name, or the spec has no placeholder with its name
    */
   async apply(spec: string | object, options: ApplyOptions = {}): Promise<Applied> {
     return this.#calls.run(options, optionChecks.apply, async (call) => {
@@ -270,7 +270,7 @@ export class Client {
     });
   }
 
-  /** Lists the tags of a repository. Pages are requested during the iteration. */
+  /** Lists the tags of a repository. Each page is requested when the iteration reaches it. */
   async *tags(repository: string, options: CallOptions = {}): AsyncIterable<string> {
     yield* this.#calls.iterate(options, callChecks, (call) =>
       listTags(parseRegistryReference(repository), this.#calling(call)),
@@ -353,5 +353,5 @@ export class Client {
   }
 }
 
-/** The name of a list until it is pushed. */
+/** The reference of a list in memory until it is pushed to a real one. */
 const UNNAMED = parseReference('localhost/index:latest');

@@ -16,8 +16,8 @@ const checks: Checks<StoredCredentialsOptions> = {
 };
 
 /**
- * The credentials that the user's container tools have stored: Docker's `config.json` with its credential helpers,
- * `auth.json` of Podman, Buildah and Skopeo, `DOCKER_AUTH_CONFIG` and `REGISTRY_AUTH_FILE`, in the order of
+ * Returns the credentials that the user's container tools have stored: Docker's `config.json` with its credential
+ * helpers, `auth.json` of Podman, Buildah and Skopeo, `DOCKER_AUTH_CONFIG` and `REGISTRY_AUTH_FILE`, in the order of
  * docs/registries.md.
  * @param options - overrides; by default the environment, home folder and platform of the process
  * @throws MlistError `ERR_MLIST_USAGE` for an invalid option

@@ -55,7 +55,7 @@ export class DraftWorkspace {
 
   /**
    * Creates a draft from images and indexes.
-   * @throws MlistError `ERR_MLIST_DRAFT_EXISTS`; the errors of all sources together
+   * @throws MlistError `ERR_MLIST_DRAFT_EXISTS`; if several sources fail, one error with the errors of all
    */
   async create(list: string, sources: readonly Source[], options: CreateDraftOptions = {}): Promise<ListView> {
     return this.#calls.run(options, draftChecks.create, async (call) => {
@@ -87,9 +87,10 @@ export class DraftWorkspace {
 
   /**
    * Overrides the platform, annotations or artifact type of entries.
-   * @param images - source, digest or beginning of a digest of one entry; or the images for some platforms, or all images
-   * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`, `ERR_MLIST_AMBIGUOUS`; `ERR_MLIST_LIST_INVALID` if several images would
-   *   get the same platform
+   * @param images - one entry, by its source, its digest or the beginning of its digest; or a selection of several
+   *   images
+   * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`, `ERR_MLIST_AMBIGUOUS`; `ERR_MLIST_LIST_INVALID` if several images
+   *   would get the same platform
    */
   async annotate(list: string, images: string | ImageSelection, options: AnnotateDraftOptions): Promise<ListView> {
     return this.#calls.run(options, draftChecks.annotate, async (call) => {
@@ -122,7 +123,7 @@ export class DraftWorkspace {
   }
 
   /**
-   * Pushes the list of a draft: children first, tags last.
+   * Pushes the list of a draft: child manifests first, tags last.
    * @throws MlistError `ERR_MLIST_LIST_INVALID`, `ERR_MLIST_EXPECTATION`, `ERR_MLIST_CONFLICT`
    */
   async push(
@@ -155,7 +156,7 @@ export class DraftWorkspace {
   /**
    * Deletes all drafts, including damaged ones.
    * @returns the names of the deleted drafts
-   * @throws MlistError the errors of all drafts that cannot be deleted
+   * @throws MlistError with the errors of all drafts that cannot be deleted
    */
   async deleteAll(options: CallOptions = {}): Promise<readonly string[]> {
     return this.#calls.run(options, callChecks, async (call) => {

@@ -40,7 +40,7 @@ export function parseSources(sources: readonly Source[]): readonly ManifestArgum
   isArray(sources, 'sources');
   return sources.map((source) => {
     if (typeof source === 'string') return { location: parseLocation(source) };
-    // A value of another type has no member `image`.
+    // A number or a boolean has no member `image`, so the check below refuses it.
     const { image, platform, descriptor } = (source as Exclude<Source, string> | null | undefined) ?? { image: source };
     isText(image, 'a source');
     if (platform !== undefined) isText(platform, `the platform of ${image}`);
@@ -57,21 +57,21 @@ export function parseOptionalPlatform(text: string | undefined): Platform | unde
   return text === undefined ? undefined : parsePlatform(text);
 }
 
-/** The location as text that is never the name of a draft. */
+/** Formats a location so that it is never interpreted as the name of a draft: a reference gets the prefix `docker://`. */
 export function explicitName(text: string): string {
   isText(text, 'the reference');
   const location = parseLocation(text);
   return formatLocation(location.kind === 'registry' ? { ...location, explicit: true } : location);
 }
 
-/** A copy target; without a tag it gets the tag of the source. */
+/** Parses the target of a copy. A target without a tag gets the tag of the source. */
 export function parseTarget(text: string): Location {
   isText(text, 'the target');
   return parseBareLocation(text);
 }
 
 /**
- * Where missing content is read from.
+ * Parses the locations to read missing content from.
  * @throws MlistError `ERR_MLIST_USAGE` for `fillFrom` without `missing: 'fill'`
  */
 export function parseFillFrom({
@@ -86,14 +86,14 @@ export function parseFillFrom({
   return fillFrom.map(parseBareLocation);
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` for a location outside registries */
+/** Parses a reference. @throws MlistError `ERR_MLIST_USAGE` for a location outside registries */
 export function parseRegistryReference(text: string): Reference {
   isText(text, 'the reference');
   if (!isLocalLocation(text)) return parseTypedReference(text.replace(/^docker:\/\//, ''));
   throw new MlistError('ERR_MLIST_USAGE', `${text} is not in a registry`);
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` for a location outside registries */
+/** Parses a reference with a tag. @throws MlistError `ERR_MLIST_USAGE` for a location outside registries */
 export function parseTagReference(text: string): TagReference {
   isText(text, 'the target');
   if (isLocalLocation(text)) throw new MlistError('ERR_MLIST_USAGE', `${text} is not a tag in a registry`);
@@ -101,20 +101,24 @@ export function parseTagReference(text: string): TagReference {
   return { ...reference, tag };
 }
 
-/** The further tags of a push: a word is a tag, anything else a reference. @throws MlistError `ERR_MLIST_USAGE` */
+/**
+ * Parses the further tags of a push. A word is a tag, any other text a reference. @throws MlistError `ERR_MLIST_USAGE`
+ */
 export function parseTags(tags: readonly string[] = []): readonly string[] {
   if (tags.includes('')) throw new MlistError('ERR_MLIST_USAGE', 'a tag must not be empty');
   return tags.map((tag) => (isTag(tag) ? `:${tag}` : tag));
 }
 
-/** The further tags of a copy. @throws MlistError `ERR_MLIST_USAGE` */
+/** Parses the further tags of a copy. @throws MlistError `ERR_MLIST_USAGE` */
 export function parseTargetTags(tags: readonly string[] = []): readonly string[] {
   const invalid = tags.find((tag) => !isTag(tag));
   if (invalid === undefined) return tags;
   throw new MlistError('ERR_MLIST_USAGE', `invalid tag ${JSON.stringify(invalid)} in tags`);
 }
 
-/** The further names of a draft: `:TAG` or a complete reference. @throws MlistError `ERR_MLIST_USAGE` for a word */
+/**
+ * Parses the further names of a draft: `:TAG` or a complete reference. @throws MlistError `ERR_MLIST_USAGE` for a word
+ */
 export function parseNames(names: readonly string[] = []): readonly string[] {
   const word = names.find((name) => !/[/:]./.test(name));
   if (word === undefined) return names;
@@ -125,7 +129,7 @@ export function parseIfDigest(text: string | undefined): Digest | 'absent' | und
   return text === undefined || text === 'absent' ? text : parseDigest(text);
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` for a value that JSON cannot represent */
+/** Returns a spec as text. @throws MlistError `ERR_MLIST_USAGE` for a value that JSON cannot represent */
 export function specText(spec: string | object): string {
   if (typeof spec === 'string') return spec;
   isObject(spec, 'the spec');
@@ -136,7 +140,10 @@ export function specText(spec: string | object): string {
   }
 }
 
-/** All values may be secrets. */
+/**
+ * Parses the values for the placeholders of a spec. Each is treated as a secret, because it may be one.
+ * @throws MlistError `ERR_MLIST_USAGE` for an invalid name
+ */
 export function parseValues(values: Readonly<Record<string, string>> | undefined): PlaceholderValues | undefined {
   if (values === undefined) return undefined;
   const invalid = Object.keys(values).find((name) => !isValueName(name));
@@ -148,7 +155,7 @@ export function parseValues(values: Readonly<Record<string, string>> | undefined
   return new PlaceholderValues(new Map(given));
 }
 
-/** What happened to one tag of a push. */
+/** The result for one tag of a push. */
 export type PushedTag = Omit<PushedTarget, 'plan'>;
 
 export function toPushedTag({ reference, status, before, lost }: PushedTarget): PushedTag {

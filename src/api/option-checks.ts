@@ -1,15 +1,15 @@
 import { MlistError } from '../errors/errors.ts';
 
 /**
- * Checks of arguments and options, because programs in JavaScript can pass any value. Each check throws `ERR_MLIST_USAGE`
- * with the name of the argument or option.
+ * A check of an argument or an option. The types are not sufficient, because programs in JavaScript can pass any value.
+ * A check throws `ERR_MLIST_USAGE` with the name of the argument or option.
  */
 export type Check = (value: unknown, name: string) => void;
 
 /** Maximum length of a value that a message quotes, in characters. */
 const MAX_QUOTED = 200;
 
-/** A check for every option. Options that are undefined are not checked. */
+/** One check for each option. Options that are undefined are not checked. */
 export type Checks<Options> = { readonly [Name in keyof Required<Options>]: Check };
 
 export function checkOptions<Options>(options: Options, checks: Checks<Options>): void {
@@ -37,14 +37,17 @@ export function isArray(value: unknown, name: string): asserts value is readonly
   if (!Array.isArray(value)) throw wrongType(value, name, 'an array');
 }
 
-/** Checks the shape, because signals of other realms (such as in a test runner) fail `instanceof AbortSignal`. */
+/**
+ * Checks for the members of an AbortSignal. `instanceof` would refuse signals of other realms, such as those of a test
+ * runner.
+ */
 export function isSignal(value: unknown, name: string): void {
   const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
   if (typeof aborted !== 'boolean' || typeof addEventListener !== 'function')
     throw wrongType(value, name, 'an AbortSignal');
 }
 
-/** A number that is not NaN. */
+/** Returns a check for a number of at least `minimum`, which excludes NaN. */
 export function isAtLeast(minimum: number): Check {
   return (value, name) => {
     if (typeof value !== 'number') throw wrongType(value, name, 'a number');
@@ -73,7 +76,7 @@ export function orUndefined(check: Check): Check {
   };
 }
 
-/** @param itemName - the name of an item in messages, such as `a platform` */
+/** Returns a check for an array. @param itemName - the name of an item in messages, such as `a platform` */
 export function isArrayOf(check: Check, itemName: string): Check {
   return (value, name) => {
     isArray(value, name);
@@ -81,7 +84,10 @@ export function isArrayOf(check: Check, itemName: string): Check {
   };
 }
 
-/** An object whose members all pass one check. @param memberKind - comes before the name of the member in messages */
+/**
+ * Returns a check for an object whose members all pass `check`. @param memberKind - precedes the name of a member in
+ * messages
+ */
 export function isRecordOf(check: Check, memberKind: string): Check {
   return (value, name) => {
     isObject(value, name);
@@ -89,7 +95,7 @@ export function isRecordOf(check: Check, memberKind: string): Check {
   };
 }
 
-/** An object with these members. */
+/** Returns a check for an object with these members. */
 export function isObjectOf(members: Readonly<Record<string, Check>>): Check {
   return (value, name) => {
     isObject(value, name);

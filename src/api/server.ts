@@ -93,7 +93,7 @@ const fault: Check = (value, name) => {
   } satisfies Record<MemberOf<Fault>, Check>)(value, name);
 };
 
-/** An object of options, which are checked like those of `startRegistry`. */
+/** Returns a check for an object of options with these members. */
 function isOptions<Options>(members: Checks<Options>): Check {
   return (value, name) => {
     isObject(value, name);
@@ -127,8 +127,8 @@ const checks: Checks<ServerOptions> = {
 
 /**
  * Starts a registry (distribution-spec v1.1.1) and waits until it listens.
- * @throws MlistError if an option is invalid, the address, the folder or the htpasswd file cannot be used, or the signal is
- *   aborted
+ * @throws MlistError if an option is invalid, if the address, the folder or the htpasswd file cannot be used, or if the
+ *   signal is aborted
  */
 export async function startRegistry(options: ServerOptions = {}): Promise<RunningRegistry> {
   checkOptions(options, checks);

@@ -17,8 +17,9 @@ const checks: Checks<ConfigurationOptions> = {
 };
 
 /**
- * The mirrors that the user has configured: `MLIST_MIRRORS`, `registries.conf` of Podman, Buildah and Skopeo, `hosts.toml`
- * of containerd, and Docker's `daemon.json`, in the order of docs/mirrors.md. Each file is read once, when it is needed.
+ * Returns the mirrors that the user has configured: `MLIST_MIRRORS`, `registries.conf` of Podman, Buildah and Skopeo,
+ * `hosts.toml` of containerd, and Docker's `daemon.json`, in the order of docs/mirrors.md. Each file is read once, when
+ * it is needed.
  * @param options - overrides; by default the environment, home folder and platform of the process
  * @throws MlistError `ERR_MLIST_USAGE` for an invalid option or an invalid `MLIST_MIRRORS`
  */

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { env, platform } from 'node:process';
 
 /**
- * The entry point: turns on Node's compile cache (Node 22.8 and newer), then loads the program. The cache is stored in
- * the user's own cache folder. Node's default is the folder for temporary files, where other users could replace the
- * code. Without a writable folder there is no cache. NODE_COMPILE_CACHE names another folder, and
+ * The entry point. It turns on Node's compile cache (Node 22.8 and newer), then loads the program. The cache is stored
+ * in the user's own cache folder, because in Node's default, the folder for temporary files, other users could replace
+ * the code. If that folder is not writable, there is no cache. NODE_COMPILE_CACHE names another folder, and
  * NODE_DISABLE_COMPILE_CACHE=1 turns the cache off.
  */
 const { enableCompileCache } = module as { readonly enableCompileCache?: (folder: string) => unknown };
@@ -15,7 +15,7 @@ const { enableCompileCache } = module as { readonly enableCompileCache?: (folder
 try {
   enableCompileCache?.(join(cacheFolder(), 'mlist', 'compiled'));
 } catch {
-  // The program also runs without the cache.
+  // A failure is ignored, because the program also runs without the cache.
 }
 void import('./process.ts');
 

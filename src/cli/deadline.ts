@@ -5,7 +5,7 @@ import type { ParsedArguments } from './args/command-declaration.ts';
 
 const DEFAULT_MS = 10 * 60 * 1000;
 
-/** The error names at most this many pending operations. */
+/** The maximum number of pending operations that the error names. */
 const MAX_SHOWN = 3;
 
 /** Pending operations other than requests to registries: stdin, files that may be pipes, credential helpers. */
@@ -25,8 +25,9 @@ export class PendingWork {
 }
 
 /**
- * Adds the deadline of commands that use registries to the interrupt signal. `--wait` and `--wait-for-source` extend the default.
- * @param unanswered - the pending operations, such as `read docker.io/library/ubuntu:22.04`
+ * Adds the deadline of commands that use registries to the interrupt signal. `--wait` and `--wait-for-source` extend
+ * the default deadline.
+ * @param unanswered - returns the pending operations, such as `read docker.io/library/ubuntu:22.04`
  * @returns a signal that is aborted by the interrupt, or at the deadline with `ERR_MLIST_TIMEOUT`
  */
 export function withDeadline(

@@ -48,7 +48,7 @@ export async function main(argv: readonly string[], original: Environment): Prom
     }
     return await run({ command, args, pipes }, output, environment);
   } catch (thrown) {
-    // The failed write determines the exit code, and was reported when it occurred.
+    // The failed write to stdout was reported when it occurred, and determines the exit code of the process.
     if (thrown instanceof LostOutput) return 0;
     output.error(thrown);
     return exitCodeOf(thrown);
@@ -125,7 +125,10 @@ async function unknown(name: string, rawArgs: readonly string[]): Promise<MlistE
   return unknownCommand(name, rawArgs[rawArgs.indexOf(name) + 1], commands);
 }
 
-/** @param topic - the name of a command, or `options`; the overview if it is undefined or an option */
+/**
+ * Prints help.
+ * @param topic - the name of a command, or `options`. The overview is printed if the topic is undefined or an option
+ */
 async function help(output: Output, topic: string | undefined): Promise<number> {
   const { commandHelp, optionsHelp, overview, OPTIONS_TOPIC } = await import('./render/help.ts');
   const { width } = output;
@@ -149,7 +152,10 @@ function printVersion(output: Output): number {
   return 0;
 }
 
-/** The output options before the command line is parsed, for errors of the parser. */
+/**
+ * The output options, read before the command line is parsed, so that errors of the parser are printed in the right
+ * form.
+ */
 function earlyOptions(rawArgs: readonly string[], environment: Environment): OutputOptions {
   return { json: rawArgs.includes('--json'), quiet: false, debug: false, progress: 'auto', env: environment.env };
 }
@@ -164,7 +170,7 @@ function outputOptions(args: ParsedArguments, environment: Environment): OutputO
   };
 }
 
-/** Opens the workspace, and decides which content outside of its project the command may read. */
+/** Opens the workspace, and decides which content outside its project the command may read. */
 async function openWorkspace(
   { command, args }: Call,
   { env, cwd, home, platform, uid }: Environment,
@@ -191,7 +197,7 @@ async function openWorkspace(
 
 interface OpenContext {
   readonly context: Context;
-  /** Closes the stores, if the command has opened them. */
+  /** Closes the stores if the command has opened them. */
   readonly close: () => Promise<void>;
 }
 

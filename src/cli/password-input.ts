@@ -4,7 +4,7 @@ import { readInput } from './args/input-file.ts';
 import type { ParsedArguments } from './args/command-declaration.ts';
 
 export interface Question {
-  /** What the answer is, for the error. */
+  /** The name of the answer, for the error. */
   readonly what: string;
   readonly question: string;
   /** The option that replaces the prompt. */
@@ -20,9 +20,9 @@ const passwordQuestion: Question = {
 };
 
 /**
- * Reads the password from stdin with `--password-stdin`, else prompts for it. There is no option for the password itself, because the
- * arguments of a command are visible to other users.
- * @param subject - the registry or user of the password, for the error
+ * Reads the password from stdin with `--password-stdin`, otherwise prompts for it. No option takes the password itself,
+ * because the arguments of a command are visible to other users.
+ * @param subject - the registry or user that the password is for, for the error
  */
 export async function readPassword(subject: string, args: ParsedArguments, context: Context): Promise<string> {
   if (!args.flag('password-stdin')) return ask(passwordQuestion, subject, args, context);
@@ -33,7 +33,7 @@ export async function readPassword(subject: string, args: ParsedArguments, conte
 }
 
 /**
- * Prompts the user.
+ * Prompts the user, and returns the answer.
  * @throws MlistError `ERR_MLIST_USAGE` if a prompt is not possible, or the answer is empty
  */
 export async function ask(
@@ -52,7 +52,7 @@ export async function ask(
   throw new MlistError('ERR_MLIST_USAGE', `missing ${what} for ${subject}: the input is empty`);
 }
 
-/** For `login`, the hint has a command line that works in scripts. */
+/** The hint for a missing terminal. For `login`, it contains a command line for scripts. */
 function noTerminalHint(command: string): string {
   const help = `See "mlist ${command} --help".`;
   return command === 'login' ? `In scripts, use "mlist login HOST -u USER --password-stdin <FILE". ${help}` : help;

@@ -5,16 +5,15 @@ import type { Environment } from './context.ts';
 import { main, reportError } from './dispatch.ts';
 import { ResultStream } from './output/result-stream.ts';
 
-/** Runs the command line of this process, and sets its exit code. */
 const interrupted = new AbortController();
 
 /**
- * How long an interrupted command may take to end. After that the process is killed, for example if a system call on a disk
- * hangs. Files stay consistent, because they are written atomically.
+ * The time for an interrupted command to end. After that the process is killed, for example if a system call on a disk
+ * does not return. Files stay consistent, because they are written atomically.
  */
 const GRACE_MS = 10_000;
 
-/** What the command needs in addition. */
+/** Further time that the command has requested, in milliseconds. */
 let extraGraceMs = 0;
 
 type Signal = 'SIGINT' | 'SIGTERM';
@@ -29,7 +28,7 @@ function onSignal(signal: Signal): void {
 
 function interruptionBy(signal: Signal): MlistError {
   const code = signal === 'SIGINT' ? 'ERR_MLIST_INTERRUPTED' : 'ERR_MLIST_TERMINATED';
-  return new MlistError(code, 'interrupted: nothing was left half done');
+  return new MlistError(code, 'interrupted: every file and tag is complete or unchanged');
 }
 
 function interrupt(signal: Signal): void {
@@ -39,8 +38,8 @@ function interrupt(signal: Signal): void {
 }
 
 /**
- * Ends the process with the default action of the signal, for which shells report the same exit code. `process.exit` would
- * wait for the threads of file operations: forever, if one of them reads from a pipe without a writer.
+ * Ends the process by the default action of the signal, after which shells report the same exit code. `process.exit`
+ * would wait for the threads of file operations, and would never end if one of them reads from a pipe without a writer.
  */
 function terminate(signal: Signal, exitCode: number): void {
   if (process.platform === 'win32') process.exit(exitCode);
@@ -105,7 +104,8 @@ function folder(find: () => string, message: string, hint: string): string {
 
 let isOver = false;
 
-// The event loop is empty although the command has not ended. Without this handler the exit code would be 0.
+// If the event loop is empty before the command has ended, the command never ends. Without this handler, the exit
+// code would be 0.
 process.once('beforeExit', () => {
   if (!isOver)
     void reportError(

@@ -3,13 +3,13 @@ import type { Readable, Writable } from 'node:stream';
 export interface Terminal {
   readonly input: Readable;
   readonly output: Writable;
-  /** Called for Ctrl-C, which a prompt receives as a key instead of a signal. */
+  /** Called for Ctrl-C, which a terminal in raw mode sends as a key instead of a signal. */
   readonly onInterrupt: () => void;
   readonly signal: AbortSignal;
 }
 
 export interface PromptOptions {
-  /** Whether the input is not echoed. */
+  /** Whether the input is hidden (not echoed). */
   readonly hidden: boolean;
 }
 
@@ -25,7 +25,7 @@ export async function prompt(
   ]);
   const discard = new Stream({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input, output: hidden ? discard : output, terminal: true });
-  // The question is printed only after createInterface has turned off the echo of the terminal.
+  // Printed only now, because createInterface turns off the echo: what the user types after the question is not visible.
   if (hidden) output.write(question);
   const close = (): void => lines.close();
   signal.addEventListener('abort', close);

@@ -1,6 +1,6 @@
 import type { Handler } from './host-facts.ts';
 
-/** Offset plus length of a magic number is at most this many bytes (fs/binfmt_misc.c, BINPRM_BUF_SIZE). */
+/** The maximum of offset plus length of a magic number (fs/binfmt_misc.c, BINPRM_BUF_SIZE). */
 const HEADER_BYTES = 256;
 
 /**
@@ -38,7 +38,7 @@ function bytesOf(digits: string | undefined): Uint8Array | undefined {
   return Buffer.from(digits, 'hex');
 }
 
-/** Whether a handler matches a file header, as fs/binfmt_misc.c compares them. Ignores whether it is enabled. */
+/** Whether a handler matches a file header, by the rules of fs/binfmt_misc.c. The handler may be disabled. */
 export function matchesHandler({ offset, magic, mask }: Handler, header: Uint8Array): boolean {
   return magic.every((byte, at) => (((header[offset + at] ?? 0) ^ byte) & (mask?.[at] ?? 0xff)) === 0);
 }

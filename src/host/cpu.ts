@@ -44,7 +44,7 @@ export function arm64Level(cpuinfo: string): string | undefined {
   if (features === undefined) return undefined;
   const level = highestLevel(arm64Levels, features, 'v8');
   const minor = Number(level.slice('v8.'.length) || '0');
-  // v9.n is v8.(n+5) with SVE2; v9.4 also has SVE2.1.
+  // An Armv9.n CPU has the features of v8.(n+5) and SVE2. Only v9.4 also has SVE2.1.
   if (minor < 5 || !['fphp', 'asimdhp', 'sve2'].every((feature) => features.has(feature))) return level;
   const v9 = Math.min(minor - 5, features.has('sve2p1') ? 4 : 3);
   return v9 === 0 ? 'v9' : `v9.${v9}`;
@@ -55,7 +55,10 @@ function flagsOf(cpuinfo: string, field: string): ReadonlySet<string> | undefine
   return value === undefined ? undefined : new Set(value.split(/\s+/));
 }
 
-/** The last level whose flags, and those of all levels before it, are present. */
+/**
+ * Returns the highest level such that the CPU has the flags of this and of all lower levels.
+ * @param lowest - the level of a CPU without any of the flags
+ */
 function highestLevel(
   levels: readonly (readonly [string, string])[],
   flags: ReadonlySet<string>,
@@ -83,7 +86,7 @@ export function armVariant(cpuinfo: string): string | undefined {
   return number === undefined ? undefined : `v${number}`;
 }
 
-/** Whether the CPU is made by Apple: these do not run 32-bit programs. For other CPUs it depends on the kernel. */
+/** Whether Apple has made the CPU. Such CPUs do not run 32-bit programs; for others, that depends on the kernel. */
 export function isApple(cpuinfo: string): boolean {
   return cpuField(cpuinfo, 'CPU implementer') === '0x61';
 }

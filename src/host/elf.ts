@@ -34,7 +34,8 @@ const machines: Readonly<Record<string, Machine>> = {
 const types = [2, 3] as const;
 
 /**
- * The ELF headers of programs for an architecture, one for each type, as the kernel compares them with handlers.
+ * Returns the ELF headers of programs for an architecture, one for each type, in the form that the kernel compares with
+ * the magic numbers of handlers.
  * @returns an empty array for an architecture without ELF programs
  */
 export function elfHeaders(architecture: string): readonly Uint8Array[] {

@@ -4,14 +4,16 @@
 const installable = new Set('386 amd64 arm arm64 loong64 mips64 mips64le ppc64le riscv64 s390x'.split(' '));
 
 const IMAGE = 'docker run --privileged --rm tonistiigi/binfmt';
-/** Debian and Ubuntu, then Fedora: these packages register their emulators with flag F. */
+/** For Debian and Ubuntu, and for Fedora. These packages register their emulators with flag F. */
 const PACKAGES = ['apt install qemu-user-static', 'dnf install qemu-user-static'] as const;
 
 export function installEmulator(architecture: string): readonly string[] {
   return installable.has(architecture) ? [`${IMAGE} --install ${architecture}`, ...PACKAGES] : PACKAGES;
 }
 
-/** Replaces a handler by one with flag F. The old one is removed first, because names are unique. */
+/**
+ * Commands that replace a handler with one that has flag F. The old handler is removed first, because names are unique.
+ */
 export function replaceHandler(name: string, architecture: string): readonly string[] {
   if (!installable.has(architecture)) return PACKAGES;
   return [`${IMAGE} --uninstall ${name} && ${IMAGE} --install ${architecture}`, ...PACKAGES];

@@ -7,8 +7,9 @@ import { enableAll, enableHandler, installEmulator, replaceHandler } from './ins
 import { nativeVerdict, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
 
 /**
- * Linux tries the handlers of binfmt_misc first, then its own ELF loader (fs/binfmt_misc.c, `insert_binfmt`). Handlers
- * are matched by the ELF header of programs for the architecture, as in the kernel, not by name.
+ * Whether a Linux host runs an image. Linux tries the handlers of binfmt_misc before its own ELF loader
+ * (fs/binfmt_misc.c, `insert_binfmt`). As in the kernel, handlers are matched by the ELF header of programs for the
+ * architecture, not by name.
  * @param platform - normalised
  */
 export function runsOnLinux(host: HostFacts, platform: Platform): Runs {
@@ -25,7 +26,10 @@ function handlersFor(architecture: string, handlers: readonly Handler[]): readon
   return handlers.filter((handler) => headers.some((header) => matchesHandler(handler, header)));
 }
 
-/** The enabled handlers, those with flag F first. The kernel uses the one registered last, but does not show the order. */
+/**
+ * The enabled handlers, those with flag F first. The kernel uses the handler that was registered last, but does not
+ * show the order of registration.
+ */
 function enabledOf(handlers: readonly Handler[]): readonly Handler[] {
   const enabled = handlers.filter(({ isEnabled }) => isEnabled);
   return [...enabled.filter(isFixed), ...enabled.filter((handler) => !isFixed(handler))];
@@ -51,7 +55,7 @@ function emulated(handler: Handler, others: readonly Handler[], platform: Platfo
   };
 }
 
-/** The verdict for programs that the kernel may run without a handler; undefined if it cannot run them. */
+/** The verdict for programs that the kernel runs or may run without a handler; undefined if it cannot run them. */
 function byKernel(host: HostFacts, platform: Platform): Runs | undefined {
   const { architecture } = platform;
   if (architecture === host.architecture) return sameArchitecture(host, platform);
@@ -83,7 +87,7 @@ function sameArchitecture(host: HostFacts, platform: Platform): Runs {
   return { verdict: 'no', reason, next: [] };
 }
 
-/** The verdict for programs that need a handler, if none is enabled. */
+/** The verdict for programs that need a handler if no matching one is enabled. */
 function withoutHandler(host: HostFacts, platform: Platform, matching: readonly Handler[]): Runs {
   const { architecture } = platform;
   const state: Binfmt['state'] = host.binfmt?.state ?? 'absent';

@@ -8,7 +8,10 @@ export const ENGINE_COMMANDS: readonly string[] = [
   "podman machine ssh 'ls /proc/sys/fs/binfmt_misc'",
 ];
 
-/** Linux containers run in a virtual machine, because macOS has no containers. Rosetta 2 runs only macOS programs. */
+/**
+ * Whether a Mac runs an image. Linux containers run in a virtual machine, because macOS has no containers. Rosetta 2
+ * runs only macOS programs.
+ */
 export function runsOnMac({ architecture }: HostFacts, platform: Platform): Runs {
   if (platform.os === 'linux') {
     const note = platform.architecture === architecture ? ', which usually runs this architecture' : '';

@@ -7,7 +7,7 @@ import { amd64Level, arm64Level, armVariant, isApple } from './cpu.ts';
 import { parseHandler } from './binfmt.ts';
 import type { Binfmt, HostFacts } from './host-facts.ts';
 
-/** The sources of the facts. Tests use their own folders. */
+/** Where the facts are read from. Tests set their own values. */
 export interface HostSources {
   /** Operating system, with Node's name. Default: that of this process. */
   readonly platform?: NodeJS.Platform | undefined;
@@ -22,7 +22,7 @@ export interface HostSources {
 
 const systems: Readonly<Partial<Record<NodeJS.Platform, string>>> = { win32: 'windows', sunos: 'solaris' };
 
-/** Reads the facts about this host. Omits what cannot be read; never fails. */
+/** Reads the facts about this host. Facts that cannot be read are omitted; the function never fails. */
 export async function readHost(sources: HostSources = {}): Promise<HostFacts> {
   const platform = sources.platform ?? process.platform;
   const parsed = parseMachine(sources.machine ?? machine());
@@ -62,7 +62,10 @@ async function readLinux(root: string, architecture: string, machineVariant?: st
   };
 }
 
-/** An amd64 kernel that runs 32-bit programs has the sysctl abi.vsyscall32 (arch/x86/entry/vdso/vdso32-setup.c). */
+/**
+ * Whether the host runs 32-bit programs; undefined if that is unknown. An amd64 kernel that runs them has the sysctl
+ * abi.vsyscall32 (arch/x86/entry/vdso/vdso32-setup.c).
+ */
 async function readRuns32Bit(root: string, architecture: string, cpuinfo: string): Promise<boolean | undefined> {
   if (architecture === 'arm64' && isApple(cpuinfo)) return false;
   if (architecture !== 'amd64') return undefined;

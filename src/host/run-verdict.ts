@@ -3,15 +3,15 @@ import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
 /** Whether a host can run an image, and how. */
 export interface Runs {
   /**
-   * native: without emulation. emulated: by a handler for programs of other architectures. no: the host cannot run it.
-   * unknown: it depends on facts that are not visible, such as those of the virtual machine of a container engine.
+   * `native`: without emulation. `emulated`: by a handler for programs of other architectures. `no`: the host cannot
+   * run the image. `unknown`: it depends on facts that are not visible, such as those of an engine's virtual machine.
    */
   readonly verdict: 'native' | 'emulated' | 'no' | 'unknown';
   /** A sentence without a full stop. */
   readonly reason: string;
-  /** The handler, if the image is emulated. */
+  /** The handler that emulates the architecture, for the verdict `emulated`. */
   readonly handler?: RunBy;
-  /** Alternative commands that make the image runnable, or find out whether it is. */
+  /** Alternative commands that make the image runnable, or that show whether it is. */
   readonly next: readonly string[];
 }
 
@@ -20,7 +20,7 @@ export interface RunBy {
   readonly interpreter: string;
   /** Flags of the registration: any of P, O, C, F. */
   readonly flags: string;
-  /** Flag F: the handler also works if the image does not contain the interpreter. */
+  /** Flag F: the handler works even if the image does not contain the interpreter. */
   readonly isFixed: boolean;
 }
 

@@ -5,8 +5,9 @@ import { ENGINE_COMMANDS } from './macos.ts';
 import { nativeVerdict, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
 
 /**
- * Process isolation runs images that match the host's version (containerd/platforms platform_windows_compat.go); Hyper-V
- * isolation also runs older versions. Linux containers run in WSL 2 or a virtual machine.
+ * Whether a Windows host runs an image. Process isolation runs images of the host's version (containerd/platforms
+ * platform_windows_compat.go); Hyper-V isolation also runs older versions. Linux containers run in WSL 2 or a virtual
+ * machine.
  */
 export function runsOnWindows({ architecture, version = '' }: HostFacts, platform: Platform): Runs {
   if (platform.os === 'linux') {

@@ -9,7 +9,10 @@ const signs = { green: '✓', yellow: '≠', red: '✗' } as const;
 const MAX_ENTRIES = 50;
 const MAX_TEXT = 300;
 
-/** What each client selects for each platform of a list; undefined if that is unknown. */
+/**
+ * The section with the image that each client selects for each platform of a list; undefined if the selections are
+ * unknown.
+ */
 export function clientSection({ platforms, hasMorePlatforms, unreachable }: Overview): Html | undefined {
   if (platforms.length === 0 && unreachable.length === 0) return undefined;
   const never = limited(
@@ -24,7 +27,7 @@ export function clientSection({ platforms, hasMorePlatforms, unreachable }: Over
   }`;
 }
 
-/** The clients are listed below a summary, which is open if they differ. */
+/** The clients of a platform, in a details element that is open if their selections differ. */
 function platformDetails(platform: ExplainedPlatform): Html {
   const { text, style } = summaryOf(platform);
   const rows = platform.clients.map((client) => ({

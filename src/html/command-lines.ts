@@ -3,14 +3,14 @@ import type { ListView } from '../operations/inspect/show.ts';
 import type { Command } from './parts.ts';
 
 /**
- * Command lines for a list or an image.
+ * Returns command lines for a list or an image.
  * @param options - options that every mlist command needs, such as `--plain-http HOST`
  */
 export function commandsFor({ from, reference, digest, mediaType }: ListView, options = ''): readonly Command[] {
   const name = shellWord(reference);
   const pinned = digest === undefined || reference.includes('@') ? undefined : shellWord(withDigest(reference, digest));
   const isList = isIndexType(mediaType);
-  // Without the prefix, it could also be the name of a draft.
+  // Without the prefix `docker://`, the reference could also be the name of a draft.
   const named = from === 'registry' ? shellWord(`docker://${reference}`) : name;
   const mlist = (command: string, rest = '') => `mlist ${command} ${named}${rest}${options}`;
   return [
@@ -25,12 +25,12 @@ export function commandsFor({ from, reference, digest, mediaType }: ListView, op
   ];
 }
 
-/** A reference by digest, without the tag. */
+/** Adds the digest to a reference, and removes the tag. */
 function withDigest(reference: string, digest: string): string {
   return `${reference.replace(/:[\w][\w.-]*$/, '')}@${digest}`;
 }
 
-/** A word for POSIX shells. */
+/** Quotes a text as one word for POSIX shells, if necessary. */
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -5,12 +5,12 @@ import { byteSize, counted } from '../text/quantity.ts';
 import { clipped, markup, type Html, type HtmlValue } from './html.ts';
 import { code, digestCode } from './parts.ts';
 
-/** The address of the page for a digest; undefined if it has no page. */
+/** Returns the address of the page for a digest; undefined if there is no page. */
 export type HrefOf = (digest: string) => string | undefined;
 
-/** Limits for pages: browsers display larger trees slowly. */
+/** The maximum number of nodes, because browsers display large trees slowly. */
 const MAX_NODES = 2000;
-/** Annotations beyond this number of characters, of all nodes together, are only counted. */
+/** The maximum number of characters of all annotations together. Further annotations are only counted. */
 const MAX_NOTES_LENGTH = 100_000;
 const MAX_NOTES = 20;
 const MAX_NOTE = 300;
@@ -28,7 +28,7 @@ export function contentTree(
   return markup`<ul class="tree">${nodes}</ul>${note}`;
 }
 
-/** Whether a page for the content can be displayed. */
+/** Whether the registry can display the content as a page. */
 export function isPage({ mediaType = '', fault }: Pick<EntryView, 'mediaType' | 'fault'>): boolean {
   return fault === undefined && (isIndexType(mediaType) || isManifestType(mediaType));
 }
@@ -58,7 +58,7 @@ class TreeBuilder {
     ];
   }
 
-  /** Stops when the tree is full. */
+  /** Renders items until the tree has the maximum number of nodes. */
   #nodes<T>(items: readonly T[], node: (item: T) => HtmlValue): readonly HtmlValue[] {
     const nodes: HtmlValue[] = [];
     for (const item of items) {

@@ -3,18 +3,18 @@ import { Html, markup, type HtmlValue } from './html.ts';
 import { script } from './script.ts';
 import { style } from './style.ts';
 
-/** What a page consists of, apart from the frame that all pages share. */
+/** The parts that differ from page to page. */
 export interface PageContent {
   /** Text of the title bar. */
   readonly title: string;
-  /** The way to this page. The last part is the page itself. */
+  /** The breadcrumb trail. The last item is the page itself. */
   readonly trail: readonly { readonly text: string; readonly href?: string | undefined }[];
   readonly body: Html;
 }
 
 /**
- * The policy of every page: only its own style and script, which are named by their hashes, and no requests. A meta element
- * cannot forbid frames, so the header has this in addition.
+ * The content security policy of every page: no requests, and only the page's own style and script, which are allowed
+ * by their hashes. The Content-Security-Policy header also forbids frames, which a meta element cannot.
  */
 export const contentSecurityPolicy = [
   "default-src 'none'",
@@ -33,7 +33,7 @@ function hashOf(text: string): string {
 const icon =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='4' fill='%230b57d0'/%3E%3Cpath d='M4 5h8M4 8h8M4 11h5' stroke='%23fff' stroke-width='1.6'/%3E%3C/svg%3E";
 
-/** A complete document with its style and script, which loads nothing else. */
+/** Returns a complete HTML document with its style and script. It loads nothing else. */
 export function document({ title, trail, body }: PageContent): string {
   const { text } = markup`<!doctype html>
 <html lang="en">

@@ -1,6 +1,6 @@
 import { escapeText } from '../text/escape.ts';
 
-/** Markup that is safe to send. Only `markup` creates it from text. */
+/** Markup that is safe to send. Only the template tag `markup` converts text to markup. */
 export class Html {
   readonly text: string;
 
@@ -9,12 +9,12 @@ export class Html {
   }
 }
 
-/** A value in a template. Text is escaped; undefined and false are left out. */
+/** A value in a template. Text is escaped; undefined and false are omitted. */
 export type HtmlValue = Html | string | number | undefined | false | readonly HtmlValue[];
 
 /**
- * Template tag for markup. Every value is escaped for text and for attributes in double quotes, which are the only places
- * where templates may have values. Control and bidirectional characters are replaced by their escapes, as on a terminal.
+ * Template tag for markup. Templates may have values only in text and in attributes with double quotes; every value is
+ * escaped for both. Control and bidirectional characters are replaced with visible escapes, as on a terminal.
  */
 export function markup(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
   return new Html(strings.map((text, at) => (at === 0 ? text : markupOf(values[at - 1]) + text)).join(''));
@@ -39,13 +39,13 @@ function escapeMarkup(text: string): string {
   return escapeText(text).replace(/[&<>"']/g, (character) => entities[character] ?? '');
 }
 
-/** Long texts are cut, since one annotation may be as large as its document. */
+/** Cuts a long text, because a single annotation may be as large as a manifest. */
 export function clipped(text: string, limit: number): HtmlValue {
   if (text.length <= limit) return text;
   return markup`${text.slice(0, limit).toWellFormed()}<span class="muted">… (${text.length} characters)</span>`;
 }
 
-/** The first items of a list, and a note about the others. */
+/** Renders the first items of a list, and a note about the number of the others. */
 export function limited<T>(
   items: readonly T[],
   limit: number,
@@ -56,7 +56,10 @@ export function limited<T>(
   return items.length > limit ? [...shown, note(items.length - limit)] : shown;
 }
 
-/** The address of an annotation that is a link. Only http and https are links: other schemes may execute code. */
+/**
+ * The URL in an annotation, if the page may link to it; otherwise undefined. Only http and https are accepted, because
+ * other schemes may execute code.
+ */
 export function webAddress(text: string): string | undefined {
   if (text.length > 2048 || !/^https?:\/\/[!#-;=?-[\]_a-z~]+$/i.test(text) || !URL.canParse(text)) return undefined;
   const { protocol, username, password } = new URL(text);

@@ -6,7 +6,7 @@ import { clipped, markup, type Html } from './html.ts';
 
 const MAX_CHARACTERS = 256 * 1024;
 
-/** A document, indented if it is JSON and otherwise as text. */
+/** A section with a document: indented if it is JSON, otherwise as text. */
 export function jsonSection(bytes: Uint8Array): Html {
   const { value } = readJson(bytes);
   const text = value === undefined ? Buffer.from(bytes).toString('utf8') : writeJson(value, { indent: '  ' });

@@ -25,7 +25,7 @@ import {
   type Section,
 } from './parts.ts';
 
-/** Where the page of a list is displayed. */
+/** The context in which the page of a list is displayed: in the registry, or as a file. */
 export interface OverviewFrame {
   readonly trail: PageContent['trail'];
   readonly heading: string;
@@ -33,13 +33,13 @@ export interface OverviewFrame {
   readonly commands: readonly Command[];
 }
 
-/** Limits for pages: more rows would make them slow to display. */
+/** The maximum number of table rows. More would make the page slow to display. */
 const MAX_ROWS = 1000;
 const MAX_ANNOTATIONS = 200;
 const MAX_TEXT = 2000;
-/** For texts that every row of a table has. */
+/** The maximum length of a text in a cell, which every row has. */
 const MAX_CELL = 120;
-/** Shorter tables have no filter. */
+/** The minimum number of rows for a filter. */
 const MIN_FILTERED = 6;
 
 /** The page of a list or an image. */
@@ -65,7 +65,7 @@ ${others.map(sectionOf)}`;
   return { title: `${heading} · mlist`, trail, body };
 }
 
-/** The same page as a file, without links to other pages. */
+/** The page of a list or an image as a file, without links to other pages. */
 export function overviewFile(overview: Overview): string {
   const { reference } = overview.view;
   const frame = { trail: [{ text: 'mlist' }, { text: reference }], heading: reference };
@@ -76,7 +76,7 @@ function section(id: string, title: string, body: Html | undefined): readonly Se
   return body === undefined ? [] : [{ id, title, body }];
 }
 
-/** What the content is: `OCI index · 3 platforms`. */
+/** The line below the heading: `OCI index · 3 platforms`. */
 function leadOf(view: ListView): string {
   const { mediaType, entries, artifactType, from } = view;
   const images = entries.filter((entry) => isManifestType(entry.mediaType ?? '') || entry.image !== undefined);
@@ -89,7 +89,7 @@ function leadOf(view: ListView): string {
   ].join(' · ');
 }
 
-/** The name of a media type for people. */
+/** The display name of a media type. */
 export function kindOf(mediaType: string, artifactType?: string): string {
   switch (mediaType) {
     case MediaType.ociIndex:

@@ -9,24 +9,24 @@ export interface Column {
 }
 
 export interface Row {
-  /** One cell for each column. The first one names the row. */
+  /** One cell for each column. The first one is the header of the row. */
   readonly cells: readonly HtmlValue[];
   /** The text that the filter of the table searches. */
   readonly search?: string | undefined;
 }
 
 export interface TableOptions {
-  /** Read out by screen readers. */
+  /** The name of the table for screen readers. */
   readonly label: string;
   readonly columns: readonly Column[];
   readonly rows: readonly Row[];
-  /** The id of the rows, for a filter. */
+  /** The id of the table body, for a filter. */
   readonly id?: string | undefined;
 }
 
 /**
- * A table. Columns without any content are left out. On narrow screens, each row becomes a block with a line for each cell,
- * so the roles are stated, because browsers drop those of tables that are displayed as blocks.
+ * Renders a table. Columns without content are omitted. On narrow screens, each row becomes a block with one line per
+ * cell. Browsers drop the table roles of such blocks, so the roles are explicit.
  */
 export function table({ label, columns, rows, id }: TableOptions): Html {
   const shown = columns.flatMap((column, at) =>
@@ -47,7 +47,7 @@ ${body}</tbody>
 </table>`;
 }
 
-/** Longer texts of a row are not searched to their end. */
+/** The maximum number of characters of a row that the filter searches. */
 const MAX_SEARCHED = 500;
 
 function hasContent(value: HtmlValue): boolean {
@@ -60,7 +60,7 @@ function cellOf(cell: HtmlValue, { header, kind }: Column, at: number): Html {
   return markup`<td role="cell" data-label="${header}" class="${kind}"><span>${cell}</span></td>`;
 }
 
-/** An input that filters the rows of a table while the user types. Without JavaScript, it is hidden. */
+/** An input that filters the rows of a table while the user types. It stays hidden without JavaScript. */
 export function filterBox(tableId: string, what: string): Html {
   return markup`<div class="filter" data-filter="${tableId}" hidden>
 <label for="${tableId}-filter">Filter</label>
@@ -69,7 +69,7 @@ export function filterBox(tableId: string, what: string): Html {
 </div>`;
 }
 
-/** @param what - completes the label of the button: `Copy WHAT` */
+/** A button that copies a text. @param what - the rest of its label: `Copy WHAT` */
 export function copyButton(text: string, what: string): Html {
   return markup`<button type="button" data-copy="${text}" aria-label="Copy ${what}" hidden>Copy</button>`;
 }
@@ -114,7 +114,7 @@ export function jumpLinks(sections: readonly Section[]): HtmlValue {
   return markup`<nav aria-label="Sections"><ul class="jump">${links}</ul></nav>`;
 }
 
-/** A command line, and what it does. */
+/** A command line and its purpose. */
 export interface Command {
   readonly purpose: string;
   readonly line: string;

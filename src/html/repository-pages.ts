@@ -5,7 +5,7 @@ import { commandList, digestCode, filterBox, table } from './parts.ts';
 
 /** The pages of a registry that list repositories and tags. */
 
-/** The address of the page after this one; undefined for the last page. */
+/** One page of a list. `next` is the address of the following page; undefined for the last page. */
 export interface Paged<T> {
   readonly items: readonly T[];
   readonly next?: string | undefined;
@@ -23,17 +23,17 @@ export interface TagSummary {
   readonly tag: string;
   readonly href: string;
   readonly digest?: string;
-  /** What it is, such as `OCI image index`. */
+  /** The kind of content, such as `OCI image index`. */
   readonly kind?: string;
   readonly platforms?: readonly string[];
   readonly fault?: string;
 }
 
-/** Further platforms are counted. */
+/** The maximum number of platforms that are displayed. The others are counted. */
 const MAX_CHIPS = 8;
 const MAX_TEXT = 200;
 
-/** @param host - the registry as references name it */
+/** The page with the repositories. @param host - the registry as in references */
 export function repositoriesPage({ items, next }: Paged<RepositorySummary>, host: string): PageContent {
   const rows = items.map(({ name, href, tags, fault }) => ({
     cells: [markup`<a href="${href}">${name}</a>`, fault === undefined ? String(tags) : '', problem(fault)],
@@ -57,7 +57,7 @@ ${commandList([
 ])}`;
 }
 
-/** The tags of a repository. */
+/** The page with the tags of a repository. */
 export function tagsPage({ items, next }: Paged<TagSummary>, name: string, host: string): PageContent {
   const rows = items.map(({ tag, href, digest, kind, platforms = [], fault }) => ({
     cells: [

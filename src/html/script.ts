@@ -1,6 +1,6 @@
 /**
- * The script of every page: filters rows while the user types, and copies texts. Elements that need it stay hidden without it. It does
- * not read or create markup.
+ * The script of every page. It filters rows while the user types, and copies texts. The elements that need the script
+ * are hidden until it runs. It neither reads nor creates markup.
  */
 export const script = `'use strict';
 const status = document.getElementById('status');

@@ -1,9 +1,12 @@
 import type { Descriptor } from '../oci/descriptor.ts';
 import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
 
-/** A list with everything that clients read to select an image. */
+/** A list with all content that clients read to select an image. */
 export interface CandidateList {
-  /** Clients may have different rules for Docker lists and OCI indexes. For a single image, `entries` has only that image. */
+  /**
+   * Clients may have different rules for Docker lists and OCI indexes. For a single image, this is the type of its
+   * manifest, and `entries` contains only the image.
+   */
   readonly mediaType: string;
   readonly entries: readonly Candidate[];
 }
@@ -13,20 +16,23 @@ export interface Candidate {
   /** Position, counted from 1: `2`, or `2.1` for the first entry of the index at position 2. */
   readonly place: string;
   readonly descriptor: Descriptor;
-  /** The platform in the image config; only read if the descriptor has no platform. */
+  /** The platform in the image config. It is only read if the descriptor has no platform. */
   readonly stated?: Platform;
   /** The entries of a nested index. */
   readonly entries?: readonly Candidate[];
-  /** Why the manifest or the config cannot be read. */
+  /** The reason why the manifest or the config cannot be read. */
   readonly fault?: string;
 }
 
 /** The platform that a client is requested to pull. */
 export interface RequestedPlatform {
   readonly platform: Platform;
-  /** No platform was requested: `platform` is that of the host, which each client detects itself. Default: false. */
+  /**
+   * Whether no platform was requested. `platform` is then that of the host, which each client detects itself. Default
+   * false.
+   */
   readonly own?: boolean;
-  /** The level of the host's amd64 CPU, such as `v3`, which some clients use if no platform was requested. */
+  /** The level of the host's amd64 CPU, such as `v3`. Some clients consider it if no platform was requested. */
   readonly level?: string | undefined;
 }
 
@@ -35,7 +41,7 @@ export function imagesOf(entries: readonly Candidate[]): readonly Candidate[] {
   return entries.flatMap((entry) => (entry.entries === undefined ? [entry] : imagesOf(entry.entries)));
 }
 
-/** The platform in the list, else that in the image config; undefined if both are missing. */
+/** The platform of the descriptor, or else that of the image config; undefined if both are missing. */
 export function effectivePlatform({ descriptor, stated }: Candidate): Platform | undefined {
   return descriptor.platform ?? stated;
 }

@@ -4,7 +4,7 @@ import type { Selection, Client } from './selection.ts';
 import { clients } from './clients.ts';
 import { effectivePlatform, hostPlatform, type RequestedPlatform, type CandidateList } from './candidates.ts';
 
-/** The selection of one client, and whether its image can run. */
+/** The selection of one client, and whether the host can run the selected image. */
 export interface ClientChoice extends Selection {
   readonly client: Client;
   /** Whether a host of the requested platform can run the selected image; false if no image is selected. */
@@ -17,7 +17,7 @@ export type Verdict =
   | 'same'
   /** Clients select different images, all of which the host can run. */
   | 'different'
-  /** Some clients select an image that the host can run; others select none, or one that it cannot run. */
+  /** Some clients select an image that the host can run. The others select no image, or one that the host cannot run. */
   | 'broken'
   /** No client selects an image that the host can run. */
   | 'nothing';
@@ -27,7 +27,10 @@ export interface Comparison {
   readonly verdict: Verdict;
 }
 
-/** Compares the selections of all clients. Older versions of a client are only included if they differ from the newer one. */
+/**
+ * Compares the selections of all clients. An older version of a client is included only if its selection differs from
+ * that of the newer version.
+ */
 export function compareClients(list: CandidateList, requested: RequestedPlatform): Comparison {
   const all = clients.map((client) => choiceOf(client, list, requested));
   const choices = all.filter(
@@ -46,7 +49,7 @@ function choiceOf(client: Client, list: CandidateList, requested: RequestedPlatf
   return { ...selection, client, fits };
 }
 
-/** Clients pull a single image whatever its platform is; some print a warning. */
+/** The selection from a single image: all clients pull it whatever its platform is, some with a warning. */
 function selectSingleImage({ entries }: CandidateList): Selection {
   const [image] = entries;
   const reason = 'not a list: the image is pulled whatever its platform is';

@@ -17,17 +17,18 @@ import {
 } from './candidates.ts';
 
 /**
- * containerd 1.7 and 2 (core/images/image.go `Manifest`, which client pulls, CRI, nerdctl and Docker's containerd store
- * use) with containerd/platforms v1.0.0-rc.4. The entries that match `Only(wanted)` are sorted, and only the first is used.
- * An entry without a platform matches and is sorted last; if it is the first, the image config must match.
+ * Selects as containerd 1.7 and 2 do (core/images/image.go `Manifest`, which client pulls, CRI, nerdctl and Docker's
+ * containerd store use), with containerd/platforms v1.0.0-rc.4. The entries that match `Only(wanted)` are sorted, and
+ * only the first one is tried. An entry without a platform matches and is sorted last; if it is the first one, the
+ * platform in its image config must match.
  */
 export function selectAsContainerd(list: CandidateList, requested: RequestedPlatform): Selection {
   return select(list.entries, requested.platform, requested.own === true);
 }
 
 /**
- * Docker with the containerd store, since moby#52773 (June 2026): like containerd, but if no platform is requested, the
- * level of an amd64 CPU counts. Older versions behave like containerd.
+ * Selects as Docker with the containerd store does since moby#52773 (June 2026): like containerd, but if no platform is
+ * requested, the level of an amd64 CPU is considered. Older versions select like containerd.
  */
 export function selectAsDocker(list: CandidateList, requested: RequestedPlatform): Selection {
   return select(list.entries, hostPlatform(requested), requested.own === true);
@@ -47,8 +48,8 @@ function select(entries: readonly Candidate[], requested: Platform, own: boolean
 }
 
 /**
- * The matching entries, best first.
- * @param own - the client uses the default platform of its host
+ * Returns the matching entries, best first.
+ * @param own - whether the client uses the default platform of its host
  */
 export function rankCandidates(entries: readonly Candidate[], requested: Platform, own: boolean): readonly Candidate[] {
   const selectable = entries.map((entry) => {
@@ -56,7 +57,8 @@ export function rankCandidates(entries: readonly Candidate[], requested: Platfor
     return { entry, platform: platform && withOs(platform, requested.os) };
   });
   if (!own || requested.os !== 'windows') return rankEntries(selectable, requested).map(({ entry }) => entry);
-  // platforms.Default on Windows: only the host's architecture, the greatest os.version first, compared as strings.
+  // On Windows, platforms.Default accepts only the host's architecture, and prefers the greatest os.version,
+  // compared as text.
   const rank = ranker(requested);
   return selectable
     .filter(({ platform }) => platform === undefined || rank(platform) === 0)
@@ -77,7 +79,7 @@ function byVersion({ descriptor: left }: Candidate, { descriptor: right }: Candi
   return leftVersion === rightVersion ? 0 : leftVersion > rightVersion ? -1 : 1;
 }
 
-/** The selection in a nested index, with what the client considered in the list that contains the index. */
+/** The selection from a nested index, with the entries that the client considered in the outer list. */
 export function fromIndex(index: Candidate, nested: Selection, considered: Considered): Selection {
   return { ...nested, ...considered, reason: `entry ${index.place} is an index; inside it: ${nested.reason}` };
 }
@@ -92,7 +94,7 @@ function selectByConfig(entry: Candidate, requested: Platform, considered: Consi
   return { ...considered, selected: entry, why: 'no-platform', reason };
 }
 
-/** Why an entry is the best of the matching ones, by its platform. */
+/** Explains why an entry is the best match, from its platform and the requested one. */
 export function explainMatch(
   entry: Candidate,
   platform: Platform,

@@ -4,18 +4,19 @@ import { normalizePlatform, type Platform } from '../oci/platform/platform.ts';
 import { tieNote, noSelection, failedSelection, unpullableReason, type Selection } from './selection.ts';
 import { platformName, type RequestedPlatform, type Candidate, type CandidateList } from './candidates.ts';
 
-/** The differences between the programs that use containers/image. */
+/** The differences between the programs that use the containers/image library. */
 export interface ContainersRules {
   /** podman and buildah normalise the requested platform like containerd (libimage `NormalizePlatform`). */
   readonly normalizes: boolean;
-  /** Of several images for a platform, one that is marked as zstd is preferred (containers/image#1789, 2023). */
+  /** Whether a zstd image is preferred to other images for the same platform (containers/image#1789, 2023). */
   readonly prefersZstd: boolean;
 }
 
 /**
- * podman, buildah, skopeo and CRI-O (containers/image internal/manifest/oci_index.go and docker_schema2_list.go) compare
- * os, architecture and variant with a list of wanted platforms, without normalisation. In an OCI index, an entry without a
- * platform is used last. os.version, os.features and the level of the CPU are ignored.
+ * Selects as podman, buildah, skopeo and CRI-O do (containers/image internal/manifest/oci_index.go and
+ * docker_schema2_list.go). They compare os, architecture and variant with a list of wanted platforms, without
+ * normalising the platforms of entries. In an OCI index, an entry without a platform is selected only if no other entry
+ * matches. os.version, os.features and the level of the CPU are ignored.
  */
 export function selectAsContainers(
   rules: ContainersRules,
@@ -33,7 +34,7 @@ export function selectAsContainers(
     const considered = { wants: wanted.map(wantedName), tries: candidates.map(({ entry }) => entry) };
     const [best] = candidates;
     if (best === undefined) return noSelection(considered);
-    // A pull fails on a nested index, unlike `skopeo inspect`.
+    // Unlike `skopeo inspect`, a pull fails if the selected entry is a nested index.
     const failure = unpullableReason(best.entry);
     if (failure !== undefined) return failedSelection(considered, best.entry, failure);
     const equals = candidates.filter(({ rank }) => rank === best.rank);

@@ -19,9 +19,10 @@ import {
 } from './candidates.ts';
 
 /**
- * Docker with its classic store (moby v29, distribution/pull_v2.go `pullManifestList`) ranks entries like containerd and
- * uses the first one that is a manifest or an index. A nested index is searched by the same rules; if it has no match, the
- * pull fails. The image config is not read. If no platform is requested, the level of an amd64 CPU counts.
+ * Selects as Docker with its classic store does (moby v29, distribution/pull_v2.go `pullManifestList`). Entries are
+ * ranked as in containerd, and the first one that is a manifest or an index is used. A nested index is searched by the
+ * same rules; if nothing in it matches, the pull fails. Image configs are not read. If no platform is requested, the
+ * level of an amd64 CPU is considered.
  */
 export function selectAsClassicDocker({ entries }: CandidateList, requested: RequestedPlatform): Selection {
   if (requested.platform.os === 'windows') return selectOnWindows(entries, requested);
@@ -29,9 +30,9 @@ export function selectAsClassicDocker({ entries }: CandidateList, requested: Req
 }
 
 /**
- * Docker 20.10 (distribution/pull_v2_unix.go `filterManifests`) compares os, architecture and variant only. Older variants
- * match for 32-bit arm only; if none does, the first entry for arm is used. An entry without a platform never matches, and
- * a nested index cannot be pulled.
+ * Selects as Docker 20.10 does (distribution/pull_v2_unix.go `filterManifests`). Only os, architecture and variant are
+ * compared. Older variants match for 32-bit arm only; if no variant matches, the first entry for arm is used. An entry
+ * without a platform never matches, and a nested index cannot be pulled.
  */
 export function selectAsDocker20({ entries }: CandidateList, { platform: machine }: RequestedPlatform): Selection {
   const requested = normalizePlatform<Platform>(machineOf(machine));
@@ -87,7 +88,7 @@ function selectOnUnix(entries: readonly Candidate[], requested: Platform): Selec
   return { ...considered, selected: best, why: 'no-platform', reason };
 }
 
-/** Docker treats a platform whose members are all empty as a missing one. */
+/** Returns the entry without its platform if all members of the platform are empty: Docker treats it as missing. */
 function withoutEmptyPlatform(entry: Candidate): Candidate {
   const { platform, ...descriptor } = entry.descriptor;
   const isEmpty = platform !== undefined && Object.values(platform).every((member) => member === '');
@@ -95,8 +96,8 @@ function withoutEmptyPlatform(entry: Candidate): Candidate {
 }
 
 /**
- * A Windows daemon (pull_v2_windows.go `filterManifests`) compares the architecture without normalisation, ignores images
- * of newer builds, and prefers images of its own build.
+ * Selects as a Windows daemon does (pull_v2_windows.go `filterManifests`): it compares architectures without
+ * normalising them, ignores images for newer builds, and prefers images for its own build.
  */
 function selectOnWindows(entries: readonly Candidate[], { platform: requested }: RequestedPlatform): Selection {
   const host = requested['os.version'] ?? '';
@@ -121,7 +122,10 @@ function threeParts(version: string): string {
   return version.split('.', 3).join('.');
 }
 
-/** The build number, which is the third part of a version. NaN, which compares as not greater, if there is none. */
+/**
+ * The build number, which is the third part of a version. NaN for a version without one: all comparisons with NaN are
+ * false, so the image is not treated as newer than the host.
+ */
 function buildOf(version: string): number {
   const build = version.split('.')[2] ?? '';
   return /^\d+$/.test(build) ? Number(build) : Number.NaN;

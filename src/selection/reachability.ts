@@ -8,9 +8,9 @@ import { effectivePlatform, imagesOf, platformName, type Candidate, type Candida
 /** An entry that no client selects, whatever platform is requested. */
 export interface Unreachable {
   readonly entry: Candidate;
-  /** attestation: not meant to be selected. */
+  /** The kind of the reason. `attestation` is expected: attestations are not meant to be selected. */
   readonly why: 'attestation' | 'unknown' | 'shadowed' | 'no-image' | 'unreadable' | 'unmatched';
-  /** A phrase without a full stop. */
+  /** The reason as a phrase without a full stop. */
   readonly reason: string;
 }
 
@@ -41,7 +41,7 @@ export function unreachable(list: CandidateList): readonly Unreachable[] | undef
   return images.filter((entry) => !reached.has(entry)).map((entry) => ({ entry, ...whyUnreachable(entry, list) }));
 }
 
-/** Represents all platforms that are not in the list. */
+/** A platform that no real list contains. It represents all platforms that the examined list does not contain. */
 const OTHER: Platform = { os: 'linux', architecture: 'other' };
 
 function allSelections(list: CandidateList, platform: Platform): readonly Candidate[] {
@@ -76,7 +76,7 @@ const variants = new Map([
   ['arm', ['v5', 'v6', 'v7', 'v8']],
   ['arm64', ['v8', 'v8.9', 'v9', 'v9.7']],
 ]);
-/** Architectures that also run programs of another one. */
+/** For each architecture, the architectures whose hosts also run its programs. */
 const wider = new Map([
   ['386', 'amd64'],
   ['arm', 'arm64'],

@@ -9,11 +9,11 @@ export type SelectionReason =
   | 'compatible'
   /** Of several entries for a platform, this one is marked as compressed with zstd. */
   | 'zstd'
-  /** The entry has no platform, and no other entry matches. */
+  /** The entry has no platform, but no other entry matches. */
   | 'no-platform'
-  /** The first entry for the os and architecture. */
+  /** It is the first entry for the os and architecture. */
   | 'first'
-  /** Not a list: the single image is pulled whatever its platform is. */
+  /** The content is not a list: the single image is pulled whatever its platform is. */
   | 'only'
   /** No entry matches. */
   | 'none'
@@ -29,7 +29,7 @@ export interface Selection {
   /** The selected image; absent if no image is pulled. */
   readonly selected?: Candidate;
   readonly why: SelectionReason;
-  /** A phrase without a full stop. */
+  /** The reason as a phrase without a full stop. */
   readonly reason: string;
 }
 
@@ -38,7 +38,7 @@ export interface Client {
   readonly id: string;
   readonly name: string;
   readonly version: string;
-  /** Id of the newer version of this client. The older one is only reported if its selection differs. */
+  /** Id of the newer version of this client. The older version is reported only if its selection differs. */
   readonly olderThan?: string;
   readonly select: (list: CandidateList, requested: RequestedPlatform) => Selection;
 }
@@ -69,7 +69,7 @@ export function unpullableReason({ descriptor: { mediaType }, fault }: Candidate
   return isIndexType(mediaType) ? 'it is an index, not an image' : `${mediaType} is not an image`;
 }
 
-/** A note for a reason if several entries have the same rank; otherwise an empty string. */
+/** Returns a note about other entries with the same rank, which is appended to a reason; empty if there are none. */
 export function tieNote(entry: Candidate, equals: readonly Candidate[]): string {
   if (equals.length < 2) return '';
   return `, the first of ${equals.length} entries for ${platformName(entry.descriptor.platform)}`;

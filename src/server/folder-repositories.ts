@@ -17,16 +17,25 @@ import { ignoreNotFound } from '../errors/not-found.ts';
 import { folderOf, isShortened, readName, repositoryNameOf, writeName } from './repository-folder.ts';
 import type { Repositories } from './storage.ts';
 
-/** The names of folders that are being removed start with this. Those of a killed process are removed at the next start. */
+/**
+ * The name of a folder that is being removed starts with this. If the process is killed, the next start removes the
+ * folder.
+ */
 const REMOVED = '.removed-';
-/** Repositories with fewer entries are written to index.json at once, which costs no more and shows other tools every change. */
+/**
+ * The minimum number of entries for a journal. A smaller repository is written to index.json at once: that takes no
+ * more time, and other tools see every change.
+ */
 const JOURNAL_FROM = 128;
 
 async function removeAll(paths: readonly string[]): Promise<void> {
   await Promise.all(paths.map((path) => rm(path, { recursive: true, force: true })));
 }
 
-/** A damaged layout is left as it is: requests to it fail. @throws MlistError if its journal cannot be merged */
+/**
+ * Merges the journal of a layout. A damaged layout is not changed, and requests to it fail.
+ * @throws MlistError if the journal cannot be merged
+ */
 async function recoverLayout(dir: string): Promise<void> {
   if (!(await isFolder(dir))) return;
   const files = await listFolder(dir).catch((): readonly string[] => []);
@@ -36,26 +45,35 @@ async function recoverLayout(dir: string): Promise<void> {
   await layout.mergeJournal();
 }
 
-/** A link to a folder does not count, because it may point to a path outside the served folder. */
+/**
+ * Whether the path is a folder. A link to a folder is not accepted, because it may point to a path outside the served
+ * folder.
+ */
 async function isFolder(path: string): Promise<boolean> {
   return (await lstat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
 export interface FolderOptions {
-  /** Create the folder, and complete what a crashed server has left. Otherwise the folder must exist. */
+  /**
+   * Create the folder if it does not exist, and recover from a crash of an earlier server. Otherwise the folder must
+   * exist.
+   */
   readonly create: boolean;
   readonly holdMs?: number | undefined;
-  /** Called for each repository whose journal cannot be merged, so that requests to it fail. */
+  /** Called for each repository whose journal cannot be merged. Requests to this repository fail. */
   readonly onDamaged?: ((error: unknown) => void) | undefined;
 }
 
 /** Repositories that are stored as OCI layouts in one folder. */
 export class FolderRepositories implements Repositories {
   readonly #dir: string;
-  /** Open layouts. There is one object for each, so that its edits are queued in memory and do not wait for the lock. */
+  /**
+   * The open layouts. There is one object per layout, so that concurrent edits are queued in memory instead of waiting
+   * for the lock file.
+   */
   readonly #layouts = new Map<string, Layout>();
   readonly #openedForWriting = new Set<string>();
-  /** Shortened folder names with the names of their repositories. */
+  /** The names of repositories whose folder name is shortened, by folder name. */
   readonly #shortened = new Map<string, string>();
 
   readonly #isWritable: boolean;
@@ -67,7 +85,7 @@ export class FolderRepositories implements Repositories {
     this.#isWritable = isWritable;
   }
 
-  /** @throws MlistError `ERR_MLIST_USAGE` if the folder itself is a layout */
+  /** Serves the repositories in a folder. @throws MlistError `ERR_MLIST_USAGE` if the folder itself is a layout */
   static async inFolder(dir: string, { create, holdMs, onDamaged }: FolderOptions): Promise<FolderRepositories> {
     try {
       if (create) await createFolders(dir);
@@ -89,7 +107,7 @@ export class FolderRepositories implements Repositories {
     });
   }
 
-  /** Completes what a crashed server has left: merges journals, and removes unfinished uploads. */
+  /** Recovers from a crash of an earlier server: merges journals, and removes unfinished uploads. */
   async #recover(names: readonly string[], onDamaged: FolderOptions['onDamaged']): Promise<void> {
     const concurrent = new Limiter(16);
     const recover = (name: string): Promise<void> =>
@@ -101,7 +119,7 @@ export class FolderRepositories implements Repositories {
     return ignoreNotFound(this.#layout(name, false));
   }
 
-  /** Opens a repository for writing. */
+  /** Opens a repository for writing. It is created if it does not exist. */
   async open(name: string): Promise<Layout> {
     const existing = this.#openedForWriting.has(name) ? await this.find(name) : undefined;
     if (existing !== undefined) return existing;
@@ -113,7 +131,7 @@ export class FolderRepositories implements Repositories {
     for await (const [, layout] of this.named(includes)) yield layout;
   }
 
-  /** The repositories with their names. Damaged layouts are skipped, so that the others can be used. */
+  /** All repositories with their names. Damaged layouts are skipped, so that the others can still be used. */
   async *named(
     includes: (name: string) => boolean = () => true,
   ): AsyncGenerator<readonly [name: string, layout: Layout]> {
@@ -137,8 +155,8 @@ export class FolderRepositories implements Repositories {
   }
 
   /**
-   * Renames the folder first, so that a repository is removed as a whole, also a damaged one. Of a symbolic link, only the link
-   * is removed.
+   * Removes a repository, even a damaged one. Its folder is renamed first, so that no request sees a part of it. Of a
+   * symbolic link to a layout, only the link is removed.
    */
   async remove(name: string): Promise<boolean> {
     const dir = join(this.#dir, folderOf(name));
@@ -146,7 +164,7 @@ export class FolderRepositories implements Repositories {
     try {
       const layout = await this.find(name);
       if (layout === undefined) return false;
-      // Ends the work on the journal, which would fail without the folder.
+      // Work on the journal must end now, because it would fail after the folder is renamed.
       await layout.mergeJournal();
     } catch (error) {
       if (errorCode(error) !== 'ERR_MLIST_DOCUMENT_INVALID') throw error;
@@ -157,18 +175,20 @@ export class FolderRepositories implements Repositories {
     this.#layouts.delete(name);
     this.#shortened.delete(basename(dir));
     this.#openedForWriting.delete(name);
-    // Another server that starts meanwhile removes it too.
+    // `force`, because another server that starts at this moment removes the folder too.
     await rm(removed, { recursive: !isLink, force: true });
     return true;
   }
 
-  /** Merges all journals. A failure loses nothing, because the journals are read when the folder is served again. */
+  /**
+   * Merges all journals. Nothing is lost if that fails, because the journals are read again when the folder is served.
+   */
   async close(): Promise<void> {
     if (!this.#isWritable) return;
     await Promise.allSettled([...this.#layouts.values()].map((layout) => layout.mergeJournal()));
   }
 
-  /** Checks the folder every time, because layouts may be added or removed by other tools. */
+  /** Opens a layout. The folder is checked every time, because other tools may add or remove layouts. */
   async #layout(name: string, create: boolean): Promise<Layout> {
     const dir = join(this.#dir, folderOf(name));
     await this.#checkInside(dir);
@@ -179,14 +199,17 @@ export class FolderRepositories implements Repositories {
     return getOrCreate(this.#layouts, name, () => opened);
   }
 
-  /** Before the folder is a layout, so that every layout with a shortened name has one. */
+  /**
+   * Stores the name of a repository whose folder name is shortened. This happens before the layout is created, so that
+   * every such layout has a name.
+   */
   async #recordName(name: string): Promise<void> {
     const folder = folderOf(name);
     const dir = join(this.#dir, folder);
     if (isShortened(folder) && (await readName(dir)) === undefined) await writeName(dir, name);
   }
 
-  /** A symbolic link may point to another layout in the served folder, but not outside it. */
+  /** Refuses a symbolic link to a path outside the served folder. A link to another layout inside it is accepted. */
   async #checkInside(dir: string): Promise<void> {
     const real = await realpath(dir).catch(() => dir);
     if (dirname(real) === this.#dir) return;

@@ -6,7 +6,7 @@ import type { OpenConnections } from './limits/open-connections.ts';
 import { HEADER_BYTES } from './limits/server-limits.ts';
 import { answerPlainHttp } from './plain-http.ts';
 
-/** Connections are closed after this time without data. */
+/** A connection without data for this time is closed. */
 const IDLE_MS = 120_000;
 
 /** Certificate and key, in PEM format. */
@@ -18,7 +18,7 @@ export interface ServerCertificate {
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
- * Creates a server with the limits of the registry.
+ * Creates a server with the registry's limits for connections and headers.
  * @throws MlistError `ERR_MLIST_USAGE` if the certificate or its key cannot be used
  */
 export function createServer(
@@ -33,10 +33,11 @@ export function createServer(
   const server =
     tls === undefined ? createHttpServer({ maxHeaderSize: HEADER_BYTES }, counted) : createTlsServer(tls, counted);
   server.on('connection', (socket: Socket) => connections.add(socket));
-  // The duration of an upload is not limited while data arrives.
+  // No limit for the duration of a request, because uploads may take long. Slow bodies have a limit of their own.
   server.requestTimeout = 0;
   server.timeout = IDLE_MS;
-  // Node would ignore further headers: `dispatch` of start-registry.ts refuses the request instead.
+  // No limit, because Node would ignore further headers. `dispatch` of start-registry.ts refuses the request
+  // instead.
   server.maxHeadersCount = 0;
   server.keepAliveTimeout = IDLE_MS;
   return server;
@@ -62,7 +63,7 @@ const listenErrors: Readonly<Record<string, { readonly reason: string; readonly 
   ENOTFOUND: { reason: 'unknown host', hint: 'Use 127.0.0.1 or an address of this machine.' },
 };
 
-/** @throws MlistError `ERR_MLIST_NETWORK` if the server cannot listen on the address */
+/** Starts listening. @throws MlistError `ERR_MLIST_NETWORK` if the server cannot listen on the address */
 export async function listen(server: Server, host: string, port: number): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
@@ -95,7 +96,7 @@ export function parseAddress(address: string): { readonly host: string; readonly
   });
 }
 
-/** The host for URLs: `localhost` for a registry that listens on all addresses. */
+/** The host for URLs: `localhost` if the registry listens on all addresses. */
 export function displayHost(host: string): string {
   if (host === '0.0.0.0' || host === '::') return 'localhost';
   return host.includes(':') ? `[${host}]` : host;

@@ -3,10 +3,10 @@ import { MemoryStore } from '../store/memory.ts';
 import type { MemoryBudget } from './limits/memory-budget.ts';
 import type { Repositories, Repository } from './storage.ts';
 
-/** Counted for each repository in memory. */
+/** The memory that each repository counts for, in addition to its content. */
 const REPOSITORY_BYTES = 2048;
 
-/** Repositories that are lost when the registry is closed. */
+/** Repositories in memory. They are lost when the registry is closed. */
 export class MemoryRepositories implements Repositories {
   readonly #repositories = new Map<string, MemoryStore>();
   readonly #memory: MemoryBudget;

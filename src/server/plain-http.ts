@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 /** The first byte of a TLS connection: the type of a handshake record (RFC 8446 section 5.1). */
 const HANDSHAKE = 22;
 
-/** How long a client may take to read the response before its connection is cut. */
+/** The time that a client has to read the response before the connection is closed. */
 const LINGER_MS = 2_000;
 
 const body = JSON.stringify({
@@ -21,7 +21,8 @@ const response = [
 ].join('\r\n');
 
 /**
- * Answers plain HTTP on the port of an HTTPS server, whose client would otherwise only see that the connection is closed.
+ * Answers plain HTTP requests on the port of an HTTPS server. Without this answer, the client would only see that the
+ * connection is closed.
  * @param idleMs - a connection without a first byte is closed after this time
  */
 export function answerPlainHttp(server: Server, idleMs: number): void {
@@ -53,7 +54,7 @@ export function answerPlainHttp(server: Server, idleMs: number): void {
   };
 }
 
-/** Whether the bytes are the start of a request, and not of a TLS connection. */
+/** Whether the bytes are the start of an HTTP request, not of a TLS connection. */
 function isHttp(start: Buffer): boolean {
   return start[0] !== HANDSHAKE && /^[A-Z]+(?: |$)/.test(start.toString('latin1', 0, 8).split(' ', 1)[0] ?? '');
 }
@@ -61,6 +62,7 @@ function isHttp(start: Buffer): boolean {
 function refuse(socket: Socket): void {
   socket.setTimeout(LINGER_MS, () => socket.destroy());
   socket.end(response);
-  // The rest of the request is read, because a reset could reach the client before the response.
+  // Closing with unread data would reset the connection, and the client might lose the response. So the rest is
+  // read.
   socket.resume();
 }

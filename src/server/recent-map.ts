@@ -1,4 +1,4 @@
-/** A map with a maximum number of entries. The entry that was set first is removed. */
+/** A map with a maximum number of entries. If there are more, the entry that was set first is removed. */
 export class RecentMap<K, V> extends Map<K, V> {
   readonly #max: number;
 

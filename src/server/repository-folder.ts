@@ -5,19 +5,20 @@ import { createFolders } from '../fs/folders.ts';
 import { readAtMost } from '../fs/read-file.ts';
 import { isRepositoryName } from '../oci/reference.ts';
 
-/** File systems allow names of 255 bytes. */
+/** The maximum length of a folder name. File systems allow 255 bytes. */
 const MAX_NAME_LENGTH = 200;
 
-/** In a folder with a shortened name, this file has the name of the repository. Other tools ignore it. */
+/** The file with the name of the repository, in a folder whose name is shortened. Other tools ignore it. */
 const NAME_FILE = 'repository-name';
 
-/** Device names of Windows, which are reserved also with an extension. */
+/** Device names of Windows. They are reserved with any extension, too. */
 const device = /^(?:aux|con|nul|prn|com\d|lpt\d)(?:\.|$)/;
 
 /**
- * The folder name of a repository. A name with one component is used as it is, so that existing layouts are served; `/` is
- * escaped as `%2F`, so that `a/b` is next to `a` and not inside it. Folder names are unique, because repository names contain
- * neither `%` nor `~`. Names that are too long are shortened and get a hash; a file in the folder has the whole name.
+ * Returns the folder name of a repository. A name with one component is not changed, so that existing layouts can be
+ * served. `/` is escaped as `%2F`, so that the folder of `a/b` is beside that of `a` and not inside it. Folder names
+ * are unique, because repository names contain neither `%` nor `~`. A name that is too long is shortened and gets a
+ * hash; a file in the folder contains the complete name.
  */
 export function folderOf(name: string): string {
   const escaped = name.replaceAll('/', '%2F').replace(device, (match) => `%${hex(match)}${match.slice(1)}`);
@@ -29,18 +30,24 @@ function hex(text: string): string {
   return text.charCodeAt(0).toString(16).toUpperCase();
 }
 
-/** The repository name for a folder name; undefined for other files, and for shortened names. */
+/**
+ * The repository name for a folder name; undefined for shortened names, and for names that are not those of
+ * repositories.
+ */
 export function repositoryNameOf(folder: string): string | undefined {
   const name = folder.replace(/%([0-9A-F]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
   return isRepositoryName(name) && folderOf(name) === folder ? name : undefined;
 }
 
-/** Whether a folder has a name that was shortened, so that only its file has the name of the repository. */
+/** Whether a folder name is shortened. Only a file in the folder then contains the name of the repository. */
 export function isShortened(folder: string): boolean {
   return /~[0-9a-f]{64}$/.test(folder);
 }
 
-/** The name of the repository in a folder with a shortened name; undefined if it has none, or one of another folder. */
+/**
+ * Reads the repository name in a folder with a shortened name. Undefined if the file is missing or contains the name
+ * for another folder.
+ */
 export async function readName(dir: string): Promise<string | undefined> {
   const options = { maxBytes: 1024, onlyFile: true };
   const bytes = await readAtMost(join(dir, NAME_FILE), options).catch(() => undefined);

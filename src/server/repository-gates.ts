@@ -1,8 +1,8 @@
 import { getOrCreate } from '../async/single-flight.ts';
 
 /**
- * Lets changes of one repository run at the same time, or one alone: a manifest must not be accepted while content that it
- * refers to is removed. Changes start in the order of the calls.
+ * Runs changes to each repository, either concurrently (shared) or alone (exclusive). A manifest must not be accepted
+ * while content that it refers to is removed, so removals run alone. Changes start in the order of the calls.
  */
 export class RepositoryGates {
   readonly #gates = new Map<string, Gate>();
@@ -31,9 +31,9 @@ export class RepositoryGates {
 
 class Gate {
   users = 0;
-  /** Ends when the last exclusive change and all changes before it have ended. */
+  /** Resolves when the last exclusive change and all earlier changes have ended. */
   #exclusive: Promise<unknown> = Promise.resolve();
-  /** The shared changes since then that are still running. */
+  /** The running shared changes that started after the last exclusive one. */
   #shared = new Set<Promise<unknown>>();
 
   async run<T>(work: () => Promise<T>, isExclusive: boolean): Promise<T> {

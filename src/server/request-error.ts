@@ -47,7 +47,10 @@ export class RequestError extends Error {
   }
 }
 
-/** Replaces `ERR_MLIST_NOT_FOUND` with this error. Other errors are rethrown. */
+/**
+ * Waits for work. If it rejects with `ERR_MLIST_NOT_FOUND`, throws this error instead; other errors are thrown
+ * unchanged.
+ */
 export async function replaceNotFound<T>(work: Promise<T>, toError: () => RequestError): Promise<T> {
   try {
     return await work;
@@ -56,7 +59,9 @@ export async function replaceNotFound<T>(work: Promise<T>, toError: () => Reques
   }
 }
 
-/** The error response for any error. Internal errors are not described, because they may contain paths. */
+/**
+ * Converts any error to an error response. Internal errors are not described, because their messages may contain paths.
+ */
 export function toRequestError(thrown: unknown): RequestError {
   if (thrown instanceof RequestError) return thrown;
   if (thrown instanceof IndexFullError) {
@@ -94,13 +99,13 @@ export function toRequestError(thrown: unknown): RequestError {
   return new RequestError(500, { code: 'UNKNOWN', message: 'internal error: the log of the registry has the reason' });
 }
 
-/** Whether an error of the system has one of these codes. File errors have it as their cause. */
+/** Whether an error has one of these system error codes, itself or in its cause, as file errors do. */
 function hasSystemCode(thrown: unknown, codes: readonly string[]): boolean {
   if (codes.includes(errorCode(thrown) ?? '')) return true;
   return thrown instanceof Error && thrown.cause !== undefined && hasSystemCode(thrown.cause, codes);
 }
 
-/** Whether a response reports an internal error, whose reason should be logged. */
+/** Whether a response reports an internal error that should be logged. */
 export function isFault({ status }: RequestError, thrown: unknown): boolean {
   return status === 500 || status === 507 || (status === 503 && !(thrown instanceof RequestError));
 }

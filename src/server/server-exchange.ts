@@ -15,17 +15,17 @@ import type { UploadSessions } from './upload-sessions.ts';
 export interface Service {
   readonly repositories: Repositories;
   readonly uploads: UploadSessions;
-  /** Separates what adds manifests from what removes content, in each repository. */
+  /** Separates changes that add manifests from changes that remove content, per repository. */
   readonly changes: RepositoryGates;
   readonly readOnly: boolean;
   /** Whether a manifest may refer to content that the repository does not have. */
   readonly allowSparse: boolean;
   readonly access: Access;
   readonly metrics: Metrics;
-  /** Requests without a complete response. */
+  /** Requests whose response is not complete. */
   readonly running: ReadonlySet<unknown>;
   readonly connections: OpenConnections;
-  /** Whether the registry is stopping, and only completes what has begun. */
+  /** Whether the registry is stopping. It then only completes running requests and uploads in progress. */
   isDraining: boolean;
   readonly limits: Limits;
 }
@@ -48,7 +48,7 @@ export type Handler = (exchange: ServerExchange) => Promise<void>;
 
 export type Headers = Readonly<Record<string, string | number>>;
 
-/** Sends a response with a complete body. The response to a HEAD request has the same headers without the body. */
+/** Sends a response with a complete body. A response to HEAD has the same headers and no body. */
 export function reply(
   { request, response }: Pick<ServerExchange, 'request' | 'response'>,
   status: number,
@@ -71,8 +71,8 @@ export function replyError(exchange: Pick<ServerExchange, 'request' | 'response'
 }
 
 /**
- * Streams a body. The next chunk is requested when the previous one was passed to the operating system. A failure after the
- * first chunk closes the connection.
+ * Streams a response body. The next chunk is requested when the previous one was passed to the operating system. If the
+ * stream fails after the first chunk, the connection is closed.
  */
 export async function replyStream(
   { response }: ServerExchange,
@@ -100,7 +100,10 @@ export async function replyStream(
   }
 }
 
-/** The error of Node's streams for a connection that ends too early. */
+/**
+ * The client has closed the connection before the end of the request or response. Node's streams report this as an
+ * error.
+ */
 class ClientDisconnected extends Error {
   readonly code = 'ERR_STREAM_PREMATURE_CLOSE';
 
@@ -110,7 +113,7 @@ class ClientDisconnected extends Error {
 }
 
 /**
- * The request body.
+ * Returns the request body in chunks, and counts its bytes.
  * @throws RequestError 413 if it has more than `maxBytes`, 408 if the client is too slow
  */
 export async function* bodyOf(
@@ -124,15 +127,15 @@ export async function* bodyOf(
 }
 
 /**
- * Handles the requests of a connection one after another. A client may send several without waiting for responses. They are
- * sent in this order in any case, so responses that are ready too early would only be held in memory.
+ * Handles the requests of each connection one after another. A client may send several requests without waiting for
+ * responses. Node sends the responses in this order, so a response that is ready early would only occupy memory.
  */
 export class ConnectionQueue {
   readonly #last = new WeakMap<Socket, Promise<void>>();
 
   /**
-   * Runs work, which never rejects, after the earlier requests of the connection. If the client has disconnected by then, the
-   * work is skipped, since Node emits no event for a response that has never had its turn.
+   * Runs work, which never rejects, after the earlier requests of the connection. If the client has disconnected by
+   * then, the work is skipped: Node emits no event for the response, so nothing would end the work.
    */
   run(connection: Socket, work: () => Promise<void>): Promise<void> {
     const before = this.#last.get(connection);

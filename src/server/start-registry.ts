@@ -31,7 +31,7 @@ export interface ServerOptions {
   readonly address?: string | undefined;
   /** A folder with an OCI layout for each repository. Default: content is stored in memory only. */
   readonly dir?: string | undefined;
-  /** Refuse all requests that change content. Default false. */
+  /** Refuse all requests that would change content. Default false. */
   readonly readOnly?: boolean | undefined;
   /** Collect the garbage of `dir`. Default: no collection. */
   readonly gc?: CollectionOptions | undefined;
@@ -48,30 +48,36 @@ export interface ServerOptions {
    * refused at once. Default 0.
    */
   readonly drain?: number | undefined;
-  /** Caches content of other registries. Default: none. */
+  /** Cache content of other registries. Default: no cache. */
   readonly proxy?: ProxyOptions | undefined;
   /** Limits for memory, connections, uploads and slow clients. */
   readonly limits?: ServerLimits | undefined;
   /**
-   * Requires tokens that the registry issues at `/token`, to users of `htpasswd` or without it to everybody, as registries
-   * with Bearer authentication do. Default: false, users log in with Basic.
+   * Require bearer tokens, which the registry issues at `/token`, as registries with Bearer authentication do. With
+   * `htpasswd`, only its users get tokens, otherwise everybody. Default false: users log in with Basic authentication.
    */
   readonly tokenLogin?: boolean | TokenLoginOptions | undefined;
   /** Faults for tests of clients. Default: none. */
   readonly faults?: readonly Fault[] | undefined;
-  /** Answers requests itself, for faults that `faults` does not have: returns true if it did. */
+  /**
+   * A function that can answer requests itself, for faults that `faults` does not support. It returns true if it has
+   * answered.
+   */
   readonly intercept?: Interceptor | undefined;
-  /** Closes the registry. */
+  /** Closes the registry when it is aborted. */
   readonly signal?: AbortSignal | undefined;
-  /** Called at the start for each repository of `dir` with a damaged journal. Requests to it fail until it is repaired. */
+  /**
+   * Called at the start for each repository of `dir` whose journal is damaged. Requests to the repository fail until it
+   * is repaired.
+   */
   readonly onDamaged?: ((error: unknown) => void) | undefined;
   /** Called at the start with a problem that does not keep the registry from running, such as an `htpasswd` without users. */
   readonly onWarning?: ((message: string) => void) | undefined;
-  /** Called for every request when its response was sent or its client has disconnected. */
+  /** Called for every request after its response was sent or its client has disconnected. */
   readonly onRequest?: ((event: ServedRequest) => void) | undefined;
 }
 
-/** @returns whether it has answered the request, or destroyed the connection */
+/** Returns whether it has answered the request or destroyed the connection. */
 export type Interceptor = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
 
 /** A request to the embedded registry, with its response. */
@@ -98,9 +104,9 @@ export interface ServedRequest {
 }
 
 export interface RunningRegistry {
-  /** `http://127.0.0.1:5000`, without a slash at the end. */
+  /** The URL of the registry, such as `http://127.0.0.1:5000`, without a slash at the end. */
   readonly url: string;
-  /** `127.0.0.1:5000`, for references. */
+  /** The host for references, such as `127.0.0.1:5000`. */
   readonly host: string;
   /**
    * Releases the port, waits for running requests if the registry was started with `drain`, closes all connections and
@@ -137,7 +143,7 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
   const context = { service, proxy, ...tests, onLoopback: isLoopback(host), intercept, onRequest };
   const close = closer(server, service, options.drain ?? 0, async () => {
     options.signal?.removeEventListener('abort', onAbort);
-    // First, because requests that wait for a password check would delay the shutdown.
+    // The users are closed first, because requests that wait for a password check would delay the shutdown.
     await users?.close();
     await proxy?.close();
     await Promise.all(running);
@@ -191,13 +197,16 @@ function createService(
   };
 }
 
-/** The code of the proxy is loaded only if there is one. */
+/** Starts the pull-through cache. Its code is loaded only if it is used. */
 async function startProxy(service: Service, options: ProxyOptions): Promise<PullThrough> {
   const { PullThrough: Proxy } = await import('./proxy/pull-through.ts');
   return Proxy.start(service, options);
 }
 
-/** Undefined without a folder. Content is marked as used often enough for the grace time of the collection. */
+/**
+ * Opens the folder of the registry; undefined if content is stored in memory. The use of content is recorded several
+ * times per grace time of the garbage collection.
+ */
 async function openFolder({
   dir,
   readOnly,
@@ -218,7 +227,7 @@ interface ServerContext extends TestSwitches {
   readonly onRequest: ServerOptions['onRequest'];
 }
 
-/** Handles a request; never rejects. */
+/** Handles a request. Errors are sent as responses, so it never rejects. */
 async function handleRequest(
   context: ServerContext,
   request: IncomingMessage,
@@ -229,7 +238,8 @@ async function handleRequest(
   response.on('error', () => undefined);
   response.setHeader('docker-distribution-api-version', 'registry/2.0');
   response.setHeader('x-content-type-options', 'nosniff');
-  // Pages of other sites cannot find out which content exists, for example with an image element.
+  // Without this header, pages of other sites could find out which content exists, for example with an image
+  // element.
   response.setHeader('cross-origin-resource-policy', 'same-origin');
   if (context.service.isDraining) closeAfter(request, response);
   const fault = await dispatch(context, request, response, record).catch(async (error: unknown) => {
@@ -258,7 +268,7 @@ async function handleRequest(
   });
 }
 
-/** Whether the client disconnected during its request or the response. */
+/** Whether an error means that the client has disconnected. */
 function isDisconnect(error: unknown): boolean {
   return ['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'].includes(errorCode(error) ?? '');
 }

@@ -6,7 +6,7 @@ import type { Upload } from './storage.ts';
 
 type UploadLimits = Pick<Limits, 'openUploads' | 'uploadIdleMs'>;
 
-/** After how many seconds a client may try again if too many uploads are open. */
+/** The delay after which a client may try again if too many uploads are open. */
 const RETRY_AFTER_S = 5;
 
 export interface UploadSession {
@@ -19,10 +19,10 @@ export interface UploadSession {
 
 interface Entry {
   readonly session: UploadSession;
-  /** Requests that use the upload or wait for it. */
+  /** The number of requests that use the upload or wait for it. */
   users: number;
   lastUsed: number;
-  /** Whether the repository is being deleted. */
+  /** Whether the upload is cancelled, because its repository is being deleted. */
   isCancelled: boolean;
 }
 
@@ -31,7 +31,7 @@ export class UploadSessions {
   readonly #sessions = new Map<string, Entry>();
   readonly #limits: UploadLimits;
   readonly #timer: NodeJS.Timeout;
-  /** Uploads that are about to begin. */
+  /** The number of uploads that are being created. */
   #beginning = 0;
 
   constructor(limits: UploadLimits) {
@@ -40,7 +40,7 @@ export class UploadSessions {
     this.#timer.unref();
   }
 
-  /** @throws RequestError 429 if too many uploads are open */
+  /** Starts an upload. @throws RequestError 429 if too many uploads are open */
   async begin(name: string, stage: () => Promise<Upload>): Promise<UploadSession> {
     const { openUploads } = this.#limits;
     if (this.#sessions.size + this.#beginning >= openUploads) {
@@ -59,7 +59,7 @@ export class UploadSessions {
   }
 
   /**
-   * Runs the work after all earlier work on the upload. Returns undefined if the upload does not exist any more, also if its
+   * Runs work with an upload, after all earlier work on it. Returns undefined if the upload does not exist, or if its
    * repository was deleted during the work.
    */
   async use<T>(name: string, id: string, work: (session: UploadSession) => Promise<T>): Promise<T | undefined> {
@@ -88,13 +88,13 @@ export class UploadSessions {
     return this.#sessions.size;
   }
 
-  /** The number of uploads with a request that is running, or that ended less than `milliseconds` ago. */
+  /** The number of uploads that have a running request, or whose last request ended less than `milliseconds` ago. */
   active(milliseconds: number): number {
     const limit = performance.now() - milliseconds;
     return [...this.#sessions.values()].filter(({ users, lastUsed }) => users > 0 || lastUsed > limit).length;
   }
 
-  /** Removes the uploads to a repository. Those that are running fail. */
+  /** Cancels all uploads to a repository. Their running requests fail. */
   async endAll(name: string): Promise<void> {
     const found = [...this.#sessions.values()].filter(({ session }) => session.name === name);
     for (const entry of found) entry.isCancelled = true;

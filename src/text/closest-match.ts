@@ -1,4 +1,4 @@
-/** The known word that is most similar to a mistyped one; undefined if none is similar. */
+/** Returns the known word that is most similar to a mistyped one; undefined if no word is similar. */
 export function closestMatch(word: string, known: readonly string[]): string | undefined {
   const limit = Math.max(1, Math.round(word.length / 3));
   const ranked = known

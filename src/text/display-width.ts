@@ -1,4 +1,4 @@
-/** Blocks of characters that terminals draw in two columns: Unicode East Asian Width W and F, without emoji. */
+/** Ranges of characters that terminals display in two columns: Unicode East Asian Width W and F, without emoji. */
 const wideBlocks: readonly (readonly [first: number, last: number])[] = [
   [0x1100, 0x115f],
   [0x2e80, 0x303e],
@@ -16,7 +16,10 @@ const wideBlocks: readonly (readonly [first: number, last: number])[] = [
   [0x20000, 0x3fffd],
 ];
 const wideEmoji = /^\p{Emoji_Presentation}$/u;
-/** Combining marks, format characters, and the vowels and final consonants of Hangul syllables. */
+/**
+ * Characters without a width: combining marks, format characters, and the vowels and final consonants of Hangul
+ * syllables.
+ */
 const zeroWidth = /^[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff]$/u;
 const ascii = /^[\u0020-\u007e]*$/;
 
@@ -31,7 +34,10 @@ export function padToWidth(text: string, columns: number, align: 'left' | 'right
   return align === 'left' ? text + padding : padding + text;
 }
 
-/** The longest beginning of a text that fits into a number of columns. A combining mark stays with its base. */
+/**
+ * Returns the longest beginning of a text that fits into a number of columns. A combining mark is not separated from
+ * its base.
+ */
 export function truncateToWidth(text: string, columns: number): string {
   if (text.length <= columns && ascii.test(text)) return text;
   let [length, used] = [0, 0];
@@ -44,8 +50,8 @@ export function truncateToWidth(text: string, columns: number): string {
 }
 
 /**
- * Breaks a text into lines of at most `columns` columns (at least 2): at a space if there is one, else after a separator of
- * references, else anywhere.
+ * Breaks a text into lines of at most `columns` columns (at least 2): at a space if possible, otherwise after a
+ * separator in a reference (such as `/`), otherwise anywhere.
  */
 export function wrapToWidth(text: string, columns: number): readonly string[] {
   const width = Math.max(2, columns);
@@ -60,7 +66,10 @@ export function wrapToWidth(text: string, columns: number): readonly string[] {
   return rest === '' && lines.length > 0 ? lines : [...lines, rest];
 }
 
-/** The position in a full line where the next line begins. A break in the first third would waste too much space. */
+/**
+ * Returns the position in a full line where the next line begins. There is no break in the first third, because it
+ * would waste too much space.
+ */
 function breakIn(line: string): number {
   const space = line.lastIndexOf(' ') + 1;
   const separator = Math.max(...['/', ',', '@'].map((character) => line.lastIndexOf(character) + 1));

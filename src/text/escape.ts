@@ -1,13 +1,19 @@
 /**
- * Untrusted text (names, annotations, messages of registries) may contain terminal escape sequences. Control characters,
- * including C1, and bidirectional formatting characters are therefore escaped before they reach a terminal.
+ * Characters that are escaped before text reaches a terminal: control characters, including C1, and bidirectional
+ * formatting characters. Untrusted text (names, annotations, messages of registries) may contain terminal escape
+ * sequences.
  */
 const unsafe = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
-/** Commands that CI systems execute wherever they occur in a log: GitHub and Azure (`##[`, `##vso[`), TeamCity. */
+/**
+ * The beginnings of commands that CI systems execute anywhere in a log line: GitHub and Azure (`##[`, `##vso[`),
+ * TeamCity.
+ */
 const logCommand = /#(?=#(?:vso|teamcity)?\[)/gi;
 
-/** Commands of GitHub that begin a line (`::set-output`). White space before them is ignored. */
+/**
+ * The beginning of a GitHub command, which is executed at the start of a line (`::set-output`), also after white space.
+ */
 const lineCommand = /^([^\S\n]*):(?=:)/gm;
 
 /** Escapes text that may have several lines. Line breaks are kept. */
@@ -20,14 +26,14 @@ export function escapeLine(text: string): string {
   return escapeText(text).replaceAll('\n', '\\n');
 }
 
-/** Escapes JSON text without changing its value: white space is kept, other characters get JSON escapes. */
+/** Escapes JSON text without changing its value: white space is kept, and other unsafe characters become JSON escapes. */
 export function escapeJson(text: string): string {
   const isSpace = (character: string) => character === '\t' || character === '\r';
   const safe = text.replace(unsafe, (character) => (isSpace(character) ? character : escaped(character)));
   return safe.replace(logCommand, escaped);
 }
 
-/** Escapes the commands with which complete lines of escaped text begin, since CI systems execute them in a log. */
+/** Escapes CI commands at the start of lines in text that is already escaped. */
 export function escapeLineStarts(lines: string): string {
   return lines.replace(lineCommand, (_, space: string) => `${space}${escaped(':')}`);
 }

@@ -1,23 +1,27 @@
 import { escapeLine } from './escape.ts';
 
 /**
- * Text of registries in GitHub-flavoured Markdown. It is printed as a code span, in which HTML, links and mentions have no
- * effect. Pipes are escaped, because in a table they would end the cell.
+ * Formats text of a registry for GitHub-flavoured Markdown, as a code span, in which HTML, links and mentions have no
+ * effect. Pipes are escaped, because they would end the cell of a table.
  */
 export function markdownCode(text: string): string {
   const line = escapeLine(text);
   if (line === '') return '';
   const longest = Math.max(0, ...(line.match(/`+/g) ?? []).map((run) => run.length));
   const fence = '`'.repeat(longest + 1);
-  // A renderer removes one space on each side, so that the text may begin or end with a backtick or a space.
+  // A code span cannot begin or end with a backtick or a space. A space is added on both sides, which renderers
+  // remove.
   const padding = /^[` ]|[` ]$/.test(line) && line.trim() !== '' ? ' ' : '';
   return `${fence}${padding}${line}${padding}${fence}`.replaceAll('|', '\\|');
 }
 
-/** Words without a meaning in Markdown. A renderer makes links of addresses, and of issue numbers such as `GH-1`. */
+/**
+ * Words that Markdown does not interpret. The pattern excludes addresses and issue numbers such as `GH-1`, which become
+ * links.
+ */
 const plainWord = /^(?!www\.|gh-\d)[\p{L}\p{N}.,;:()'/%=+-]*$/iu;
 
-/** A sentence in which words of registries may be quoted. Words that could be markup are printed as code spans. */
+/** Formats a sentence that may contain words from a registry. Words that Markdown could interpret become code spans. */
 export function markdownText(text: string): string {
   const words = escapeLine(text).split(' ');
   return words.map((word) => (plainWord.test(word) && !word.includes('://') ? word : markdownCode(word))).join(' ');
@@ -29,7 +33,7 @@ export interface MarkdownColumn {
   readonly align?: 'right' | undefined;
 }
 
-/** A table. Columns without any text are left out. @param rows - cells in Markdown, without line breaks */
+/** Formats a table. Columns without any text are omitted. @param rows - cells in Markdown, without line breaks */
 export function markdownTable(
   columns: readonly MarkdownColumn[],
   rows: readonly (readonly string[])[],

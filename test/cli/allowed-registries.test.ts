@@ -262,7 +262,7 @@ describe('an invalid pattern is refused', () => {
     expect(await run('corp.test https://x')).toMatchObject({ code: 2 });
     expect(await run(' , ')).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('names no registry') as unknown,
+      stderr: expect.stringContaining('contains no registry') as unknown,
     });
     expect(() => createClient({ allowedRegistries: ['https://x'] })).toThrow(/allowedRegistries takes HOST/);
   });

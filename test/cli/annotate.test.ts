@@ -54,7 +54,7 @@ describe('selects one entry by its source', () => {
     await drafted('arm64');
     const hint = (command: string) =>
       expect.stringContaining(
-        `is used as the list. If it is an image, put the list before it: "mlist ${command}"`,
+        `is used as the list. If it is an image, put the list first: "mlist ${command}"`,
       ) as unknown;
     const [one, two] = [image('arm64'), image('amd64')];
     expect(await annotate(one, '--variant', 'v8')).toMatchObject({ code: 4, stderr: hint(`annotate ${list} ${one}`) });

@@ -110,7 +110,9 @@ describe('errors', () => {
     ).run(['serve', '--addr', '127.0.0.1:0', '--htpasswd', await fileOf(`alice:${hash}`)]);
     expect(result).toMatchObject({ code: 2, stdout: '' });
     expect(result.stderr).toContain('the hash of user "alice" is not supported');
-    expect(result.stderr).toContain('hint: Create its lines with "mlist serve --hash-password USER" or "htpasswd -B".');
+    expect(result.stderr).toContain(
+      'hint: Create the lines of the file with "mlist serve --hash-password USER" or "htpasswd -B".',
+    );
     expect(result.stderr).not.toContain(hash);
   });
 });

@@ -16,8 +16,13 @@ const atPassword = (keys: string): Typed => ({ after: 'Password: ', keys });
 
 describeOnTerminal('the prompts of login', () => {
   const cases: readonly (readonly [string, readonly Typed[], number, string])[] = [
-    ['Ctrl-C at the user name', [atName(interrupt)], 130, 'interrupted: nothing was left half done'],
-    ['Ctrl-C in the middle of it', [atName(`m${interrupt}`)], 130, 'interrupted: nothing was left half done'],
+    ['Ctrl-C at the user name', [atName(interrupt)], 130, 'interrupted: every file and tag is complete or unchanged'],
+    [
+      'Ctrl-C in the middle of it',
+      [atName(`m${interrupt}`)],
+      130,
+      'interrupted: every file and tag is complete or unchanged',
+    ],
     ['Ctrl-C at the password', [atName(`me${enter}`), atPassword(interrupt)], 130, 'interrupted'],
     ['Ctrl-D at the user name', [atName(endOfInput)], 2, `missing user name for ${host}`],
     ['Ctrl-D at the password', [atName(`me${enter}`), atPassword(endOfInput)], 2, `missing password for ${host}`],
@@ -40,7 +45,7 @@ describeOnTerminal('the prompts of login', () => {
 
 describeOnTerminal('the prompt of annotate', () => {
   const cases: readonly (readonly [string, string, number, string | RegExp])[] = [
-    ['Ctrl-C', interrupt, 130, 'interrupted: nothing was left half done'],
+    ['Ctrl-C', interrupt, 130, 'interrupted: every file and tag is complete or unchanged'],
     ['Ctrl-D', endOfInput, 2, 'mlist annotate '],
     ['only Enter', enter, 2, 'mlist annotate '],
     ['an answer', `2${enter}`, 0, /annotated \S+:v7 /],

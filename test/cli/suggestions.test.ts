@@ -108,7 +108,10 @@ describe('a variant that no client selects', () => {
   test('create --strict makes no draft', async () => {
     const cli = await CliHarness.make();
     const { code, stderr } = await create(cli, 'linux/arm64/v10', '--strict');
-    expect([code, stderr]).toEqual([3, expect.stringContaining(`${arm64}\nhint: Leave out --strict to accept it.`)]);
+    expect([code, stderr]).toEqual([
+      3,
+      expect.stringContaining(`${arm64}\nhint: Leave out --strict to accept the warning.`),
+    ]);
     expect((await cli.json<{ drafts: object[] }>('ls')).drafts).toEqual([]);
   });
 

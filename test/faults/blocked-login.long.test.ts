@@ -78,7 +78,7 @@ describe('a command that waits for a login', () => {
     (isLinux ? test : test.skip)('ends at the first signal', async () => {
       const result = await endOf(await onPipe(place, []), 'SIGTERM');
       expect(result).toMatchObject({ code: 143, stdout: '' });
-      expect(result.stderr).toContain('interrupted: nothing was left half done');
+      expect(result.stderr).toContain('interrupted: every file and tag is complete or unchanged');
     });
 
     (isLinux ? test : test.skip)('ends when its time is over', async () => {
@@ -116,7 +116,7 @@ describe('a command that waits for a login', () => {
       test('ends at the first signal', async () => {
         const result = await endOf(await onHelper(args(registry.host)), 'SIGINT');
         expect(result).toMatchObject({ code: 130, stdout: '' });
-        expect(result.stderr).toContain('interrupted: nothing was left half done');
+        expect(result.stderr).toContain('interrupted: every file and tag is complete or unchanged');
       });
 
       test('ends at the time limit, and names the helper', async () => {

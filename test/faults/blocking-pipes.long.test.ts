@@ -35,7 +35,7 @@ const isLinux = process.platform === 'linux';
       child.kill(signal);
       const result = await ended;
       expect(result).toMatchObject({ code: signal === 'SIGINT' ? 130 : 143, stdout: '' });
-      expect(result.stderr).toContain('interrupted: nothing was left half done');
+      expect(result.stderr).toContain('interrupted: every file and tag is complete or unchanged');
     } finally {
       child.kill('SIGKILL');
       await writer?.close();

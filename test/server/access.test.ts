@@ -66,7 +66,7 @@ describe('rights', () => {
         await writeFile(htpasswd, `me:${hash}:${rights}\n`);
         await expect(startRegistry({ htpasswd })).rejects.toMatchObject({
           code: 'ERR_MLIST_USAGE',
-          message: `${htpasswd}:1 cannot be used: the rights of user "me" are not read or write, each with or without :PREFIX`,
+          message: `${htpasswd}:1 cannot be used: the rights of user "me" are invalid: use read or write, optionally with :PREFIX`,
         });
       }),
   );

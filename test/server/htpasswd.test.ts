@@ -106,7 +106,7 @@ describe('passwords', () => {
     withFile(`${line}\n`, async (path) => {
       const error = (await startRegistry({ htpasswd: path }).catch((thrown: unknown) => thrown)) as MlistError;
       expect(error).toMatchObject({ code: 'ERR_MLIST_USAGE', exitCode: 2, facts: { path } });
-      expect(error.message).toBe(`${path}:1 cannot be used: it is not of the form USER:HASH`);
+      expect(error.message).toBe(`${path}:1 cannot be used: the line does not have the form USER:HASH`);
       expect(JSON.stringify(error)).not.toContain(line.slice(1));
     }),
   );

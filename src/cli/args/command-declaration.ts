@@ -21,16 +21,16 @@ export interface CommandDeclaration {
   readonly positionals: Positionals;
   readonly summary: string;
   readonly options: readonly OptionDeclaration[];
-  /** Options that other tools have and this command does not, each with a hint for the error message. */
+  /** Options of other tools that this command does not have, each with a hint for the error message. */
   readonly foreignOptions?: readonly (readonly [option: string, hint: string])[];
   readonly examples: readonly (readonly [command: string, description: string])[];
-  /** A command that uses drafts has `--list`. A command that uses registries has a deadline. */
+  /** `draft`: the command has the option `--list`. `registry`: the command has a deadline. */
   readonly uses: readonly ('draft' | 'registry')[];
   /** Whether the overview omits the command, because only programs call it. */
   readonly hidden?: boolean;
   /** Whether the command also runs if the workspace belongs to another user. Default false. */
   readonly worksWithoutWorkspace?: boolean;
-  /** Loads the handler, when the command is called. */
+  /** Loads the handler when the command is called. */
   readonly load: () => Promise<CommandModule>;
 }
 
@@ -38,20 +38,23 @@ export interface Positionals {
   readonly min: number;
   readonly max: number;
   /**
-   * What each argument may be, for completion. The last one also describes all further arguments, if their number is not limited.
-   * Default: nothing can be completed.
+   * The kinds of each argument, for completion. If the number of arguments is not limited, the last item also applies
+   * to all further ones. Default: nothing can be completed.
    */
   readonly kinds?: readonly (readonly ArgumentKind[])[];
 }
 
-/** `entry`: an entry of the draft. `image`: an image or a list outside drafts; `image=platform`: the same with `=PLATFORM`. */
+/**
+ * `entry`: an entry of the draft. `image`: an image or a list outside drafts. `image=platform`: an `image`, optionally
+ * with `=PLATFORM`.
+ */
 export type ArgumentKind = 'draft' | 'entry' | 'image' | 'image=platform' | 'file' | 'shell';
 
 export interface CommandModule {
   readonly run: (args: ParsedArguments, context: Context) => Promise<number>;
 }
 
-/** The command lines of a command, such as `mlist copy SRC DST`. A command with alternatives has several. */
+/** Returns the usage lines of a command, such as `mlist copy SRC DST`: one for each of its alternative forms. */
 export function usagesOf({ name, usage }: CommandDeclaration): readonly string[] {
   return usage.split('  or  ').map((positionals) => `mlist ${name} ${positionals}`.trim());
 }
@@ -73,7 +76,7 @@ export class ParsedArguments {
     return typeof value === 'string' ? value : undefined;
   }
 
-  /** The texts of an option, which may be repeatable or not; empty if it is not given. */
+  /** The values of an option, which may be repeatable or not; empty if the option is not given. */
   texts(name: string): readonly string[] {
     const value = this.#values.get(name);
     if (typeof value === 'string') return [value];
@@ -93,7 +96,7 @@ export class ParsedArguments {
     return this.#values.has(name);
   }
 
-  /** The positionals and the text values of all options, without those of the given options. */
+  /** The positionals and the text values of all options, except for the options in `except`. */
   typed(except: readonly string[]): readonly string[] {
     const values = [...this.#values].filter(([name]) => !except.includes(name)).flatMap(([, value]) => value);
     return [...this.positionals, ...values.filter((value) => typeof value === 'string')];

@@ -6,7 +6,7 @@ import type { ParsedArguments } from './command-declaration.ts';
 
 const VARIABLE = 'DOCKER_METADATA_OUTPUT_JSON';
 
-/** Reads the metadata that `--docker-metadata` names. Undefined if the option is not given. */
+/** Reads the metadata that `--docker-metadata` names; undefined if the option is not given. */
 export async function readDockerMetadata(args: ParsedArguments, context: Context): Promise<DockerMetadata | undefined> {
   const source = args.text('docker-metadata');
   if (source === undefined) return undefined;

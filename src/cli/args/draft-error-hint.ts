@@ -13,9 +13,9 @@ interface Folders {
 }
 
 /**
- * Adds how to choose another folder, if the file that cannot be used is stored in the home folder by default: in CI jobs
- * and containers the home folder is often not writable. A file that the user has named gets no such hint, even if it is a
- * folder that contains the workspace.
+ * Adds a hint how to choose another location to the error for a workspace or credentials file that cannot be used. CI
+ * jobs and containers often cannot write to the home folder, where both are stored by default. There is no hint for a
+ * path that the user has named.
  */
 export function withDraftHint(thrown: unknown, args: ParsedArguments, { workspace, cwd }: Folders): unknown {
   const error = asMlistError(thrown);

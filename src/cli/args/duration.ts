@@ -3,7 +3,7 @@ import type { ParsedArguments } from './command-declaration.ts';
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** The longest delay of a timer. */
+/** The longest delay of a timer in Node, in milliseconds. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 /** The syntax of Go's `time.ParseDuration` down to milliseconds, and bare numbers. */
@@ -12,7 +12,7 @@ const grammar = /^(?:\d+(?:\.\d+)?|(?:\d+(?:\.\d+)?(?:ms|s|m|h))+)$/;
 /**
  * Converts a duration such as `500ms`, `30s`, `1.5m` or `1h30m` to milliseconds. The unit of a bare number is seconds.
  * @param option - the name of the option, for the error
- * @param least - the minimum in milliseconds; 0 if 0 turns the option off
+ * @param least - the minimum in milliseconds; 0 for an option that 0 turns off
  * @throws MlistError `ERR_MLIST_USAGE`
  */
 export function parseDuration(text: string, option: string, least: 0 | 1 = 1): number {
@@ -23,7 +23,7 @@ export function parseDuration(text: string, option: string, least: 0 | 1 = 1): n
   throw new MlistError('ERR_MLIST_USAGE', `${option} takes a duration, ${reason}, not ${JSON.stringify(text)}`);
 }
 
-/** Milliseconds of `--wait` or `--wait-for-source`; 0 if it is not given. */
+/** The value of `--wait` or `--wait-for-source` in milliseconds; 0 if the option is not given. */
 export function waitTime(args: ParsedArguments, name: 'wait' | 'wait-for-source'): number {
   const text = args.text(name);
   return text === undefined ? 0 : parseDuration(text, `--${name}`, 0);

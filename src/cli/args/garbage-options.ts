@@ -13,7 +13,8 @@ export const graceOption: OptionDeclaration = {
 export const deleteUntaggedOption: OptionDeclaration = {
   name: 'delete-untagged',
   type: 'boolean',
-  describe: 'Also remove manifests without a tag, unless an index or a subject that stays refers to them',
+  describe:
+    'Also remove manifests without a tag, except children of remaining indexes and referrers of remaining manifests',
 };
 
 export function garbageOptions(args: ParsedArguments): { readonly grace: number; readonly deleteUntagged: boolean } {

@@ -109,7 +109,7 @@ const onRegistries: readonly OptionDeclaration[] = [
   },
 ];
 
-/** Every command accepts these, so that a script can pass the same options to all commands. */
+/** The options that every command accepts, so that a script can pass the same options to all commands. */
 export const globalOptions: readonly OptionDeclaration[] = [...general, ...onRegistries];
 
 const onDrafts: readonly OptionDeclaration[] = [
@@ -122,12 +122,12 @@ const onDrafts: readonly OptionDeclaration[] = [
   },
 ];
 
-/** The options of a command without those of every command. */
+/** The options of a command, without the options that all commands have. */
 export function ownOptions(command: CommandDeclaration): readonly OptionDeclaration[] {
   return [...command.options, ...(command.uses.includes('draft') ? onDrafts : [])];
 }
 
-/** All options of a command. Its own come first. */
+/** All options of a command: its own, then those of all commands. */
 export function optionsOf(command: CommandDeclaration): readonly OptionDeclaration[] {
   return [...ownOptions(command), ...globalOptions];
 }

@@ -5,7 +5,7 @@ import { readAtMost } from '../../fs/read-file.ts';
 import type { Context } from '../context.ts';
 import { MAX_INPUT_BYTES } from './limits.ts';
 
-/** The name of an input in messages. */
+/** The name of a file in messages: `stdin` for `-`. */
 export function inputName(name: string): string {
   return name === '-' ? 'stdin' : name;
 }

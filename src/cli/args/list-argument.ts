@@ -7,8 +7,9 @@ import type { Context } from '../context.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 
 /**
- * Runs an operation on a draft. The number of positionals decides whether the first one is the list, so if LIST is missing,
- * an image may be treated as the list. If no such draft exists, a hint shows the command with a list.
+ * Runs an operation on a draft, and improves its error if LIST was probably omitted. The number of positionals decides
+ * whether the first one is the list, so an image can be treated as the list by mistake. If no draft has its name, the
+ * hint shows the command with a list.
  * @param list - the list of the arguments; undefined selects the current draft
  */
 export async function withListArgumentHint<T>(
@@ -30,7 +31,7 @@ export async function withListArgumentHint<T>(
     const typed = args.positionals.map(withoutPassword);
     const name = current === undefined ? 'LIST' : formatReference(current);
     const command = [args.command.name, name, ...typed].join(' ');
-    const hint = `${withoutPassword(first)} is used as the list. If it is an image, put the list before it: "mlist ${command}".`;
+    const hint = `${withoutPassword(first)} is used as the list. If it is an image, put the list first: "mlist ${command}".`;
     throw withFirstHint(thrown, hint);
   }
 }
@@ -47,7 +48,10 @@ function needsPush(error: MlistError, list: string): MlistError {
   return withHint(error, hint);
 }
 
-/** Whether the error concerns the argument. The path in a message may be relative to another folder than the typed one. */
+/**
+ * Whether the error concerns the first argument. For a path, the message is not compared, because it may contain the
+ * path relative to another folder.
+ */
 function isOfList(thrown: unknown, first: string): thrown is MlistError {
   if (!(thrown instanceof MlistError)) return false;
   if (isMissing(thrown)) return true;

@@ -9,7 +9,7 @@ export const missingOption: OptionDeclaration = {
   choices: ['refuse', 'skip', 'fill'],
   value: 'MODE',
   describe:
-    'Handle content that an index lists but its location lacks: refuse, skip, or fill from where it came from (default refuse)',
+    'Refuse or skip content that an index lists but its location lacks, or fill it in from another location (default refuse)',
 };
 
 export const fillFromOption: OptionDeclaration = {
@@ -54,7 +54,7 @@ export const sourceOptions: readonly OptionDeclaration[] = [
     choices: ['keep', 'drop', 'referrers'],
     value: 'MODE',
     describe:
-      'Handle attestations: keep or drop those of an index, or referrers to also look up those of single images (default keep)',
+      'Keep or drop the attestations of an index; referrers also looks up those of single images (default keep)',
   },
   missingOption,
   fillFromOption,
@@ -63,8 +63,7 @@ export const sourceOptions: readonly OptionDeclaration[] = [
     type: 'string',
     choices: ['keep', 'flatten'],
     value: 'MODE',
-    describe:
-      'Handle indexes: keep an index as one entry, or flatten the indexes inside it too (default: expand one level)',
+    describe: 'Keep an index as one entry, or flatten it with all indexes inside it (default: expand one level)',
   },
   {
     name: 'pin',
@@ -95,7 +94,7 @@ export const replaceImageOption: OptionDeclaration = {
   describe: 'Allow a list to replace a single image whose platform it lacks',
 };
 
-/** For commands that have `--push`, without which these options are refused. */
+/** For commands that have `--push`. These options are refused without `--push`. */
 export const pushOptions: readonly OptionDeclaration[] = [
   {
     name: 'tag',
@@ -178,13 +177,14 @@ export const specOptions: readonly OptionDeclaration[] = [
     type: 'string',
     repeat: true,
     value: 'NAME=VALUE',
-    describe: 'Replace ${NAME} in the texts of the specs by VALUE; any other ${NAME} is then an error',
+    describe: 'Replace ${NAME} in the texts of the specs with VALUE; any other ${NAME} is then an error',
   },
   {
     name: 'env',
     type: 'string',
     repeat: true,
     value: 'NAME',
-    describe: 'Replace ${NAME} by the value of this environment variable, as --set does; messages do not contain it',
+    describe:
+      'Replace ${NAME} with the value of this environment variable, like --set; messages do not contain the value',
   },
 ];

@@ -7,7 +7,7 @@ import { isFileLocation, isLocalLocation } from '../../oci/location.ts';
 import { canonicalReference } from '../../oci/reference.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 
-/** Codes of errors that occur if something that is not a reference is used as one. */
+/** The codes of errors that occur when a file name or another tool's location is parsed as a reference. */
 const codes: readonly string[] = [
   'ERR_MLIST_REFERENCE_INVALID',
   'ERR_MLIST_NOT_FOUND',

@@ -5,8 +5,9 @@ import type { Workspace } from '../../draft/workspace/workspace.ts';
 import { closestMatch } from '../../text/closest-match.ts';
 
 /**
- * Adds what was probably meant by a name that was not found: a draft with a similar name, or with the same name in another
- * registry; the draft that was not pushed; another tag; the digest of a manifest in place of the ID of an image.
+ * Adds a hint about the name that the user probably meant, to the error for a name that was not found: a draft with a
+ * similar name or in another registry, a draft that was not pushed yet, another tag, or a manifest digest instead of an
+ * image ID.
  */
 export async function withNameHint(error: MlistError, workspace: Workspace): Promise<MlistError> {
   const { reference } = error.facts;
@@ -36,7 +37,10 @@ async function draftNames(workspace: Workspace): Promise<readonly string[]> {
   return drafts.flatMap((draft) => ('damaged' in draft ? [] : [formatReference(draft.list)]));
 }
 
-/** Either the tag or the repository may be misspelled, not both. Numeric tags are similar to each other, so they are not corrected. */
+/**
+ * Corrects a typing error in the tag or in the repository, but not in both. Numeric tags are not corrected, because all
+ * of them are similar to each other.
+ */
 function closestDraft(reference: string, names: readonly string[]): string | undefined {
   const parsed = tryParseReference(reference);
   const typed = parsed === undefined ? reference : familiarReference(parsed);

@@ -106,7 +106,7 @@ export function connectionOptions(
   };
 }
 
-/** With `MLIST_NO_MIRRORS`, only the mirrors of `--mirror` are used. */
+/** The mirrors to read from. With `MLIST_NO_MIRRORS`, only those of `--mirror`. */
 function mirrorsOf(args: ParsedArguments, environment: StoreEnvironment): RegistryConfiguration | undefined {
   const mirrors = args.texts('mirror');
   if (args.flag('no-mirrors') && mirrors.length > 0)
@@ -129,7 +129,7 @@ function allowedRegistries(args: ParsedArguments, env: StoreEnvironment['env']):
   if (text === undefined) return undefined;
   const patterns = text.split(/[\s,]+/).filter((pattern) => pattern !== '');
   if (patterns.length > 0) return AllowedRegistries.parse(patterns, 'MLIST_ALLOW_REGISTRIES');
-  throw new MlistError('ERR_MLIST_USAGE', 'MLIST_ALLOW_REGISTRIES names no registry');
+  throw new MlistError('ERR_MLIST_USAGE', 'MLIST_ALLOW_REGISTRIES is set, but contains no registry');
 }
 
 function compressions(
@@ -142,7 +142,7 @@ function compressions(
   if (archiveCompression === 'zstd') zstdStreams('--archive-compression zstd');
   if (archiveCompression === undefined || target !== undefined) return { compression, archiveCompression };
   throw new MlistError('ERR_MLIST_USAGE', '--archive-compression needs an archive on stdout: oci-archive:-', {
-    hint: 'Nothing could be added to a compressed archive in a file.',
+    hint: 'An archive in a file is never compressed, so that images can be added to it.',
   });
 }
 

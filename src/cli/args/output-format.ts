@@ -11,8 +11,8 @@ export const outputFormatOption: OptionDeclaration = {
 };
 
 /**
- * Whether the result is to be printed as Markdown.
- * @throws MlistError `ERR_MLIST_USAGE` with `--json`
+ * Whether to print the result as Markdown.
+ * @throws MlistError `ERR_MLIST_USAGE` for `--format markdown` with `--json`
  */
 export function isMarkdown(args: ParsedArguments): boolean {
   if (args.text('format') !== 'markdown') return false;

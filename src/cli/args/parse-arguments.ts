@@ -11,9 +11,9 @@ import {
 import { globalOptions, optionsOf } from './global-options.ts';
 
 /**
- * The options of yargs-parser. Parsing is strict: an unknown option, a repeated option that is not repeatable, a missing
- * value and a wrong number of arguments are usage errors. yargs itself is not loaded, because that would double the time of
- * a local command: docs/decisions/0003-command-line.md.
+ * The options of yargs-parser. Parsing is strict: an unknown option, a repeated option that is not repeatable, a
+ * missing value and a wrong number of arguments are usage errors. Only the parser of yargs is used, because loading
+ * yargs itself would double the time of a local command: docs/decisions/0003-command-line.md.
  */
 const configuration = {
   'boolean-negation': false,
@@ -60,7 +60,7 @@ function missingValue(message: string): string | undefined {
   return name === undefined ? undefined : `${name.length === 1 ? '-' : '--'}${name} needs a value`;
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` */
+/** Parses the arguments of a command, and checks them against its declaration. @throws MlistError `ERR_MLIST_USAGE` */
 export function parseCommand(command: CommandDeclaration, argv: readonly string[]): ParsedArguments {
   const options = optionsOf(command);
   checkFlagValues(command, options, argv);
@@ -100,7 +100,7 @@ function checkFlagValues(
   }
 }
 
-/** Joins `--option -` to `--option=-`, because the parser would take a lone dash for an option. */
+/** Joins `--option -` to `--option=-`, because the parser would treat a lone dash as an option. */
 function joinStdinValues(argv: readonly string[], options: readonly OptionDeclaration[]): string[] {
   const takesValue = spellingsOf(options.filter(({ type }) => type !== 'boolean'));
   return argv.flatMap((argument, at) => {
@@ -133,7 +133,7 @@ function checkedValue(
   return Number(text);
 }
 
-/** Joins words: `auto, oci or docker`. */
+/** Joins alternatives for a message: `auto, oci or docker`. */
 export function alternatives(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`;
 }
@@ -156,7 +156,7 @@ function checkCount(command: CommandDeclaration, positionals: readonly string[])
   if (count <= max) return;
   const unexpected = positionals[max] ?? '';
   const message = `unexpected argument: ${quoted(unexpected)}`;
-  // In other tools, files are arguments.
+  // Users of other tools may give files as arguments, so a hint shows `-f`.
   const needsOption = max === 0 && command.usage.startsWith('-f FILE') && isWord(unexpected);
   const hint = `Name files with -f: "mlist ${command.name} -f ${unexpected}".`;
   throw needsOption ? new MlistError('ERR_MLIST_USAGE', message, { hint }) : argumentError(command, message);

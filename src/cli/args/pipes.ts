@@ -18,12 +18,12 @@ const targetOptions = ['to', 'tag'];
 const inputOptions = ['file', 'docker-metadata'];
 
 /**
- * The archives in pipes.
+ * Finds the archives that a command line reads from stdin or writes to stdout.
  * @throws MlistError `ERR_MLIST_USAGE` if stdin or stdout would be used twice, or stdin would be recorded in a draft
  */
 export function pipesOf(args: ParsedArguments): Pipes {
   const { command, positionals } = args;
-  // DST is always the last positional. The values of all options other than those of targets may be sources.
+  // DST is always the last positional. Options that do not name targets may name sources.
   const positionalTargets = command.usage.endsWith(' DST') ? positionals.slice(-1) : [];
   const targets = [...positionalTargets, ...targetOptions.flatMap((name) => args.texts(name))].filter(isPipe);
   const sources = args
@@ -40,7 +40,7 @@ export function pipesOf(args: ParsedArguments): Pipes {
   return { source, target: targets[0] };
 }
 
-/** The arguments that are read from stdin, apart from archives. */
+/** The options and arguments that read stdin for something other than an archive. */
 function inputsOf(args: ParsedArguments): readonly string[] {
   const values = inputOptions.flatMap((name) =>
     args.texts(name).flatMap((value) => (value === '-' ? [`--${name} -`] : [])),
@@ -48,7 +48,7 @@ function inputsOf(args: ParsedArguments): readonly string[] {
   return [...values, ...(args.flag('password-stdin') ? ['--password-stdin'] : [])];
 }
 
-/** A draft is pushed later, when stdin is gone. */
+/** Refuses an archive from stdin without `--push`: a draft is pushed later, when stdin cannot be read any more. */
 function requirePush(source: string, args: ParsedArguments): void {
   const canPush = args.command.options.some(({ name }) => name === 'push');
   if (!canPush || args.flag('push')) return;

@@ -10,8 +10,8 @@ import {
 import { parseFormattedPlatform, splitPlatforms, type Platform } from '../../oci/platform/platform.ts';
 
 /**
- * Parses a platform. It accepts the architecture names of `uname`, Debian, Docker Hub and Node, and an architecture without
- * an operating system, which is linux.
+ * Parses a platform. The architecture names of `uname`, Debian, Docker Hub and Node are converted. An architecture
+ * without an operating system gets linux.
  * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
  */
 export function readPlatform(text: string): Platform {
@@ -32,7 +32,7 @@ export function readPlatform(text: string): Platform {
   );
 }
 
-/** The error for an architecture in the place of the operating system: `arm/v7`, `amd64/linux`. */
+/** The error for an architecture in place of the operating system, as in `arm/v7` or `amd64/linux`. */
 function withoutOs(text: string, { os, architecture, variant }: Platform): MlistError {
   const suggestion = suggestPlatform(os, architecture, variant);
   const message = `invalid platform ${JSON.stringify(text)}: ${os} is an architecture, not an operating system`;
@@ -71,8 +71,8 @@ export function readExpected(texts: readonly string[]): Expected {
 }
 
 /**
- * Parses the platforms that clients request. Unlike elsewhere, the variant v1 of amd64 is kept, because some clients compare
- * the text.
+ * Parses platforms that clients request. Unlike other parsers of platforms, this one keeps the variant v1 of amd64,
+ * because some clients compare the text.
  */
 export function readRequestedPlatforms(texts: readonly string[]): readonly Platform[] {
   return texts.flatMap(splitPlatforms).flatMap((text) => {
@@ -99,8 +99,8 @@ function aliased(architecture: string, variant?: string): readonly (string | und
 }
 
 /**
- * Joins the parts of a platform. A single part is not completed, so that the caller can distinguish `linux` from `arm64`. The
- * two parts of an alias such as `armv7l` (arm and v7) get the operating system linux.
+ * Joins the parts of a platform. A single part stays as it is, so that the caller can distinguish `linux` from `arm64`.
+ * An alias such as `armv7l` has two parts, arm and v7, and gets the operating system linux.
  */
 function join(parts: readonly (string | undefined)[]): string {
   const defined = parts.filter((part) => part !== undefined);
@@ -109,7 +109,7 @@ function join(parts: readonly (string | undefined)[]): string {
     : defined.join('/');
 }
 
-/** The value of an option that clears a field if it is empty: null clears, undefined keeps. */
+/** The new value of a field: text sets the field, null clears it, undefined leaves it unchanged. */
 export type ClearableText = string | null | undefined;
 
 export function clearable(text: string | undefined): ClearableText {
@@ -124,8 +124,9 @@ export interface TypedPlatform {
 }
 
 /**
- * Rejects white space and control characters, which usually come from a wrong variable. Versions are not checked, because they
- * are free text.
+ * Rejects white space and control characters, which usually come from a wrong variable. Versions are exempt, because
+ * they are free text.
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
  */
 function refuseSpaces(text: ClearableText): void {
   if (text == null || !/[\s\p{Cc}]/u.test(text)) return;
@@ -138,7 +139,7 @@ function refuseSpaces(text: ClearableText): void {
   );
 }
 
-/** Converts the platform options of `annotate` to canonical names. The notes report each conversion. */
+/** Converts the platform options of `annotate` to canonical names. Each conversion adds a note for the user. */
 export function canonicalPlatform(typed: TypedPlatform): {
   readonly platform: PlatformChange;
   readonly notes: readonly string[];

@@ -18,7 +18,9 @@ export interface Edited<T> {
 
 export type Edit<T> = (list: Reference | undefined, place: EditTarget) => Promise<T>;
 
-/** Edits a list and pushes it. Loaded only with `--push`, because editing a draft needs no registry code. */
+/**
+ * Edits a list and pushes it. This file is loaded only with `--push`, because editing a draft needs no registry client.
+ */
 export async function pushEdit<T>(
   list: string | undefined,
   args: ParsedArguments,

@@ -7,7 +7,8 @@ import type { ParsedArguments } from './command-declaration.ts';
 import type { Edit, Edited } from './push-edit.ts';
 
 /**
- * Runs an edit on a draft. With `--push` it also pushes the list, which then needs no draft.
+ * Runs an edit on a draft. With `--push`, the edited list is pushed too; a list in a registry can then be edited
+ * without a draft.
  * @param list - as typed; undefined selects the current draft
  */
 export async function runEdit<T>(
@@ -22,8 +23,9 @@ export async function runEdit<T>(
 }
 
 /**
- * @param hint - for `--tag`, if it probably names the list
- * @throws MlistError `ERR_MLIST_USAGE` if an option of a push is given without `--push`
+ * Refuses the options of a push without `--push`.
+ * @param hint - for `--tag`, if its value is probably the name of the list
+ * @throws MlistError `ERR_MLIST_USAGE`
  */
 export function refusePushOptions(args: ParsedArguments, hint?: string): void {
   const name = pushOptions.find((option) => args.has(option.name))?.name;

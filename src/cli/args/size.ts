@@ -32,7 +32,7 @@ export function parseSize(text: string, option: string): number {
   );
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` if the value of the option is 0 */
+/** Returns the value of an option. @throws MlistError `ERR_MLIST_USAGE` if it is 0 */
 export function atLeastOne(value: number | undefined, option: string): number | undefined {
   if (value !== 0) return value;
   throw new MlistError('ERR_MLIST_USAGE', `${option} must be at least 1`);

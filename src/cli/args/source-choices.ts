@@ -7,8 +7,8 @@ import type { ParsedArguments } from './command-declaration.ts';
 import { typedBareLocation } from './typed-arguments.ts';
 
 /**
- * The options for reading images into a list: `--attestations`, `--missing`, `--fill-from`, `--nested`, `--pin` and
- * `--wait-for-source`.
+ * Reads the options that control how images are read into a list: `--attestations`, `--missing`, `--fill-from`,
+ * `--nested`, `--pin` and `--wait-for-source`.
  */
 export function sourceChoices(
   args: ParsedArguments,
@@ -29,8 +29,8 @@ export function sourceChoices(
 }
 
 /**
- * The options `--missing` and `--fill-from`.
- * @param isSpecAware - whether specs may choose `fill`. Default false
+ * Reads the options `--missing` and `--fill-from`.
+ * @param isSpecAware - whether specs may set `fill` themselves, so that `--fill-from` is allowed alone. Default false
  * @throws MlistError `ERR_MLIST_USAGE` for `--fill-from` without `--missing fill`
  */
 export function missingPolicy(

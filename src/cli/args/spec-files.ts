@@ -21,7 +21,7 @@ export interface SpecFiles {
   readonly unreadable: readonly MlistError[];
 }
 
-/** Reads the files of `--file`. @throws MlistError `ERR_MLIST_USAGE` if there is none, or one is named twice */
+/** Reads the files of `--file`. @throws MlistError `ERR_MLIST_USAGE` if no file is named, or one is named twice */
 export async function readSpecFiles(args: ParsedArguments, context: Context): Promise<SpecFiles> {
   const names = args.texts('file');
   if (names.length === 0) throw usageError(args.command, 'missing option: --file');
@@ -33,7 +33,7 @@ export async function readSpecFiles(args: ParsedArguments, context: Context): Pr
   };
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` for an invalid `--set` or `--env` */
+/** Returns the options for parsing specs. @throws MlistError `ERR_MLIST_USAGE` for an invalid `--set` or `--env` */
 export function specParsing(
   args: ParsedArguments,
   context: Context,
@@ -45,7 +45,7 @@ export function specParsing(
   };
 }
 
-/** The values of `--set` and `--env`; undefined without these options, so that `${NAME}` stays text. */
+/** The values of `--set` and `--env`. Undefined without these options: `${NAME}` is then ordinary text. */
 function readValues(args: ParsedArguments, { env }: Context): PlaceholderValues | undefined {
   const values = new Map<string, GivenValue>();
   const define = (option: string, name: string, value: GivenValue): void => {

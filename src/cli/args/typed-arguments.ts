@@ -20,8 +20,8 @@ import type { ParsedArguments } from './command-declaration.ts';
 import { clearable, readPlatform } from './platform-arguments.ts';
 
 /**
- * The list of `--list` or MLIST_LIST. If there is one, no positional is a list. An empty variable is ignored. An empty option is
- * an error, because otherwise an image would become the list.
+ * The list that `--list` or MLIST_LIST names. If one of them is set, all positionals are other arguments. An empty
+ * variable is ignored. An empty option is an error, because otherwise an image would be used as the list.
  * @throws MlistError `ERR_MLIST_USAGE`
  */
 export function listOption(args: ParsedArguments, { env }: Context): string | undefined {
@@ -31,12 +31,12 @@ export function listOption(args: ParsedArguments, { env }: Context): string | un
 }
 
 export interface ListAndRest {
-  /** As typed, with a normalised path; undefined selects the current draft. */
+  /** The list as typed, with a normalised path; undefined selects the current draft. */
   readonly list: string | undefined;
   readonly rest: readonly string[];
 }
 
-/** For commands whose first positional is always the list. */
+/** Separates the list from the other arguments, for commands whose first positional is always the list. */
 export function listFirst(args: ParsedArguments, context: Context): ListAndRest {
   const option = listOption(args, context);
   const { positionals } = args;
@@ -44,14 +44,20 @@ export function listFirst(args: ParsedArguments, context: Context): ListAndRest 
   return { list: first && typedName(first, context), rest };
 }
 
-/** For commands whose only positional is the list. @throws MlistError `ERR_MLIST_USAGE` for another one beside `--list` */
+/**
+ * The list of a command without other arguments. @throws MlistError `ERR_MLIST_USAGE` if `--list` and a positional name
+ * one
+ */
 export function onlyList(args: ParsedArguments, context: Context): string | undefined {
   const { list, rest } = listFirst(args, context);
   if (rest.length > 0) throw tooManyArguments(args);
   return list;
 }
 
-/** For commands whose single positional belongs to the current draft. */
+/**
+ * Separates the list from the other arguments, for commands where a single positional is not the list, which is then
+ * the current draft.
+ */
 export function listBeforeOthers(args: ParsedArguments, context: Context): ListAndRest {
   const option = listOption(args, context);
   const { positionals } = args;
@@ -63,7 +69,7 @@ export function optionalList(text: string | undefined): Reference | undefined {
   return text === undefined ? undefined : parseListName(text);
 }
 
-/** The error for a positional in excess of those that remain beside `--list` or MLIST_LIST. */
+/** The error for a positional that names the list although `--list` or MLIST_LIST already does. */
 export function tooManyArguments(args: ParsedArguments): MlistError {
   const { command, positionals } = args;
   const option = args.has('list') ? '--list' : 'MLIST_LIST';
@@ -74,7 +80,7 @@ export function tooManyArguments(args: ParsedArguments): MlistError {
   });
 }
 
-/** Parses a location of the command line, and normalises its path, as drafts are displayed. */
+/** Parses a location of the command line. Its path is normalised to the form in which drafts are displayed. */
 export function typedLocation(text: string, context: Folders): Location {
   return trusted(locationInFile(text, context), context);
 }
@@ -84,7 +90,10 @@ export function typedBareLocation(text: string, context: Folders): Location {
   return trusted(normalized(parseBareLocation(text), context), context);
 }
 
-/** Like `typedLocation`, for the location in a file. The user may not have written the file, so its paths are checked. */
+/**
+ * Like `typedLocation`, for a location in a file. Its path is not trusted, because the user may not have written the
+ * file.
+ */
 export function locationInFile(text: string, context: Folders): Location {
   return normalized(parseLocation(text), context);
 }
@@ -99,7 +108,7 @@ function normalized(location: Location, { cwd, workspace: { folders } }: Folders
 }
 
 /**
- * The only positional of a command that supports registries only.
+ * The only positional of a command that supports registries only, as a reference.
  * @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive
  */
 export function registryReference({ command, positionals: [text = ''] }: ParsedArguments): Reference {
@@ -109,7 +118,7 @@ export function registryReference({ command, positionals: [text = ''] }: ParsedA
   });
 }
 
-/** The name of a draft, an entry or a location. The path of a location is normalised. */
+/** Normalises the path in a location. The name of a draft, an entry or a repository is returned unchanged. */
 export function typedName(text: string, context: Folders): string {
   if (!isLocalLocation(text)) return text;
   const location = typedLocation(text, context);
@@ -119,9 +128,10 @@ export function typedName(text: string, context: Folders): string {
 type Folders = Pick<Context, 'cwd' | 'workspace'>;
 
 /**
- * Parses `MANIFEST[=PLATFORM]`. A path may contain "=": the part after it is a platform only if it looks like one.
+ * Parses `MANIFEST[=PLATFORM]`. A path may contain "=", so the text after it is a platform only if it has the form of
+ * one.
  * @param repository - the repository for a MANIFEST that is only a digest
- * @param locate - parses a location. Default: as one of the command line
+ * @param locate - the parser for locations. Default: the one for the command line
  */
 export function manifestArgument(
   text: string,

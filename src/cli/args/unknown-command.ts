@@ -46,11 +46,11 @@ const counterparts: Readonly<Record<string, string>> = {
   sign: 'Sign the digest that "mlist digest" prints with a tool such as cosign. "mlist copy --referrers" copies signatures too.',
 };
 
-/** Words of other tools before commands that mlist has under the same name, as in `docker manifest create`. */
+/** Words that other tools put before the name of a command that mlist has too, as in `docker manifest create`. */
 const prefixes = ['manifest', 'imagetools', 'index', 'buildx', 'list', 'drafts'];
 
 /**
- * The error for an unknown command, with the intended command if it is known.
+ * The error for an unknown command, with a hint that names the command that was probably meant.
  * @param next - the word after the command
  */
 export function unknownCommand(

@@ -32,7 +32,7 @@ import { useCommand } from './use/declaration.ts';
 import { validateCommand } from './validate/declaration.ts';
 import { versionCommand } from './version/declaration.ts';
 
-/** Commands for one task, as the overview and docs/cli.md show them. */
+/** The commands for one kind of task, as the overview and docs/cli.md show them. */
 export interface CommandGroup {
   readonly title: string;
   readonly commands: readonly CommandDeclaration[];

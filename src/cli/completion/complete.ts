@@ -19,8 +19,9 @@ const NO_FILES = 4;
 const FILES = 0;
 
 /**
- * The output for a shell (`--complete`) has one candidate per line. The output for docker (`__complete`) adds a tab and a
- * description to each, and ends with a directive. Errors result in fewer candidates, because a shell cannot show them.
+ * Returns the output of a completion call. For a shell (`--complete`), it has one candidate per line. For docker
+ * (`__complete`), each candidate is followed by a tab and its description, and the last line is a directive. After an
+ * error there are fewer candidates, because a shell cannot show errors.
  */
 export async function completionText(
   kind: string,
@@ -36,7 +37,7 @@ export async function completionText(
 }
 
 /**
- * The candidates for the last word.
+ * Returns the candidates for the last word.
  * @param words - the command line up to the cursor, without the program; the last word is incomplete
  */
 async function completions(
@@ -51,7 +52,10 @@ async function completions(
   return { candidates: [...unique.values()], files: takesFile(cursor) };
 }
 
-/** Shells print candidates, and a line break would separate two of them. Paths in drafts may contain any character. */
+/**
+ * Whether a candidate contains only printable characters. Paths in drafts may contain any character, but a shell would
+ * treat the text after a line break as another candidate.
+ */
 function isPrintable(word: string): boolean {
   return escapeLine(word) === word;
 }
@@ -76,7 +80,7 @@ function commandNames({ words }: Cursor, commands: readonly CommandDeclaration[]
   return [...names, ...topics];
 }
 
-/** What the values of options are, by their names in help. */
+/** What an option takes, by the name of its value in help. */
 const valueKinds: Readonly<Record<string, 'draft' | 'image' | 'platform' | 'os' | 'architecture' | 'file'>> = {
   LIST: 'draft',
   REF: 'image',
@@ -127,26 +131,28 @@ async function argumentWords(cursor: Cursor, environment: Environment): Promise<
     entry: () => draftImages(cursor, environment),
     image: () => tagsOf(cursor, environment),
     'image=platform': () => tagsOf(cursor, environment),
-    // The shell completes file names itself.
+    // No candidates, because the shell completes file names itself.
     file: () => Promise.resolve([]),
     shell: () => Promise.resolve(asWords(shells)),
   };
   return (await Promise.all(kinds.map((kind) => words[kind]()))).flat();
 }
 
-/** An entry of a draft is named by its source. */
+/**
+ * Whether the argument may be the location of an image. Entries are included, because they are named by their sources.
+ */
 function mayBeImage(kind: ArgumentKind): boolean {
   return kind === 'image' || kind === 'image=platform' || kind === 'entry';
 }
 
-/** The client of registries is loaded only if a tag is typed. */
+/** The tags of a repository. The registry client is loaded only when a tag is typed. */
 async function tagsOf(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
   if (!cursor.typing.includes(':')) return [];
   const { registryTags } = await import('./tag-words.ts');
   return asWords(await registryTags(cursor, environment));
 }
 
-/** The client of engines is loaded only if it is needed. */
+/** The images of a container engine. Its client is loaded only when it is needed. */
 async function engineWords(typing: string, environment: Environment): Promise<readonly Candidate[]> {
   const { engineImages } = await import('./engine-images.ts');
   return asWords(await engineImages(typing, environment));

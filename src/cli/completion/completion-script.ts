@@ -4,9 +4,9 @@ export const shells = ['bash', 'zsh', 'fish'] as const;
 type Shell = (typeof shells)[number];
 
 /**
- * bash splits words at ":" and "=", which names of lists contain. The script splits the line at blanks instead, and returns
- * only the part of each candidate after the last ":" or "=". It quotes candidates, because bash inserts them as they are, and
- * a path in the draft of another user may contain a command.
+ * bash splits words at ":" and "=", which occur in references. The script therefore splits the line at blanks, and
+ * returns only the part of each candidate after the last ":" or "=". It quotes candidates, because bash inserts them
+ * unchanged, and a path in the draft of another user may contain a command.
  */
 const bash = `_mlist() {
   local line="\${COMP_LINE:0:COMP_POINT}" words=() typing candidate
@@ -23,7 +23,10 @@ const bash = `_mlist() {
 complete -o default -F _mlist mlist
 `;
 
-/** If zsh loads the script from its fpath, it does so for the first completion, which the script then also answers. */
+/**
+ * If zsh loads the script from its fpath, it runs the file as the function for the first completion. The last line
+ * therefore also completes.
+ */
 const zsh = `#compdef mlist
 _mlist() {
   local -a found

@@ -19,7 +19,7 @@ export interface Cursor {
   readonly pending: OptionDeclaration | undefined;
   /** The arguments before the incomplete word. */
   readonly positionals: readonly string[];
-  /** The values of the options before the incomplete word, by name. The last one of a repeated option. */
+  /** The values of the options before the incomplete word, by name. Of a repeated option, the last value. */
   readonly values: ReadonlyMap<string, string>;
 }
 
@@ -51,14 +51,14 @@ function optionsFor(command: CommandDeclaration | undefined): readonly OptionDec
   return command === undefined ? globalOptions : optionsOf(command);
 }
 
-/** The option that the word names, if the next word is its value. */
+/** The option that a word names, if the next word is the value of that option. */
 function valuedOption(word: string, command: CommandDeclaration | undefined): OptionDeclaration | undefined {
   return optionsFor(command).find(
     ({ name, alias, type }) => type !== 'boolean' && (word === `--${name}` || word === `-${alias ?? ''}`),
   );
 }
 
-/** What the incomplete word may be, if it is an argument. `--list` takes the place of the first argument. */
+/** The kinds of argument that the incomplete word may be. If `--list` is given, there is no LIST argument. */
 export function argumentKinds({ command, positionals, values }: Cursor): readonly ArgumentKind[] {
   const { kinds = [], max } = command?.positionals ?? { max: 0 };
   const position = positionals.length + (values.has('list') ? 1 : 0);

@@ -9,20 +9,24 @@ import { familiarReference, formatReference, type Reference } from '../../oci/re
 import { currentList } from '../../operations/current-draft.ts';
 import { mayOmitList, type Candidate, type Cursor } from './cursor.ts';
 
-/** Candidates from the drafts of the workspace. All are empty if the workspace or a draft cannot be read. */
+/** Candidates from the drafts of the workspace. If the workspace or a draft cannot be read, there are none. */
 
 type Environment = Omit<LocateOptions, 'workspace'>;
 
-/** If more drafts match the incomplete word, their files are not read, so their platforms are not shown. */
+/**
+ * If more drafts match the incomplete word, their files are not read, and the candidates have no platforms as
+ * descriptions.
+ */
 const MAX_DESCRIBED = 100;
 
-/** The names of drafts, in the short form if it begins with the incomplete word, else with the host of the registry. */
+/** The names of drafts: in the short form if that begins with the incomplete word, otherwise with the registry host. */
 export async function draftNames(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
   try {
     const workspace = await openWorkspace(cursor, environment);
     const found = (await workspace.names()).flatMap((name) => {
       const list = listOfFile(name);
-      // The name of a long reference is cut off, so the draft must be read.
+      // The file name of a draft with a long reference does not contain the complete reference, so the draft must be
+      // read.
       const word = list && wordOf(list, cursor);
       return word === undefined || word.startsWith(cursor.typing) ? [{ name, word }] : [];
     });
@@ -46,7 +50,7 @@ function wordOf(list: Reference, { typing }: Cursor): string {
   return familiar.startsWith(typing) ? familiar : formatReference(list);
 }
 
-/** The images of the draft that the command works on: by source, or by digest if the incomplete word begins with one. */
+/** The images of the chosen draft: by source, or by digest if the incomplete word begins like a digest. */
 export async function draftImages(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
   const draft = await chosenDraft(cursor, environment);
   return (draft?.entries ?? [])
@@ -54,7 +58,7 @@ export async function draftImages(cursor: Cursor, environment: Environment): Pro
     .map((entry) => ({ word: nameOf(entry, cursor.typing), description: platformText(entry) }));
 }
 
-/** Platforms: those of the draft that the command works on, then the common ones. The word may be a list with commas. */
+/** Platforms: first those of the chosen draft, then the common ones. The incomplete word may be a list with commas. */
 export async function platforms(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
   const draft = cursor.command?.uses.includes('draft') === true ? await chosenDraft(cursor, environment) : undefined;
   const own = imagePlatforms(draft?.entries ?? []).map((platform) => formatPlatform(platform, { all: true }));
@@ -75,7 +79,9 @@ function platformText(entry: Entry): string | undefined {
   return platform && formatPlatform(platform, { all: true });
 }
 
-/** The draft of `--list`, `MLIST_LIST` or the first argument, else the current one. */
+/**
+ * The draft that the command will use: the one of `--list`, `MLIST_LIST` or the first argument, else the current draft.
+ */
 async function chosenDraft(cursor: Cursor, environment: Environment): Promise<Draft | undefined> {
   try {
     const workspace = await openWorkspace(cursor, environment);

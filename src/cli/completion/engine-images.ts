@@ -6,7 +6,7 @@ import { findEngine, type EngineEnvironment } from '../../store/engine/find-engi
 /** A shell waits for the candidates, so an engine that does not answer within this time is ignored. */
 const TIME_LIMIT_MS = 1000;
 
-/** Engines list images without a name under this name. */
+/** The name under which engines list images that have none. */
 const UNNAMED = '<none>';
 
 /**

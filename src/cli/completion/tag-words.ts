@@ -12,13 +12,14 @@ import type { Cursor } from './cursor.ts';
 /** A shell waits for the candidates, so a registry that does not answer within this time is ignored. */
 const TIME_LIMIT_MS = 2000;
 
-/** The number of tags that are read. */
+/** Reading stops after this number of tags. */
 const MAX_TAGS = 5000;
 
 /**
- * The tags of the repository in the incomplete word, if its tag is being typed, such as `ghcr.io/team/app:1`. The options of the
- * command line apply, and stored logins are used. No prompt, no retry, no output.
- * @returns the incomplete word with each tag; an empty array if the registry cannot be reached, or does not answer in time
+ * Completes the tag of a reference such as `ghcr.io/team/app:1` with the tags in the registry. The options of the
+ * command line and stored logins are used. Nothing is prompted, retried or printed.
+ * @returns the incomplete word with each tag; an empty array if the registry cannot be reached, or does not answer in
+ *   time
  */
 export async function registryTags(cursor: Cursor, environment: Environment): Promise<readonly string[]> {
   const [, before = '', name = ''] = /^((?:docker:\/\/)?([^@]+):)[^:/@]*$/.exec(cursor.typing) ?? [];
@@ -27,7 +28,7 @@ export async function registryTags(cursor: Cursor, environment: Environment): Pr
   const abort = AbortSignal.timeout(TIME_LIMIT_MS);
   const tags: string[] = [];
   try {
-    // With --help the parser accepts a command line whose arguments are not complete.
+    // With --help, the parser accepts an incomplete command line.
     const complete = cursor.pending === undefined ? cursor.words : cursor.words.slice(0, -1);
     const options = complete.toSpliced(complete.indexOf(cursor.command.name), 1);
     const retries = cursor.values.has('retries') ? [] : ['--retries=0'];

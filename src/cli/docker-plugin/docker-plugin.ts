@@ -14,7 +14,10 @@ interface DockerOption {
   readonly hasValue: boolean;
 }
 
-/** docker's global options. The log level and the files of TLS certificates are ignored. */
+/**
+ * docker's global options. Those without an equivalent, such as the files of TLS certificates, are accepted and
+ * ignored.
+ */
 const dockerOptions: readonly DockerOption[] = [
   { name: 'config', hasValue: true },
   { name: 'context', alias: 'c', hasValue: true },
@@ -32,8 +35,9 @@ const NAME = 'mlist';
 const DEFAULT_CONTEXT = 'default';
 
 /**
- * Removes docker's global options and the plugin name. `--config` and the options that select an engine become the variables with
- * the same effect, and `--debug` the option of mlist. Any other command line is returned unchanged.
+ * Removes docker's global options and the plugin name. `--config` and the options that select an engine are converted
+ * to environment variables with the same effect, and `--debug` to the option of mlist. Returns any other command line
+ * unchanged.
  */
 export function parsePluginCall(argv: readonly string[], env: PluginCall['env']): PluginCall {
   if (argv[0] === 'help' && argv[1] === NAME) return { args: ['help', ...argv.slice(2)], env };
@@ -58,7 +62,10 @@ function isSet(options: ReadonlyMap<string, string>, name: string): boolean {
   return options.has(name) && options.get(name) !== 'false';
 }
 
-/** The variables with the effect of docker's options. As in docker, a context other than `default` overrides DOCKER_HOST. */
+/**
+ * The environment variables that have the effect of docker's options. As in docker, a context other than `default`
+ * overrides DOCKER_HOST.
+ */
 function variables(options: ReadonlyMap<string, string>): PluginCall['env'] {
   const config = options.get('config');
   const context = options.get('context');
@@ -74,7 +81,7 @@ function variables(options: ReadonlyMap<string, string>): PluginCall['env'] {
 }
 
 /**
- * Parses one of docker's options as pflag does, into `options`.
+ * Parses one of docker's options as pflag does, and adds it to `options`.
  * @returns the number of words used; 0 if the word is not an option of docker
  */
 function readOption(argv: readonly string[], at: number, options: Map<string, string>): number {
@@ -88,7 +95,10 @@ function readOption(argv: readonly string[], at: number, options: Map<string, st
   return isNext ? 2 : 1;
 }
 
-/** `-D`, `-l debug`, `-ldebug`, `-l=debug`, and several in one word. */
+/**
+ * Parses short options, several of which may be in one word: `-D`, `-l debug`, `-ldebug`, `-l=debug`. Returns the
+ * number of words used.
+ */
 function readShort(letters: string, next: string | undefined, options: Map<string, string>): number {
   const option = dockerOptions.find(({ alias }) => alias === letters[0]);
   if (option === undefined) return 0;

@@ -4,17 +4,17 @@ import { connect } from 'node:net';
 const POLL_MS = 300;
 
 /**
- * Detects that docker wants its plugin to end. docker does not forward signals to a plugin. Instead it closes a socket that it
- * has opened for the plugin. If the socket does not exist, nothing is detected.
- * @param address - docker's DOCKER_CLI_PLUGIN_SOCKET (docker CLI 28.2, cli-plugins/socket); an abstract address begins with `@`
- * @param onEnd - called when docker has closed the socket
+ * Calls `onEnd` when docker wants its plugin to end. docker does not forward signals to a plugin: it closes a socket
+ * that it has opened for the plugin. If the socket does not exist, `onEnd` is never called.
+ * @param address - docker's DOCKER_CLI_PLUGIN_SOCKET (docker CLI 28.2, cli-plugins/socket); an abstract address begins
+ *   with `@`
  */
 export function onDockerExit(address: string, onEnd: () => void): void {
   if (address.startsWith('@')) whenUnlisted(address, onEnd);
   else whenClosed(address, onEnd);
 }
 
-/** For macOS and Windows, where the socket has a path. */
+/** Waits for the end of a connection. For macOS and Windows, where the socket has a path. */
 function whenClosed(path: string, onEnd: () => void): void {
   let isConnected = false;
   const socket = connect(path, () => (isConnected = true));
@@ -22,12 +22,15 @@ function whenClosed(path: string, onEnd: () => void): void {
   socket.on('close', () => {
     if (isConnected) onEnd();
   });
-  // The socket reports its end only while it is read. Its data is ignored.
+  // Node reports the end of a socket only while the socket is read. The data is ignored.
   socket.resume();
   socket.unref();
 }
 
-/** For Linux: Node 20 cannot connect to an abstract address, but the kernel lists the address while docker listens. */
+/**
+ * Waits until the kernel no longer lists the address, which it does while docker listens. For Linux, where the address
+ * is abstract: Node 20 cannot connect to it.
+ */
 function whenUnlisted(address: string, onEnd: () => void): void {
   let wasListed = false;
   const poll = async (): Promise<void> => {

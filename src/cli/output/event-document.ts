@@ -4,7 +4,7 @@ import type { ReplacedTag } from '../../transfer/run.ts';
 import { changeDocument } from './entry-document.ts';
 import { withPlatformForms } from './platform-forms.ts';
 
-/** The digest that a tag had before it was moved, and the platforms that it has lost. */
+/** The digest that a tag had before it was moved, and the platforms that are no longer in it. */
 export function replacedDocument({ before, lost }: ReplacedTag): object {
   return { before, lost: lost?.map((platform) => formatPlatform(platform, { all: true })) };
 }

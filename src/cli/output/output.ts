@@ -94,7 +94,10 @@ export class Output {
     return !quiet && (progress === 'tty' || (progress === 'auto' && isCapable && !this.#eventsAsJson));
   }
 
-  /** Replaces the progress lines at the bottom of the terminal. Later output is printed above them. */
+  /**
+   * Draws the progress lines at the bottom of the terminal in place of the previous ones. Later output is printed above
+   * them.
+   */
   setFooter(lines: readonly string[]): void {
     if (lines.length === 0 && this.#footLines === 0) return;
     const { columns = 80 } = this.#streams.stderr;
@@ -111,15 +114,18 @@ export class Output {
   }
 
   /**
-   * The columns of the terminal on stdout: 80 if it does not state them, and at least 20. Undefined if stdout is not a
-   * terminal, so that lines may have any length.
+   * The columns of the terminal on stdout: 80 if their number is unknown, and at least 20. Undefined if stdout is not a
+   * terminal: lines may then have any length.
    */
   get terminalWidth(): number | undefined {
     const { isTTY, columns = 0 } = this.#streams.stdout;
     return isTTY === true ? Math.max(20, columns === 0 ? 80 : columns) : undefined;
   }
 
-  /** Whether notes are short, since a terminal shows them. Other programs may search them for digests. */
+  /**
+   * Whether notes contain shortened digests. They are complete unless stderr is a terminal, because programs may search
+   * for them.
+   */
   get hasShortNotes(): boolean {
     return this.#streams.stderr.isTTY === true && !this.#eventsAsJson;
   }
@@ -128,7 +134,7 @@ export class Output {
     return this.#options.quiet;
   }
 
-  /** Whether a write to stdout has failed. A command that only prints can then stop. */
+  /** Whether a write to stdout has failed. A command that only prints can then stop early. */
   get isLost(): boolean {
     return this.#streams.stdout.isLost === true;
   }
@@ -150,7 +156,7 @@ export class Output {
     if (end !== '') this.#stdout(end);
   }
 
-  /** Prints a line about the progress of the command on stderr. */
+  /** Prints progress information for people on stderr. */
   note(...spans: readonly Span[]): void {
     if (this.#options.quiet || this.#eventsAsJson || this.#options.progress === 'none') return;
     this.#stderr(`${paint(this.#paint.stderr, spans)}\n`);
@@ -166,13 +172,13 @@ export class Output {
     this.#line(document);
   }
 
-  /** Prints a line of a log that the user has asked for, as text or as JSON, on stderr. */
+  /** Prints a line of a log that the user has requested, on stderr: text, or an object as JSON. */
   log(line: string | object): void {
     if (typeof line === 'object') this.#line(line);
     else this.#stderr(`${escapeLine(line)}\n`);
   }
 
-  /** Logs a request for `--debug`. Undefined without `--debug`, so that callers need not create the event. */
+  /** Logs a request. Undefined without `--debug`, so that callers do not create events that nobody reads. */
   get request(): ((event: RequestEvent) => void) | undefined {
     if (!this.#options.debug) return undefined;
     return (event) => {
@@ -188,8 +194,8 @@ export class Output {
   }
 
   /**
-   * Prints an error with its problems, candidates and hint. Of several errors, it prints each, but for people only the first of
-   * those that are alike.
+   * Prints an error with its problems, candidates and hint. Of an error that contains several, each is printed. On a
+   * terminal, similar errors are grouped, and only the first of each group is printed.
    */
   error(thrown: unknown): void {
     const error = asMlistError(thrown);
@@ -229,14 +235,14 @@ export class Output {
   }
 }
 
-/** Errors whose reason is the host, and not the content. */
+/** Codes of errors that a host causes, so that they are the same for all content of this host. */
 const hostErrors: ReadonlySet<ErrorCode> = new Set([
   'ERR_MLIST_UNAUTHORIZED',
   'ERR_MLIST_NETWORK',
   'ERR_MLIST_TIMEOUT',
 ]);
 
-/** Groups errors of one host that only differ in a digest, such as a missing login for all blobs of an image. */
+/** Groups errors of one host that differ only in a digest, such as a missing login for each blob of an image. */
 function alikeErrors(errors: readonly MlistError[]): readonly (readonly [MlistError, ...MlistError[]])[] {
   const groups = new Map<string, [MlistError, ...MlistError[]]>();
   for (const error of errors) {

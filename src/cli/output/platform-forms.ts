@@ -1,14 +1,14 @@
 import { jsonObject, memberNames, type Json } from '../../json/json.ts';
 import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
 
-/** A platform in the `--json` output has both forms: as text for comparison and display, and as an object. */
+/** The two forms of a platform in the `--json` output: text for comparison and display, and an object. */
 
-/** An object whose `platform` is followed by its other form. */
+/** An object with `platform` in one form, and with `platformName` or `platformObject` as the other form. */
 export type WithPlatformForms<T> = T & { readonly platformName?: string; readonly platformObject?: Platform };
 
 /**
- * Adds the other form of `platform`: `platformName` (such as `linux/arm64/v8`) to an object, and `platformObject` to text.
- * Text that is not a platform, such as `unknown`, gets none.
+ * Adds the other form of `platform`: `platformName` (such as `linux/arm64/v8`) if it is an object, `platformObject` if
+ * it is text. Nothing is added for text that is not a platform, such as `unknown`.
  */
 export function withPlatformForms<T extends { readonly platform?: Platform | string | undefined }>(
   object: T,
@@ -29,7 +29,10 @@ export function withPlatformForms<T extends { readonly platform?: Platform | str
 /** `os[(version[+feature]*)]/architecture[/variant]`. */
 const formatted = /^([^()/]+)(?:\(([^()/]*)\))?\/([^()/]+)(?:\/([^()/]+))?$/;
 
-/** The platform in a text of `formatPlatform`, without normalising it, as parsers of typed platforms do. */
+/**
+ * Parses a text of `formatPlatform`. Unlike the parsers for typed platforms, it does not normalise. Undefined for other
+ * text.
+ */
 function platformIn(text: string): Platform | undefined {
   const [, os, options = '', architecture, variant] = formatted.exec(text) ?? [];
   if (os === undefined || architecture === undefined) return undefined;

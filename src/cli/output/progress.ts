@@ -5,10 +5,10 @@ import { padToWidth, truncateToWidth } from '../../text/display-width.ts';
 import type { Output } from './output.ts';
 import { TransferRate } from './transfer-rate.ts';
 
-/** At most this many blobs have a line of their own. */
+/** The maximum number of blobs that have a line of their own. */
 const MAX_LINES = 6;
 const BAR_WIDTH = 16;
-/** Longer names of images are cut off. */
+/** The columns to which the names of images are cut. */
 const MAX_NAME = 20;
 /** The minimum interval between two updates of the screen. */
 const INTERVAL_MS = 100;
@@ -30,7 +30,7 @@ export class LiveProgress {
   readonly #rate = new TransferRate();
   #lastDrawn = Number.NEGATIVE_INFINITY;
 
-  /** @param now - the time in milliseconds */
+  /** @param now - returns the time in milliseconds */
   constructor(output: Output, now: () => number = Date.now) {
     this.#output = output;
     this.#now = now;
@@ -79,7 +79,7 @@ function keyOf({ target, digest }: { readonly target: string; readonly digest: s
   return `${target} ${digest}`;
 }
 
-/** @param width - the columns for the name of the image; 0 if no transfer has one */
+/** Formats the line of a transfer. @param width - the columns for the name of the image; 0 if no transfer has one */
 function lineOf({ digest, size, moved, image = '' }: Transfer, width: number): string {
   const filled = size === 0 ? BAR_WIDTH : Math.min(BAR_WIDTH, Math.floor((BAR_WIDTH * moved) / size));
   const bar = '#'.repeat(filled).padEnd(BAR_WIDTH, '.');

@@ -1,7 +1,7 @@
 import type { MlistError } from '../../errors/errors.ts';
 import { remedyText, type Remedy, type RemedyTexts } from '../../errors/remedy.ts';
 
-/** The hint of an error, with the options of the command line that may help. */
+/** The hint of an error. Its remedy is described by the options of the command line. */
 export function hintOf({ facts }: MlistError): string | undefined {
   const { hint, remedy } = facts;
   if (remedy === undefined) return hint;
@@ -10,15 +10,15 @@ export function hintOf({ facts }: MlistError): string | undefined {
 
 const texts: RemedyTexts = {
   'plain-http': (remedy) =>
-    `To use it without encryption, pass --plain-http ${remedy.host}, or for a mirror an http:// address.`,
+    `To connect without encryption, pass --plain-http ${remedy.host}, or for a mirror an http:// address.`,
   'trust-certificate': 'Pass its certificate authority with --ca-file, or disable verification with --insecure.',
   'trust-connection':
     'No credentials were sent, since the connection is not verified. Trust its certificate authority with --ca-file, or use --insecure or --plain-http.',
   'trust-token-service': (remedy) =>
-    `If that is its token service, allow it with --auth-host ${remedy.registry}=${remedy.host}.`,
+    `If ${remedy.host} is the token service of ${remedy.registry}, add --auth-host ${remedy.registry}=${remedy.host}.`,
   'allow-registry': (remedy) =>
-    `${remedy.access === 'read' ? 'If it may receive its login' : 'If that is intended'}, add --allow-registry ${remedy.registry}, or add it to MLIST_ALLOW_REGISTRIES.`,
-  'allow-outside': 'If you trust it, add --allow-outside.',
+    `To ${remedy.access === 'read' ? 'send its login to' : 'write to'} ${remedy.registry}, add --allow-registry ${remedy.registry}, or add the registry to MLIST_ALLOW_REGISTRIES.`,
+  'allow-outside': 'If you trust the draft or spec that names it, add --allow-outside.',
   mirror: (remedy) =>
     `If ${remedy.registry} cannot be reached from here, sources can be read from a mirror: --mirror ${remedy.registry}=URL.`,
   'ignore-registry-configuration': (remedy) =>
@@ -29,7 +29,7 @@ const texts: RemedyTexts = {
   'more-time': 'See --timeout and --deadline.',
   'more-temporary-space': 'Set a higher --spool-limit, or set TMPDIR to a folder with more free space.',
   'omit-missing': omissionText,
-  fill: 'Complete it with --missing fill.',
+  fill: 'Read the missing content from another location with --missing fill.',
   'fill-from': (remedy) =>
     `Name ${remedy.isAnother ? 'another source' : 'the registry that has the content'} with --fill-from REF.`,
   'omit-foreign-layer': 'Leave this image out, for example with --platform, or let the registry accept foreign layers.',
@@ -39,16 +39,17 @@ const texts: RemedyTexts = {
     'Remove one of them with "mlist remove LIST IMAGE", correct its platform with "mlist annotate LIST IMAGE --os OS --arch ARCH", ' +
     'or push both with --allow-duplicates. "mlist show LIST" names the images.',
   'convert-to-oci': (remedy) =>
-    `Push it as an OCI index with --format oci, or convert it with "mlist create --amend --format oci ${remedy.list}".`,
-  'not-strict': 'Leave out --strict to accept it.',
+    `Push the list as an OCI index with --format oci, or convert the draft with "mlist create --amend --format oci ${remedy.list}".`,
+  'not-strict': 'Leave out --strict to accept the warning.',
   'replace-image': 'Push the list to another tag, add the image to the list, or replace it with --replace-image.',
-  'expect-digest': (remedy) => `Check what it has now, then copy again with "--if-digest ${remedy.digest}".`,
-  'choose-entry': 'Choose one by its digest, or with --platform.',
+  'expect-digest': (remedy) =>
+    `Check which digest the tag has now, then copy again with "--if-digest ${remedy.digest}".`,
+  'choose-entry': 'Select an entry by its digest, or with --platform.',
   'name-change':
     'Use --os, --arch, --variant, --os-version, --os-features, --annotation or --artifact-type for an image, ' +
     '--index-annotation, --index-artifact-type or --subject for the list.',
   'name-repository': 'Give the repository, layout or archive with --repo.',
-  'hash-password': 'Create its lines with "mlist serve --hash-password USER" or "htpasswd -B".',
+  'hash-password': 'Create the lines of the file with "mlist serve --hash-password USER" or "htpasswd -B".',
   'name-folder': 'Name the folder of "mlist serve --dir", or an OCI layout.',
   'report-bug': 'This is a bug in mlist: please report it with the output of the same command under --debug.',
 };

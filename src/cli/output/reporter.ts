@@ -9,8 +9,8 @@ import { LiveProgress } from './progress.ts';
 import type { TransferTotals } from './transfer-totals.ts';
 
 /**
- * Prints the events of operations, as JSON lines or as text.
- * @param dryRun - whether the reported changes are not stored
+ * Returns a function that prints the events of operations, as JSON lines or as text.
+ * @param dryRun - whether the changes in the events are only planned
  * @param totals - counts what is transferred
  */
 export function eventReporter(
@@ -70,7 +70,7 @@ export function eventReporter(
   };
 }
 
-/** Drops `from` events if the result itself states on the terminal what was read. */
+/** Drops `from` events on a terminal, for commands whose result already shows the location that was read. */
 export function withoutFromEvents(onEvent: OnEvent, output: Output): OnEvent {
   const isRepeated = output.terminalWidth !== undefined && output.hasShortNotes && !output.json;
   return isRepeated ? (event) => (event.type === 'from' ? undefined : onEvent(event)) : onEvent;
@@ -82,12 +82,17 @@ function reportTagged(output: Output, event: Extract<OperationEvent, { type: 'ta
   reportLost(output, name, event);
 }
 
-/** The digest of what was stored: on a terminal only its beginning, since the result has it in full. */
+/**
+ * The digest for a note about stored content: shortened on a terminal, because the result contains the complete digest.
+ */
 export function notedDigest(output: Output, digest: string): string {
   return output.hasShortNotes ? shortDigest(digest) : digest;
 }
 
-/** The digest that a tag had before it was moved, so that the user can restore it. Empty if it has not changed. */
+/**
+ * The previous digest of a moved tag, so that the user can restore the tag. Empty if the tag was new or has not
+ * changed.
+ */
 export function replacedText({ before, digest }: ReplacedTag & { readonly digest?: string | undefined }): string {
   return before === undefined || before === 'absent' || before === digest ? '' : ` (was ${before})`;
 }
@@ -97,7 +102,7 @@ export function reportLost(output: Output, name: string, { before, lost = [] }: 
   if (lost.length > 0) output.warn(`${name} loses ${formatPlatforms(lost)}, which ${before} has`);
 }
 
-/** Reports a name that already had the digest. */
+/** Reports a tag that already had the digest. */
 export function reportUnchanged(output: Output, name: string, digest: string): void {
   output.note(['unchanged ', 'dim'], `${name} already has ${notedDigest(output, digest)}`);
 }

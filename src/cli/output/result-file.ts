@@ -13,12 +13,12 @@ export interface ResultFile {
 /** Paths of this process's own stdout. */
 const ownStdout = new Set(['/dev/stdout', '/dev/fd/1', '/proc/self/fd/1']);
 
-/** Devices and file descriptors. /dev/shm is an ordinary file system in memory. */
+/** Paths of devices and file descriptors. Files in /dev/shm are excluded: it is an ordinary file system in memory. */
 const inDevices = /^\/(?:dev\/(?!shm\/)|proc\/)/;
 
 /**
- * Checks that the file that an option names can be written. A regular file is replaced atomically, after symbolic links are
- * resolved. Pipes and devices are written directly.
+ * Checks that the file that an option names can be written. A regular file will be replaced atomically, also behind a
+ * symbolic link. Pipes and devices will be written directly.
  * @returns undefined if the option is not given
  * @throws MlistError `ERR_MLIST_USAGE` for an empty name or `-`, `ERR_MLIST_FILE` if the file cannot be written
  */

@@ -3,15 +3,18 @@ import { errorCode, MlistError } from '../../errors/errors.ts';
 import { writeFailure } from '../../fs/file-errors.ts';
 import type { Sink } from './output.ts';
 
-/** The exit code if the reader of stdout has closed its end: that of a program that SIGPIPE ends. Windows has no signals. */
+/**
+ * The exit code after the reader of stdout has closed the pipe: that of a program that was ended by SIGPIPE. Windows
+ * has no signals.
+ */
 const UNREAD = process.platform === 'win32' ? 1 : 141;
 
-/** Error codes of a write after the reader has closed a pipe, a pipe on Windows, or a socket. */
+/** Error codes of a write after the reader has closed stdout: for a pipe, a pipe on Windows, and a socket. */
 const closed = new Set(['EPIPE', 'EOF', 'ECONNRESET']);
 
 /**
- * stdout, which carries the result. After a failed write, further writes are ignored. The command continues, because its work
- * does not depend on the reader of the result.
+ * The stdout of the process, which receives the result. After a failed write, further writes are ignored, and the
+ * command continues: its work does not depend on the reader of the result.
  */
 export class ResultStream implements Sink {
   readonly #stream: typeof process.stdout;
@@ -19,7 +22,7 @@ export class ResultStream implements Sink {
   readonly #onLost: (error: MlistError | undefined) => void;
   #lost: 'unread' | 'unwritable' | undefined;
 
-  /** @param onLost - called after the first failed write; without an error if the reader has closed its end */
+  /** @param onLost - called after the first failed write, with undefined if the reader has closed stdout */
   constructor(stream: typeof process.stdout, onLost: (error: MlistError | undefined) => void) {
     this.#stream = stream;
     this.#isFile = isFile(stream.fd);
@@ -46,7 +49,7 @@ export class ResultStream implements Sink {
   }
 
   /**
-   * Writes bytes of an archive. Resolves when they were passed on, so that the buffer may be reused.
+   * Writes bytes of an archive. Resolves when the caller may reuse the buffer.
    * @throws LostOutput if this or an earlier write has failed
    */
   async send(chunk: Uint8Array): Promise<void> {
@@ -68,7 +71,10 @@ export class ResultStream implements Sink {
     return this.#lost === 'unread' ? UNREAD : 1;
   }
 
-  /** On a full disk a write may accept only some of the bytes, which Node's file streams do not detect. */
+  /**
+   * Writes to a file. On a full disk, a write may store only some of the bytes, which Node's file streams do not
+   * detect.
+   */
   #writeFile(bytes: Buffer): void {
     try {
       for (let at = 0; at < bytes.length;) at += writeSync(this.#stream.fd, bytes, at);
@@ -85,14 +91,14 @@ export class ResultStream implements Sink {
   }
 }
 
-/** An archive cannot be written because an earlier write to stdout has failed, which was reported then. */
+/** The error for an archive after a write to stdout has failed. That failure was reported when it occurred. */
 export class LostOutput extends MlistError {
   constructor() {
     super('ERR_MLIST_FILE', 'stdout was closed before the archive was complete');
   }
 }
 
-/** Some systems cannot stat a console. */
+/** Whether a file descriptor is a regular file; false if it cannot be examined, as a console on some systems. */
 function isFile(fd: number): boolean {
   try {
     return fstatSync(fd).isFile();

@@ -1,8 +1,8 @@
 import { byteSize } from '../../text/quantity.ts';
 
-/** The rate is the average of this time. */
+/** The rate is the average over this time. */
 const WINDOW_MS = 10_000;
-/** The rate of a shorter time is not reliable. */
+/** No rate is shown before this time, because it would not be reliable. */
 const MIN_MS = 1_000;
 
 interface Sample {
@@ -10,7 +10,7 @@ interface Sample {
   readonly bytes: number;
 }
 
-/** The rate of a transfer in the last seconds, and the time that the rest will take. */
+/** The rate of a transfer in the last seconds, and the estimated remaining time. */
 export class TransferRate {
   #samples: Sample[] = [];
   #started: number | undefined;
@@ -20,18 +20,18 @@ export class TransferRate {
     this.#started ??= time;
   }
 
-  /** @param bytes - what was moved since the last call; negative if a blob starts again, which is not counted */
+  /** Adds progress. @param bytes - transferred since the last call. A negative number (a blob starts again) is ignored */
   add(time: number, bytes: number): void {
     if (bytes <= 0) return;
     this.#samples = this.#samples.filter((sample) => sample.time >= time - WINDOW_MS);
     const last = this.#samples.at(-1);
-    // Chunks are frequent, so those of a tenth of a second are added up.
+    // There may be many chunks per second, so the chunks of a tenth of a second are combined.
     if (last !== undefined && time - last.time < WINDOW_MS / 100)
       this.#samples[this.#samples.length - 1] = { time: last.time, bytes: last.bytes + bytes };
     else this.#samples.push({ time, bytes });
   }
 
-  /** The end of the progress line: `, 5.0 MiB/s, 12 s left`. Empty as long as the rate is unknown. */
+  /** The end of the progress line: `, 5.0 MiB/s, 12 s left`. Empty while the rate is unknown. */
   text(time: number, remaining: number): string {
     const duration = Math.min(WINDOW_MS, time - (this.#started ?? time));
     const recent = this.#samples.filter((sample) => sample.time >= time - WINDOW_MS);

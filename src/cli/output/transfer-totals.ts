@@ -10,7 +10,7 @@ interface Amount {
 
 const nothing: Amount = { blobs: 0, bytes: 0 };
 
-/** What a command has sent, and what it did not need to send. */
+/** What a command has sent, and what it did not have to send because the target already had it. */
 export class TransferTotals {
   readonly #amounts = { uploaded: nothing, mounted: nothing, present: nothing };
 
@@ -23,7 +23,7 @@ export class TransferTotals {
     for (const { size } of blobs) this.#add('present', size);
   }
 
-  /** Prints a line, if the command has transferred blobs: `sent 12.3 MiB in 2 blobs, saved 4.5 MiB (1 blob mounted)`. */
+  /** Prints a line if there were any blobs: `sent 12.3 MiB in 2 blobs, saved 4.5 MiB (1 blob mounted)`. */
   report(output: Output): void {
     const { uploaded, mounted, present } = this.#amounts;
     if (uploaded.blobs + mounted.blobs + present.blobs === 0) return;
@@ -31,7 +31,7 @@ export class TransferTotals {
       uploaded.blobs === 0 ? 'no blobs' : `${byteSize(uploaded.bytes)} in ${counted(uploaded.blobs, 'blob')}`;
     const saved = [
       ...(mounted.blobs === 0 ? [] : [`${counted(mounted.blobs, 'blob')} mounted`]),
-      ...(present.blobs === 0 ? [] : [`${counted(present.blobs, 'blob')} already there`]),
+      ...(present.blobs === 0 ? [] : [`${counted(present.blobs, 'blob')} already present`]),
     ];
     const amount = byteSize(mounted.bytes + present.bytes);
     output.note(['sent ', 'dim'], saved.length === 0 ? sent : `${sent}, saved ${amount} (${saved.join(', ')})`);

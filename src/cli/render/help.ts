@@ -3,18 +3,18 @@ import { wrapWords } from '../../text/wrap-words.ts';
 import { globalOptions, ownOptions } from '../args/global-options.ts';
 import type { CommandGroup } from '../commands/commands.ts';
 
-/** Renders help from the declarations. Lines are wrapped at `width`, which is limited to 60 to 100 columns. */
+/** Renders help from the declarations. `width` is the number of columns for wrapped lines, limited to 60 to 100. */
 
 const MIN_WIDTH = 60;
 const MAX_WIDTH = 100;
 
-/** A label that is wider than this is followed by its description on the next line. */
+/** The description of a label that is wider than this begins on the next line. */
 const MAX_LABEL = 30;
 
-/** The name of the topic with the options of every command: `mlist help options`. */
+/** The help topic with the options that all commands have: `mlist help options`. */
 export const OPTIONS_TOPIC = 'options';
 
-/** All commands by task. */
+/** The overview: all commands, grouped by task. */
 export function overview(groups: readonly CommandGroup[], width: number): string {
   const visible = groups.map(({ title, commands }) => ({
     title,
@@ -30,7 +30,7 @@ export function overview(groups: readonly CommandGroup[], width: number): string
   ].join('\n');
 }
 
-/** The usage, summary, examples and own options of one command. */
+/** The help of one command: its usage, summary, examples and own options. */
 export function commandHelp(command: CommandDeclaration, width: number): string {
   const [first = '', ...more] = usagesOf(command);
   const usage = [`Usage: ${first}`, ...more.map((line) => `       ${line}`)].join('\n');
@@ -51,7 +51,7 @@ export function commandHelp(command: CommandDeclaration, width: number): string 
   ].join('\n');
 }
 
-/** The options of every command. */
+/** The help of the options that all commands have. */
 export function optionsHelp(width: number): string {
   return optionSection('Options of every command', globalOptions, width).join('\n').trimEnd();
 }
@@ -80,7 +80,7 @@ function widest(rows: readonly Row[]): number {
   return Math.max(...rows.map(([label]) => label.length).filter((length) => length <= MAX_LABEL), 0);
 }
 
-/** Two columns: labels, and descriptions that are wrapped. */
+/** Formats two columns: labels, and wrapped descriptions. */
 function table(rows: readonly Row[], labelWidth: number, width: number): readonly string[] {
   const indent = ' '.repeat(labelWidth + 4);
   return rows.flatMap(([label, description]) => {
@@ -91,7 +91,7 @@ function table(rows: readonly Row[], labelWidth: number, width: number): readonl
   });
 }
 
-/** An example is wrapped only where the shell continues the line, so that it can be copied. */
+/** Formats an example. Its command is wrapped with backslashes, so that it can be copied to a shell. */
 function exampleText([line, what]: readonly [string, string], width: number): string {
   const comment = wrap(what, limit(width) - 4).map((text) => `  # ${text}`);
   const [first = '', ...more] = wrapCommand(line, Math.max(limit(width), 80) - 4);

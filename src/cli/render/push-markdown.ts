@@ -8,8 +8,8 @@ import { requestsText, totalText } from './render-plan.ts';
 const columns = [{ header: 'Name' }, { header: 'Result' }, { header: 'Before' }, { header: 'Lost platforms' }] as const;
 
 /**
- * The result of a push as Markdown.
- * @param plans - the targets of each plan of a dry run
+ * Formats the result of a push as Markdown.
+ * @param plans - for a dry run: the targets of each plan
  */
 export function pushMarkdown(
   { list, descriptor, targets }: Pushed,

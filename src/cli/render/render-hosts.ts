@@ -2,7 +2,7 @@ import type { HostUse } from '../../store/registry/host-use.ts';
 import type { Output } from '../output/output.ts';
 
 /**
- * Prints the hosts that a command contacts, on stderr, with the places of the logins that they receive if they require one.
+ * Prints the hosts that a command contacts on stderr, with the sources of the logins that they receive on request.
  * @param hosts - undefined unless the command is a dry run
  */
 export function renderHosts(hosts: readonly HostUse[] | undefined, output: Output): void {
@@ -25,7 +25,7 @@ function loginText({ login, places, tokenService, isMirror, problem = '' }: Host
   return text + through + mirror;
 }
 
-/** The hosts as they are in documents: schemas/output/hosts.schema.json. Undefined unless the command is a dry run. */
+/** Converts the hosts for documents: schemas/output/hosts.schema.json. Undefined unless the command is a dry run. */
 export function hostsDocument(hosts: readonly HostUse[] | undefined): readonly object[] | undefined {
   return hosts?.map(({ host, access, isMirror, login, places, tokenService, problem }) => ({
     host,

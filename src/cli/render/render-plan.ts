@@ -7,10 +7,10 @@ import type { ReplacedTag } from '../../transfer/run.ts';
 import type { Output } from '../output/output.ts';
 import { notedDigest, replacedText } from '../output/reporter.ts';
 
-/** A name that a plan writes. */
+/** A tag or digest that a plan writes. */
 export interface PlannedName extends ReplacedTag {
   readonly reference: string;
-  /** The requests to each registry, approximately, if they were estimated. */
+  /** Estimated number of requests to each registry; absent if it was not estimated. */
   readonly requests?: readonly RegistryRequests[];
 }
 
@@ -40,7 +40,7 @@ export function renderPlan(targets: readonly PlannedName[], plan: Plan, output: 
   if (requests.length > 0) output.note(`  requests ${requestsText(requests)}`);
 }
 
-/** What a push of the plan sends, and what it does not need to send. */
+/** Formats what a push of the plan sends, and what it does not have to send. */
 export function totalText({ blobs, manifests, otherRoots, root }: Plan): string {
   const roots = [root, ...otherRoots].filter(({ names }) => names.length > 0).length;
   const partOf = (action: 'mount' | 'upload') => {
@@ -51,7 +51,7 @@ export function totalText({ blobs, manifests, otherRoots, root }: Plan): string 
   return [...partOf('mount'), ...partOf('upload'), `put ${counted(manifests.length + roots, 'manifest')}`].join(', ');
 }
 
-/** `about 12 to registry.example, about 3 to ghcr.io` */
+/** Formats estimated requests: `about 12 to registry.example, about 3 to ghcr.io`. */
 export function requestsText(requests: readonly RegistryRequests[]): string {
   return requests.map(({ registry, count }) => `about ${count} to ${registry}`).join(', ');
 }

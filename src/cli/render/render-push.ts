@@ -32,7 +32,7 @@ export function reportPushed(pushed: Pushed, { output, totals }: Context, { mark
   else if (!output.json) output.line(descriptor.digest);
 }
 
-/** Groups the planned targets by plan. The names in a repository share a plan. */
+/** Groups targets by their plan: all names in a repository have the same one. */
 function plansOf(targets: Pushed['targets']): ReadonlyMap<Plan, Pushed['targets']> {
   const planned = targets.filter(({ status }) => status === 'planned');
   const plans = new Map(planned.flatMap(({ plan }) => (plan === undefined ? [] : [[plan, [] as PushedTarget[]]])));

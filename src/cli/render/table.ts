@@ -7,14 +7,14 @@ export interface Column {
   readonly header: string;
   readonly style?: Style | undefined;
   readonly align?: 'right' | undefined;
-  /** Whether long cells are wrapped although this is not the last column. Default false. */
+  /** Whether long cells are wrapped even if this is not the last column. Default false. */
   readonly wraps?: boolean | undefined;
 }
 
 const GAP = 2;
-/** The indentation of columns that do not fit beside the others, and are printed below them. */
+/** The indentation of columns that are printed below the others. */
 const INDENT = 4;
-/** The last column is printed beside the others only if it gets this many columns, or needs fewer. */
+/** The last column is printed beside the others only if this many columns remain, or if its content needs fewer. */
 const MIN_LAST = 20;
 
 interface Cell {
@@ -31,8 +31,8 @@ interface Placed {
 }
 
 /**
- * Prints a table that fits the width. Columns without any text are left out, and the last one wraps. Columns that do not fit
- * in one line continue below it, at the same place in every row.
+ * Prints a table that fits the width. Columns without content are omitted, and the last one is wrapped. Columns that do
+ * not fit in one line are printed on further lines, at the same position for every row.
  */
 export function renderTable(
   columns: readonly Column[],
@@ -50,12 +50,15 @@ export function renderTable(
   for (const row of [header, ...cells]) for (const line of lines) renderLine(line, row, output);
 }
 
-/** Control characters are escaped before the width is measured, so that the columns align. */
+/** Escapes the text of a cell. This happens before the width is measured, so that the columns align. */
 function cellOf(span: Span, { style }: Column): Cell {
   return typeof span === 'string' ? { text: escapeLine(span), style } : { text: escapeLine(span[0]), style: span[1] };
 }
 
-/** The columns of each line of a row. If they do not fit beside each other, the widest ones are placed below. */
+/**
+ * Distributes the columns to the lines of a row. If they do not fit on one line, the widest ones are placed on further
+ * lines.
+ */
 function placed(
   shown: readonly Pick<Placed, 'column' | 'at'>[],
   widths: ReadonlyMap<number, number>,
@@ -109,7 +112,7 @@ function renderLine(line: readonly Placed[], row: readonly Cell[], output: Outpu
   }
 }
 
-/** Prints a labelled text. Its further lines are indented like the first one. */
+/** Prints a label and its text. Wrapped lines are indented to the beginning of the text. */
 export function renderFact(label: Span, text: Span, output: Output, width: number): void {
   const indent = displayWidth(textOf(label));
   const [content, style] = typeof text === 'string' ? [text, undefined] : text;
@@ -117,7 +120,7 @@ export function renderFact(label: Span, text: Span, output: Output, width: numbe
     output.line(index === 0 ? label : ' '.repeat(indent), style === undefined ? line : [line, style]);
 }
 
-/** Prints the name of a list, and where it was read from. */
+/** Prints the name of a list and the location from which it was read. */
 export function renderTitle(
   { reference, from }: { readonly reference: string; readonly from: string },
   output: Output,

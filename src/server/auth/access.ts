@@ -5,32 +5,32 @@ import { basicChallenge, bearerChallenge, unauthorized } from './login-challenge
 import { allows, READ_ALL, WRITE_ALL, type Action, type Right } from './rights.ts';
 import { Tokens } from './tokens.ts';
 
-/** Who has sent a request, and what they may do. */
+/** The sender of a request, with the sender's rights. */
 export interface Caller {
-  /** The user name; undefined without a login. */
+  /** The user name; undefined for a request without a login. */
   readonly user: string | undefined;
   readonly rights: readonly Right[];
-  /** Whether the request has valid credentials, which may be a token for nobody. */
+  /** Whether the request has valid credentials. A token that was issued without a login is valid too. */
   readonly isKnown: boolean;
 }
 
-/** A caller without a login. */
+/** The caller of a request without a login. */
 export const nobody: Caller = { user: undefined, rights: [], isKnown: false };
 
-/** A caller of a registry where nobody has to log in. */
+/** The caller of every request to a registry that needs no login. */
 export const everybody: Caller = { user: undefined, rights: WRITE_ALL, isKnown: true };
 
 export interface AccessOptions {
-  /** Without users, everybody may do everything. */
+  /** The users of the registry. If undefined, everybody may read and write. */
   readonly users: Htpasswd | undefined;
   readonly anonymousPull: boolean;
   readonly isTls: boolean;
 }
 
 /**
- * Decides who may do what. Credentials are accepted by Basic authentication. If everybody may read, the registry also issues
- * bearer tokens: many clients decide on the response to `/v2/` how to log in, and would not read without a login if that
- * asked for Basic authentication (docs/decisions/0094-anonymous-pulls.md).
+ * Decides who may read and write. Credentials are accepted by Basic authentication. If everybody may read, the registry
+ * also issues bearer tokens: many clients choose the kind of login by the response to `/v2/`, and with a Basic
+ * challenge they would not pull without a login (docs/decisions/0094-anonymous-pulls.md).
  */
 export class Access {
   readonly #users: Htpasswd | undefined;
@@ -43,7 +43,10 @@ export class Access {
     if (users !== undefined && anonymousPull) this.#tokens = new Tokens();
   }
 
-  /** @throws RequestError 401 for wrong credentials, and without any if they are required */
+  /**
+   * Identifies the sender of a request.
+   * @throws RequestError 401 for wrong credentials, or for missing ones if they are required
+   */
   async identify(request: IncomingMessage): Promise<Caller> {
     const { authorization } = request.headers;
     if (this.#users === undefined) return everybody;
@@ -55,14 +58,18 @@ export class Access {
   }
 
   /**
-   * For `/v2/`, where clients find out how to log in: it is answered with 401 until they have done so, even if everybody may
-   * read.
+   * Checks that a request for `/v2/` has valid credentials, even if everybody may read: clients learn from a response
+   * with status 401 how to log in.
+   * @throws RequestError 401
    */
   checkKnown(request: IncomingMessage, { isKnown }: Caller): void {
     if (!isKnown) throw this.#unauthorized(request);
   }
 
-  /** @throws RequestError 401 without a login, 403 if the user has no such right */
+  /**
+   * Checks that the caller may do something with a repository.
+   * @throws RequestError 401 without a login, 403 if the user does not have the right
+   */
   checkRight(request: IncomingMessage, { user, rights }: Caller, action: Action, name: string): void {
     if (allows(rights, action, name)) return;
     if (user === undefined) throw this.#unauthorized(request, `repository:${name}:${scopes[action]}`);
@@ -70,8 +77,8 @@ export class Access {
   }
 
   /**
-   * A token for the caller; undefined if this registry issues none. A token is not accepted instead of the password: whoever
-   * gets hold of one could renew it without end.
+   * Issues a token for the caller; undefined if this registry issues none. A token cannot be used to get another token:
+   * otherwise, somebody with a stolen token could renew it forever.
    * @throws RequestError 401 for a caller with a token
    */
   tokenFor({ headers }: IncomingMessage, { user }: Caller): string | undefined {
@@ -89,8 +96,8 @@ export class Access {
   }
 
   /**
-   * Asks for a bearer token if the request is for `/v2/` or has an invalid token, and otherwise for a user name and password.
-   * The scheme of the realm is the one that the client uses, also behind a proxy that ends TLS.
+   * Returns a challenge: for a bearer token if the request is for `/v2/` or has an invalid token, otherwise for a user
+   * name and password. The realm has the scheme that the client uses, even behind a proxy that terminates TLS.
    */
   #unauthorized({ headers, url = '' }: IncomingMessage, scope?: string): RequestError {
     const { host, authorization = '', 'x-forwarded-proto': forwarded } = headers;
@@ -104,7 +111,9 @@ const bearerToken = /^Bearer +(\S+)$/i;
 
 const scopes = { read: 'pull', write: 'pull,push' } as const;
 
-/** Some clients without a login send an empty user name and password. */
+/**
+ * Whether a request has credentials. Some clients send an empty user name and password instead.
+ */
 function hasCredentials(authorization: string | undefined): boolean {
   return authorization !== undefined && !/^Basic +Og== *$/i.test(authorization);
 }

@@ -20,7 +20,7 @@ interface PendingRequest {
   readonly reject: (error: Error) => void;
 }
 
-/** Comparisons that may wait. They take some seconds. */
+/** The maximum number of waiting comparisons. Together they take some seconds. */
 const MAX_PENDING = 128;
 
 /**
@@ -32,7 +32,7 @@ export class Bcrypt {
   #worker: Worker | undefined;
   #lastId = 0;
 
-  /** @throws RequestError 429 if too many comparisons are waiting */
+  /** Whether the password matches the hash. @throws RequestError 429 if too many comparisons are waiting */
   async compare(password: string, hash: string): Promise<boolean> {
     if (this.#pending.size >= MAX_PENDING) {
       const message = 'too many logins are being checked: try again in a few seconds';
@@ -63,7 +63,7 @@ export class Bcrypt {
   }
 
   #start(): Worker {
-    // Options of this process, such as `--input-type=module`, must not change how the code is loaded.
+    // `execArgv` is empty, because options of this process such as `--input-type=module` would change how code is loaded.
     const worker = new Worker(workerCode, { eval: true, execArgv: [] });
     worker.on('message', ({ id, result }: BcryptReply) => {
       this.#pending.get(id)?.resolve(result);

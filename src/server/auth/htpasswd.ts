@@ -8,10 +8,10 @@ import { parseRights, WRITE_ALL, type Right } from './rights.ts';
 
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** bcrypt ignores the rest of a longer password. */
+/** The maximum length of a password, because bcrypt ignores further bytes. */
 const MAX_PASSWORD_BYTES = 72;
 
-/** The default of bcrypt libraries; `htpasswd -B` uses 5. */
+/** The default cost of bcrypt libraries. `htpasswd -B` uses 5. */
 const BCRYPT_COST = 10;
 
 type StoredHash =
@@ -29,17 +29,17 @@ export interface FileUser {
 }
 
 /**
- * The users of a registry: lines of `USER:HASH` or `USER:HASH:RIGHTS`, with hashes of bcrypt, `{SHA}` or `{SHA256}`. Without
- * rights, a user may write everything.
+ * The users of a registry, from a file with lines of `USER:HASH` or `USER:HASH:RIGHTS`. A hash is one of bcrypt,
+ * `{SHA}` or `{SHA256}`. Without RIGHTS, a user may read and write all repositories.
  */
 export class Htpasswd {
   readonly #users: ReadonlyMap<string, Entry>;
-  /** The hash for unknown users, so that the response time does not reveal which users exist. */
+  /** The hash to compare for unknown users, so that the response time does not reveal which users exist. */
   readonly #decoy: StoredHash;
-  /** Accepted passwords, hashed with the pepper: bcrypt runs once for each, and not for every request. */
+  /** Accepted passwords, hashed with the pepper, so that bcrypt runs once per password and not for every request. */
   readonly #accepted = new Map<string, Buffer>();
   readonly #pepper = randomBytes(32);
-  /** Comparisons in progress, by user and password: parallel requests of one client share them. */
+  /** Comparisons in progress, by user and password, so that parallel requests of one client share them. */
   readonly #comparisons = new SingleFlight<boolean>();
   readonly #bcrypt = new Bcrypt();
 
@@ -49,9 +49,10 @@ export class Htpasswd {
   }
 
   /**
+   * Reads a file of users.
    * @param signal - aborts reading, for example from a pipe
    * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_FILE`; `ERR_MLIST_CREDENTIALS` if the file is too large;
-   * `ERR_MLIST_USAGE` if a line is not supported, with the user's name and without the hash; the abort's reason
+   *   `ERR_MLIST_USAGE` for a line that is not supported, with the user's name and without the hash; the abort reason
    */
   static async load(path: string, signal?: AbortSignal): Promise<Htpasswd> {
     const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, signal }).catch((error: unknown) => {
@@ -70,12 +71,15 @@ export class Htpasswd {
     return new Htpasswd(new Map(entries.map(({ line, number }) => parseLine(line, path, number))));
   }
 
-  /** Whether nobody can log in. */
+  /** Whether the file has no users, so that nobody can log in. */
   get isEmpty(): boolean {
     return this.#users.size === 0;
   }
 
-  /** The user that the header names with the right password (RFC 7617); undefined for any other header. */
+  /**
+   * The user whose name and password an Authorization header contains (RFC 7617); undefined if they are wrong or
+   * missing.
+   */
   async find(authorization: string | undefined): Promise<FileUser | undefined> {
     const encoded = /^Basic +([A-Za-z0-9+/]+=*) *$/i.exec(authorization ?? '')?.[1] ?? '';
     const credentials = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8'));
@@ -85,7 +89,7 @@ export class Htpasswd {
     return (await this.#isValid(user, password)) && rights !== undefined ? { user, rights } : undefined;
   }
 
-  /** The rights of a user; undefined for an unknown one. */
+  /** The rights of a user; undefined for an unknown user. */
   rightsOf(user: string): readonly Right[] | undefined {
     return this.#users.get(user)?.rights;
   }
@@ -110,15 +114,16 @@ export class Htpasswd {
   async #compare(password: string, stored: StoredHash): Promise<boolean> {
     if (stored.scheme === 'bcrypt') return this.#bcrypt.compare(password, stored.hash);
     const matches = isEqual(createHash(stored.algorithm).update(password).digest('base64'), stored.digest);
-    // In a file with bcrypt hashes, a fast refusal would reveal that the user exists.
+    // With bcrypt, the comparison for an unknown user is slow, so a fast refusal would reveal that this user exists.
     if (!matches && this.#decoy.scheme === 'bcrypt') await this.#bcrypt.compare(password, this.#decoy.hash);
     return matches;
   }
 }
 
 /**
- * The hash for a line `USER:HASH`, by bcrypt.
- * @throws MlistError `ERR_MLIST_USAGE` if such a file cannot hold the user's name, or bcrypt the password
+ * Returns the bcrypt hash for a line `USER:HASH`.
+ * @throws MlistError `ERR_MLIST_USAGE` if the user name is not valid in such a file, or the password is empty or too
+ *   long
  */
 export async function hashPassword(user: string, password: string): Promise<string> {
   if (!/^[^:\p{Cc}]+$/u.test(user) || user !== user.trim() || user.startsWith('#')) {
@@ -142,17 +147,17 @@ export async function hashPassword(user: string, password: string): Promise<stri
 function parseLine(line: string, path: string, number: number): readonly [string, Entry] {
   const colon = line.indexOf(':');
   const user = line.slice(0, colon);
-  // Neither of the supported hashes contains a colon.
+  // No supported hash contains a colon, so the text after the second colon is the rights.
   const [, text = '', list] = /^([^:]*)(?::(.*))?$/.exec(line.slice(colon + 1)) ?? [];
   const hash = colon > 0 ? parseHash(text) : undefined;
   const rights = list === undefined ? WRITE_ALL : parseRights(list);
   if (hash !== undefined && rights !== undefined) return [user, { hash, rights }];
   const reason =
     colon <= 0
-      ? 'it is not of the form USER:HASH'
+      ? 'the line does not have the form USER:HASH'
       : hash === undefined
         ? `the hash of user ${JSON.stringify(user)} is not supported: use bcrypt, {SHA} or {SHA256}`
-        : `the rights of user ${JSON.stringify(user)} are not read or write, each with or without :PREFIX`;
+        : `the rights of user ${JSON.stringify(user)} are invalid: use read or write, optionally with :PREFIX`;
   throw new MlistError('ERR_MLIST_USAGE', `${path}:${number} cannot be used: ${reason}`, {
     path,
     ...(hash === undefined
@@ -168,7 +173,7 @@ function parseHash(text: string): StoredHash | undefined {
   return { scheme: 'sha', algorithm: name === 'SHA' ? 'sha1' : 'sha256', digest };
 }
 
-/** A hash that matches no password, with the highest cost of these hashes. */
+/** Returns a hash that matches no password, with the highest cost of the given hashes. */
 function decoyOf(hashes: Iterable<StoredHash>): StoredHash {
   const prefixes = [...hashes].flatMap((stored) => (stored.scheme === 'bcrypt' ? [stored.hash.slice(3, 7)] : []));
   const highest = prefixes.sort().at(-1);
@@ -176,7 +181,7 @@ function decoyOf(hashes: Iterable<StoredHash>): StoredHash {
   return { scheme: 'bcrypt', hash: `$2b${highest}${'.'.repeat(53)}` };
 }
 
-/** Compares in constant time. */
+/** Compares two texts in constant time. */
 function isEqual(left: string, right: string): boolean {
   const [first, second] = [left, right].map((text) => createHash('sha256').update(text).digest());
   return first !== undefined && second !== undefined && timingSafeEqual(first, second);

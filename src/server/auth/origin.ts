@@ -2,16 +2,16 @@ import type { IncomingMessage } from 'node:http';
 import { isLoopback } from '../../store/hosts.ts';
 import { RequestError } from '../request-error.ts';
 
-/** Refuses requests that web pages of other sites send through the browser of a user. */
+/** Refuses requests that web pages of other sites send through a user's browser. */
 
 const hostGrammar = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 
 type RequestHeaders = Pick<IncomingMessage, 'headers' | 'rawHeaders'>;
 
 /**
- * Checks the Host header. A registry that listens on loopback accepts only loopback names, so that a web page whose host
- * name resolves to 127.0.0.1 cannot access it (DNS rebinding).
- * @throws RequestError 400 for an invalid host or several, 421 for other names
+ * Checks the Host header. A registry that listens on loopback accepts only loopback names, so that a web page whose
+ * host name resolves to 127.0.0.1 cannot access it (DNS rebinding).
+ * @throws RequestError 400 for an invalid Host header or several of them, 421 for other names
  */
 export function checkHost({ headers: { host }, rawHeaders }: RequestHeaders, listensOnLoopback: boolean): void {
   const count = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length;
@@ -28,10 +28,11 @@ export function checkHost({ headers: { host }, rawHeaders }: RequestHeaders, lis
 }
 
 /**
- * Refuses requests with side effects that a browser sends for a page of another site. Such a page cannot read the response,
- * but a POST without unusual headers needs no permission, and would store a blob. Other clients send neither header.
- * @param readsFetch - whether reads have side effects too, because the registry fetches content from other registries. Links
- *   to its pages work nevertheless.
+ * Refuses requests with side effects that a browser sends for a page of another site. Such a page cannot read the
+ * response, but the browser sends a simple POST without asking the registry first, and the POST would store a blob. The
+ * headers that are checked are sent by browsers only.
+ * @param readsFetch - whether reads also have side effects, because the registry fetches content from other registries.
+ *   Links to the registry's pages are accepted nevertheless
  * @throws RequestError 403
  */
 export function checkOrigin({ method = '', headers }: IncomingMessage, readsFetch: boolean): void {
@@ -47,7 +48,10 @@ export function checkOrigin({ method = '', headers }: IncomingMessage, readsFetc
   });
 }
 
-/** Compares host and port only, because a proxy in front of the registry may have ended TLS. */
+/**
+ * Whether an origin is the host of the request. Only host and port are compared, because a proxy may have terminated
+ * TLS.
+ */
 function isSameHost(origin: string, host: string): boolean {
   const scheme = /^https?:\/\//.exec(origin)?.[0];
   const [left, right] = [origin, `${scheme}${host}`].map((text) => (URL.canParse(text) ? new URL(text).host : ''));

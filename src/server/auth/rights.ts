@@ -1,9 +1,9 @@
 import { isRepositoryName } from '../../oci/reference.ts';
 
-/** What a user may do with a repository. Whoever may write may read as well. */
+/** What a user may do with a repository. `write` includes `read`. */
 export type Action = 'read' | 'write';
 
-/** An action on all repositories, or on the repository `prefix` and those below it. */
+/** The right to an action on all repositories, or on the repository `prefix` and those below it. */
 export interface Right {
   readonly action: Action;
   readonly prefix?: string | undefined;

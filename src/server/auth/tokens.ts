@@ -1,9 +1,12 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** How long a token is valid. Clients get a new one after that. */
+/** The lifetime of a token. Clients then request a new one. */
 export const TOKEN_SECONDS = 300;
 
-/** Bearer tokens that name a user, or nobody. They are signed, not stored, and invalid after a restart. */
+/**
+ * Bearer tokens for a user, or for callers without a login. They are signed instead of stored, and become invalid when
+ * the registry restarts.
+ */
 export class Tokens {
   readonly #key = randomBytes(32);
 
@@ -13,7 +16,10 @@ export class Tokens {
     return `${text}.${this.#sign(text).toString('base64url')}`;
   }
 
-  /** The user of a valid token; undefined for an invalid or expired one. */
+  /**
+   * The owner of a valid token, without `user` if it was issued without a login; undefined for an invalid or expired
+   * token.
+   */
   find(token: string): { readonly user?: string } | undefined {
     const [text = '', signature = '', ...others] = token.split('.');
     if (others.length > 0) return undefined;

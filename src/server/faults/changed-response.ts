@@ -1,18 +1,21 @@
 import type { ServerResponse } from 'node:http';
 import type { Headers } from '../server-exchange.ts';
 
-/** Changes what a response sends. The request handlers send responses with `writeHead`, `write` and `end`. */
+/**
+ * Functions that change a response before it is sent. They replace `writeHead`, `write` and `end`, which the request
+ * handlers call.
+ */
 
 type Write = (chunk: Uint8Array | string, callback?: (error?: Error | null) => void) => boolean;
 type End = (chunk?: Uint8Array | string | (() => void)) => ServerResponse;
 
-/** @param change - gets the headers that a request handler sends, with names in lower case */
+/** Changes the headers of a response. @param change - receives the headers with names in lower case */
 export function changeHeaders(response: ServerResponse, change: (headers: Headers) => Headers): void {
   const writeHead = response.writeHead.bind(response) as (status: number, headers: Headers) => ServerResponse;
   Object.assign(response, { writeHead: (status: number, headers: Headers = {}) => writeHead(status, change(headers)) });
 }
 
-/** @param change - returns a chunk of the same length */
+/** Changes the body of a response. @param change - must return a chunk of the same length */
 export function changeBody(response: ServerResponse, change: (chunk: Buffer, offset: number) => Buffer): void {
   let offset = 0;
   const write = response.write.bind(response) as Write;
@@ -29,7 +32,7 @@ export function changeBody(response: ServerResponse, change: (chunk: Buffer, off
   });
 }
 
-/** Closes the connection after a number of bytes of the body. */
+/** Closes the connection after this number of bytes of the response body. */
 export function cutBody(response: ServerResponse, bytes: number): void {
   let remaining = bytes;
   const write = response.write.bind(response) as Write;
@@ -48,7 +51,7 @@ export function cutBody(response: ServerResponse, bytes: number): void {
   Object.assign(response, { write: writePart, end: endPart });
 }
 
-/** Closes the connection in place of the response. */
+/** Closes the connection instead of sending a response. */
 export function loseResponse(response: ServerResponse): void {
   const lose = (): ServerResponse => response.destroy();
   Object.assign(response, { writeHead: lose, write: () => false, end: lose });

@@ -3,45 +3,45 @@ import { MlistError } from '../../errors/errors.ts';
 /** The kind of a request, by its path. */
 export type RequestKind = 'ping' | 'manifest' | 'blob' | 'upload' | 'tags' | 'referrers' | 'token';
 
-/** The requests that a fault applies to. All members that are given must match. */
+/** The requests that a fault applies to: those that match all given members. */
 export interface FaultMatch {
-  /** Such as `PUT`. */
+  /** The method, such as `PUT`. Default: all methods. */
   readonly method?: string | undefined;
   /** Default: all kinds. */
   readonly kind?: RequestKind | undefined;
-  /** Matches the path with its query. */
+  /** A pattern for the path with its query. Default: all paths. */
   readonly path?: RegExp | undefined;
 }
 
-/** What a fault does. */
+/** The effect of a fault. */
 export type FaultEffect =
-  /** Answers with this status, and does not process the request. */
+  /** Answers with this status instead of processing the request. */
   | { readonly status: number; readonly headers?: Readonly<Record<string, string>> | undefined }
   /** Delays the response by this number of milliseconds. */
   | { readonly delayMs: number }
   /**
-   * Closes the connection after this number of bytes of the response body. With 0, the request is processed, and its response
-   * is lost.
+   * Closes the connection after this number of bytes of the response body. With 0, the request is processed, but no
+   * response is sent.
    */
   | { readonly cutAfter: number }
-  /** Changes the bytes of a response to GET, and the header `Docker-Content-Digest` of all others. */
+  /** Changes the body of a response to GET, and the header `Docker-Content-Digest` of responses to other methods. */
   | { readonly wrongDigest: true }
-  /** Starts an upload in place of a mount, as registries without mounts do. */
+  /** Starts an upload instead of mounting a blob, as registries without mounts do. */
   | { readonly noMount: true }
-  /** Has no referrers API: `/referrers/` is not found, and no response has the header `OCI-Subject`. */
+  /** Disables the referrers API: `/referrers/` is answered with 404, and no response has the header `OCI-Subject`. */
   | { readonly noReferrers: true };
 
 /** A fault that the registry injects, for tests of clients. */
 export type Fault = FaultEffect & {
-  /** Default: all requests. */
+  /** The requests that the fault applies to. Default: all requests. */
   readonly match?: FaultMatch | undefined;
-  /** The number of matching requests that it applies to. Default: all. */
+  /** The number of matching requests that the fault applies to. Default: all. */
   readonly times?: number | undefined;
-  /** The number of matching requests that are answered as usual first. Default 0. */
+  /** The number of matching requests that are processed normally before the fault applies. Default 0. */
   readonly skip?: number | undefined;
 };
 
-/** The members that state an effect. */
+/** The members of a fault that are effects. */
 type EffectName = Exclude<MemberOf<FaultEffect>, 'headers'>;
 
 /** The members of all variants of a union. */
@@ -58,14 +58,14 @@ const effectNames: Readonly<Record<EffectName, true>> = {
 
 const effects = Object.keys(effectNames);
 
-/** @throws MlistError `ERR_MLIST_USAGE` unless the fault has exactly one effect */
+/** Checks that a fault has exactly one effect. @throws MlistError `ERR_MLIST_USAGE` */
 export function checkEffect(fault: object): void {
   const found = effects.filter((name) => (fault as Readonly<Record<string, unknown>>)[name] !== undefined);
   if (found.length === 1) return;
   throw new MlistError('ERR_MLIST_USAGE', `a fault must have exactly one of ${effects.join(', ')}`);
 }
 
-/** The paths of each kind. The first match counts. */
+/** The paths of each kind of request. The first kind that matches applies. */
 const kinds: Readonly<Record<RequestKind, RegExp>> = {
   ping: /^\/v2\/?$/,
   manifest: /^\/v2\/.+\/manifests\/[^/]+$/,
@@ -87,7 +87,7 @@ export function matches({ match = {}, ...effect }: Fault, method: string, url: s
   return (
     (match.method === undefined || match.method === method) &&
     (match.kind === undefined || match.kind === kind) &&
-    // A pattern with the flag `g` would otherwise remember its last match.
+    // Not `test`, because a pattern with the flag `g` would continue after its last match.
     (match.path === undefined || url.search(match.path) >= 0)
   );
 }

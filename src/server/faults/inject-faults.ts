@@ -16,8 +16,8 @@ export class FaultInjector {
   }
 
   /**
-   * Applies all faults that match a request. They may change its URL, and its response when it is sent.
-   * @returns whether the request was answered
+   * Applies all faults that match a request. A fault may change the URL of the request, or its response.
+   * @returns whether a fault has answered the request
    */
   async apply(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     const { method = '', url = '' } = request;
@@ -36,7 +36,7 @@ export class FaultInjector {
   }
 }
 
-/** @returns whether the request was answered */
+/** Applies one fault. @returns whether it has answered the request */
 async function inject(fault: Fault, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
   const answer = (status: number, problem: RegistryErrorEntry, headers?: Readonly<Record<string, string>>): true => {
     replyError({ request, response }, new RequestError(status, problem, headers));
@@ -61,7 +61,7 @@ async function inject(fault: Fault, request: IncomingMessage, response: ServerRe
   return false;
 }
 
-/** Waits, but not longer than the client. */
+/** Waits for this time, or until the client disconnects. */
 async function untilClosed(milliseconds: number, response: ServerResponse): Promise<void> {
   const closed = new AbortController();
   const onClose = () => closed.abort();

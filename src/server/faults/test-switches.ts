@@ -5,7 +5,7 @@ import type { Fault } from './fault.ts';
 import type { FaultInjector } from './inject-faults.ts';
 import type { CheckLogin, TokenLogin, TokenLoginOptions } from './token-login.ts';
 
-/** What only tests of clients use. */
+/** Features of the registry that only tests of clients use. */
 export interface TestSwitches {
   readonly faults: FaultInjector | undefined;
   readonly tokens: TokenLogin | undefined;
@@ -17,7 +17,7 @@ interface SwitchOptions {
   readonly tls?: object | undefined;
 }
 
-/** Loads the code only if an option needs it. */
+/** Creates the test features that the options enable. Their code is loaded only then. */
 export async function loadTestSwitches(
   { faults, tokenLogin = false, tls }: SwitchOptions,
   limits: Limits,

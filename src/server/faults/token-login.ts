@@ -7,19 +7,22 @@ import type { Limits } from '../limits/server-limits.ts';
 import { RecentMap } from '../recent-map.ts';
 import { replyJson, type ServerExchange } from '../server-exchange.ts';
 
-/** A token service, as registries with Bearer authentication have. */
+/** Options of a token service like that of registries with Bearer authentication. */
 export interface TokenLoginOptions {
   /** The lifetime of a token in seconds. Default 300. */
   readonly expiresIn?: number | undefined;
-  /** Whether clients without a login get tokens for pulls. Default: only if there is no `htpasswd`, and then for everything. */
+  /**
+   * Whether clients without a login get tokens for pulls. Default: false with `htpasswd`. Without `htpasswd`, all
+   * clients get tokens for all actions.
+   */
   readonly anonymousPull?: boolean | undefined;
 }
 
-/** Checks the user name and the password of an `Authorization` header. */
+/** Checks the user name and password of an `Authorization` header. Rejects if they are wrong. */
 export type CheckLogin = (authorization: string | undefined) => Promise<void>;
 
 interface IssuedToken {
-  /** By resource, such as `repository:team/app`. */
+  /** The permitted actions of each resource, such as `repository:team/app`. */
   readonly actions: ReadonlyMap<string, readonly string[]>;
   readonly expires: number;
 }
@@ -27,7 +30,10 @@ interface IssuedToken {
 const MAX_TOKENS = 10_000;
 const MAX_FORM_BYTES = 16 * 1024;
 
-/** Issues tokens at `/token`, and requires them everywhere else (distribution, "Token Authentication Specification"). */
+/**
+ * Issues tokens at `/token`, and requires one for all other requests (distribution, "Token Authentication
+ * Specification").
+ */
 export class TokenLogin {
   readonly #checkLogin: CheckLogin | undefined;
   readonly #limits: Limits;
@@ -36,7 +42,7 @@ export class TokenLogin {
   readonly #scheme: 'http' | 'https';
   readonly #tokens = new RecentMap<string, IssuedToken>(MAX_TOKENS);
 
-  /** @param checkLogin - undefined if everybody may do everything */
+  /** @param checkLogin - undefined if no login is needed for any action */
   constructor(
     options: TokenLoginOptions,
     parts: { readonly checkLogin: CheckLogin | undefined; readonly limits: Limits; readonly scheme: 'http' | 'https' },
@@ -49,8 +55,8 @@ export class TokenLogin {
   }
 
   /**
-   * Issues a token.
-   * @returns whether the request was one for a token
+   * Answers a request for a token.
+   * @returns false if the request is not one for a token
    * @throws RequestError 401 if the login is wrong
    */
   async issue(exchange: Pick<ServerExchange, 'request' | 'response' | 'query'>, path: string): Promise<boolean> {
@@ -101,7 +107,7 @@ export class TokenLogin {
 
 type NeededActions = readonly (readonly [resource: string, actions: readonly string[]])[];
 
-/** What a token must permit for a request. */
+/** The actions that a token must permit for a request. */
 function neededFor({ request, name, query }: Pick<ServerExchange, 'request' | 'name' | 'query'>): NeededActions {
   if (name === '') return [];
   const { method = '', url = '' } = request;
@@ -130,7 +136,7 @@ async function readForm(request: IncomingMessage, limits: Limits): Promise<URLSe
   return new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
 }
 
-/** The user name and the password of an OAuth 2 request, as Basic credentials. */
+/** The user name and password of an OAuth 2 request, as an `Authorization` header with Basic credentials. */
 function basicOf(form: URLSearchParams): string | undefined {
   const username = form.get('username');
   if (username === null) return undefined;

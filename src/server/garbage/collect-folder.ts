@@ -11,7 +11,7 @@ import { openLayout } from '../../store/layout/open-layout.ts';
 import { readName, repositoryNameOf } from '../repository-folder.ts';
 
 export interface CollectedRepository extends Garbage {
-  /** The repository; for a single layout, the folder. */
+  /** The name of the repository. For a single layout: its folder. */
   readonly name: string;
 }
 
@@ -25,7 +25,8 @@ export interface FolderGarbage {
 }
 
 /**
- * Removes what nothing reaches from a layout, or from the layouts of a folder that `mlist serve` serves, also while it does.
+ * Removes the content that no tag or manifest reaches, from a layout or from the layouts in the folder of `mlist
+ * serve`. The registry may be running.
  * @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder does not exist or has no layouts
  */
 export async function collectFolder(dir: string, options: Omit<GarbageOptions, 'exclusively'>): Promise<FolderGarbage> {
@@ -56,7 +57,7 @@ async function layoutsIn(dir: string): Promise<ReadonlyMap<string, string>> {
   for (const folder of names.sort()) {
     const path = join(dir, folder);
     const isLayout = (await stat(join(path, HEADER_FILE)).catch(() => undefined))?.isFile() === true;
-    // A link to a path outside the folder is not served.
+    // The registry does not serve a link to a path outside the folder, so it is not collected either.
     if (isLayout && isInside(root, await realpath(path))) layouts.set(await nameOf(folder, path), path);
   }
   if (layouts.size > 0 || names.length === 0) return layouts;

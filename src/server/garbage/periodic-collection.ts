@@ -7,9 +7,9 @@ import type { CollectedRepository } from './collect-folder.ts';
 export interface CollectionOptions {
   /** Content that was used within this time is kept, in milliseconds. Default: one hour. */
   readonly grace?: number | undefined;
-  /** Also remove manifests without a tag that nothing else refers to. Default false. */
+  /** Also remove manifests without a tag to which nothing else refers. Default false. */
   readonly deleteUntagged?: boolean | undefined;
-  /** Time between two collections, in milliseconds. Default: the grace time, at least a second and at most an hour. */
+  /** Time between two collections, in milliseconds. Default: `grace`, but at least a second and at most an hour. */
   readonly interval?: number | undefined;
   /** Called for each repository from which something was removed. */
   readonly onRemoved?: ((removed: CollectedRepository) => void) | undefined;
@@ -38,7 +38,7 @@ export class PeriodicCollection {
     this.#running = this.#collect();
   }
 
-  /** Ends when the removal in progress is complete. */
+  /** Stops the collection. Resolves when the removal in progress is complete. */
   async close(): Promise<void> {
     this.#stop.abort();
     clearTimeout(this.#timer);

@@ -4,14 +4,14 @@ import type { MemoryAccount } from '../../store/memory-bytes.ts';
 import { byteSize } from '../../text/quantity.ts';
 import { RequestError } from '../request-error.ts';
 
-/** Half of the memory that this process may use. */
+/** The default limit: half of the memory that this process may use. */
 export function defaultMemory(): number {
-  // A process without a limit reports 0 or a number that is larger than the memory.
+  // For a process without a limit, Node reports 0 or a number above the physical memory.
   const limit = constrainedMemory() || Infinity;
   return Math.floor(Math.min(limit, totalmem()) / 2);
 }
 
-/** The memory that the registry may hold for content and for documents in requests. */
+/** Counts the memory that the registry uses for content and for documents in requests, and enforces its limit. */
 export class MemoryBudget implements MemoryAccount {
   readonly limit: number;
   #used = 0;
@@ -26,16 +26,16 @@ export class MemoryBudget implements MemoryAccount {
     return this.#used;
   }
 
-  /** Sets a function that frees at least this number of bytes if it can. It is called when the limit is reached. */
+  /** Sets a function that is called when the limit is reached. It should free at least this number of bytes. */
   onFull(evict: (bytes: number) => void): void {
     this.#evict = evict;
   }
 
-  /** @throws RequestError 507 if the limit would be exceeded */
+  /** Counts bytes before they are used. @throws RequestError 507 if the limit would be exceeded */
   reserve(bytes: number): void {
     if (this.#used + bytes > this.limit) this.#evict?.(this.#used + bytes - this.limit);
     if (this.#used + bytes > this.limit) {
-      const message = `the registry holds ${byteSize(this.#used)} in memory, and its limit is ${byteSize(this.limit)}`;
+      const message = `the memory limit of the registry is exceeded: ${byteSize(this.#used)} of ${byteSize(this.limit)} are in use`;
       throw new RequestError(507, { code: 'UNAVAILABLE', message });
     }
     this.#used += bytes;

@@ -3,16 +3,17 @@ import { byteSize } from '../../text/quantity.ts';
 import { RequestError } from '../request-error.ts';
 import type { Limits } from './server-limits.ts';
 
-/** A client that sends less is too slow. */
+/** The minimum rate of a request body. */
 const MIN_BYTES_PER_MS = 1024 / 1000;
 
-/** How long the rest of a refused request may take. */
+/** The time in which the rest of a refused request must arrive. */
 const LINGER_MS = 30_000;
 
 /**
- * The body of a request. The connection stays open if it is not read to its end, so that an error response can be sent. The
- * time in which the registry itself is busy does not count as slow.
- * @param maxBytes - the size that is refused as early as possible if it is exceeded
+ * Reads the body of a request. If the caller stops early, the connection stays open, so that an error response can be
+ * sent. The rate is measured only while the registry waits for the client.
+ * @param maxBytes - a larger body is refused: before reading if the client states its length, otherwise at the first
+ *   chunk above the limit
  * @throws RequestError 413, or 408 if the client is too slow
  */
 export async function* requestBody(
@@ -38,8 +39,8 @@ export async function* requestBody(
 }
 
 /**
- * Discards the rest of a request that was answered early, so that the client can read the response and use the connection
- * for the next request. A client that still sends after half a minute is disconnected.
+ * Discards the rest of a request that was answered early, so that the client can read the response and reuse the
+ * connection. A client that is still sending after half a minute is disconnected.
  */
 export function discardRest(request: IncomingMessage): void {
   request.resume();

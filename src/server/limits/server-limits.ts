@@ -1,25 +1,28 @@
 import { defaultMemory, MemoryBudget } from './memory-budget.ts';
 
-/** Limits of the embedded registry. Requests that exceed them are refused. */
+/** Limits of the embedded registry. Requests that exceed a limit are refused. */
 export interface ServerLimits {
   /**
-   * Memory for manifests in requests and, without `dir`, for all content, in bytes. Beyond it, the registry answers with 507.
-   * Default: half of the memory that the process may use.
+   * Memory for manifests in requests and, without `dir`, for all content, in bytes. Requests that need more are refused
+   * with 507. Default: half of the memory that the process may use.
    */
   readonly memoryBytes?: number | undefined;
-  /** Size of a blob in bytes; larger uploads are refused with 413. Default: only limited by the memory or the disk. */
+  /**
+   * Maximum size of a blob in bytes. Larger uploads are refused with 413. Default: limited only by the memory or the
+   * disk.
+   */
   readonly uploadBytes?: number | undefined;
   /**
-   * Open connections. At the limit, the connection that has been idle for the longest time is closed for a new one; if all have
-   * requests, the new one is closed. Default 1000.
+   * Maximum number of open connections. At the limit, the connection that has been idle for the longest time is closed for
+   * a new one; if all have requests, the new one is closed. Default 1000.
    */
   readonly maxConnections?: number | undefined;
-  /** Uploads that are open at the same time; further ones are refused with 429. Default 1000. */
+  /** Maximum number of open uploads. Further ones are refused with 429. Default 1000. */
   readonly openUploads?: number | undefined;
   /** Milliseconds after which an upload without requests is removed. Default 3 600 000 (an hour). */
   readonly uploadIdleMs?: number | undefined;
   /**
-   * Milliseconds that the registry waits for less than 1 KiB per second of a request body. It then answers with 408.
+   * A request is refused with 408 if its body arrives with less than 1 KiB per second over this number of milliseconds.
    * Default 60 000.
    */
   readonly slowBodyMs?: number | undefined;
@@ -31,7 +34,10 @@ export type Limits = { readonly [Name in keyof ServerLimits]-?: number } & { rea
 export const HEADER_BYTES = 16 * 1024;
 export const MAX_HEADERS = 200;
 
-/** @param inMemory - whether content is stored in memory, so that no blob may be larger than it */
+/**
+ * Returns the limits in effect.
+ * @param inMemory - whether content is stored in memory, so that its limit also applies to each blob
+ */
 export function limitsOf(options: ServerLimits = {}, inMemory: boolean): Limits {
   const { memoryBytes = defaultMemory(), uploadBytes = Infinity } = options;
   return {

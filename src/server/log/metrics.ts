@@ -1,27 +1,27 @@
 import { version } from '../../version.ts';
 import type { Endpoint, RequestRecord } from './request-record.ts';
 
-/** Upper limits of the histogram in seconds. */
+/** Upper bounds of the buckets of the histogram, in seconds. */
 const LIMITS = [0.005, 0.025, 0.1, 0.5, 2.5, 10, 60];
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
 
-/** Durations of the requests of one endpoint. */
+/** The histogram of request durations for one endpoint. */
 interface Durations {
-  /** The number of requests up to each limit. */
+  /** For each limit, the number of requests that took at most this time. */
   readonly counts: number[];
   sum: number;
   total: number;
 }
 
-/** Current values, which are read when the metrics are requested. */
+/** Values that are read when the metrics are requested. */
 export interface Gauges {
   readonly uploads: number;
   readonly running: number;
   readonly connections: { readonly open: number; readonly closed: number };
 }
 
-/** Counts requests. The labels have few values, none of which clients can choose. */
+/** Counts requests for Prometheus. Labels have only few possible values, and clients cannot add any. */
 export class Metrics {
   readonly #requests = new Map<string, number>();
   readonly #durations = new Map<Endpoint, Durations>();
@@ -75,7 +75,7 @@ export class Metrics {
   }
 }
 
-/** A suffix of the name with labels, and the value. */
+/** One line of a metric: the suffix of its name with the labels, and the value. */
 type Sample = readonly [suffix: string, value: number];
 
 function family(name: string, type: string, help: string, samples: readonly Sample[]): string {

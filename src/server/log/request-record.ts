@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** The endpoints, as the metrics name them. */
+/** The names of the endpoints in the metrics. */
 export type Endpoint =
   | 'ping'
   | 'catalog'
@@ -16,7 +16,7 @@ export type Endpoint =
   | 'page'
   | 'other';
 
-/** What is known about a request, for the log and the metrics. */
+/** The facts about a request that the log and the metrics contain. */
 export class RequestRecord {
   readonly method: string;
   /** Path of the request with its query, as it was sent. */
@@ -36,7 +36,7 @@ export class RequestRecord {
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.method = request.method ?? '';
     this.path = request.url ?? '';
-    // A server that listens on `::` states IPv4 addresses in this form.
+    // On a server that listens on `::`, IPv4 addresses have the form ::ffff:a.b.c.d.
     this.client = (request.socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
     this.#response = response;
     if (request.method !== 'HEAD') this.#countSent(response);
@@ -55,7 +55,7 @@ export class RequestRecord {
     return performance.now() - this.#started;
   }
 
-  /** Counts what is written, whichever handler writes it. */
+  /** Counts the bytes of a response, whichever handler writes them. */
   #countSent(response: ServerResponse): void {
     const write = response.write.bind(response) as (...args: unknown[]) => boolean;
     const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;

@@ -5,12 +5,15 @@ import { isLoopback } from '../../store/hosts.ts';
 import type { RequestError } from '../request-error.ts';
 import { reply, type Headers, type ServerExchange } from '../server-exchange.ts';
 
-/** The registry as references name it, from the Host header, which was checked. */
+/** The host of the registry as in references. It is the Host header, which was checked before. */
 export function hostOf({ request }: Pick<ServerExchange, 'request'>): string {
   return request.headers.host ?? '';
 }
 
-/** The address of the page of a repository, or of a tag or a digest in it. All of their characters are allowed in paths. */
+/**
+ * The URL path of the page of a repository, or of a tag or a digest in it. It needs no escaping, because names, tags
+ * and digests contain only characters that are allowed in paths.
+ */
 export function hrefOf(name: string, reference?: string): string {
   if (reference === undefined) return `/-/repo/${name}`;
   return `/-/repo/${name}${isDigest(reference) ? '@' : ':'}${reference}`;
@@ -26,7 +29,7 @@ export function isOnLoopback(exchange: Pick<ServerExchange, 'request'>): boolean
 
 type PageExchange = Pick<ServerExchange, 'request' | 'response'>;
 
-/** Sends a page. It may contain content of private repositories, so it is not cached. */
+/** Sends a page. Pages are not cached, because they may contain content of private repositories. */
 export function replyPage(exchange: PageExchange, content: PageContent, status = 200, headers: Headers = {}): void {
   reply(
     exchange,
@@ -36,7 +39,7 @@ export function replyPage(exchange: PageExchange, content: PageContent, status =
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': `${contentSecurityPolicy}; frame-ancestors 'none'`,
       'referrer-policy': 'no-referrer',
-      // Browsers ignore it with a warning for origins that others on the network can impersonate.
+      // Only for trustworthy origins, because browsers ignore this header for other ones and print a warning.
       ...(isEncrypted(exchange) || isOnLoopback(exchange) ? { 'cross-origin-opener-policy': 'same-origin' } : {}),
       'cache-control': 'no-store',
     },
@@ -44,7 +47,7 @@ export function replyPage(exchange: PageExchange, content: PageContent, status =
   );
 }
 
-/** An error as a page. */
+/** Sends an error as a page. */
 export function replyErrorPage(exchange: PageExchange, { status, message, headers }: RequestError): void {
   const home = { text: hostOf(exchange), href: '/' };
   const heading = status === 404 ? 'Not found' : status === 401 ? 'Login required' : 'The page cannot be displayed';

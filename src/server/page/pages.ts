@@ -21,12 +21,12 @@ import type { Repository } from '../storage.ts';
 import { hostOf, hrefOf, isEncrypted, isOnLoopback, replyPage } from './page-reply.ts';
 import { repositorySummary, tagSummary } from './summaries.ts';
 
-/** The pages for browsers. They only read, and need no JavaScript. */
+/** The pages for browsers. They change nothing, and work without JavaScript. */
 
-/** A limit on memory and time: a page may read many manifests. */
+/** Limits how many pages are built at once, because a page may read many manifests. */
 const building = new Limiter(4);
 
-/** The same for content of upstreams: a slow one must not delay the other pages. */
+/** The same limit for content of upstreams, so that a slow upstream does not delay other pages. */
 const fetching = new Limiter(4);
 
 function limiterFor({ isRemote = false }: Repository): Limiter {
@@ -35,10 +35,10 @@ function limiterFor({ isRemote = false }: Repository): Limiter {
 
 const MAX_REPOSITORIES = 200;
 const MAX_TAGS = 100;
-/** The manifests of a list that are read for its page. */
+/** The maximum number of manifests that are read for the page of a list. */
 const MAX_READ = 200;
 
-/** `/`: the repositories that the caller may read. */
+/** The page `/`: the repositories that the caller may read. */
 export async function showRepositories(exchange: ServerExchange): Promise<void> {
   const { service, caller } = exchange;
   const all = await service.repositories.names();
@@ -51,7 +51,7 @@ export async function showRepositories(exchange: ServerExchange): Promise<void> 
   replyPage(exchange, repositoriesPage({ items: summaries, next }, hostOf(exchange)));
 }
 
-/** `/-/repo/NAME`: the tags of a repository. */
+/** The page `/-/repo/NAME`: the tags of a repository. */
 export async function showTags(exchange: ServerExchange): Promise<void> {
   const { name } = exchange;
   const host = hostOf(exchange);
@@ -71,7 +71,7 @@ export async function showTags(exchange: ServerExchange): Promise<void> {
   );
 }
 
-/** The names after `?after=`, in lexical order. */
+/** The names after the one in `?after=`, in lexical order, and the address of the next page. */
 function pageOf({ query, request }: ServerExchange, names: readonly string[], limit: number) {
   const after = query.get('after') ?? '';
   const rest = names.filter((name) => name > after).sort();
@@ -82,7 +82,7 @@ function pageOf({ query, request }: ServerExchange, names: readonly string[], li
   return { items, next };
 }
 
-/** `/-/repo/NAME:TAG` and `/-/repo/NAME@DIGEST`: a list or an image. */
+/** The pages `/-/repo/NAME:TAG` and `/-/repo/NAME@DIGEST`: a list or an image. */
 export async function showContent(exchange: ServerExchange): Promise<void> {
   const { name, lastSegment: reference } = exchange;
   const host = hostOf(exchange);
@@ -101,14 +101,14 @@ export async function showContent(exchange: ServerExchange): Promise<void> {
   replyPage(
     exchange,
     await page().catch((error: unknown) => {
-      // Before the document was read, the message of the error has the path of the repository.
+      // If the document was not read, the message is omitted, because it contains the path of the repository.
       const message = content === undefined ? describe(error) : `${describe(error)} ${errorMessage(error)}`;
       return problemPage({ heading, message, bytes: content?.bytes }, trail);
     }),
   );
 }
 
-/** Describes damaged content. Other errors are thrown again. */
+/** Describes an error that damaged content causes. Throws any other error again. */
 function describe(error: unknown): string {
   const fault = contentFault(error);
   if (fault === undefined) throw error;

@@ -11,12 +11,12 @@ import { toRequestError } from '../request-error.ts';
 import type { Repositories, Repository } from '../storage.ts';
 import { hrefOf } from './page-reply.ts';
 
-/** What the pages list about repositories and tags. Damaged ones have a fault. */
+/** The rows of the pages that list repositories and tags. If one cannot be read, its row has a fault. */
 
-/** Larger lists are not read for their platforms. */
+/** The maximum size of a list that is read for its platforms. */
 const MAX_BYTES = 64 * 1024;
 
-/** Undefined if the repository does not exist. */
+/** The row for a repository; undefined if the repository does not exist. */
 export async function repositorySummary(
   name: string,
   repositories: Repositories,
@@ -58,7 +58,7 @@ async function platformsOf(
   return [...new Set(entries.flatMap(({ platform }) => (platform === undefined ? [] : [formatPlatform(platform)])))];
 }
 
-/** Without paths of the machine, which the messages of errors may contain. */
+/** Describes an error. Paths of the server, which the message may contain, are left out. */
 function faultOf(error: unknown): string {
   return contentFault(error) ?? toRequestError(error).message;
 }

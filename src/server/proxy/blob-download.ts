@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository, Upload } from '../storage.ts';
 
-/** A blob that is being copied from an upstream into the cache. Any number of clients read it while it arrives. */
+/** A blob that is being copied from an upstream to the cache. Any number of clients can read it while it arrives. */
 export class BlobDownload {
   readonly size: number;
   readonly #digest: Digest;
@@ -12,8 +12,8 @@ export class BlobDownload {
   #change = this.#nextChange();
 
   /**
-   * @param chunks - verified bytes, of which the last chunk comes only if all of them are right
-   * @param open - the local repository, which is created if it does not exist
+   * @param chunks - the bytes of the blob. The last chunk is passed on only after the digest was verified
+   * @param open - finds or creates the local repository
    */
   constructor(digest: Digest, size: number, chunks: AsyncIterable<Uint8Array>, open: () => Promise<Repository>) {
     this.#digest = digest;
@@ -25,12 +25,12 @@ export class BlobDownload {
     this.#finished.catch(() => undefined);
   }
 
-  /** Resolves when the blob is stored. */
+  /** Resolves to the local repository when the blob is stored there. */
   get finished(): Promise<Repository> {
     return this.#finished;
   }
 
-  /** The bytes as they arrive. Fails before the last chunk if the blob has another digest, or the upstream fails. */
+  /** Returns the bytes as they arrive. Throws before the last chunk if the digest is wrong or the upstream fails. */
   async *read(): AsyncGenerator<Uint8Array> {
     let offset = 0;
     while (!this.#isFinished) {
@@ -45,7 +45,8 @@ export class BlobDownload {
           yield chunk;
         }
       } catch {
-        // The file was moved to its place, or the download has failed. The result is awaited below.
+        // The file cannot be read: either the blob was stored under its digest, or the download failed. Both are
+        // handled below.
         await this.#finished;
       }
     }
@@ -55,7 +56,8 @@ export class BlobDownload {
 
   async #run(chunks: AsyncIterable<Uint8Array>, open: () => Promise<Repository>): Promise<Repository> {
     const reading = chunks[Symbol.asyncIterator]();
-    // Nothing is created for a blob that the upstream does not have.
+    // The repository is created after the first chunk, so that a blob that the upstream does not have creates
+    // nothing.
     const first = await reading.next();
     const repository = await open();
     const upload = (this.#upload = await repository.stageBlob());
@@ -71,7 +73,9 @@ export class BlobDownload {
     return repository;
   }
 
-  /** Wakes readers after each chunk: when the next one is requested, the previous one is stored. */
+  /**
+   * Passes chunks on, and wakes the readers after each: the request for the next chunk means that this one was stored.
+   */
   async *#announced(first: IteratorResult<Uint8Array>, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
     for (let next = first; next.done !== true; next = await rest.next()) {
       yield next.value;

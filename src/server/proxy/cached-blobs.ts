@@ -11,8 +11,8 @@ interface CachedBlob {
 }
 
 /**
- * The blobs of upstreams that are stored in memory. If the memory is full, the least recently used ones are removed, since they
- * can be fetched again.
+ * The cached blobs of upstreams that are stored in memory. If the memory is full, the least recently used ones are
+ * removed: they can be fetched again.
  */
 export class CachedBlobs {
   readonly #blobs = new Map<string, CachedBlob>();
@@ -21,7 +21,7 @@ export class CachedBlobs {
     memory.onFull((bytes) => this.#evict(bytes));
   }
 
-  /** Records that a blob is used. Blobs on disk are not removed. */
+  /** Records that a blob was used. Blobs on disk are not recorded, because they are never removed for lack of memory. */
   touch({ cacheName }: ProxyTarget, blob: CachedBlob): void {
     if (!(blob.repository instanceof MemoryStore)) return;
     const key = `${cacheName} ${blob.digest}`;
@@ -35,7 +35,7 @@ export class CachedBlobs {
       if (freed >= bytes) return;
       this.#blobs.delete(key);
       freed += size;
-      // A blob that was deleted before frees nothing: the caller checks the memory again.
+      // An error means that the blob was already deleted. It then frees no memory, which the caller checks.
       repository.deleteBlob(digest).catch(() => undefined);
     }
   }

@@ -16,18 +16,18 @@ import type { ProxyCache } from './proxy-cache.ts';
 import type { ProxyTarget } from './proxy-upstream.ts';
 import { notWritable, UpstreamUnavailable } from './upstream-error.ts';
 
-/** How long an upstream may take to confirm a tag that is in the cache. */
+/** The time limit for an upstream to confirm a cached tag. */
 const CONFIRM_MS = 5_000;
 
-/** How long an upstream may take for all pages of a list. */
+/** The time limit for an upstream to return all pages of a list. */
 const LIST_MS = 60_000;
 
-/** A list of tags is held in memory. */
+/** The maximum number of tags in a list, because it is held in memory. */
 const MAX_TAGS = 200_000;
 
 const MEDIA_TYPE = 'application/octet-stream';
 
-/** A repository of an upstream, as one request sees it: what is not in the cache is fetched, verified and stored. */
+/** A repository of an upstream, for one request. Content that is not in the cache is fetched, verified and stored. */
 export class CachedRepository implements Repository {
   readonly location: string;
   readonly isRemote = true;
@@ -37,9 +37,9 @@ export class CachedRepository implements Repository {
   readonly #onStale: () => void;
 
   /**
-   * @param hops - the number of proxies that the request has passed. Requests with another number do not share their work, so
-   *   that a registry which is its own upstream does not wait for itself
-   * @param onStale - called if content may be out of date, since the upstream is not available
+   * @param hops - the number of proxies that the request has passed. Only requests with the same number share their
+   *   fetches. Otherwise a registry that is its own upstream would wait for itself
+   * @param onStale - called if content may be out of date, because the upstream is not available
    */
   constructor(cache: ProxyCache, target: ProxyTarget, hops: number, onStale: () => void) {
     this.#cache = cache;
@@ -63,7 +63,10 @@ export class CachedRepository implements Repository {
     return cached ?? (await this.#store(await this.#fetch(digest), digest));
   }
 
-  /** A tag is served from the cache for some time. Then the upstream is asked whether it has moved. */
+  /**
+   * Reads a tag. It is served from the cache for some time. After that, the registry checks at the upstream whether the
+   * tag has moved.
+   */
   async #byTag(tag: string): Promise<ManifestContent> {
     const { confirmed, ttlMs } = this.#cache;
     const key = `${this.#target.cacheName}:${tag}`;
@@ -82,7 +85,10 @@ export class CachedRepository implements Repository {
     });
   }
 
-  /** Refuses content whose bytes state another media type than the response: clients would interpret it in different ways. */
+  /**
+   * Fetches a manifest. It is refused if its bytes and the response state different media types, because clients would
+   * interpret it differently.
+   */
   async #fetch(name: TagOrDigest): Promise<ManifestContent> {
     const content = await this.#ask((remote) => remote.fetchManifest(name));
     const { mediaType } = content.descriptor;
@@ -93,7 +99,7 @@ export class CachedRepository implements Repository {
     throw new RequestError(502, { code: 'MANIFEST_INVALID', message });
   }
 
-  /** @returns the new content of a tag; undefined if it has not moved */
+  /** Checks at the upstream whether a cached tag has moved. @returns its new content; undefined if it has not moved */
   async #confirm(tag: string, known: Digest): Promise<ManifestContent | undefined> {
     try {
       const signal = AbortSignal.timeout(CONFIRM_MS);
@@ -107,7 +113,7 @@ export class CachedRepository implements Repository {
     }
   }
 
-  /** Runs work that asks the upstream, and uses the cached result if the upstream is not available. */
+  /** Runs work that uses the upstream. If the upstream is not available, returns the cached result. */
   async #orStale<T>(cached: T, work: () => Promise<T>): Promise<T> {
     try {
       if (!this.#cache.isPaused(this.#target)) return await work();
@@ -118,7 +124,7 @@ export class CachedRepository implements Repository {
     return cached;
   }
 
-  /** Stores a verified manifest. If that fails, it is served nevertheless. */
+  /** Stores a verified manifest. If it cannot be stored, it is served nevertheless. */
   async #store(content: ManifestContent, name: TagOrDigest): Promise<ManifestContent> {
     this.#learnSizes(content);
     try {
@@ -134,7 +140,7 @@ export class CachedRepository implements Repository {
       const { blobs } = childrenIn(readDocument(bytes), descriptor.mediaType);
       for (const { digest, size } of blobs) this.#cache.sizes.set(this.#sizeKey(digest), size);
     } catch {
-      // The sizes of its blobs are read from the upstream.
+      // Without sizes from the manifest, the registry asks the upstream for the size of each blob.
     }
   }
 
@@ -143,7 +149,7 @@ export class CachedRepository implements Repository {
     return local && ignoreNotFound(local.fetchManifest(name));
   }
 
-  /** Like `blobSize`, because a blob that is missing in the cache is fetched again. */
+  /** The same as `blobSize`: the blob need not be protected from garbage collection, because it can be fetched again. */
   holdBlob(digest: Digest): Promise<number> {
     return this.blobSize(digest);
   }
@@ -159,7 +165,7 @@ export class CachedRepository implements Repository {
     if (size === undefined) throw new MlistError('ERR_MLIST_NOT_FOUND', `${this.location} has no blob ${digest}`);
     if (size === 'unknown')
       throw this.#cache.failure(
-        new MlistError('ERR_MLIST_REGISTRY', `the size of ${digest} is not stated`),
+        new MlistError('ERR_MLIST_REGISTRY', `the upstream does not state the size of ${digest}`),
         this.#target,
       );
     this.#cache.sizes.set(this.#sizeKey(digest), size);
@@ -178,7 +184,7 @@ export class CachedRepository implements Repository {
     else yield* this.#download(digest, size).read();
   }
 
-  /** A part of a blob is served when the whole blob was verified. */
+  /** Returns a part of a blob. The whole blob is fetched and verified first. */
   async *readBlobPart(digest: Digest, start: number, end: number): AsyncGenerator<Uint8Array> {
     const local =
       (await this.#localBlob(digest)) ?? (await this.#download(digest, await this.blobSize(digest)).finished);
@@ -189,7 +195,7 @@ export class CachedRepository implements Repository {
     return readWhole(descriptor, () => this.readBlob(descriptor));
   }
 
-  /** The local repository if it has a blob. */
+  /** The local repository if it has the blob; otherwise undefined. */
   async #localBlob(digest: Digest): Promise<Repository | undefined> {
     const repository = await this.#cache.find(this.#target);
     const size = repository && (await ignoreNotFound(repository.blobSize(digest)));
@@ -198,7 +204,7 @@ export class CachedRepository implements Repository {
     return repository;
   }
 
-  /** The running download of a blob, or a new one. It continues if the client disconnects. */
+  /** Returns the running download of a blob, or starts one. The download continues if the client disconnects. */
   #download(digest: Digest, size: number): BlobDownload {
     const key = this.#key(digest);
     return getOrCreate(this.#cache.downloads, key, () => {
@@ -220,7 +226,10 @@ export class CachedRepository implements Repository {
     });
   }
 
-  /** Converts errors of the upstream. After one, the size of the blob is read again, since a manifest may state a wrong one. */
+  /**
+   * Converts errors of the upstream. After an error, the known size of the blob is forgotten, because the manifest may
+   * have stated a wrong one.
+   */
   async *#verified(chunks: AsyncIterable<Uint8Array>, digest: Digest): AsyncGenerator<Uint8Array> {
     try {
       yield* chunks;
@@ -283,7 +292,10 @@ export class CachedRepository implements Repository {
     return this.#cache.ask(this.#target, this.#hops, work);
   }
 
-  /** A manifest may state a wrong size: it counts for the repository of the manifest only. */
+  /**
+   * The key for the size of a blob. It contains the repository, because the size in a manifest may be wrong and is used
+   * for this repository only.
+   */
   #sizeKey(digest: Digest): string {
     return `${this.#target.cacheName}@${digest}`;
   }

@@ -13,7 +13,7 @@ import type { ProxyTarget, ProxyUpstream } from './proxy-upstream.ts';
 import { UpstreamUnavailable, upstreamError } from './upstream-error.ts';
 import type { UpstreamSessions } from './upstream-sessions.ts';
 
-/** After a failure, cached tags are served without asking the upstream for this time. */
+/** After a failure of an upstream, cached tags are served without a request to the upstream for this time. */
 const PAUSE_MS = 10_000;
 const MAX_PAUSE_MS = 60_000;
 
@@ -27,22 +27,22 @@ export interface ProxyCacheParts {
 /** The state of the cache that all requests share. */
 export class ProxyCache {
   readonly ttlMs: number;
-  /** Reads of manifests that are running. */
+  /** Reads of manifests in progress. */
   readonly reads = new SingleFlight<ManifestContent>();
   /** Lists of tags and of referrers that are being read from an upstream. */
   readonly tagLists = new SingleFlight<readonly string[]>();
   readonly referrerLists = new SingleFlight<readonly Descriptor[]>();
-  /** Downloads that are running, by repository, digest and number of hops. */
+  /** Downloads in progress, by repository, digest and number of hops. */
   readonly downloads = new Map<string, BlobDownload>();
-  /** When the upstream has last confirmed a tag, by `REPOSITORY:TAG`, on the clock of `performance.now()`. */
+  /** The time at which the upstream last confirmed a tag, by `REPOSITORY:TAG`, on the clock of `performance.now()`. */
   readonly confirmed = new RecentMap<string, number>(10_000);
-  /** Sizes of blobs that are known without asking the upstream, by `REPOSITORY@DIGEST`. */
+  /** Known sizes of blobs, by `REPOSITORY@DIGEST`. They save requests to the upstream. */
   readonly sizes = new RecentMap<string, number>(50_000);
   readonly blobs: CachedBlobs;
   readonly sessions: UpstreamSessions;
   readonly onWarning: (message: string) => void;
   readonly #service: Service;
-  /** Until when an upstream is not asked about cached tags. */
+  /** The time until which no request about cached tags is sent to an upstream. */
   readonly #pausedUntil = new Map<ProxyUpstream, number>();
 
   constructor({ service, sessions, ttlMs, onWarning }: ProxyCacheParts) {
@@ -64,8 +64,8 @@ export class ProxyCache {
   }
 
   /**
-   * The size of a blob, which the upstream may state wrongly.
-   * @throws RequestError 507 if it is larger than the registry stores
+   * Checks the size of a blob, and returns it. The upstream may state any size.
+   * @throws RequestError 507 if the size exceeds the limits of this registry
    */
   checkSize(digest: Digest, size: number): number {
     const { uploadBytes } = this.#service.limits;
@@ -74,18 +74,18 @@ export class ProxyCache {
     throw new RequestError(507, { code: 'UNAVAILABLE', message, detail: digest });
   }
 
-  /** Changes tags of the local repository, after all earlier changes. */
+  /** Changes tags of the local repository. Runs alone, after all earlier changes. */
   change<T>(target: ProxyTarget, work: (local: Repository) => Promise<T>): Promise<T> {
     return this.#service.changes.exclusive(target.cacheName, async () => work(await this.open(target)));
   }
 
-  /** Whether an upstream has failed lately, so that cached tags are served without asking it. */
+  /** Whether an upstream has failed recently. Cached tags are then served without a request to it. */
   isPaused({ upstream }: ProxyTarget): boolean {
     return (this.#pausedUntil.get(upstream) ?? 0) > performance.now();
   }
 
   /**
-   * Runs work with the repository at the upstream.
+   * Runs work with the repository at the upstream, and returns its result.
    * @throws UpstreamUnavailable, or another error for the client
    */
   async ask<T>(target: ProxyTarget, hops: number, work: (remote: RemoteRepository) => Promise<T>): Promise<T> {

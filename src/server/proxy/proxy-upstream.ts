@@ -6,9 +6,9 @@ import { parseMirrorAddress } from '../../store/registry/mirrors/mirror-endpoint
 export interface ProxyUpstream {
   /** The registry, as named in references. */
   readonly host: string;
-  /** The host that is asked: the registry itself, or another one. */
+  /** The host that requests are sent to: the registry itself, or another host with its content. */
   readonly domain: string;
-  /** Comes before the repository at that host; empty or with a slash at its end. */
+  /** The path that precedes the repository at that host: empty, or with a slash at its end. */
   readonly prefix: string;
   /** Whether the address begins with `http://`. */
   readonly plainHttp: boolean;
@@ -17,15 +17,15 @@ export interface ProxyUpstream {
 /** A repository of an upstream. */
 export interface ProxyTarget {
   readonly upstream: ProxyUpstream;
-  /** Where it is read from. */
+  /** The reference that the content is read from. */
   readonly reference: Reference;
-  /** The local repository with its content, such as `docker.io/library/nginx`. */
+  /** The name of the local repository that stores the content, such as `docker.io/library/nginx`. */
   readonly cacheName: string;
 }
 
 /**
- * Parses `HOST` or `HOST=URL`. A path in the URL comes before the repository: `https://harbor.example.com/hub`.
- * @throws MlistError `ERR_MLIST_USAGE`, which does not quote the URL, since it may contain a password
+ * Parses `HOST` or `HOST=URL`. A path in the URL precedes the repository: `https://harbor.example.com/hub`.
+ * @throws MlistError `ERR_MLIST_USAGE`; the URL is not quoted, because it may contain a password
  */
 export function parseUpstream(text: string): ProxyUpstream {
   const [name = '', ...rest] = text.split('=');
@@ -41,7 +41,10 @@ export function parseUpstream(text: string): ProxyUpstream {
   return { host, domain: address.host, prefix, plainHttp: address.scheme === 'http' };
 }
 
-/** The repository of a path at an upstream; undefined if the path is invalid. `nginx` of Docker Hub is `library/nginx`. */
+/**
+ * The repository with this path at an upstream; undefined if the path is invalid. At Docker Hub, `nginx` means
+ * `library/nginx`.
+ */
 export function targetAt(upstream: ProxyUpstream, path: string): ProxyTarget | undefined {
   const name = upstream.host === 'docker.io' && !path.includes('/') ? `library/${path}` : path;
   const cacheName = `${cachePrefix(upstream)}${name}`;
@@ -50,7 +53,9 @@ export function targetAt(upstream: ProxyUpstream, path: string): ProxyTarget | u
   return { upstream, cacheName, reference: { domain: upstream.domain, path: remote } };
 }
 
-/** The first part of the names under which the content of an upstream is stored. The port is separated by `_`. */
+/**
+ * The first part of the names of local repositories for an upstream: its host, with `_` instead of `:` before the port.
+ */
 export function cachePrefix({ host }: ProxyUpstream): string {
   return `${host.toLowerCase().replace(':', '_')}/`;
 }
@@ -60,7 +65,7 @@ function hostOf(name: string): string {
     const { domain, path } = parseReference(`${name}/x`);
     if (!/[[/]/.test(name) && (path === 'x' || (domain === 'docker.io' && path === 'library/x'))) return domain;
   } catch {
-    // The error below names the value.
+    // The error below is thrown instead, because it quotes the value.
   }
   throw invalid(`${JSON.stringify(name.slice(0, 200))} is not the host of a registry, such as docker.io`);
 }

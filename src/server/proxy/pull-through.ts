@@ -8,16 +8,20 @@ import { cachePrefix, parseUpstream, targetAt, type ProxyTarget, type ProxyUpstr
 import { needsLogin, notWritable } from './upstream-error.ts';
 import { hopsOf, MAX_HOPS, UpstreamSessions, type UpstreamOptions } from './upstream-sessions.ts';
 
-/** Registries whose content the registry caches. */
+/** Options of the pull-through cache. */
 export interface ProxyOptions {
   /**
-   * `HOST`, such as `docker.io`, or `HOST=URL` to read the content of HOST from another address. Repositories of HOST are
-   * served as `HOST/REPOSITORY`, with the query `?ns=HOST`, and with one upstream under their own name.
+   * The registries to cache. `HOST`, such as `docker.io`; or `HOST=URL` to read the content of HOST from another
+   * address. Repositories of HOST are served as `HOST/REPOSITORY`, with the query `?ns=HOST`, and if there is only one
+   * upstream, also as `REPOSITORY`.
    */
   readonly upstreams: readonly string[];
   /** Milliseconds for which a tag is served without asking the upstream again. Default 60 000. */
   readonly ttlMs?: number | undefined;
-  /** Options for the requests to upstreams. With credentials, all clients can read what these can read. Default: anonymous. */
+  /**
+   * Options for the requests to upstreams. With credentials, all clients can read what the credentials permit. Default:
+   * anonymous.
+   */
   readonly client?: UpstreamOptions | undefined;
   /** Receives warnings, such as that an upstream is not available. */
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -51,8 +55,8 @@ export class PullThrough {
   }
 
   /**
-   * The service with the repositories as one request sees them: local ones, and those of upstreams. A request for all
-   * repositories sees what is stored, and no upstream is asked.
+   * Returns the service with the repositories for one request: the local ones and those of upstreams. A request that
+   * lists all repositories gets only the stored ones, and no request is sent to an upstream.
    */
   serviceFor(exchange: Omit<ServerExchange, 'service'>): Service {
     if (exchange.name === '') return this.#service;
@@ -72,7 +76,8 @@ export class PullThrough {
         find: async (name) => {
           const named = this.#named(name, namespace);
           const local = named === undefined ? await repositories.find(name) : undefined;
-          // Another registry, which is not an upstream, must not be answered with content of this one.
+          // `?ns=` may name a registry that is not an upstream. It must not be answered with content of this
+          // upstream.
           const unnamed = namespace === null ? this.#unnamed(name) : undefined;
           const target = local === undefined ? (named ?? unnamed) : undefined;
           return target === undefined || !this.#canRead(exchange, name, target) ? local : cached(target);
@@ -88,7 +93,7 @@ export class PullThrough {
         names: () => repositories.names(),
         remove: async (name) => {
           const named = namespace === null ? undefined : this.#named(name, namespace);
-          // A request that names the registry does not mean the local repository of the same name.
+          // A request with `?ns=` means the upstream's repository, not the local one of the same name.
           if (named !== undefined && named.cacheName !== name) throw notWritable(named);
           return repositories.remove(name);
         },
@@ -98,8 +103,8 @@ export class PullThrough {
   }
 
   /**
-   * The name for which a client needs rights: the one of the cache if the request names the registry. `?ns=` has no meaning
-   * for writes, so that it does not change which rights they need.
+   * The repository name for which a client needs rights. For a read with `?ns=`, it is the name in the cache. Writes
+   * ignore `?ns=`, so the query does not change which rights they need.
    */
   storedName(name: string, query: URLSearchParams, action: Action): string {
     const namespace = action === 'read' ? query.get('ns') : null;
@@ -111,7 +116,10 @@ export class PullThrough {
     return this.#cache.close();
   }
 
-  /** The repository that a request names with its registry: with `?ns=`, or in its first part. */
+  /**
+   * The upstream's repository that a request names explicitly, with `?ns=` or with the registry as the first part of
+   * the name; otherwise undefined.
+   */
   #named(name: string, namespace: string | null): ProxyTarget | undefined {
     const byQuery = this.#upstreams.find(({ host }) => host === namespace);
     if (byQuery !== undefined) return targetAt(byQuery, name);
@@ -119,16 +127,19 @@ export class PullThrough {
     return upstream && targetAt(upstream, name.slice(cachePrefix(upstream).length));
   }
 
-  /** With one upstream, clients may name its repositories without the registry, as docker does with its mirrors. */
+  /**
+   * The upstream's repository for a name without a registry, as docker uses with its mirrors. Only possible with one
+   * upstream.
+   */
   #unnamed(name: string): ProxyTarget | undefined {
     const [only, ...others] = this.#upstreams;
     return only === undefined || others.length > 0 ? undefined : targetAt(only, name);
   }
 
   /**
-   * Content of an upstream needs the right for its stored name, under whichever name it is requested. Without it, a blob is
-   * not mounted.
-   * @throws RequestError 403 if it is the repository of the request
+   * Whether the caller may read a repository of an upstream. The caller needs the right for the name in the cache,
+   * whichever name was requested. If false, a blob is not mounted from it.
+   * @throws RequestError 401 or 403 if it is the repository of the request
    */
   #canRead(exchange: Omit<ServerExchange, 'service'>, name: string, { cacheName }: ProxyTarget): boolean {
     const { request, caller } = exchange;
@@ -138,8 +149,9 @@ export class PullThrough {
   }
 
   /**
-   * Checks that a new repository may have the name of one at the upstream, since clients will then get its content instead.
-   * @throws RequestError 405 if the upstream's content was pulled before, or nobody has logged in
+   * Checks that a push may create a repository with the name of one at the upstream. Clients will then get its content
+   * instead of the upstream's.
+   * @throws RequestError 405 if content of the upstream's repository was pulled before, or the caller has not logged in
    */
   async #checkNew({ caller }: Pick<ServerExchange, 'caller'>, name: string, target: ProxyTarget): Promise<void> {
     const { repositories } = this.#service;

@@ -2,9 +2,9 @@ import { MlistError } from '../../errors/errors.ts';
 import { RequestError, type RegistryErrorEntry } from '../request-error.ts';
 import type { ProxyTarget } from './proxy-upstream.ts';
 
-/** An upstream cannot answer at the moment, so cached content may be used. */
+/** The upstream cannot answer at the moment. Cached content may be served instead. */
 export class UpstreamUnavailable extends RequestError {
-  /** The delay that the upstream has asked for. */
+  /** The delay that the upstream requests before the next try. */
   readonly retryAfterMs: number | undefined;
 
   constructor(status: number, problem: RegistryErrorEntry, retryAfterMs: number | undefined) {
@@ -14,7 +14,10 @@ export class UpstreamUnavailable extends RequestError {
   }
 }
 
-/** The response to a request that an upstream has not answered as expected. Errors of this registry are not changed. */
+/**
+ * Converts an error of a request to an upstream to the error for the client. Errors of this registry are returned
+ * unchanged.
+ */
 export function upstreamError(error: unknown, host: string): unknown {
   if (error instanceof Error && error.name === 'TimeoutError')
     return new UpstreamUnavailable(504, { code: 'UNAVAILABLE', message: `upstream ${host} is too slow` }, undefined);
@@ -26,13 +29,13 @@ export function upstreamError(error: unknown, host: string): unknown {
   if (code === 'ERR_MLIST_TIMEOUT') return new UpstreamUnavailable(504, problem, retryAfterMs);
   if (status === 508) return new RequestError(508, problem);
   if (code === 'ERR_MLIST_NETWORK' || status >= 500) return new UpstreamUnavailable(502, problem, retryAfterMs);
-  // Registries also answer 401 for repositories that do not exist.
+  // Registries also answer with 401 for repositories that do not exist.
   if (status === 401) return new RequestError(404, { ...problem, code: 'NAME_UNKNOWN' });
   if (status === 403) return new RequestError(403, { ...problem, code: 'DENIED' });
   return new RequestError(502, problem);
 }
 
-/** The error for a write to a repository of an upstream. */
+/** The error for a write to a repository of an upstream, which the cache cannot accept. */
 export function notWritable({ upstream }: ProxyTarget): RequestError {
   const message = `this repository is a cache of ${upstream.host}: push to ${upstream.host} itself`;
   return new RequestError(405, { code: 'UNSUPPORTED', message }, { allow: 'GET, HEAD' });
@@ -40,6 +43,6 @@ export function notWritable({ upstream }: ProxyTarget): RequestError {
 
 /** The error for a push without a login that would hide a repository of an upstream. */
 export function needsLogin(name: string, { upstream }: ProxyTarget): RequestError {
-  const message = `${name} means a repository of ${upstream.host} here, which this push would replace for all clients: push to ${upstream.host} itself, or to a registry with --htpasswd and a login`;
+  const message = `${name} is a repository of ${upstream.host} here, and this push would hide it from all clients: push to ${upstream.host} itself, or start the registry with --htpasswd and log in`;
   return new RequestError(405, { code: 'UNSUPPORTED', message }, { allow: 'GET, HEAD' });
 }

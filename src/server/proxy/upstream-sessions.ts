@@ -24,20 +24,21 @@ export type UpstreamOptions = Pick<
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 };
 
-/** A session keeps failed logins and tokens, so it is replaced after this time, and after this number of repositories. */
+/** A session is replaced after this time, because it keeps failed logins. */
 const SESSION_MS = 10 * 60_000;
+/** A session is also replaced after this number of repositories, because it keeps their tokens. */
 const SESSION_REPOSITORIES = 200;
 
-/** The longest chain of proxies that a request may pass. */
+/** The maximum number of proxies that a request may pass. */
 export const MAX_HOPS = 3;
 
 export interface AcquiredRepository {
   readonly remote: RemoteRepository;
-  /** Must be called once. */
+  /** Releases the session. Must be called exactly once. */
   readonly release: () => void;
 }
 
-/** A session, with the requests that use it. A retired one is closed when its last user has released it. */
+/** A session, with the number of its users. A retired session is closed when its last user has released it. */
 interface Lease {
   readonly session: RegistrySession;
   readonly started: number;
@@ -47,8 +48,8 @@ interface Lease {
 }
 
 /**
- * The sessions for requests to upstreams. Each states in its `User-Agent` how many proxies a request has passed, so that a
- * registry that is its own upstream is detected: `pull-through/1`.
+ * The sessions for requests to upstreams. The `User-Agent` of each session states how many proxies the request has
+ * passed, such as `pull-through/1`, so that a registry detects that it is its own upstream.
  */
 export class UpstreamSessions {
   readonly #options: UpstreamOptions;
@@ -63,7 +64,7 @@ export class UpstreamSessions {
     this.#onWarning = onWarning;
   }
 
-  /** Loads the registry client, which a registry without a proxy does not need. */
+  /** Loads the registry client, and creates the sessions. A registry without a proxy does not need the client. */
   static async load(options: UpstreamOptions, onWarning: (message: string) => void): Promise<UpstreamSessions> {
     const { RegistrySession: Session } = await import('../../store/registry/session.ts');
     return new UpstreamSessions(options, Session, onWarning);
@@ -80,7 +81,7 @@ export class UpstreamSessions {
   }
 
   /**
-   * A repository of an upstream, for use until it is released.
+   * Returns a repository of an upstream. The caller must release it.
    * @param hops - the number of proxies that the request has passed before this one
    */
   acquire({ reference }: ProxyTarget, hops: number): AcquiredRepository {
@@ -92,12 +93,12 @@ export class UpstreamSessions {
       if (lease.isRetired) void this.#closeUnused(lease);
     };
     const remote = lease.session.repository(reference);
-    // Each use gets a new object: a used one would read content again that it has seen before and that is missing now.
+    // The next use must get a new object: this one remembers content that it has read, even if it is then deleted.
     lease.session.forget(reference);
     return { remote, release };
   }
 
-  /** Aborts all requests. */
+  /** Aborts all requests, and closes all sessions. */
   async close(): Promise<void> {
     await Promise.all([...this.#open].map(({ session }) => session.close()));
   }

@@ -11,7 +11,8 @@ import type { Repository } from '../storage.ts';
 export async function getBlob(exchange: ServerExchange): Promise<void> {
   const { request, service } = exchange;
   const { repository, digest } = await blobOf(exchange);
-  // A client that finds a blob does not upload it.
+  // A client that sees in a HEAD response that a blob exists will not upload it, so garbage collection must keep the
+  // blob.
   const isQuery = request.method === 'HEAD' && !service.readOnly;
   const size = await replaceNotFound(isQuery ? repository.holdBlob(digest) : repository.blobSize(digest), () =>
     unknownBlob(digest),
@@ -31,7 +32,7 @@ export async function getBlob(exchange: ServerExchange): Promise<void> {
   const range = condition === undefined || condition === etag ? parseRange(header, size) : undefined;
   if (range === undefined) {
     const chunks = repository.serveBlob({ digest, size });
-    // It may have been deleted since its size was read.
+    // The blob may have been deleted after its size was read.
     await replaceNotFound(replyStream(exchange, 200, fullHeaders, chunks), () => unknownBlob(digest));
   } else await replyRange(exchange, { repository, digest, size, range, headers: fullHeaders });
 }
@@ -57,7 +58,7 @@ async function replyRange(
   await replyStream(exchange, 206, { ...headers, ...rangeHeaders }, repository.readBlobPart(digest, start, end));
 }
 
-/** DELETE of a blob (distribution-spec v1.1.1 "Deleting Blobs"), even if a manifest refers to it. */
+/** DELETE of a blob (distribution-spec v1.1.1 "Deleting Blobs"). The blob is deleted even if a manifest refers to it. */
 export async function deleteBlob(exchange: ServerExchange): Promise<void> {
   const { repository, digest } = await blobOf(exchange);
   try {

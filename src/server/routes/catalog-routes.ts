@@ -3,21 +3,24 @@ import { unknownName } from '../request-error.ts';
 import { nextPage, parseLimit } from './paging.ts';
 import { reply, replyJson, type ServerExchange } from '../server-exchange.ts';
 
-/** The size of a page, also if the client asks for more. */
+/** The maximum number of repositories on a page, even if the client requests more. */
 const MAX_PAGE = 1000;
 
-/** How many repositories are looked up at once. */
+/** The number of repositories that are looked up concurrently. */
 const BATCH = 50;
 
-/** Lexical order by components, as in docker-registry: `a/b` is before `a-b`, and `/` before all other characters. */
+/**
+ * Compares names in lexical order by components, as docker-registry does. `/` is the lowest character, so `a/b`
+ * precedes `a-b`.
+ */
 function order(one: string, other: string): number {
   const [first, second] = [one, other].map((name) => name.replaceAll('/', '\0'));
   return first === second ? 0 : (first ?? '') < (second ?? '') ? -1 : 1;
 }
 
 /**
- * GET of `/v2/_catalog`, as in other registries: the repositories that the caller may read, in order. Repositories without
- * tags are listed.
+ * GET of `/v2/_catalog`, as in other registries: the repositories that the caller may read, in lexical order. It also
+ * lists repositories without tags.
  */
 export async function listCatalog(exchange: ServerExchange): Promise<void> {
   const { service, caller, query } = exchange;
@@ -39,7 +42,7 @@ interface Page {
   readonly isLast: boolean;
 }
 
-/** The first names that are repositories. Other folders, and damaged repositories, are skipped. */
+/** Returns the first `limit` names whose repositories exist. Other folders and damaged repositories are skipped. */
 async function existing({ service }: ServerExchange, names: readonly string[], limit: number): Promise<Page> {
   const found: string[] = [];
   for (let at = 0; at < names.length && found.length <= limit; at += BATCH) {
@@ -51,8 +54,8 @@ async function existing({ service }: ServerExchange, names: readonly string[], l
 }
 
 /**
- * DELETE of `/v2/<name>/_mlist/repository`: removes a repository with its content and its unfinished uploads. This is an
- * extension (distribution-spec v1.1.1 "Extensions"), which other registries do not have.
+ * DELETE of `/v2/<name>/_mlist/repository`: removes a repository with its content and its unfinished uploads. It is an
+ * extension of this registry (distribution-spec v1.1.1 "Extensions").
  */
 export async function deleteRepository(exchange: ServerExchange): Promise<void> {
   const { service, name } = exchange;

@@ -11,7 +11,7 @@ import type { Repository } from '../storage.ts';
 
 export interface CheckedManifest {
   readonly mediaType: string;
-  /** What it refers to. */
+  /** The content that the manifest refers to. */
   readonly children: Children;
 }
 
@@ -38,18 +38,19 @@ function invalid(reason: string, detail?: unknown): RequestError {
 }
 
 /**
- * Checks that the repository has all children and blobs of a manifest, and that they match their descriptors. The subject
- * may be pushed later, and foreign layers are not pushed (distribution-spec v1.1.1 "Pushing manifests").
- * @param options - `allowSparse`: other content may be missing, too
+ * Checks that the repository has all children and blobs of a manifest, and that they match their descriptors. The
+ * subject may be pushed later, and foreign layers are not pushed (distribution-spec v1.1.1 "Pushing manifests").
+ * @param options - `allowSparse`: all other content may be missing, too
  * @returns the content that the repository has
- * @throws RequestError 400 with MANIFEST_INVALID for each wrong descriptor and MANIFEST_BLOB_UNKNOWN for each missing digest
+ * @throws RequestError 400 with MANIFEST_INVALID for each wrong descriptor and MANIFEST_BLOB_UNKNOWN for each missing
+ *   digest
  */
 export async function checkChildren(
   { manifests, blobs }: Children,
   repository: Repository,
   { allowSparse }: { readonly allowSparse: boolean },
 ): Promise<RequiredContent> {
-  // Held first, so that garbage collection does not remove what is found.
+  // Children are held before they are looked up, so that garbage collection cannot remove them in between.
   for (const { digest } of manifests) await ignoreNotFound(repository.holdBlob(digest));
   const stored = await repository.storedManifests(manifests.map(({ digest }) => digest));
   const isManifest = ({ mediaType, digest }: Descriptor): boolean =>
@@ -92,7 +93,10 @@ async function manifestProblems(
   return problems;
 }
 
-/** Whether a manifest that was put as another type can have this one too, because its bytes state none. */
+/**
+ * Whether stored content may be listed with this media type although it was put with another. Its bytes then state no
+ * media type.
+ */
 async function canHaveType(mediaType: string, { digest }: Descriptor, repository: Repository): Promise<boolean> {
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) return false;
   const { bytes } = await repository.fetchManifest(digest);

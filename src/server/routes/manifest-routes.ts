@@ -12,10 +12,10 @@ import { replaceNotFound, RequestError, unknownManifest } from '../request-error
 import { repositoryOf } from './requested-content.ts';
 import type { Repository } from '../storage.ts';
 
-/** How often a PUT is tried beside the garbage collection of another process. */
+/** The maximum number of tries of a PUT, for garbage collection of another process at the same time. */
 const MAX_TRIES = 3;
 
-/** GET and HEAD of `/v2/<name>/manifests/<reference>` return the exact bytes of the PUT. */
+/** GET and HEAD of `/v2/<name>/manifests/<reference>`. The response has the exact bytes of the PUT. */
 export async function getManifest(exchange: ServerExchange): Promise<void> {
   const { request, lastSegment: reference } = exchange;
   const repository = await repositoryOf(exchange);
@@ -28,7 +28,7 @@ export async function getManifest(exchange: ServerExchange): Promise<void> {
   else reply(exchange, 200, { ...headers, 'content-type': mediaType }, bytes);
 }
 
-/** A reference that is neither a tag nor a digest is treated as unknown. */
+/** Reads a manifest by tag or digest. A reference that is neither is treated as unknown. */
 export async function fetchManifest(
   repository: Repository,
   reference: string,
@@ -37,7 +37,10 @@ export async function fetchManifest(
   return await repository.fetchManifest(reference);
 }
 
-/** PUT of `/v2/<name>/manifests/<reference>`. A PUT by digest supports `?tag=` for tags (distribution-spec at 967efdc). */
+/**
+ * PUT of `/v2/<name>/manifests/<reference>`. A PUT by digest can also set tags with `?tag=` (distribution-spec at
+ * 967efdc).
+ */
 export async function putManifest(exchange: ServerExchange): Promise<void> {
   const received = new MemoryBytes(exchange.service.limits.memory);
   try {
@@ -72,8 +75,8 @@ async function storeManifest(exchange: ServerExchange, received: MemoryBytes): P
 }
 
 /**
- * Repeats work that has failed because another process has removed content since it was checked. The check then reports what
- * is missing.
+ * Repeats work that failed because another process removed content after the check. The repeated check reports what is
+ * missing.
  */
 async function repeatIfRemoved(work: () => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries += 1) {
@@ -131,7 +134,7 @@ function checkReference(reference: string, tags: readonly string[]): void {
   throw new RequestError(400, { code: 'TAG_INVALID', message: 'invalid tag', detail: invalid });
 }
 
-/** The digest for storing the bytes: the one in the path, which must match them, else their sha256. */
+/** The digest under which to store the bytes: the one in the path, which they must match, or else their sha256. */
 function storageDigest(reference: string, bytes: Uint8Array): Digest {
   if (!isDigest(reference)) return digestOf(bytes);
   if (digestMatches(reference, bytes)) return reference;
@@ -139,7 +142,7 @@ function storageDigest(reference: string, bytes: Uint8Array): Digest {
   throw new RequestError(400, { code: 'DIGEST_INVALID', message, detail: reference });
 }
 
-/** Reads the body. A body that is too large is refused as early as possible. */
+/** Reads the body of a PUT. A body that is too large is refused as early as possible. */
 async function readManifest(exchange: ServerExchange, into: MemoryBytes): Promise<Uint8Array> {
   for await (const chunk of bodyOf(exchange, MAX_DOCUMENT_BYTES)) into.append(chunk);
   return Buffer.concat([...into.read()]);

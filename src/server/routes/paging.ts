@@ -2,11 +2,11 @@ import { RequestError } from '../request-error.ts';
 
 /** Pages of tags and of repositories (distribution-spec v1.1.1 "Listing Tags"). */
 
-/** More than any repository or registry has. */
+/** The maximum of `n`: more than any repository has tags or any registry repositories. */
 const MAX_LIMIT = 1_000_000_000;
 
 /**
- * The number in `n`; undefined without one.
+ * Parses the parameter `n`; undefined if it is missing.
  * @throws RequestError 400 if it is not a number
  */
 export function parseLimit(text: string | null): number | undefined {
@@ -15,7 +15,7 @@ export function parseLimit(text: string | null): number | undefined {
   throw new RequestError(400, { code: 'PAGINATION_NUMBER_INVALID', message: 'n is not a number', detail: text });
 }
 
-/** The Link header for the page after `last`. */
+/** Returns the Link header for the page after the name `last`. */
 export function nextPage(path: string, limit: number | undefined, last: string): string {
   const query = new URLSearchParams({ n: String(limit), last });
   return `<${path}?${query.toString()}>; rel="next"`;

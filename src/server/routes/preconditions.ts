@@ -7,13 +7,13 @@ export function etagOf(digest: Digest): string {
   return `"${digest}"`;
 }
 
-/** Whether the client already has this content (RFC 9110 section 13.1.2). */
+/** Whether the client already has the content, by `If-None-Match` (RFC 9110 section 13.1.2). */
 export function isNotModified({ headers }: IncomingMessage, digest: Digest): boolean {
   return matches(headers['if-none-match'], digest);
 }
 
 /**
- * Checks the precondition of a write: `If-Match`, or `If-None-Match: *` if the content must not exist.
+ * Checks the precondition of a write: `If-Match`, or `If-None-Match: *` for content that must not exist.
  * @param current - the current digest; undefined if the content does not exist
  * @throws RequestError 412 if the precondition fails
  */

@@ -5,8 +5,8 @@ export interface ByteRange {
 }
 
 /**
- * Parses a Range header (RFC 9110 section 14.2): `bytes=0-499`, `bytes=500-`, `bytes=-500`. Undefined for the whole content:
- * without a header, or for several ranges or another unit, which a server may ignore.
+ * Parses a Range header (RFC 9110 section 14.2): `bytes=0-499`, `bytes=500-`, `bytes=-500`. Undefined means the whole
+ * content: without a header, and for several ranges or another unit, which a server may ignore.
  */
 export function parseRange(header: string | undefined, size: number): ByteRange | 'unsatisfiable' | undefined {
   const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(header?.replaceAll(' ', '') ?? '') ?? [];

@@ -4,12 +4,12 @@ import { MediaType } from '../../oci/media-type.ts';
 import { parseDigestParameter } from './requested-content.ts';
 import { reply, type ServerExchange } from '../server-exchange.ts';
 
-/** Maximum size of a page, below the limit of clients for manifests. */
+/** Maximum size of a page. It is below the limit of clients for manifests, which also applies to this index. */
 const MAX_PAGE_BYTES = 3 * 1024 * 1024;
 
 /**
- * GET of `/v2/<name>/referrers/<digest>` (distribution-spec v1.1.1 "Listing Referrers"). The index is empty if the digest
- * has no referrers, or if the digest or the repository does not exist.
+ * GET of `/v2/<name>/referrers/<digest>` (distribution-spec v1.1.1 "Listing Referrers"). Returns an empty index if the
+ * digest has no referrers, or if the digest or the repository does not exist.
  */
 export async function listReferrers(exchange: ServerExchange): Promise<void> {
   const { service, name, lastSegment, query } = exchange;
@@ -29,11 +29,14 @@ export async function listReferrers(exchange: ServerExchange): Promise<void> {
 
 interface Page {
   readonly page: readonly Descriptor[];
-  /** The last digest of this page, if there is another page. */
+  /** The last digest of this page; absent on the last page. */
   readonly next?: string;
 }
 
-/** Pages are sorted by digest, so that they are consistent if referrers are added or removed in between. */
+/**
+ * Returns the page after the digest `last`. Pages are sorted by digest, so that they stay consistent if referrers are
+ * added or removed between two requests.
+ */
 function pageOf(all: readonly Descriptor[], last: string): Page {
   const remaining = all
     .filter(({ digest }) => digest > last)

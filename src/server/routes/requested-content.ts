@@ -4,10 +4,10 @@ import { RequestError, unknownName } from '../request-error.ts';
 import type { ServerExchange } from '../server-exchange.ts';
 import type { Repository } from '../storage.ts';
 
-/** What requests name. */
+/** Finds the content that a request names. */
 
 /**
- * The repository in the path of a request.
+ * Returns the repository in the path of a request.
  * @throws RequestError 404 if it does not exist
  */
 export async function repositoryOf({ service, name }: ServerExchange): Promise<Repository> {
@@ -16,14 +16,14 @@ export async function repositoryOf({ service, name }: ServerExchange): Promise<R
   return repository;
 }
 
-/** The tags of a repository, in any order. Names that other tools have stored and that are not valid tags are skipped. */
+/** The tags of a repository, in any order. Names that other tools have stored but that are not valid tags are skipped. */
 export async function tagsIn(repository: Repository): Promise<readonly string[]> {
   const tags: string[] = [];
   for await (const name of repository.tags()) if (isTag(name)) tags.push(name);
   return tags;
 }
 
-/** @throws RequestError 400 DIGEST_INVALID */
+/** Parses a digest in the path or query of a request. @throws RequestError 400 DIGEST_INVALID */
 export function parseDigestParameter(text: string): Digest {
   if (isDigest(text)) return text;
   const message = `invalid digest: ${digestProblem(text) ?? 'it is not of the form ALGORITHM:ENCODED'}`;

@@ -17,15 +17,18 @@ interface Route {
   /** Group 1 is the repository name, group 2 the last segment of the path. */
   readonly path: RegExp;
   readonly endpoint: Endpoint;
-  /** What the caller needs to be allowed for any method. Default: to read, and for other methods to write. */
+  /** The right that the caller needs, for all methods. Default: `read` for GET and HEAD, `write` for other methods. */
   readonly action?: Action;
   readonly methods: Readonly<Record<string, Handler>>;
 }
 
-/** Answered without a login. */
+/** The path of the health check, which needs no login. */
 export const HEALTH_PATH = /^\/healthz$/;
 
-/** The endpoints of distribution-spec v1.1.1 "Endpoints". A name may contain `manifests`: the last occurrence counts. */
+/**
+ * The endpoints of distribution-spec v1.1.1 "Endpoints". A repository name may contain `manifests`, so the last
+ * occurrence in the path is the endpoint.
+ */
 const routes: readonly Route[] = [
   { path: /^\/v2\/?$/, endpoint: 'ping', methods: { GET: ping, HEAD: ping } },
   { path: /^\/v2\/_catalog$/, endpoint: 'catalog', methods: { GET: listCatalog } },
@@ -52,31 +55,31 @@ const routes: readonly Route[] = [
   { path: /^\/v2\/(.+)\/tags\/list$/, endpoint: 'tags', methods: { GET: listTags } },
   { path: /^\/v2\/(.+)\/referrers\/([^/]+)$/, endpoint: 'referrers', methods: { GET: listReferrers } },
   { path: /^\/v2\/(.+)\/_mlist\/repository$/, endpoint: 'repository', methods: { DELETE: deleteRepository } },
-  // Pages for browsers. No repository name starts with "-".
+  // Pages for browsers. `/-/` cannot be a repository, because no repository name starts with "-".
   { path: /^\/$/, endpoint: 'page', methods: page('showRepositories') },
   { path: /^\/-\/repo\/([^:@]+)$/, endpoint: 'page', methods: page('showTags') },
   { path: /^\/-\/repo\/([^:@]+)[:@]([^/]+)$/, endpoint: 'page', methods: page('showContent') },
 ];
 
-/** Pages are loaded when a browser requests the first one. */
+/** Returns the handlers of a page. Their code is loaded when the first page is requested. */
 function page(name: 'showRepositories' | 'showTags' | 'showContent'): Route['methods'] {
   const show: Handler = async (exchange) => (await import('../page/pages.ts'))[name](exchange);
   return { GET: show, HEAD: show };
 }
 
-/** Whether a path is one of a page, so that errors are answered with pages too. */
+/** Whether a path is that of a page. Errors are then sent as pages, too. */
 export function isPagePath(path = ''): boolean {
   return /^\/(?:$|\?|-\/)/.test(path);
 }
 
-/** Methods of a read-only registry. */
+/** The methods that a read-only registry accepts. */
 const READ_METHODS = ['GET', 'HEAD'];
 
 export interface MatchedRoute {
   readonly endpoint: Endpoint;
   readonly action: Action;
   readonly handler: Handler;
-  /** The repository name; empty if the path has none. */
+  /** The repository name; empty for a path without one. */
   readonly name: string;
   /** The last segment of the path: a tag, a digest or an upload id. */
   readonly lastSegment: string;
@@ -146,7 +149,9 @@ async function health(exchange: ServerExchange): Promise<void> {
   reply(exchange, isDraining ? 503 : 200, headers, isDraining ? 'draining\n' : 'ok\n');
 }
 
-/** GET of the token service (docs/decisions/0094-anonymous-pulls.md), with Basic authentication or without a login. */
+/**
+ * GET of the token service (docs/decisions/0094-anonymous-pulls.md). The request has Basic authentication or no login.
+ */
 async function token(exchange: ServerExchange): Promise<void> {
   await Promise.resolve();
   const issued = exchange.service.access.tokenFor(exchange.request, exchange.caller);
@@ -163,7 +168,9 @@ async function metrics(exchange: ServerExchange): Promise<void> {
   reply(exchange, 200, headers, counted.text({ uploads: uploads.open, running: running.size, connections }));
 }
 
-/** GET of `/v2/<name>/tags/list` (distribution-spec v1.1.1 "Listing Tags"), in lexical order. */
+/**
+ * GET of `/v2/<name>/tags/list` (distribution-spec v1.1.1 "Listing Tags"): the tags of a repository, in lexical order.
+ */
 async function listTags(exchange: ServerExchange): Promise<void> {
   const { name, query } = exchange;
   const repository = await repositoryOf(exchange);

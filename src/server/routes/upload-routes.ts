@@ -10,7 +10,10 @@ import { RequestError } from '../request-error.ts';
 import type { Repository, Upload } from '../storage.ts';
 import type { UploadSession } from '../upload-sessions.ts';
 
-/** Pushing blobs (distribution-spec v1.1.1 "Pushing blobs"): `/v2/<name>/blobs/uploads/` and the uploads below it. */
+/**
+ * The endpoints for pushing blobs (distribution-spec v1.1.1 "Pushing blobs"): `/v2/<name>/blobs/uploads/` and the
+ * uploads below it.
+ */
 
 /** POST: starts an upload, stores the body as a blob (`?digest=`), or mounts a blob (`?mount=`). */
 export async function postUpload(exchange: ServerExchange): Promise<void> {
@@ -18,7 +21,7 @@ export async function postUpload(exchange: ServerExchange): Promise<void> {
   const [mount, monolithic] = [query.get('mount'), query.get('digest')];
   const mountDigest = mount === null ? undefined : parseDigestParameter(mount);
   const digest = monolithic === null ? undefined : parseDigestParameter(monolithic);
-  // The repository must not be deleted in between.
+  // Shared, so that the repository cannot be deleted in between.
   const session = await service.changes.shared(name, async () => {
     const repository = await service.repositories.open(name);
     if (mountDigest !== undefined && (await mountBlob(exchange, repository, mountDigest))) return undefined;
@@ -30,7 +33,7 @@ export async function postUpload(exchange: ServerExchange): Promise<void> {
   } else if (mountDigest !== undefined) replyCreated(exchange, mountDigest);
 }
 
-/** Appends the body and stores the blob. The upload ends in any case. */
+/** Appends the request body and stores the blob. The upload ends even if that fails. */
 async function complete(exchange: ServerExchange, session: UploadSession, digest: Digest): Promise<void> {
   try {
     await append(exchange, session);
@@ -41,7 +44,7 @@ async function complete(exchange: ServerExchange, session: UploadSession, digest
   replyCreated(exchange, digest);
 }
 
-/** Appends the body. An upload that exceeds a limit ends, so that what it holds is freed. */
+/** Appends the request body. If it exceeds a limit, the upload ends, so that its memory or disk space is freed. */
 async function append(exchange: ServerExchange, session: UploadSession): Promise<void> {
   const { limits, uploads } = exchange.service;
   try {
@@ -60,7 +63,7 @@ export async function getUpload(exchange: ServerExchange): Promise<void> {
   });
 }
 
-/** PATCH: appends a chunk; without a Content-Range, the whole body. */
+/** PATCH: appends the request body. If it has a Content-Range, that must start where the last chunk ended. */
 export async function patchUpload(exchange: ServerExchange): Promise<void> {
   await withSession(exchange, async (session) => {
     checkChunk(exchange, session);
@@ -69,7 +72,10 @@ export async function patchUpload(exchange: ServerExchange): Promise<void> {
   });
 }
 
-/** PUT: appends the body, which may be empty, and completes the upload. The bytes must match `?digest=`. */
+/**
+ * PUT: appends the request body, which may be empty, and completes the upload. All bytes together must match
+ * `?digest=`.
+ */
 export async function putUpload(exchange: ServerExchange): Promise<void> {
   const digest = parseDigestParameter(exchange.query.get('digest') ?? '');
   await withSession(exchange, async (session) => {
@@ -96,7 +102,10 @@ function withSession(exchange: ServerExchange, work: (session: UploadSession) =>
   return use(exchange, exchange.lastSegment, work);
 }
 
-/** @throws RequestError 404 if the upload does not exist, or its repository was deleted meanwhile */
+/**
+ * Runs work with an upload.
+ * @throws RequestError 404 if the upload does not exist, or its repository was deleted during the work
+ */
 async function use(
   { service, name }: ServerExchange,
   id: string,
@@ -110,7 +119,10 @@ async function use(
   throw new RequestError(404, { code: 'BLOB_UPLOAD_UNKNOWN', message: 'there is no such upload', detail: id });
 }
 
-/** A chunk must start where the previous one ended (distribution-spec v1.1.1 "Pushing a blob in chunks"). */
+/**
+ * Checks that a chunk starts where the previous one ended (distribution-spec v1.1.1 "Pushing a blob in chunks").
+ * @throws RequestError 416 or 400
+ */
 function checkChunk({ request: { headers } }: ServerExchange, session: UploadSession): void {
   const { 'content-range': header, 'content-length': length } = headers;
   if (header === undefined) return;
@@ -138,8 +150,9 @@ async function commit(upload: Upload, digest: Digest): Promise<void> {
 }
 
 /**
- * Mounts a blob from the repository `?from=`, or without it from any repository that has the blob and that the caller may read.
- * @returns false if no such repository has it
+ * Mounts a blob from the repository that `?from=` names, or without `?from=` from any repository that has the blob and
+ * that the caller may read.
+ * @returns false if there is no such repository
  */
 async function mountBlob(
   { service, query, name, caller }: ServerExchange,
@@ -154,9 +167,9 @@ async function mountBlob(
     const size = source === undefined ? undefined : await sizeIn(source, digest);
     if (source === undefined || size === undefined) continue;
     const descriptor = { mediaType: 'application/octet-stream', digest, size };
-    // A source may lose the blob meanwhile.
+    // The blob may be deleted from the source in the meantime.
     if (from !== name) await ignoreNotFound(target.mountBlob(descriptor, source, () => source.readBlob(descriptor)));
-    // The blob may have been in the target for long, unused.
+    // The blob may be old and unused, so it is protected from garbage collection.
     if ((await ignoreNotFound(target.holdBlob(digest))) === undefined) continue;
     return true;
   }
@@ -167,7 +180,10 @@ function sizeIn(repository: Repository, digest: Digest): Promise<number | undefi
   return ignoreNotFound(repository.blobSize(digest));
 }
 
-/** As in other registries, the range is `0-0` both for an empty upload and after one byte. */
+/**
+ * The headers with the progress of an upload. As in other registries, the range is `0-0` both for no bytes and for one
+ * byte.
+ */
 function progressOf({ id, name, upload }: UploadSession): Readonly<Record<string, string>> {
   return {
     location: `/v2/${name}/blobs/uploads/${id}`,

@@ -55,7 +55,10 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   return 0;
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` if `--all` is combined with another selection, or no change of the images */
+/**
+ * @throws MlistError `ERR_MLIST_USAGE` if `--all` is combined with another selection, or there is no change for the
+ *   images
+ */
 function refuseWithAll(args: ParsedArguments, { change }: Changes, isSelected: boolean): void {
   if (isSelected) {
     throw new MlistError('ERR_MLIST_USAGE', '--all cannot be combined with a MANIFEST argument or --platform', {
@@ -134,7 +137,10 @@ function withCommands(thrown: unknown, list: string | undefined, args: ParsedArg
   return new MlistError(thrown.code, thrown.message, { ...thrown.facts, candidates });
 }
 
-/** The options of this command line, for a suggested command, which names the entry instead of its platform. */
+/**
+ * The options of this command line, for a suggested command. Without `--platform`, because that command names the
+ * entry.
+ */
 function typedOptions(args: ParsedArguments): string {
   return args.command.options
     .filter(({ name }) => args.has(name) && name !== platformOption.name)

@@ -64,7 +64,7 @@ function report({ lists, writes, hosts }: Applied, context: Context): void {
 
 type Target = AppliedList['targets'][number];
 
-/** Reports a tag of a dry run: one that would be written, or one that already has the list. */
+/** Reports what a dry run would do with a tag: write it, or leave it because it already has the list. */
 function reportTag(target: Target, { output }: Context): void {
   output.note(['  tag      ', 'dim'], `${target.reference} ${stateOf(target)}`.trimEnd());
   reportLost(output, target.reference, target);

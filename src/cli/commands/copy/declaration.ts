@@ -27,7 +27,7 @@ export const copyCommand: CommandDeclaration = {
       type: 'string',
       choices: ['keep', 'drop'],
       value: 'MODE',
-      describe: 'Handle attestations: keep them with their images, or drop them (default keep)',
+      describe: 'Keep or drop the attestations of the images (default keep)',
     },
     missingOption,
     fillFromOption,

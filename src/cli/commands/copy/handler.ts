@@ -17,7 +17,7 @@ import { reportLost, reportUnchanged } from '../../output/reporter.ts';
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const [source = '', target = ''] = args.positionals;
-  // A target without a tag gets the tag of the source.
+  // The target is parsed without a default tag, because `copy` uses the tag of the source.
   const copied = await copy(typedLocation(source, context), typedBareLocation(target, context), {
     stores: await context.stores(),
     platforms: readPlatforms(args.texts('platform')),
@@ -40,7 +40,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   return 0;
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` for anything but `:TAG` */
+/** Parses a `--tag` of the form `:TAG`. @throws MlistError `ERR_MLIST_USAGE` */
 function readTag(text: string): string {
   const tag = text.slice(1);
   if (text.startsWith(':') && isTag(tag)) return tag;

@@ -10,9 +10,9 @@ import { missingArguments } from '../../args/parse-arguments.ts';
 import { imageOptions } from './source-file.ts';
 
 /**
- * The list that `create` creates: the first argument, else the first tag of the metadata, else with `--amend` the current draft.
- * With metadata, the user may have omitted the list, so that the first argument is an image. This is an error, because a push
- * would overwrite the image.
+ * The name of the list that `create` creates: the first argument; or else the first tag of the metadata; or else, with
+ * `--amend`, the current draft. If the user has omitted the list because the metadata names it, the first argument is
+ * an image. That is an error, because a push would overwrite the image.
  * @throws MlistError `ERR_MLIST_USAGE` if no list is named, or the first argument may be an image
  */
 export async function createdName(
@@ -59,6 +59,6 @@ function refuseImage(
   if (!isSingle || args.flag('amend')) return;
   const message = `${typed} is used as the list, so no image is named: the metadata of --docker-metadata has no tags`;
   throw new MlistError('ERR_MLIST_USAGE', message, {
-    hint: `If it is an image, put the list before it: "mlist create LIST ${typed}". If it is the list, add its images.`,
+    hint: `If it is an image, put the list first: "mlist create LIST ${typed}". If it is the list, add its images.`,
   });
 }

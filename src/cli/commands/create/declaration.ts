@@ -49,7 +49,7 @@ export const createCommand: CommandDeclaration = {
     {
       name: 'no-draft',
       type: 'boolean',
-      describe: 'With --push: keep no draft; a draft of that name is neither used nor changed',
+      describe: 'With --push: create no draft, and ignore an existing draft of that name',
     },
     ...pushOptions,
     {

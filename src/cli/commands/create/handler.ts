@@ -44,7 +44,10 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   return 0;
 }
 
-/** Without a draft, there is nothing to update, and the list must be pushed at once. */
+/**
+ * Refuses options that `--no-draft` excludes: without a draft, the list must be pushed at once, and nothing can be
+ * updated.
+ */
 function refuseNoDraft(args: ParsedArguments): void {
   if (!args.flag('no-draft')) return;
   if (!args.flag('push')) throw new MlistError('ERR_MLIST_USAGE', '--no-draft needs --push');
@@ -74,7 +77,7 @@ async function sourcesOf(
 
 interface CreateResult {
   readonly created: Created;
-  /** The draft with the annotations of the metadata. */
+  /** The created draft, with the annotations of the metadata. */
   readonly draft: Draft;
 }
 
@@ -122,7 +125,7 @@ async function createOrPush(list: Reference, request: CreateRequest): Promise<Ed
   });
 }
 
-/** Adds the hint that the list comes first to an error that the argument order of other tools causes. */
+/** Adds a hint about the order of arguments to an error that the order of other tools causes. */
 function withListFirst(thrown: unknown, code: ErrorCode, args: ParsedArguments, context: Context): unknown {
   const hint = listFirstHint(args, context);
   if (hint === undefined || !(thrown instanceof MlistError) || thrown.code !== code) return thrown;
@@ -130,8 +133,8 @@ function withListFirst(thrown: unknown, code: ErrorCode, args: ParsedArguments, 
 }
 
 /**
- * In other tools `-t` names the list and all arguments are images. The hint shows the same command in the order of `create`.
- * There is no hint for arguments that need quoting in a shell.
+ * The hint for users of tools whose option `-t` names the list, so that all arguments are images. It shows the same
+ * command with the list first. Undefined if an argument would need quoting in a shell.
  */
 function listFirstHint(args: ParsedArguments, context: Context): string | undefined {
   const [list, ...tags] = args.texts('tag').filter((tag) => tag.includes('/'));

@@ -41,7 +41,7 @@ export async function readSources(
   return [...manifests.map(parse), ...(await Promise.all([...listed, ...built, ...digests])).flat()];
 }
 
-/** The options that add images to those of the arguments. */
+/** The options that add further images to those of the arguments. */
 export const imageOptions = ['file', 'metadata-file', 'digests-dir'] as const;
 
 function repositoryOf(args: ParsedArguments, manifests: readonly string[]): Reference | undefined {

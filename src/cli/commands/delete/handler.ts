@@ -14,7 +14,7 @@ import { registryReference } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-/** There is no default tag: the tag or digest to delete must be explicit. */
+/** Deletes a tag, a manifest or a repository. There is no default tag, because the deletion must be explicit. */
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const { output } = context;
   const dir = args.text('dir');
@@ -39,7 +39,7 @@ async function deleteFromRegistry(
   });
 }
 
-/** Deletes a repository of `serve --dir`, which may be running. */
+/** Deletes a repository from the folder of `serve --dir`, even while the registry runs. */
 async function deleteFromFolder(
   dir: string,
   { positionals }: ParsedArguments,
@@ -57,7 +57,7 @@ async function deleteFromFolder(
   throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no repository ${name} in ${dir}`, { path: dir });
 }
 
-/** Adds a hint if a draft has the name that was not found in the registry. */
+/** Adds a hint to the error for a name that the registry does not have, if a draft has this name. */
 async function withDraftName(thrown: unknown, typed: string, workspace: Workspace): Promise<unknown> {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') return thrown;
   const list = listIn(parseLocation(typed));

@@ -43,7 +43,7 @@ function verdictText(verdict: Compared['verdict'], entries: readonly EntryDiffer
 function rowOf(entry: EntryDifference): readonly string[] {
   const before = entry.type === 'added' ? '' : markdownCode(shortDigest(entry.before.digest));
   const after = entry.type === 'removed' ? '' : markdownCode(shortDigest(entry.after.digest));
-  // The columns before and after have the digests already.
+  // The digest is omitted, because other columns contain it.
   const members = 'changes' in entry ? entry.changes.filter(({ member }) => member !== 'digest') : [];
   return [markdownCode(entry.name), entry.type, before, after, members.map(changeText).join('<br>')];
 }

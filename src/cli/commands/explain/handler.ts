@@ -19,7 +19,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   const width = output.json || markdown ? undefined : output.terminalWidth;
   const host = context.host ?? (await readHost({ platform: context.platform }));
   const platforms = readRequestedPlatforms(args.texts('platform'));
-  // Without `warns`, since the table contains what the warnings would say.
+  // The warnings are dropped, because the table contains the same facts.
   const onEvent = markdown ? context.onEvent : withoutFromEvents(context.onEvent, output);
   const explained = await explain(list, platforms, { ...context, onEvent, host, warns: width === undefined });
   if (output.json) output.document(documentOf(explained, host));
@@ -31,7 +31,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   return args.flag('exit-code') ? exitCodeOf(explained.platforms) : 0;
 }
 
-/** A client without an image that fits is worse than clients with different images. */
+/** Returns 4 if a client gets no image that fits, otherwise 8 if clients get different images, otherwise 0. */
 function exitCodeOf(platforms: readonly ExplainedPlatform[]): number {
   const verdicts = new Set(platforms.map(({ verdict }) => verdict));
   if (verdicts.has('nothing') || verdicts.has('broken')) return exitCodes.ERR_MLIST_PLATFORM_NOT_FOUND;

@@ -40,7 +40,7 @@ const entryColumns: readonly Column[] = [
   { header: 'NOTE', style: 'yellow' },
 ];
 
-/** Prints the entries if they are needed to understand what clients get. */
+/** Prints the entries, if the reader needs them to understand the selections of the clients. */
 function renderEntries(explained: Explained, { verbose, width }: TableOptions, output: Output): void {
   const notes = entryNotes(explained);
   if (!verbose && notes.size === 0 && !explained.platforms.some(isDivided)) return;
@@ -81,7 +81,10 @@ function verdictSpan(runs: Runs | undefined): Span {
   return runs === undefined ? '-' : [runs.verdict, runStyles[runs.verdict]];
 }
 
-/** Prints why this machine runs the selected images or not, and what helps. Without `verbose`, images that run natively are left out. */
+/**
+ * Prints whether this machine runs the selected images, why, and how to make it run them. Without `verbose`, images
+ * that run natively are omitted.
+ */
 function renderRuns(platform: ExplainedPlatform, machine: string, options: TableOptions, output: Output): void {
   const { verbose, width } = options;
   const images = selectedImages(platform).filter(({ runs }) => verbose || runs.verdict !== 'native');

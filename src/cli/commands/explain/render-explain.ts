@@ -59,7 +59,10 @@ function renderPlatform({ platform, verdict, clients }: ExplainedPlatform, outpu
   }
 }
 
-/** Prints what one client selects, and why. @param width - the columns of a terminal. Default: lines may have any length */
+/**
+ * Prints what one client selects, and why.
+ * @param width - the columns of the terminal. Default: lines are not wrapped
+ */
 export function renderClient(
   { name, version, picked, reason, fits, wants, tries, runs }: ExplainedClient,
   output: Output,

@@ -5,7 +5,7 @@ import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { garbageOptions } from '../../args/garbage-options.ts';
 import type { Context } from '../../context.ts';
 
-/** Returns 1 if a repository could not be collected. */
+/** Collects the garbage of a folder. Returns 1 if a repository could not be collected. */
 export async function run(args: ParsedArguments, { output, cwd, signal, onEvent }: Context): Promise<number> {
   const dryRun = args.flag('dry-run');
   const dir = resolve(cwd, args.positionals[0] ?? '');
@@ -21,7 +21,7 @@ export async function run(args: ParsedArguments, { output, cwd, signal, onEvent 
   return skipped.length === 0 ? 0 : 1;
 }
 
-/** `team/app: removed 12 blobs (3.4 MiB), 2 of them untagged manifests`. */
+/** Formats a removal: `team/app: removed 12 blobs (3.4 MiB), 2 of them untagged manifests`. */
 export function removalText({ name, blobs, manifests, bytes }: CollectedRepository, dryRun = false): string {
   const untagged = manifests.length === 0 ? '' : `, ${manifests.length} of them untagged manifests`;
   const verb = dryRun ? 'would remove' : 'removed';

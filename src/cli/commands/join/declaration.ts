@@ -34,7 +34,7 @@ export const joinCommand: CommandDeclaration = {
       type: 'string',
       choices: ['keep', 'drop'],
       value: 'MODE',
-      describe: 'Handle the attestations of an index: keep or drop (default keep)',
+      describe: 'Keep or drop the attestations of an index (default keep)',
     },
     missingOption,
     fillFromOption,

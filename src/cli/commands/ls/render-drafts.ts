@@ -15,7 +15,7 @@ export function renderDrafts(drafts: readonly DraftSummary[], output: Output): v
 const MARK_WIDTH = 2;
 const FORMAT_WIDTH = 'docker'.length;
 const GAP = '  ';
-/** The platforms are printed next to the name if at least this many columns are left, otherwise below it. */
+/** The platforms are printed beside the name if at least this many columns remain, otherwise below it. */
 const MIN_WIDTH = 24;
 const INDENT = 4;
 

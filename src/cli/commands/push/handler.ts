@@ -47,7 +47,10 @@ interface ResultFiles {
   readonly metadata: ResultFile | undefined;
 }
 
-/** Checks the files before the push, so that a digest is never lost after it. */
+/**
+ * Checks before the push that the result files can be written, because the digest would be lost if writing failed
+ * afterwards.
+ */
 async function resultFiles(args: ParsedArguments, context: Context): Promise<ResultFiles> {
   const [digest, metadata] = [args.text('digest-file'), args.text('metadata-file')];
   if (digest !== undefined && digest === metadata)
@@ -58,7 +61,7 @@ async function resultFiles(args: ParsedArguments, context: Context): Promise<Res
   };
 }
 
-/** Writes the files after the push. Each is written even if the other fails. */
+/** Writes the result files after the push. If one fails, the other is written nevertheless. */
 async function writeFiles(files: ResultFiles, { descriptor, targets }: Pushed): Promise<void> {
   const metadata = {
     'containerimage.descriptor': descriptor,

@@ -4,7 +4,7 @@ import type { ServedRequest } from '../../../server/start-registry.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import type { Output } from '../../output/output.ts';
 
-/** Limits what a client can write with one request. */
+/** The maximum length of a path in the log: a client cannot write more than this with one request. */
 const MAX_PATH = 2000;
 
 /** A request as a JSON line: schemas/output/event.schema.json. */
@@ -22,7 +22,7 @@ interface AccessRecord {
   readonly error: string | undefined;
 }
 
-/** The function that logs requests, in the format of `--access-log`. Undefined if they are not logged. */
+/** Returns the function that logs requests in the format of `--access-log`; undefined if requests are not logged. */
 export function accessLog(args: ParsedArguments, output: Output): ((request: ServedRequest) => void) | undefined {
   const format = args.text('access-log') ?? 'auto';
   if (format === 'off' || (format === 'auto' && output.isQuiet)) return undefined;
@@ -33,7 +33,7 @@ export function accessLog(args: ParsedArguments, output: Output): ((request: Ser
   };
 }
 
-/** Without secrets: neither headers nor unknown query values. */
+/** Returns the log entry for a request, without secrets: headers and unknown query parameters are omitted. */
 function recordOf(request: ServedRequest): AccessRecord {
   const { client, user, method, status, bytes, received, milliseconds, fault } = request;
   const path = safeRequestPath(request.path);

@@ -67,7 +67,7 @@ export const serveCommand: CommandDeclaration = {
       type: 'string',
       repeat: true,
       value: 'HOST[=URL]',
-      describe: 'Cache what clients pull from the registry HOST, which is read from URL if it is given',
+      describe: 'Cache what clients pull from the registry HOST, and read it from URL if URL is given',
     },
     {
       name: 'proxy-ttl',
@@ -78,13 +78,13 @@ export const serveCommand: CommandDeclaration = {
     {
       name: 'proxy-login',
       type: 'boolean',
-      describe: 'Pull with the stored credentials; all clients can then read what these can read',
+      describe: 'Pull with the stored credentials; all clients can then read what these credentials can read',
     },
     {
       name: 'memory',
       type: 'string',
       value: 'SIZE',
-      describe: 'Hold at most SIZE of content and requests in memory (default: half of the available memory)',
+      describe: 'Limit the memory for content and requests to SIZE (default: half of the available memory)',
     },
     {
       name: 'max-connections',

@@ -15,7 +15,7 @@ import { safeRequestPath } from '../../../errors/redact.ts';
 import { accessLog } from './access-log.ts';
 import { limitsIn, proxyIn } from './serve-options.ts';
 
-/** A registry that stops within this time has nothing to report. */
+/** A registry that stops within this time prints no message about it. */
 const NOTE_AFTER_MS = 300;
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
@@ -38,7 +38,7 @@ async function printEntry(user: string, args: ParsedArguments, context: Context)
   return 0;
 }
 
-/** Prompts again, because a typing error would be noticed only at the first login. */
+/** Prompts for the password a second time: otherwise, a typing error would only be noticed at the first login. */
 async function confirm(password: string, user: string, args: ParsedArguments, context: Context): Promise<void> {
   const question = { what: 'password', question: 'Repeat the password: ', option: '--password-stdin', hidden: true };
   if ((await ask(question, user, args, context)) !== password)
@@ -91,7 +91,7 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
   return 0;
 }
 
-/** Reports what a registry waits for that does not stop at once. */
+/** Closes the registry. If that takes longer, reports what the registry waits for. */
 async function closeWithNote(registry: RunningRegistry, drain: number, { onEvent }: Context): Promise<void> {
   const message = `stopping: running requests and uploads may continue for ${formatDuration(drain)}; a second signal ends them at once`;
   const note = setTimeout(() => onEvent({ type: 'note', message }), NOTE_AFTER_MS);
@@ -99,7 +99,10 @@ async function closeWithNote(registry: RunningRegistry, drain: number, { onEvent
   clearTimeout(note);
 }
 
-/** What others in the network could do or see. A registry on loopback is reachable from this machine only. */
+/**
+ * Warnings about what other machines on the network could read, change or see. A registry on loopback has none, because
+ * only this machine can reach it.
+ */
 function exposures(args: ParsedArguments, address: string): readonly string[] {
   if (isLoopback(address.replace(/:\d+$/, ''))) return [];
   if (!args.has('htpasswd')) {
@@ -110,7 +113,7 @@ function exposures(args: ParsedArguments, address: string): readonly string[] {
   return [`connections to ${address} are not encrypted, and neither are passwords: use --tls-cert and --tls-key`];
 }
 
-/** Removals are reported like warnings, because stdout has only the URL. */
+/** The options of the garbage collection. Removals are printed on stderr, because stdout contains only the URL. */
 function collectionOptions(args: ParsedArguments, { onEvent }: Context): CollectionOptions | undefined {
   const unused = ['grace', 'delete-untagged'].find((name) => args.has(name));
   if (!args.flag('gc')) {

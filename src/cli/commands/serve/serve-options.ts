@@ -11,7 +11,7 @@ import type { Context } from '../../context.ts';
 /** Less memory holds hardly any image: the number probably lacks its unit. */
 const MIN_MEMORY = 1024 * 1024;
 
-/** @throws MlistError `ERR_MLIST_USAGE` */
+/** Reads the limits of the registry. @throws MlistError `ERR_MLIST_USAGE` */
 export function limitsIn(args: ParsedArguments): ServerLimits {
   const idle = args.text('upload-idle');
   return {
@@ -37,8 +37,8 @@ function sizeIn(args: ParsedArguments, name: string): number | undefined {
 }
 
 /**
- * The options of `--proxy`, with the connection options of all commands; undefined without it. Mirrors are not used, because a
- * mirror in the configuration of docker is often this registry.
+ * Reads the options of `--proxy` and the connection options; undefined without `--proxy`. Configured mirrors are not
+ * used, because a mirror in the configuration of docker is often this registry itself.
  * @throws MlistError `ERR_MLIST_USAGE`
  */
 export async function proxyIn(args: ParsedArguments, context: Context): Promise<ProxyOptions | undefined> {

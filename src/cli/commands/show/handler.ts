@@ -46,7 +46,7 @@ function entryDocument({ attestations, entries, ...entry }: EntryView): object {
   });
 }
 
-/** Renderers are loaded when they are used. */
+/** Renders a list. Each renderer is loaded only when it is used. */
 async function render(
   view: ListView,
   { markdown, tree, sizes, digests }: Record<'markdown' | 'tree' | 'sizes' | 'digests', boolean>,

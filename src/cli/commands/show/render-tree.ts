@@ -8,7 +8,7 @@ import { digestText, entryLabel, layerKind, listFacts } from '../../../operation
 
 /** A line of the tree, with notes below it. */
 interface TreeNode {
-  /** Printed two spaces apart. The first one is padded, so that the second ones of all siblings align. */
+  /** The parts of the line, two spaces apart. The first one is padded, so that the second parts of siblings align. */
   readonly parts: readonly Span[];
   readonly notes?: readonly Span[];
   readonly children?: readonly TreeNode[];
@@ -129,7 +129,7 @@ class TreePrinter {
     }
   }
 
-  /** Prints parts beside each other as far as they fit, and the others below them. */
+  /** Prints as many parts as fit on one line, and the others on the lines below it. */
   #line(parts: readonly Span[], { first, further }: Record<'first' | 'further', string>): void {
     let line: Span[] = [[first, 'dim']];
     let used = displayWidth(first);

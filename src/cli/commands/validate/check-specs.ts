@@ -7,10 +7,10 @@ import { usageError } from '../../args/parse-arguments.ts';
 import type { Context } from '../../context.ts';
 import { errorDocument, type Output } from '../../output/output.ts';
 
-/** Options for lists, which specs do not have. */
+/** Options that apply to lists only, so that they are refused for specs. */
 const listOptions = ['deep', 'repo', 'allow-duplicates', 'list'];
 
-/** `validate -f`: checks the specs of files without a request. */
+/** Checks the specs of `validate -f` without sending requests. */
 export async function checkSpecs(args: ParsedArguments, context: Context): Promise<number> {
   const beside = listOptions.find((name) => args.has(name));
   if (beside !== undefined) throw usageError(args.command, `--file and --${beside} cannot be used together`);

@@ -62,7 +62,7 @@ async function check(name: string | undefined, args: ParsedArguments, context: C
     : context.waiting(`validate ${name}`, validateFile(resolve(context.cwd, name), options));
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` for `--expect kept`, since nothing is replaced */
+/** Reads the checks to run. @throws MlistError `ERR_MLIST_USAGE` for `--expect kept`, because no tag is replaced */
 function readChecks(args: ParsedArguments) {
   const { expect, expectKept } = readExpected(args.texts('expect'));
   if (expectKept) {
@@ -78,12 +78,12 @@ function readChecks(args: ParsedArguments) {
   };
 }
 
-/** Whether the name is a path. This depends on its beginning only, not on existing files. */
+/** Whether a name is a path. Only its beginning decides, so that the meaning does not depend on which files exist. */
 function isFile(name: string): boolean {
   return /^(?:\.{0,2}[\\/]|[A-Za-z]:[\\/])/.test(name);
 }
 
-/** Adds a hint if a file has the name that was found neither in the workspace nor in a registry. */
+/** Adds a hint to the error for a name that neither the workspace nor a registry has, if a file has this name. */
 async function withFileHint(thrown: unknown, name: string | undefined, { cwd, signal }: Context): Promise<unknown> {
   if (!(thrown instanceof MlistError) || name === undefined || isLocalLocation(name) || signal.aborted) return thrown;
   const info = await stat(resolve(cwd, name)).catch(() => undefined);
@@ -92,7 +92,7 @@ async function withFileHint(thrown: unknown, name: string | undefined, { cwd, si
   return withFirstHint(thrown, hint);
 }
 
-/** Lists and drafts have a reference, files have a path, and stdin has neither. */
+/** The members that identify what was validated: a reference for a list or draft, a path for a file, none for stdin. */
 function subjectDocument(subject: string, from: Validated['from']): object {
   if (from !== 'file') return { from, ref: subject };
   return subject === 'stdin' ? { from: 'stdin' } : { from, path: subject };

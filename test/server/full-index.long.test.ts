@@ -4,6 +4,7 @@ import { expect, test } from '@jest/globals';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { collect, contentsOf, imageOf, indexOf, tagged, withFolder, writeLayout } from '../store/samples.ts';
+import { casesOf } from '../support/long.ts';
 import { codesOf, jsonOf, withRegistry, type Served } from './client.ts';
 
 const MIB = 1024 * 1024;
@@ -40,30 +41,34 @@ async function fillUp(served: Served): Promise<readonly string[]> {
   }
 }
 
-test.each([
+const cases: readonly (readonly [string, number])[] = [
   ['in the journal', 130],
   ['in index.json', 3],
-])('a repository with a full index keeps its tags, which can be deleted, with edits %s', (_, count) =>
-  withFolder(async (dir) => {
-    const old = Array.from({ length: count }, (_, at) => `v${at}`);
-    await writeLarge(join(dir, 'repo'), 64 * MIB, old);
-    let tags: readonly string[] = [];
-    await withRegistry({ dir }, async (served) => {
-      tags = [...old, ...(await fillUp(served))].sort();
-      expect(tags.length).toBeGreaterThan(count);
-      expect(await tagsOf(served)).toEqual(tags);
-    });
-    // All edits are in index.json now.
-    expect((await stat(join(dir, 'repo', 'index.json'))).size).toBeLessThanOrEqual(64 * MIB);
-    await withRegistry({ dir }, async (served) => {
-      expect(await tagsOf(served)).toEqual(tags);
-      expect((await served.putManifest('repo', list, 'more')).status).toBe(507);
-      expect((await served.get('/v2/repo/manifests/v1')).body).toEqual(image.manifest.bytes);
-      for (const tag of ['v0', 'v1', 'new0'])
-        expect((await served.send('DELETE', `/v2/repo/manifests/${tag}`)).status).toBe(202);
-      expect((await served.putManifest('repo', other.manifest, 'later')).status).toBe(201);
-    });
-  }),
+];
+
+test.each(casesOf(cases, 2, 1))(
+  'a repository with a full index keeps its tags, which can be deleted, with edits %s',
+  (_, count) =>
+    withFolder(async (dir) => {
+      const old = Array.from({ length: count }, (_, at) => `v${at}`);
+      await writeLarge(join(dir, 'repo'), 64 * MIB, old);
+      let tags: readonly string[] = [];
+      await withRegistry({ dir }, async (served) => {
+        tags = [...old, ...(await fillUp(served))].sort();
+        expect(tags.length).toBeGreaterThan(count);
+        expect(await tagsOf(served)).toEqual(tags);
+      });
+      // All edits are in index.json now.
+      expect((await stat(join(dir, 'repo', 'index.json'))).size).toBeLessThanOrEqual(64 * MIB);
+      await withRegistry({ dir }, async (served) => {
+        expect(await tagsOf(served)).toEqual(tags);
+        expect((await served.putManifest('repo', list, 'more')).status).toBe(507);
+        expect((await served.get('/v2/repo/manifests/v1')).body).toEqual(image.manifest.bytes);
+        for (const tag of ['v0', 'v1', 'new0'])
+          expect((await served.send('DELETE', `/v2/repo/manifests/${tag}`)).status).toBe(202);
+        expect((await served.putManifest('repo', other.manifest, 'later')).status).toBe(201);
+      });
+    }),
 );
 
 test('an index that another tool has made larger can be read, and made smaller, but not larger', () =>

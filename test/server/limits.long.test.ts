@@ -241,7 +241,7 @@ describe('the memory limit', () => {
       expect(statuses).toEqual([...Array<number>(10).fill(201), ...Array<number>(10).fill(507)]);
       const refused = await served.putBlob('repo', blobs[10]!);
       expect(codesOf(refused)).toEqual(['UNAVAILABLE']);
-      expect(refused.body.toString()).toContain('its limit is 1.0 MiB');
+      expect(refused.body.toString()).toContain('of 1.0 MiB are in use');
       expect((await served.send('DELETE', `/v2/repo/blobs/${blobs[0]!.descriptor.digest}`)).status).toBe(202);
       expect((await served.putBlob('repo', blobs[10]!)).status).toBe(201);
       const { body } = await served.get(`/v2/repo/blobs/${blobs[1]!.descriptor.digest}`);

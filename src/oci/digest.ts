@@ -91,7 +91,7 @@ export function shortImageId(id: string): string {
   return id.slice(id.indexOf(':') + 1).slice(0, 12);
 }
 
-/** All strings in a document that are digests of verifiable algorithms. */
+/** All sha256, sha384 and sha512 digests that occur in the text of a document. */
 export function digestsIn(bytes: Uint8Array): ReadonlySet<string> {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   return new Set(text.match(/\b(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})(?![a-f0-9])/g));

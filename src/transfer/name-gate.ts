@@ -19,7 +19,7 @@ export interface GateEntrance {
   readonly pass: (signal: AbortSignal | undefined) => Promise<void>;
 }
 
-/** Holds the names of several plans back until the content of all of them is stored. */
+/** Lets no plan write its tags until all plans have stored their content. */
 export class NameGate {
   readonly #opened: Promise<void>;
   #open: () => void = () => undefined;

@@ -129,8 +129,8 @@ export class ProjectGuard {
     if (isPipe(location)) return true;
     const path = resolve(this.#base, location.path);
     const roots = await Promise.all(folders.map(realPathOf));
-    // Only a path that is inside by its text is resolved, since on Windows resolving a path can already contact another
-    // machine.
+    // Links are resolved only if the path, as written, is inside a folder: on Windows, resolving a path can already
+    // contact another machine.
     if (![...folders, ...roots].some((root) => isInside(root, path))) return false;
     const real = await realPathOf(path);
     return roots.some((root) => isInside(root, real));

@@ -29,7 +29,10 @@ function featureCount({ platform }: Selectable): number {
   return platform?.['os.features']?.length ?? 0;
 }
 
-/** Returns a function that ranks a platform: 0 is an exact match, higher ranks are worse, undefined does not match. */
+/**
+ * Returns a function that ranks the platform of an entry against the requested one: 0 for an exact match, higher ranks
+ * for worse matches, undefined for no match.
+ */
 export function ranker(platform: Platform): (entry: Platform) => number | undefined {
   const requested = normalizePlatform(platform);
   const features = new Set(requested['os.features']);
@@ -129,7 +132,7 @@ function uint(digits: string, max: number): number {
   return value <= max ? value : Number.NaN;
 }
 
-/** Build numbers of Windows from which a host also runs images of older builds. */
+/** Build numbers of Windows. Hosts with the first of them or a later build also run images of some older builds. */
 const LTSC_2022 = 20348;
 const LTSC_2025 = 26100;
 

@@ -240,8 +240,8 @@ async function runRepaired(
 }
 
 /**
- * Checks the fallback indexes, which clients update without a lock: if a concurrent client has dropped the new entries,
- * adds them once more.
+ * Checks the indexes under the fallback tags of referrers, which clients update without a lock. If another client has
+ * overwritten an index, so that it lacks the copied referrers, adds them once more.
  */
 async function confirmLists(
   attachments: Attachments,

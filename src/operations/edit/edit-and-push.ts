@@ -66,14 +66,14 @@ export async function editAndPush<T>(
   return { from, ...(await (draft === undefined ? done.catch(withRepeatHint) : done)) };
 }
 
-/** Replaces a hint to amend the draft, since there is no draft. */
+/** Replaces a hint that suggests amending the draft: here there is no draft. */
 function withRepeatHint(thrown: unknown): never {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_CONFLICT') throw thrown;
   const hint = 'Nothing was changed. Run the same command again to edit the current list.';
   throw withHint(thrown, hint);
 }
 
-/** Replaces a hint to amend the draft, since no draft is written. */
+/** Replaces a hint that suggests amending the draft: here no draft is written. */
 function withCommandHint(thrown: unknown): never {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_CONFLICT') throw thrown;
   throw withHint(thrown, 'Run the same command again to use what the tag has now.');

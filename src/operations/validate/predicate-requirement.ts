@@ -1,6 +1,6 @@
 import { MlistError } from '../../errors/errors.ts';
 
-/** A kind of attestation that images must have: the values of `validate --require-attestation`. */
+/** A kind of attestation that images must have: one value of `validate --require-attestation`. */
 export interface PredicateRequirement {
   /** The requirement as the user typed it: `provenance`, `sbom`, or a predicate type. */
   readonly name: string;

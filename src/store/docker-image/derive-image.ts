@@ -117,7 +117,7 @@ export async function digestOfStream(chunks: AsyncIterable<Uint8Array>): Promise
   return digester.digest();
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await -- an iterable of one chunk
+// eslint-disable-next-line @typescript-eslint/require-await -- callers need an async iterable
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }

@@ -18,7 +18,7 @@ export interface EntryChanges {
   readonly added: Entries;
 }
 
-/** The entries of a layout. Changes are applied synchronously, after they have been stored. */
+/** The entries of a layout, in memory. An edit is applied synchronously, after it has been written to the files. */
 export class EntryTable implements EntrySet {
   /** The entries in their order. Removed entries leave empty slots until half of the slots are empty. */
   #slots: (Entry | undefined)[] = [];

@@ -16,7 +16,7 @@ export interface ConfigurationPlaces {
   readonly env: Environment;
   readonly home: string;
   readonly platform: NodeJS.Platform;
-  /** The folder with the configuration of the system. Default `/etc`; on Windows, only Docker has one. */
+  /** The folder of system-wide configuration. Default `/etc`; none on Windows, where Docker uses `%ProgramData%`. */
   readonly systemFolder?: string | undefined;
 }
 

@@ -129,9 +129,9 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
   }
 
   /**
-   * Streams a blob. If a host breaks off, the next one continues. If the content is wrong, the mirrors that have sent
-   * it are not used again. If the caller has already received a part of it, the stream fails with a
-   * `RepeatableReadError`; otherwise the blob is read from the next host.
+   * Streams a blob. If a host fails during the download, the next host sends the rest. If content from mirrors does not
+   * match its descriptor, these mirrors are not used for it again. Then the stream fails with a `RepeatableReadError`
+   * if the caller has already received a part of the wrong content; otherwise the blob is read from the next host.
    */
   async *readBlob(descriptor: Descriptor, options: ContentOptions = {}): AsyncGenerator<Uint8Array> {
     const reference = contentReference(this.location, descriptor.digest);

@@ -148,7 +148,7 @@ export function parseValues(values: Readonly<Record<string, string>> | undefined
   if (values === undefined) return undefined;
   const invalid = Object.keys(values).find((name) => !isValueName(name));
   if (invalid !== undefined)
-    throw new MlistError('ERR_MLIST_USAGE', `invalid name of a value: ${JSON.stringify(invalid.slice(0, 200))}`, {
+    throw new MlistError('ERR_MLIST_USAGE', `invalid placeholder name: ${JSON.stringify(invalid.slice(0, 200))}`, {
       hint: 'A name has letters, digits and _, and does not begin with a digit.',
     });
   const given = Object.entries(values).map(([name, text]) => [name, { text, isSecret: true }] as const);

@@ -213,6 +213,8 @@ export class FolderRepositories implements Repositories {
   async #checkInside(dir: string): Promise<void> {
     const real = await realpath(dir).catch(() => dir);
     if (dirname(real) === this.#dir) return;
-    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${dir} is a link to a path outside the folder`, { path: dir });
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${dir} is a link to a path outside the served folder`, {
+      path: dir,
+    });
   }
 }

@@ -65,7 +65,7 @@ export async function replaceNotFound<T>(work: Promise<T>, toError: () => Reques
 export function toRequestError(thrown: unknown): RequestError {
   if (thrown instanceof RequestError) return thrown;
   if (thrown instanceof IndexFullError) {
-    const message = `the repository is full: its index.json would have more than ${IndexFullError.limit}; delete tags`;
+    const message = `the repository is full: its index.json would become larger than ${IndexFullError.limit}; delete tags`;
     return new RequestError(507, { code: 'UNAVAILABLE', message });
   }
   const code = thrown instanceof MlistError ? thrown.code : undefined;

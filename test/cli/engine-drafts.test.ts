@@ -159,7 +159,10 @@ describe('images of the classic store', () => {
     engine.images.set('team/x8664-test', rebuilt);
     engine.images.set('dangling', amd64);
     const { code, stderr } = await cli.run(['push']);
-    expect([code, stderr]).toEqual([0, expect.stringContaining(`is another image now (${rebuilt.id.slice(7, 19)})`)]);
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringContaining(`now refers to another image (${rebuilt.id.slice(7, 19)})`),
+    ]);
     const [manifest] = (await draftIn(cli)).entries;
     const child = JSON.parse(await cli.must('inspect', `${at('test')}@${manifest?.digest ?? ''}`)) as {
       readonly config: { readonly digest: string };

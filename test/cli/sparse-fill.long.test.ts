@@ -250,7 +250,7 @@ describe('origins', () => {
   ])('an internal host that only the archive names is not asked: %s', async (_name, annotations) => {
     const source = await saved({ annotations: [annotations] });
     const { code, stderr } = await cli.run(['copy', source, 'oci:never', ...fill]);
-    expect([code, stderr]).toEqual([4, expect.stringMatching(/not asked[^]*--fill-from \S+\/team\/app/)]);
+    expect([code, stderr]).toEqual([4, expect.stringMatching(/does not read from it[^]*--fill-from \S+\/team\/app/)]);
   });
 
   test('an archive without names needs --fill-from', async () => {

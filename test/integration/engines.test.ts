@@ -86,7 +86,7 @@ describeOnEngines(
       await cli.must('create', at(`${engine.name}-moved`), `${engine.prefix}:${run}/moved:1`);
       await loadImage(engine, `${run}/moved:1`, 's390x');
       const { code, stderr } = await cli.run(['push']);
-      expect([code, stderr]).toEqual([0, expect.stringContaining('is another image now')]);
+      expect([code, stderr]).toEqual([0, expect.stringContaining('now refers to another image')]);
       const raw = await cli.must('inspect', `docker://${at(`${engine.name}-moved`)}`, '--platform', 'linux/amd64');
       expect((JSON.parse(raw) as { config: { digest: string } }).config.digest).toBe(id);
     });

@@ -33,7 +33,7 @@ async function fillUp(served: Served): Promise<readonly string[]> {
     const answer = await served.putManifest('repo', other.manifest, tag);
     if (answer.status !== 201) {
       expect([answer.status, codesOf(answer)]).toEqual([507, ['UNAVAILABLE']]);
-      expect(answer.body.toString()).toMatch(/its index\.json would have more than 64\.0 MiB/);
+      expect(answer.body.toString()).toMatch(/its index\.json would become larger than 64\.0 MiB/);
       return accepted;
     }
     accepted.push(tag);
@@ -78,7 +78,7 @@ test('an index that another tool has made larger can be read, and made smaller, 
     const layout = await openLayout(path, { create: true });
     await expect(layout.putManifest(other.manifest, 'new')).rejects.toMatchObject({
       code: 'ERR_MLIST_FILE',
-      message: `${path} is full: its index.json would have more than 64.0 MiB`,
+      message: `${path} is full: its index.json would become larger than 64.0 MiB`,
     });
     await layout.untag('v0');
     expect(await collect((await openLayout(path)).tags())).toEqual(['v1']);

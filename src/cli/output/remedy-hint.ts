@@ -50,7 +50,7 @@ const texts: RemedyTexts = {
     '--index-annotation, --index-artifact-type or --subject for the list.',
   'name-repository': 'Give the repository, layout or archive with --repo.',
   'hash-password': 'Create the lines of the file with "mlist serve --hash-password USER" or "htpasswd -B".',
-  'name-folder': 'Name the folder of "mlist serve --dir", or an OCI layout.',
+  'name-folder': 'Give the folder that you pass to "mlist serve --dir", or an OCI layout.',
   'report-bug': 'This is a bug in mlist: please report it with the output of the same command under --debug.',
 };
 

@@ -115,8 +115,8 @@ async function namedOrigins(
   return [...all].slice(0, MAX_ORIGINS).flatMap(([name, reference]) => {
     if (!isInternalHost(reference.domain) || namedHosts.includes(reference.domain)) return [reference];
     const message =
-      `${formatLocation(location)} names ${name} as the origin of its content. It is not asked, since it is on this ` +
-      `machine or at a private address; allow it with --fill-from ${name}`;
+      `${formatLocation(location)} names ${name} as the origin of its content. mlist does not read from it, because ` +
+      `its host is this machine or has a private address; to allow it, use --fill-from ${name}`;
     onEvent?.({ type: 'warning', message });
     return [];
   });

@@ -68,8 +68,9 @@ async function noteMovedName(entry: Entry, { stores, signal, onEvent }: Options)
   if (!isInEngine(source) || typeof source.image === 'string') return;
   const named = await ignoreNotFound(stores.engineImage(source).then((image) => image.describe({ signal })));
   if (named?.id === contentId(entry)) return;
-  const now = named === undefined ? 'does not exist any more' : `is another image now (${shortImageId(named.id)})`;
-  const message = `${sourceName(entry)} ${now}; the image ${shortImageId(contentId(entry))} of the draft is pushed`;
+  const now =
+    named === undefined ? 'does not exist any more' : `now refers to another image (${shortImageId(named.id)})`;
+  const message = `${sourceName(entry)} ${now}; the push uses the image ${shortImageId(contentId(entry))}, which the draft has`;
   onEvent?.({ type: 'note', message });
 }
 

@@ -45,10 +45,10 @@ async function runOnce(
     throw isContentUnknown(thrown) ? lostChildren(asMlistError(thrown), planned) : thrown;
   });
   if (resent.length === 0) return;
-  const what = resent.length === 1 ? 'a child' : `${resent.length} children`;
+  const what = resent.length === 1 ? 'a manifest' : `${resent.length} manifests`;
   onEvent?.({
     type: 'note',
-    message: `${plan.target.location} had lost ${what} of the list: sent again from the cache`,
+    message: `${plan.target.location} no longer had ${what} of the list, which mlist sent again from the cache`,
   });
 }
 

@@ -31,7 +31,7 @@ export class IndexFullError extends MlistError {
   static readonly limit = byteSize(FULL_BYTES);
 
   constructor(location: string) {
-    super('ERR_MLIST_FILE', `${location} is full: its index.json would have more than ${IndexFullError.limit}`, {
+    super('ERR_MLIST_FILE', `${location} is full: its index.json would become larger than ${IndexFullError.limit}`, {
       hint: 'Nothing was changed. Remove tags or untagged manifests, or use another location.',
     });
   }

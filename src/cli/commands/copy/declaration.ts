@@ -87,7 +87,7 @@ export const copyCommand: CommandDeclaration = {
     ['mlist copy team/app:1.0 oci-archive:- | docker load', 'Load an image into an engine'],
     [
       'docker save team/app:1.0 | mlist copy docker-archive:- registry.example/team/app:1.0 --compression gzip',
-      'Push an image of an engine',
+      'Push an image from a Docker engine to a registry',
     ],
   ],
   load: () => import('./handler.ts'),

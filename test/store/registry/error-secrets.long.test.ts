@@ -11,6 +11,7 @@ import { MlistError } from '../../../src/errors/errors.ts';
 import { Authority, hasOpenssl } from '../../support/certificates.ts';
 import { ForwardProxy } from '../../support/forward-proxy.ts';
 import { casesOf } from '../../support/long.ts';
+import { trustInUse } from '../../support/protocols.ts';
 import { answer, RecordingProxy, hang, reset, type Rule } from '../../support/recording-proxy.ts';
 import { bytesOf, collect, imageOf, withFolder } from '../samples.ts';
 import { cleanup, layerOf, pieces, repository, session } from './setup.ts';
@@ -49,7 +50,7 @@ async function failureOf(work: Promise<unknown>): Promise<unknown> {
 
 const logins = {
   Basic: { challenge: () => 'Basic realm="x"', header: `Basic ${basic}` },
-  Bearer: { challenge: (host: string) => `Bearer realm="http://${host}/token",service="x"`, header: `Bearer ${token}` },
+  Bearer: { challenge: (url: string) => `Bearer realm="${url}/token",service="x"`, header: `Bearer ${token}` },
 } as const;
 type Login = keyof typeof logins;
 
@@ -65,7 +66,7 @@ async function registryWith(
   const { challenge, header } = logins[login];
   proxy.on(/./, (exchange) => {
     const isLoggedIn = exchange.seen.headers.authorization === header;
-    return (isLoggedIn ? fault : answer(401, { 'www-authenticate': challenge(proxy.host) }))(exchange);
+    return (isLoggedIn ? fault : answer(401, { 'www-authenticate': challenge(proxy.url) }))(exchange);
   });
   proxy.on(/ \/token/, answer(200, {}, JSON.stringify({ token })));
   return proxy;
@@ -177,9 +178,10 @@ describe.each(casesOf(Object.keys(logins) as Login[], 2))('an error of a request
       withFolder(async (folder) => {
         const otherServer = cleanup(await RecordingProxy.start({ tls: new Authority(folder).sign('stranger') }));
         const proxy = await registryWith(login, answer(307, { location: `${otherServer.url}/?sig=${signature}` }));
-        const caFile = new Authority(folder, 'other').certificate.certFile;
+        const { caFile = new Authority(folder, 'other').certificate.certFile } = trustInUse();
+        const plainHttp = proxy.url.startsWith('http:') ? [proxy.host] : [];
         for (const request of Object.values(requests)) {
-          const error = await failureOf(request(client(proxy, { caFile, plainHttp: [proxy.host] })));
+          const error = await failureOf(request(client(proxy, { caFile, plainHttp })));
           expectSafeAndComplete(error);
           expect((error as MlistError).message).toContain('is not trusted');
         }

@@ -80,8 +80,8 @@ const texts: RemedyTexts = {
   'trust-token-service': (remedy) =>
     `If ${remedy.host} is the token service of ${remedy.registry}, permit it to receive its credentials.`,
   'allow-registry': (remedy) =>
-    `If ${remedy.access === 'read' ? 'it may receive its login' : 'that is intended'}, allow ${remedy.registry}.`,
-  'allow-outside': 'If you trust it, allow content outside the project.',
+    `To ${remedy.access === 'read' ? 'send its login to' : 'write to'} ${remedy.registry}, allow this registry.`,
+  'allow-outside': 'If you trust the draft or spec that names it, allow content outside the project.',
   mirror: (remedy) => `If ${remedy.registry} cannot be reached from here, sources can be read from a mirror.`,
   'ignore-registry-configuration': (remedy) =>
     `Correct the ${remedy.change}, or do not use the registry configuration of other tools.`,
@@ -89,7 +89,7 @@ const texts: RemedyTexts = {
   'more-time': 'Allow more time.',
   'more-temporary-space': 'Allow more space for temporary files, or set TMPDIR to a folder with more free space.',
   'omit-missing': omissionText,
-  fill: 'Complete it from another source.',
+  fill: 'Read the missing content from another location.',
   'fill-from': (remedy) => (remedy.isAnother ? 'Name another source.' : 'Name the registry that has the content.'),
   'omit-foreign-layer': 'Leave this image out, or let the registry accept foreign layers.',
   'drop-attestations': 'Leave attestations out.',
@@ -98,11 +98,11 @@ const texts: RemedyTexts = {
   'convert-to-oci': (remedy) => `Push ${remedy.list} as an OCI index.`,
   'not-strict': 'Accept unknown platforms as warnings.',
   'replace-image': 'Push the list to another tag, add the image to the list, or allow the list to replace it.',
-  'expect-digest': (remedy) => `Check what it has now, then copy again and expect ${remedy.digest}.`,
-  'choose-entry': 'Choose one by its digest or platform.',
+  'expect-digest': (remedy) => `Check which digest the tag has now, then copy again and expect ${remedy.digest}.`,
+  'choose-entry': 'Select an entry by its digest or platform.',
   'name-change': 'Set or clear the platform, annotations or the artifact type.',
   'name-repository': 'Validate its reference or location instead.',
-  'hash-password': 'Create its lines from the result of hashPassword, or with "htpasswd -B".',
+  'hash-password': 'Create the lines of the file from the result of hashPassword, or with "htpasswd -B".',
   'name-folder': 'Name the folder of an embedded registry, or an OCI layout.',
   'report-bug': 'This is a bug in mlist: please report it with the stack of its cause.',
 };

@@ -1,7 +1,6 @@
-import { MlistError } from '../errors/errors.ts';
 import { digestAlgorithm, Digester, isVerifiable, type Digest } from '../oci/digest.ts';
 import type { ContentOptions } from './store.ts';
-import { contentMismatch, unsupportedAlgorithm } from './verify.ts';
+import { cancelledUpload, contentMismatch, unsupportedAlgorithm } from './verify.ts';
 
 /** Counts the memory that stores hold, so that it can be limited. */
 export interface MemoryAccount {
@@ -195,9 +194,4 @@ export class StagedMemoryBlob {
     for (const block of bytes.read()) digester.update(block);
     return digester.digest();
   }
-}
-
-/** The error of an upload that was discarded while it was running. */
-export function cancelledUpload(): MlistError {
-  return new MlistError('ERR_MLIST_NOT_FOUND', 'the upload was cancelled');
 }

@@ -123,3 +123,8 @@ export function unsupportedAlgorithm(digest: Digest): MlistError {
 export function contentMismatch(message: string): MlistError {
   return new MlistError('ERR_MLIST_CONTENT_MISMATCH', message);
 }
+
+/** The error of an upload that was discarded while it was running. */
+export function cancelledUpload(): MlistError {
+  return new MlistError('ERR_MLIST_NOT_FOUND', 'the upload was cancelled');
+}

@@ -577,7 +577,7 @@ describe('failures of the upstream', () => {
         const answer = await proxy.get(blobPath(big.descriptor.digest));
         expect([answer.status, answer.body.toString()]).toEqual([
           507,
-          expect.stringContaining('more than this registry stores') as unknown,
+          expect.stringContaining('which exceeds the memory or upload limit') as unknown,
         ]);
         const before = upstream.requests.length;
         expect((await proxy.get(blobPath(layer.descriptor.digest))).status).toBe(200);

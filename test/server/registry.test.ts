@@ -290,6 +290,6 @@ describe('starting and stopping', () => {
     const host = 'registry.example:5000';
     const request = { headers: { host }, rawHeaders: ['Host', host] };
     expect(() => checkHost(request, false)).not.toThrow();
-    expect(() => checkHost(request, true)).toThrow(`to use it as ${host}, start it with another --addr`);
+    expect(() => checkHost(request, true)).toThrow(`to use it as ${host}, start it on an address`);
   });
 });

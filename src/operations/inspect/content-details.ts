@@ -74,7 +74,7 @@ export class DetailReader {
     const isRequested = sizes || tree;
     if (!isRequested && !isCheapToRead(child.source)) return undefined;
     this.#read += 1;
-    if (this.#read > (this.#options.maxRead ?? MAX_READ)) throw TooManyError.instance;
+    if (this.#read > (this.#options.maxRead ?? MAX_READ)) throw new TooManyError();
     try {
       return (await readChild(child, this.#options)).bytes;
     } catch (error) {
@@ -109,10 +109,7 @@ export class DetailReader {
   }
 }
 
-class TooManyError extends Error {
-  /** One instance is shared, since a list may have many entries beyond the limit. */
-  static readonly instance = new TooManyError();
-}
+class TooManyError extends Error {}
 
 /** Whether reading a manifest takes neither a request nor an export of an image. */
 function isCheapToRead({ kind }: Location): boolean {

@@ -23,7 +23,7 @@ export function checkHost({ headers: { host }, rawHeaders }: RequestHeaders, lis
   if (!listensOnLoopback || isLoopback(host.replace(/:\d+$/, ''))) return;
   throw new RequestError(421, {
     code: 'DENIED',
-    message: `this registry serves only its own machine, as localhost or 127.0.0.1: to use it as ${host}, start it with another --addr`,
+    message: `this registry serves only its own machine, as localhost or 127.0.0.1: to use it as ${host}, start it on an address that other machines can reach`,
   });
 }
 

@@ -4,7 +4,7 @@ import { bearerChallenge, TOKEN_PATH, unauthorized } from '../auth/login-challen
 import { TOKEN_SECONDS } from '../auth/tokens.ts';
 import { requestBody } from '../limits/received-body.ts';
 import type { Limits } from '../limits/server-limits.ts';
-import { RecentMap } from '../recent-map.ts';
+import { RecentMap } from '../../async/recent-map.ts';
 import { replyJson, type ServerExchange } from '../server-exchange.ts';
 
 /** Options of a token service like that of registries with Bearer authentication. */

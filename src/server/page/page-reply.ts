@@ -51,13 +51,14 @@ export function replyPage(exchange: PageExchange, content: PageContent, status =
 export function replyErrorPage(exchange: PageExchange, { status, message, headers }: RequestError): void {
   const home = { text: hostOf(exchange), href: '/' };
   const heading = status === 404 ? 'Not found' : status === 401 ? 'Login required' : 'The page cannot be displayed';
-  const text = [`${message[0]?.toUpperCase() ?? ''}${message.slice(1)}.`, ...(advice[status] ?? [])].join(' ');
+  const sentence = `${message[0]?.toUpperCase() ?? ''}${message.slice(1)}.`;
+  const text = status in advice ? `${sentence} ${advice[status]}` : sentence;
   replyPage(exchange, problemPage({ heading, message: text }, [home]), status, headers);
 }
 
-const advice: Readonly<Record<number, readonly string[]>> = {
-  401: ['Reload the page to log in.'],
-  403: ['Log in as another user, or ask for the right to read it.'],
-  404: ['Check the address, or choose the repository from the list at the top.'],
-  500: ['The log of the registry has the reason.'],
+const advice: Readonly<Record<number, string>> = {
+  401: 'Reload the page to log in.',
+  403: 'Log in as another user, or ask for the right to read it.',
+  404: 'Check the address, or choose the repository from the list at the top.',
+  500: 'The log of the registry has the reason.',
 };

@@ -3,7 +3,7 @@ import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ManifestContent } from '../../store/store.ts';
 import type { Repository as RemoteRepository } from '../../store/registry/repository.ts';
-import { RecentMap } from '../recent-map.ts';
+import { RecentMap } from '../../async/recent-map.ts';
 import { RequestError } from '../request-error.ts';
 import type { Service } from '../server-exchange.ts';
 import type { Repository } from '../storage.ts';
@@ -70,7 +70,7 @@ export class ProxyCache {
   checkSize(digest: Digest, size: number): number {
     const { uploadBytes } = this.#service.limits;
     if (size <= Math.min(uploadBytes, Number.MAX_SAFE_INTEGER)) return size;
-    const message = `the blob has ${size} bytes, more than this registry stores: see --memory and --max-upload`;
+    const message = `the blob has ${size} bytes, which exceeds the memory or upload limit of this registry`;
     throw new RequestError(507, { code: 'UNAVAILABLE', message, detail: digest });
   }
 

@@ -43,6 +43,6 @@ export function notWritable({ upstream }: ProxyTarget): RequestError {
 
 /** The error for a push without a login that would hide a repository of an upstream. */
 export function needsLogin(name: string, { upstream }: ProxyTarget): RequestError {
-  const message = `${name} is a repository of ${upstream.host} here, and this push would hide it from all clients: push to ${upstream.host} itself, or start the registry with --htpasswd and log in`;
+  const message = `${name} is a repository of ${upstream.host} here, and this push would hide it from all clients: push to ${upstream.host} itself, or log in to this registry, if it has users`;
   return new RequestError(405, { code: 'UNSUPPORTED', message }, { allow: 'GET, HEAD' });
 }

@@ -14,8 +14,8 @@ const BATCH = 50;
  * precedes `a-b`.
  */
 function order(one: string, other: string): number {
-  const [first, second] = [one, other].map((name) => name.replaceAll('/', '\0'));
-  return first === second ? 0 : (first ?? '') < (second ?? '') ? -1 : 1;
+  const [left = '', right = ''] = [one, other].map((name) => name.replaceAll('/', '\0'));
+  return left < right ? -1 : Number(left > right);
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { childrenIn, readDocument, type Children } from '../../oci/children.ts';
 import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
 import { factsOf } from '../layout/manifest-facts.ts';
-import { fitsIndex, formatIndex, IndexFullError } from '../layout/index-document.ts';
+import { formatIndex, FULL_BYTES, IndexFullError } from '../layout/index-document.ts';
 import { descriptorsOf, withUntaggedEntry, type Entries } from '../layout/index-entries.ts';
 import { dockerManifestJson, type ArchivedManifest } from './docker-manifest-json.ts';
 import { DOCKER_MANIFEST_FILE, INDEX_FILE, type OciArchive } from './oci-archive.ts';
@@ -37,10 +37,8 @@ export async function finishArchive(writer: TarWriter, archive: UnfinishedArchiv
   const listed = await reachable(archive, descriptorsOf(archive.entries));
   const unlisted = archive.untagged.filter(({ digest }) => !listed.has(digest));
   const added = await reachable(archive, unlisted);
-  const children = new Set(
-    [...added.values()].flatMap(({ children }) => children.manifests.map(({ digest }) => digest)),
-  );
-  const roots = unlisted.filter(({ digest }) => !children.has(digest));
+  const nested = new Set([...added.values()].flatMap(({ children }) => children.manifests.map(({ digest }) => digest)));
+  const roots = unlisted.filter(({ digest }) => !nested.has(digest));
   const entries = roots.reduce((all, root) => withUntaggedEntry(all, root), archive.entries);
   const all = new Map([...listed, ...added]);
   // An index may list blobs as well.
@@ -68,7 +66,7 @@ async function addIndex(
   for (const { digest, bytes } of byDigest(contents)) await writer.addBytes(blobName(digest), bytes);
   const document = { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] };
   const index = Buffer.from(formatIndex({ document, entries }));
-  if (!fitsIndex(index.length, { isAddition: true })) throw new IndexFullError('the archive');
+  if (index.length > FULL_BYTES) throw new IndexFullError('the archive');
   await writer.addBytes(INDEX_FILE, index);
 }
 

@@ -11,7 +11,7 @@ import { checkVerifiable, damagedBlob, damageError, verified, readWhole, type Bl
 import { fileChunks } from './file-chunks.ts';
 import { realPathInside } from './path-inside.ts';
 import { StagedBlob } from './staged-blob.ts';
-import { fileVersion, VerifiedFiles } from './verified-files.ts';
+import { preciseVersion, VerifiedFiles } from './verified-files.ts';
 
 /** Limits concurrent blob writes: each keeps one file open, or two if its source is a layout. */
 export const blobWrites = new Limiter(64);
@@ -41,7 +41,7 @@ function fileOf(info: Stats): BlobFile | undefined {
 }
 
 async function versionOf(handle: FileHandle): Promise<string | undefined> {
-  return fileVersion(await handle.stat({ bigint: true }));
+  return preciseVersion(await handle.stat({ bigint: true }));
 }
 
 /** The `blobs` folder of a layout: `blobs/<algorithm>/<encoded>` (image-spec v1.1.1 image-layout.md "Blobs"). */
@@ -172,7 +172,7 @@ export class BlobFolder {
     return StagedBlob.create(file, async (from, digest) => {
       await this.#create(digest, (to) => renameOver(from, to));
       const info = await stat(this.#path(digest), { bigint: true }).catch(() => undefined);
-      this.#verified.add(digest, info && fileVersion(info));
+      this.#verified.add(digest, info && preciseVersion(info));
     });
   }
 

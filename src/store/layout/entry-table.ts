@@ -1,3 +1,4 @@
+import { getOrCreate } from '../../async/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { tagOf, type Entries, type Entry } from './index-entries.ts';
 
@@ -28,11 +29,13 @@ export class EntryTable implements EntrySet {
   #all: Entries | undefined;
 
   constructor(entries: Entries) {
+    // The lists have no readers yet. They are not copied for each entry, because all tags may have one digest.
     for (const [position, entry] of entries.entries()) {
+      const tag = tagOf(entry);
       this.#positions.set(entry, position);
       this.#slots.push(entry);
-      addTo(this.#byTag, tagOf(entry), entry);
-      addTo(this.#byDigest, entry.descriptor.digest, entry);
+      if (tag !== undefined) getOrCreate(this.#byTag, tag, () => []).push(entry);
+      getOrCreate(this.#byDigest, entry.descriptor.digest, () => []).push(entry);
     }
   }
 
@@ -86,14 +89,6 @@ export class EntryTable implements EntrySet {
     for (const [position, entry] of this.#slots.entries())
       if (entry !== undefined) this.#positions.set(entry, position);
   }
-}
-
-/** Adds an entry to a list that has no readers yet: the list is not copied, since all tags may have one digest. */
-function addTo<K>(map: Map<K, Entry[]>, key: K | undefined, entry: Entry): void {
-  if (key === undefined) return;
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [entry]);
-  else list.push(entry);
 }
 
 /** Removes or adds an entry of a list. The list is copied, because readers may still iterate over the old one. */

@@ -8,15 +8,15 @@ import { MediaType } from '../../oci/media-type.ts';
 import type { Entries, Entry } from './index-entries.ts';
 
 /**
- * The content of index.json (image-spec v1.1.1 image-layout.md "index.json file")of a layout folder or an OCI archive.
+ * The content of index.json (image-spec v1.1.1 image-layout.md "index.json file") of a layout folder or an OCI archive.
  */
 export interface Index {
   readonly document: JsonObject;
   readonly entries: Entries;
 }
 
-/** The maximum size of an index.json that mlist writes: about 200 000 tags. */
-const FULL_BYTES = 64 * 1024 * 1024;
+/** The size up to which entries are added to an index.json, in bytes: about 200 000 tags. */
+export const FULL_BYTES = 64 * 1024 * 1024;
 
 /**
  * Limits for reading index.json. They exceed those of a manifest, because the file contains all tags of a repository of the
@@ -70,19 +70,12 @@ export function formatIndex({ document, entries }: Index): string {
   return `{${members.join(',')}}`;
 }
 
-/**
- * Whether an index of this size may be written. A removal, or a change that makes it smaller, may exceed the limit for additions.
- */
-export function fitsIndex(bytes: number, { isAddition }: { readonly isAddition: boolean }): boolean {
-  return bytes <= (isAddition ? FULL_BYTES : INDEX_LIMITS.maxBytes);
-}
-
-/** Size of an index in bytes when it is written, up to a byte. */
+/** The size of an index when it is written, in bytes. It may be one byte too large. */
 export function indexBytes({ document, entries }: Index): number {
   return entries.reduce((sum, entry) => sum + entryBytes(entry), formatIndex({ document, entries: [] }).length);
 }
 
-/** Size of an entry with its comma. */
+/** The size of an entry with its comma, in bytes. */
 export function entryBytes(entry: Entry): number {
   return Buffer.byteLength(textOf(entry)) + 1;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { asMlistError, MlistError } from '../../errors/errors.ts';
 import { writeFileAtomic, type HeldLock } from '../../fs/atomic.ts';
 import { isNotFound } from '../../fs/file-errors.ts';
+import { fileVersion, isFineTime } from '../../fs/file-version.ts';
 import { readAtMost } from '../../fs/read-file.ts';
 import { MediaType } from '../../oci/media-type.ts';
 import type { JsonObject } from '../../json/json.ts';
@@ -11,7 +12,7 @@ import { EntryTable } from './entry-table.ts';
 import type { Entries } from './index-entries.ts';
 import {
   entryBytes,
-  fitsIndex,
+  FULL_BYTES,
   formatIndex,
   INDEX_LIMITS,
   indexBytes,
@@ -50,7 +51,11 @@ interface State {
   readonly bytes?: number | undefined;
 }
 
-/** Adds a change to an edit. `isRemoval`: it may exceed the size up to which entries are added. @throws IndexFullError */
+/**
+ * Adds an edit to those that are stored together.
+ * @param options - `isRemoval`: store the edit also in a full index, from which it removes something. Default false
+ * @throws IndexFullError
+ */
 export type StoreChange = (edit: EntryEdit, options?: { readonly isRemoval?: boolean | undefined }) => void;
 
 interface Version {
@@ -70,9 +75,9 @@ async function versionOf(path: string): Promise<Version> {
   });
   if (info === undefined) return { version: ABSENT, isSettled: true, hasFineTime: false };
   return {
-    version: [info.dev, info.ino, info.size, info.mtimeNs, info.ctimeNs].join(),
+    version: fileVersion(info),
     isSettled: Date.now() - Number(info.mtimeMs) > SETTLED_MS,
-    hasFineTime: info.mtimeNs % 1_000_000_000n !== 0n,
+    hasFineTime: isFineTime(info.mtimeNs),
   };
 }
 
@@ -146,8 +151,8 @@ export class IndexFile {
   }
 
   /**
-   * Calls the functions in `changes` with one edit, and stores the edit as a whole. A function that throws must not
-   * have added anything to the edit. If a file cannot be read, nothing is written.
+   * Stores the edits that `change` passes to `store`, all together. If a file cannot be read, nothing is written.
+   * @param change - receives the edits that were passed to `store` so far, as one edit
    */
   async edit(change: (edit: EntryEdit, store: StoreChange) => Promise<void>, lock: HeldLock): Promise<void> {
     const state = await this.#load(await this.#versions());
@@ -161,8 +166,9 @@ export class IndexFile {
       await change(all, (edit, { isRemoval = false } = {}) => {
         if (edit.isEmpty) return;
         const grown = growthOf(edit);
-        // Also before it is appended to the journal, which must always fit into index.json.
-        if (!fitsIndex(bytes + grown, { isAddition: grown > 0 && !isRemoval })) throw new IndexFullError(this.#name);
+        // An edit that is appended to the journal is checked too, because it must fit into index.json later.
+        const maxBytes = grown > 0 && !isRemoval ? FULL_BYTES : INDEX_LIMITS.maxBytes;
+        if (bytes + grown > maxBytes) throw new IndexFullError(this.#name);
         const line = journalLine(edit);
         lines.push(line);
         all.apply(edit);
@@ -229,7 +235,7 @@ export class IndexFile {
     const text = formatIndex({ document, entries });
     const bytes = Buffer.byteLength(text);
     // mlist could not read a larger file.
-    if (!fitsIndex(bytes, { isAddition: false })) throw new IndexFullError(this.#name);
+    if (bytes > INDEX_LIMITS.maxBytes) throw new IndexFullError(this.#name);
     await writeFileAtomic(this.#path, text, { lock });
     await removeJournal(this.#journal);
     const [index, journal] = await this.#versions();

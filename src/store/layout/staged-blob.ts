@@ -5,8 +5,7 @@ import { syncFile } from '../../fs/atomic.ts';
 import { writeFailure } from '../../fs/file-errors.ts';
 import { writeAt } from '../../fs/write-at.ts';
 import { digestAlgorithm, Digester, type Digest } from '../../oci/digest.ts';
-import { cancelledUpload } from '../memory-bytes.ts';
-import { checkVerifiable, contentMismatch } from '../verify.ts';
+import { cancelledUpload, checkVerifiable, contentMismatch } from '../verify.ts';
 
 const CHUNK = 256 * 1024;
 

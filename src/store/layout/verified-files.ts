@@ -1,4 +1,6 @@
 import type { BigIntStats } from 'node:fs';
+import { RecentMap } from '../../async/recent-map.ts';
+import { fileVersion, isFineTime } from '../../fs/file-version.ts';
 import type { Digest } from '../../oci/digest.ts';
 
 /** Milliseconds after which a file is verified again, because a disk may damage it without a change of its version. */
@@ -11,8 +13,8 @@ const MAX_KNOWN = 10_000;
  * The version of a file, which changes with every write to it; undefined if the file system stores times in whole seconds,
  * so that a change may not be visible.
  */
-export function fileVersion({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string | undefined {
-  return ctimeNs % 1_000_000_000n === 0n ? undefined : [dev, ino, size, mtimeNs, ctimeNs].join();
+export function preciseVersion(info: BigIntStats): string | undefined {
+  return isFineTime(info.ctimeNs) ? fileVersion(info) : undefined;
 }
 
 /**
@@ -20,15 +22,12 @@ export function fileVersion({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): 
  * is sent.
  */
 export class VerifiedFiles {
-  readonly #known = new Map<Digest, { readonly version: string; readonly until: number }>();
+  readonly #known = new RecentMap<Digest, { readonly version: string; readonly until: number }>(MAX_KNOWN);
 
   /** @param version - the version of the file before it was verified, which it still had afterwards */
   add(digest: Digest, version: string | undefined): void {
-    this.#known.delete(digest);
-    if (version === undefined) return;
-    this.#known.set(digest, { version, until: performance.now() + KNOWN_MS });
-    const [oldest] = this.#known.size > MAX_KNOWN ? this.#known.keys() : [];
-    if (oldest !== undefined) this.#known.delete(oldest);
+    if (version === undefined) this.#known.delete(digest);
+    else this.#known.set(digest, { version, until: performance.now() + KNOWN_MS });
   }
 
   has(digest: Digest, version: string | undefined): boolean {

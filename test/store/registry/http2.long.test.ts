@@ -34,8 +34,8 @@ import { casesOf } from '../../support/long.ts';
 import { describeWith } from '../../support/programs.ts';
 import { answer, hang, RecordingProxy } from '../../support/recording-proxy.ts';
 import { startRegistry } from '../../../src/server/start-registry.ts';
-import { blobOf, imageOf, indexOf } from '../samples.ts';
-import { cleanup, layerOf, pieces, repository, session, type TestSession } from './setup.ts';
+import { imageOf, indexOf } from '../samples.ts';
+import { cleanup, layerOf, pieces, repository, session, type TestSession, mostAtOnce, putBlobs } from './setup.ts';
 
 const { config } = imageOf('x');
 const list = indexOf([]);
@@ -229,28 +229,6 @@ function documents(): void {
   });
 }
 
-/**
- * The largest number of requests that a proxy receives at once. It holds them until there are this many.
- * @param send - is called 2 times more often
- */
-async function mostAtOnce(proxy: RecordingProxy, expected: number, send: (at: number) => unknown): Promise<number> {
-  let [now, most] = [0, 0];
-  let fill: () => void = () => undefined;
-  const full = new Promise<void>((resolve) => (fill = resolve));
-  proxy.on(/./, async ({ pass, response }) => {
-    now += 1;
-    most = Math.max(most, now);
-    response.once('close', () => (now -= 1));
-    if (now === expected) fill();
-    await full;
-    // Further requests, if the limit is too high, arrive before the first one is answered.
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    await pass();
-  });
-  await Promise.all(Array.from({ length: expected + 2 }, (_, at) => send(at)));
-  return most;
-}
-
 function connections(): void {
   async function registry(http2 = true): Promise<RecordingProxy> {
     const { url } = cleanup(await startRegistry());
@@ -282,17 +260,13 @@ function connections(): void {
       const proxy = await registry();
       const repo = repository(open(options), proxy.host, 'repo');
       await repo.putManifest(list, 'v1');
-      expect(await mostAtOnce(proxy, expected.requests, (at) => repo.resolve(`tag-${at}`).catch(() => undefined))).toBe(
-        expected.requests,
-      );
-      const blobs = Array.from({ length: expected.uploads + 2 }, (_, at) =>
-        blobOf(Buffer.from(`blob ${at}`), 'application/octet-stream'),
-      );
-      const upload = (at: number) => {
-        const blob = blobs[at];
-        return blob === undefined ? undefined : repo.putBlob(blob.descriptor, () => pieces(blob.bytes));
-      };
-      expect(await mostAtOnce(proxy, expected.uploads, upload)).toBe(expected.uploads);
+      const requests = () =>
+        Promise.all(
+          Array.from({ length: expected.requests + 2 }, (_, at) => repo.resolve(`tag-${at}`).catch(() => undefined)),
+        );
+      expect(await mostAtOnce(proxy, expected.requests, requests)).toBe(expected.requests);
+      const uploads = () => putBlobs(repo, expected.uploads + 2);
+      expect(await mostAtOnce(proxy, expected.uploads, uploads)).toBe(expected.uploads);
     },
   );
 

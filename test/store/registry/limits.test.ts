@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { answer } from '../../support/recording-proxy.ts';
 import { CliHarness } from '../../support/cli-harness.ts';
-import { blobOf, imageOf } from '../samples.ts';
-import { pieces, put, repository, served, session } from './setup.ts';
+import { imageOf } from '../samples.ts';
+import { put, repository, served, session, mostAtOnce, putBlobs } from './setup.ts';
 
 /** Limits of registries and of the client. Only the minimum length of a wait is checked. */
 
@@ -76,26 +76,8 @@ describe('Retry-After', () => {
 
 test.each([1, 3])('sends at most %d requests to a registry at once', async (concurrency) => {
   const { proxy, host } = await served();
-  let now = 0;
-  let most = 0;
-  let fill: () => void = () => undefined;
-  const full = new Promise<void>((resolve) => (fill = resolve));
-  proxy.on(/^/, async ({ pass, response }) => {
-    now += 1;
-    most = Math.max(most, now);
-    response.once('close', () => (now -= 1));
-    if (now === concurrency) fill();
-    await full;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    await pass();
-  });
   const target = repository(session({ concurrency }), host, 'repo');
-  await Promise.all(
-    Array.from({ length: 12 }, (_, at) => blobOf(Buffer.from(`blob ${at}`), 'application/octet-stream')).map(
-      ({ descriptor, bytes }) => target.putBlob(descriptor, () => pieces(bytes)),
-    ),
-  );
-  expect(most).toBe(concurrency);
+  expect(await mostAtOnce(proxy, concurrency, () => putBlobs(target, 12))).toBe(concurrency);
 });
 
 test('--debug shows the rate limit of Docker Hub', async () => {

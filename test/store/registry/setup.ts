@@ -80,3 +80,35 @@ export async function* pieces(bytes: Uint8Array, length = 64 * 1024): AsyncGener
 export async function put(target: Repository, content: ManifestContent): Promise<void> {
   await target.putBlob(content.descriptor, () => pieces(content.bytes));
 }
+
+/** Puts this number of small blobs at once. */
+export async function putBlobs(target: Repository, count: number): Promise<void> {
+  const blobs = Array.from({ length: count }, (_, at) => blobOf(Buffer.from(`blob ${at}`), 'application/octet-stream'));
+  await Promise.all(blobs.map((blob) => put(target, blob)));
+}
+
+/**
+ * The largest number of requests that a proxy receives at once. It answers none before it has received the expected number.
+ * @param send - sends more requests than expected
+ */
+export async function mostAtOnce(
+  proxy: RecordingProxy,
+  expected: number,
+  send: () => Promise<unknown>,
+): Promise<number> {
+  let [now, most] = [0, 0];
+  let fill: () => void = () => undefined;
+  const full = new Promise<void>((resolve) => (fill = resolve));
+  proxy.on(/^/, async ({ pass, response }) => {
+    now += 1;
+    most = Math.max(most, now);
+    response.once('close', () => (now -= 1));
+    if (now === expected) fill();
+    await full;
+    // If the limit is too high, further requests arrive before the first one is answered.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pass();
+  });
+  await send();
+  return most;
+}

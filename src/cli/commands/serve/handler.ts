@@ -95,8 +95,7 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
 async function closeWithNote(registry: RunningRegistry, drain: number, { onEvent }: Context): Promise<void> {
   const message = `stopping: running requests and uploads may continue for ${formatDuration(drain)}; a second signal ends them at once`;
   const note = setTimeout(() => onEvent({ type: 'note', message }), NOTE_AFTER_MS);
-  await registry.close();
-  clearTimeout(note);
+  await registry.close().finally(() => clearTimeout(note));
 }
 
 /**

@@ -1,3 +1,4 @@
+import { RecentMap } from '../../../async/recent-map.ts';
 import { SingleFlight } from '../../../async/single-flight.ts';
 import type { Digest } from '../../../oci/digest.ts';
 
@@ -11,7 +12,7 @@ interface SentBlob {
 
 /**
  * Maximum number of digests that are remembered. It is enough for any list, and limits the memory of commands that
- * process thousands of lists.
+ * process thousands of lists. A blob whose digest was forgotten may be uploaded twice.
  */
 const MAX_BLOBS = 10_000;
 
@@ -23,7 +24,7 @@ export class SentBlobs {
   // Each caller has its own source and signal, so the failure of one does not fail the others.
   readonly #running = new SingleFlight<BlobTransfer>({ sharesFailures: false });
   /** For each digest, the first repository that has the blob or receives it. */
-  readonly #sent = new Map<Digest, SentBlob>();
+  readonly #sent = new RecentMap<Digest, SentBlob>(MAX_BLOBS);
 
   /**
    * Sends a blob to a repository with `work`, or waits until another caller has sent it. If that caller fails, runs
@@ -34,24 +35,14 @@ export class SentBlobs {
     return this.#running.run(`${repository}@${digest}`, () => {
       const transfer = work();
       const sent = { repository, transfer };
-      if (!this.#sent.has(digest)) this.#remember(digest, sent);
+      if (!this.#sent.has(digest)) this.#sent.set(digest, sent);
       transfer.catch(() => this.#sent.get(digest) === sent && this.#sent.delete(digest));
       return transfer;
     });
   }
 
   /**
-   * Remembers a digest, and forgets the oldest one if there are too many. The only effect of forgetting is that a blob
-   * may be uploaded twice.
-   */
-  #remember(digest: Digest, sent: SentBlob): void {
-    const [oldest] = this.#sent.size < MAX_BLOBS ? [] : this.#sent.keys();
-    if (oldest !== undefined) this.#sent.delete(oldest);
-    this.#sent.set(digest, sent);
-  }
-
-  /**
-   * Another repository that has the blob; undefined if there is none. Waits for a transfer of the blob that is still
+   * Another repository that has the blob; undefined if no other has it. Waits for a transfer of the blob that is still
    * running.
    */
   async otherRepository(repository: string, digest: Digest): Promise<string | undefined> {

@@ -115,13 +115,8 @@ class Memory {
 
 /** Buffers that may be used again, up to a total size. */
 class FreeBuffers {
-  readonly #maxBytes: number;
   readonly #buffers: Buffer[] = [];
   #bytes = 0;
-
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
 
   /** A buffer of this length: a free one, or a new one. Free buffers of another length are dropped. */
   take(length: number): Buffer {
@@ -133,7 +128,7 @@ class FreeBuffers {
   }
 
   add(buffer: Buffer): void {
-    if (this.#bytes + buffer.length > this.#maxBytes) return;
+    if (this.#bytes + buffer.length > MAX_FREE_BYTES) return;
     this.#buffers.push(buffer);
     this.#bytes += buffer.length;
   }
@@ -145,7 +140,7 @@ class FreeBuffers {
  * a large response are read through them, and its body is read from this buffer.
  */
 class ReceiveBuffer {
-  static readonly #free = new FreeBuffers(MAX_FREE_BYTES);
+  static readonly #free = new FreeBuffers();
   /** Number of bodies that are being read. */
   static #bodies = 0;
   readonly #socket: Socket;

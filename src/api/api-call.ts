@@ -11,7 +11,10 @@ import { checkOptions, type Checks } from './option-checks.ts';
  */
 export class ApiCalls {
   readonly #onEvent: OnEvent | undefined;
-  /** One controller for each running call. A callback that throws aborts them. */
+  /**
+   * One controller for each running call. A throwing callback of a call aborts only this call, a callback of the client
+   * aborts all.
+   */
   readonly #running = new Set<AbortController>();
 
   /** @param onEvent - the default for calls without an `onEvent` of their own */

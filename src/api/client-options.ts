@@ -16,8 +16,8 @@ export interface ClientOptions extends Omit<
   'waiting' | 'onWarning' | 'onNote' | 'onMirror' | 'allowedRegistries'
 > {
   /**
-   * The registries that may receive a login or be written to: `HOST`, `HOST:PORT` or `*.DOMAIN`. All others are only read,
-   * anonymously. Default: all registries are allowed.
+   * The registries that may receive a login or be written to: `HOST`, `HOST:PORT` or `*.DOMAIN`. All others are only
+   * read, anonymously. Default: all registries are allowed.
    */
   readonly allowedRegistries?: readonly string[] | undefined;
   /** Base folder of relative paths, for example in `oci:DIR`. Default: the current folder of the process. */
@@ -27,15 +27,15 @@ export interface ClientOptions extends Omit<
   /** Environment variables for proxies, certificates and container engines. Default: those of the process. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /**
-   * How to compress layers that archives and engines store uncompressed; `zstd` needs Node 22.15. Default: `gzip` for images
-   * of engines, `none` for archives of `docker save`.
+   * How to compress layers that archives and engines store uncompressed; `zstd` needs Node 22.15. Default: `gzip` for
+   * images of engines, `none` for archives of `docker save`.
    */
   readonly compression?: 'gzip' | 'zstd' | 'none' | undefined;
   /** Maximum size of all temporary files together, in bytes. Default: the free space less 10 %. */
   readonly spoolLimit?: number | undefined;
   /**
-   * Receives progress, warnings and notes of all calls that have no `onEvent` of their own. If it throws, the call is aborted
-   * with its error as the reason.
+   * Receives progress, warnings and notes of all calls that have no `onEvent` of their own. If it throws, the call is
+   * aborted with its error as the reason.
    */
   readonly onEvent?: OnEvent | undefined;
 }
@@ -77,8 +77,8 @@ export interface PushIndexOptions extends CallOptions {
   /** Platforms that the index must have. */
   readonly expect?: readonly string[] | undefined;
   /**
-   * Move a tag only if it has this digest, or with `absent`, only if it does not exist. A tag that already has the index is
-   * accepted.
+   * Move a tag only if it has this digest, or with `absent`, only if it does not exist. A tag that already has the
+   * index is accepted.
    */
   readonly ifDigest?: string | undefined;
   /** Push an index without entries. Default false. */
@@ -122,8 +122,8 @@ export interface CopyOptions extends CallOptions {
   /** Further tags at the target, such as `latest`. All tags move after the content. Default: none. */
   readonly tags?: readonly string[] | undefined;
   /**
-   * Move a tag only if it has this digest, or with `absent`, only if it does not exist. A tag that already has the content is
-   * accepted.
+   * Move a tag only if it has this digest, or with `absent`, only if it does not exist. A tag that already has the
+   * content is accepted.
    */
   readonly ifDigest?: string | undefined;
   /** Allow a list to replace a single image although the list lacks the platform of that image. Default false. */
@@ -160,7 +160,8 @@ export interface ValidateOptions extends CallOptions {
   readonly expect?: readonly string[] | undefined;
   /**
    * Attestations that each image must have: `provenance`, `sbom`, or a predicate type such as
-   * `https://slsa.dev/verification_summary/v1`. Signatures are not verified. Only for references and locations. Default: none.
+   * `https://slsa.dev/verification_summary/v1`. Signatures are not verified. Only for references and locations.
+   * Default: none.
    */
   readonly requireAttestations?: readonly string[] | undefined;
 }
@@ -209,7 +210,7 @@ export interface CreateDraftOptions extends CallOptions {
   readonly platforms?: readonly string[] | undefined;
 }
 
-/** A selection of images of a draft: the image for each given platform, or every image. Attestations are not selected. */
+/** A selection of images of a draft: those for the given platforms, or all. Attestations are not selected. */
 export type ImageSelection = { readonly platforms: readonly string[] } | { readonly all: true };
 
 /** The changes of `annotate`. A null value removes an earlier setting. */

@@ -74,8 +74,8 @@ export function createClient(options: ClientOptions = {}): Client {
 
 /**
  * Reads and writes image lists in registries, OCI layouts, archives and container engines. A client keeps connections,
- * tokens and fetched manifests for all of its calls. Every method rejects with an `MlistError`, `ERR_MLIST_USAGE` for an
- * invalid argument or option.
+ * tokens and fetched manifests for all of its calls. Every method rejects with an `MlistError`, whose code
+ * is `ERR_MLIST_USAGE` for an invalid argument or option.
  */
 export class Client {
   readonly #options: ClientOptions;
@@ -184,8 +184,8 @@ export class Client {
   }
 
   /**
-   * Resolves a reference or location to a descriptor: that of the list or image, or with `platform`, that of the image that
-   * containerd pulls.
+   * Resolves a reference or location to a descriptor: that of the list or image, or with `platform`, that of the image
+   * that containerd pulls.
    * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_PLATFORM_NOT_FOUND`
    */
   async resolve(name: string, options: ResolveOptions = {}): Promise<Descriptor> {
@@ -253,7 +253,7 @@ export class Client {
   }
 
   /**
-   * Creates and pushes the lists of a spec (docs/apply.md). A list is not written again if its tags already refer to it.
+   * Creates and pushes the lists of a spec (docs/apply.md). A tag that already refers to its list is not written again.
    * @param spec - YAML or JSON as text, or a document
    * @returns the result of each list; a failure of one list does not reject
    * @throws MlistError `ERR_MLIST_USAGE` if a value has an invalid name, or the spec has no placeholder with its name

@@ -16,16 +16,16 @@ export interface CallOptions {
   /** Aborts the call; it rejects with an `MlistError` that lists what was written. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Receives progress, warnings and notes. Default: the `onEvent` of the client. If it throws, the call is aborted with its
-   * error as the reason.
+   * Receives progress, warnings and notes. Default: the `onEvent` of the client. If it throws, the call is aborted with
+   * its error as the reason.
    */
   readonly onEvent?: OnEvent | undefined;
 }
 
 /**
  * An image or an index for a list: a reference such as `ghcr.io/team/app:amd64`, or a location such as `oci:DIR:TAG`,
- * `oci-archive:FILE` or `docker-daemon:NAME`. The object form states the platform of an image, or the exact descriptor to
- * list.
+ * `oci-archive:FILE` or `docker-daemon:NAME`. The object form states the platform of an image, or the exact descriptor
+ * to list.
  */
 export type Source =
   | string
@@ -57,7 +57,7 @@ export function parseOptionalPlatform(text: string | undefined): Platform | unde
   return text === undefined ? undefined : parsePlatform(text);
 }
 
-/** Formats a location so that it is never interpreted as the name of a draft: a reference gets the prefix `docker://`. */
+/** Formats a location so that it cannot be the name of a draft: a reference gets the prefix `docker://`. */
 export function explicitName(text: string): string {
   isText(text, 'the reference');
   const location = parseLocation(text);
@@ -102,7 +102,8 @@ export function parseTagReference(text: string): TagReference {
 }
 
 /**
- * Parses the further tags of a push. A word is a tag, any other text a reference. @throws MlistError `ERR_MLIST_USAGE`
+ * Parses the further tags of a push. A word is a tag, any other text a reference.
+ * @throws MlistError `ERR_MLIST_USAGE`
  */
 export function parseTags(tags: readonly string[] = []): readonly string[] {
   if (tags.includes('')) throw new MlistError('ERR_MLIST_USAGE', 'a tag must not be empty');
@@ -117,7 +118,8 @@ export function parseTargetTags(tags: readonly string[] = []): readonly string[]
 }
 
 /**
- * Parses the further names of a draft: `:TAG` or a complete reference. @throws MlistError `ERR_MLIST_USAGE` for a word
+ * Parses the further names of a draft: `:TAG` or a complete reference.
+ * @throws MlistError `ERR_MLIST_USAGE` for a word
  */
 export function parseNames(names: readonly string[] = []): readonly string[] {
   const word = names.find((name) => !/[/:]./.test(name));

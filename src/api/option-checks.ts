@@ -85,8 +85,8 @@ export function isArrayOf(check: Check, itemName: string): Check {
 }
 
 /**
- * Returns a check for an object whose members all pass `check`. @param memberKind - precedes the name of a member in
- * messages
+ * Returns a check for an object whose members all pass `check`.
+ * @param memberKind - precedes the name of a member in messages
  */
 export function isRecordOf(check: Check, memberKind: string): Check {
   return (value, name) => {

@@ -8,7 +8,7 @@ export interface Step {
 /** Awaits work with a description such as `read stdin`, so that a timeout error can report pending work. */
 export type ReportPending = <T>(what: string, work: Promise<T>) => Promise<T>;
 
-/** Awaits work, and reports it as pending if there is a reporter. */
+/** Awaits work, and reports it as pending if a reporter is given. */
 export function waitFor<T>(waiting: ReportPending | undefined, what: string, work: Promise<T>): Promise<T> {
   return waiting === undefined ? work : waiting(what, work);
 }

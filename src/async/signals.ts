@@ -41,7 +41,7 @@ export class LinkedSignals {
     return signal;
   }
 
-  /** A signal that aborts this many milliseconds after the given one was aborted. */
+  /** A signal that aborts this many milliseconds after the given one. */
   delayed(signal: AbortSignal, milliseconds: number): AbortSignal {
     let delayed = this.#delayed.get(signal);
     if (delayed === undefined) {

@@ -32,7 +32,7 @@ export class SingleFlight<T, K = string> {
     }
   }
 
-  /** The running work for this key, undefined if there is none. */
+  /** The running work for this key; undefined if no work is running. */
   get(key: K): Promise<T> | undefined {
     return this.#running.get(key);
   }

@@ -25,7 +25,7 @@ export async function prompt(
   ]);
   const discard = new Stream({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input, output: hidden ? discard : output, terminal: true });
-  // Printed only now, because createInterface turns off the echo: what the user types after the question is not visible.
+  // Printed after createInterface, which turns off the echo of the terminal.
   if (hidden) output.write(question);
   const close = (): void => lines.close();
   signal.addEventListener('abort', close);

@@ -38,7 +38,7 @@ export interface Entry {
   readonly via?: Digest;
   /** The image, if its engine keeps no manifests. The first push generates its manifest; see `isUnpushed`. */
   readonly image?: PinnedImage;
-  /** Locations of content that the source lacks, without tags, in the order in which they are asked. */
+  /** Locations of content that the source lacks, without tags, in the order in which they are tried. */
   readonly fill?: readonly Location[];
   readonly mediaType: string;
   /** The digest of the manifest. An image without a manifest has its ID here until the first push, with the size 0. */

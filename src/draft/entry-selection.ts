@@ -51,8 +51,8 @@ function isContentOf({ source, ...entry }: Entry, { digest, ...name }: Reference
 }
 
 /**
- * Whether an entry matches `--platform`: os, architecture and variant are equal after normalisation, and the entry has the
- * requested version and features.
+ * Whether an entry matches `--platform`: os, architecture and variant are equal after normalisation, and the entry has
+ * the requested version and features.
  */
 export function matchesPlatform(entry: Platform | undefined, requested: Platform): boolean {
   if (entry === undefined) return false;
@@ -67,7 +67,9 @@ export function matchesPlatform(entry: Platform | undefined, requested: Platform
   );
 }
 
-/** Describes a requested platform that is missing. If only its version is missing, the available versions are listed. */
+/**
+ * Describes a requested platform that is missing. If only its version is missing, the available versions are listed.
+ */
 export function platformNotFoundText(requested: Platform, available: readonly Platform[]): string {
   const text = formatPlatform(requested, { all: true });
   const { os, architecture, variant } = requested;

@@ -31,7 +31,7 @@ export interface ResolvedSource {
 export type EntryEvent =
   | { readonly type: 'added'; readonly entry: Entry }
   | { readonly type: 'replaced'; readonly entry: Entry; readonly old: Digest }
-  /** The descriptor of the image has changed. */
+  /** The manifest is the same, but its descriptor has changed, for example its platform. */
   | { readonly type: 'changed'; readonly entry: Entry }
   | { readonly type: 'unchanged'; readonly entry: Entry }
   | { readonly type: 'removed'; readonly entry: Entry }
@@ -42,7 +42,9 @@ export interface Merged {
   readonly events: readonly EntryEvent[];
 }
 
-/** Appends the entries of the sources. An entry that is already in the list, with the same descriptor, is not repeated. */
+/**
+ * Appends the entries of the sources. An entry that is already in the list, with the same descriptor, is not repeated.
+ */
 export function appendSources(draft: Draft, sources: readonly ResolvedSource[]): Merged {
   const entries = [...draft.entries];
   const events: EntryEvent[] = [];
@@ -92,9 +94,9 @@ function eventAgainst(event: EntryEvent, known: Pair | undefined): EntryEvent {
 }
 
 /**
- * Updates one source: its images replace the entries of the same source or, if there are none, those of the same
- * platform. The positions and the author's settings are kept. Images that the source no longer has are removed with
- * their attestations.
+ * Updates one source: its images replace the entries of the same source or, if no entry has that source, those of the
+ * same platform. The positions and the author's settings are kept. Images that the source no longer has are removed
+ * with their attestations.
  */
 export function mergeSource(draft: Draft, resolved: ResolvedSource): Merged {
   const pairs = pair(draft, resolved);

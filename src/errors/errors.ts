@@ -129,7 +129,7 @@ export class MlistError extends Error {
     return this.facts.reference;
   }
 
-  /** The next step, in one or two sentences, with the remedy if there is one. */
+  /** The next step as text, in one or two sentences: the hint, and the description of the remedy. */
   get hint(): string | undefined {
     const { hint, remedy } = this.facts;
     if (remedy === undefined) return hint;

@@ -1,6 +1,6 @@
 /**
- * A safe copy of an error of Node or another package, which may contain a request with headers and credentials. The copy
- * keeps the frames of the stack.
+ * A safe copy of an error of Node or another package, which may contain a request with headers and credentials. The
+ * copy keeps the frames of the stack.
  */
 export class ForeignError extends Error {
   override readonly name: string;
@@ -57,7 +57,10 @@ function framesOf(stack: unknown): readonly string[] {
   return stack.split('\n').flatMap((line) => (/^ +at /.test(line) ? [redact(line)] : []));
 }
 
-/** Removes user info and queries of URLs, `Authorization` values, and the excerpt of the document that JSON.parse quotes. */
+/**
+ * Removes user info and queries of URLs, `Authorization` values, and the excerpt of the document that JSON.parse
+ * quotes.
+ */
 function redact(text: string): string {
   return text
     .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'@]*@/gi, '$1***@')

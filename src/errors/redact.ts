@@ -52,7 +52,8 @@ export function safeUrl(url: URL): string {
 }
 
 /**
- * The path and query of a request for logs, without query values that may be signatures or tokens. The text stays encoded.
+ * The path and query of a request for logs, without query values that may be signatures or tokens. The text stays
+ * encoded.
  */
 export function safeRequestPath(path: string): string {
   const [start = '', ...rest] = path

@@ -1,6 +1,6 @@
 /**
- * A setting that may let the failed operation succeed. It is data, because the command line and the library name their settings
- * differently: only `cli/output/remedy-hint.ts` knows the options of the command line. New kinds may be added.
+ * A setting that may let the failed operation succeed. It is data, because the command line and the library name their
+ * settings differently: only `cli/output/remedy-hint.ts` knows the options of the command line. New kinds may be added.
  */
 export type Remedy =
   /** Access the host over http. */
@@ -30,7 +30,7 @@ export type Remedy =
   | { readonly kind: 'omit-missing'; readonly canChoose: boolean; readonly isOmitted: boolean }
   /** Complete an image from other sources. */
   | { readonly kind: 'fill' }
-  /** Name a source of the missing content. `isAnother`: the named sources do not have the content. */
+  /** Name a source of the missing content. `isAnother`: the sources that were tried do not have it. */
   | { readonly kind: 'fill-from'; readonly isAnother: boolean }
   | { readonly kind: 'omit-foreign-layer' }
   | { readonly kind: 'drop-attestations' }
@@ -52,7 +52,7 @@ export type Remedy =
   | { readonly kind: 'name-repository' }
   /** Create a line of an htpasswd file. */
   | { readonly kind: 'hash-password' }
-  /** Name a folder whose content can be collected. */
+  /** Name a folder for garbage collection. */
   | { readonly kind: 'name-folder' }
   | { readonly kind: 'report-bug' };
 
@@ -76,7 +76,7 @@ const texts: RemedyTexts = {
   'plain-http': (remedy) => `If ${remedy.host} is not encrypted, permit http for it.`,
   'trust-certificate': (remedy) => `Trust the certificate authority of ${remedy.host}.`,
   'trust-connection':
-    'No credentials were sent, since the connection is not verified. Trust its certificate authority, or permit http for it.',
+    'No credentials were sent, since the connection is not verified. Trust the certificate authority of the registry, or permit http for it.',
   'trust-token-service': (remedy) =>
     `If ${remedy.host} is the token service of ${remedy.registry}, permit it to receive its credentials.`,
   'allow-registry': (remedy) =>

@@ -109,8 +109,8 @@ export async function syncData(file: FileHandle): Promise<void> {
 }
 
 /**
- * Makes a rename in this folder survive a power failure, if the file system supports fsync and the folder can be opened.
- * Windows neither has nor needs such a call.
+ * Makes a rename in this folder survive a power failure, if the file system supports fsync and the folder can be
+ * opened. Windows neither has nor needs such a call.
  * @throws MlistError `ERR_MLIST_FILE`
  */
 export async function syncFolder(folder: string): Promise<void> {

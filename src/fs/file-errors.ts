@@ -39,7 +39,8 @@ export function readFailure(path: string, thrown: unknown): MlistError {
 }
 
 /**
- * The error for a failed read of a file that the user named. Like `readFailure`, but a folder also counts as not found.
+ * The error for a failed read of a file that the user named: like `readFailure`, but `ERR_MLIST_NOT_FOUND` for a
+ * folder, too.
  */
 export function inputFailure(name: string, thrown: unknown): MlistError {
   const failure = readFailure(name, thrown);

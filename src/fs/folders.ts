@@ -4,8 +4,8 @@ import { errorCode } from '../errors/errors.ts';
 import { writeFailure } from './file-errors.ts';
 
 /**
- * Creates a folder and its parents. Node's recursive `mkdir` never ends if the system reports ENOENT although the parent
- * exists, as /proc does.
+ * Creates a folder and its parents. Node's recursive `mkdir` never ends if the system reports ENOENT although the
+ * parent exists, as /proc does.
  * @throws MlistError `ERR_MLIST_FILE` that names the folder that cannot be created, and the reason
  */
 export async function createFolders(path: string, options: { readonly mode?: number } = {}): Promise<void> {

@@ -2,7 +2,9 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { errorCode } from '../errors/errors.ts';
 
-/** The process that holds a lock, as stored in the lock file. Values that the system does not report are empty strings. */
+/**
+ * The process that holds a lock, as stored in the lock file. Values that the system does not report are empty strings.
+ */
 export interface Holder {
   readonly pid: number;
   readonly host: string;

@@ -2,7 +2,7 @@ import { lstat, readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { MlistError } from '../errors/errors.ts';
 
-/** Maximum number of links. Linux reports a loop at the same number. */
+/** Maximum number of links that are followed. Linux has the same limit (ELOOP). */
 const MAX_LINKS = 40;
 
 /**

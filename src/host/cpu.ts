@@ -9,7 +9,7 @@ function cpuField(cpuinfo: string, name: string): string | undefined {
   return undefined;
 }
 
-/** The flags that each level adds, with their names in Linux (x86-64 psABI 1.0, table 3.1; abm is LZCNT, pni is SSE3). */
+/** The flags that each level adds, by their Linux names (x86-64 psABI 1.0, table 3.1; abm is LZCNT, pni is SSE3). */
 const amd64Levels: readonly (readonly [level: string, flags: string])[] = [
   ['v2', 'cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3'],
   ['v3', 'avx avx2 bmi1 bmi2 f16c fma abm movbe xsave'],
@@ -44,7 +44,7 @@ export function arm64Level(cpuinfo: string): string | undefined {
   if (features === undefined) return undefined;
   const level = highestLevel(arm64Levels, features, 'v8');
   const minor = Number(level.slice('v8.'.length) || '0');
-  // An Armv9.n CPU has the features of v8.(n+5) and SVE2. Only v9.4 also has SVE2.1.
+  // An Armv9.n CPU has the features of v8.(n+5) and SVE2. An Armv9.4 CPU also has SVE2.1.
   if (minor < 5 || !['fphp', 'asimdhp', 'sve2'].every((feature) => features.has(feature))) return level;
   const v9 = Math.min(minor - 5, features.has('sve2p1') ? 4 : 3);
   return v9 === 0 ? 'v9' : `v9.${v9}`;
@@ -86,7 +86,7 @@ export function armVariant(cpuinfo: string): string | undefined {
   return number === undefined ? undefined : `v${number}`;
 }
 
-/** Whether Apple has made the CPU. Such CPUs do not run 32-bit programs; for others, that depends on the kernel. */
+/** Whether it is an Apple CPU. These do not run 32-bit programs; for other CPUs, that depends on the kernel. */
 export function isApple(cpuinfo: string): boolean {
   return cpuField(cpuinfo, 'CPU implementer') === '0x61';
 }

@@ -29,7 +29,7 @@ export function ownPlatform({ architecture, variant }: HostFacts): Platform {
 
 /** The content of /proc/sys/fs/binfmt_misc (Linux, Documentation/admin-guide/binfmt-misc.rst). */
 export interface Binfmt {
-  /** `absent`: the folder is empty or missing, for example in a container. The kernel may have handlers nevertheless. */
+  /** `absent`: the folder is empty or missing, as in most containers. The kernel may have handlers nevertheless. */
   readonly state: 'enabled' | 'disabled' | 'absent';
   /** The handlers that match a magic number. Those for file name extensions are omitted. */
   readonly handlers: readonly Handler[];

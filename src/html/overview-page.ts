@@ -37,7 +37,7 @@ export interface OverviewFrame {
 const MAX_ROWS = 1000;
 const MAX_ANNOTATIONS = 200;
 const MAX_TEXT = 2000;
-/** The maximum length of a text in a cell, which every row has. */
+/** The maximum length of a text in a table cell, in characters. It is small, because a table has many cells. */
 const MAX_CELL = 120;
 /** The minimum number of rows for a filter. */
 const MIN_FILTERED = 6;

@@ -1,6 +1,6 @@
 /**
- * A lossless JSON value: numbers keep their spelling if JavaScript would change it (`1.0`, integers over 2^53), and members
- * keep their order, even if their names are array indexes.
+ * A lossless JSON value: numbers keep their spelling if JavaScript would change it (`1.0`, integers over 2^53), and
+ * members keep their order, even if their names are array indexes.
  */
 export type Json = null | boolean | number | string | JsonNumber | readonly Json[] | JsonObject;
 
@@ -67,7 +67,7 @@ export function sameJson(left: Json | object | undefined, right: Json | object |
   );
 }
 
-/** A text that two values share if they are equal by `sameJson`, to look values up. */
+/** A key for maps and sets. Two values have the same key if they are equal by `sameJson`. */
 export function jsonKey(value: Json | object | undefined): string {
   if (value instanceof JsonNumber) return `#${value.lexeme}`;
   if (value === undefined) return '';

@@ -23,8 +23,8 @@ export interface JsonReading {
 
 /**
  * Parses one JSON value. Rejects everything that Go, in which most registries are written, parses differently from
- * JavaScript: duplicate keys, invalid UTF-8, a byte order mark, unpaired surrogates. Never throws: errors are returned in
- * `problems`.
+ * JavaScript: duplicate keys, invalid UTF-8, a byte order mark, unpaired surrogates. Never throws: errors are returned
+ * in `problems`.
  */
 export function readJson(bytes: Uint8Array, limits: JsonLimits = {}): JsonReading {
   const maxBytes = limits.maxBytes ?? MAX_DOCUMENT_BYTES;

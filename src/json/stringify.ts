@@ -7,7 +7,9 @@ export interface WriteJsonOptions {
   readonly goEscapes?: boolean | undefined;
 }
 
-/** Writes JSON. Members keep their source order, and numbers their spelling. Members that are `undefined` are omitted. */
+/**
+ * Writes JSON. Members keep their source order, and numbers their spelling. Members that are `undefined` are omitted.
+ */
 export function writeJson(value: Json | object, options: WriteJsonOptions = {}): string {
   return write(value as Json, options, '\n');
 }

@@ -101,7 +101,7 @@ function minimalDescriptorAt(value: Json | undefined, ...path: readonly (string 
   return { mediaType, digest: digest as Descriptor['digest'], size: size as number };
 }
 
-/** The annotations of a descriptor or a document; no member if they are malformed. */
+/** The annotations of a descriptor or a document; an empty object if they are malformed. */
 export function annotationsOf(value: Json | undefined): { readonly annotations?: Annotations } {
   const { annotations } = isJsonObject(value) ? value : {};
   return areAnnotations(annotations) ? { annotations } : {};

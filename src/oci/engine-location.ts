@@ -5,7 +5,8 @@ import { formatReference, parseReference, withDefaultTag, type Reference } from 
 /**
  * An image in a container engine on this machine or in another Docker context:
  * `docker-daemon[@CONTEXT]:NAME[:TAG][@DIGEST]` · `podman:NAME[:TAG][@DIGEST]` · `docker-daemon:sha256:ID`.
- * The prefixes are those of skopeo and buildah, and they win over registries that are called `podman` or `docker-daemon`.
+ * The prefixes are those of skopeo and buildah, and take precedence over registries that are called `podman` or
+ * `docker-daemon`.
  */
 export interface EngineLocation {
   readonly kind: EngineKind;

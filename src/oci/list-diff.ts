@@ -109,8 +109,8 @@ function imageKey({ digest, platform }: Descriptor): string {
 /** The role of an entry: the image for a platform, or the attestation of that image. */
 function roleOf(entry: Descriptor, images: ByDigest): string | undefined {
   if (!isAttestation(entry)) return entry.platform && platformKey(entry.platform);
-  const image = images.get(attestedDigest(entry) ?? '');
-  return image?.platform && `attestation of ${platformKey(image.platform)}`;
+  const platform = images.get(attestedDigest(entry) ?? '')?.platform;
+  return platform && `attestation of ${platformKey(platform)}`;
 }
 
 /** The name of an entry in messages: its platform, else its type; for an attestation, the name of its image. */
@@ -154,7 +154,10 @@ function longestRun(numbers: readonly number[]): readonly number[] {
   return run.reverse();
 }
 
-/** The first of the places from 0 that is reached, or their number. All places after a reached one are reached. */
+/**
+ * Binary search: the lowest place below `places` that is reached, or `places` if no place is.
+ * @param isReached - if it is true for a place, it must be true for all higher ones
+ */
 function lowerBound(places: number, isReached: (place: number) => boolean): number {
   let [low, high] = [0, places];
   while (low < high) {

@@ -116,7 +116,9 @@ function parseFile(kind: FileLocation['kind'], rest: string, text: string): File
   };
 }
 
-/** The canonical text of a location: it is stored in drafts, shown in messages, and used as the key of maps and sets. */
+/**
+ * The canonical text of a location: it is stored in drafts, shown in messages, and used as the key of maps and sets.
+ */
 export function formatLocation(location: Location): string {
   if (location.kind === 'registry') {
     const reference = formatReference(location.reference);

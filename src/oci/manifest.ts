@@ -42,7 +42,9 @@ export type ImageManifest = OciImageManifest | DockerImageManifest;
 export type Index = ImageIndex | ManifestList;
 export type Manifest = Index | ImageManifest;
 
-/** The members of an image config that state the platform (image-spec v1.1.1 config.md). Optional members may be null. */
+/**
+ * The members of an image config that state the platform (image-spec v1.1.1 config.md). Optional members may be null.
+ */
 export interface ImageConfig {
   readonly architecture: string;
   readonly os: string;
@@ -71,8 +73,8 @@ export type Kind =
 
 /**
  * Determines the media type of a document (docs/rules.md, E-TYPE and E-AMBIG). The media type in the descriptor or the
- * Content-Type header must equal the document's `mediaType`, and the members must fit it. Ambiguous documents are refused
- * (CVE-2021-41190).
+ * Content-Type header must equal the document's `mediaType`, and the members must fit it. Ambiguous documents are
+ * refused (CVE-2021-41190).
  * @param declared - media type in the descriptor or the Content-Type header
  */
 export function kindOf(document: JsonObject, declared?: string): Kind {

@@ -58,8 +58,8 @@ export function isForeignLayerType(mediaType: string): boolean {
 }
 
 /**
- * The Accept header for manifests. It contains all four types: registries answer 404 for a type that is not accepted, and
- * distribution serves the linux/amd64 child of a Docker list to clients that do not accept the list type.
+ * The Accept header for manifests. It contains all four types: registries answer 404 for a type that is not accepted,
+ * and distribution serves the linux/amd64 child of a Docker list to clients that do not accept the list type.
  */
 export const MANIFEST_ACCEPT = [
   MediaType.ociIndex,

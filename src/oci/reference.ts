@@ -170,14 +170,14 @@ const hostAndRepository =
 /**
  * Hides the password in a string that was typed in place of a reference or a host: `me:***@host` for
  * `me:password@host`. Passwords may contain a slash, so everything between the colon and the last `@` is hidden, unless
- * it starts with a port.
+ * the string is a host with a port and a repository.
  */
 export function withoutPassword(text: string): string {
   if (hostAndRepository.test(text)) return text;
   return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?([^/@:]*):(.*)@(?!(?:sha\d+|blake3):)/is, '$1$2:***@');
 }
 
-/** Adds the tag `latest` if there is neither a tag nor a digest. */
+/** Adds the tag `latest` to a reference without a tag and a digest. */
 export function withDefaultTag(reference: Reference): Reference {
   return reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' } : reference;
 }

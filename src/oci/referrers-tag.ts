@@ -11,7 +11,10 @@ export function referrersTag(digest: Digest): string {
   return `${allowed(digestAlgorithm(digest)).slice(0, 32)}-${allowed(digestEncoded(digest)).slice(0, 64)}`;
 }
 
-/** Suffixes of cosign's tags for signatures, attestations and SBOMs (cosign, specs/SIGNATURE_SPEC.md "Tag-based Discovery"). */
+/**
+ * Suffixes of cosign's tags for signatures, attestations and SBOMs (cosign, specs/SIGNATURE_SPEC.md "Tag-based
+ * Discovery").
+ */
 const SUFFIXES = ['sig', 'att', 'sbom'] as const;
 
 /** The tags under which cosign stores the artifacts of a manifest. */

@@ -7,8 +7,8 @@ export const TOO_DEEP = 'the index is nested too deeply';
 export const TOO_MANY = 'not read: the list refers to too many manifests';
 
 /**
- * Describes content that is missing or invalid, so that clients cannot use it either; undefined if the read failed for
- * another reason.
+ * Describes a fault of the content itself, because of which clients fail, too: it is missing or invalid. Undefined if
+ * the read failed for another reason.
  */
 export function contentFault(error: unknown): string | undefined {
   switch (errorCode(error)) {

@@ -18,7 +18,7 @@ export type OperationEvent =
   | { readonly type: 'mirror'; readonly reference: string; readonly mirror: string }
   /** A part that is left out. */
   | ({ readonly type: 'left' } & Omission)
-  /** A repository or location is about to be asked for content that the source lacks. */
+  /** Emitted before the first request to a repository or location for content that the source lacks. */
   | { readonly type: 'origin'; readonly reference: string; readonly source: string }
   /** Content that the source lacks, and that is read from elsewhere. */
   | ({ readonly type: 'filled' } & Filled)

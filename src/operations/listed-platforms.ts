@@ -14,8 +14,8 @@ export interface PlacedPlatform {
 }
 
 /**
- * The platforms of the images of a draft or at a location. Those of a draft are the ones that `push --expect` compares. At a
- * location, nested indexes are read, and the configs of images that are listed without a platform.
+ * The platforms of the images of a draft or at a location. Those of a draft are the ones that `push --expect` compares.
+ * At a location, nested indexes are read, and the configs of images that are listed without a platform.
  */
 export async function listedPlatforms(found: LookupResult, options: ReadOptions): Promise<readonly PlacedPlatform[]> {
   if (found.from === 'draft') return platformsOfDraft(found.draft);

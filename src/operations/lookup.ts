@@ -93,13 +93,13 @@ export async function lookup(name: string | undefined, options: ReadOptions): Pr
   return report(mirror === undefined ? found : { ...found, mirror }, options);
 }
 
-/** The mirror that has resolved the tag of a lookup, as a member for results; an empty object if there is none. */
+/** The mirror that has resolved the tag of a lookup, as a member for results; an empty object without a mirror. */
 export function mirrorIn(found: LookupResult): { readonly mirror?: string } {
   return found.from === 'draft' || found.mirror === undefined ? {} : { mirror: found.mirror };
 }
 
 /**
- * The draft of a name; undefined if there is none.
+ * The draft of a name; undefined if it does not exist.
  * @param name - the name as the user typed it; undefined refers to the current draft
  */
 export async function findDraft(name: string | undefined, workspace: Workspace): Promise<Draft | undefined> {

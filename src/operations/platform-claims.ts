@@ -29,9 +29,9 @@ export function claimWarnings(name: string, listed?: Platform, stated?: Platform
 }
 
 /**
- * Checks the entries of an index. In a layout or an archive the configs are read, which costs no request. Failed reads are
- * ignored, since only the warnings depend on them. In a registry, platforms that the author has set are compared with those
- * of the index.
+ * Checks the entries of an index. In a layout or an archive the configs are read, which costs no request. Failed reads
+ * are ignored, since only the warnings depend on them. In a registry, platforms that the author has set are compared
+ * with those of the index.
  */
 export async function indexClaimWarnings(
   entries: readonly Entry[],

@@ -4,7 +4,7 @@ import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
 
 /**
  * Requires an image for every requested platform.
- * @param subject - what the images belong to, for the message
+ * @param subject - the list or source that has the images, for the message
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`
  */
 export function requirePlatforms(
@@ -20,7 +20,9 @@ export function requirePlatforms(
   });
 }
 
-/** The hint for a missing platform: each available one once; undefined if there are none. */
+/**
+ * The hint for a missing platform: the available platforms without duplicates; undefined if no platform is available.
+ */
 export function availableHint(platforms: readonly Platform[]): string | undefined {
   const names = new Set(platforms.map((platform) => formatPlatform(platform, { all: true })));
   return names.size === 0 ? undefined : `Available: ${[...names].join(', ')}.`;

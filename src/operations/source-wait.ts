@@ -14,8 +14,8 @@ export interface SourceWaitOptions {
 }
 
 /**
- * Reads a manifest, and retries while its registry returns 404: after a push, some registries return 404 until the manifest
- * has reached all of their servers.
+ * Reads a manifest, and retries while its registry returns 404: after a push, some registries return 404 until the
+ * manifest has reached all of their servers.
  * @throws MlistError `ERR_MLIST_NOT_FOUND` when the time is up; any other error of `read` at once
  */
 export async function waitForSource<T>(read: () => Promise<T>, options: SourceWaitOptions): Promise<T> {

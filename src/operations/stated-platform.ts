@@ -6,13 +6,13 @@ import type { Platform } from '../oci/platform/platform.ts';
 import { readImageConfig } from '../schema/documents.ts';
 
 /**
- * The platform that an image's config states; undefined if it states none, or if it is not an image config, which is not
- * read.
+ * The platform that an image's config states; undefined if it states none, or if it is not an image config, which is
+ * not read.
  * @param config - its descriptor in the image's manifest
  * @param name - the image, for errors
  * @param isGiven - whether the author gives the platform, so that the config may lack it; undefined if the image is not
- *   being added to a list
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`, and what `fetch` throws
+ * being added to a list
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`, and the errors of `fetch`
  */
 export async function statedPlatform(
   config: Descriptor,

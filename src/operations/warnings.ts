@@ -52,7 +52,7 @@ export function reportFormatChange(before: Draft, after: Draft, onEvent: OnEvent
 }
 
 function becomes(format: 'docker' | 'oci', { entries }: Draft): string {
-  if (format === 'docker') return 'a Docker manifest list: none of its entries requires an OCI image index any more';
+  if (format === 'docker') return 'a Docker manifest list: nothing in it requires an OCI image index any more';
   const why =
     entries.length === 0
       ? 'an empty list is always encoded as one'

@@ -77,7 +77,10 @@ export function diffIdsOf(config: Uint8Array): readonly Digest[] {
   return digests.length === texts.length ? digests : [];
 }
 
-/** Checks Docker's config.json or an auth.json of containers/image. An empty file is read as an empty object, as in Docker. */
+/**
+ * Checks Docker's config.json or an auth.json of containers/image. An empty file is read as an empty object, as in
+ * Docker.
+ */
 export function checkDockerConfig(bytes: Uint8Array): Checked {
   if (bytes.length === 0) return { value: {} };
   const { value, problems } = read(bytes, { first: configFirst, all: configAll });

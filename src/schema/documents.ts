@@ -86,7 +86,9 @@ function checkObject(document: JsonObject, values: number, options: ValidateOpti
   return [...problems, ...rulesOf(manifest, options)];
 }
 
-/** Checks the index.json of a layout, which may omit its media type, and Go writes `null` for an empty array. */
+/**
+ * Checks the index.json of a layout. Its media type may be missing, and `manifests` is `null` if Go has written none.
+ */
 function checkLayoutIndex(document: JsonObject, values: number): ShapeReport {
   const { manifests, mediaType = MediaType.ociIndex } = document;
   const read = { ...document, mediaType, ...(manifests === null ? { manifests: [] } : {}) };

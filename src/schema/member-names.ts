@@ -3,8 +3,8 @@ import { isJsonObject, type Json, type JsonObject } from '../json/json.ts';
 import { pointerTo } from '../json/pointer.ts';
 
 /**
- * Go's encoding/json reads `MANIFESTS` as `manifests`, JavaScript does not. Names that differ from a known one only in case
- * are therefore errors in all objects that a Go program reads.
+ * Go's encoding/json reads `MANIFESTS` as `manifests`, JavaScript does not. Names that differ from a known one only in
+ * case are therefore errors in all objects that a Go program reads.
  */
 interface Shape {
   readonly names: readonly string[];

@@ -26,7 +26,7 @@ export interface Filled {
 /** `$$`, which is a literal `$`, and everything that begins with `${`. */
 export const placeholder = /\$(?:\$|\{[^{}]*\}?)/g;
 
-/** Maximum total length of the texts in a document that have placeholders, after their replacement. */
+/** Maximum number of characters, after replacement, in all texts of a document that have placeholders. */
 export const MAX_FILLED = 16 * 1024 * 1024;
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;

@@ -8,7 +8,7 @@ import * as first from './compiled/specs-first.ts';
 /** Checks the specs that `apply` reads: mlist's own format, and that of manifest-tool. */
 
 /**
- * Checks a spec, in either format, against its schema.
+ * Checks a spec in either format.
  * @param size - number of values in the document
  */
 export function checkSpec(value: Json, size: number): readonly Problem[] {

@@ -21,7 +21,7 @@ export interface ValidateFunction {
 const MAX_SMALL_VALUES = 20_000;
 
 /**
- * Checks a value against a schema. Returns the problems.
+ * Checks a value against a schema.
  * @param size - number of values in the document; see `isSmall`
  */
 export function checkSchema(validator: Validator, value: Json, size: number): readonly Problem[] {
@@ -29,7 +29,10 @@ export function checkSchema(validator: Validator, value: Json, size: number): re
   return listProblems(isSmall(size) ? validator.all : validator.first, value);
 }
 
-/** Validates a value. Each JsonNumber, which validators would accept as an object, is replaced by NaN, which they reject. */
+/**
+ * Validates a value. Each JsonNumber, which validators would accept as an object, is replaced by NaN, which they
+ * reject.
+ */
 export function isValid(validate: ValidateFunction, value: Json): boolean {
   return validate(hasJsonNumber(value) ? withoutJsonNumbers(value) : value);
 }

@@ -10,7 +10,10 @@ import { state } from './compiled/state-first.ts';
 /** The value of a valid document, or the problems of an invalid one. */
 export type Checked = { readonly value: Json } | { readonly problems: readonly Problem[] };
 
-/** The limit for files of a workspace is higher than that for lists, because drafts also store sources and detected platforms. */
+/**
+ * The limit for files of a workspace is higher than that for lists, because drafts also store sources and detected
+ * platforms.
+ */
 export const MAX_WORKSPACE_BYTES = 16 * 1024 * 1024;
 
 export function checkDraftDocument(bytes: Uint8Array): Promise<Checked> {

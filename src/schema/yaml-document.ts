@@ -18,11 +18,16 @@ export interface YamlReading {
   readonly problems: readonly PlacedProblem[];
   /** Number of values in the document, with aliases expanded. */
   readonly values: number;
-  /** The position of the value at a JSON pointer; the position of its key if `part` is `name` or the value has no text. */
+  /**
+   * The position of the value at a JSON pointer; the position of its key if `part` is `name` or the value has no text.
+   */
   placeOf(pointer: string, part?: 'name' | 'value'): Place;
   /** The source text of a number, a boolean or null; undefined for other values. */
   sourceOf(pointer: string): string | undefined;
-  /** The names of the values in the text at a JSON pointer (placeholder-values.ts); empty if there are none. */
+  /**
+   * The names of the values in the text at a JSON pointer (placeholder-values.ts); empty for a text without
+   * placeholders.
+   */
   valuesAt(pointer: string): readonly string[];
 }
 

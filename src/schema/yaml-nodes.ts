@@ -199,7 +199,7 @@ export class YamlNodes implements YamlReading {
     return null;
   }
 
-  /** Reports a problem that all later values would have too, and only once. */
+  /** Reports a problem only for the first value that has it, because all later values have it, too. */
   #reportOnce(node: Node, path: readonly (string | number)[], message: string): null {
     return this.#problems.some((problem) => problem.message === message) ? null : this.#report(node, path, message);
   }

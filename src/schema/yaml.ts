@@ -20,8 +20,8 @@ const MAX_DEPTH = 50;
 const MAX_SYNTAX_ERRORS = 20;
 
 /**
- * Reads the documents of a file one after another, so that only one is in memory. A document with syntax errors does not
- * affect the others: `---` at the beginning of a line always begins a new document (YAML 1.2.2, 9.1).
+ * Reads the documents of a file one after another, so that only one is in memory. A document with syntax errors does
+ * not affect the others: `---` at the beginning of a line always begins a new document (YAML 1.2.2, 9.1).
  * @param values - inserted into the parsed texts, so that a value never changes the structure of a document
  */
 export async function* readYaml(bytes: Uint8Array, values?: PlaceholderValues): AsyncGenerator<YamlDocument> {

@@ -4,7 +4,7 @@ import { selectAsContainers } from './containers.ts';
 import { selectAsClassicDocker, selectAsDocker20 } from './docker-classic.ts';
 import { type Selection, type Client, noSelection, failedSelection, unpullableReason } from './selection.ts';
 
-/** The clients whose selection is explained. docs/clients.md describes their rules and names the sources of the rules. */
+/** The clients whose selection is explained. docs/clients.md describes their rules and cites the sources. */
 export const clients: readonly Client[] = [
   {
     id: 'docker-classic',

@@ -17,7 +17,7 @@ export type Verdict =
   | 'same'
   /** Clients select different images, all of which the host can run. */
   | 'different'
-  /** Some clients select an image that the host can run. The others select no image, or one that the host cannot run. */
+  /** Some clients select an image that the host can run. The others select no image, or one that it cannot run. */
   | 'broken'
   /** No client selects an image that the host can run. */
   | 'nothing';

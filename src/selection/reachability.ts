@@ -18,8 +18,8 @@ export interface Unreachable {
 export const MAX_REACHED = 100;
 
 /**
- * The entries that no client can select. For each entry, all clients are tried with every platform that might select it:
- * its own platform in all spellings, and those of newer hosts that can run it.
+ * The entries that no client can select. For each entry, all clients are tried with every platform that might select
+ * it: its own platform in all spellings, and those of newer hosts that can run it.
  * @returns undefined for a list of more than `MAX_REACHED` images
  */
 export function unreachable(list: CandidateList): readonly Unreachable[] | undefined {
@@ -59,7 +59,7 @@ function requestsFor(entry: Candidate): readonly Platform[] {
   );
 }
 
-/** Clients read the os.version of a requested platform on Windows only. */
+/** Removes the os.version, which clients read on Windows only, so that equal requests are tried once. */
 function withoutUnusedVersion(platform: Platform): Platform {
   if (normalizePlatform(platform).os === 'windows') return platform;
   const { 'os.version': version, ...others } = platform;
@@ -76,7 +76,7 @@ const variants = new Map([
   ['arm', ['v5', 'v6', 'v7', 'v8']],
   ['arm64', ['v8', 'v8.9', 'v9', 'v9.7']],
 ]);
-/** For each architecture, the architectures whose hosts also run its programs. */
+/** For an architecture, the other architecture whose hosts also run its programs. */
 const wider = new Map([
   ['386', 'amd64'],
   ['arm', 'arm64'],

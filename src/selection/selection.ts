@@ -9,7 +9,7 @@ export type SelectionReason =
   | 'compatible'
   /** Of several entries for a platform, this one is marked as compressed with zstd. */
   | 'zstd'
-  /** The entry has no platform, but no other entry matches. */
+  /** The entry has no platform, and no other entry matches. */
   | 'no-platform'
   /** It is the first entry for the os and architecture. */
   | 'first'
@@ -69,7 +69,9 @@ export function unpullableReason({ descriptor: { mediaType }, fault }: Candidate
   return isIndexType(mediaType) ? 'it is an index, not an image' : `${mediaType} is not an image`;
 }
 
-/** Returns a note about other entries with the same rank, which is appended to a reason; empty if there are none. */
+/**
+ * Returns a note about other entries with the same rank, which is appended to a reason; empty if no other entry has it.
+ */
 export function tieNote(entry: Candidate, equals: readonly Candidate[]): string {
   if (equals.length < 2) return '';
   return `, the first of ${equals.length} entries for ${platformName(entry.descriptor.platform)}`;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { lstat, readdir, realpath, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { STALE_MS } from '../store/layout/blob-folder.ts';
 import { JOURNAL_FILE } from '../store/layout/index-journal.ts';
 import type { Layout } from '../store/layout/layout.ts';
@@ -14,7 +14,7 @@ import { createFolders } from '../fs/folders.ts';
 import { withLock } from '../fs/lock.ts';
 import { indexLock } from '../store/layout/index-editor.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
-import { folderOf, isShortened, readName, repositoryNameOf, writeName } from './repository-folder.ts';
+import { folderOf, nameIn, recordName } from './repository-folder.ts';
 import type { Repositories } from './storage.ts';
 
 /**
@@ -73,8 +73,6 @@ export class FolderRepositories implements Repositories {
    */
   readonly #layouts = new Map<string, Layout>();
   readonly #openedForWriting = new Set<string>();
-  /** The names of repositories whose folder name is shortened, by folder name. */
-  readonly #shortened = new Map<string, string>();
 
   readonly #isWritable: boolean;
   readonly #holdMs: number | undefined;
@@ -142,16 +140,8 @@ export class FolderRepositories implements Repositories {
   }
 
   async names(): Promise<readonly string[]> {
-    const names = await Promise.all((await readdir(this.#dir)).map((folder) => this.#nameOf(folder)));
+    const names = await Promise.all((await readdir(this.#dir)).map((folder) => nameIn(join(this.#dir, folder))));
     return names.filter((name) => name !== undefined);
-  }
-
-  async #nameOf(folder: string): Promise<string | undefined> {
-    const name = repositoryNameOf(folder) ?? this.#shortened.get(folder);
-    if (name !== undefined || !isShortened(folder)) return name;
-    const read = await readName(join(this.#dir, folder));
-    if (read !== undefined) this.#shortened.set(folder, read);
-    return read;
   }
 
   /**
@@ -173,7 +163,6 @@ export class FolderRepositories implements Repositories {
     const removed = join(this.#dir, `${REMOVED}${randomUUID()}`);
     await withLock(indexLock(dir), () => rename(dir, removed), { subject: `the repository ${name}` });
     this.#layouts.delete(name);
-    this.#shortened.delete(basename(dir));
     this.#openedForWriting.delete(name);
     // `force`, because another server that starts at this moment removes the folder too.
     await rm(removed, { recursive: !isLink, force: true });
@@ -192,21 +181,11 @@ export class FolderRepositories implements Repositories {
   async #layout(name: string, create: boolean): Promise<Layout> {
     const dir = join(this.#dir, folderOf(name));
     await this.#checkInside(dir);
-    if (create) await this.#recordName(name);
+    // Before the layout is created, so that every layout with a shortened folder name has the file.
+    if (create) await recordName(dir, name);
     const journalFrom = this.#isWritable ? JOURNAL_FROM : undefined;
     const opened = await openLayout(dir, { create, keepUntagged: true, journalFrom, holdMs: this.#holdMs });
-    if (isShortened(basename(dir))) this.#shortened.set(basename(dir), name);
     return getOrCreate(this.#layouts, name, () => opened);
-  }
-
-  /**
-   * Stores the name of a repository whose folder name is shortened. This happens before the layout is created, so that
-   * every such layout has a name.
-   */
-  async #recordName(name: string): Promise<void> {
-    const folder = folderOf(name);
-    const dir = join(this.#dir, folder);
-    if (isShortened(folder) && (await readName(dir)) === undefined) await writeName(dir, name);
   }
 
   /** Refuses a symbolic link to a path outside the served folder. A link to another layout inside it is accepted. */

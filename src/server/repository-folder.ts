@@ -40,22 +40,28 @@ export function repositoryNameOf(folder: string): string | undefined {
 }
 
 /** Whether a folder name is shortened. Only a file in the folder then contains the name of the repository. */
-export function isShortened(folder: string): boolean {
+function isShortened(folder: string): boolean {
   return /~[0-9a-f]{64}$/.test(folder);
 }
 
 /**
- * Reads the repository name in a folder with a shortened name. Undefined if the file is missing or contains the name
- * for another folder.
+ * The name of the repository in a folder; undefined if the folder is not that of a repository. For a shortened folder
+ * name, the name is read from a file in the folder, which may be missing or contain the name for another folder.
  */
-export async function readName(dir: string): Promise<string | undefined> {
-  const options = { maxBytes: 1024, onlyFile: true };
-  const bytes = await readAtMost(join(dir, NAME_FILE), options).catch(() => undefined);
+export async function nameIn(dir: string): Promise<string | undefined> {
+  const folder = basename(dir);
+  if (!isShortened(folder)) return repositoryNameOf(folder);
+  const bytes = await readAtMost(join(dir, NAME_FILE), { maxBytes: 1024, onlyFile: true }).catch(() => undefined);
   const name = bytes?.toString('utf8').trim() ?? '';
-  return isRepositoryName(name) && folderOf(name) === basename(dir) ? name : undefined;
+  return isRepositoryName(name) && folderOf(name) === folder ? name : undefined;
 }
 
-export async function writeName(dir: string, name: string): Promise<void> {
+/**
+ * Stores the name of a repository in its folder, if the name of the folder is shortened and no name is stored. Creates
+ * the folder if necessary.
+ */
+export async function recordName(dir: string, name: string): Promise<void> {
+  if (!isShortened(basename(dir)) || (await nameIn(dir)) !== undefined) return;
   await createFolders(dir);
   await writeFileAtomic(join(dir, NAME_FILE), `${name}\n`);
 }

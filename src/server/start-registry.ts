@@ -44,8 +44,8 @@ export interface ServerOptions {
   /** Accept manifests whose children, config or layers are not in the repository. Default false. */
   readonly allowSparse?: boolean | undefined;
   /**
-   * How long running requests and uploads may continue when the registry is closed, in milliseconds. New connections are
-   * refused at once. Default 0.
+   * How long running requests and uploads may continue when the registry is closed, in milliseconds. New connections
+   * are refused at once. Default 0.
    */
   readonly drain?: number | undefined;
   /** Cache content of other registries. Default: no cache. */
@@ -71,7 +71,7 @@ export interface ServerOptions {
    * is repaired.
    */
   readonly onDamaged?: ((error: unknown) => void) | undefined;
-  /** Called at the start with a problem that does not keep the registry from running, such as an `htpasswd` without users. */
+  /** Called at the start with a problem that does not prevent the start, such as an `htpasswd` file without users. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Called for every request after its response was sent or its client has disconnected. */
   readonly onRequest?: ((event: ServedRequest) => void) | undefined;

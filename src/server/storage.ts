@@ -27,8 +27,8 @@ export interface Repository extends ContentWriter, TagStore, ReferrerLister, Mou
   /** Deletes a blob. Rejects with `ERR_MLIST_NOT_FOUND`, or with `ERR_MLIST_CONFLICT` if it is a manifest. */
   deleteBlob(digest: Digest): Promise<void>;
   /**
-   * Deletes a manifest and all its tags. Rejects with `ERR_MLIST_NOT_FOUND`, or with `ERR_MLIST_CONFLICT` if it cannot
-   * be deleted: an index lists it, and another manifest needs its bytes as a blob.
+   * Deletes a manifest and all its tags. Rejects with `ERR_MLIST_NOT_FOUND`, or with `ERR_MLIST_CONFLICT` if an index
+   * lists it and another manifest needs its bytes as a blob, because the manifest would still exist.
    */
   deleteManifest(digest: Digest): Promise<void>;
 }

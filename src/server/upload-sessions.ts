@@ -6,7 +6,7 @@ import type { Upload } from './storage.ts';
 
 type UploadLimits = Pick<Limits, 'openUploads' | 'uploadIdleMs'>;
 
-/** The delay after which a client may try again if too many uploads are open. */
+/** The seconds after which a client may try again if too many uploads are open. */
 const RETRY_AFTER_S = 5;
 
 export interface UploadSession {

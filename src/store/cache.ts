@@ -26,7 +26,7 @@ interface HeldDocument {
 /**
  * Caches the exact bytes of manifests and configs by digest, in files `blobs/<algorithm>/<encoded>`. A document that is
  * missing, damaged or unreadable is fetched again, so no fsync is necessary. A document that cannot be written to its
- * file is kept in memory as long as the cache object exists. Whoever writes a draft that refers to it must call
+ * file is kept in memory as long as the cache object exists. A caller that writes a draft which refers to it must call
  * `requireWritten` first.
  */
 export class BlobCache {
@@ -68,7 +68,7 @@ export class BlobCache {
   }
 
   /**
-   * Throws if a document exists only in memory.
+   * Checks that no document is kept in memory because it could not be written.
    * @throws MlistError `ERR_MLIST_FILE` if a document could not be written
    */
   requireWritten(): void {
@@ -117,8 +117,8 @@ export class BlobCache {
 
   /**
    * The content of a cached file. The user did not name these files, so a pipe or a folder is treated as a damaged
-   * file. The read is synchronous: mostly the file is missing, and an asynchronous check would delay the request that
-   * follows.
+   * file. The read is synchronous: in most cases the file is missing, and an asynchronous check would delay the request
+   * that follows.
    */
   #read(digest: Digest): Uint8Array | undefined {
     const path = this.#pathOf(digest);

@@ -173,7 +173,9 @@ export class OriginProbes {
   /** The last failure of each origin that could not be asked. */
   readonly #failures = new WeakMap<ReadStore, Probe>();
 
-  /** Asks an origin for content. Failures are part of the result. An origin that could not be asked is not asked again. */
+  /**
+   * Asks an origin for content. Failures are part of the result. An origin that could not be asked is not asked again.
+   */
   async probe({ store }: Origin, content: Descriptor, options: ContentOptions): Promise<Probe> {
     const { digest, size, mediaType } = content;
     const key = `${store.location}@${digest} ${size} ${isServedAsManifest(mediaType) ? 'manifest' : 'blob'}`;

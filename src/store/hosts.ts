@@ -9,7 +9,10 @@ export function isLoopback(hostname: string): boolean {
   return isIP(host) === 4 ? host.startsWith('127.') : host === '::1';
 }
 
-/** Networks outside the public internet (IANA special-purpose address registries), and IPv6 addresses that contain IPv4 ones. */
+/**
+ * Networks outside the public internet (IANA special-purpose address registries), and IPv6 addresses that contain IPv4
+ * ones.
+ */
 const privateNetworks: readonly (readonly [string, number])[] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -41,8 +44,8 @@ function privateBlockList(): BlockList {
 }
 
 /**
- * Whether a host is an IP address outside the public internet, such as a private, loopback or link-local one. Names other
- * than `localhost` are not resolved.
+ * Whether a host is an IP address outside the public internet, such as a private, loopback or link-local one. Names
+ * other than `localhost` are not resolved.
  */
 export function isPrivateAddress(hostname: string): boolean {
   const host = normalizeHost(hostname);

@@ -135,6 +135,7 @@ export class StagedMemoryBlob {
     this.#ownsChunks = ownsChunks;
   }
 
+  /** Number of bytes that were received so far. */
   get size(): number {
     return this.#bytes?.size ?? 0;
   }
@@ -155,7 +156,9 @@ export class StagedMemoryBlob {
     }
   }
 
-  /** The bytes from `start` to the last one that was received. They must be used before the blob is stored or discarded. */
+  /**
+   * The bytes from `start` to the last one that was received. They must be used before the blob is stored or discarded.
+   */
   async *read(start: number): AsyncGenerator<Uint8Array> {
     yield* await Promise.resolve(this.#bytes?.read(start) ?? []);
   }

@@ -152,7 +152,9 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     }
   }
 
-  /** Starts an upload of a blob whose digest is not known yet. The chunks that are appended must not change afterwards. */
+  /**
+   * Starts an upload of a blob whose digest is not known yet. The chunks that are appended must not change afterwards.
+   */
   stageBlob(): Promise<StagedMemoryBlob> {
     return attempt(undefined, () => this.#stage(true));
   }

@@ -45,8 +45,8 @@ export interface StoresOptions extends SessionOptions {
   /** Path of the workspace, which holds the cache of manifests. Default: the cache is in memory. */
   readonly workspaceFolder?: string | undefined;
   /**
-   * Path of the workspace that records compressed layers. Its records are trusted, so it must be the user's own. Default:
-   * `workspaceFolder`.
+   * Path of the workspace that records compressed layers. Its records are trusted, so it must be the user's own.
+   * Default: `workspaceFolder`.
    */
   readonly recordsFolder?: string | undefined;
   /**
@@ -60,7 +60,10 @@ export interface StoresOptions extends SessionOptions {
   readonly spoolLimit?: number | undefined;
   /** How layers that are stored uncompressed are compressed. Default: `none` for docker archives. */
   readonly compression?: LayerCompression | undefined;
-  /** Reads stdin, for the sources `oci-archive:-` and `docker-archive:-`. Default: these sources are refused. */
+  /**
+   * Reads stdin, for the sources `oci-archive:-` and `docker-archive:-`. Default: these sources are refused, because
+   * stdin cannot be read again.
+   */
   readonly stdin?: (() => AsyncIterable<Uint8Array>) | undefined;
   /** Writes to stdout, for the target `oci-archive:-`. Default: this target is refused. */
   readonly stdout?: WritePipe | undefined;
@@ -89,7 +92,7 @@ export interface TargetOptions extends ContentOptions {
 }
 
 export interface SourceOptions extends ContentOptions {
-  /** Locations of content that the source may lack, in the order in which they are asked. */
+  /** Locations that provide content that the source lacks, in the order in which they are asked. */
   readonly fill?: readonly Location[] | undefined;
   /** Called before the first request to a location of `fill`. */
   readonly onAsk?: ((origin: Origin) => void) | undefined;
@@ -323,8 +326,8 @@ export class Stores {
   }
 
   /**
-   * Reports once per command that layers are uncompressed. Layouts and archives as targets get no report, since
-   * uncompressed layers are usual there.
+   * Reports once per command that layers are uncompressed. Only for registries as targets: in layouts and archives,
+   * uncompressed layers are expected.
    */
   #reportUncompressed(location: FileLocation): void {
     if (!this.#writesToRegistry || this.#isUncompressedReported) return;

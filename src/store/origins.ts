@@ -35,8 +35,8 @@ function pulledFrom(annotations: Annotations): readonly Reference[] {
   return Object.entries(annotations).flatMap(([key, value]) => {
     if (!key.startsWith(SOURCE_PREFIX)) return [];
     const host = key.slice(SOURCE_PREFIX.length);
-    // References name such a host, for example `registry`, with a port; without one it would be parsed as a namespace
-    // of docker.io.
+    // References name a host such as `registry` with its port; without the port, it would be parsed as a namespace of
+    // docker.io.
     return value
       .split(',')
       .flatMap((path) => repositoryIn(`${host}/${path.trim()}`))
@@ -66,7 +66,9 @@ export function repositoryIn(text: string): readonly Reference[] {
   }
 }
 
-/** Whether a registry is on this machine, or is named by a private or link-local address. Host names are not looked up. */
+/**
+ * Whether a registry is on this machine, or is named by a private or link-local address. Host names are not looked up.
+ */
 export function isInternalHost(domain: string): boolean {
   return isPrivateAddress(new URL(`http://${domain}`).hostname);
 }

@@ -11,7 +11,9 @@ export function startableProgram(name: string, env: Environment, platform = proc
   return platform === 'win32' ? findProgram(name, env, platform) : name;
 }
 
-/** The absolute path of a program on PATH; undefined if there is none. Relative folders of PATH are skipped. */
+/**
+ * The absolute path of a program on PATH; undefined if PATH does not contain it. Relative folders of PATH are skipped.
+ */
 export function findProgram(name: string, env: Environment, platform = process.platform): string | undefined {
   const names = platform === 'win32' ? [`${name}.exe`, `${name}.com`] : [name];
   const folders = (variable(env, 'PATH') ?? variable(env, 'Path') ?? '').split(delimiter).filter(isAbsolute);

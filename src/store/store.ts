@@ -5,7 +5,8 @@ import type { Reference } from '../oci/reference.ts';
 
 /**
  * The interfaces of content stores: registry repositories, OCI layouts, archives and memory. Callers require only the
- * interfaces that they need. Every method rejects with an MlistError: `ERR_MLIST_NOT_FOUND` if the content does not exist.
+ * interfaces that they need. Every method rejects with an MlistError: `ERR_MLIST_NOT_FOUND` if the content does not
+ * exist.
  */
 
 export interface ContentOptions {
@@ -60,8 +61,8 @@ export interface RequiredContent {
 
 export interface PutOptions extends ContentOptions {
   /**
-   * Write only if the name has this digest, or does not exist yet (HTTP `If-Match`, `If-None-Match`). Otherwise the write
-   * fails with `ERR_MLIST_CONFLICT`. Stores that do not support conditions ignore it.
+   * Write only if the name has this digest, or does not exist yet (HTTP `If-Match`, `If-None-Match`). Otherwise the
+   * write fails with `ERR_MLIST_CONFLICT`. Stores that do not support conditions ignore it.
    */
   readonly ifMatch?: Digest | 'absent' | undefined;
   /**
@@ -79,12 +80,14 @@ export interface ContentWriter extends ContentReader {
   readonly retries?: number | undefined;
   hasManifest(digest: Digest, options?: ContentOptions): Promise<boolean>;
   hasBlob(descriptor: Descriptor, options?: ContentOptions): Promise<boolean>;
-  /** Stores the bytes under their digest or under a tag, and verifies that the store has accepted exactly these bytes. */
+  /**
+   * Stores the bytes under their digest or under a tag, and verifies that the store has accepted exactly these bytes.
+   */
   putManifest(content: ManifestContent, name: TagOrDigest, options?: PutOptions): Promise<void>;
   /**
-   * Stores a blob. `open` is called again for each retry, and is not called if the store already has the blob. The store
-   * takes ownership of the chunks: a buffer may be reused as soon as its chunk is stored, so a caller that needs the bytes
-   * later must copy them.
+   * Stores a blob. `open` is called again for each retry, and is not called if the store already has the blob. The
+   * store takes ownership of the chunks: a buffer may be reused as soon as its chunk is stored, so a caller that needs
+   * the bytes later must copy them.
    */
   putBlob(descriptor: Descriptor, open: () => AsyncIterable<Uint8Array>, options?: ContentOptions): Promise<void>;
 }
@@ -112,9 +115,9 @@ export interface ReferrerLister {
   /** Manifests with this subject, of one artifact type or of all. */
   referrers(digest: Digest, artifactType?: string, options?: ContentOptions): Promise<readonly Descriptor[]>;
   /**
-   * Whether the store finds referrers by their subject (the referrers API). If not, a client that pushes a referrer must
-   * also update the referrers tag (distribution-spec v1.1.1 "Pushing Manifests with Subject"). Stores without this method
-   * support it.
+   * Whether the store finds referrers by their subject (the referrers API). If not, a client that pushes a referrer
+   * must also update the referrers tag (distribution-spec v1.1.1 "Pushing Manifests with Subject"). Stores without this
+   * method support it.
    * @param digest - any digest, for the request that finds out
    */
   supportsReferrers?(digest: Digest, options?: ContentOptions): Promise<boolean>;
@@ -151,7 +154,7 @@ export interface OriginLister {
 
 /** A store that reads content that it lacks from other stores. */
 export interface CompositeStore {
-  /** The store that has a manifest, or a blob that an index lists; undefined if none has it. */
+  /** The store that has a manifest, or a blob that an index lists; undefined if no store has it. */
   holderOf(content: Descriptor, options?: ContentOptions): Promise<ReadStore | undefined>;
   /**
    * The stores that have the blobs of a manifest. Blobs that no store has are left out.

@@ -79,7 +79,7 @@ export async function readWhole(
 }
 
 /**
- * Returns a digest whose content can be verified.
+ * Checks that content can be verified with a digest, and returns the digest.
  * @throws MlistError `ERR_MLIST_DIGEST_INVALID` if the digest is invalid or its algorithm is not supported
  */
 export function checkVerifiable(digest: Digest): Digest {

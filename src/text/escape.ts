@@ -26,7 +26,7 @@ export function escapeLine(text: string): string {
   return escapeText(text).replaceAll('\n', '\\n');
 }
 
-/** Escapes JSON text without changing its value: white space is kept, and other unsafe characters become JSON escapes. */
+/** Escapes JSON text without changing its value: white space is kept, other unsafe characters become JSON escapes. */
 export function escapeJson(text: string): string {
   const isSpace = (character: string) => character === '\t' || character === '\r';
   const safe = text.replace(unsafe, (character) => (isSpace(character) ? character : escaped(character)));

@@ -9,8 +9,7 @@ export function markdownCode(text: string): string {
   if (line === '') return '';
   const longest = Math.max(0, ...(line.match(/`+/g) ?? []).map((run) => run.length));
   const fence = '`'.repeat(longest + 1);
-  // A code span cannot begin or end with a backtick or a space. A space is added on both sides, which renderers
-  // remove.
+  // Renderers remove one space on each side, so that a code span can begin or end with a backtick or a space.
   const padding = /^[` ]|[` ]$/.test(line) && line.trim() !== '' ? ' ' : '';
   return `${fence}${padding}${line}${padding}${fence}`.replaceAll('|', '\\|');
 }

@@ -5,9 +5,9 @@ import type { Plan } from './plan.ts';
 
 /**
  * Returns a function that names the image to which a blob of a plan belongs: the platform of the image in the list, or
- * `attestation`. A blob of several images has the name of the first one. Blobs of single images, and of lists that
- * cannot be parsed, have no name, since the names are only displayed. The list is parsed when the function is first
- * called.
+ * `attestation`. A blob of several images has the name of the first one. Blobs of single images have no name. A list
+ * that cannot be parsed is not an error, since the names are only displayed; its blobs have no name either. The list is
+ * parsed when the function is first called.
  */
 export function imagesOfBlobs(plan: Plan): (blob: Digest) => string | undefined {
   let names: ReadonlyMap<Digest, string> | undefined;

@@ -18,8 +18,8 @@ export interface ManifestNode {
   /** Config and layers; for an index, the entries that are not manifests. */
   readonly blobs: readonly Descriptor[];
   /**
-   * Foreign layers, which are stored at their URLs and not copied (image-spec v1.1.1 layer.md "Non-Distributable Layers").
-   * Foreign layers without URLs are in `blobs`.
+   * Foreign layers, which are stored at their URLs and not copied (image-spec v1.1.1 layer.md "Non-Distributable
+   * Layers"). Foreign layers without URLs are in `blobs`.
    */
   readonly foreign: readonly Descriptor[];
   /** Digest of the `subject`, which may be missing in the source and in the target. */
@@ -136,8 +136,8 @@ interface Failure {
 }
 
 /**
- * Combines several failures into one error: the first failure that is not about missing content or, if there is none,
- * an error that lists all missing entries.
+ * Combines several failures into one error: the first failure that is not about missing content or, if all are, an
+ * error that lists all missing entries.
  */
 function failureOf(failures: readonly Failure[], { descriptor }: ManifestContent, source: ContentReader): unknown {
   const other = failures.find(({ thrown }) => errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND');

@@ -4,7 +4,10 @@ import { digestsIn, type Digest } from '../oci/digest.ts';
 import { isIndexType } from '../oci/media-type.ts';
 import type { ManifestNode } from './graph.ts';
 
-/** The steps of a transfer to one target, in an order in which no manifest is written before the content that it refers to. */
+/**
+ * The steps of a transfer to one target, in an order in which no manifest is written before the content that it refers
+ * to.
+ */
 export interface Plan {
   readonly target: ContentWriter;
   /** The blobs without duplicates, since manifests may share blobs. */

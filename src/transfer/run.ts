@@ -83,7 +83,7 @@ export interface RunOptions extends ContentOptions {
 
 /**
  * Runs a plan. Independent steps run concurrently: each manifest is written as soon as its dependencies exist, and the
- * root last. After the first failure, no further step starts, so that no manifest is written without its content.
+ * root last. The first failure aborts all other steps, so that no manifest is written without its content.
  */
 export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<void> {
   const failure = new AbortController();

@@ -14,8 +14,8 @@ export interface StoreOptions extends PutOptions {
 /**
  * Stores a manifest under a name. If the registry reports content as unknown that this command has just stored, the PUT
  * is retried once, because some registries are eventually consistent. After any other failure, the name is read,
- * because it may have the manifest nevertheless, for example if the tag is immutable and another client has written it.
- * A conditional write is retried after a fault of the registry (5xx) if the condition still holds.
+ * because it may have the manifest already, for example if its tag is immutable. A conditional write is retried after a
+ * fault of the registry (5xx) while the condition holds.
  */
 export async function storeManifest(
   target: ContentWriter,
@@ -35,7 +35,7 @@ export async function storeManifest(
  * Whether a manifest was refused only because of content that this command has stored in the target: either all digests
  * that the registry names are such content or, if it names none, at least one digest in the manifest is. Faults of the
  * registry (5xx) were already retried. The function waits only for digests in the manifest, and two manifests cannot
- * contain each other's digest, so there is no deadlock.
+ * contain each other's digest, so this cannot deadlock.
  */
 async function isInconsistency(
   thrown: unknown,

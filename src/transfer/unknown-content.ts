@@ -6,8 +6,8 @@ import { digestsIn } from '../oci/digest.ts';
 import type { Plan } from './plan.ts';
 
 /**
- * Errors of registries that refuse a manifest because they do not have content that it refers to: layers, the images of a
- * list, or a subject. For content that the source of a transfer does not have, see missing-content.ts.
+ * Errors of registries that refuse a manifest because they do not have content that it refers to: layers, the images of
+ * a list, or a subject. For content that the source of a transfer does not have, see missing-content.ts.
  */
 
 /** Whether a registry has refused a manifest because it does not have content that the manifest refers to. */
@@ -25,8 +25,8 @@ export function unknownDigests(thrown: unknown): readonly string[] {
 }
 
 /**
- * Whether the target has lost content that it had when the plan was created, so that it is neither sent by the plan nor a
- * foreign layer.
+ * Whether the target has lost content that it had when the plan was created, so that it is neither sent by the plan nor
+ * a foreign layer.
  */
 export function hasLostContent(thrown: unknown, { blobs, manifests }: Plan): boolean {
   if (!isContentUnknown(thrown)) return false;

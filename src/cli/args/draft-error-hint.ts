@@ -13,9 +13,9 @@ interface Folders {
 }
 
 /**
- * Adds a hint how to choose another location to the error for a workspace or credentials file that cannot be used. CI
- * jobs and containers often cannot write to the home folder, where both are stored by default. There is no hint for a
- * path that the user has named.
+ * Adds a hint about how to choose another location to the error for a workspace or credentials file that cannot be
+ * used. CI jobs and containers often cannot write to the home folder, where both are stored by default. A path that the
+ * user has named gets no hint, even if it is a folder that contains the workspace.
  */
 export function withDraftHint(thrown: unknown, args: ParsedArguments, { workspace, cwd }: Folders): unknown {
   const error = asMlistError(thrown);

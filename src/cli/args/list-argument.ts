@@ -8,7 +8,7 @@ import type { ParsedArguments } from './command-declaration.ts';
 
 /**
  * Runs an operation on a draft, and improves its error if LIST was probably omitted. The number of positionals decides
- * whether the first one is the list, so an image can be treated as the list by mistake. If no draft has its name, the
+ * whether the first one is the list, so an image can be treated as the list by mistake. If no draft has this name, the
  * hint shows the command with a list.
  * @param list - the list of the arguments; undefined selects the current draft
  */
@@ -49,7 +49,7 @@ function needsPush(error: MlistError, list: string): MlistError {
 }
 
 /**
- * Whether the error concerns the first argument. For a path, the message is not compared, because it may contain the
+ * Whether the error concerns the first argument. The message is not searched for a path, because it may contain the
  * path relative to another folder.
  */
 function isOfList(thrown: unknown, first: string): thrown is MlistError {

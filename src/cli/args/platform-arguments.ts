@@ -43,8 +43,8 @@ function withoutOs(text: string, { os, architecture, variant }: Platform): Mlist
 }
 
 /**
- * Parses the comma-separated platforms of a repeatable option. Rejects an empty platform, which usually comes from an unset
- * variable.
+ * Parses the comma-separated platforms of a repeatable option. Rejects an empty platform, which usually comes from an
+ * unset variable.
  * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
  */
 export function readPlatforms(texts: readonly string[]): readonly Platform[] {

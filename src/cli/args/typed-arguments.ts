@@ -45,8 +45,8 @@ export function listFirst(args: ParsedArguments, context: Context): ListAndRest 
 }
 
 /**
- * The list of a command without other arguments. @throws MlistError `ERR_MLIST_USAGE` if `--list` and a positional name
- * one
+ * The list of a command without other arguments.
+ * @throws MlistError `ERR_MLIST_USAGE` for a positional besides `--list` or MLIST_LIST
  */
 export function onlyList(args: ParsedArguments, context: Context): string | undefined {
   const { list, rest } = listFirst(args, context);
@@ -55,7 +55,7 @@ export function onlyList(args: ParsedArguments, context: Context): string | unde
 }
 
 /**
- * Separates the list from the other arguments, for commands where a single positional is not the list, which is then
+ * Separates the list from the other arguments, for commands where a single positional is not the list. The list is then
  * the current draft.
  */
 export function listBeforeOthers(args: ParsedArguments, context: Context): ListAndRest {
@@ -69,7 +69,7 @@ export function optionalList(text: string | undefined): Reference | undefined {
   return text === undefined ? undefined : parseListName(text);
 }
 
-/** The error for a positional that names the list although `--list` or MLIST_LIST already does. */
+/** The error for a positional too many, because `--list` or MLIST_LIST already names the list. */
 export function tooManyArguments(args: ParsedArguments): MlistError {
   const { command, positionals } = args;
   const option = args.has('list') ? '--list' : 'MLIST_LIST';

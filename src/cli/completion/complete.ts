@@ -80,7 +80,7 @@ function commandNames({ words }: Cursor, commands: readonly CommandDeclaration[]
   return [...names, ...topics];
 }
 
-/** What an option takes, by the name of its value in help. */
+/** The kind of the value of an option, by the name of the value in help. */
 const valueKinds: Readonly<Record<string, 'draft' | 'image' | 'platform' | 'os' | 'architecture' | 'file'>> = {
   LIST: 'draft',
   REF: 'image',

@@ -58,7 +58,7 @@ function valuedOption(word: string, command: CommandDeclaration | undefined): Op
   );
 }
 
-/** The kinds of argument that the incomplete word may be. If `--list` is given, there is no LIST argument. */
+/** The kinds of argument that the incomplete word may be. With `--list`, the first argument is not LIST. */
 export function argumentKinds({ command, positionals, values }: Cursor): readonly ArgumentKind[] {
   const { kinds = [], max } = command?.positionals ?? { max: 0 };
   const position = positionals.length + (values.has('list') ? 1 : 0);

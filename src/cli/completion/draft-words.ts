@@ -9,7 +9,7 @@ import { familiarReference, formatReference, type Reference } from '../../oci/re
 import { currentList } from '../../operations/current-draft.ts';
 import { mayOmitList, type Candidate, type Cursor } from './cursor.ts';
 
-/** Candidates from the drafts of the workspace. If the workspace or a draft cannot be read, there are none. */
+/** Candidates from the drafts of the workspace. A workspace or draft that cannot be read contributes no candidates. */
 
 type Environment = Omit<LocateOptions, 'workspace'>;
 

@@ -6,7 +6,7 @@ import { findEngine, type EngineEnvironment } from '../../store/engine/find-engi
 /** A shell waits for the candidates, so an engine that does not answer within this time is ignored. */
 const TIME_LIMIT_MS = 1000;
 
-/** The name under which engines list images that have none. */
+/** The name that engines print for an image without a name. */
 const UNNAMED = '<none>';
 
 /**

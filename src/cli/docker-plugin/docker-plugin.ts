@@ -1,7 +1,8 @@
 /**
- * Support for running as docker's CLI plugin `docker-mlist`. docker calls `docker-mlist [GLOBAL OPTIONS] mlist ARGUMENTS`, with its
- * own options as typed before `mlist`; `docker-mlist help mlist [COMMAND]`; and, to complete a line,
- * `docker-mlist __complete mlist WORDS` (docker CLI 28.2, cli-plugins/manager and spf13/cobra's completion protocol).
+ * Support for running as docker's CLI plugin `docker-mlist`. docker calls `docker-mlist [GLOBAL OPTIONS] mlist
+ * ARGUMENTS`, with its own options as typed before `mlist`; `docker-mlist help mlist [COMMAND]`; and, to complete a
+ * line, `docker-mlist __complete mlist WORDS` (docker CLI 28.2, cli-plugins/manager and spf13/cobra's completion
+ * protocol).
  */
 export interface PluginCall {
   readonly args: readonly string[];
@@ -15,7 +16,7 @@ interface DockerOption {
 }
 
 /**
- * docker's global options. Those without an equivalent, such as the files of TLS certificates, are accepted and
+ * docker's global options. The log level and the files of TLS certificates have no equivalent, so they are accepted and
  * ignored.
  */
 const dockerOptions: readonly DockerOption[] = [

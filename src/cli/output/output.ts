@@ -106,7 +106,7 @@ export class Output {
     this.#footLines = lines.length;
   }
 
-  /** The escape sequence that erases the progress lines; empty if there are none. */
+  /** The escape sequence that erases the progress lines; empty if no lines are drawn. */
   #eraseFoot(): string {
     const lines = this.#footLines;
     this.#footLines = 0;
@@ -194,8 +194,8 @@ export class Output {
   }
 
   /**
-   * Prints an error with its problems, candidates and hint. Of an error that contains several, each is printed. On a
-   * terminal, similar errors are grouped, and only the first of each group is printed.
+   * Prints an error with its problems, candidates and hint. Of an error that contains several, each is printed as
+   * JSON; as text, only the first of those with the same message.
    */
   error(thrown: unknown): void {
     const error = asMlistError(thrown);
@@ -242,7 +242,10 @@ const hostErrors: ReadonlySet<ErrorCode> = new Set([
   'ERR_MLIST_TIMEOUT',
 ]);
 
-/** Groups errors of one host that differ only in a digest, such as a missing login for each blob of an image. */
+/**
+ * Groups errors with the same message. Errors of one host that differ only in a digest count as the same, such as a
+ * missing login for each blob of an image.
+ */
 function alikeErrors(errors: readonly MlistError[]): readonly (readonly [MlistError, ...MlistError[]])[] {
   const groups = new Map<string, [MlistError, ...MlistError[]]>();
   for (const error of errors) {

@@ -8,7 +8,7 @@ import { TransferRate } from './transfer-rate.ts';
 /** The maximum number of blobs that have a line of their own. */
 const MAX_LINES = 6;
 const BAR_WIDTH = 16;
-/** The columns to which the names of images are cut. */
+/** The maximum width of the name of an image, in columns. Longer names are cut. */
 const MAX_NAME = 20;
 /** The minimum interval between two updates of the screen. */
 const INTERVAL_MS = 100;

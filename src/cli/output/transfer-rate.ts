@@ -20,7 +20,10 @@ export class TransferRate {
     this.#started ??= time;
   }
 
-  /** Adds progress. @param bytes - transferred since the last call. A negative number (a blob starts again) is ignored */
+  /**
+   * Adds progress.
+   * @param bytes - the bytes since the last call. A negative number, because a blob starts again, is ignored
+   */
   add(time: number, bytes: number): void {
     if (bytes <= 0) return;
     this.#samples = this.#samples.filter((sample) => sample.time >= time - WINDOW_MS);

@@ -2,7 +2,8 @@ import type { HostUse } from '../../store/registry/host-use.ts';
 import type { Output } from '../output/output.ts';
 
 /**
- * Prints the hosts that a command contacts on stderr, with the sources of the logins that they receive on request.
+ * Prints on stderr the hosts that a command contacts, and the locations of the logins that they receive if they require
+ * one.
  * @param hosts - undefined unless the command is a dry run
  */
 export function renderHosts(hosts: readonly HostUse[] | undefined, output: Output): void {

@@ -34,7 +34,10 @@ interface BaseDocument extends Omit<Base, 'ref'> {
   readonly ref: string;
 }
 
-/** The members that describe the manifest are absent until the first push of an image of an engine that keeps no manifests. */
+/**
+ * The members that describe the manifest are absent until the first push of an image of an engine that keeps no
+ * manifests.
+ */
 export interface EntryDocument
   extends Omit<Entry, 'source' | 'fill' | keyof ManifestMembers>, Partial<ManifestMembers> {
   readonly source: string;

@@ -54,8 +54,8 @@ const DRAFTS_PER_TURN = 64;
  *   locks/                lock files of running commands
  *   .gitignore            written by `init`: everything but drafts/
  *
- * Each draft has a lock, under which its file is replaced atomically: no update is lost, and a crash leaves the old draft
- * or the new one. A damaged draft is reported and never overwritten, and does not affect the others.
+ * Each draft has a lock, under which its file is replaced atomically: no update is lost, and a crash leaves the old
+ * draft or the new one. A damaged draft is reported and never overwritten, and does not affect the others.
  */
 export class Workspace {
   /** Absolute path of the workspace. */
@@ -67,7 +67,9 @@ export class Workspace {
   /** Decides which local content the drafts may name. Default: all. */
   readonly guard: ProjectGuard | undefined;
 
-  /** @param cwd base folder of relative paths of locations; default: the parent folder of the workspace, as in the files */
+  /**
+   * @param cwd base folder of relative paths of locations; default: the parent folder of the workspace, as in the files
+   */
   constructor(
     folder: string,
     { cwd, guard }: { readonly cwd?: string | undefined; readonly guard?: ProjectGuard | undefined } = {},
@@ -277,8 +279,8 @@ const PREFIX_LENGTH = 120;
 const reserved = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)/;
 
 /**
- * The file name of a draft: the canonical reference, percent-encoded. Different references have different names on every
- * file system, because upper-case letters and reserved device names of Windows are encoded too.
+ * The file name of a draft: the canonical reference, percent-encoded. Different references have different names on
+ * every file system, because upper-case letters and reserved device names of Windows are encoded too.
  */
 export function fileNameOf(list: Reference): string {
   const name = formatReference(list);

@@ -142,7 +142,9 @@ export function resolveOs(typed: string): string {
   return Object.hasOwn(osAliases, lower) ? (osAliases[lower] ?? lower) : lower;
 }
 
-/** Converts `8`, `armv7` or `v7l` to the variant of image-spec, such as `v8`. Other names are returned in lower case. */
+/**
+ * Converts `8`, `armv7` or `v7l` to the variant of image-spec, such as `v8`. Other names are returned in lower case.
+ */
 export function resolveVariant(typed: string): string {
   const lower = typed.toLowerCase();
   const digits = /^(?:arm)?v?(\d+(?:\.\d+)?)l?$/.exec(lower)?.[1];

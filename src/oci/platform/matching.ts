@@ -132,7 +132,10 @@ function uint(digits: string, max: number): number {
   return value <= max ? value : Number.NaN;
 }
 
-/** Build numbers of Windows. Hosts with the first of them or a later build also run images of some older builds. */
+/**
+ * Build numbers of Windows. From LTSC 2022 on, a host also runs images of older builds: from LTSC 2022, or from LTSC
+ * 2025 if the host is newer than that.
+ */
 const LTSC_2022 = 20348;
 const LTSC_2025 = 26100;
 

@@ -2,7 +2,10 @@ import { posix } from 'node:path';
 import { MlistError } from '../../errors/errors.ts';
 import { isKnownArchitecture, isKnownOs } from './aliases.ts';
 
-/** The platform of a manifest (image-spec v1.1.1 image-index.md "platform"). Optional members are omitted if they are empty. */
+/**
+ * The platform of a manifest (image-spec v1.1.1 image-index.md "platform"). Optional members are omitted if they are
+ * empty.
+ */
 export interface Platform {
   readonly architecture: string;
   readonly os: string;
@@ -51,8 +54,8 @@ export function parsePlatform(text: string, options: ParsePlatformOptions = {}):
 }
 
 /**
- * Parses a platform as `formatPlatform` writes it. containerd's grammar requires percent-encoding for characters such as
- * the space in `linux(Ubuntu 16.04.7)/amd64`, but neither containerd nor `formatPlatform` encodes them.
+ * Parses a platform as `formatPlatform` writes it. containerd's grammar requires percent-encoding for characters such
+ * as the space in `linux(Ubuntu 16.04.7)/amd64`, but neither containerd nor `formatPlatform` encodes them.
  * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
  */
 export function parseFormattedPlatform(text: string, options: ParsePlatformOptions = {}): Platform {
@@ -169,8 +172,8 @@ function arm64Variant(variant: string): string {
 }
 
 /**
- * The normalised form for comparisons: aliases are resolved, the default variant of amd64 and arm64 is omitted, arm gets
- * its default variant v7, and os.features are sorted without duplicates. Unknown members are kept.
+ * The normalised form for comparisons: aliases are resolved, the default variant of amd64 and arm64 is omitted, arm
+ * gets its default variant v7, and os.features are sorted without duplicates. Unknown members are kept.
  */
 export function normalizePlatform<T extends Platform>(platform: T): T {
   const { variant: statedVariant, 'os.features': statedFeatures, ...others } = platform;

@@ -7,8 +7,8 @@ import type { EntrySpec, ListSpec } from '../spec/spec.ts';
 import { targetsOf } from '../publish/target.ts';
 
 /**
- * Reads each distinct source once in a run, even if it is in several lists. A source is released after the last list that
- * needs it, so that memory does not grow with the number of lists.
+ * Reads each distinct source once in a run, even if it is in several lists. A source is released after the last list
+ * that needs it, so that memory does not grow with the number of lists.
  */
 export class SourceReader {
   readonly #options: SourceWaitOptions & Pick<MissingPolicy, 'namedHosts'>;

@@ -11,8 +11,8 @@ export interface Shard {
 }
 
 /**
- * The lists of one shard. Each list is in exactly one shard, the shards have about equal sizes, and the order of the files
- * does not matter.
+ * The lists of one shard. Each list is in exactly one shard, the shards have about equal sizes, and the order of the
+ * files does not matter.
  */
 export function shardOf(
   units: readonly SpecUnit[],

@@ -73,7 +73,7 @@ const LISTS_AT_ONCE = 16;
 /**
  * Writes the lists of the specs that are not up to date. A failure does not stop other lists: each list is returned
  * with its errors.
- * @throws MlistError `ERR_MLIST_USAGE` if there is a value that no spec contains
+ * @throws MlistError `ERR_MLIST_USAGE` if a given value is not used by any spec
  */
 export async function apply(files: readonly SpecFile[], options: ApplyOptions): Promise<Applied> {
   const units = await unitsOfShard(files, options);

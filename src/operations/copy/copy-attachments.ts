@@ -82,8 +82,8 @@ export interface OtherRoots {
 }
 
 /**
- * The names that attached manifests need at the target: cosign's tags, and the fallback tags if the target has no referrers
- * API. A fallback index keeps the entries that it already has.
+ * The names that attached manifests need at the target: cosign's tags, and the fallback tags if the target has no
+ * referrers API. A fallback index keeps the entries that it already has.
  */
 export async function otherRootsFor(
   { attached, nodes }: Attachments,
@@ -113,8 +113,8 @@ export async function otherRootsFor(
 }
 
 /**
- * Whether to write fallback tags. True if it is unknown whether the registry has the referrers API, since fallback tags
- * do no harm.
+ * Whether to write fallback tags: if the registry does not have the referrers API, or if that is unknown, since
+ * fallback tags do no harm.
  */
 async function needsTags(
   target: Store,
@@ -126,7 +126,10 @@ async function needsTags(
   return (await ignoreRefusedRead(asking, options)) !== true;
 }
 
-/** The fallback index of one subject with these referrers added (distribution-spec v1.1.1 "Pushing Manifests with Subject"). */
+/**
+ * The fallback index of one subject with these referrers added (distribution-spec v1.1.1 "Pushing Manifests with
+ * Subject").
+ */
 async function fallbackFor(
   target: Store,
   subject: Digest,

@@ -139,7 +139,9 @@ interface Entry {
   readonly isUnreadable?: boolean;
 }
 
-/** The entries that are not copied. An entry without a platform matches any platform; attestations follow their image. */
+/**
+ * The entries that are not copied. An entry without a platform matches any platform; attestations follow their image.
+ */
 function omittedEntries(
   entries: readonly Entry[],
   requested: readonly Platform[],

@@ -61,7 +61,7 @@ export interface Copied extends ReplacedTag {
   readonly target: string;
   /** `unchanged`: the target already had the content under that name. `planned`: a dry run. */
   readonly status: 'copied' | 'unchanged' | 'planned';
-  /** The further tags; undefined if there are none. */
+  /** The further tags; undefined without further tags. */
   readonly tags?: readonly CopiedTag[];
   readonly descriptor: Descriptor;
   /** The digest at the source, if the copied list was filtered. */

@@ -15,7 +15,8 @@ interface SingleImageOptions extends ContentOptions {
 
 /**
  * The only image of a list, for engines that hold single images. Its attestations are left out.
- * @throws MlistError `ERR_MLIST_USAGE` if the list has several images: the engine would choose one by the platform of its host
+ * @throws MlistError `ERR_MLIST_USAGE` if the list has several images: the engine would choose one by the platform of
+ * its host
  */
 export async function singleImage(
   filtered: Filtered,

@@ -160,7 +160,7 @@ function identityOf({ entries }: Draft): string {
   );
 }
 
-/** Describes the entry whose platform differs from the one that the argument states; undefined if there is none. */
+/** Describes the entry whose platform differs from the one that the argument states; undefined if none differs. */
 function otherPlatform(current: Draft, requested: Draft, { entries }: Resolved): string | undefined {
   const differing = requested.entries.find(
     (entry, at) => entries.includes(entry) && !isSame(entry, current.entries[at]),
@@ -196,8 +196,8 @@ function startOf(list: Reference, resolved: readonly Resolved[]): Draft {
 }
 
 /**
- * The images of an index from a file are separate sources, each with its attestations. The parts of an index that several
- * sources have are separate sources, too.
+ * The images of an index from a file are separate sources, each with its attestations. The parts of an index that
+ * several sources have are separate sources, too.
  */
 function imagesApart(resolved: Resolved): readonly ResolvedSource[] {
   if (resolved.parts !== undefined) return partsApart(resolved);

@@ -38,7 +38,10 @@ export interface CreateOptions extends ListSettings, SourceWaitOptions, MissingP
   readonly platforms?: readonly Platform[] | undefined;
   /** Whether attestations of the sources are used. Default: `keep`. */
   readonly attestations?: AttestationChoice | undefined;
-  /** Platforms in the order for sources without an order, such as files in a folder. Default: the order of the arguments. */
+  /**
+   * Platforms in the order for sources without an order, such as files in a folder. Default: the order of the
+   * arguments.
+   */
   readonly order?: readonly Platform[] | undefined;
   /**
    * `keep`: an index becomes one entry. `flatten`: nested indexes are expanded, too. Default: only the index itself is
@@ -62,11 +65,12 @@ export interface Created {
 }
 
 /**
- * Creates a draft with the given manifests and makes it the current draft. If a manifest cannot be read, nothing is written.
+ * Creates a draft with the given manifests and makes it the current draft. If a manifest cannot be read, nothing is
+ * written.
  * @param manifests - with `amend`, an empty array means the sources of the existing draft
- * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` if there is another draft of that name, without `amend` and `replace`;
- *   `ERR_MLIST_DRAFT_NOT_FOUND` if a draft without `manifests` does not exist; `ERR_MLIST_PLATFORM_NOT_FOUND`; the errors of
- *   all sources that cannot be read
+ * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` if another draft of that name exists, without `amend` and `replace`;
+ * `ERR_MLIST_DRAFT_NOT_FOUND` if a draft without `manifests` does not exist; `ERR_MLIST_PLATFORM_NOT_FOUND`; the errors
+ * of all sources that cannot be read
  */
 export async function create(
   list: Reference,
@@ -167,7 +171,9 @@ async function resolveArguments(
   return allOrErrors((await resolveJoined(manifests, options)).map(complete), options.signal);
 }
 
-/** Names the source by the digest that was read, so that `create --amend` reads the same content after its tag moves. */
+/**
+ * Names the source by the digest that was read, so that `create --amend` reads the same content after its tag moves.
+ */
 function pinToDigest(resolved: Resolved): Resolved {
   const [first] = resolved.entries;
   if (first !== undefined && isUnpushed(first)) {
@@ -182,7 +188,7 @@ function pinToDigest(resolved: Resolved): Resolved {
   return { ...resolved, source: pin(resolved.source), entries };
 }
 
-/** The name of the list or source that has the images, for messages: their only source, or the list. */
+/** The name to use in messages about the given images: that of their only source, or else that of the list. */
 function sourcesName(list: Reference, sources: readonly ManifestArgument[]): string {
   const [first, ...more] = sources;
   return first === undefined || more.length > 0 ? formatReference(list) : formatLocation(first.location);

@@ -19,7 +19,7 @@ import type { FoundFile, DiagnosisOptions } from './diagnosis-options.ts';
 export interface MirrorRule {
   /** A host, or a prefix of registries.conf such as `docker.io/library`. */
   readonly registry: string;
-  /** Mirrors, in order; followed by the location that replaces the registry, if there is one. */
+  /** The mirrors in order, followed by the location that replaces the registry, if one is configured. */
   readonly hosts: readonly string[];
   readonly isBlocked: boolean;
   /** The file or the variable. */

@@ -26,7 +26,7 @@ export interface WorkspaceStatus extends Partial<Omit<FolderStatus, 'purpose'>> 
   readonly drafts?: number | undefined;
 }
 
-/** The workspace that commands would use. If it may not be used, `problem` says why, and there is no path. */
+/** The workspace that commands would use. If it may not be used, `problem` has the reason, and `path` is undefined. */
 export async function examineWorkspace(options: DiagnosisOptions): Promise<WorkspaceStatus> {
   let path: string;
   try {

@@ -20,7 +20,10 @@ export interface RegistryStatus extends Partial<RegistryProbe> {
 /** With a larger clock skew, tokens and certificates may appear invalid. */
 const MAX_SKEW_SECONDS = 60;
 
-/** Sends one request to the registry, and looks up the login for it, if it may receive one. Failures are reported as `problems`. */
+/**
+ * Sends one request to the registry, and looks up the login for it, if it may receive one. Failures are reported as
+ * `problems`.
+ */
 export async function reachRegistry(
   registry: string,
   registries: RegistrySession,
@@ -38,7 +41,7 @@ export async function reachRegistry(
     loginAllowed ? credentials(registry).catch(collect) : undefined,
   ]);
   const isHttp = probe !== undefined && probe.verified === undefined;
-  // If there is no TLS connection, `problems` already has the reason.
+  // If no TLS connection can be opened, `problems` already has the reason.
   const certificate = isHttp ? undefined : await registries.certificate(registry).catch(() => undefined);
   return { registry, ...probe, certificate, login: found?.place, loginAllowed, problems };
 }

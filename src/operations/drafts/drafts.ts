@@ -132,8 +132,8 @@ export interface Pruned {
 const PRUNE_AGE_MS = 60 * 60 * 1000;
 
 /**
- * Removes cached blobs that no draft needs, records of compressed layers, and temporary files of crashed commands, if they
- * are older than an hour.
+ * Removes cached blobs that no draft needs, records of compressed layers, and temporary files of crashed commands, if
+ * they are older than an hour.
  * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` if a draft cannot be read: nothing is removed then
  */
 export async function prune(workspace: Workspace, cache: BlobCache): Promise<Pruned> {

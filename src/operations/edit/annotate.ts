@@ -75,8 +75,8 @@ export interface AnnotatedEntry {
 /**
  * Sets or clears the platform and annotations of entries, or members of the list itself. Only a subject is read from a
  * registry.
- * @throws MlistError `ERR_MLIST_USAGE` if the change is empty; `ERR_MLIST_ENTRY_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with the
- *   candidates; `ERR_MLIST_LIST_INVALID` if several entries would get the same platform. Nothing is written then.
+ * @throws MlistError `ERR_MLIST_USAGE` if the change is empty; `ERR_MLIST_ENTRY_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with
+ * the candidates; `ERR_MLIST_LIST_INVALID` if several entries would get the same platform. Nothing is written then.
  */
 export async function annotate(list: Reference | undefined, options: AnnotateOptions): Promise<Annotated> {
   const { workspace, change, signal, onEvent } = options;
@@ -199,7 +199,9 @@ function noMatch(draft: Draft, pool: readonly Entry[], options: Choice): MlistEr
   return withFurtherHint(missed, hint);
 }
 
-/** The candidates without a MANIFEST argument: images that match --os and --arch, or all images without these options. */
+/**
+ * The candidates without a MANIFEST argument: images that match --os and --arch, or all images without these options.
+ */
 function shortForm(draft: Draft, { change, platform }: Choice): readonly Entry[] {
   const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
   const { os, architecture } = change.platform ?? {};

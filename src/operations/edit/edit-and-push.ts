@@ -32,11 +32,11 @@ export interface EditedAndPushed<T> {
 }
 
 /**
- * Edits a list and pushes it. If there is a draft of that name, the draft is edited and stays. Otherwise the list is
- * read from its registry into a draft in a temporary workspace. With `dryRun`, drafts of the workspace are not changed.
+ * Edits a list and pushes it. If a draft of that name exists, the draft is edited and kept. Otherwise the list is read
+ * from its registry into a draft in a temporary workspace. With `dryRun`, drafts of the workspace are not changed.
  * Events of an edit in a temporary workspace are emitted once the push has been accepted.
- * @param name - the name as typed. With `docker://` it refers to the registry even if there is a draft; undefined
- * refers to the current draft
+ * @param name - the name as typed. With `docker://` it refers to the registry even if a draft exists; undefined refers
+ * to the current draft
  * @throws MlistError `ERR_MLIST_CONFLICT` if the tag has moved since it was read; the errors of the edit and the push
  */
 export async function editAndPush<T>(
@@ -66,7 +66,7 @@ export async function editAndPush<T>(
   return { from, ...(await (draft === undefined ? done.catch(withRepeatHint) : done)) };
 }
 
-/** Replaces a hint that suggests amending the draft: here there is no draft. */
+/** Replaces a hint that suggests amending the draft: here no draft exists. */
 function withRepeatHint(thrown: unknown): never {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_CONFLICT') throw thrown;
   const hint = 'Nothing was changed. Run the same command again to edit the current list.';
@@ -115,8 +115,8 @@ export interface CreateAndPushOptions extends PushOptions, MissingPolicy {
 /**
  * Creates or amends a draft and pushes it. With `dryRun` or `noDraft`, neither drafts nor the state of the workspace
  * change.
- * @throws MlistError the errors of `create` and of the push. If the push fails, a draft that was written stays and can
- * be pushed again
+ * @throws MlistError the errors of `create` and of the push. If the push fails, a draft that was written is kept and
+ * can be pushed again
  */
 export async function createAndPush<T>(
   list: Reference,
@@ -209,8 +209,8 @@ function notInRegistry(name: string): MlistError {
 }
 
 /**
- * The draft of a list in a registry. Its images are not read, nested indexes stay entries, and unknown members are kept: if
- * it is not edited, its bytes are those of the list.
+ * The draft of a list in a registry. Its images are not read, nested indexes stay entries, and unknown members are
+ * kept: if it is not edited, its bytes are those of the list.
  */
 function draftOfList(list: Reference, document: Index, content: ManifestContent): Draft {
   const source: Location = { kind: 'registry', reference: list, explicit: true };

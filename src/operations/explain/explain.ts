@@ -21,7 +21,9 @@ import { contentOf, lookup, type LookupResult, type ReadOptions } from '../looku
 export interface ExplainOptions extends ReadOptions {
   /** Default: the facts of this machine. */
   readonly host?: HostFacts | undefined;
-  /** Emit a warning for each platform for which clients differ, and for each entry that no client selects. Default true. */
+  /**
+   * Emit a warning for each platform for which clients differ, and for each entry that no client selects. Default true.
+   */
   readonly warns?: boolean | undefined;
 }
 

@@ -97,7 +97,10 @@ function pinned(location: Location, digest: Digest): string {
   return formatLocation(atDigest(location, digest));
 }
 
-/** The spec, with duplicates allowed if necessary; undefined unless `apply` accepts it and creates a list with this digest. */
+/**
+ * The spec, with duplicates allowed if necessary; undefined unless `apply` accepts it and creates a list with this
+ * digest.
+ */
 function faithful(spec: SpecDocument, digest: Digest): SpecDocument | undefined {
   const draft = draftOf(spec);
   if (draft === undefined || digestOf(draft) !== digest) return undefined;

@@ -14,9 +14,9 @@ export interface Availability {
 }
 
 /**
- * Checks which entries of an index its location has. In layouts and archives this includes the layers of an image. An engine
- * states which images it has, so only the entries themselves are looked up.
- * Registries are not asked, since that would take a request for each entry.
+ * Checks which entries of an index its location has. In layouts and archives this includes the layers of an image. An
+ * engine states which images it has, so only the entries themselves are looked up. Registries are not checked, since
+ * that would take a request for each entry.
  * @returns one element for each entry; undefined for single images, drafts and registries
  */
 export async function availabilityOf(

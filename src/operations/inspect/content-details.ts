@@ -8,11 +8,14 @@ import { readChild, type Child, type ContentAccess } from '../lookup.ts';
 import { groupAttestations, viewOfEntry, type BlobView, type ContentDetails, type ReferrerView } from './entry-view.ts';
 
 export interface DetailOptions {
-  /** Read the manifests of images from registries and engines, for their sizes. Default: only cached and local manifests. */
+  /**
+   * Read the manifests of images from registries and engines, for their sizes. Default: only cached and local
+   * manifests.
+   */
   readonly sizes?: boolean | undefined;
-  /** Also the layers, the nested lists and the predicate types of attestations. Default false. */
+  /** Read also the layers, the nested lists and the predicate types of attestations. Default false. */
   readonly tree?: boolean | undefined;
-  /** Also the referrers of each image and nested list. Default false. */
+  /** Read also the referrers of each image and nested list. Default false. */
   readonly referrers?: boolean | undefined;
   /** Limit on the manifests that are read. Default 1024. */
   readonly maxRead?: number | undefined;

@@ -75,15 +75,13 @@ export interface ViewedEntry {
   readonly view: EntryView;
 }
 
-/**
- * Maximum number of attestations below images. It is needed because a list may have an image any number of times, each
- * time with all of its attestations.
- */
-const MAX_GROUPED = 100_000;
+/** The maximum number of attestations below images that the list has several times. */
+const MAX_REPEATED = 100_000;
 
 /**
- * Moves attestations below their image. Those whose image is not in the list stay where they are. If the limit is
- * reached, which happens only in malicious lists, further copies of an image get no attestations.
+ * Moves attestations below their image. Those whose image is not in the list stay where they are. A list may
+ * have an image any number of times, each with all of its attestations: if these are too many, which happens only in
+ * malicious lists, only the first one gets them.
  */
 export function groupAttestations(all: readonly ViewedEntry[]): readonly EntryView[] {
   const isImage = ({ entry }: ViewedEntry) => !isAttestation(entry);
@@ -93,10 +91,14 @@ export function groupAttestations(all: readonly ViewedEntry[]): readonly EntryVi
     group?.push(viewed.view);
     return group === undefined;
   });
-  let grouped = 0;
+  const grouped = new Set<string>();
+  let repeated = 0;
   return others.map((viewed) => {
-    const attestations = (isImage(viewed) ? known.get(viewed.entry.digest) : undefined) ?? [];
-    grouped += attestations.length;
-    return { ...viewed.view, attestations: grouped > MAX_GROUPED ? [] : attestations };
+    const { digest } = viewed.entry;
+    const attestations = (isImage(viewed) ? known.get(digest) : undefined) ?? [];
+    const isRepeated = grouped.has(digest);
+    grouped.add(digest);
+    if (isRepeated) repeated += attestations.length;
+    return { ...viewed.view, attestations: isRepeated && repeated > MAX_REPEATED ? [] : attestations };
   });
 }

@@ -61,9 +61,9 @@ function digitsOf(text: string | undefined): string | undefined {
 }
 
 /**
- * Compares the ages of groups: negative if the left group is older, 0 only for the same group. Counters of one series are
- * compared as numbers. Otherwise the group that started later is newer, and in the same millisecond the one with the greater
- * id.
+ * Compares the ages of groups: negative if the left group is older, 0 only for the same group. Counters of one series
+ * are compared as numbers. Otherwise the group that started later is newer, and in the same millisecond the one with
+ * the greater id.
  */
 export function compareGroups(left: GroupAge, right: GroupAge): number {
   if (left.id === right.id) return 0;

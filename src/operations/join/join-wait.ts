@@ -40,7 +40,7 @@ export class JoinWait {
   }
 
   /**
-   * Pauses before the registry is asked again for an accepted write that it does not show yet. Each pause is longer.
+   * Pauses before the next request for an accepted write that the registry does not show yet. Each pause is longer.
    * @returns false if both the wait and the time limit for this write are over
    */
   async forRegistry(): Promise<boolean> {

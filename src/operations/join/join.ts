@@ -27,7 +27,9 @@ import { replacedByList } from '../publish/tag-moves.ts';
 export interface JoinOptions extends PublishContext, SourceWaitOptions, MissingPolicy {
   /** The build that this participant is part of. Default: a build named `default`. */
   readonly group?: Group | undefined;
-  /** All platforms of the build, in the order of the list. The tag is written when all have joined. Requires a group. */
+  /**
+   * All platforms of the build, in the order of the list. The tag is written when all have joined. Requires a group.
+   */
   readonly expect?: readonly Platform[] | undefined;
   /**
    * Milliseconds to wait for the others, with `expect`, and for the registry to show accepted writes. Default: no wait

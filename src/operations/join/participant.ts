@@ -23,7 +23,7 @@ export interface OwnOptions {
 /**
  * Groups the entries of this participant into slots.
  * @throws MlistError `ERR_MLIST_USAGE` for an image without a platform, `ERR_MLIST_EXPECTATION` for a platform that is
- * not expected, `ERR_MLIST_LIST_INVALID` if there is no image
+ * not expected, `ERR_MLIST_LIST_INVALID` if no entry is an image
  */
 export function ownSlots(entries: readonly Entry[], { target, expect, onLeft }: OwnOptions): readonly OwnSlot[] {
   const images = entries.filter((entry) => !isAttestationEntry(entry));

@@ -9,8 +9,8 @@ import { LIST, type AcceptedWrite, type Condition, type Memory, type Shown, type
 import { encodeSlot, slotName, tagOf, type StoredSlot } from './slot.ts';
 
 /**
- * The join protocol: decides what a participant does next, from its last snapshot. A participant is one run of `mlist join`.
- * The protocol is pure, so that a test can try every order in which several participants read and write
+ * The join protocol: decides what a participant does next, from its last snapshot. A participant is one run of
+ * `mlist join`. The protocol is pure, so that a test can try every order in which several participants read and write
  * (test/operations/join/join-model.long.test.ts). docs/join.md explains why it is safe.
  */
 
@@ -66,7 +66,7 @@ export type Decision =
 
 /**
  * Consecutive snapshots with nothing to do before a participant ends. There is a pause between them, so that the second
- * one shows the writes that others have decided on earlier snapshots.
+ * one shows the writes that others have decided from earlier snapshots.
  */
 const CLEAN_SNAPSHOTS = 2;
 
@@ -112,8 +112,8 @@ export function decide(
 }
 
 /**
- * A participant of an older build has nothing to add. If it has sent a list, which may have replaced that of the newer build,
- * it restores the latter.
+ * A participant of an older build has nothing to add. If it has sent a list, which may have replaced that of the newer
+ * build, it restores the latter.
  */
 function leave(participant: Participant, memory: Memory, snapshot: Snapshot, newest: GroupAge) {
   const list = memory.hasPut ? listOf(participant.target, slotsOf(newest, snapshot), snapshot) : undefined;
@@ -210,7 +210,9 @@ function newestIn(snapshot: Snapshot, ownGroup: GroupAge): GroupAge {
     .reduce((newest, other) => (compareGroups(other, newest) > 0 ? other : newest), ownGroup);
 }
 
-/** Whether an own slot has to be written. The participant's group is the newest, so slots of other groups are replaced. */
+/**
+ * Whether an own slot has to be written. The participant's group is the newest, so slots of other groups are replaced.
+ */
 function isToBeWritten(
   own: OwnImages,
   { group, target }: Participant,

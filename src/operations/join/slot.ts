@@ -17,8 +17,8 @@ import { matchesPlatform } from '../../draft/entry-selection.ts';
 import type { Group } from './group.ts';
 
 /**
- * A slot: the images of one participant for one platform of one tag. It is stored as a small index in the tag's repository,
- * under its own tag, so that participants find each other without a merge job.
+ * A slot: the images of one participant for one platform of one tag. It is stored as a small index in the tag's
+ * repository, under its own tag, so that participants find each other without a merge job.
  */
 export interface Slot {
   /** Its tag. */

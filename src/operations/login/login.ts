@@ -87,7 +87,7 @@ export async function login(
 
 /**
  * Removes a login from where `login` stores it.
- * @throws MlistError `ERR_MLIST_NOT_FOUND` if there is none
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if no login is stored there
  */
 export async function logout(
   registry: string,

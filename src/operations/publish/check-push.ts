@@ -75,7 +75,7 @@ const WITHOUT_FORMAT =
   'Push an OCI index instead. A Docker list can hold only images with Docker media types, ' +
   'without annotations, artifact types, subject, urls or data.';
 
-/** The next step that resolves all errors; empty if there is none. */
+/** The next step that resolves all errors; empty if no single step does. */
 function nextStepFor(draft: Draft, errors: readonly Problem[], options: CheckOptions): NextStep {
   const { emptyHint, duplicateHint, isFormatOverridden = false } = options;
   const isOf = (...rules: readonly string[]) => errors.every(({ rule }) => rules.includes(rule));

@@ -22,9 +22,13 @@ export type MissingChoice = 'refuse' | 'skip' | 'fill';
 export interface MissingPolicy {
   /** How missing content is handled. Default: `refuse`. */
   readonly missing?: MissingChoice | undefined;
-  /** With `fill`: where missing content is read from, in this order. Default: the repositories that the source names. */
+  /**
+   * With `fill`: where missing content is read from, in this order. Default: the repositories that the source names.
+   */
   readonly fillFrom?: readonly Location[] | undefined;
-  /** Hosts that the user has named, for example that of the target. A source may name them even if they are internal. */
+  /**
+   * Hosts that the user has named, for example that of the target. A source may name them even if they are internal.
+   */
   readonly namedHosts?: readonly string[] | undefined;
 }
 
@@ -39,7 +43,7 @@ export interface IncompleteSource {
   readonly location: Location;
   readonly store: ReadStore;
   readonly content: ManifestContent;
-  /** Other sources that have the same content, which are asked before registries. Default: none. */
+  /** Other sources that have the same content, which are tried before registries. Default: none. */
   readonly parts?: readonly Origin[] | undefined;
 }
 
@@ -100,8 +104,8 @@ async function originsOf(source: IncompleteSource, context: CompletionContext): 
 }
 
 /**
- * The repositories that a source names. Those on this machine or at a private address are left out with a warning, unless
- * the user has named the host: an archive must not make mlist send requests into the network of its user.
+ * The repositories that a source names. Those on this machine or at a private address are left out with a warning,
+ * unless the user has named the host: an archive must not make mlist send requests into the network of its user.
  */
 async function namedOrigins(
   { location, store, content }: IncompleteSource,
@@ -129,7 +133,9 @@ function annotationsIn({ bytes }: ManifestContent): readonly (Annotations | unde
   return descriptors.map((one) => annotationsOf(one).annotations);
 }
 
-/** The repository, layout or archive of a location. Missing content is looked up by its digest, so a tag has no meaning. */
+/**
+ * The repository, layout or archive of a location. Missing content is looked up by its digest, so a tag has no meaning.
+ */
 export function withoutName(location: Location): Location {
   if (hasPath(location)) return { kind: location.kind, path: location.path };
   if (location.kind !== 'registry') return location;

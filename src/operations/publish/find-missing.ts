@@ -17,8 +17,8 @@ export interface FindingOptions extends ContentOptions {
 }
 
 /**
- * The entries that the location does not have. A registry is only asked with `skip` and `fill`: otherwise missing images are
- * found when they are read, without further requests.
+ * The entries that the location does not have. Requests to a registry are sent only with `skip` and `fill`: otherwise
+ * missing images are found when they are read, without further requests.
  */
 export async function findMissing(
   entriesOf: () => readonly Descriptor[],
@@ -68,7 +68,9 @@ async function stateBelow(
   return states.every((state) => state === undefined) ? undefined : 'incomplete';
 }
 
-/** The parts of content that a layout or an archive lacks. Unreadable content is not missing: reading it fails later. */
+/**
+ * The parts of content that a layout or an archive lacks. Unreadable content is not missing: reading it fails later.
+ */
 export async function missingParts(
   store: ReadStore,
   descriptor: Descriptor,

@@ -9,7 +9,7 @@ import { ignoreRefusedRead } from './tag-state.ts';
  */
 const WORTH_ASKING = 1024 * 1024;
 
-/** The large blobs that a target already has, among images that cannot be mounted. Each blob is asked for once. */
+/** The large blobs that a target already has, among images that cannot be mounted. Each blob is looked up once. */
 export async function existingLargeBlobs(
   target: Store,
   nodes: readonly ManifestNode[],

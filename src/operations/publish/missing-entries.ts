@@ -71,9 +71,9 @@ function draftHint([first]: readonly Entry[], draft: Draft): string {
 
 /**
  * The results for all entries of a draft.
- * @param next - what to do about missing entries; default: to edit the draft
- * @throws MlistError for all failures; entries of an index, and attestations, that one source does not have are reported
- *   together
+ * @param next - the next step for missing entries. Default: to edit the draft
+ * @throws MlistError for all failures; entries of an index, and attestations, that one source does not have are
+ * reported together
  */
 export function requireAll<T>(draft: Draft, { values, failures }: Settled<T>, next?: NextStep): readonly T[] {
   const grouped = failures.filter(isGrouped).flatMap(({ entries }) => entries);

@@ -17,8 +17,8 @@ export interface PublishContext {
 }
 
 /**
- * Runs work that writes to a location. The tags of an archive or engine are reported after the archive has been written or
- * loaded.
+ * Runs work that writes to a location. The tags of an archive or engine are reported after the archive has been written
+ * or loaded.
  */
 export async function publish<T, O extends PublishContext>(
   location: Location,

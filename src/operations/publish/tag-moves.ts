@@ -44,8 +44,8 @@ export interface MoveOptions extends ContentOptions {
 
 /**
  * Reads the current content of each tag, and determines which platforms its users lose when it is moved. Content in the
- * cache is not read from the registry. If the account may only push, a tag that cannot be read is moved nevertheless,
- * with a note.
+ * cache is not read from the registry. If the registry refuses to read a tag, it is moved nevertheless, with a note,
+ * because the account may be push-only.
  * @returns the replaced content, by tag
  * @throws MlistError `ERR_MLIST_CONFLICT` if a single image, with or without attestations, would be replaced by a list
  * without its platform; with `expectKept`, `ERR_MLIST_EXPECTATION` for lost platforms, and the registry's error if a

@@ -76,8 +76,8 @@ export interface PrefetchOptions extends ContentOptions {
 }
 
 /**
- * Reads the tags of a push while its sources are still being read, which saves a round trip. Only tags that the push will
- * read anyway are read: those of targets that do not hold all sources.
+ * Reads the tags of a push while its sources are still being read, which saves a round trip. Only tags that the push
+ * will read anyway are read: those of targets that do not hold all sources.
  */
 export function prefetchTagStates(
   targets: readonly TargetRepository[],

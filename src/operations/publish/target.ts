@@ -49,7 +49,7 @@ export function targetsOf(
 function parseTag(list: Reference, own: readonly Location[], text: string): readonly Location[] {
   const tag = text.slice(1);
   if (text.startsWith(':') && isTag(tag)) return own.map((location) => taggedAs(location, tag));
-  if (text === '' || text === ':') throw new MlistError('ERR_MLIST_USAGE', 'a tag to push to is empty');
+  if (text === '' || text === ':') throw new MlistError('ERR_MLIST_USAGE', 'empty tag: name the tag to push to');
   if (!/[/:]/.test(text)) {
     throw new MlistError('ERR_MLIST_USAGE', `${text} could be a tag or a repository`, {
       hint: `Write :${text} for a tag of ${repositoryName(list)}, or the whole reference.`,

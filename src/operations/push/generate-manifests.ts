@@ -28,8 +28,8 @@ const EXPORTS_AT_ONCE = 2;
 type Options = Pick<PublishContext, 'stores' | 'signal' | 'onEvent'>;
 
 /**
- * The draft with a manifest for each image. Images without one are exported by their ID. If a compression was chosen, the
- * manifests of earlier pushes are generated again.
+ * The draft with a manifest for each image. Images without one are exported by their ID. If a compression was chosen,
+ * the manifests of earlier pushes are generated again.
  * @throws MlistError `ERR_MLIST_NOT_FOUND` if an image is gone from its engine, and the errors of the engines
  */
 export async function generateManifests(draft: Draft, options: Options): Promise<Draft> {

@@ -61,8 +61,8 @@ interface Planning {
 }
 
 /**
- * Milliseconds. Content that was seen at the registry before this time is looked up again, since garbage collection may
- * have removed it.
+ * Milliseconds. Content that was seen at the registry longer ago is looked up again, since garbage collection may have
+ * removed it.
  */
 const TRUSTED_MS = 10 * 60 * 1000;
 
@@ -102,7 +102,7 @@ export async function planPush(job: OpenPushJob, known: KnownContent, options: P
 }
 
 /**
- * The digests in those lists under tags of a repository that are cached. A digest maps to true if its list was read or
+ * The digests in the cached lists to which tags of a repository refer. A digest maps to true if its list was read or
  * pushed so recently that the repository is trusted to have the digest.
  */
 async function publishedDigests(
@@ -164,8 +164,8 @@ async function hasEntry(store: Store, entry: Entry, { signal }: ContentOptions):
 
 /**
  * Whether the target has an entry of another store. It is trusted to have the entries of a list that was pushed a short
- * while ago. For entries of an older list, and for images that cannot be mounted, a request asks the target, since that
- * is cheaper than sending all layers.
+ * while ago. Entries of an older list, and images that cannot be mounted, are looked up at the target, since one
+ * request is cheaper than sending all layers.
  */
 async function isInTarget(entry: Entry, { job, published, options }: Planning): Promise<boolean> {
   const { draft, target, store } = job;
@@ -178,7 +178,10 @@ async function isInTarget(entry: Entry, { job, published, options }: Planning): 
   return (await ignoreRefusedRead(hasEntry(store, entry, { signal }), { signal })) === true;
 }
 
-/** The number of entries that the push will look up at the target, and of lists that it will read there. A dry run looks up more. */
+/**
+ * The number of entries that the push will look up at the target, and of lists that it will read there. A dry run looks
+ * up more.
+ */
 async function countReads(planning: Planning): Promise<number> {
   const { job, known, options } = planning;
   const { cache } = options.stores;

@@ -29,7 +29,7 @@ const TARGETS_AT_ONCE = 16;
 
 /**
  * Pushes a draft to all its targets, without a workspace: nothing is recorded. Missing attestations are left out.
- * @param state - the record of the last pushes of the draft
+ * @param state - the state of the workspace, which has the digests that the draft was last pushed as
  * @throws MlistError before anything is written, as `push` does
  */
 export async function pushDraft(given: Draft, state: State, options: PushDraftOptions): Promise<DraftPushed> {
@@ -44,7 +44,7 @@ export async function pushDraft(given: Draft, state: State, options: PushDraftOp
   const entries = pushed.length > 0 ? undefined : withoutAttestations(draft.entries, failures, options.onEvent);
   if (entries === undefined) return resultOf(first, log);
   const reduced = { ...draft, entries };
-  // The warnings have been reported already, unless the list has become empty.
+  // The warnings have been reported already, except that the list is now empty.
   checkBeforePush(reduced, entries.length === 0 ? options : { ...options, onEvent: undefined });
   return resultOf(await pushToAll(reduced, state, targets, logged), log);
 }

@@ -29,7 +29,7 @@ export interface PushedTarget {
 
 /**
  * Pushes the list to one target: reads its tags, plans the transfer of the content that it lacks, and runs the plan.
- * @throws MlistError `ERR_MLIST_CONFLICT` if another client has moved a tag; what `planPush` and `runPush` throw
+ * @throws MlistError `ERR_MLIST_CONFLICT` if another client has moved a tag; the errors of `planPush` and `runPush`
  */
 export async function pushToTarget(job: PushJob, options: PushDraftOptions): Promise<readonly PushedTarget[]> {
   const { dryRun, signal } = options;

@@ -12,8 +12,8 @@ interface RecompressOptions extends PushDraftOptions {
 }
 
 /**
- * The draft with the digests that its images from docker archives have with `--compression`, if the option is given. The
- * draft is stored, so that later pushes send the same list; a dry run does not store it.
+ * The draft with the digests that its images from docker archives have with `--compression`, if the option is given.
+ * The draft is stored, so that later pushes send the same list; a dry run does not store it.
  */
 export async function recompressDraft(draft: Draft, options: RecompressOptions): Promise<Draft> {
   const { stores, workspace, dryRun = false, signal } = options;

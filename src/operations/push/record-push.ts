@@ -75,7 +75,9 @@ export async function rebaseDraft(
   await orWarn(rebased, what, options);
 }
 
-/** Records the manifests that were generated for images of engines, so that the next push does not export them again. */
+/**
+ * Records the manifests that were generated for images of engines, so that the next push does not export them again.
+ */
 export async function recordManifests(stored: Draft, pushed: Draft, options: RecordOptions): Promise<void> {
   const { workspace, record = true, signal } = options;
   if (!record || !hasNewManifests(stored, pushed)) return;

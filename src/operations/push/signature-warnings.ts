@@ -12,8 +12,8 @@ const SIGNATURE_TYPE =
   /^application\/vnd\.(?:dev\.cosign\.artifact\.sig\.|dev\.sigstore\.bundle|cncf\.notary\.signature)/;
 
 /**
- * Warns if a tag is about to move away from a signed list, since the signature does not cover the new list. Failed reads
- * are ignored.
+ * Warns if a tag is about to move away from a signed list, since the signature does not cover the new list. Failed
+ * reads are ignored.
  */
 export async function warnAboutSignatures(
   store: ReadStore,

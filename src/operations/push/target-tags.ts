@@ -90,8 +90,8 @@ function movedHint(name: string, before: TagState, draft: Draft | undefined): st
 }
 
 /**
- * The hint that explains how to base the draft on the current content of the tag. It is another one if amending would
- * change nothing, because the draft already has those images.
+ * Explains how to base the draft on the current content of the tag. The steps depend on whether amending would read
+ * that list, and on whether the draft already has its images.
  */
 function amendHint(draft: Draft, before: TagState): string {
   const list = listName(draft);

@@ -23,8 +23,8 @@ export interface ResolvedManifest {
 
 export interface ResolveOptions extends ReadOptions {
   /**
-   * Whether the platform is that of this machine instead of a requested one. If the result depends on it, a note reports it.
-   * Default false.
+   * Whether the platform is that of this machine instead of a requested one. If the result depends on it, a note
+   * reports it. Default false.
    */
   readonly isAssumed?: boolean | undefined;
 }

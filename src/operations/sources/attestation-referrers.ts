@@ -6,7 +6,10 @@ import type { Stores } from '../../store/open.ts';
 import { listReferrers } from '../list-referrers.ts';
 import type { Resolved } from './resolve-source.ts';
 
-/** Artifact type of BuildKit attestations that refer to their image (docs/attestations/attestation-storage.md in BuildKit). */
+/**
+ * Artifact type of BuildKit attestations that refer to their image (docs/attestations/attestation-storage.md in
+ * BuildKit).
+ */
 const ATTESTATION_TYPE = 'application/vnd.docker.attestation.manifest.v1+json';
 
 /**

@@ -15,11 +15,11 @@ const DIGEST_FILE = /^(?:sha256[:-])?([0-9a-f]{64})$/;
 const MAX_CONTENT = 2048;
 
 /**
- * Reads the images of a folder of digest files, in the order of their digests. A file is named `<hex>`, `sha256-<hex>` or
- * `sha256:<hex>`, or contains one digest, or one reference with a digest.
+ * Reads the images of a folder of digest files, in the order of their digests. A file is named `<hex>`, `sha256-<hex>`
+ * or `sha256:<hex>`, or contains one digest, or one reference with a digest.
  * @param repository - the repository of digests without one
- * @throws MlistError `ERR_MLIST_NOT_FOUND` if there is no such folder; `ERR_MLIST_DOCUMENT_INVALID` if it is empty or
- *   contains anything else, since an incomplete download must not become a list
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder does not exist; `ERR_MLIST_DOCUMENT_INVALID` if it is empty or
+ * contains anything else, since an incomplete download must not become a list
  */
 export async function readDigestsFolder(path: string, repository: Reference): Promise<readonly ManifestArgument[]> {
   const items = await readdir(path, { withFileTypes: true }).catch((cause: unknown) => {

@@ -24,7 +24,7 @@ export function entryMembers(descriptor: Descriptor): Omit<Entry, 'source'> {
 
 const descriptorMembers = ['mediaType', 'digest', 'size', 'platform', 'annotations', 'artifactType', 'urls', 'data'];
 
-/** Members that mlist does not know, in their order; undefined if there are none. */
+/** Members that mlist does not know, in their order; undefined if all are known. */
 export function unknownMembers(document: object, known: readonly string[]): JsonObject | undefined {
   const names = memberNames(document).filter((name) => !known.includes(name));
   return names.length === 0 ? undefined : jsonObject(names.map((name) => [name, (document as JsonObject)[name]]));

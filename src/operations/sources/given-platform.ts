@@ -19,8 +19,8 @@ export function platformChange(
 }
 
 /**
- * A given platform replaces the detected one. The change that sets a given platform in place of the detected one. If
- * the os is the same, the detected version and features are kept unless others are given.
+ * The change that replaces the detected platform by the given one. If the os is the same, the detected version and
+ * features are kept unless others are given.
  */
 function changeOf(given: Platform, { detected }: Entry): EntryChange {
   const isOtherOs = detected?.os !== given.os;

@@ -91,14 +91,16 @@ interface Group {
   readonly isSparse: boolean;
 }
 
-/** Whether a source is an index that is expanded, without a platform or a descriptor of its own, and not from a file. */
+/**
+ * Whether a source is an index that is expanded, without a platform or a descriptor of its own, and not from a file.
+ */
 function isPart(source: ReadSource): source is ManifestSource {
   const { platform, described, given, isListed = false } = source.argument;
   const isPlain = platform === undefined && described === undefined && given === undefined && !isListed;
   return isPlain && 'content' in source && isIndexType(source.content.descriptor.mediaType);
 }
 
-/** Whether a layout or an archive lacks content of an index. Registries are not asked. */
+/** Whether a layout or an archive lacks content of an index. Registries are not checked. */
 async function isSparse(store: ReadStore, content: ManifestContent, options: ContentOptions): Promise<boolean> {
   if (store.storedSize === undefined) return false;
   const missing = await findMissing(() => childrenOfManifest(content, store).manifests, { ...options, store });

@@ -8,9 +8,9 @@ import type { ManifestContent, ContentOptions } from '../../store/store.ts';
 import type { Stores } from '../../store/open.ts';
 
 /**
- * Resolves a MANIFEST argument in a list that was read from a registry. The source of such entries is the list, not the tags
- * of its images: a tag of the same registry is read, and its digest is looked up in the list. If the tag has an index, as
- * builds push it, exactly one of its images must be in the list.
+ * Resolves a MANIFEST argument in a list that was read from a registry. The source of such entries is the list, not the
+ * tags of its images: a tag of the same registry is read, and its digest is looked up in the list. If the tag has an
+ * index, as builds push it, exactly one of its images must be in the list.
  * @returns the digest of an entry; the argument itself if it names an entry already, or none
  */
 export async function findInList(

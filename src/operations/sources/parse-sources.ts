@@ -83,8 +83,8 @@ function isDescriptor(value: JsonObject): boolean {
 const metadataMember = /^(?:containerimage|buildx)\./;
 
 /**
- * Finds digests and references with a digest anywhere in JSON, such as the outputs of CI jobs, and the builds of several
- * targets. Manifests and descriptors are skipped: their digests are those of configs and layers.
+ * Finds digests and references with a digest anywhere in JSON, such as the outputs of CI jobs, and the builds of
+ * several targets. Manifests and descriptors are skipped: their digests are those of configs and layers.
  */
 function digestsIn(value: Json, reading: Reading): readonly ManifestArgument[] {
   if (typeof value === 'string') return digestArgument(value, reading.repository ?? reading.list);
@@ -129,8 +129,8 @@ function isBuilt(value: JsonObject): boolean {
 }
 
 /**
- * The image of a build, by its digest: in the repository of the list if it was pushed there, else in the first repository
- * that it was pushed to.
+ * The image of a build, by its digest: in the repository of the list if it was pushed there, else in the first
+ * repository that it was pushed to.
  */
 function built(metadata: JsonObject, { name, list, repository = list }: Reading): ManifestArgument {
   const descriptor = metadata['containerimage.descriptor'];

@@ -70,8 +70,8 @@ export async function readSource(argument: ManifestArgument, options: SourceWait
 }
 
 /**
- * The image of a location in an engine that keeps no manifests. It is pinned by its ID, without an export: the first push
- * generates its manifest.
+ * The image of a location in an engine that keeps no manifests. It is pinned by its ID, without an export: the first
+ * push generates its manifest.
  * @returns undefined for all other locations, whose content has a manifest
  * @throws MlistError `ERR_MLIST_NOT_FOUND`, and the errors of the engine
  */

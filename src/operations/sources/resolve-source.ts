@@ -41,7 +41,7 @@ import type { MissingState } from '../../transfer/missing-content.ts';
 export interface ResolveOptions extends SourceWaitOptions, MissingPolicy {
   /** Use only the images for these platforms; all images if empty. Undefined if the command has no `--platform`. */
   readonly platforms?: readonly Platform[] | undefined;
-  /** referrers: for images without attestations, add those that refer to them. Default keep. */
+  /** `referrers`: for images without attestations, add those that refer to them. Default: `keep`. */
   readonly attestations?: AttestationChoice | undefined;
   /** keep: an index is one entry. flatten: nested indexes are expanded too. Default: one level is expanded. */
   readonly nested?: 'keep' | 'flatten' | undefined;
@@ -66,7 +66,7 @@ export interface Resolved extends ResolvedSource {
   readonly events: readonly OperationEvent[];
 }
 
-/** The other sources with the same index, which content that a source lacks is read from; undefined if there are none. */
+/** The other sources with the same index, from which missing content of a source is read; undefined without others. */
 export type PartsOf = (source: ReadSource) => Promise<readonly Origin[] | undefined>;
 
 /**
@@ -252,7 +252,10 @@ async function resolveIndex(
   };
 }
 
-/** The entries are read from their own locations. The index itself is looked up, since a published index keeps its bytes. */
+/**
+ * The entries are read from their own locations. The index itself is looked up, since a published index keeps its
+ * bytes.
+ */
 async function resolveGiven(
   argument: ManifestArgument,
   given: GivenIndex,

@@ -2,8 +2,8 @@ import type { ListSpec, SpecDocument } from './spec.ts';
 import { parseSpec, type SpecParsing } from './parse-spec.ts';
 
 /**
- * A valid spec, stored as JSON, which needs less memory than the parsed spec in runs of thousands of lists. It is parsed
- * again when its list is applied.
+ * A valid spec, stored as JSON, which needs less memory than the parsed spec in runs of thousands of lists. It is
+ * parsed again when its list is applied.
  */
 export interface PackedSpec {
   readonly json: string;

@@ -16,8 +16,8 @@ import type { CopySpec, EntrySpec, ListSpec, EntriesSpec, ManifestSpec, Platform
 import { error } from '../../schema/problems.ts';
 
 /**
- * How locations and platforms of a spec are parsed. The caller knows the base folder of relative paths, and the policy for
- * specs that set none.
+ * How locations and platforms of a spec are parsed. The caller knows the base folder of relative paths, and the policy
+ * for specs that set none.
  */
 export interface SpecParsing extends Pick<MissingPolicy, 'missing' | 'fillFrom'> {
   /** The values for `${NAME}`. Default: `${` has no meaning. */
@@ -35,7 +35,9 @@ export function parseSpec(document: SpecDocument, parsing: SpecParsing): ParsedS
   return spec === undefined || parser.problems.length > 0 ? { problems: eachOnce(parser.problems) } : { spec };
 }
 
-/** Removes duplicates: an invalid template has the same problem for every platform, and a platform for every template. */
+/**
+ * Removes duplicates: an invalid template has the same problem for every platform, and a platform for every template.
+ */
 function eachOnce(problems: readonly Problem[]): readonly Problem[] {
   return [...new Map(problems.map((problem) => [`${problem.pointer} ${problem.message}`, problem])).values()];
 }

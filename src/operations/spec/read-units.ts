@@ -12,7 +12,7 @@ import { readSpecs, type SpecFile, type SpecReading, type SpecUnit } from './rea
 
 /**
  * The specs of all files, in their order. Problems are returned with their specs.
- * @throws MlistError `ERR_MLIST_USAGE` if all specs are valid, and there is a value that none of them contains
+ * @throws MlistError `ERR_MLIST_USAGE` if all specs are valid, and a given value is not used by any of them
  */
 export async function readUnits(files: readonly SpecFile[], parsing: SpecReading): Promise<readonly SpecUnit[]> {
   const units: SpecUnit[] = [];

@@ -10,8 +10,8 @@ import type { ManifestSpec, PlatformSpec, SpecDocument } from './spec.ts';
 /** Checks the platforms that a spec states, without reading its images. */
 
 /**
- * Warns about platforms that do not exist and variants that no client selects. A Windows version of the wrong form is an
- * error, as it is in a push.
+ * Warns about platforms that do not exist and variants that no client selects. A Windows version of the wrong form is
+ * an error, as it is in a push.
  * @param document - a spec that can be parsed
  */
 export function checkPlatforms(document: SpecDocument, parse: (text: string) => Platform): readonly Problem[] {

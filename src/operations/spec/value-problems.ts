@@ -8,7 +8,9 @@ import type { SpecDocument } from './spec.ts';
 
 /** Problems of specs with values for `${NAME}`, and messages without the secret ones. */
 
-/** Problems of values with braces in images, where braces are placeholders for platforms: values are never parsed again. */
+/**
+ * Problems of values with braces in images, where braces are placeholders for platforms: values are never parsed again.
+ */
 export function valuesWithBraces(
   { manifests = [] }: SpecDocument,
   reading: YamlReading,

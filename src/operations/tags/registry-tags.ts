@@ -28,7 +28,8 @@ export interface Deleted {
 
 /**
  * Deletes a tag, or, by digest, a manifest with all its tags. With both, deletes the tag if it has that digest. If the
- * registry cannot delete a single tag, the manifest is not deleted instead, since that would delete its other tags, too.
+ * registry cannot delete a single tag, the manifest is not deleted instead, since that would delete its other tags,
+ * too.
  * @throws MlistError `ERR_MLIST_USAGE` without a tag or digest, `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_CONFLICT`
  */
 export async function deleteReference(reference: Reference, { stores, signal }: RegistryTagOptions): Promise<Deleted> {
@@ -52,14 +53,15 @@ export async function deleteReference(reference: Reference, { stores, signal }: 
 }
 
 export interface DeletedRepository {
-  /** Its name, with the registry if there is one. */
+  /** The name of the repository: with its registry, or without one if it is in a folder. */
   readonly ref: string;
   readonly what: 'repository';
 }
 
 /**
  * Deletes a repository with all its content, if the registry is `mlist serve`.
- * @throws MlistError `ERR_MLIST_USAGE` for a tag or digest, `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_REGISTRY` for other registries
+ * @throws MlistError `ERR_MLIST_USAGE` for a tag or digest, `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_REGISTRY` for other
+ * registries
  */
 export async function deleteRepository(
   reference: Reference,

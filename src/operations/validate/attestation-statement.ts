@@ -7,8 +7,8 @@ import type { ImageManifest } from '../../oci/manifest.ts';
 /** The in-toto statements in the layers of an attestation. Signatures are not verified. */
 
 /**
- * The annotations of a layer with the predicate type: that of BuildKit and in-toto, that of cosign's envelopes, and
- * that of sigstore bundles.
+ * The annotation keys of a layer that state its predicate type: the key of BuildKit and in-toto, that of cosign's
+ * envelopes, and that of sigstore bundles.
  */
 const LAYER_KEYS = ['in-toto.io/predicate-type', 'predicateType', 'dev.sigstore.bundle.predicateType'] as const;
 const BUNDLE_KEY = 'dev.sigstore.bundle.predicateType';
@@ -51,7 +51,7 @@ export interface Statement {
   readonly isAbout: (digest: Digest) => boolean;
 }
 
-/** Reads a statement, which may be in a DSSE envelope or a sigstore bundle; undefined if there is none. */
+/** Reads a statement, which may be in a DSSE envelope or a sigstore bundle; undefined if the bytes contain none. */
 export function readStatement(bytes: Uint8Array): Statement | undefined {
   const document = objectIn(bytes);
   const bundled = document?.['dsseEnvelope'];

@@ -161,7 +161,9 @@ export class DeepCheck {
     });
   }
 
-  /** Checks a blob. A registry is asked for its size; in a layout or an archive the bytes are read and verified. */
+  /**
+   * Checks a blob. In a registry, its size is looked up; in a layout or an archive, its bytes are read and verified.
+   */
   #blob({ descriptor, store }: Omit<Root, 'pointer'>): Promise<readonly Finding[]> {
     return this.#once(this.#blobs, { descriptor, store }, () =>
       found(descriptor.digest, async () => {
@@ -236,7 +238,9 @@ function absent({ location }: ReadStore, digest: Digest): MlistError {
   return new MlistError('ERR_MLIST_NOT_FOUND', `${location}@${digest} does not exist`);
 }
 
-/** Reports content without a store. An error that is not about missing content rejects, so that it ends the whole check. */
+/**
+ * Reports content without a store. An error that is not about missing content rejects, so that it ends the whole check.
+ */
 async function lost({ descriptor, pointer, fault }: UnreadableRoot): Promise<readonly Problem[]> {
   const finding = await Promise.resolve(descriptor.digest).then((digest) => findingOf(fault, 'manifest', digest));
   return placed([finding], pointer);

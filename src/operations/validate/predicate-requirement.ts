@@ -4,7 +4,9 @@ import { MlistError } from '../../errors/errors.ts';
 export interface PredicateRequirement {
   /** The requirement as the user typed it: `provenance`, `sbom`, or a predicate type. */
   readonly name: string;
-  /** The in-toto predicate types that meet the requirement. A type also meets it with a version or path after a slash. */
+  /**
+   * The in-toto predicate types that meet the requirement. A type also meets it with a version or path after a slash.
+   */
   readonly types: readonly string[];
 }
 

@@ -17,9 +17,9 @@ export interface CheckedSpec {
 }
 
 /**
- * Checks specs as `apply` does before its first request: schema, references, platforms, and lists that two specs create. No
- * image is read. Differences from manifest-tool are warnings.
- * @throws MlistError `ERR_MLIST_USAGE` if there is a value that no spec contains
+ * Checks specs as `apply` does before its first request: schema, references, platforms, and lists that two specs
+ * create. No image is read. Differences from manifest-tool are warnings.
+ * @throws MlistError `ERR_MLIST_USAGE` if a given value is not used by any spec
  */
 export async function validateSpecs(files: readonly SpecFile[], parsing: SpecParsing): Promise<readonly CheckedSpec[]> {
   const units = await readUnits(files, { ...parsing, checksPlatforms: true });

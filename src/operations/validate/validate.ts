@@ -43,7 +43,10 @@ export interface FileOptions extends ListChecks {
   readonly rules: ValidateOptions;
   /** Opens the stores of the content. Called only if a check needs them. */
   readonly stores: () => Stores | Promise<Stores>;
-  /** The repository, layout or archive that has the content of the document. Default: unknown; a draft names its sources. */
+  /**
+   * The repository, layout or archive that has the content of the document. Default: unknown; a draft names its
+   * sources.
+   */
   readonly repository?: Location | undefined;
   /** Also aborts reading from a pipe. */
   readonly signal?: AbortSignal | undefined;

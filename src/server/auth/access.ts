@@ -111,9 +111,7 @@ const bearerToken = /^Bearer +(\S+)$/i;
 
 const scopes = { read: 'pull', write: 'pull,push' } as const;
 
-/**
- * Whether a request has credentials. Some clients send an empty user name and password instead.
- */
+/** Whether a request has credentials. Some clients without a login send an empty user name and password. */
 function hasCredentials(authorization: string | undefined): boolean {
   return authorization !== undefined && !/^Basic +Og== *$/i.test(authorization);
 }

@@ -20,7 +20,7 @@ interface PendingRequest {
   readonly reject: (error: Error) => void;
 }
 
-/** The maximum number of waiting comparisons. Together they take some seconds. */
+/** The maximum number of pending comparisons. Together they take some seconds. */
 const MAX_PENDING = 128;
 
 /**
@@ -63,7 +63,7 @@ export class Bcrypt {
   }
 
   #start(): Worker {
-    // `execArgv` is empty, because options of this process such as `--input-type=module` would change how code is loaded.
+    // Without `execArgv`, options of this process such as `--input-type=module` would change how the code is loaded.
     const worker = new Worker(workerCode, { eval: true, execArgv: [] });
     worker.on('message', ({ id, result }: BcryptReply) => {
       this.#pending.get(id)?.resolve(result);

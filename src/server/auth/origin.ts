@@ -32,13 +32,12 @@ export function checkHost({ headers: { host }, rawHeaders }: RequestHeaders, lis
  * response, but the browser sends a simple POST without asking the registry first, and the POST would store a blob. The
  * headers that are checked are sent by browsers only.
  * @param readsFetch - whether reads also have side effects, because the registry fetches content from other registries.
- *   Links to the registry's pages are accepted nevertheless
+ *   A document that the user opens with a link is accepted nevertheless
  * @throws RequestError 403
  */
 export function checkOrigin({ method = '', headers }: IncomingMessage, readsFetch: boolean): void {
-  if (method === 'GET' || method === 'HEAD') {
-    if (!readsFetch || headers['sec-fetch-dest'] === 'document') return;
-  }
+  const isRead = method === 'GET' || method === 'HEAD';
+  if (isRead && (!readsFetch || headers['sec-fetch-dest'] === 'document')) return;
   const { origin, host = '', 'sec-fetch-site': site } = headers;
   const isForeign = origin !== undefined && !isSameHost(origin, host);
   if (!isForeign && (site === undefined || site === 'same-origin' || site === 'none')) return;

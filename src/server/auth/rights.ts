@@ -22,7 +22,7 @@ export function parseRights(text: string): readonly Right[] | undefined {
   return rights.includes(undefined) ? undefined : (rights as readonly Right[]);
 }
 
-/** Whether the rights include an action on a repository. A prefix ends at a `/`: `team` includes `team/app`, not `teams`. */
+/** Whether the rights include an action on a repository. The prefix `team` includes `team/app`, but not `teams`. */
 export function allows(rights: readonly Right[], action: Action, name: string): boolean {
   return rights.some(
     (right) =>

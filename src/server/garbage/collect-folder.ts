@@ -8,7 +8,7 @@ import { STALE_MS } from '../../store/layout/blob-folder.ts';
 import type { Garbage, GarbageOptions } from '../../store/layout/garbage.ts';
 import { HEADER_FILE } from '../../store/layout/layout-header.ts';
 import { openLayout } from '../../store/layout/open-layout.ts';
-import { readName, repositoryNameOf } from '../repository-folder.ts';
+import { nameIn } from '../repository-folder.ts';
 
 export interface CollectedRepository extends Garbage {
   /** The name of the repository. For a single layout: its folder. */
@@ -25,8 +25,8 @@ export interface FolderGarbage {
 }
 
 /**
- * Removes the content that no tag or manifest reaches, from a layout or from the layouts in the folder of `mlist
- * serve`. The registry may be running.
+ * Removes content that nothing refers to, from a layout or from the layouts in the folder of `mlist serve`. The
+ * registry may be running.
  * @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder does not exist or has no layouts
  */
 export async function collectFolder(dir: string, options: Omit<GarbageOptions, 'exclusively'>): Promise<FolderGarbage> {
@@ -58,15 +58,11 @@ async function layoutsIn(dir: string): Promise<ReadonlyMap<string, string>> {
     const path = join(dir, folder);
     const isLayout = (await stat(join(path, HEADER_FILE)).catch(() => undefined))?.isFile() === true;
     // The registry does not serve a link to a path outside the folder, so it is not collected either.
-    if (isLayout && isInside(root, await realpath(path))) layouts.set(await nameOf(folder, path), path);
+    if (isLayout && isInside(root, await realpath(path))) layouts.set((await nameIn(path)) ?? folder, path);
   }
   if (layouts.size > 0 || names.length === 0) return layouts;
   throw new MlistError('ERR_MLIST_NOT_FOUND', `${dir} has no OCI layouts`, {
     path: dir,
     remedy: { kind: 'name-folder' },
   });
-}
-
-async function nameOf(folder: string, path: string): Promise<string> {
-  return repositoryNameOf(folder) ?? (await readName(path)) ?? folder;
 }

@@ -7,7 +7,7 @@ import type { CollectedRepository } from './collect-folder.ts';
 export interface CollectionOptions {
   /** Content that was used within this time is kept, in milliseconds. Default: one hour. */
   readonly grace?: number | undefined;
-  /** Also remove manifests without a tag to which nothing else refers. Default false. */
+  /** Also remove untagged manifests that nothing else refers to. Default false. */
   readonly deleteUntagged?: boolean | undefined;
   /** Time between two collections, in milliseconds. Default: `grace`, but at least a second and at most an hour. */
   readonly interval?: number | undefined;

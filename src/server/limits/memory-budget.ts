@@ -26,7 +26,7 @@ export class MemoryBudget implements MemoryAccount {
     return this.#used;
   }
 
-  /** Sets a function that is called when the limit is reached. It should free at least this number of bytes. */
+  /** Sets a function that is called at the limit. It should free at least the number of bytes that it is given. */
   onFull(evict: (bytes: number) => void): void {
     this.#evict = evict;
   }

@@ -8,8 +8,8 @@ interface Connection {
 }
 
 /**
- * Limits the open connections of a server. At the limit, the connection that has been without a request for the longest time is
- * closed for a new one. If all connections have requests, the new one is closed.
+ * Limits the open connections of a server. At the limit, the connection that has been without a request for the longest
+ * time is closed for a new one. If all connections have requests, the new one is closed.
  */
 export class OpenConnections {
   readonly #limit: number;
@@ -48,8 +48,8 @@ export class OpenConnections {
   }
 
   /**
-   * Notes that a request has begun.
-   * @param socket - of the request; with TLS, it is not the one that was added
+   * Records that a request has begun, so that its connection is not idle.
+   * @param socket - the socket of the request; with TLS, it is not the one that was added
    * @returns the function to call at its end
    */
   begin(socket: Socket): () => void {

@@ -13,8 +13,8 @@ export interface ServerLimits {
    */
   readonly uploadBytes?: number | undefined;
   /**
-   * Maximum number of open connections. At the limit, the connection that has been idle for the longest time is closed for
-   * a new one; if all have requests, the new one is closed. Default 1000.
+   * Maximum number of open connections. At the limit, the connection that has been idle for the longest time is closed
+   * for a new one; if all have requests, the new one is closed. Default 1000.
    */
   readonly maxConnections?: number | undefined;
   /** Maximum number of open uploads. Further ones are refused with 429. Default 1000. */
@@ -22,8 +22,8 @@ export interface ServerLimits {
   /** Milliseconds after which an upload without requests is removed. Default 3 600 000 (an hour). */
   readonly uploadIdleMs?: number | undefined;
   /**
-   * A request is refused with 408 if its body arrives with less than 1 KiB per second over this number of milliseconds.
-   * Default 60 000.
+   * The milliseconds over which the rate of a request body is measured, while the registry waits for it. A body of less
+   * than 1 KiB per second is refused with 408. Default 60 000.
    */
   readonly slowBodyMs?: number | undefined;
 }

@@ -21,7 +21,7 @@ export class CachedBlobs {
     memory.onFull((bytes) => this.#evict(bytes));
   }
 
-  /** Records that a blob was used. Blobs on disk are not recorded, because they are never removed for lack of memory. */
+  /** Records that a blob was used. Blobs on disk are ignored, because they are never removed to free memory. */
   touch({ cacheName }: ProxyTarget, blob: CachedBlob): void {
     if (!(blob.repository instanceof MemoryStore)) return;
     const key = `${cacheName} ${blob.digest}`;

@@ -149,7 +149,7 @@ export class CachedRepository implements Repository {
     return local && ignoreNotFound(local.fetchManifest(name));
   }
 
-  /** The same as `blobSize`: the blob need not be protected from garbage collection, because it can be fetched again. */
+  /** The same as `blobSize`: a blob that garbage collection removes can be fetched again. */
   holdBlob(digest: Digest): Promise<number> {
     return this.blobSize(digest);
   }

@@ -128,8 +128,8 @@ export class PullThrough {
   }
 
   /**
-   * The upstream's repository for a name without a registry, as docker uses with its mirrors. Only possible with one
-   * upstream.
+   * The upstream's repository for a name without a registry, which docker sends to a mirror; undefined with several
+   * upstreams.
    */
   #unnamed(name: string): ProxyTarget | undefined {
     const [only, ...others] = this.#upstreams;
@@ -138,8 +138,9 @@ export class PullThrough {
 
   /**
    * Whether the caller may read a repository of an upstream. The caller needs the right for the name in the cache,
-   * whichever name was requested. If false, a blob is not mounted from it.
-   * @throws RequestError 401 or 403 if it is the repository of the request
+   * whichever name was requested.
+   * @returns false for the source of a mount that the caller may not read
+   * @throws RequestError 401 or 403 if the caller may not read the repository of the request
    */
   #canRead(exchange: Omit<ServerExchange, 'service'>, name: string, { cacheName }: ProxyTarget): boolean {
     const { request, caller } = exchange;
@@ -149,8 +150,8 @@ export class PullThrough {
   }
 
   /**
-   * Checks that a push may create a repository with the name of one at the upstream. Clients will then get its content
-   * instead of the upstream's.
+   * Checks that a push may create a local repository with the name of one at the upstream. Clients will then get the
+   * local content.
    * @throws RequestError 405 if content of the upstream's repository was pulled before, or the caller has not logged in
    */
   async #checkNew({ caller }: Pick<ServerExchange, 'caller'>, name: string, target: ProxyTarget): Promise<void> {

@@ -58,7 +58,7 @@ async function replyRange(
   await replyStream(exchange, 206, { ...headers, ...rangeHeaders }, repository.readBlobPart(digest, start, end));
 }
 
-/** DELETE of a blob (distribution-spec v1.1.1 "Deleting Blobs"). The blob is deleted even if a manifest refers to it. */
+/** DELETE of a blob (distribution-spec v1.1.1 "Deleting Blobs"). It is deleted even if a manifest refers to it. */
 export async function deleteBlob(exchange: ServerExchange): Promise<void> {
   const { repository, digest } = await blobOf(exchange);
   try {

@@ -10,8 +10,7 @@ const MAX_PAGE = 1000;
 const BATCH = 50;
 
 /**
- * Compares names in lexical order by components, as docker-registry does. `/` is the lowest character, so `a/b`
- * precedes `a-b`.
+ * Compares names component by component, as docker-registry does: `a/b` precedes `a-b`.
  */
 function order(one: string, other: string): number {
   const [left = '', right = ''] = [one, other].map((name) => name.replaceAll('/', '\0'));

@@ -12,7 +12,7 @@ import { replaceNotFound, RequestError, unknownManifest } from '../request-error
 import { repositoryOf } from './requested-content.ts';
 import type { Repository } from '../storage.ts';
 
-/** The maximum number of tries of a PUT, for garbage collection of another process at the same time. */
+/** How often a PUT is tried if another process removes content of the manifest at the same time. */
 const MAX_TRIES = 3;
 
 /** GET and HEAD of `/v2/<name>/manifests/<reference>`. The response has the exact bytes of the PUT. */
@@ -103,7 +103,9 @@ function headersOfPut(
   };
 }
 
-/** DELETE of a tag, or of a manifest with all its tags (distribution-spec v1.1.1 "Deleting tags", "Deleting Manifests"). */
+/**
+ * DELETE of a tag, or of a manifest with all its tags (distribution-spec v1.1.1 "Deleting tags", "Deleting Manifests").
+ */
 export async function deleteManifest(exchange: ServerExchange): Promise<void> {
   const { name, lastSegment: reference, service } = exchange;
   const repository = await repositoryOf(exchange);

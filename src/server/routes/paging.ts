@@ -2,7 +2,7 @@ import { RequestError } from '../request-error.ts';
 
 /** Pages of tags and of repositories (distribution-spec v1.1.1 "Listing Tags"). */
 
-/** The maximum of `n`: more than any repository has tags or any registry repositories. */
+/** The maximum of `n`. No repository has more tags, and no registry more repositories. */
 const MAX_LIMIT = 1_000_000_000;
 
 /**

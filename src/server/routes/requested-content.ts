@@ -16,7 +16,7 @@ export async function repositoryOf({ service, name }: ServerExchange): Promise<R
   return repository;
 }
 
-/** The tags of a repository, in any order. Names that other tools have stored but that are not valid tags are skipped. */
+/** The tags of a repository, in any order. Invalid names, which other tools may have stored, are skipped. */
 export async function tagsIn(repository: Repository): Promise<readonly string[]> {
   const tags: string[] = [];
   for await (const name of repository.tags()) if (isTag(name)) tags.push(name);

@@ -24,13 +24,15 @@ export async function postUpload(exchange: ServerExchange): Promise<void> {
   // Shared, so that the repository cannot be deleted in between.
   const session = await service.changes.shared(name, async () => {
     const repository = await service.repositories.open(name);
-    if (mountDigest !== undefined && (await mountBlob(exchange, repository, mountDigest))) return undefined;
+    if (mountDigest !== undefined && (await mountBlob(exchange, repository, mountDigest))) {
+      replyCreated(exchange, mountDigest);
+      return undefined;
+    }
     return await service.uploads.begin(name, () => repository.stageBlob());
   });
-  if (session !== undefined) {
-    if (digest === undefined || mountDigest !== undefined) replyAccepted(exchange, session);
-    else await use(exchange, session.id, (upload) => complete(exchange, upload, digest));
-  } else if (mountDigest !== undefined) replyCreated(exchange, mountDigest);
+  if (session === undefined) return;
+  if (digest === undefined || mountDigest !== undefined) replyAccepted(exchange, session);
+  else await use(exchange, session.id, (upload) => complete(exchange, upload, digest));
 }
 
 /** Appends the request body and stores the blob. The upload ends even if that fails. */
@@ -150,9 +152,9 @@ async function commit(upload: Upload, digest: Digest): Promise<void> {
 }
 
 /**
- * Mounts a blob from the repository that `?from=` names, or without `?from=` from any repository that has the blob and
- * that the caller may read.
- * @returns false if there is no such repository
+ * Mounts a blob from the repository that `?from=` names, or without `?from=` from any repository that has the blob. The
+ * caller must have the right to read the repository.
+ * @returns false if no such repository exists
  */
 async function mountBlob(
   { service, query, name, caller }: ServerExchange,

@@ -30,8 +30,8 @@ export interface ArchiveTargetParts {
   /** The location of the archive, such as `oci-archive:FILE`, for messages. */
   readonly location: string;
   /**
-   * The archive that exists at this path. Its images are kept; only tags that are written again are moved to the new
-   * content.
+   * The archive that exists at this path. Its images are kept, except those that lose their tags because the tags are
+   * written again.
    */
   readonly existing: OciArchive | undefined;
   /** Returns the full reference for a tag of the archive; undefined if the reference is unknown. */

@@ -19,7 +19,7 @@ export type Compression = 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
 export interface OpenedFile {
   readonly handle: FileHandle;
-  /** Closes the file, and removes the file if it is temporary. */
+  /** Closes the file, and removes it if it is temporary. */
   readonly release: () => Promise<void>;
 }
 
@@ -156,8 +156,8 @@ async function peek(
 }
 
 /**
- * Passes on a stream, and throws at once if it does not begin as a tar archive. Storing all of it first is not
- * possible, because it may be endless.
+ * Passes on a stream, and throws at once if it does not begin as a tar archive. The check does not wait for the end,
+ * because the stream may be endless.
  */
 async function* checkedStart(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let start: Buffer | undefined = Buffer.alloc(0);

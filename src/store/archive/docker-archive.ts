@@ -153,7 +153,7 @@ export class DockerArchive implements ContentReader, Recompressor {
     throw new MlistError('ERR_MLIST_NOT_FOUND', `${reference} does not exist`, { reference });
   }
 
-  /** The image whose manifest has this digest, with compressed or uncompressed layers; undefined if no image has it. */
+  /** The image whose manifest has this digest with one of these compressions; undefined if no image has it. */
   async #find(
     digest: Digest,
     compressions: readonly LayerCompression[],
@@ -255,7 +255,8 @@ function isSameImage(one: ArchivedImage, other: ArchivedImage): boolean {
 }
 
 /**
- * Opens an archive of `docker save`. An archive without manifest.json that is an OCI layout is opened as an OCI archive.
+ * Opens an archive of `docker save`. An archive without manifest.json that is an OCI layout is opened as an OCI
+ * archive.
  * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID`
  */
 export async function openDockerArchive(

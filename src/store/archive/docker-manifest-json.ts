@@ -46,8 +46,9 @@ interface Item {
 /**
  * The manifest.json that `docker load` reads (moby, image/tarexport/load.go); undefined if the archive contains no
  * image. Docker's classic store does not support lists: it loads every image that is named here. Therefore a single
- * image, also the only one of a list, gets the names of its entry, and each image of a list with several images gets
- * the tag of the list with its platform, such as `1.0-linux-arm64`. Attestations and signatures are not images.
+ * image, even if it is the only one of a list, gets the names of its entry, and each image of a list with several
+ * images gets the tag of the list with its platform, such as `1.0-linux-arm64`. Attestations and signatures are not
+ * images.
  * @param hasBlob - whether the archive has the content. Images that are not complete cannot be loaded, and are left
  * out, as are images without a tag if there are several
  * @param names - podman stores an image with a familiar name under `localhost/`
@@ -72,7 +73,7 @@ export function dockerManifestJson(
   const tags = tagsOf(roots);
   const items = images
     .filter((each) => tags.has(digestOf(each)) && each.children.blobs.every(hasBlob))
-    // Images of other operating systems come last, because docker stops loading at such an image.
+    // Windows images come last, because docker stops loading at an image of another operating system.
     .sort((left, right) => Number(isWindows(left)) - Number(isWindows(right)))
     .map((each) => itemFor(each, tags.get(digestOf(each)) ?? new Set()));
   return items.length === 0 ? undefined : Buffer.from(writeJson(items));
@@ -156,7 +157,7 @@ export function isImage({ blobs }: Pick<Children, 'blobs'>): boolean {
   );
 }
 
-/** The name with a tag that engines give to an entry; undefined if it has none. */
+/** The name of an entry in engines, with its tag; undefined if the entry has no such name. */
 function referenceOf({ descriptor }: Entry): TagReference | undefined {
   const name = canonicalReference(descriptor.annotations?.[AnnotationKey.imageName] ?? '');
   if (name === undefined) return undefined;

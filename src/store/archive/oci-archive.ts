@@ -28,7 +28,9 @@ export const INDEX_FILE = 'index.json';
 /** The list of images in an archive of `docker save`. */
 export const DOCKER_MANIFEST_FILE = 'manifest.json';
 
-/** An OCI archive: a tar file of an OCI image layout (image-spec v1.1.1 image-layout.md). It is read without unpacking. */
+/**
+ * An OCI archive: a tar file of an OCI image layout (image-spec v1.1.1 image-layout.md). It is read without unpacking.
+ */
 export class OciArchive implements ContentReader, ReferrerLister, LocalStore, OriginLister {
   readonly location: string;
   readonly #tar: TarFile;

@@ -9,8 +9,8 @@ const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
 
 /**
  * Compresses a stream to one gzip member (RFC 1952). The data is divided into blocks of 1 MiB, which are compressed
- * concurrently, each with the end of the previous block as its dictionary. The result depends only on the data. At most five
- * blocks are in memory.
+ * concurrently, each with the end of the previous block as its dictionary. The result depends only on the data. At most
+ * five blocks are in memory.
  */
 export async function* gzipBlocks(chunks: AsyncIterable<Uint8Array>, deflate: Deflate): AsyncGenerator<Uint8Array> {
   yield HEADER;

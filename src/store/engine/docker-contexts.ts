@@ -10,7 +10,7 @@ import type { EngineTls } from './engine-address.ts';
 
 /** Docker contexts, as `docker context` stores them in docker's configuration folder. */
 
-/** The context that docker uses if none is selected: DOCKER_HOST or the default socket. */
+/** The context that docker uses by default: DOCKER_HOST or the default socket. */
 export const DEFAULT_CONTEXT = 'default';
 
 /** Size limit for each file. The largest files are config.json files with many logins. */
@@ -32,7 +32,7 @@ export async function currentContext(folder: string): Promise<string | undefined
 /**
  * Reads a context.
  * @param origin - where the name of the context comes from, for errors
- * @throws MlistError `ERR_MLIST_USAGE` if there is no such context, with the names of those that exist
+ * @throws MlistError `ERR_MLIST_USAGE` if the context does not exist, with the names of those that exist
  */
 export async function readContext(folder: string, name: string, origin: string): Promise<DockerContext> {
   const id = createHash('sha256').update(name).digest('hex');
@@ -61,7 +61,7 @@ async function contextNames(folder: string): Promise<readonly string[]> {
 
 /**
  * The certificates in a folder: `ca.pem`, `cert.pem` and `key.pem`.
- * @returns undefined if there are no certificates and the certificate of the engine is verified
+ * @returns undefined if the folder has none of them, unless `isVerified` is false
  */
 export async function readTls(folder: string, isVerified: boolean): Promise<EngineTls | undefined> {
   const [ca, cert, key] = await Promise.all(

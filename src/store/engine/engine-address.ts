@@ -85,7 +85,8 @@ function parseTcp(hostAndPort: string, text: string, { origin, tls }: ParseAddre
 }
 
 /**
- * The arguments of ssh. A host or user that begins with `-` could be an option of ssh that runs a command, so it is refused.
+ * The arguments of ssh. A host or user that begins with `-` could be an option of ssh that runs a command, so it is
+ * refused.
  */
 function sshArguments(address: string, text: string, { kind, origin }: ParseAddressOptions): readonly string[] {
   const url = URL.canParse(address) ? new URL(address) : undefined;

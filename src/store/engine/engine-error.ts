@@ -50,7 +50,7 @@ function messageIn(body: Uint8Array): string {
 
 /**
  * The relevant part of a message. If podman cannot load an archive, it lists a reason for each archive format that it
- * has tried; only one of them is relevant.
+ * has tried; only the reason for docker archives is relevant.
  */
 function reasonIn(message: string): string {
   const format = '* docker-archive:';

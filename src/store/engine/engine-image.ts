@@ -20,7 +20,7 @@ export interface EngineImage {
    * an export.
    */
   readonly root?: Descriptor;
-  /** The repositories in the names of the image, without tags. The image need not exist there. */
+  /** The repositories in the names of the image, without tags. The image need not exist in them. */
   readonly repositories: readonly Reference[];
   /** The manifests of an index. Empty if the engine does not list them. */
   readonly parts: readonly EnginePart[];

@@ -82,8 +82,8 @@ export class EngineStore implements ContentReader, LocalStore, OriginLister {
   }
 
   /**
-   * The repositories that the export names, then those of the engine. Images of engines without manifests are complete, so
-   * they need no origins.
+   * The repositories that the export names, then those of the engine. Images of engines without manifests are complete,
+   * so they need no origins.
    */
   async origins(digest: Digest): Promise<readonly Reference[]> {
     const { root, repositories } = await this.describe();

@@ -41,7 +41,7 @@ export class EngineStores {
     });
   }
 
-  /** Runs `work` with a target, and loads what `work` has written into the engine of the location. */
+  /** Runs `work` with a target, and then loads the written content into the engine of the location. */
   async load<T>(
     location: EngineLocation,
     options: LoadOptions,

@@ -130,7 +130,7 @@ export class EngineTarget implements ContentWriter {
     await this.#opened.file?.release();
   }
 
-  /** The image that has the target's name in the engine now; undefined if none has it. */
+  /** The image that has the target's name in the engine now; undefined if no image has it. */
   #currentImage(): Promise<EngineImage | undefined> {
     const { engine, image, dryRun } = this.#parts;
     if (dryRun || !this.engine.holdsLists) return Promise.resolve(undefined);

@@ -37,7 +37,7 @@ interface EngineFacts {
   readonly hidesManifests: boolean;
 }
 
-/** One container engine: describes, exports and loads images. */
+/** Describes, exports and loads the images of one container engine. */
 export class Engine {
   readonly #client: EngineClient;
   #facts: Promise<EngineFacts> | undefined;

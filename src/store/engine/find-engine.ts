@@ -18,7 +18,8 @@ export interface EngineEnvironment {
 /**
  * Finds the address of an engine.
  * @param context - the Docker context that the location names
- * @throws MlistError `ERR_MLIST_USAGE` for an invalid address or an unknown context, `ERR_MLIST_NETWORK` if there is no engine
+ * @throws MlistError `ERR_MLIST_USAGE` for an invalid address or an unknown context, `ERR_MLIST_NETWORK` if no engine
+ * is found
  */
 export async function findEngine(
   kind: EngineKind,

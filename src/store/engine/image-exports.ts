@@ -112,7 +112,7 @@ export class ImageExports {
 
   /**
    * The part with this manifest, if it can be exported alone: it is the only image for its platform, and the engine has
-   * others.
+   * images for other platforms.
    */
   #separatePart(digest: Digest): EnginePart | undefined {
     const images = this.#image.parts.filter(({ descriptor, isAvailable }) => isAvailable && !isAttestation(descriptor));
@@ -153,8 +153,8 @@ export class ImageExports {
 }
 
 /**
- * Maximum number of bytes of an export. There is no limit for image stores that do not state the size of their content:
- * all except that of containerd.
+ * Maximum number of bytes of an export. Unlimited for image stores that do not state the size of their content, which
+ * are all except that of containerd.
  */
 function maxBytesOf({ parts }: EngineImage): number {
   const content = parts.reduce((sum, { contentBytes }) => sum + contentBytes, 0);

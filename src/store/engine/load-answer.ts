@@ -22,7 +22,7 @@ const MAX_LINE_BYTES = 64 * 1024;
 /**
  * Reads the response to a load request: a stream of JSON values, one per line (moby, pkg/jsonmessage). Errors come with
  * HTTP 200. The containerd store reports an image that it cannot unpack only in a message, after "Loaded image".
- * @throws MlistError `ERR_MLIST_REGISTRY` if the answer is invalid or too long
+ * @throws MlistError `ERR_MLIST_REGISTRY` if the response is invalid or too long
  */
 export async function readLoadAnswer(chunks: AsyncIterable<Uint8Array>, reference: string): Promise<LoadAnswer> {
   const exceeded = () => invalid(reference, `it has more than ${MAX_ANSWER_BYTES} bytes`);

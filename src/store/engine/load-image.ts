@@ -18,9 +18,11 @@ export interface LoadedImage {
   /** The name of the engine, such as `podman at unix:///run/podman/podman.sock`. */
   readonly engine: string;
   readonly store: ImageStore;
-  /** The engine's ID of the image: in the containerd store the digest of the list or manifest, else that of the config. */
+  /**
+   * The engine's ID of the image: in the containerd store the digest of the list or manifest, else that of the config.
+   */
   readonly id: Digest;
-  /** The platforms of the images that the engine reports to have. */
+  /** The platforms of the images in the engine, as far as the engine states them. */
   readonly platforms: readonly Platform[];
 }
 
@@ -36,8 +38,8 @@ export interface LoadOptions extends ContentOptions {
 }
 
 /**
- * Runs `work` with a target, loads the written content into an engine, and verifies the content of the engine
- * afterwards. The engine names the image as its last step, so an earlier failure leaves its names unchanged.
+ * Runs `work` with a target. If `work` succeeds, loads the written content into an engine, and verifies the content of
+ * the engine afterwards. The engine names the image as its last step, so an earlier failure leaves its names unchanged.
  * @throws MlistError `ERR_MLIST_USAGE` if the location is not a name with a tag; `ERR_MLIST_REGISTRY` if the engine
  * cannot load the content; `ERR_MLIST_CONTENT_MISMATCH` if it has other content afterwards
  */

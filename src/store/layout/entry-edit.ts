@@ -6,8 +6,8 @@ import { entryOf, isMinimal, mediaTypeIn, tagOf, type Entries, type Entry } from
 import { allowsMediaType, type ManifestFacts } from './manifest-facts.ts';
 
 /**
- * An edit of the entries that has not been stored yet: the entries of `base` with its changes. Its cost depends on the number
- * of changes only. Members that mlist does not know are kept, and unchanged entries stay the same objects.
+ * An edit of the entries that has not been stored yet: the entries of `base` with its changes. Its cost depends on the
+ * number of changes only. Members that mlist does not know are kept, and unchanged entries stay the same objects.
  */
 export class EntryEdit implements EntrySet, EntryChanges {
   readonly #base: EntrySet;

@@ -2,7 +2,10 @@ import { getOrCreate } from '../../async/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { tagOf, type Entries, type Entry } from './index-entries.ts';
 
-/** The entries of index.json with the lookups that reads and edits need. Their cost does not depend on the number of entries. */
+/**
+ * The entries of index.json with the lookups that reads and edits need. Their cost does not depend on the number of
+ * entries.
+ */
 export interface EntrySet {
   /** All entries in their order. */
   all(): Entries;

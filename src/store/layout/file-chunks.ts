@@ -11,8 +11,8 @@ export interface ChunkOptions {
 }
 
 /**
- * The bytes of a file from `start` to `end` (exclusive). The next chunk is read while the consumer handles the current one.
- * With `reuse`, two buffers are enough for a file of any size.
+ * The bytes of a file from `start` to `end` (exclusive). The next chunk is read while the consumer handles the current
+ * one. With `reuse`, two buffers are enough for a file of any size.
  */
 export async function* fileChunks(
   handle: FileHandle,
@@ -20,16 +20,15 @@ export async function* fileChunks(
   end: number,
   { signal, reuse = false, truncated }: ChunkOptions,
 ): AsyncGenerator<Uint8Array> {
+  if (start >= end) return;
   const length = Math.min(CHUNK, end - start);
-  const buffers: Buffer[] = [];
+  const buffers = reuse ? [Buffer.allocUnsafeSlow(length), Buffer.allocUnsafeSlow(length)] : undefined;
   let count = 0;
   const read = (at: number): Promise<Uint8Array> => {
     signal?.throwIfAborted();
-    const slot = count % 2;
-    count += 1;
-    const buffer = (reuse ? buffers[slot] : undefined) ?? Buffer.allocUnsafeSlow(length);
-    if (reuse) buffers[slot] = buffer;
-    const reading = handle.read(buffer, 0, Math.min(length, end - at), at).then(({ bytesRead }) => {
+    const size = Math.min(length, end - at);
+    const buffer = buffers?.[count++ % 2] ?? Buffer.allocUnsafeSlow(size);
+    const reading = handle.read(buffer, 0, size, at).then(({ bytesRead }) => {
       if (bytesRead === 0) throw truncated(at);
       return buffer.subarray(0, bytesRead);
     });
@@ -37,7 +36,6 @@ export async function* fileChunks(
     reading.catch(() => undefined);
     return reading;
   };
-  if (start >= end) return;
   let next: Promise<Uint8Array> | undefined = read(start);
   for (let at = start; next !== undefined;) {
     const chunk = await next;

@@ -39,7 +39,7 @@ const BATCH = 200;
 /** The content that the entries of a layout refer to, directly or indirectly. */
 interface Reached {
   readonly digests: ReadonlySet<Digest>;
-  /** The entries without a tag that no other entry refers to. */
+  /** The entries without a tag that are not reachable. */
   readonly unreached: readonly Entry[];
 }
 
@@ -56,7 +56,7 @@ export async function collectGarbage(
 ): Promise<Garbage> {
   const { dryRun = false, deleteUntagged = false } = options;
   const collection = new Collection(layout, editor, options);
-  // A first pass without the lock finds most of the garbage, so that the lock is held only for a short check.
+  // The first pass runs without the lock. Most of the content that it finds unreachable still is when it is removed.
   const found = await reachedFrom(await layout.index.entries(), layout, options, Date.now());
   if (dryRun) return await collection.simulate(found);
   if (deleteUntagged && found.unreached.length > 0) await collection.removeUntagged();
@@ -87,8 +87,8 @@ class Collection {
   }
 
   /**
-   * Removes the entries of unreferenced manifests. Their blobs are removed afterwards: after a crash there may be blobs
-   * without an entry, but never an entry without its blob.
+   * Removes the entries of unreachable manifests. Their blobs are removed afterwards: while a blob is missing, no index
+   * may be put that lists its manifest, and a crash must leave blobs without an entry, not entries without a blob.
    */
   async removeUntagged(): Promise<void> {
     await this.#exclusively(async (lock, now) => {
@@ -212,7 +212,9 @@ async function isYoung(digest: Digest, { blobs, graph }: EditedLayout, since: nu
   return false;
 }
 
-/** Whether content may refer to other content: a manifest does, a blob does not, and `unknown` content has to be read. */
+/**
+ * Whether content may refer to other content: a manifest does, a blob does not, and `unknown` content has to be read.
+ */
 type ContentKind = 'manifest' | 'unknown' | 'blob';
 
 /** The digests that roots reach. */

@@ -19,9 +19,9 @@ export interface Index {
 export const FULL_BYTES = 64 * 1024 * 1024;
 
 /**
- * Limits for reading index.json. They exceed those of a manifest, because the file contains all tags of a repository of the
- * embedded registry. The size exceeds that of a full file, so that a file that another tool has extended can be read, and
- * made smaller.
+ * Limits for reading index.json. They exceed those of a manifest, because the file contains all tags of a repository of
+ * the embedded registry. The size exceeds that of a full file, so that a file that another tool has extended can be
+ * read, and made smaller.
  */
 export const INDEX_LIMITS = { maxBytes: 96 * 1024 * 1024, maxValues: 4_000_000 };
 

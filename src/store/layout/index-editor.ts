@@ -46,7 +46,7 @@ interface EditOptions extends ContentOptions {
 
 interface PendingEdit extends EditOptions {
   readonly change: Change;
-  /** Runs when the edit was stored, while the lock is still held. */
+  /** Runs after the edit has been stored, while the lock is still held. */
   readonly after: After | undefined;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -82,7 +82,7 @@ export class IndexEditor {
    * Adds a manifest whose blob is stored: under a tag, or with an untagged entry if no entry or index lists it yet.
    * @param isNew - whether the blob was missing or damaged before
    * @throws MlistError `ERR_MLIST_CONFLICT` if the condition of the options is not met, `ERR_MLIST_NOT_FOUND` if
-   * content that they require is missing; IndexFullError if index.json is full
+   * content that they require is missing; `ERR_MLIST_FILE` if index.json is full
    */
   put(requested: Descriptor, tag: string | undefined, isNew: boolean, options: PutContentOptions): Promise<void> {
     return this.#edit(options, async (edit) => {
@@ -128,9 +128,10 @@ export class IndexEditor {
   }
 
   /**
-   * Removes a manifest with all its tags. Its blob is removed too, unless another manifest has it as its config or a layer.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_CONFLICT` if the blob is needed and an index lists the manifest,
-   *   because the manifest would still exist
+   * Removes a manifest with all its tags. Its blob is removed too, unless another manifest has it as its config or a
+   * layer.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_CONFLICT` if the blob is needed and an index lists the
+   *   manifest, because the manifest would still exist
    */
   remove(digest: Digest, options: ContentOptions): Promise<void> {
     const { graph, blobs, keepUntagged } = this.#layout;
@@ -321,8 +322,8 @@ export class IndexEditor {
   }
 
   /**
-   * Schedules a merge of the journal: within two seconds, but so rarely that merging takes at most a twentieth of the
-   * time.
+   * Schedules a merge of the journal: so rarely that merging takes at most a twentieth of the time, if that is possible
+   * within two seconds.
    */
   #mergeLater(): void {
     if (this.#timer !== undefined) return;

@@ -24,7 +24,9 @@ export function tagOf({ descriptor }: Entry): string | undefined {
   return descriptor.annotations?.[AnnotationKey.refName];
 }
 
-/** Whether an entry has no members except media type, digest and size. mlist writes such entries for untagged manifests. */
+/**
+ * Whether an entry has no members except media type, digest and size. mlist writes such entries for untagged manifests.
+ */
 export function isMinimal({ json }: Entry): boolean {
   return Object.keys(json).length === 3;
 }

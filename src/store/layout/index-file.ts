@@ -43,18 +43,18 @@ interface State {
   readonly index: string | undefined;
   readonly journal: string | undefined;
   /**
-   * The size of the journal if this process wrote it last, 0 if there is no journal; undefined if another process wrote
-   * it, so that it must not be appended to.
+   * The size of the journal if this process wrote it last, 0 if it does not exist; undefined if it must not be appended
+   * to, because another process wrote it, or because it could not be removed.
    */
   readonly journalSize: number | undefined;
-  /** Size of an index.json with all entries; undefined until it is needed. */
+  /** The size of an index.json with all entries, in bytes; undefined until it is needed. */
   readonly bytes?: number | undefined;
 }
 
 /**
  * Adds an edit to those that are stored together.
  * @param options - `isRemoval`: store the edit also in a full index, from which it removes something. Default false
- * @throws IndexFullError
+ * @throws MlistError `ERR_MLIST_FILE` if the index is full
  */
 export type StoreChange = (edit: EntryEdit, options?: { readonly isRemoval?: boolean | undefined }) => void;
 
@@ -115,8 +115,8 @@ export class IndexFile {
   /**
    * @param root - real path of the layout's folder
    * @param name - name of that folder in errors
-   * @param journalFrom - number of entries from which edits are appended to the journal, so that `merge` must be called later.
-   *   Default: they are always written to index.json
+   * @param journalFrom - number of entries from which edits are appended to the journal, so that `merge` must be called
+   *   later. Default: they are always written to index.json
    */
   constructor(root: string, name: string, journalFrom = Infinity) {
     this.#root = root;

@@ -15,8 +15,9 @@ import { tagOf, type Entries, type Entry } from './index-entries.ts';
 import { INDEX_LIMITS } from './index-document.ts';
 
 /**
- * The journal of a layout: edits that are not in index.json yet, one JSON document per line. The embedded registry appends to
- * it, because index.json would have to be written as a whole for each edit (docs/decisions/0093-journal-of-a-layout.md).
+ * The journal of a layout: edits that are not in index.json yet, one JSON document per line. The embedded registry
+ * appends to it, because index.json would have to be written as a whole for each edit
+ * (docs/decisions/0093-journal-of-a-layout.md).
  */
 export const JOURNAL_FILE = 'index.journal';
 
@@ -151,17 +152,14 @@ function netChanges(journal: Uint8Array): ReadonlyMap<string, KeyChange> {
 }
 
 /**
- * Whether a line consists of zeros. A power failure can leave zeros in place of the last edits, which were not
+ * Whether a line contains zero bytes. A power failure can leave zero bytes in place of the last edits, which were not
  * acknowledged.
  */
 function isHole(line: string): boolean {
   return line.includes('\0');
 }
 
-/**
- * The error for an invalid line that is not an interrupted edit at the end. Skipping it would lose tags without a
- * notice.
- */
+/** The error for an invalid line that is not an interrupted edit at the end. Skipping it would lose tags silently. */
 function damagedLine(number: number): MlistError {
   return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `line ${number} is not an edit`, {
     hint:

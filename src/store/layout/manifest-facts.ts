@@ -48,7 +48,7 @@ export function factsOf(bytes: Uint8Array): ManifestFacts | undefined {
   };
 }
 
-/** The digests of all descriptors in a document, including unknown members. */
+/** The digests of all descriptors in a document, including those in unknown members. */
 function* digestsIn(value: Json): Generator<Digest> {
   if (Array.isArray(value)) {
     for (const item of value as readonly Json[]) yield* digestsIn(item);
@@ -86,7 +86,7 @@ export function typeByDigest(facts: ManifestFacts | undefined, listed: string | 
   return facts?.implied ?? listed ?? 'application/octet-stream';
 }
 
-/** Whether the media type does not contradict the bytes. */
+/** Whether the bytes can be content of this media type. */
 export function allowsMediaType(facts: ManifestFacts | undefined, mediaType: string): boolean {
   if (facts?.stated !== undefined) return facts.stated === mediaType;
   return facts?.implied === undefined || familyOf(facts.implied) === familyOf(mediaType);

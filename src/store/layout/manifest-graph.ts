@@ -59,7 +59,7 @@ export class ManifestGraph {
   readonly #blobs: ManifestBytes;
   /** Facts by digest. They never change, so they are cached without a time limit. */
   readonly #known = new Map<Digest, ManifestFacts>();
-  /** For each digest, the indexes that have been read and list it. Nothing may list these indexes themselves. */
+  /** For each digest, the indexes that have been read and list it. They need not be listed themselves. */
   readonly #parents = new Map<Digest, Digest[]>();
   /** Sets of entries whose readable indexes have all been read. */
   readonly #complete = new WeakSet<EntrySet>();
@@ -143,7 +143,10 @@ export class ManifestGraph {
     return documents;
   }
 
-  /** Whether a manifest has the digest as its config or a layer, or an index lists it as something other than a manifest. */
+  /**
+   * Whether a manifest has the digest as its config or a layer, or an index lists it as something other than a
+   * manifest.
+   */
   async isNeeded(roots: Iterable<Descriptor>, digest: Digest): Promise<boolean> {
     const all = await this.allDescriptors(roots);
     const others = all.filter(({ mediaType }) => familyOf(mediaType) === 'other');

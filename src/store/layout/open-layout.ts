@@ -64,8 +64,8 @@ async function rootOf(dir: string, create: boolean): Promise<string | undefined>
 }
 
 /**
- * The oci-layout file is written last, so that a folder with that file always has an index.json. An existing index is
- * kept.
+ * Creates a layout, and keeps an existing index.json. The oci-layout file is written last, so that a folder with that
+ * file always has an index.json.
  */
 async function createLayout(root: string, name: string, { signal }: ContentOptions): Promise<void> {
   const work = async (lock: HeldLock): Promise<void> => {

@@ -44,6 +44,7 @@ export class StagedBlob {
     return new StagedBlob(file, moveToBlob);
   }
 
+  /** Number of bytes that were received so far. */
   get size(): number {
     return this.#size;
   }
@@ -70,7 +71,9 @@ export class StagedBlob {
     }
   }
 
-  /** The bytes from `start` to the last one that was received. They must be read before the blob is stored or discarded. */
+  /**
+   * The bytes from `start` to the last one that was received. They must be read before the blob is stored or discarded.
+   */
   async *read(start: number): AsyncGenerator<Uint8Array> {
     const end = this.#size;
     const handle = await open(this.#file, 'r');
@@ -88,7 +91,8 @@ export class StagedBlob {
   }
 
   /**
-   * Verifies the digest and moves the file to its final path. May be called once; the temporary file is removed in any case.
+   * Verifies the digest and moves the file to its final path. May be called once; the temporary file is removed in any
+   * case.
    * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the bytes have another digest; nothing is stored then
    */
   async commit(digest: Digest): Promise<void> {

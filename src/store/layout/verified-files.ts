@@ -10,8 +10,8 @@ const KNOWN_MS = 60 * 60 * 1000;
 const MAX_KNOWN = 10_000;
 
 /**
- * The version of a file, which changes with every write to it; undefined if the file system stores times in whole seconds,
- * so that a change may not be visible.
+ * The version of a file, which changes with every write to it; undefined if the file system stores times in whole
+ * seconds, so that a change may not be visible.
  */
 export function preciseVersion(info: BigIntStats): string | undefined {
   return isFineTime(info.ctimeNs) ? fileVersion(info) : undefined;

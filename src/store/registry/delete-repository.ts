@@ -9,7 +9,7 @@ const MAX_BYTES = 64 * 1024;
 
 /**
  * Deletes a repository with its content, with a request that only mlist's own registry supports, since the
- * distribution-spec has none.
+ * distribution-spec does not define one.
  * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_REGISTRY` if the registry does not have the extension
  */
 export async function deleteRepository(parts: ConnectedRepository, options: ContentOptions): Promise<void> {
@@ -36,10 +36,7 @@ export async function deleteRepository(parts: ConnectedRepository, options: Cont
   });
 }
 
-/**
- * Checks that the repository exists.
- * @throws MlistError `ERR_MLIST_NOT_FOUND` if the repository does not exist
- */
+/** @throws MlistError `ERR_MLIST_NOT_FOUND` if the repository does not exist */
 async function checkExists(parts: ConnectedRepository, options: ContentOptions): Promise<true> {
   await listTags(parts, options).next();
   return true;

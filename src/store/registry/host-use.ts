@@ -16,7 +16,10 @@ export interface HostUse {
   readonly login: 'stored' | 'none' | 'not-allowed' | 'unreadable';
   /** The files, variables and helpers with the login. Empty if the source of the credentials names no place. */
   readonly places: readonly string[];
-  /** The host of the token service that receives the login in place of the registry; undefined until the registry names one. */
+  /**
+   * The host of the token service that receives the login in place of the registry; undefined until the registry names
+   * one.
+   */
   readonly tokenService?: string;
   /** Why the login is unreadable. */
   readonly problem?: string;

@@ -208,7 +208,10 @@ export class Manifests {
     }
   }
 
-  /** Reads a digest by its tag: a pull-through cache may not know the digest before its tag has been read. */
+  /**
+   * Reads the manifest with a digest by its tag: a pull-through cache may not know the digest before its tag has been
+   * read.
+   */
   async #readByTag(name: TagOrDigest, options: ReadOptions): Promise<RegistryResponse | undefined> {
     const tag = this.#tags.get(name);
     if (tag === undefined || !isDigest(name) || !isVerifiable(name)) return undefined;
@@ -251,7 +254,9 @@ interface ReadOptions extends Pick<RegistryRequest, 'accept' | 'signal' | 'retri
   readonly fresh?: boolean | undefined;
 }
 
-/** The media type of content without a descriptor: that of the `Content-Type` header, or the one that the body states. */
+/**
+ * The media type of content without a descriptor: that of the `Content-Type` header, or the one that the body states.
+ */
 function typeOf(contentType = '', bytes: Uint8Array, subject: string): string {
   if (contentType === MediaType.dockerManifest) return typeOfDockerManifest(bytes);
   return isServedAsManifest(contentType) ? contentType : manifestTypeOf(bytes, subject);

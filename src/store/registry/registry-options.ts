@@ -20,7 +20,10 @@ export interface RegistryOptions {
   readonly http1?: boolean | undefined;
   /** A PEM file with certificate authorities that are trusted in addition to those of the system. */
   readonly caFile?: string | undefined;
-  /** `certs.d` folders, which have a folder for each host. The first one with a folder for a host is used. Default: none. */
+  /**
+   * `certs.d` folders, which have a folder for each host. The first one with a folder for a host is used. Default:
+   * none.
+   */
   readonly certificateFolders?: readonly string[] | undefined;
   /** Token services that may receive a registry's credentials although mlist does not trust them by default. */
   readonly authHosts?: readonly AuthHost[] | undefined;

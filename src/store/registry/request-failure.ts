@@ -36,7 +36,7 @@ export interface FailedResponse {
 
 /** The error for a response whose status is not accepted. */
 export function responseFailure(step: Step, response: FailedResponse, secrets: SecretRedactor): MlistError {
-  // After a redirect, the response is not that of the registry, so the error does not quote it.
+  // After a redirect to another host, the response is not that of the registry, so the error does not quote it.
   const isOwn = response.location.host === response.host;
   const diagnostics = isOwn ? readRegistryError(response.body, (text) => secrets.redact(text, response.location)) : [];
   const reported = diagnostics.map(describeDiagnostic).join('; ');
@@ -185,7 +185,7 @@ function explain(response: FailedResponse, diagnostics: readonly Diagnostic[]): 
 /** Codes of errors with which a server ends the handshake because the client certificate is missing or not accepted. */
 const clientRefused =
   /^ERR_SSL_.*ALERT_(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)/;
-/** Codes of errors for a response that is not TLS, as a registry sends it that serves plain http. */
+/** Codes of errors for a response that is not TLS, such as that of a registry that serves plain http. */
 const plainServer = /^(?:EPROTO$|ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST))/;
 const untrustedServer = /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL)/;
 

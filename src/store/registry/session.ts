@@ -122,8 +122,8 @@ export class RegistrySession {
   }
 
   /**
-   * Requires that a repository may be written to.
-   * @throws MlistError `ERR_MLIST_BLOCKED` if the registry of a repository is not one of the allowed registries
+   * Checks that a repository may be written to.
+   * @throws MlistError `ERR_MLIST_BLOCKED` if its registry is not one of the allowed registries
    */
   requireWritable({ domain, path }: Pick<Reference, 'domain' | 'path'>): void {
     if (!this.#isAllowed(domain)) throw writeNotAllowed(domain, `${domain}/${path}`);
@@ -184,16 +184,16 @@ export class RegistrySession {
   }
 
   /**
-   * The steps that registries and token services have not answered yet, such as `read docker.io/library/ubuntu:22.04`, with
-   * the progress of uploads and the last responses to requests that are retried.
+   * The steps that registries and token services have not answered yet, such as `read docker.io/library/ubuntu:22.04`,
+   * with the progress of uploads and the last responses to requests that are retried.
    */
   get unanswered(): readonly string[] {
     return this.#steps.all;
   }
 
   /**
-   * Closes all connections. Requests that are running fail without a retry. Uploads have two seconds to cancel themselves
-   * at the registry.
+   * Closes all connections. Requests that are running fail without a retry. Uploads have two seconds to cancel
+   * themselves at the registry.
    */
   async close(): Promise<void> {
     this.#closed.abort(new MlistError('ERR_MLIST_INTERRUPTED', 'the session was closed'));

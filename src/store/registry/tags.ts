@@ -17,9 +17,10 @@ const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 const MAX_PAGES = 10_000;
 
 /**
- * All tags of a repository, page by page, in the order of the registry (distribution-spec v1.1.1 "Listing Tags"). Skips names
- * that are not valid tags, since no reference could name them.
- * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if a page is on another host; `ERR_MLIST_REGISTRY` for an invalid list
+ * All tags of a repository, page by page, in the order of the registry (distribution-spec v1.1.1 "Listing Tags"). Skips
+ * names that are not valid tags, since no reference could name them.
+ * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if a page is on another host; `ERR_MLIST_REGISTRY` for an invalid
+ * list
  */
 export async function* listTags(parts: ConnectedRepository, { signal }: ContentOptions): AsyncGenerator<string> {
   const { connection, path } = parts;

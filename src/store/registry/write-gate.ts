@@ -11,13 +11,13 @@ const WRITES_TO_RECOVER = 16;
 const MAX_LIMIT = 32;
 
 export interface Write {
-  /** The largest number of writes, including this one, that were in progress at once while it was. */
+  /** The largest number of writes that were in progress at the same time as this one, including it. */
   peak: number;
 }
 
 /**
- * Limits how many manifests are written to one registry at once, after overlapping writes have failed. Gitea, for example,
- * answers some of them with 500.
+ * Limits how many manifests are written to one registry at once, after overlapping writes have failed. Gitea, for
+ * example, answers some of them with 500.
  */
 export class WriteGate {
   readonly #writes = new Set<Write>();

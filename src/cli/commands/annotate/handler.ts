@@ -55,10 +55,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   return 0;
 }
 
-/**
- * @throws MlistError `ERR_MLIST_USAGE` if `--all` is combined with another selection, or there is no change for the
- *   images
- */
+/** @throws MlistError `ERR_MLIST_USAGE` if `--all` is combined with another selection, or only the list would change */
 function refuseWithAll(args: ParsedArguments, { change }: Changes, isSelected: boolean): void {
   if (isSelected) {
     throw new MlistError('ERR_MLIST_USAGE', '--all cannot be combined with a MANIFEST argument or --platform', {

@@ -11,8 +11,8 @@ import { inputName, readInput } from '../../args/input-file.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 /**
- * The sources of `create`: its arguments, then those of `--file`, `--metadata-file` and `--digests-dir`. A digest without a
- * repository is looked up in the repository of `--repo`, or else of the list.
+ * The sources of `create`: its arguments, then those of `--file`, `--metadata-file` and `--digests-dir`. A digest
+ * without a repository is looked up in the repository of `--repo`, or else of the list.
  */
 export async function readSources(
   manifests: readonly string[],

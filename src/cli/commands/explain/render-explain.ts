@@ -11,7 +11,10 @@ import { renderFact } from '../../render/table.ts';
 import { escapeLine } from '../../../text/escape.ts';
 import { entryNotes, machineText, platformText, selectedImages } from '../../../operations/explain/explain-facts.ts';
 
-/** Prints an explanation for other programs: the list, and for each platform what each client selects and whether it runs here. */
+/**
+ * Prints an explanation for other programs: the list, and for each platform the selection of each client and whether
+ * this machine runs it.
+ */
 export function renderExplained(explained: Explained, output: Output): void {
   const { reference, from, digest, platforms } = explained;
   output.line([reference, 'bold'], ['  ', 'dim'], [from, 'dim']);

@@ -4,7 +4,7 @@ import type { ServedRequest } from '../../../server/start-registry.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import type { Output } from '../../output/output.ts';
 
-/** The maximum length of a path in the log: a client cannot write more than this with one request. */
+/** The maximum length of a path in the log, in characters. It limits how much a client can write with one request. */
 const MAX_PATH = 2000;
 
 /** A request as a JSON line: schemas/output/event.schema.json. */
@@ -33,7 +33,10 @@ export function accessLog(args: ParsedArguments, output: Output): ((request: Ser
   };
 }
 
-/** Returns the log entry for a request, without secrets: headers and unknown query parameters are omitted. */
+/**
+ * Returns the log entry for a request, without secrets: headers are omitted, and the values of unknown query parameters
+ * are replaced with `***`.
+ */
 function recordOf(request: ServedRequest): AccessRecord {
   const { client, user, method, status, bytes, received, milliseconds, fault } = request;
   const path = safeRequestPath(request.path);

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { errorMessage, MlistError } from '../../../errors/errors.ts';
+import { asMlistError, errorMessage, MlistError } from '../../../errors/errors.ts';
 import { hashPassword } from '../../../server/auth/htpasswd.ts';
 import { startRegistry, type RunningRegistry } from '../../../server/start-registry.ts';
 import type { Context } from '../../context.ts';
@@ -9,13 +9,14 @@ import type { CollectionOptions } from '../../../server/garbage/periodic-collect
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import { readInputFile } from '../../args/input-file.ts';
 import { formatDuration, parseDuration } from '../../args/duration.ts';
+import { hintOf } from '../../output/remedy-hint.ts';
 import { ask, readPassword } from '../../password-input.ts';
 import { isLoopback } from '../../../store/hosts.ts';
 import { safeRequestPath } from '../../../errors/redact.ts';
 import { accessLog } from './access-log.ts';
 import { limitsIn, proxyIn } from './serve-options.ts';
 
-/** A registry that stops within this time prints no message about it. */
+/** Milliseconds after which a registry that is stopping prints a note. */
 const NOTE_AFTER_MS = 300;
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
@@ -70,8 +71,8 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
     limits: limitsIn(args),
     signal,
     onDamaged: (error) => {
-      const hint = error instanceof MlistError ? error.hint : undefined;
-      onEvent({ type: 'warning', message: [errorMessage(error), hint].filter(Boolean).join('. ') });
+      const known = asMlistError(error);
+      onEvent({ type: 'warning', message: [known.message, hintOf(known)].filter(Boolean).join('. ') });
     },
     onWarning: (message) => onEvent({ type: 'warning', message }),
     onRequest: (request) => {
@@ -99,8 +100,8 @@ async function closeWithNote(registry: RunningRegistry, drain: number, { onEvent
 }
 
 /**
- * Warnings about what other machines on the network could read, change or see. A registry on loopback has none, because
- * only this machine can reach it.
+ * Warnings about content that other machines may read or change, and about connections that are not encrypted. A
+ * registry on loopback needs none, because only this machine can reach it.
  */
 function exposures(args: ParsedArguments, address: string): readonly string[] {
   if (isLoopback(address.replace(/:\d+$/, ''))) return [];

@@ -8,7 +8,7 @@ import { atLeastOne, parseSize } from '../../args/size.ts';
 import { byteSize } from '../../../text/quantity.ts';
 import type { Context } from '../../context.ts';
 
-/** Less memory holds hardly any image: the number probably lacks its unit. */
+/** The minimum of `--memory`, in bytes. A smaller number probably lacks its unit. */
 const MIN_MEMORY = 1024 * 1024;
 
 /** Reads the limits of the registry. @throws MlistError `ERR_MLIST_USAGE` */

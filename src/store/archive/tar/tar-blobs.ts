@@ -6,7 +6,7 @@ import type { TarFile } from './tar-file.ts';
 
 /**
  * The file name of a blob in a layout: `blobs/<algorithm>/<encoded>`.
- * @throws MlistError if the digest is invalid
+ * @throws MlistError `ERR_MLIST_DIGEST_INVALID` if the digest is invalid or its algorithm is not supported
  */
 export function blobName(digest: Digest): string {
   return `blobs/${digestAlgorithm(checkVerifiable(digest))}/${digestEncoded(digest)}`;

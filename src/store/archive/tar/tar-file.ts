@@ -11,15 +11,15 @@ import { indexTar, type IndexOptions, type TarIndex } from './tar-index.ts';
 const CHUNK = 256 * 1024;
 
 /**
- * The number of archives that stay open, so that changes of their files are not seen. Archives beyond this limit are
- * opened for each read.
+ * Maximum number of archives that stay open, so that they are read as they were when they were opened. Further archives
+ * are opened for each read.
  */
 const MAX_OPEN_ARCHIVES = 64;
 let openArchives = 0;
 
 /**
- * A tar archive that is indexed once and then read by byte ranges, also concurrently. Nothing is unpacked, and the memory
- * does not depend on the size of the archive.
+ * A tar archive that is indexed once and then read by byte ranges, also concurrently. Nothing is unpacked, and the
+ * memory does not depend on the size of the archive.
  */
 export class TarFile {
   readonly path: string;

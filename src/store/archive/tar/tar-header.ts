@@ -1,8 +1,8 @@
 import { MlistError } from '../../../errors/errors.ts';
 
 /**
- * A header block of a tar archive (POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar 1.35 manual, "Basic Tar Format").
- * Three formats use the same 512 bytes: v7, ustar with a name prefix, and GNU with its own magic.
+ * A header block of a tar archive (POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar 1.35 manual, "Basic Tar
+ * Format"). Three formats use the same 512 bytes: v7, ustar with a name prefix, and GNU with its own magic.
  */
 export interface TarHeader {
   readonly name: string;

@@ -28,7 +28,7 @@ const WINDOW_BYTES = 16 * 1024;
 
 export interface IndexOptions extends ContentOptions {
   /**
-   * Whether to refuse an archive without the blocks of zeros at its end, as a pipe that was closed early leaves it.
+   * Whether to refuse an archive that lacks the blocks of zeros at its end, because a pipe may have been closed early.
    * Default false.
    */
   readonly requiresEnd?: boolean | undefined;
@@ -42,8 +42,8 @@ interface Pending {
 }
 
 /**
- * Indexes the files of an archive. Only headers are read, so the time depends on the number of entries, and the memory on
- * their names.
+ * Indexes the files of an archive. Only headers are read, so the time depends on the number of entries, and the memory
+ * on their names.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the archive is damaged, truncated or malicious
  */
 export async function indexTar(

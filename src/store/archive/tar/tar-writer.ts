@@ -20,8 +20,8 @@ export interface TarSink {
 }
 
 /**
- * Writes a tar archive sequentially (POSIX.1-2017 pax, "ustar Interchange Format"). The output is reproducible: entries have
- * no time, no owner and a fixed mode.
+ * Writes a tar archive sequentially (POSIX.1-2017 pax, "ustar Interchange Format"). The output is reproducible: entries
+ * have no time, no owner and a fixed mode.
  */
 export class TarWriter {
   readonly #sink: TarSink;

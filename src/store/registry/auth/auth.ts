@@ -74,7 +74,7 @@ export class Authorizer {
   readonly #expected = new Map<string, Scope>();
   #basic = false;
   #bearer: TokenService | undefined;
-  /** Realms that failed to issue a token although the registry also accepts Basic. They are not used again. */
+  /** Realms that failed to issue a token. They are not used again while the registry also accepts Basic. */
   readonly #unusable = new Set<string>();
 
   constructor(options: AuthorizerOptions) {
@@ -167,9 +167,8 @@ export class Authorizer {
   }
 
   /**
-   * The first Bearer challenge with an acceptable token service; undefined if there is none and the registry accepts
-   * Basic.
-   * @throws MlistError if there is none and the registry does not accept Basic
+   * The first Bearer challenge whose token service may be used; undefined if no such challenge exists.
+   * @throws MlistError if a token service may not be used, no other one may, and the registry does not accept Basic
    */
   #usableBearer(challenges: readonly Challenge[], base: URL, acceptsBasic: boolean): BearerChallenge | undefined {
     const { registry, authHosts } = this.#options;
@@ -278,8 +277,8 @@ export class Authorizer {
   }
 
   /**
-   * The group of announced scopes with this account that includes all needed scopes; undefined if there is none, or if
-   * it has no others.
+   * The announced scopes of this account for one token, if they include the needed scopes and others; undefined
+   * otherwise.
    */
   async #sharedScopes(
     needed: readonly Scope[],

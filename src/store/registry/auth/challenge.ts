@@ -11,8 +11,8 @@ const token68 = /\s*[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|$)/y;
 const comma = /\s*,/y;
 
 /**
- * Parses all challenges of a header. There may be several, since Node joins repeated headers with commas. Parsing stops at a
- * syntax error and returns the challenges before it.
+ * Parses all challenges of a header. There may be several, since Node joins repeated headers with commas. Parsing stops
+ * at a syntax error and returns the challenges before it.
  */
 export function parseChallenges(header: string): readonly Challenge[] {
   const challenges: Challenge[] = [];

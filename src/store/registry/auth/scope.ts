@@ -1,5 +1,6 @@
 /**
- * Actions on a resource that a token allows: `type:name:action,action` (distribution, docs "Token Scope Documentation").
+ * Actions on a resource that a token allows: `type:name:action,action` (distribution, docs "Token Scope
+ * Documentation").
  */
 export interface Scope {
   readonly type: string;
@@ -75,8 +76,8 @@ export function keyOf(scopes: readonly Scope[]): string {
 }
 
 /**
- * Splits the scopes of a command into groups of at most `MAX_SCOPES`, one for each token. Repositories that are written to are
- * in every group, since a mount needs its target and its source in one token.
+ * Splits the scopes of a command into groups of at most `MAX_SCOPES`, one for each token. Repositories that are written
+ * to are in every group, since a mount needs its target and its source in one token.
  */
 export function groupScopes(expected: readonly Scope[]): readonly (readonly Scope[])[] {
   const all = mergeScopes(expected);

@@ -34,7 +34,7 @@ export interface TokenCacheOptions {
   readonly tokens: TokenSender;
 }
 
-/** The tokens of one registry, in memory. There is one token request at a time for each set of scopes. */
+/** The tokens of one registry, in memory. Concurrent requests for the same set of scopes share one token request. */
 export class TokenCache {
   readonly #options: TokenCacheOptions;
   readonly #tokens = new Map<string, Promise<CachedToken>>();
@@ -48,7 +48,7 @@ export class TokenCache {
   }
 
   /**
-   * Returns a token for exactly these scopes. Requests a new one if there is none in the cache, or if it is about to
+   * Returns a token for exactly these scopes. Requests a new one if the cache has no such token, or if it is about to
    * expire.
    */
   async get(

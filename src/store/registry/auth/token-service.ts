@@ -66,8 +66,8 @@ const EXPIRY_MARGIN_S = 10;
 const unsupported = new Set([404, 405, 501]);
 
 /**
- * Requests a token. An identity token is sent by POST. Otherwise the request is a GET, with Basic credentials if there
- * are any; if the service does not support GET, the password is sent by POST.
+ * Requests a token. An identity token is sent by POST. Otherwise the request is a GET, with or without Basic
+ * credentials; if the service does not support GET, the password is sent by POST.
  * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if the service refuses, `ERR_MLIST_REGISTRY` if its response has no token
  */
 export async function fetchToken(request: TokenRequest, sender: TokenSender): Promise<Token> {

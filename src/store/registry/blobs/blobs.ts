@@ -22,7 +22,9 @@ export interface BlobsParts extends ConnectedRepository {
   readonly sentBlobs: SentBlobs;
 }
 
-/** Reads, uploads and mounts the blobs of one repository (distribution-spec v1.1.1 "Pulling blobs", "Pushing blobs"). */
+/**
+ * Reads, uploads and mounts the blobs of one repository (distribution-spec v1.1.1 "Pulling blobs", "Pushing blobs").
+ */
 export class Blobs {
   readonly #parts: BlobsParts;
   readonly #reading = new SingleFlight<Uint8Array>();
@@ -31,7 +33,9 @@ export class Blobs {
     this.#parts = parts;
   }
 
-  /** Whether the registry has a blob of this size. A proxy in front of the registry may answer 200 with another size. */
+  /**
+   * Whether the registry has a blob of this size. A proxy in front of the registry may answer 200 with another size.
+   */
   async has(descriptor: Descriptor, options: ContentOptions): Promise<boolean> {
     const size = await this.size(descriptor, options);
     return size === 'unknown' || size === descriptor.size;
@@ -205,5 +209,5 @@ export class Blobs {
   }
 }
 
-/** Statuses of a mount after which the blob can be mounted or uploaded. Retryable ones are retried first. */
+/** Accepted statuses of a mount: the blob is mounted, or has to be uploaded. Retryable statuses are retried first. */
 const MOUNT_STATUSES = [200, 201, 202, 204, ...REFUSALS];

@@ -64,7 +64,9 @@ interface Part {
   readonly response: RegistryStream;
   /** The bytes of the part, from the requested offset. */
   readonly body: AsyncIterable<Uint8Array>;
-  /** The offset after the last byte of the part. A registry may send less than was requested (RFC 9110 section 15.3.7). */
+  /**
+   * The offset after the last byte of the part. A registry may send less than was requested (RFC 9110 section 15.3.7).
+   */
   readonly end: number;
 }
 

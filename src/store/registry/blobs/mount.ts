@@ -17,8 +17,8 @@ interface SentBlob {
 const MAX_BLOBS = 10_000;
 
 /**
- * The blobs that a command has sent to one registry, so that it uploads each blob once. Other callers that send the blob to
- * the same repository wait for the first one; callers that send it to another repository mount it from there.
+ * The blobs that a command has sent to one registry, so that it uploads each blob once. Other callers that send the
+ * blob to the same repository wait for the first one; callers that send it to another repository mount it from there.
  */
 export class SentBlobs {
   // Each caller has its own source and signal, so the failure of one does not fail the others.

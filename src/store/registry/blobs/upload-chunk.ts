@@ -1,6 +1,6 @@
 const MIB = 1024 * 1024;
 
-/** The maximum size of a chunk, if a registry asks for chunks or does not accept the whole blob in one request. */
+/** Limits for the size of a chunk, if a registry asks for chunks or does not accept the whole blob in one request. */
 const LARGEST = 64 * MIB;
 const SMALLEST = MIB;
 const SMALLEST_AFTER_BREAK = 8 * MIB;

@@ -41,8 +41,11 @@ export class UploadSource {
       const opened = await this.#openedUpTo(start);
       opened.isBusy = true;
       try {
-        for (let chunk = await opened.read(start, end); chunk !== undefined; chunk = await opened.read(start, end))
+        for (;;) {
+          const chunk = await opened.read(start, end);
+          if (chunk === undefined) break;
           yield chunk;
+        }
       } finally {
         opened.isBusy = false;
       }

@@ -50,10 +50,10 @@ function receivedBytes(range: string | undefined): number | undefined {
 }
 
 /**
- * Uploads a blob (distribution-spec v1.1.1 "Pushing blobs"): in one request, or in chunks if the registry states a minimum
- * length for them or has refused the whole blob. After a failure, the upload continues at the offset that the registry
- * states, or starts again. Each attempt without progress counts as a retry. An upload that fails is cancelled at the
- * registry.
+ * Uploads a blob (distribution-spec v1.1.1 "Pushing blobs"): in one request, or in chunks if the registry states a
+ * minimum length for them or has refused the whole blob. After a failure, the upload continues at the offset that the
+ * registry states, or starts again. Each attempt without progress counts as a retry. An upload that fails is cancelled
+ * at the registry.
  */
 export class BlobUpload {
   readonly #target: UploadTarget;

@@ -17,8 +17,8 @@ export class AllowedRegistries {
   }
 
   /**
-   * Parses `HOST`, `HOST:PORT`, `*.DOMAIN` and `*.DOMAIN:PORT`. A pattern without a port only allows hosts without one, and a
-   * wildcard allows subdomains at any depth, but not the domain itself.
+   * Parses `HOST`, `HOST:PORT`, `*.DOMAIN` and `*.DOMAIN:PORT`. A pattern without a port only allows hosts without one,
+   * and a wildcard allows subdomains at any depth, but not the domain itself.
    * @param option - the name of the option, for errors
    * @throws MlistError `ERR_MLIST_USAGE` for an invalid pattern
    */

@@ -5,7 +5,10 @@ import { MAX_DOCUMENT_BYTES } from '../../../json/parse.ts';
 import { checkDockerConfig } from '../../../schema/docker-documents.ts';
 import { basicCredentials, type Credentials } from './credentials.ts';
 
-/** A file with credentials: Docker's config.json or the auth.json of podman and skopeo (schemas/docker-config.schema.json). */
+/**
+ * A file with credentials: Docker's config.json or the auth.json of podman and skopeo
+ * (schemas/docker-config.schema.json).
+ */
 export interface AuthFile {
   readonly auths?: Readonly<Record<string, Auth>>;
   readonly credsStore?: string;

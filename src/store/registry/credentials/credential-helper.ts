@@ -7,8 +7,9 @@ import type { Environment } from '../../environment.ts';
 import { findProgram, startableProgram } from '../../program-path.ts';
 
 /**
- * A program that stores credentials: `docker-credential-NAME get|store|erase` with the key of the registry on stdin and JSON on
- * stdout (docker-credential-helpers, README "Development"). A configured helper that is not installed is an error.
+ * A program that stores credentials: `docker-credential-NAME get|store|erase` with the key of the registry on stdin and
+ * JSON on stdout (docker-credential-helpers, README "Development"). A configured helper that is not installed is an
+ * error.
  */
 export interface CredentialHelper {
   /** The suffix of the program's name. */
@@ -35,7 +36,7 @@ export function programOf({ name }: Pick<CredentialHelper, 'name'>): string {
   return `docker-credential-${name}`;
 }
 
-/** The stored credentials for a key; undefined if the helper has none. */
+/** The stored credentials for a key; undefined if the helper does not have any. */
 export async function readFromHelper(helper: CredentialHelper, key: string): Promise<Credentials | undefined> {
   const { code, stdout } = await helpers.run(() => run(helper, 'get', key));
   if (code !== 0 && stdout.trim() === NOT_FOUND) return undefined;
@@ -59,7 +60,10 @@ export async function storeInHelper(
   if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
 }
 
-/** Removes the credentials for a key. @returns whether there were any */
+/**
+ * Removes the credentials for a key.
+ * @returns whether the helper had any
+ */
 export async function eraseFromHelper(helper: CredentialHelper, key: string): Promise<boolean> {
   if ((await readFromHelper(helper, key)) === undefined) return false;
   const { code } = await run(helper, 'erase', key);

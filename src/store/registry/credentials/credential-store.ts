@@ -85,7 +85,9 @@ export async function eraseLogin(
   return [...erased, { kind: 'file', path }];
 }
 
-/** Where the credentials for a registry are found now: a path, a variable or a program; undefined if there are none. */
+/**
+ * Where the credentials for a registry are found now: a path, a variable or a program; undefined if no login is stored.
+ */
 export async function locationOfLogin(
   registry: string,
   options: StoredCredentialsOptions,
@@ -133,8 +135,8 @@ async function contentOf(path: string): Promise<FileContent> {
 }
 
 /**
- * Edits a file atomically under its lock. A new file is readable by its owner only; an existing one keeps its mode. If the
- * file is a symbolic link, its target is changed.
+ * Edits a file atomically under its lock. A new file is readable by its owner only; an existing one keeps its mode. If
+ * the file is a symbolic link, its target is changed.
  */
 async function edit(
   filePath: string,
@@ -152,7 +154,7 @@ async function edit(
         () => 0o600,
       );
       await writeFileAtomic(path, change(content), { mode, lock });
-      // `open` applies the umask, which may have removed permissions.
+      // The umask may have removed permissions from the new file.
       await chmod(path, mode);
     },
     { subject: path, signal },

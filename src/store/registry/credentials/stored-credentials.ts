@@ -41,9 +41,9 @@ export interface FoundCredentials {
 }
 
 /**
- * The credentials of the user. With `--authfile`, only that file is read. Otherwise they come from the first of these that has
- * any: `DOCKER_AUTH_CONFIG`, `REGISTRY_AUTH_FILE`, Docker's config.json, the auth.json of podman and skopeo, ~/.dockercfg, and the
- * keychain of the system if Docker's configuration has no logins (docs/registries.md).
+ * The credentials of the user. With `--authfile`, only that file is read. Otherwise they come from the first of these
+ * that has any: `DOCKER_AUTH_CONFIG`, `REGISTRY_AUTH_FILE`, Docker's config.json, the auth.json of podman and skopeo,
+ * ~/.dockercfg, and the keychain of the system if Docker's configuration has no logins (docs/registries.md).
  */
 export function storedCredentials(options: StoredCredentialsOptions): CredentialsSource {
   const stored = new StoredCredentials(options);

@@ -10,8 +10,8 @@ export function apiHost(domain: string): string {
 
 /**
  * The URL of a path of the API, such as `/v2/NAME/tags/list?n=1000`.
- * @param base - the address of the API, `https://HOST/v2`. A mirror may have another path in place of `/v2`, and a query for
- *   all requests
+ * @param base - the address of the API, `https://HOST/v2`. A mirror may have another path in place of `/v2`, and a
+ * query for all requests
  */
 export function apiUrl(path: string, base: URL): URL {
   const url = new URL(path, base);

@@ -9,7 +9,7 @@ import { TlsContexts } from './tls-contexts.ts';
 export interface AuthorityOptions {
   readonly caFile: string | undefined;
   readonly env: Environment;
-  /** Stops reading files that are pipes. */
+  /** Stops the reading of files, which may be pipes. */
   readonly signal?: AbortSignal | undefined;
   /** Reports as pending that a file is being read, which may take long if it is a pipe. */
   readonly waiting?: ReportPending | undefined;

@@ -6,9 +6,9 @@ import { readAtMost, readRegularSync } from '../../../fs/read-file.ts';
 import { variable, type Environment } from '../../environment.ts';
 
 /**
- * The certificates for one registry from its folder `certs.d/HOST[:PORT]`: certificate authorities in `*.crt`, and a client
- * certificate with its key in `NAME.cert` and `NAME.key` (docs.docker.com "Verify repository client with certificates";
- * containers-certs.d(5)).
+ * The certificates for one registry from its folder `certs.d/HOST[:PORT]`: certificate authorities in `*.crt`, and a
+ * client certificate with its key in `NAME.cert` and `NAME.key` (docs.docker.com "Verify repository client with
+ * certificates"; containers-certs.d(5)).
  */
 export interface HostCertificates {
   readonly folder: string;

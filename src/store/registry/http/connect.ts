@@ -25,7 +25,9 @@ export function tcpOptions({ host, port }: HostAndPort): TcpNetConnectOpts {
   return { host, port, ...local, noDelay: true, keepAlive: true };
 }
 
-/** Resolves `localhost` names without DNS, which may not know them or may return another address (RFC 6761 section 6.3). */
+/**
+ * Resolves `localhost` names without DNS, which may not know them or may return another address (RFC 6761 section 6.3).
+ */
 const loopbackLookup: LookupFunction = (_host, { all = false }, callback) => {
   const addresses = [
     { address: '127.0.0.1', family: 4 },

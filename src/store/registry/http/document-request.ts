@@ -19,7 +19,10 @@ export interface DocumentRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Limit for the whole request, as a multiple of `timeoutMs`, so that a response that arrives byte by byte times out too. */
+/**
+ * Limit for the whole request, as a multiple of `timeoutMs`, so that a response that arrives byte by byte times out
+ * too.
+ */
 const TOTAL_TIMEOUT_FACTOR = 4;
 
 /**
@@ -45,7 +48,7 @@ export async function sendDocument(request: DocumentRequest): Promise<HttpRespon
     signal,
   });
   for (const event of ['end', 'error', 'close']) stream.once(event, release);
-  // The HTTP/2 stream may end before got has listeners for its events.
+  // The request may end before got has started it, so the slot is released here as well.
   if (slot !== undefined) for (const event of ['error', 'close']) stream.once(event, slot.release);
   const response = await new Promise<PlainResponse>((resolve, reject) => {
     stream.on('error', (error) => reject(causeOf(error)));

@@ -11,8 +11,8 @@ export interface EndpointOptions {
   /** Whether certificates are configured for the registry, so that it uses TLS. */
   readonly hasCertificates: () => boolean;
   /**
-   * The only scheme that is tried first. Default: https, or http for registries on this machine and those of
-   * `plainHttp`.
+   * The only scheme that is tried first. Default: https, or http for registries of `plainHttp` and for those on this
+   * machine without certificates.
    */
   readonly scheme?: 'https' | 'http' | undefined;
   /** The path and the query of the API. Default `/v2`. */

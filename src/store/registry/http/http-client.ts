@@ -125,8 +125,8 @@ export class HttpClient {
       } catch (thrown) {
         if (!isUnprocessed(thrown) || attempt > MAX_RESENDS) throw thrown;
       }
-      // The first attempt is not delayed, because the server has probably only limited the number of requests per
-      // connection.
+      // The second attempt is not delayed, because the server has probably only closed its connection after a number of
+      // requests.
       if (attempt > 1) await sleep(backoff(attempt - 1), undefined, { signal });
     }
   }

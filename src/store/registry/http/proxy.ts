@@ -17,8 +17,8 @@ export interface Proxy {
 export type ProxyFor = (url: URL) => Proxy | undefined;
 
 /**
- * Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, also in lower case, as Go's golang.org/x/net/http/httpproxy does, which
- * other registry clients use.
+ * Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, also in lower case, as Go's golang.org/x/net/http/httpproxy does,
+ * which other registry clients use.
  * @throws MlistError `ERR_MLIST_USAGE` if a variable is not the address of a proxy
  */
 export function proxiesOf(env: Environment): ProxyFor {
@@ -166,7 +166,8 @@ export class ProxyFailure extends Error {
  * Opens a tunnel through a proxy with CONNECT (RFC 9110 section 9.3.6).
  * @param socket - the connection to the proxy
  * @returns the connection to the target
- * @throws MlistError `ERR_MLIST_NETWORK` if the proxy refuses; Error with code `EPROXY` for a status of 5xx, or Node's error
+ * @throws MlistError `ERR_MLIST_NETWORK` if the proxy refuses; Error with code `EPROXY` for a status of 5xx, or Node's
+ * error
  */
 export async function openTunnel(
   socket: Socket,

@@ -70,7 +70,7 @@ export function releaseChunk(chunk: Uint8Array): void {
 /** A block of memory that is filled once, and divided into chunks. */
 class Memory {
   readonly #bytes: Buffer;
-  /** The start of the bytes that were received, but not passed on as a chunk. */
+  /** The bytes between these offsets were received, but not passed on as a chunk. */
   #start = 0;
   #end = 0;
   /** Number of chunks that were passed on and not released. */

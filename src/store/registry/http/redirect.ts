@@ -24,7 +24,7 @@ export interface RedirectOptions {
 }
 
 /**
- * Follows the redirects of a response until a response is not a redirect, or is a redirect without a valid location.
+ * Follows the redirects of a response until a response is not a redirect, or has no valid location.
  * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS`; `ERR_MLIST_REGISTRY` after too many redirects
  */
 export async function followRedirects(

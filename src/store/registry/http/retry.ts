@@ -54,8 +54,8 @@ export function jitter(milliseconds: number): number {
 }
 
 /**
- * The wait in a `Retry-After` header, in milliseconds (RFC 9110 section 10.2.3). It may be a number of seconds, a date, or,
- * as some registries send it, a fraction (`1.5`) or a duration with a unit (`12.5ms`).
+ * The wait in a `Retry-After` header, in milliseconds (RFC 9110 section 10.2.3). It may be a number of seconds, a date,
+ * or, as some registries send it, a fraction (`1.5`) or a duration with a unit (`12.5ms`).
  */
 export function parseRetryAfter(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined;

@@ -71,9 +71,9 @@ export class TlsContexts {
 }
 
 /**
- * Creates the contexts of a host, from few to all authorities. Parsing is slow, so the likely authorities are tried
- * alone first: those configured for the host, and those of the system that Node does not have. The last context has all
- * authorities.
+ * Creates the contexts of a host, the last of which has all authorities. A host with authorities of its own nearly
+ * always has a certificate of one of them, and a certificate that needs the system's authorities usually needs one that
+ * Node does not have. Therefore these are tried alone before all are parsed.
  */
 function* contextsOf({ configured, system, certificates }: TlsContextsOptions): Generator<SecureContext, undefined> {
   const own = certificates?.authorities ?? [];

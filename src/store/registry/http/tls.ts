@@ -14,7 +14,9 @@ export interface TlsOptions {
   readonly timeoutMs: number;
 }
 
-/** Bytes that are read ahead. TLS records are small: a large body takes fewer steps if several records are read at once. */
+/**
+ * Bytes that are read ahead. TLS records are small: a large body takes fewer steps if several records are read at once.
+ */
 const READ_AHEAD_BYTES = 128 * 1024;
 
 /**

@@ -16,7 +16,7 @@ export interface ConfigurationPlaces {
   readonly env: Environment;
   readonly home: string;
   readonly platform: NodeJS.Platform;
-  /** The folder of system-wide configuration. Default `/etc`; none on Windows, where Docker uses `%ProgramData%`. */
+  /** The folder of system-wide configuration. Default `/etc`; unused on Windows, where Docker has `%ProgramData%`. */
   readonly systemFolder?: string | undefined;
 }
 

@@ -58,7 +58,7 @@ function addNetwork(list: BlockList, network: string): boolean {
   return true;
 }
 
-/** The line of a syntax error, from the position in the message of the JSON parser; undefined if it states none. */
+/** The line of a syntax error, from the position in the message of the JSON parser; undefined without one. */
 function lineOfProblem(message: string, text: string): number | undefined {
   const character = /at character (\d+)$/.exec(message)?.[1];
   return character === undefined ? undefined : lineAt(text, Number(character) - 1);

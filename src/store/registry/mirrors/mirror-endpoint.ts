@@ -31,9 +31,7 @@ export interface ConfiguredEndpoint {
   readonly apiPath: string;
   /** The repository at this host. */
   readonly repository: string;
-  /**
-   * The query parameter `ns`, which tells a mirror of several registries from which one to serve. Default: not sent.
-   */
+  /** The query parameter `ns`, which names the registry to a mirror of several registries. Default: not sent. */
   readonly namespace?: string | undefined;
   readonly capabilities: Capabilities;
   /** Permits plain http and unverified TLS for requests without credentials. */

@@ -41,10 +41,7 @@ export interface MirroredParts {
   readonly limitMs: number;
   readonly onMirror: (event: MirrorEvent) => void;
   readonly onNote: (message: string) => void;
-  /**
-   * Throws if the command or the session was aborted.
-   * @throws the reason if the command or the session was aborted
-   */
+  /** Throws the reason if the command or the session was aborted. */
   readonly throwIfAborted: (signal: AbortSignal | undefined) => void;
 }
 
@@ -130,8 +127,8 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
 
   /**
    * Streams a blob. If a host fails during the download, the next host sends the rest. If content from mirrors does not
-   * match its descriptor, these mirrors are not used for it again. Then the stream fails with a `RepeatableReadError`
-   * if the caller has already received a part of the wrong content; otherwise the blob is read from the next host.
+   * match its descriptor, these mirrors are not used again. Then the stream fails with a `RepeatableReadError` if the
+   * caller has already received a part of the wrong content; otherwise the blob is read from the next host.
    */
   async *readBlob(descriptor: Descriptor, options: ContentOptions = {}): AsyncGenerator<Uint8Array> {
     const reference = contentReference(this.location, descriptor.digest);

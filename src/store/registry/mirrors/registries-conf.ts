@@ -137,7 +137,9 @@ function refuseConflicts(rules: readonly RegistryRule[], path: string, lines: re
   });
 }
 
-/** Adds the rules of a drop-in file. A rule replaces an earlier one with the same prefix; their mirrors are not merged. */
+/**
+ * Adds the rules of a drop-in file. A rule replaces an earlier one with the same prefix; their mirrors are not merged.
+ */
 export function mergeRules(rules: readonly RegistryRule[], added: readonly RegistryRule[]): readonly RegistryRule[] {
   return [...new Map([...rules, ...added].map((rule) => [rule.prefix, rule])).values()];
 }

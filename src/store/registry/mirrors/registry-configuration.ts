@@ -23,7 +23,7 @@ export interface RegistryConfiguration {
    */
   readonly endpointsOf: (repository: RepositoryName, options: ReadingOptions) => Promise<Endpoints>;
   /**
-   * Throws if the repository is blocked.
+   * Checks that a repository may be used.
    * @throws MlistError `ERR_MLIST_BLOCKED` if a configuration file blocks the repository
    */
   readonly checkAllowed: (repository: RepositoryName, options: ReadingOptions) => Promise<void>;

@@ -55,7 +55,7 @@ export class Http2Connection {
 
   /**
    * Removes and returns a connection on which the server has chosen HTTP/1.1, and which no request has used yet;
-   * undefined if there is none.
+   * undefined if no such connection exists.
    */
   takeSpare(): Socket | undefined {
     const socket = this.#spare.pop();

@@ -47,7 +47,7 @@ export class Http2Session {
   /** The highest stream id that the server may have processed; all later streams are unprocessed. */
   #lastProcessed = Number.POSITIVE_INFINITY;
   #failure: Error | undefined;
-  /** Number of control frames since the last request has ended. */
+  /** Number of control frames since the last request ended. */
   #controlFrames = 0;
   /**
    * Keeps the process alive until the requests time out. After some violations of the protocol, such as a frame that is

@@ -20,8 +20,8 @@ const VENDORED = {
   yaml: undefined,
 };
 
-// Generated modules that only some commands need. They are separate files too, and would be a quarter of the program.
-const SEPARATE = /\/compiled\/(?:bcrypt|docker|specs|.*-all).*\.ts$/;
+// Generated modules that only some commands need. They are separate files, too.
+const SEPARATE = /\/compiled\/(?:bcrypt-worker-code|draft-all|specs-(?:all|first)|state-all)\.ts$/;
 
 // The commit of the sources, with "-dirty" if they were changed. Undefined outside a git repository.
 function commitOf(root) {

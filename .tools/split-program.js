@@ -1,99 +1,114 @@
-// Bundles the program into two files, so that a command on drafts does not compile the rest: docs/decisions/0003-command-line.md.
+// Bundles the program into three files, so that a command does not compile what it does not need: docs/decisions/0003-command-line.md.
 import { build } from 'esbuild';
 import { join, relative, sep } from 'node:path';
 
-/** The handlers in process.js. They need no registry. */
-const LOCAL_HANDLER = /^src\/cli\/commands\/(?:annotate|ls|use)\/handler\.ts$/;
+/**
+ * The files of the program in the order in which they are loaded, and their modules. A file also has all modules that these
+ * import statically, unless an earlier file has them. It is loaded by the first import() of one of its modules.
+ */
+const FILES = new Map([
+  // What every command imports, and the commands that need no registry.
+  ['process.js', /^src\/cli\/(?:process|commands\/(?:annotate|ls|use)\/handler)\.ts$/],
+  // The registry client, and the commands that read or delete single tags.
+  ['registry.js', /^src\/cli\/(?:args\/open-stores|commands\/(?:delete|digest|exists|tags)\/handler)\.ts$/],
+  ['commands.js', /^src\//],
+]);
+
+const START = 'src/cli/process.ts';
 
 /**
- * Writes process.js, with the modules that every command and the local handlers import, and commands.js, with all others,
- * which is loaded by the first import() of one of them. A module that one file needs from the other is replaced with a small
- * one that passes on its exports, so each module exists once.
+ * Writes the files to dist/cli. A module that is imported from another file is replaced with a small one that passes on its
+ * exports, so each module exists once.
  *
  * @param root folder of the sources
- * @param options of esbuild for both files
+ * @param options of esbuild for all files
  * @returns the metafiles of esbuild
  */
 export async function bundleProgram(root, { plugins, ...options }) {
-  const bundle = (name, contents, plugin) =>
+  const { metafile } = await build({ ...options, plugins, entryPoints: [START], outfile: 'unused.js', write: false });
+  const fileOf = assignFiles(metafile.inputs);
+  const shared = sharedModules(metafile.inputs, fileOf);
+  const exportsOf = await readExports(
+    root,
+    shared.filter(({ isLazy }) => !isLazy).map(({ id }) => id),
+  );
+
+  const replacementOf = (id, file) => {
+    const at = shared.findIndex((module) => module.id === id);
+    if (at < 0 || fileOf.get(id) === file) return undefined;
+    const source = `require('./${fileOf.get(id)}').modules[${at}]`;
+    if (shared[at].isLazy) return `module.exports = ${source}();`;
+    const names = exportsOf.get(id).join();
+    return `const { ${names} } = ${source}; export { ${names} };`;
+  };
+  const bundle = (file) =>
     build({
       ...options,
-      stdin: { contents, resolveDir: root },
-      outfile: join(root, 'dist/cli', name),
-      plugins: [...plugins, plugin],
+      stdin: { contents: entryOf(file, fileOf, shared), resolveDir: root },
+      outfile: join(root, 'dist/cli', file),
+      plugins: [...plugins, replaceImports(root, (id) => replacementOf(id, file))],
     });
-  const start = "import './src/cli/process.ts';";
-
-  const others = new Set();
-  const { metafile: startMetafile } = await bundle(
-    'process.js',
-    start,
-    replaceImports(root, (id, kind) => {
-      if (kind !== 'dynamic-import' || LOCAL_HANDLER.test(id)) return undefined;
-      others.add(id);
-      return '';
-    }),
-  );
-  // Sorted, because esbuild calls the plugins in any order, and the output must not depend on it.
-  const local = Object.keys(startMetafile.inputs)
-    .filter((id) => id.startsWith('src/'))
-    .sort();
-
-  const exportsOf = await readExports(root, local);
-  const shared = new Set();
-  const loaders = [...others]
-    .filter((id) => !local.includes(id))
-    .sort()
-    .map((id) => `'${id}': () => require('./${id}')`);
-  const commands = await bundle(
-    'commands.js',
-    `export const load = { ${loaders.join()} };`,
-    replaceImports(root, (id) => {
-      const at = local.indexOf(id);
-      if (at < 0) return undefined;
-      shared.add(at);
-      const names = exportsOf.get(id).join();
-      return `const { ${names} } = require('./process.js').shared[${at}]; export { ${names} };`;
-    }),
-  );
-
-  const used = [...shared].sort((left, right) => left - right);
-  const namespaces = used.map((at) => `import * as shared${at} from './${local[at]}';`);
-  const program = await bundle(
-    'process.js',
-    `${start}${namespaces.join('')} export const shared = { ${used.map((at) => `${at}: shared${at}`).join()} };`,
-    replaceImports(root, (id, kind) =>
-      kind === 'dynamic-import' && !local.includes(id)
-        ? `module.exports = require('./commands.js').load['${id}']();`
-        : undefined,
-    ),
-  );
-  return [commands.metafile, program.metafile];
+  const results = await Promise.all([...FILES.keys()].map(bundle));
+  return results.map((result) => result.metafile);
 }
 
-/** A plugin that replaces modules of the program. `replace` returns the new source, or undefined to keep the module. */
+/** The file of each module. */
+function assignFiles(modules) {
+  const fileOf = new Map();
+  const assign = (id, file) => {
+    if (fileOf.has(id) || !id.startsWith('src/')) return;
+    fileOf.set(id, file);
+    for (const { path, kind } of modules[id].imports) if (kind !== 'dynamic-import') assign(path, file);
+  };
+  for (const [file, pattern] of FILES) {
+    for (const id of Object.keys(modules).filter((id) => pattern.test(id))) assign(id, file);
+  }
+  return fileOf;
+}
+
+/** The modules that are imported from another file. `isLazy`: only by import(). */
+function sharedModules(modules, fileOf) {
+  const shared = new Map();
+  for (const [importer, { imports }] of Object.entries(modules)) {
+    for (const { path, kind } of imports) {
+      if (!fileOf.has(path) || fileOf.get(path) === fileOf.get(importer)) continue;
+      shared.set(path, kind === 'dynamic-import' && shared.get(path) !== false);
+    }
+  }
+  // Sorted, because esbuild reads modules in any order, and the output must not depend on it.
+  return [...shared].sort(([one], [other]) => (one < other ? -1 : 1)).map(([id, isLazy]) => ({ id, isLazy }));
+}
+
+/** The source of a file: it exports its shared modules, and functions that load the lazy ones, by their indexes. */
+function entryOf(file, fileOf, shared) {
+  const imports = [];
+  const members = [];
+  for (const [at, { id, isLazy }] of shared.entries()) {
+    if (fileOf.get(id) !== file) continue;
+    if (!isLazy) imports.push(`import * as module${at} from './${id}';`);
+    members.push(`${at}: ${isLazy ? `() => require('./${id}')` : `module${at}`}`);
+  }
+  const start = fileOf.get(START) === file ? `import './${START}';` : '';
+  return `${start}${imports.join('')}export const modules = { ${members.join()} };`;
+}
+
+/** A plugin that replaces modules of other files. `replace` returns the new source, or undefined to keep the module. */
 function replaceImports(root, replace) {
-  const sources = new Map();
   return {
     name: 'replace-imports',
     setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^\.\/(?:process|commands)\.js$/ }, ({ path }) => ({ path, external: true }));
+      const files = new RegExp(`^\\./(?:${[...FILES.keys()].join('|').replaceAll('.', '\\.')})$`);
+      onResolve({ filter: files }, ({ path }) => ({ path, external: true }));
       // package.json says that no module has side effects, but this one runs the program.
       onResolve({ filter: /^\.\/src\/cli\/process\.ts$/ }, ({ path }) => ({
         path: join(root, path),
         sideEffects: true,
       }));
-      onResolve({ filter: /^\.\.?\/.*\.ts$/ }, ({ path, resolveDir, kind }) => {
+      onResolve({ filter: /^\.\.?\/.*\.ts$/ }, ({ path, resolveDir }) => {
         const id = relative(root, join(resolveDir, path)).replaceAll(sep, '/');
-        const source = replace(id, kind);
-        if (source === undefined) return undefined;
-        sources.set(id, source);
-        return { path: id, namespace: 'replaced' };
+        return replace(id) === undefined ? undefined : { path: id, namespace: 'replaced' };
       });
-      onLoad({ filter: /.*/, namespace: 'replaced' }, ({ path }) => ({
-        contents: sources.get(path),
-        resolveDir: root,
-      }));
+      onLoad({ filter: /.*/, namespace: 'replaced' }, ({ path }) => ({ contents: replace(path), resolveDir: root }));
     },
   };
 }

@@ -7,6 +7,8 @@ import {
   daemonJsonPaths,
   hostsFolders,
   registriesConfFiles,
+  type ConfigurationPlaces,
+  type RegistriesConfFiles,
 } from '../../store/registry/mirrors/configuration-files.ts';
 import { parseDaemonJson } from '../../store/registry/mirrors/daemon-json.ts';
 import { parseHostsToml } from '../../store/registry/mirrors/hosts-toml.ts';
@@ -57,11 +59,7 @@ export async function configuredMirrors(options: DiagnosisOptions): Promise<Conf
       return [];
     }
   };
-  const { file, dropIns } = await registriesConfFiles(options).catch((thrown: unknown) => {
-    const { message, facts } = asMlistError(thrown);
-    files.push({ path: facts.path ?? 'registries.conf', problem: message });
-    return { file: undefined, dropIns: [] };
-  });
+  const { file, dropIns } = registriesConf(options, files);
   const rules: MirrorRule[] = [...inVariable(variable(env, 'MLIST_MIRRORS') ?? '', files)];
   for (const path of [...(file === undefined ? [] : [file]), ...dropIns])
     rules.push(...(await examine(path, inRegistriesConf)));
@@ -70,6 +68,16 @@ export async function configuredMirrors(options: DiagnosisOptions): Promise<Conf
     for (const name of await hostsIn(folder, files))
       rules.push(...(await examine(join(folder, name, 'hosts.toml'), inHostsToml(name))));
   return { isOff: variable(env, 'MLIST_NO_MIRRORS') !== undefined, files, rules };
+}
+
+function registriesConf(places: ConfigurationPlaces, files: FoundFile[]): Omit<RegistriesConfFiles, 'named'> {
+  try {
+    return registriesConfFiles(places);
+  } catch (thrown) {
+    const { message, facts } = asMlistError(thrown);
+    files.push({ path: facts.path ?? 'registries.conf', problem: message });
+    return { file: undefined, dropIns: [] };
+  }
 }
 
 async function hostsIn(folder: string, files: FoundFile[]): Promise<readonly string[]> {

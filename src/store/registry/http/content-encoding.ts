@@ -1,5 +1,4 @@
 import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
 import { errorCode } from '../../../errors/errors.ts';
 import { MAX_DOCUMENT_BYTES } from '../../../json/parse.ts';
 import { bodyTooLong } from './response.ts';
@@ -26,6 +25,7 @@ export async function decodedDocument(
   if (encoding === undefined) return bytes;
   if (encoding !== 'gzip' && encoding !== 'x-gzip')
     throw mismatch(subject, `was served with the encoding ${encoding.slice(0, 20)}, although none was requested`);
+  const { gunzip } = await import('node:zlib');
   try {
     return await promisify(gunzip)(bytes, { maxOutputLength: MAX_DOCUMENT_BYTES });
   } catch (cause) {

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { errorCode, MlistError } from '../../../errors/errors.ts';
 import { isNotFound, readReason } from '../../../fs/file-errors.ts';
@@ -44,7 +44,7 @@ export async function readRegistriesConf(
   places: ConfigurationPlaces,
   options: ReadingOptions,
 ): Promise<readonly RegistryRule[]> {
-  const { named, file, dropIns } = await registriesConfFiles(places);
+  const { named, file, dropIns } = registriesConfFiles(places);
   const texts = await Promise.all(
     [...(file === undefined ? [] : [file]), ...dropIns].map(async (path) => {
       const bytes = await readConfiguration(path, options);
@@ -71,22 +71,21 @@ export interface RegistriesConfFiles {
  * The files that contain the rules of registries.conf.
  * @throws MlistError `ERR_MLIST_CONFIGURATION` if a folder cannot be read
  */
-export async function registriesConfFiles(places: ConfigurationPlaces): Promise<RegistriesConfFiles> {
+export function registriesConfFiles(places: ConfigurationPlaces): RegistriesConfFiles {
   const system = systemFolderOf(places);
   const [userFile, systemFile] = [userFolderOf(places), system].map(
     (folder) => folder && join(folder, 'containers', 'registries.conf'),
   );
   const named = variable(places.env, 'CONTAINERS_REGISTRIES_CONF') ?? variable(places.env, 'REGISTRIES_CONFIG_PATH');
-  const isUsers = named === undefined && userFile !== undefined && (await exists(userFile));
+  const isUsers = named === undefined && userFile !== undefined && exists(userFile);
   const file = named ?? (isUsers ? userFile : systemFile);
   const folders = [isUsers ? undefined : systemFile, userFile].flatMap((path) => (path ? `${path}.d` : []));
-  const dropIns = await Promise.all(folders.map(dropInsIn));
-  return { named, file, dropIns: dropIns.flat() };
+  return { named, file, dropIns: folders.flatMap(dropInsIn) };
 }
 
-async function dropInsIn(folder: string): Promise<readonly string[]> {
+function dropInsIn(folder: string): readonly string[] {
   try {
-    const entries = await readdir(folder, { withFileTypes: true });
+    const entries = readdirSync(folder, { withFileTypes: true });
     const names = entries.flatMap((entry) => (entry.isDirectory() ? [] : [entry.name]));
     return names
       .filter((name) => name.endsWith('.conf'))
@@ -138,7 +137,9 @@ export async function readHostsToml(
   options: ReadingOptions,
 ): Promise<FoundHostsFile | undefined> {
   for (const root of hostsFolders(places)) {
-    const folder = await firstFolder(folderNames(domain, places.platform).map((name) => join(root, name)));
+    const folder = folderNames(domain, places.platform)
+      .map((name) => join(root, name))
+      .find(exists);
     const path = folder && join(folder, 'hosts.toml');
     const bytes = path === undefined ? undefined : await readOptional(path, options);
     if (folder === undefined || path === undefined || bytes === undefined) continue;
@@ -164,11 +165,6 @@ function folderNames(domain: string, platform: NodeJS.Platform): readonly string
   const withUnderscores = host === undefined || port === undefined ? [] : [`${host}_${port}_`];
   const plain = platform === 'win32' ? domain.replaceAll(':', '') : domain;
   return [...withUnderscores, plain, '_default'];
-}
-
-async function firstFolder(paths: readonly string[]): Promise<string | undefined> {
-  for (const path of paths) if (await exists(path)) return path;
-  return undefined;
 }
 
 async function readCertificates(
@@ -221,6 +217,7 @@ async function readOptional(path: string, options: ReadingOptions): Promise<Buff
 }
 
 async function readLimited(path: string, { signal }: ReadingOptions): Promise<Buffer | undefined> {
+  if (!exists(path)) return undefined;
   try {
     const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, signal });
     if (bytes.length <= MAX_BYTES) return bytes;
@@ -237,9 +234,10 @@ function unreadable(path: string, thrown: unknown): MlistError {
 }
 
 /** Whether a file exists. True for a file that cannot be examined: reading it later reports the reason. */
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    (thrown: unknown) => !isNotFound(thrown),
-  );
+function exists(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (thrown) {
+    return !isNotFound(thrown);
+  }
 }

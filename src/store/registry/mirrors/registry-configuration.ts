@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises';
 import { getOrCreate } from '../../../async/single-flight.ts';
 import { MlistError } from '../../../errors/errors.ts';
 import { variable } from '../../environment.ts';
@@ -107,6 +106,7 @@ class ConfigurationFiles {
 
 /** The addresses of a host; empty if its name cannot be resolved. */
 async function addressesOf(host: string): Promise<readonly string[]> {
+  const { lookup } = await import('node:dns/promises');
   return lookup(host, { all: true }).then(
     (found) => found.map(({ address }) => address),
     () => [],

@@ -1,5 +1,6 @@
 // Bundles the program into three files, so that a command does not compile what it does not need: docs/decisions/0003-command-line.md.
 import { build } from 'esbuild';
+import { readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 
 /**
@@ -27,19 +28,14 @@ const START = 'src/cli/process.ts';
 export async function bundleProgram(root, { plugins, ...options }) {
   const { metafile } = await build({ ...options, plugins, entryPoints: [START], outfile: 'unused.js', write: false });
   const fileOf = assignFiles(metafile.inputs);
-  const shared = sharedModules(metafile.inputs, fileOf);
-  const exportsOf = await readExports(
-    root,
-    shared.filter(({ isLazy }) => !isLazy).map(({ id }) => id),
-  );
+  const shared = sharedModules(root, metafile.inputs, fileOf);
 
   const replacementOf = (id, file) => {
     const at = shared.findIndex((module) => module.id === id);
     if (at < 0 || fileOf.get(id) === file) return undefined;
     const source = `require('./${fileOf.get(id)}').modules[${at}]`;
-    if (shared[at].isLazy) return `module.exports = ${source}();`;
-    const names = exportsOf.get(id).join();
-    return `const { ${names} } = ${source}; export { ${names} };`;
+    const { names, isLazy } = shared[at];
+    return isLazy ? `module.exports = ${source}();` : `const { ${names} } = ${source}; export { ${names} };`;
   };
   const bundle = (file) =>
     build({
@@ -66,27 +62,44 @@ function assignFiles(modules) {
   return fileOf;
 }
 
-/** The modules that are imported from another file. `isLazy`: only by import(). */
-function sharedModules(modules, fileOf) {
+/** The modules that are imported from another file. `names`: the names in import statements. `isLazy`: only by import(). */
+function sharedModules(root, modules, fileOf) {
   const shared = new Map();
   for (const [importer, { imports }] of Object.entries(modules)) {
-    for (const { path, kind } of imports) {
-      if (!fileOf.has(path) || fileOf.get(path) === fileOf.get(importer)) continue;
-      shared.set(path, kind === 'dynamic-import' && shared.get(path) !== false);
+    const isShared = ({ path }) => fileOf.has(path) && fileOf.get(path) !== fileOf.get(importer);
+    for (const { path, kind, original } of imports.filter(isShared)) {
+      const { names = new Set(), isLazy = true } = shared.get(path) ?? {};
+      const isStatement = kind !== 'dynamic-import';
+      if (isStatement) for (const name of importedNames(join(root, importer), original)) names.add(name);
+      shared.set(path, { names, isLazy: isLazy && !isStatement });
     }
   }
   // Sorted, because esbuild reads modules in any order, and the output must not depend on it.
-  return [...shared].sort(([one], [other]) => (one < other ? -1 : 1)).map(([id, isLazy]) => ({ id, isLazy }));
+  return [...shared]
+    .map(([id, { names, isLazy }]) => ({ id, names: [...names].sort().join(), isLazy }))
+    .sort((one, other) => (one.id < other.id ? -1 : 1));
+}
+
+/** The names that a module imports from another one. A name that is overlooked makes the build fail. */
+function importedNames(file, specifier) {
+  const statements = readFileSync(file, 'utf8').matchAll(/^(?:import|export) \{([^}]*)\} from '([^']+)';/gm);
+  return [...statements]
+    .filter(([, , from]) => from === specifier)
+    .flatMap(([, names]) => names.split(',').map((name) => name.trim()))
+    .filter((name) => name !== '' && !name.startsWith('type '))
+    .map((name) => name.split(' as ')[0]);
 }
 
 /** The source of a file: it exports its shared modules, and functions that load the lazy ones, by their indexes. */
 function entryOf(file, fileOf, shared) {
   const imports = [];
   const members = [];
-  for (const [at, { id, isLazy }] of shared.entries()) {
+  for (const [at, { id, names, isLazy }] of shared.entries()) {
     if (fileOf.get(id) !== file) continue;
-    if (!isLazy) imports.push(`import * as module${at} from './${id}';`);
-    members.push(`${at}: ${isLazy ? `() => require('./${id}')` : `module${at}`}`);
+    const renamed = names.split(',').map((name) => [name, `${name}_${at}`]);
+    if (!isLazy) imports.push(`import { ${renamed.map(([name, own]) => `${name} as ${own}`).join()} } from './${id}';`);
+    const object = `{ ${renamed.map(([name, own]) => `${name}: ${own}`).join()} }`;
+    members.push(`${at}: ${isLazy ? `() => require('./${id}')` : object}`);
   }
   const start = fileOf.get(START) === file ? `import './${START}';` : '';
   return `${start}${imports.join('')}export const modules = { ${members.join()} };`;
@@ -111,11 +124,4 @@ function replaceImports(root, replace) {
       onLoad({ filter: /.*/, namespace: 'replaced' }, ({ path }) => ({ contents: replace(path), resolveDir: root }));
     },
   };
-}
-
-/** The names that each module exports, by module. */
-async function readExports(root, modules) {
-  const options = { bundle: false, write: false, metafile: true, format: 'esm', outdir: 'unused' };
-  const { metafile } = await build({ ...options, entryPoints: modules, absWorkingDir: root });
-  return new Map(Object.values(metafile.outputs).map(({ entryPoint, exports }) => [entryPoint, exports]));
 }

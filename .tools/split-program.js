@@ -1,4 +1,4 @@
-// Bundles the program into three files, so that a command does not compile what it does not need: docs/decisions/0003-command-line.md.
+// Bundles the program into four files, so that a command does not compile what it does not need: docs/decisions/0003-command-line.md.
 import { build } from 'esbuild';
 import { readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
@@ -12,6 +12,8 @@ const FILES = new Map([
   ['process.js', /^src\/cli\/(?:process|commands\/(?:annotate|ls|use)\/handler)\.ts$/],
   // The registry client, and the commands that read or delete single tags.
   ['registry.js', /^src\/cli\/(?:args\/open-stores|commands\/(?:delete|digest|exists|tags)\/handler)\.ts$/],
+  // The commands that are used most.
+  ['images.js', /^src\/cli\/commands\/(?:add|copy|create|inspect|push|remove|resolve|rm|show)\/handler\.ts$/],
   ['commands.js', /^src\//],
 ]);
 

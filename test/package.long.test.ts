@@ -129,14 +129,13 @@ describe('the package', () => {
         'docs/cli.md',
         'README.md',
         'LICENSE',
-        'CHANGELOG.md',
         'package.json',
       ]),
     );
   });
 
   test('contains nothing else', () => {
-    const allowed = /^(?:dist\/|schemas\/|docs\/|README\.md$|LICENSE$|CHANGELOG\.md$|package\.json$)/;
+    const allowed = /^(?:dist\/|schemas\/|docs\/|README\.md$|LICENSE$|package\.json$)/;
     expect(paths.filter((path) => !allowed.test(path))).toEqual([]);
   });
 

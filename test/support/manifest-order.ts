@@ -10,11 +10,12 @@ interface Put {
   /** Digests of its children and its subject. */
   readonly refersTo: readonly string[];
   readonly begun: number;
-  /** Undefined unless it succeeded. */
-  stored?: number;
 }
 
+/** The PUTs that have succeeded. */
 const puts: Put[] = [];
+/** When each manifest was first stored, keyed by `REPOSITORY@DIGEST`. */
+const stored = new Map<string, number>();
 /** Manifests that a registry has returned. */
 const read = new Set<string>();
 let moment = 0;
@@ -22,8 +23,11 @@ let moment = 0;
 /** Records a manifest PUT. @returns a function to call when the PUT has succeeded */
 export function recordPut(repository: string, body: Buffer): () => void {
   const put: Put = { repository, digest: sha256(body), refersTo: referencesIn(body), begun: (moment += 1) };
-  puts.push(put);
-  return () => (put.stored = moment += 1);
+  return () => {
+    puts.push(put);
+    const key = `${repository}@${put.digest}`;
+    stored.set(key, stored.get(key) ?? (moment += 1));
+  };
 }
 
 /** Records that a manifest was read by its digest or a tag. */
@@ -35,12 +39,10 @@ export function recordRead(repository: string, name: string): void {
 export async function inOrder<T>(work: () => Promise<T>): Promise<T> {
   const before = puts.length;
   const result = await work();
-  const stored = puts.slice(before).filter((put) => put.stored !== undefined);
-  for (const { repository, digest, refersTo, begun } of stored) {
+  for (const { repository, digest, refersTo, begun } of puts.slice(before)) {
     const tooEarly = refersTo.filter((other) => {
-      if (read.has(`${repository}@${other}`)) return false;
-      const same = stored.filter((put) => put.repository === repository && put.digest === other);
-      return same.length > 0 && same.every((put) => (put.stored ?? 0) > begun);
+      const key = `${repository}@${other}`;
+      return !read.has(key) && (stored.get(key) ?? 0) > begun;
     });
     if (tooEarly.length > 0) throw new Error(`${repository}@${digest} was sent before ${tooEarly.join(', ')}`);
   }

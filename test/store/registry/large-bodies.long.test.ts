@@ -3,6 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -394,7 +395,15 @@ function stress(tls: () => Tls | undefined = () => undefined): void {
       return process.memoryUsage().arrayBuffers;
     };
     const before = await abort(20);
-    expect((await abort(roundsOf(20, 500))) - before).toBeLessThan(8 * 1024 * 1024);
+    const limit = before + 8 * 1024 * 1024;
+    let after = await abort(roundsOf(20, 500));
+    // On a busy machine, connections that were aborted last may still be closing.
+    for (let tries = 0; after >= limit && tries < 100; tries += 1) {
+      await sleep(100);
+      collectGarbage();
+      after = process.memoryUsage().arrayBuffers;
+    }
+    expect(after).toBeLessThan(limit);
   });
 }
 

@@ -92,7 +92,7 @@ const exitStatus = [
   ['141', 'the output was not read'],
 ];
 
-// The page of the program: the commands by task, the options of every command, and the exit status.
+// The page of the program: the commands by task, the global options, and the exit status.
 export function programPage({ groups, globalOptions, version, description }) {
   const visible = groups.map(({ title, commands }) => ({ title, commands: commands.filter(({ hidden }) => !hidden) }));
   const commands = visible.flatMap((group) => [
@@ -113,7 +113,7 @@ export function programPage({ groups, globalOptions, version, description }) {
     roff(`${description}.`),
     heading('commands'),
     ...commands,
-    ...optionSection('options of every command', globalOptions),
+    ...optionSection('global options', globalOptions),
     heading('exit status'),
     ...exitStatus.flatMap(([code, meaning]) => ['.TP', `.B ${code}`, roff(`${meaning}.`)]),
     ...seeAlso(visible.flatMap((group) => group.commands.map(({ name }) => `mlist-${name}`))),
@@ -136,7 +136,7 @@ export function commandPage({ command, usages, options, version }) {
     roff(`${summary}.`),
     ...optionSection('options', options),
     '.PP',
-    `The options of every command are in`,
+    `The global options are in`,
     `.BR mlist (${SECTION}).`,
     ...exampleSection(examples),
     ...seeAlso(['mlist']),

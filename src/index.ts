@@ -1,8 +1,8 @@
 /**
  * The public API of mlist: a client for multi-platform image lists in registries, OCI layouts, archives and container
- * engines, and for the drafts of a JSON workspace. `mlist/oci` has the formats, `mlist/server` an embedded registry for
- * tests. Nothing here prints or exits; progress and warnings are events. docs/stability.md describes what semantic versioning
- * covers.
+ * engines, and for drafts in a workspace. `mlist/oci` exports the formats, and `mlist/server` exports an embedded
+ * registry for tests. The library never prints anything and never exits the process; it reports progress and warnings
+ * as events. docs/stability.md describes what semantic versioning covers.
  * @module mlist
  */
 export { createClient } from './api/client.ts';

@@ -54,7 +54,7 @@ describe('the library', () => {
       // Looks up the registrable domains of the registry and its token service.
       await expect(client.resolve(`${registry.host}/team/app:1.0`)).rejects.toMatchObject({
         code: 'ERR_MLIST_UNAUTHORIZED',
-        message: expect.stringContaining('which is not trusted with its credentials') as unknown,
+        message: expect.stringContaining('is not trusted to receive the credentials') as unknown,
       });
     } finally {
       await client.close();

@@ -5,19 +5,18 @@ import type { CallOptions } from './inputs.ts';
 import { checkOptions, type Checks } from './option-checks.ts';
 
 /**
- * Runs the calls of a client. A call that fails rejects with an MlistError, whatever was thrown. If a callback of the
- * caller throws, the call is aborted with that error as the abort reason. The operation itself does not receive the
- * error.
+ * Runs the calls of a client, and converts every error to an MlistError. If a callback of the caller throws, the error
+ * is not thrown into the running operation. Instead, the call is aborted with the error as the reason.
  */
 export class ApiCalls {
   readonly #onEvent: OnEvent | undefined;
   /**
-   * One controller for each running call. A throwing callback of a call aborts only this call, a callback of the client
-   * aborts all.
+   * One controller for each running call. If the `onEvent` of a call throws, only this call is aborted. If a callback
+   * that was passed to `guard` throws, all calls are aborted.
    */
   readonly #running = new Set<AbortController>();
 
-  /** @param onEvent - the default for calls without an `onEvent` of their own */
+  /** @param onEvent - used for calls that have no `onEvent` */
   constructor(onEvent: OnEvent | undefined) {
     this.#onEvent = onEvent;
   }
@@ -40,7 +39,7 @@ export class ApiCalls {
     }
   }
 
-  /** Like `run`, for a call that returns its results one by one. */
+  /** Like `run`, for a call that yields its results one by one. */
   async *iterate<T, O extends CallOptions>(
     options: O,
     checks: Checks<O>,
@@ -59,8 +58,8 @@ export class ApiCalls {
   }
 
   /**
-   * Returns a function that calls a callback of the client. If the callback throws, all running calls are aborted,
-   * because calls share requests.
+   * Wraps a callback whose events cannot be attributed to a single call, because calls share requests. If the callback
+   * throws, all running calls are aborted.
    */
   guard<E>(callback: ((event: E) => void) | undefined): ((event: E) => void) | undefined {
     return callback && guarded(callback, (thrown) => this.#running.forEach((failed) => failed.abort(thrown)));
@@ -74,7 +73,7 @@ export class ApiCalls {
 
   #callOf({ signal: given, onEvent = this.#onEvent }: CallOptions, failed: AbortController): CallOptions {
     const signal = given === undefined ? failed.signal : AbortSignal.any([given, failed.signal]);
-    // Each concurrent request adds a listener. Node would warn about more than ten.
+    // Each concurrent request adds a listener, and by default Node prints a warning if there are more than ten.
     setMaxListeners(0, signal);
     return {
       signal,
@@ -100,8 +99,8 @@ function apiError(thrown: unknown, options: CallOptions, failed: AbortController
 }
 
 /**
- * Converts what a call with this signal throws to an MlistError. After an abort, the thrown value is usually the abort
- * reason, which can have any type.
+ * Converts a thrown value to an MlistError. An MlistError is returned unchanged. If the signal is aborted, any other
+ * value becomes `ERR_MLIST_INTERRUPTED` with the abort reason, because the value usually is that reason.
  */
 export function interruptedError(thrown: unknown, signal: AbortSignal | undefined): MlistError {
   if (thrown instanceof MlistError || signal?.aborted !== true) return asMlistError(thrown);

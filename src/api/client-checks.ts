@@ -33,7 +33,7 @@ import {
   type Checks,
 } from './option-checks.ts';
 
-/** Checks for the options of a client and of its calls. */
+/** This file declares the checks for the options of a client and of its calls. */
 
 const isTexts = (itemName: string): Check => isArrayOf(isText, itemName);
 const isPlatforms = isTexts('a platform');
@@ -45,7 +45,9 @@ const isAuthHost = isObjectOf({ registry: isText, host: isText });
 
 const isGroupObject = isObjectOf({ id: isText, number: orUndefined(isText), attempt: orUndefined(isAtLeast(0)) });
 const isGroup: Check = (value, name) => {
-  if (typeof value !== 'string') isGroupObject(value, name);
+  if (typeof value === 'string') return;
+  isObject(value, name, 'a string or an object');
+  isGroupObject(value, name);
 };
 
 const isCredentials: Check = (value, name) => {
@@ -54,7 +56,7 @@ const isCredentials: Check = (value, name) => {
   isObjectOf(type === 'basic' ? { username: isText, password: isText } : { token: isText })(value, name);
 };
 
-/** Returns a source of credentials that checks each result of the caller's function. */
+/** Wraps the caller's credentials function, so that each result is checked. */
 export function checkedCredentials(source: CredentialsSource): CredentialsSource {
   return async (registry, repository) => {
     const credentials = await source(registry, repository);
@@ -76,12 +78,12 @@ const client: Checks<ClientOptions> = {
   compression: isOneOf('gzip', 'zstd', 'none'),
   spoolLimit: isAtLeast(0),
   insecure: isFlag,
-  plainHttp: isTexts('a registry of plainHttp'),
+  plainHttp: isTexts('a registry in plainHttp'),
   http1: isFlag,
   caFile: isText,
   certificateFolders: isTexts('a certificate folder'),
-  authHosts: isArrayOf(isAuthHost, 'an item of authHosts'),
-  allowedRegistries: isTexts('a registry of allowedRegistries'),
+  authHosts: isArrayOf(isAuthHost, 'an item in authHosts'),
+  allowedRegistries: isTexts('a registry in allowedRegistries'),
   mirrors: isObjectOf({ endpointsOf: isFunction, checkAllowed: isFunction, permitsInsecure: isFunction }),
   credentials: isFunction,
   signal: isSignal,
@@ -96,7 +98,7 @@ const createIndex: Checks<CreateIndexOptions> = {
   platforms: isPlatforms,
   attestations: isAttestations,
   missing: isMissing,
-  fillFrom: isTexts('a location of fillFrom'),
+  fillFrom: isTexts('a location in fillFrom'),
 };
 
 const pushIndex: Checks<PushIndexOptions> = {
@@ -116,7 +118,7 @@ const copy: Checks<CopyOptions> = {
   attestations: isAttestations,
   referrers: isFlag,
   missing: isMissing,
-  fillFrom: isTexts('a location of fillFrom'),
+  fillFrom: isTexts('a location in fillFrom'),
   expect: isPlatforms,
   tags: isTexts('a tag'),
   ifDigest: isText,

@@ -73,15 +73,15 @@ export function createClient(options: ClientOptions = {}): Client {
 }
 
 /**
- * Reads and writes image lists in registries, OCI layouts, archives and container engines. A client keeps connections,
- * tokens and fetched manifests for all of its calls. Every method rejects with an `MlistError`, whose code
- * is `ERR_MLIST_USAGE` for an invalid argument or option.
+ * Reads and writes image lists in registries, OCI layouts, archives and container engines. The calls of a client share
+ * connections, tokens and fetched manifests. Every error is an `MlistError`. Its code is `ERR_MLIST_USAGE` if an
+ * argument or option has the wrong type.
  */
 export class Client {
   readonly #options: ClientOptions;
   readonly #calls: ApiCalls;
   readonly #stores: Stores;
-  /** The draft of each index that this client created. It contains the source of each entry. */
+  /** The draft of each created index. A push reads the content of the index from the sources in its draft. */
   readonly #drafts = new WeakMap<CreatedIndex, Draft>();
   /** The stores of the workspaces that `drafts` has opened. */
   readonly #workspaces: Stores[] = [];
@@ -95,10 +95,11 @@ export class Client {
   }
 
   /**
-   * Creates an image index in memory; nothing is written. Reads the manifest of each source, and the config of an image
-   * if the source does not state its platform.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_PLATFORM_NOT_FOUND`, `ERR_MLIST_DOCUMENT_INVALID`; if several
-   *   sources fail, one error with the errors of all
+   * Creates an image index or manifest list in memory, without writing anything. Reads the manifest of each source, and
+   * the config of each image whose platform is not known otherwise.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if a source does not exist, `ERR_MLIST_PLATFORM_NOT_FOUND` if no source
+   *   has an image for a requested platform, `ERR_MLIST_DOCUMENT_INVALID` if a manifest is invalid. If several sources
+   *   fail, the error contains all of their errors
    */
   async createIndex(sources: readonly Source[], options: CreateIndexOptions = {}): Promise<CreatedIndex> {
     return this.#calls.run(options, optionChecks.createIndex, async (call) => {
@@ -121,17 +122,19 @@ export class Client {
   }
 
   /**
-   * Pushes an index that this client created: missing child manifests and blobs first, then the index, its tags last.
+   * Pushes an index that this client has created: first missing blobs and child manifests, then the index, and its tags
+   * last.
    * @param target - a reference such as `ghcr.io/team/app:1.0`, or `oci:DIR:TAG` or `oci-archive:FILE:TAG`
-   * @throws MlistError before anything is written: `ERR_MLIST_LIST_INVALID`, `ERR_MLIST_EXPECTATION`,
-   *   `ERR_MLIST_CONFLICT`; after that, one error with the errors of all targets that failed
+   * @throws MlistError `ERR_MLIST_LIST_INVALID` if the index is invalid or empty, `ERR_MLIST_EXPECTATION` if it lacks a
+   *   platform in `expect`, `ERR_MLIST_CONFLICT` if a tag must not be moved. If several targets fail, the error
+   *   contains all of their errors
    */
   async pushIndex(index: CreatedIndex, target: string, options: PushIndexOptions = {}): Promise<PushResult> {
     return this.#calls.run(options, optionChecks.pushIndex, async (call) => {
       const draft = this.#drafts.get(index);
       if (draft === undefined) {
         throw new MlistError('ERR_MLIST_USAGE', 'the index was not created by createIndex of this client', {
-          hint: 'Create it with createIndex of the same client, which records where its images are stored.',
+          hint: 'Create the index with the same client, because only that client knows where its images are stored.',
         });
       }
       const { allowEmpty, allOrNothing, dryRun, replaceImage } = options;
@@ -159,9 +162,12 @@ export class Client {
   }
 
   /**
-   * Copies an image or a list with everything that it needs, byte for byte.
-   * @param target - without a tag: the tag of the source
-   * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`, `ERR_MLIST_EXPECTATION`, `ERR_MLIST_CONFLICT`
+   * Copies an image or a list with all of its content. Everything is copied byte for byte, unless options select a part
+   * of a list.
+   * @param target - if it has no tag, the tag of the source is used
+   * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` if there is no image for a platform in `platforms`,
+   *   `ERR_MLIST_EXPECTATION` if the content lacks a platform in `expect`, `ERR_MLIST_CONFLICT` if a tag must not be
+   *   moved
    */
   async copy(source: string, target: string, options: CopyOptions = {}): Promise<Copied> {
     return this.#calls.run(options, optionChecks.copy, async (call) => {
@@ -184,9 +190,10 @@ export class Client {
   }
 
   /**
-   * Resolves a reference or location to a descriptor: that of the list or image, or with `platform`, that of the image
-   * that containerd pulls.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_PLATFORM_NOT_FOUND`
+   * Resolves a reference or location to the descriptor of the list or image or, with `platform`, to the descriptor of
+   * the image that containerd would pull.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the reference or location does not exist,
+   *   `ERR_MLIST_PLATFORM_NOT_FOUND` if there is no image for the platform
    */
   async resolve(name: string, options: ResolveOptions = {}): Promise<Descriptor> {
     return this.#calls.run(options, optionChecks.resolve, async (call) => {
@@ -196,7 +203,11 @@ export class Client {
     });
   }
 
-  /** Reads a manifest, byte for byte. @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_PLATFORM_NOT_FOUND` */
+  /**
+   * Reads a manifest, byte for byte.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the manifest does not exist, `ERR_MLIST_PLATFORM_NOT_FOUND` if there is
+   *   no image for the platform
+   */
   async inspect(name: string, options: InspectOptions = {}): Promise<InspectResult> {
     return this.#calls.run(options, optionChecks.inspect, async (call) => {
       const choice = { platform: parseOptionalPlatform(options.platform) };
@@ -215,7 +226,7 @@ export class Client {
       const { allowDuplicates, deep } = options;
       const expect = parsePlatforms(options.expect);
       const requireAttestations = (options.requireAttestations ?? []).map(parseRequirement);
-      if (!ArrayBuffer.isView(subject)) isText(subject, 'the subject');
+      if (!ArrayBuffer.isView(subject)) isText(subject, 'the subject', 'a string or a Uint8Array');
       else if (requireAttestations.length > 0)
         throw new MlistError('ERR_MLIST_USAGE', 'requireAttestations needs a reference or location, not bytes');
       const reading = this.#reading(call);
@@ -236,8 +247,10 @@ export class Client {
   }
 
   /**
-   * Adds images to a tag that other participants of a build add to at the same time (docs/join.md).
-   * @throws MlistError `ERR_MLIST_CONFLICT`, `ERR_MLIST_EXPECTATION`, `ERR_MLIST_LIST_INVALID`
+   * Adds images to a tag to which other participants of a build add images at the same time (docs/join.md).
+   * @throws MlistError `ERR_MLIST_CONFLICT` if participants contradict each other or the wait times out,
+   *   `ERR_MLIST_EXPECTATION` if an image is for a platform that is not in `expect`, `ERR_MLIST_LIST_INVALID` if the
+   *   sources contain no image
    */
   async join(target: string, sources: readonly Source[], options: JoinOptions = {}): Promise<Joined> {
     return this.#calls.run(options, optionChecks.join, async (call) => {
@@ -254,8 +267,8 @@ export class Client {
 
   /**
    * Creates and pushes the lists of a spec (docs/apply.md). A tag that already refers to its list is not written again.
-   * @param spec - YAML or JSON as text, or a document
-   * @returns the result of each list; a failure of one list does not reject
+   * @param spec - YAML or JSON as a string, or a parsed document
+   * @returns the result of each list. If a list fails, its result has the errors, and the promise is not rejected
    * @throws MlistError `ERR_MLIST_USAGE` if a value has an invalid name, or the spec has no placeholder with its name
    */
   async apply(spec: string | object, options: ApplyOptions = {}): Promise<Applied> {
@@ -277,7 +290,11 @@ export class Client {
     );
   }
 
-  /** Deletes a tag, or with a digest, the manifest and all its tags. @throws MlistError `ERR_MLIST_NOT_FOUND` */
+  /**
+   * Deletes a tag or, if the reference has only a digest, the manifest and all its tags.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the tag or manifest does not exist, `ERR_MLIST_CONFLICT` if the
+   *   reference has a tag and a digest, and the tag refers to another digest
+   */
   async delete(reference: string, options: CallOptions = {}): Promise<Deleted> {
     return this.#calls.run(options, callChecks, async (call) => {
       return deleteReference(parseRegistryReference(reference), this.#calling(call));
@@ -300,7 +317,7 @@ export class Client {
     return drafts;
   }
 
-  /** Closes connections and files. Calls that are still running are aborted. */
+  /** Aborts running requests, closes connections and files, and removes temporary files. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all([this.#stores, ...this.#workspaces].map((stores) => stores.close()));
@@ -353,5 +370,5 @@ export class Client {
   }
 }
 
-/** The reference of a list in memory until it is pushed to a real one. */
+/** The placeholder reference of an index in memory. `pushIndex` replaces it if the target is in a registry. */
 const UNNAMED = parseReference('localhost/index:latest');

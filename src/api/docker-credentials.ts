@@ -16,11 +16,11 @@ const checks: Checks<StoredCredentialsOptions> = {
 };
 
 /**
- * Returns the credentials that the user's container tools have stored: Docker's `config.json` with its credential
- * helpers, `auth.json` of Podman, Buildah and Skopeo, `DOCKER_AUTH_CONFIG` and `REGISTRY_AUTH_FILE`, in the order of
- * docs/registries.md.
- * @param options - overrides; by default the environment, home folder and platform of the process
- * @throws MlistError `ERR_MLIST_USAGE` for an invalid option
+ * Returns a source of the credentials that the user's container tools have stored. It reads Docker's `config.json` with
+ * its credential helpers, `auth.json` of Podman, Buildah and Skopeo, `DOCKER_AUTH_CONFIG` and `REGISTRY_AUTH_FILE`, in
+ * the order of docs/registries.md.
+ * @param options - override the environment, home folder and platform of the process
+ * @throws MlistError `ERR_MLIST_USAGE` if an option is invalid
  */
 export function dockerCredentials(options: Partial<StoredCredentialsOptions> = {}): CredentialsSource {
   checkOptions(options, checks);

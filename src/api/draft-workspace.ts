@@ -31,8 +31,8 @@ import {
 import { isArray, isArrayOf, isObject, isText } from './option-checks.ts';
 
 /**
- * The drafts of a workspace. A list is named by its reference; the default tag is `latest`. Edits are atomic: another
- * process that edits the same draft at the same time waits.
+ * The drafts of a workspace. A list is named by its reference; the default tag is `latest`. Edits are atomic. If two
+ * processes edit the same draft at the same time, one waits for the other.
  */
 export class DraftWorkspace {
   readonly #workspace: Workspace;
@@ -46,7 +46,7 @@ export class DraftWorkspace {
     this.#calls = calls;
   }
 
-  /** Lists the drafts. */
+  /** Lists the drafts. For a draft that cannot be read, the item has the error message in `damaged`. */
   async list(): Promise<readonly DraftSummary[]> {
     return this.#calls.run({}, callChecks, async () => {
       return listDrafts(this.#workspace);
@@ -55,7 +55,8 @@ export class DraftWorkspace {
 
   /**
    * Creates a draft from images and indexes.
-   * @throws MlistError `ERR_MLIST_DRAFT_EXISTS`; if several sources fail, one error with the errors of all
+   * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` if there is a draft of this name with other content, and neither
+   *   `amend` nor `replace` is set. If several sources fail, the error contains all of their errors
    */
   async create(list: string, sources: readonly Source[], options: CreateDraftOptions = {}): Promise<ListView> {
     return this.#calls.run(options, draftChecks.create, async (call) => {
@@ -66,7 +67,10 @@ export class DraftWorkspace {
     });
   }
 
-  /** Reads a draft. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
+  /**
+   * Reads a draft.
+   * @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` if there is no such draft
+   */
   async get(list: string): Promise<ListView> {
     return this.#calls.run({}, callChecks, async () => {
       const reference = listNamed(list);
@@ -77,7 +81,10 @@ export class DraftWorkspace {
     });
   }
 
-  /** Adds images, replacing those for the same platform. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
+  /**
+   * Adds images, and replaces existing images for the same platform.
+   * @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` if there is no such draft
+   */
   async add(list: string, sources: readonly Source[], options: CallOptions = {}): Promise<ListView> {
     return this.#calls.run(options, callChecks, async (call) => {
       await add(listNamed(list), parseSources(sources), this.#editing(call));
@@ -87,10 +94,9 @@ export class DraftWorkspace {
 
   /**
    * Overrides the platform, annotations or artifact type of entries.
-   * @param images - one entry, by its source, its digest or the beginning of its digest; or a selection of several
-   *   images
-   * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`, `ERR_MLIST_AMBIGUOUS`; `ERR_MLIST_LIST_INVALID` if several images
-   *   would get the same platform
+   * @param images - the source, digest or digest prefix of one entry, or a selection of images
+   * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND` if the list has no such entry, `ERR_MLIST_AMBIGUOUS` if several
+   *   entries match, `ERR_MLIST_LIST_INVALID` if several images would get the same platform
    */
   async annotate(list: string, images: string | ImageSelection, options: AnnotateDraftOptions): Promise<ListView> {
     return this.#calls.run(options, draftChecks.annotate, async (call) => {
@@ -108,9 +114,9 @@ export class DraftWorkspace {
   }
 
   /**
-   * Removes entries with their attestations.
+   * Removes entries and their attestations.
    * @param images - sources or digests of the entries
-   * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`
+   * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND` if the list has no such entry
    */
   async remove(list: string, images: readonly string[], options: RemoveFromDraftOptions = {}): Promise<ListView> {
     return this.#calls.run(options, draftChecks.remove, async (call) => {
@@ -123,8 +129,9 @@ export class DraftWorkspace {
   }
 
   /**
-   * Pushes the list of a draft: child manifests first, tags last.
-   * @throws MlistError `ERR_MLIST_LIST_INVALID`, `ERR_MLIST_EXPECTATION`, `ERR_MLIST_CONFLICT`
+   * Pushes the list of a draft: first the content that the targets lack, then the list, and its tags last.
+   * @throws MlistError `ERR_MLIST_LIST_INVALID` if the list is invalid or empty, `ERR_MLIST_EXPECTATION` if it lacks a
+   *   platform in `expect`, `ERR_MLIST_CONFLICT` if a tag must not be moved
    */
   async push(
     list: string,
@@ -146,7 +153,10 @@ export class DraftWorkspace {
     });
   }
 
-  /** Deletes a draft. @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` */
+  /**
+   * Deletes a draft.
+   * @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` if there is no such draft
+   */
   async delete(list: string, options: CallOptions = {}): Promise<void> {
     return this.#calls.run(options, callChecks, async (call) => {
       await removeDraft(this.#workspace, listNamed(list), call.signal);
@@ -156,7 +166,7 @@ export class DraftWorkspace {
   /**
    * Deletes all drafts, including damaged ones.
    * @returns the names of the deleted drafts
-   * @throws MlistError with the errors of all drafts that cannot be deleted
+   * @throws MlistError with the errors of the drafts that could not be deleted; all others are deleted
    */
   async deleteAll(options: CallOptions = {}): Promise<readonly string[]> {
     return this.#calls.run(options, callChecks, async (call) => {
@@ -173,7 +183,7 @@ export class DraftWorkspace {
 
 function parseSelection(images: string | ImageSelection): Pick<AnnotateOptions, 'manifest' | 'platforms' | 'all'> {
   if (typeof images === 'string') return { manifest: images };
-  isObject(images, 'the image');
+  isObject(images, 'the image', 'a string or an object');
   const { all, platforms = [] }: { readonly all?: boolean; readonly platforms?: readonly string[] } = images;
   isArrayOf(isText, 'a platform')(platforms, 'platforms');
   if ((all === true) === platforms.length > 0)

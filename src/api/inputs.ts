@@ -11,21 +11,21 @@ import type { ManifestArgument } from '../operations/sources/read-source.ts';
 import { isValueName, PlaceholderValues } from '../schema/placeholder-values.ts';
 import { isArray, isObject, isText } from './option-checks.ts';
 
-/** Options of every call. */
+/** Options that every call accepts. */
 export interface CallOptions {
-  /** Aborts the call; it rejects with an `MlistError` that lists what was written. */
+  /** Aborts the call, which then rejects. The error of a push, copy or join lists what was written. */
   readonly signal?: AbortSignal | undefined;
   /**
    * Receives progress, warnings and notes. Default: the `onEvent` of the client. If it throws, the call is aborted with
-   * its error as the reason.
+   * the thrown error as the reason.
    */
   readonly onEvent?: OnEvent | undefined;
 }
 
 /**
  * An image or an index for a list: a reference such as `ghcr.io/team/app:amd64`, or a location such as `oci:DIR:TAG`,
- * `oci-archive:FILE` or `docker-daemon:NAME`. The object form states the platform of an image, or the exact descriptor
- * to list.
+ * `oci-archive:FILE` or `docker-daemon:NAME`. The object form sets the platform of an image, or its exact descriptor in
+ * the list.
  */
 export type Source =
   | string
@@ -57,14 +57,19 @@ export function parseOptionalPlatform(text: string | undefined): Platform | unde
   return text === undefined ? undefined : parsePlatform(text);
 }
 
-/** Formats a location so that it cannot be the name of a draft: a reference gets the prefix `docker://`. */
+/**
+ * Formats a location so that it cannot be mistaken for the name of a draft: a reference gets the prefix `docker://`.
+ */
 export function explicitName(text: string): string {
   isText(text, 'the reference');
   const location = parseLocation(text);
   return formatLocation(location.kind === 'registry' ? { ...location, explicit: true } : location);
 }
 
-/** Parses the target of a copy. A target without a tag gets the tag of the source. */
+/**
+ * Parses the target of a copy. A reference without a tag does not get the tag `latest`, because `copy` uses the tag of
+ * the source.
+ */
 export function parseTarget(text: string): Location {
   isText(text, 'the target');
   return parseBareLocation(text);
@@ -72,7 +77,7 @@ export function parseTarget(text: string): Location {
 
 /**
  * Parses the locations to read missing content from.
- * @throws MlistError `ERR_MLIST_USAGE` for `fillFrom` without `missing: 'fill'`
+ * @throws MlistError `ERR_MLIST_USAGE` if `fillFrom` is given without `missing: 'fill'`
  */
 export function parseFillFrom({
   missing,
@@ -86,31 +91,41 @@ export function parseFillFrom({
   return fillFrom.map(parseBareLocation);
 }
 
-/** Parses a reference. @throws MlistError `ERR_MLIST_USAGE` for a location outside registries */
+/**
+ * Parses a reference.
+ * @throws MlistError `ERR_MLIST_USAGE` if the text is a layout, an archive or an engine image
+ */
 export function parseRegistryReference(text: string): Reference {
   isText(text, 'the reference');
   if (!isLocalLocation(text)) return parseTypedReference(text.replace(/^docker:\/\//, ''));
-  throw new MlistError('ERR_MLIST_USAGE', `${text} is not in a registry`);
+  throw new MlistError('ERR_MLIST_USAGE', `${text} is not a reference in a registry`);
 }
 
-/** Parses a reference with a tag. @throws MlistError `ERR_MLIST_USAGE` for a location outside registries */
+/**
+ * Parses a reference with a tag; the default tag is `latest`.
+ * @throws MlistError `ERR_MLIST_USAGE` if the text is a layout, an archive or an engine image
+ */
 export function parseTagReference(text: string): TagReference {
   isText(text, 'the target');
-  if (isLocalLocation(text)) throw new MlistError('ERR_MLIST_USAGE', `${text} is not a tag in a registry`);
+  if (isLocalLocation(text))
+    throw new MlistError('ERR_MLIST_USAGE', `the target must be a tag in a registry, not ${text}`);
   const { tag = 'latest', ...reference } = parseListName(text);
   return { ...reference, tag };
 }
 
 /**
- * Parses the further tags of a push. A word is a tag, any other text a reference.
- * @throws MlistError `ERR_MLIST_USAGE`
+ * Parses the further tags of a push. A string with the syntax of a tag is treated as a tag, any other as a reference.
+ * @throws MlistError `ERR_MLIST_USAGE` if a tag is empty
  */
 export function parseTags(tags: readonly string[] = []): readonly string[] {
   if (tags.includes('')) throw new MlistError('ERR_MLIST_USAGE', 'a tag must not be empty');
   return tags.map((tag) => (isTag(tag) ? `:${tag}` : tag));
 }
 
-/** Parses the further tags of a copy. @throws MlistError `ERR_MLIST_USAGE` */
+/**
+ * Checks the further tags of a copy, and returns them unchanged.
+ * @throws MlistError `ERR_MLIST_USAGE` if a tag is invalid
+ */
 export function parseTargetTags(tags: readonly string[] = []): readonly string[] {
   const invalid = tags.find((tag) => !isTag(tag));
   if (invalid === undefined) return tags;
@@ -118,8 +133,8 @@ export function parseTargetTags(tags: readonly string[] = []): readonly string[]
 }
 
 /**
- * Parses the further names of a draft: `:TAG` or a complete reference.
- * @throws MlistError `ERR_MLIST_USAGE` for a word
+ * Checks the further targets of a draft, and returns them unchanged. Each is `:TAG` or a complete reference.
+ * @throws MlistError `ERR_MLIST_USAGE` if a string is neither
  */
 export function parseNames(names: readonly string[] = []): readonly string[] {
   const word = names.find((name) => !/[/:]./.test(name));
@@ -131,33 +146,36 @@ export function parseIfDigest(text: string | undefined): Digest | 'absent' | und
   return text === undefined || text === 'absent' ? text : parseDigest(text);
 }
 
-/** Returns a spec as text. @throws MlistError `ERR_MLIST_USAGE` for a value that JSON cannot represent */
+/**
+ * Returns a spec as text: a string unchanged, an object as JSON.
+ * @throws MlistError `ERR_MLIST_USAGE` if the spec is neither a string nor an object, or JSON cannot represent the object
+ */
 export function specText(spec: string | object): string {
   if (typeof spec === 'string') return spec;
-  isObject(spec, 'the spec');
+  isObject(spec, 'the spec', 'a string or an object');
   try {
     return JSON.stringify(spec);
   } catch (cause) {
-    throw new MlistError('ERR_MLIST_USAGE', `the spec cannot be written as JSON: ${errorMessage(cause)}`, { cause });
+    throw new MlistError('ERR_MLIST_USAGE', `the spec cannot be converted to JSON: ${errorMessage(cause)}`, { cause });
   }
 }
 
 /**
- * Parses the values for the placeholders of a spec. Each is treated as a secret, because it may be one.
- * @throws MlistError `ERR_MLIST_USAGE` for an invalid name
+ * Parses the values for the placeholders of a spec. Every value is treated as a secret, because it may be one.
+ * @throws MlistError `ERR_MLIST_USAGE` if a name is invalid
  */
 export function parseValues(values: Readonly<Record<string, string>> | undefined): PlaceholderValues | undefined {
   if (values === undefined) return undefined;
   const invalid = Object.keys(values).find((name) => !isValueName(name));
   if (invalid !== undefined)
     throw new MlistError('ERR_MLIST_USAGE', `invalid placeholder name: ${JSON.stringify(invalid.slice(0, 200))}`, {
-      hint: 'A name has letters, digits and _, and does not begin with a digit.',
+      hint: 'A name consists of letters, digits and _, and does not begin with a digit.',
     });
   const given = Object.entries(values).map(([name, text]) => [name, { text, isSecret: true }] as const);
   return new PlaceholderValues(new Map(given));
 }
 
-/** The result for one tag of a push. */
+/** The result of a push for one tag. */
 export type PushedTag = Omit<PushedTarget, 'plan'>;
 
 export function toPushedTag({ reference, status, before, lost }: PushedTarget): PushedTag {

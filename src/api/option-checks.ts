@@ -1,15 +1,15 @@
 import { MlistError } from '../errors/errors.ts';
 
 /**
- * A check of an argument or an option. The types are not sufficient, because programs in JavaScript can pass any value.
- * A check throws `ERR_MLIST_USAGE` with the name of the argument or option.
+ * Checks the value of an argument or option. Throws `ERR_MLIST_USAGE` if the value is invalid. `name` is what the
+ * message calls the value. TypeScript's types are not sufficient, because programs in JavaScript can pass any value.
  */
 export type Check = (value: unknown, name: string) => void;
 
-/** Maximum length of a value that a message quotes, in characters. */
+/** Maximum length, in characters, of a value that is quoted in a message. */
 const MAX_QUOTED = 200;
 
-/** One check for each option. Options that are undefined are not checked. */
+/** One check for each option. Undefined options are not checked. */
 export type Checks<Options> = { readonly [Name in keyof Required<Options>]: Check };
 
 export function checkOptions<Options>(options: Options, checks: Checks<Options>): void {
@@ -17,8 +17,9 @@ export function checkOptions<Options>(options: Options, checks: Checks<Options>)
   for (const [name, check] of Object.entries<Check>(checks)) orUndefined(check)(options[name as keyof Options], name);
 }
 
-export function isText(value: unknown, name: string): asserts value is string {
-  if (typeof value !== 'string') throw wrongType(value, name, 'a string');
+/** @param expected - what the value must be, for the message. Default: `a string` */
+export function isText(value: unknown, name: string, expected = 'a string'): asserts value is string {
+  if (typeof value !== 'string') throw wrongType(value, name, expected);
 }
 
 export function isFlag(value: unknown, name: string): void {
@@ -29,8 +30,9 @@ export function isFunction(value: unknown, name: string): void {
   if (typeof value !== 'function') throw wrongType(value, name, 'a function');
 }
 
-export function isObject(value: unknown, name: string): asserts value is object {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrongType(value, name, 'an object');
+/** @param expected - what the value must be, for the message. Default: `an object` */
+export function isObject(value: unknown, name: string, expected = 'an object'): asserts value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrongType(value, name, expected);
 }
 
 export function isArray(value: unknown, name: string): asserts value is readonly unknown[] {
@@ -38,8 +40,8 @@ export function isArray(value: unknown, name: string): asserts value is readonly
 }
 
 /**
- * Checks for the members of an AbortSignal. `instanceof` would refuse signals of other realms, such as those of a test
- * runner.
+ * Checks the members of an AbortSignal. `instanceof` would refuse signals of other realms, such as signals that a test
+ * runner has created.
  */
 export function isSignal(value: unknown, name: string): void {
   const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
@@ -47,7 +49,7 @@ export function isSignal(value: unknown, name: string): void {
     throw wrongType(value, name, 'an AbortSignal');
 }
 
-/** Returns a check for a number of at least `minimum`, which excludes NaN. */
+/** Returns a check for a number of at least `minimum`. NaN is refused. */
 export function isAtLeast(minimum: number): Check {
   return (value, name) => {
     if (typeof value !== 'number') throw wrongType(value, name, 'a number');
@@ -76,7 +78,10 @@ export function orUndefined(check: Check): Check {
   };
 }
 
-/** Returns a check for an array. @param itemName - the name of an item in messages, such as `a platform` */
+/**
+ * Returns a check for an array whose items all pass `check`.
+ * @param itemName - the name of an item in messages, such as `a platform`
+ */
 export function isArrayOf(check: Check, itemName: string): Check {
   return (value, name) => {
     isArray(value, name);
@@ -86,7 +91,7 @@ export function isArrayOf(check: Check, itemName: string): Check {
 
 /**
  * Returns a check for an object whose members all pass `check`.
- * @param memberKind - precedes the name of a member in messages
+ * @param memberKind - what messages call a member, such as `the annotation`; they add the name of the member
  */
 export function isRecordOf(check: Check, memberKind: string): Check {
   return (value, name) => {
@@ -95,7 +100,7 @@ export function isRecordOf(check: Check, memberKind: string): Check {
   };
 }
 
-/** Returns a check for an object with these members. */
+/** Returns a check for an object that has these members. Other members are not checked. */
 export function isObjectOf(members: Readonly<Record<string, Check>>): Check {
   return (value, name) => {
     isObject(value, name);

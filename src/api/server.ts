@@ -1,5 +1,5 @@
 /**
- * The embedded registry, for tests of other projects and for development.
+ * An embedded registry, for development and for the tests of other projects.
  * @module mlist/server
  */
 import { checkEffect, requestKinds, type Fault, type FaultMatch, type MemberOf } from '../server/faults/fault.ts';
@@ -47,22 +47,22 @@ const limits: Checks<ServerLimits> = {
 };
 
 const upstream: Checks<UpstreamOptions> = {
-  authHosts: isArrayOf(isObjectOf({ registry: isText, host: isText }), 'a host of authHosts'),
+  authHosts: isArrayOf(isObjectOf({ registry: isText, host: isText }), 'an item in authHosts'),
   caFile: isText,
-  certificateFolders: isArrayOf(isText, 'a folder of certificateFolders'),
+  certificateFolders: isArrayOf(isText, 'a folder in certificateFolders'),
   concurrency: isAtLeast(1),
   credentials: isFunction,
   env: isObject,
   http1: isFlag,
   insecure: isFlag,
   onRequest: isFunction,
-  plainHttp: isArrayOf(isText, 'a registry of plainHttp'),
+  plainHttp: isArrayOf(isText, 'a registry in plainHttp'),
   retries: isAtLeast(0),
   timeoutMs: isAtLeast(0),
 };
 
 const proxy: Checks<ProxyOptions> = {
-  upstreams: isArrayOf(isText, 'an upstream of proxy'),
+  upstreams: isArrayOf(isText, 'an item in upstreams'),
   ttlMs: isAtLeast(0),
   client: isOptions(upstream),
   onWarning: isFunction,
@@ -93,7 +93,7 @@ const fault: Check = (value, name) => {
   } satisfies Record<MemberOf<Fault>, Check>)(value, name);
 };
 
-/** Returns a check for an object of options with these members. */
+/** Returns a check like `isObjectOf`, but undefined members are accepted. */
 function isOptions<Options>(members: Checks<Options>): Check {
   return (value, name) => {
     isObject(value, name);
@@ -116,7 +116,11 @@ const checks: Checks<ServerOptions> = {
     isArray((value as ProxyOptions).upstreams, 'upstreams');
   },
   limits: isOptions(limits),
-  tokenLogin: (value, name) => (typeof value === 'boolean' ? undefined : isOptions(token)(value, name)),
+  tokenLogin: (value, name) => {
+    if (typeof value === 'boolean') return;
+    isObject(value, name, 'a boolean or an object');
+    checkOptions(value as TokenLoginOptions, token);
+  },
   faults: isArrayOf(fault, 'a fault'),
   intercept: isFunction,
   signal: isSignal,
@@ -126,9 +130,9 @@ const checks: Checks<ServerOptions> = {
 };
 
 /**
- * Starts a registry (distribution-spec v1.1.1) and waits until it listens.
+ * Starts a registry (distribution-spec v1.1.1), and waits until it is listening.
  * @throws MlistError if an option is invalid, if the address, the folder or the htpasswd file cannot be used, or if the
- *   signal is aborted
+ *   signal is aborted before the registry is listening
  */
 export async function startRegistry(options: ServerOptions = {}): Promise<RunningRegistry> {
   checkOptions(options, checks);

@@ -17,11 +17,11 @@ const checks: Checks<ConfigurationOptions> = {
 };
 
 /**
- * Returns the mirrors that the user has configured: `MLIST_MIRRORS`, `registries.conf` of Podman, Buildah and Skopeo,
- * `hosts.toml` of containerd, and Docker's `daemon.json`, in the order of docs/mirrors.md. Each file is read once, when
- * it is needed.
- * @param options - overrides; by default the environment, home folder and platform of the process
- * @throws MlistError `ERR_MLIST_USAGE` for an invalid option or an invalid `MLIST_MIRRORS`
+ * Returns the registry configuration of the user's container tools, with mirrors and blocked registries. It reads
+ * `MLIST_MIRRORS`, `registries.conf` of Podman, Buildah and Skopeo, `hosts.toml` of containerd, and Docker's
+ * `daemon.json`, in the order of docs/mirrors.md. Each file is read once, when it is first needed.
+ * @param options - override the environment, home folder and platform of the process
+ * @throws MlistError `ERR_MLIST_USAGE` if an option or `MLIST_MIRRORS` is invalid
  */
 export function systemMirrors(options: Partial<ConfigurationOptions> = {}): RegistryConfiguration {
   checkOptions(options, checks);

@@ -9,7 +9,7 @@ export class Limiter {
     this.#free = maxConcurrent;
   }
 
-  /** Raises the limit. Waiting tasks start at once. A lower limit than the current one has no effect. */
+  /** Raises the limit, which may start waiting tasks. A limit below the current one has no effect. */
   raise(maxConcurrent: number): void {
     for (; this.#max < maxConcurrent; this.#max += 1) this.#release();
   }

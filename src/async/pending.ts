@@ -1,11 +1,14 @@
 /** A step that a command waits for, such as `read docker.io/library/ubuntu:22.04`. */
 export interface Step {
-  /** A verb with its object, such as `read` or `read a config`. */
+  /** The action on the reference, such as `read` or `list the tags of`. */
   readonly what: string;
   readonly reference: string;
 }
 
-/** Awaits work with a description such as `read stdin`, so that a timeout error can report pending work. */
+/**
+ * Awaits work, and records it as pending under a description such as `read stdin`. If the command times out, its error
+ * lists the pending work.
+ */
 export type ReportPending = <T>(what: string, work: Promise<T>) => Promise<T>;
 
 /** Awaits work, and reports it as pending if a reporter is given. */
@@ -14,9 +17,9 @@ export function waitFor<T>(waiting: ReportPending | undefined, what: string, wor
 }
 
 export interface PendingStepOptions {
-  /** Whether other steps wait for this one, so that it is listed before them. Default false. */
+  /** Whether other steps may be waiting for this one. If so, it is listed before the others. Default false. */
   readonly isShared?: boolean | undefined;
-  /** Progress of the step, such as `10 of 20 bytes sent`. */
+  /** Returns the progress of the step, such as `10 of 20 bytes sent`. */
   readonly progress?: (() => string) | undefined;
 }
 
@@ -26,7 +29,7 @@ interface OpenStep extends PendingStepOptions {
   response?: string | undefined;
 }
 
-/** The registry requests that are pending. The error of a command that times out lists them. */
+/** Records the steps that a command is waiting for. If the command times out, its error lists them. */
 export class PendingSteps {
   readonly #open = new Set<OpenStep>();
 
@@ -49,8 +52,8 @@ export class PendingSteps {
   }
 
   /**
-   * The pending steps without duplicates, as text with progress and last response: first shared steps, then steps with
-   * a response, then the others, each group with the oldest first.
+   * Returns descriptions of the pending steps, without duplicates, each with its progress and last response. Shared
+   * steps come first, then steps with a response, then the others; each group begins with its oldest step.
    */
   get all(): readonly string[] {
     const byText = new Map<string, OpenStep>();

@@ -1,4 +1,4 @@
-/** A map with a maximum number of entries. If there are more, the entry that was set first is removed. */
+/** A map with a maximum number of entries. If there are more, `set` removes the least recently set entry. */
 export class RecentMap<K, V> extends Map<K, V> {
   readonly #max: number;
 

@@ -1,13 +1,13 @@
 import { asMlistError, SeveralErrors, type MlistError } from '../errors/errors.ts';
 
 export interface Settled<T> {
-  /** Results of the work that succeeded, in the order of the work. */
+  /** The results of the promises that were fulfilled, in input order. */
   readonly values: readonly T[];
-  /** Errors of the work that failed, in the order of the work. */
+  /** The errors of the promises that were rejected, in input order. */
   readonly failures: readonly MlistError[];
 }
 
-/** Waits until all work has succeeded or failed. Never rejects. */
+/** Waits until all promises have settled. Never rejects. */
 export async function settle<T>(work: Iterable<Promise<T>>): Promise<Settled<T>> {
   const results = await Promise.allSettled(work);
   return {
@@ -17,9 +17,9 @@ export async function settle<T>(work: Iterable<Promise<T>>): Promise<Settled<T>>
 }
 
 /**
- * Waits until all work has ended. Unlike with `Promise.all`, no work is still running after a failure.
- * @returns the results, in the order of the work
- * @throws MlistError with all failures; the reason of the signal if it is aborted
+ * Waits until all promises have settled. Unlike with `Promise.all`, no work is still running after a failure.
+ * @returns the results, in input order
+ * @throws the signal's abort reason if it is aborted, otherwise an MlistError that combines all failures
  */
 export async function allOrErrors<T>(
   work: readonly Promise<T>[],

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 
-/** Abort signals of single operations, each linked to the signal of the session that runs them. */
+/** Links the abort signals of single operations to the abort signal of their session. */
 export class LinkedSignals {
   readonly #session: AbortSignal | undefined;
   readonly #linked = new WeakMap<AbortSignal, AbortSignal>();
@@ -11,8 +11,8 @@ export class LinkedSignals {
   }
 
   /**
-   * A signal that aborts when the given signal or the session is aborted. Creating a linked signal is slow, so requests
-   * with the same given signal share one.
+   * Returns a signal that aborts when the given signal or the session is aborted. Returns undefined if there is
+   * neither. Creating a linked signal is slow, so all calls with the same signal return the same linked signal.
    */
   link(signal: AbortSignal | undefined): AbortSignal | undefined {
     const own = signal ?? this.#session;
@@ -26,14 +26,14 @@ export class LinkedSignals {
     return linked;
   }
 
-  /** Throws the reason if the signal or the session has been aborted. */
+  /** Throws the abort reason if the signal or the session has been aborted. */
   throwIfAborted(signal?: AbortSignal): void {
     this.link(signal)?.throwIfAborted();
   }
 
   /**
-   * A signal for a request that is sent even after the session was aborted. It aborts after this time, and for no other
-   * reason.
+   * Returns a signal for a request that must be sent even if the session has been aborted, such as a cleanup. It aborts
+   * only after this time: `link` returns it unchanged.
    */
   timeout(milliseconds: number): AbortSignal {
     const signal = AbortSignal.timeout(milliseconds);
@@ -41,7 +41,7 @@ export class LinkedSignals {
     return signal;
   }
 
-  /** A signal that aborts this many milliseconds after the given one. */
+  /** Returns a signal that aborts this many milliseconds after the given one. */
   delayed(signal: AbortSignal, milliseconds: number): AbortSignal {
     let delayed = this.#delayed.get(signal);
     if (delayed === undefined) {

@@ -1,12 +1,12 @@
 export interface SingleFlightOptions {
-  /** Whether a failure fails all waiting callers. If not, each of them runs its own work. Default true. */
+  /** Whether a failure fails all waiting callers. If false, one of them runs its own work instead. Default true. */
   readonly sharesFailures?: boolean | undefined;
 }
 
 /** Shares work while it runs: concurrent callers with the same key get the same result. */
 export class SingleFlight<T, K = string> {
   readonly #running = new Map<K, Promise<T>>();
-  /** Promises of failed work that the waiting callers do not share: each of them runs its own work. */
+  /** The promises of failed work after which a waiting caller runs its own work instead of failing. */
   readonly #isRetried = new WeakSet<Promise<T>>();
   readonly #sharesFailures: boolean;
 
@@ -15,9 +15,9 @@ export class SingleFlight<T, K = string> {
   }
 
   /**
-   * Returns the result of the work for this key, which may already be running for another caller. If that caller is
-   * cancelled, one of the waiting callers starts the work again. The signal ends only this caller's wait for the work
-   * of another caller; the work itself has to observe the signal of the caller that starts it.
+   * Runs the work for this key, or waits for the same work of another caller, and returns its result. If that caller is
+   * cancelled, one of the waiting callers runs its own work. `signal` does not stop `work`, which must observe the
+   * signal itself.
    */
   async run(key: K, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     for (;;) {
@@ -32,7 +32,7 @@ export class SingleFlight<T, K = string> {
     }
   }
 
-  /** The running work for this key; undefined if no work is running. */
+  /** Returns the running work for this key, or undefined if there is none. */
   get(key: K): Promise<T> | undefined {
     return this.#running.get(key);
   }
@@ -47,7 +47,7 @@ export class SingleFlight<T, K = string> {
   }
 }
 
-/** Rejects as soon as the signal is aborted; the work continues. */
+/** Waits for work, but rejects as soon as the signal is aborted. The work itself continues. */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   signal.throwIfAborted();
@@ -64,8 +64,8 @@ export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | un
 }
 
 /**
- * Returns the value of a key, and creates it if the map does not have it. If the value is a promise, the map keeps it,
- * even if it rejects, so its work is done once.
+ * Returns the value of a key. If the map does not have the key, creates and stores the value first. A promise stays in
+ * the map even if it rejects, so its work is not repeated.
  */
 export function getOrCreate<K, V>(map: Map<K, V>, key: K, create: () => V): V {
   const existing = map.get(key);

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { env, platform } from 'node:process';
 
 /**
- * The entry point. It turns on Node's compile cache (Node 22.8 and newer), then loads the program. The cache is stored
- * in the user's own cache folder, because in Node's default, the folder for temporary files, other users could replace
- * the code. If that folder is not writable, there is no cache. NODE_COMPILE_CACHE names another folder, and
- * NODE_DISABLE_COMPILE_CACHE=1 turns the cache off.
+ * This file is the entry point. It turns on Node's compile cache (Node 22.8 and newer), then loads the program. The
+ * cache is stored in the user's own cache folder. Node's default would be the folder for temporary files, where other
+ * users could replace the code. If the cache folder is not writable, the program runs without a cache.
+ * NODE_COMPILE_CACHE selects another folder, and NODE_DISABLE_COMPILE_CACHE=1 turns the cache off.
  */
 const { enableCompileCache } = module as { readonly enableCompileCache?: (folder: string) => unknown };
 

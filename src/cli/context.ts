@@ -14,7 +14,8 @@ import type { TransferTotals } from './output/transfer-totals.ts';
 export type Ask = (question: string, options?: { readonly hidden?: boolean }) => Promise<string>;
 
 /**
- * The environment of a command. All access to the outside of the process goes through it, so that tests can replace it.
+ * What a command uses besides its arguments: output, environment, workspace, stores and prompts. Tests pass their own
+ * environment and streams.
  */
 export interface Context {
   readonly output: Output;
@@ -25,40 +26,40 @@ export interface Context {
   /** Facts about this machine. Default: read when a command needs them. */
   readonly host?: HostFacts | undefined;
   readonly uid?: number | undefined;
-  /** The folder with the registry configuration of the system. Default `/etc`. */
+  /** The folder with the system-wide registry configuration. Default `/etc`. */
   readonly systemFolder?: string | undefined;
   /** Aborted by the first interrupt, and at the deadline. */
   readonly signal: AbortSignal;
-  /** Allows the command to take this much longer to end after an interrupt, in milliseconds. */
+  /** Extends the time that the command may take to end after an interrupt, by a number of milliseconds. */
   readonly extendGrace: (milliseconds: number) => void;
-  /** Registers pending work, which the timeout error lists at the deadline. */
+  /** Registers pending work. If the deadline expires, the error lists the work that is still pending. */
   readonly waiting: ReportPending;
   readonly workspace: Workspace;
   readonly cache: BlobCache;
-  /** The content stores. The first call opens them. */
+  /** Returns the stores. The first call creates them. */
   readonly stores: () => Promise<Stores>;
   readonly onEvent: (event: OperationEvent) => void;
   /** What the command has transferred so far. */
   readonly totals: TransferTotals;
-  /** Whether prompts are possible. */
+  /** Whether prompts are possible: stdin and stderr are terminals, and neither `CI` nor `--no-input` is set. */
   readonly canAsk: boolean;
   /** Prompts the user. With `hidden`, the input is not echoed. */
   readonly ask: Ask;
   /**
-   * Reads stdin to its end, or to one byte more than the size limit, so that the caller detects input that is too
-   * large. The signal aborts reading.
+   * Reads stdin to its end, but at most one byte more than `MAX_INPUT_BYTES`, so that the caller can detect input that
+   * is too large. Rejects if `signal` is aborted.
    */
   readonly stdin: () => Promise<Uint8Array>;
 }
 
-/** Everything outside the process that a command line depends on. */
+/** The facts about the process and the machine that a command line depends on, and the streams of the process. */
 export interface Environment {
   readonly stdout: Sink;
   readonly stderr: Sink;
   /** A function, because the getter `process.stdin` creates a stream, which is slow. */
   readonly stdinIsTTY: () => boolean;
   readonly stdin: (limits: StdinLimits) => Promise<Uint8Array>;
-  /** The chunks of stdin, without a limit. */
+  /** Reads stdin in chunks, without a size limit. */
   readonly stdinChunks: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
   /**
    * Writes a chunk of an archive to stdout. Resolves when the caller may reuse the buffer.
@@ -73,15 +74,15 @@ export interface Environment {
   /** Facts about this machine. Default: read when a command needs them. */
   readonly host?: HostFacts | undefined;
   readonly uid?: number | undefined;
-  /** The folder with the registry configuration of the system. Default `/etc`. */
+  /** The folder with the system-wide registry configuration. Default `/etc`. */
   readonly systemFolder?: string | undefined;
   readonly signal: AbortSignal;
-  /** Called by a command that may take this much longer to end after an interrupt. */
+  /** Extends the time that a command may take to end after an interrupt, by a number of milliseconds. */
   readonly extendGrace?: ((milliseconds: number) => void) | undefined;
 }
 
 export interface StdinLimits {
-  /** Reading stops one byte after this limit, so that the caller detects input that is too large. */
+  /** Reading stops one byte after this limit, so that the caller can detect input that is too large. */
   readonly maxBytes: number;
   readonly signal: AbortSignal;
 }

@@ -5,10 +5,10 @@ import type { ParsedArguments } from './args/command-declaration.ts';
 
 const DEFAULT_MS = 10 * 60 * 1000;
 
-/** The maximum number of pending operations that the error names. */
+/** The maximum number of pending operations that the error lists. */
 const MAX_SHOWN = 3;
 
-/** Pending operations other than requests to registries: stdin, files that may be pipes, credential helpers. */
+/** Tracks pending operations that are not registry requests, such as reading stdin or running a credential helper. */
 export class PendingWork {
   readonly #pending = new Set<{ readonly description: string }>();
 
@@ -18,15 +18,15 @@ export class PendingWork {
     return work.finally(() => this.#pending.delete(operation));
   };
 
-  /** The descriptions of all pending operations, the oldest first. */
+  /** Returns the descriptions of all pending operations, the oldest first. */
   get all(): readonly string[] {
     return [...this.#pending].map(({ description }) => description);
   }
 }
 
 /**
- * Adds the deadline of commands that use registries to the interrupt signal. `--wait` and `--wait-for-source` extend
- * the default deadline.
+ * Combines the interrupt signal with the deadline, which only commands that use registries have. `--wait` and
+ * `--wait-for-source` extend the default deadline.
  * @param unanswered - returns the pending operations, such as `read docker.io/library/ubuntu:22.04`
  * @returns a signal that is aborted by the interrupt, or at the deadline with `ERR_MLIST_TIMEOUT`
  */
@@ -49,7 +49,11 @@ function outOfTime(milliseconds: number, unanswered: readonly string[]): MlistEr
   const shown = unanswered.slice(0, MAX_SHOWN).join(', ');
   const more = unanswered.length > MAX_SHOWN ? ` and ${unanswered.length - MAX_SHOWN} more` : '';
   const waited = unanswered.length === 0 ? '' : `: still waiting to ${shown}${more}`;
-  return new MlistError('ERR_MLIST_TIMEOUT', `not done within ${formatDuration(milliseconds)}${waited}`, {
-    hint: 'Use --deadline to allow more time.',
-  });
+  return new MlistError(
+    'ERR_MLIST_TIMEOUT',
+    `the command did not finish within ${formatDuration(milliseconds)}${waited}`,
+    {
+      hint: 'Use --deadline to allow more time.',
+    },
+  );
 }

@@ -23,7 +23,7 @@ import { TransferTotals } from './output/transfer-totals.ts';
 /**
  * Runs a command line. Errors are printed on stderr.
  * @returns the exit code
- * @throws MlistError if the current folder or the home folder does not exist
+ * @throws MlistError if the current folder does not exist, or the user has no home folder
  */
 export async function main(argv: readonly string[], original: Environment): Promise<number> {
   const { args: rawArgs, env } = parsePluginCall(argv, original.env);
@@ -48,7 +48,7 @@ export async function main(argv: readonly string[], original: Environment): Prom
     }
     return await run({ command, args, pipes }, output, environment);
   } catch (thrown) {
-    // The failed write to stdout was reported when it occurred, and determines the exit code of the process.
+    // `ResultStream` has handled the failed write, and its `exitCode` replaces the exit code 0.
     if (thrown instanceof LostOutput) return 0;
     output.error(thrown);
     return exitCodeOf(thrown);
@@ -66,7 +66,7 @@ export async function reportError(
   return error.exitCode;
 }
 
-/** The first argument in calls from completion scripts, and from docker's completion of plugin commands. */
+/** The values of the first argument that request completion. mlist's scripts pass the first value, docker the others. */
 const completionCalls = new Set(['--complete', '__complete', '__completeNoDesc']);
 
 async function complete([kind = '', ...words]: readonly string[], environment: Environment): Promise<number> {
@@ -127,7 +127,8 @@ async function unknown(name: string, rawArgs: readonly string[]): Promise<MlistE
 
 /**
  * Prints help.
- * @param topic - the name of a command, or `options`. The overview is printed if the topic is undefined or an option
+ * @param topic - the name of a command, or `options`. If it is undefined or begins with `-`, the overview is printed
+ * @throws MlistError `ERR_MLIST_USAGE` if the topic is unknown
  */
 async function help(output: Output, topic: string | undefined): Promise<number> {
   const { commandHelp, optionsHelp, overview, OPTIONS_TOPIC } = await import('./render/help.ts');
@@ -152,10 +153,7 @@ function printVersion(output: Output): number {
   return 0;
 }
 
-/**
- * The output options, read before the command line is parsed, so that errors of the parser are printed in the right
- * form.
- */
+/** Returns provisional output options, for errors that occur before the command line has been parsed. */
 function earlyOptions(rawArgs: readonly string[], environment: Environment): OutputOptions {
   return { json: rawArgs.includes('--json'), quiet: false, debug: false, progress: 'auto', env: environment.env };
 }
@@ -170,7 +168,7 @@ function outputOptions(args: ParsedArguments, environment: Environment): OutputO
   };
 }
 
-/** Opens the workspace, and decides which content outside its project the command may read. */
+/** Opens the workspace, and creates the guard that decides which content outside the project the command may read. */
 async function openWorkspace(
   { command, args }: Call,
   { env, cwd, home, platform, uid }: Environment,
@@ -189,7 +187,7 @@ async function openWorkspace(
     allowOutside: args.flag('allow-outside'),
     onUnrecorded: (location, { message }) => {
       const reason = `${formatLocation(location)} is outside the project, and could not be recorded as allowed: ${message}`;
-      onEvent({ type: 'warning', message: `${reason}. Later commands need --allow-outside` });
+      onEvent({ type: 'warning', message: `${reason}. Later commands that read it need --allow-outside` });
     },
   });
   return { workspace: new Workspace(folder, { cwd, guard }), guard };

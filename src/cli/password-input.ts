@@ -4,10 +4,10 @@ import { readInput } from './args/input-file.ts';
 import type { ParsedArguments } from './args/command-declaration.ts';
 
 export interface Question {
-  /** The name of the answer, for the error. */
+  /** How messages refer to the answer, such as `password`. */
   readonly what: string;
   readonly question: string;
-  /** The option that replaces the prompt. */
+  /** The option that avoids the prompt. The error mentions it if a prompt is not possible. */
   readonly option: string;
   readonly hidden: boolean;
 }
@@ -20,9 +20,9 @@ const passwordQuestion: Question = {
 };
 
 /**
- * Reads the password from stdin with `--password-stdin`, otherwise prompts for it. No option takes the password itself,
- * because the arguments of a command are visible to other users.
- * @param subject - the registry or user that the password is for, for the error
+ * Reads the password from stdin with `--password-stdin`, otherwise prompts for it. There is no option for the password
+ * itself, because the arguments of a command are visible to other users.
+ * @param subject - the registry or user that the password belongs to, for the error
  */
 export async function readPassword(subject: string, args: ParsedArguments, context: Context): Promise<string> {
   if (!args.flag('password-stdin')) return ask(passwordQuestion, subject, args, context);
@@ -43,16 +43,20 @@ export async function ask(
   context: Context,
 ): Promise<string> {
   if (!context.canAsk) {
-    throw new MlistError('ERR_MLIST_USAGE', `missing option: ${option} (no terminal for a prompt)`, {
-      hint: noTerminalHint(command.name),
-    });
+    throw new MlistError(
+      'ERR_MLIST_USAGE',
+      `missing option: ${option} (prompts need a terminal, and are disabled in CI and by --no-input)`,
+      {
+        hint: noTerminalHint(command.name),
+      },
+    );
   }
   const answer = await context.ask(question, { hidden });
   if (answer !== '') return answer;
   throw new MlistError('ERR_MLIST_USAGE', `missing ${what} for ${subject}: the input is empty`);
 }
 
-/** The hint for a missing terminal. For `login`, it contains a command line for scripts. */
+/** Returns the hint of the error for a prompt that is not possible. For `login`, it shows a command for scripts. */
 function noTerminalHint(command: string): string {
   const help = `See "mlist ${command} --help".`;
   return command === 'login' ? `In scripts, use "mlist login HOST -u USER --password-stdin <FILE". ${help}` : help;

@@ -8,12 +8,12 @@ import { ResultStream } from './output/result-stream.ts';
 const interrupted = new AbortController();
 
 /**
- * The time for an interrupted command to end. After that the process is killed, for example if a system call on a disk
- * does not return. Files stay consistent, because they are written atomically.
+ * The maximum time that an interrupted command may take to end, in milliseconds. Then the process is terminated,
+ * because a system call on a disk may never return. Files stay consistent, because they are written atomically.
  */
 const GRACE_MS = 10_000;
 
-/** Further time that the command has requested, in milliseconds. */
+/** The time by which the command has extended `GRACE_MS`, in milliseconds. */
 let extraGraceMs = 0;
 
 type Signal = 'SIGINT' | 'SIGTERM';
@@ -38,8 +38,9 @@ function interrupt(signal: Signal): void {
 }
 
 /**
- * Ends the process by the default action of the signal, after which shells report the same exit code. `process.exit`
- * would wait for the threads of file operations, and would never end if one of them reads from a pipe without a writer.
+ * Ends the process with the default action of the signal, so that shells report the same exit code. `process.exit`
+ * would wait for the threads of file operations. It would never end if one of them reads from a pipe that has no
+ * writer.
  */
 function terminate(signal: Signal, exitCode: number): void {
   if (process.platform === 'win32') process.exit(exitCode);
@@ -62,7 +63,7 @@ const stdout = new ResultStream(process.stdout, (error) => {
   if (isOver) end(Number(process.exitCode));
 });
 
-// If stderr is closed, the command continues; its exit code still reports the result.
+// Without a listener, an error of stderr, such as a closed pipe, would end the process before the command is complete.
 process.stderr.on('error', () => undefined);
 
 const environment: Environment = {
@@ -104,8 +105,8 @@ function folder(find: () => string, message: string, hint: string): string {
 
 let isOver = false;
 
-// If the event loop is empty before the command has ended, the command never ends. Without this handler, the exit
-// code would be 0.
+// If the event loop is empty but the command has not ended, it can never end. Without this handler, the process would
+// then exit with 0.
 process.once('beforeExit', () => {
   if (!isOver)
     void reportError(

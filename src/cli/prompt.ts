@@ -9,7 +9,7 @@ export interface Terminal {
 }
 
 export interface PromptOptions {
-  /** Whether the input is hidden (not echoed). */
+  /** Whether to turn off the echo of the input. */
   readonly hidden: boolean;
 }
 
@@ -25,7 +25,8 @@ export async function prompt(
   ]);
   const discard = new Stream({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input, output: hidden ? discard : output, terminal: true });
-  // Printed after createInterface, which turns off the echo of the terminal.
+  // createInterface turns off the echo of the terminal. The question is printed afterwards, so that nothing that the
+  // user types in response is echoed.
   if (hidden) output.write(question);
   const close = (): void => lines.close();
   signal.addEventListener('abort', close);

@@ -10,9 +10,9 @@ import {
   type PlatformSettings,
 } from './draft.ts';
 
-/** Edits of drafts. All functions are pure: each takes a draft and returns a new one. */
+/** This file contains the edits of drafts. All functions are pure: they return new drafts and entries. */
 
-/** A change by `annotate` to an entry. Null removes a value; absent members are not changed. */
+/** A change to an entry, by `annotate` or in a spec. Null removes a value; absent members are not changed. */
 export interface EntryChange {
   readonly platform?: PlatformChange | undefined;
   readonly features?: FeatureChange | undefined;
@@ -20,7 +20,7 @@ export interface EntryChange {
   readonly artifactType?: string | null | undefined;
 }
 
-/** os, architecture, variant and version; `os.features` is changed by `FeatureChange`. */
+/** Changes to os, architecture, variant and os.version. `FeatureChange` changes os.features. */
 export type PlatformChange = Omit<PlatformSettings, 'os.features'>;
 
 export interface FeatureChange {
@@ -29,10 +29,10 @@ export interface FeatureChange {
   readonly add: readonly string[];
 }
 
-/** The value for each annotation key; null removes the annotation. */
+/** The new values of annotations, keyed by annotation key. Null removes the annotation. */
 export type AnnotationChange = Readonly<Record<string, string | null>>;
 
-/** A change by `annotate` to the list itself. */
+/** A change to the list itself, by `annotate` or in a spec. */
 export interface ListChange {
   readonly annotations?: AnnotationChange | undefined;
   readonly artifactType?: string | null | undefined;
@@ -63,8 +63,8 @@ function changedFeatures(entry: Entry, { clear, add }: FeatureChange): readonly 
 }
 
 /**
- * The entry with these settings. Settings that equal the values of the source are omitted; otherwise they would
- * override later values of the source.
+ * Returns the entry with these settings. Settings that equal the values of the source are omitted, because they would
+ * override the values that the source has when it is read again.
  */
 function withSettings(entry: Omit<Entry, 'set'>, set: EntrySettings): Entry {
   const platform = platformMembers.filter(
@@ -86,7 +86,7 @@ function isSame(setting: unknown, stated: unknown): boolean {
   return setting === null ? stated === undefined : JSON.stringify(setting) === JSON.stringify(stated);
 }
 
-/** The entry that was read again, with the author's settings of the old entry. */
+/** Adds the author's settings from the old entry to a newly read one, whose own settings take precedence. */
 export function inheritSettings(entry: Entry, old: Entry): Entry {
   const { set, ...rest } = entry;
   return withSettings(rest, { ...old.set, ...set });
@@ -114,7 +114,7 @@ export function removeEntries(draft: Draft, chosen: readonly Entry[]): Draft {
   return { ...draft, entries: withoutEntries(draft.entries, chosen) };
 }
 
-/** The entries without the chosen ones, and without the attestations of images that are then missing. */
+/** Returns the entries without the chosen ones, and without the attestations of images that are then missing. */
 export function withoutEntries(entries: readonly Entry[], chosen: readonly Entry[]): readonly Entry[] {
   const kept = entries.filter((entry) => !chosen.includes(entry));
   const gone = new Set(
@@ -123,7 +123,10 @@ export function withoutEntries(entries: readonly Entry[], chosen: readonly Entry
   return kept.filter((entry) => entry.attests === undefined || !gone.has(entry.attests));
 }
 
-/** The images that pass, with their attestations. Attestations whose image is not in the list are kept, too. */
+/**
+ * Returns the images for which `passes` is true, with their attestations. Attestations whose image is not in the list
+ * are kept, too.
+ */
 export function keepImages(entries: readonly Entry[], passes: (entry: Entry) => boolean): readonly Entry[] {
   const dropped = entries.filter((entry) => !isAttestationEntry(entry) && !passes(entry));
   return withoutEntries(entries, dropped);

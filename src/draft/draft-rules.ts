@@ -13,18 +13,18 @@ export function checkDraft(draft: Draft, options: RuleOptions = {}): readonly Pr
   return capped([...onlyOci, ...checkList(listOf(draft), options)]);
 }
 
-/** Why the draft cannot be pushed in its format; empty if it can. */
+/** Returns the problems that prevent a push of the draft in its format. OCI indexes have no such problems. */
 export function formatProblems(draft: Draft): readonly Problem[] {
   if (formatOf(draft) !== 'docker') return [];
   return checkDraft(draft).filter(({ rule, severity }) => severity === 'error' && formatRules.has(rule));
 }
 
-/** Rules that a Docker list can break although an OCI index with the same entries does not. */
+/** Rules that a Docker list can violate although an OCI index with the same entries does not. */
 const formatRules = new Set(['E-MIX', 'W-ANNOT']);
 
 /**
- * Refuses entries for platforms that do not exist, or with variants that no client selects.
- * @throws MlistError `ERR_MLIST_LIST_INVALID`
+ * Refuses entries for unknown platforms, as with `--strict`.
+ * @throws MlistError `ERR_MLIST_LIST_INVALID` if an entry has an unknown platform, or a variant that no client selects
  */
 export function requireKnownPlatforms(draft: Draft, entries: readonly Entry[]): void {
   const problems = checkDraft({ ...draft, entries }, { strict: true });
@@ -37,17 +37,17 @@ export function requireKnownPlatforms(draft: Draft, entries: readonly Entry[]): 
 /** Rules that are errors only with `strict`. */
 const strictRules = new Set(['W-PLAT-UNKNOWN', 'W-VARIANT']);
 
-/** The remedy for a draft that cannot be pushed in its format. */
+/** Returns the remedy for the problems that `formatProblems` finds: a push as an OCI index. */
 export function convertToOci(draft: Draft): Remedy {
   return { kind: 'convert-to-oci', list: listName(draft) };
 }
 
 /**
- * Members of a draft in the Docker format that only OCI indexes can have. They are errors, because dropping them
- * silently would lose data.
+ * Reports the members that only OCI indexes can have, for a draft in the Docker format. They are errors, because
+ * dropping them silently would lose data.
  */
 function* beyondDocker(draft: Draft): Iterable<Problem> {
-  const only = 'only an OCI index can have it, and the format is docker';
+  const only = 'allowed only in an OCI index, but the format is docker';
   for (const name of ociMembersOf(draft)) yield error('E-MIX', pointerTo(name), `${name} of the list: ${only}`);
   for (const [at, entry] of draft.entries.entries()) {
     const descriptor = descriptorOf(entry);

@@ -9,13 +9,13 @@ import { formatReference, type Reference } from '../oci/reference.ts';
 /** A list in the workspace. Draft files (workspace/draft-file.ts) store its references and locations as text. */
 export interface Draft {
   readonly version: 1;
-  /** The name of the list, with a tag and without a digest. */
+  /** The reference of the list, with a tag and without a digest. */
   readonly list: Reference;
   readonly format: Format;
   readonly annotations?: Annotations;
   readonly artifactType?: string;
   readonly subject?: Descriptor;
-  /** The remote list that the draft was created from. */
+  /** The list from which the draft was created. */
   readonly base?: Base;
   /** Unknown members of the list. */
   readonly extra?: JsonObject;
@@ -23,7 +23,7 @@ export interface Draft {
   readonly entries: readonly Entry[];
 }
 
-/** auto: a Docker manifest list if all images have Docker media types and nothing requires OCI, else an OCI index. */
+/** auto: docker if there are entries, all of them have Docker media types, and nothing requires OCI; otherwise oci. */
 export type Format = 'auto' | 'oci' | 'docker';
 
 export interface Base {
@@ -34,14 +34,14 @@ export interface Base {
 export interface Entry {
   /** The location of the manifest or, for an entry that comes from an index, the location of that index. */
   readonly source: Location;
-  /** Digest of the index that the entry comes from. */
+  /** The digest of the index that the entry comes from. */
   readonly via?: Digest;
-  /** The image, if its engine keeps no manifests. The first push generates its manifest; see `isUnpushed`. */
+  /** Set for an image from an engine that keeps no manifests. The first push generates its manifest (`isUnpushed`). */
   readonly image?: PinnedImage;
-  /** Locations of content that the source lacks, without tags, in the order in which they are tried. */
+  /** Other locations, without tags, that are tried in this order for content that the source lacks. */
   readonly fill?: readonly Location[];
   readonly mediaType: string;
-  /** The digest of the manifest. An image without a manifest has its ID here until the first push, with the size 0. */
+  /** The digest of the manifest. Until the first push of an `image`, this is its ID, and `size` is 0. */
   readonly digest: Digest;
   readonly size: number;
   /** The platform that the image states, unchanged. */
@@ -51,13 +51,13 @@ export interface Entry {
   readonly artifactType?: string;
   readonly urls?: readonly string[];
   readonly data?: string;
-  /** Digest of the image that an attestation is about. */
+  /** Only for attestations: the digest of the image that the attestation is about. */
   readonly attests?: Digest;
   /** Unknown members of the descriptor. */
   readonly extra?: JsonObject;
 }
 
-/** An image of an engine, identified by its content, because its name may be given to another image later. */
+/** An engine image, identified by its content, because its name may refer to another image later. */
 export interface PinnedImage {
   /** The digest of the image's config. */
   readonly id: Digest;
@@ -65,7 +65,7 @@ export interface PinnedImage {
   readonly layers: readonly Digest[];
 }
 
-/** Values that override those of the source. Null removes a value; absent members are not overridden. */
+/** Values that override the platform from the source. Null removes a value; absent members are not overridden. */
 export interface PlatformSettings {
   readonly os?: string | null;
   readonly architecture?: string | null;
@@ -85,12 +85,12 @@ export function emptyDraft(list: Reference, format: Format = 'auto'): Draft {
   return { version: 1, list, format, entries: [] };
 }
 
-/** The canonical reference of the draft's list. */
+/** Returns the canonical reference of the draft's list. */
 export function listName({ list }: Pick<Draft, 'list'>): string {
   return formatReference(list);
 }
 
-/** The canonical location of the entry's source. */
+/** Returns the canonical text of the entry's source. */
 export function sourceName({ source }: Pick<Entry, 'source'>): string {
   return formatLocation(source);
 }
@@ -98,17 +98,17 @@ export function sourceName({ source }: Pick<Entry, 'source'>): string {
 /** The members of an entry that describe its manifest. */
 export type ManifestMembers = Pick<Entry, 'mediaType' | 'digest' | 'size'>;
 
-/** The manifest members of an image's entry until its first push, which generates an OCI manifest. */
+/** Returns the members that stand for the manifest of an engine image until the first push generates it. */
 export function unpushedManifest({ id }: PinnedImage): ManifestMembers {
   return { mediaType: MediaType.ociManifest, digest: id, size: 0 };
 }
 
-/** Whether the image has no manifest yet, so that its digest is unknown. */
+/** Whether the entry's manifest has not been generated yet. The digest of the manifest is then unknown. */
 export function isUnpushed({ image, digest }: Pick<Entry, 'image' | 'digest'>): boolean {
   return image?.id === digest;
 }
 
-/** The entry with the manifest that was generated for its image, and with the platform that the image states. */
+/** Returns the entry with the manifest that was generated for its image, and with the detected platform if given. */
 export function withManifest(
   entry: Entry,
   { mediaType, digest, size, detected }: ManifestMembers & { readonly detected?: Platform | undefined },
@@ -116,24 +116,25 @@ export function withManifest(
   return { ...entry, mediaType, digest, size, ...(detected === undefined ? {} : { detected }) };
 }
 
-/** The location to read the entry's content from: the source, with the ID of a pinned image instead of its name. */
+/** Returns the location of the entry's content: its source, with the ID of a pinned image in place of its name. */
 export function contentSource({ source, image }: Pick<Entry, 'source' | 'image'>): Location {
   return image !== undefined && isInEngine(source) ? { ...source, image: image.id } : source;
 }
 
 /**
- * Identifies the content of an entry. The result for an image without a manifest does not change with its first push.
+ * Identifies the content of an entry by the manifest digest or, if the image is pinned, by the image ID. The manifest
+ * digest of a pinned image is unknown until its first push.
  */
 export function contentId({ image, digest }: Pick<Entry, 'image' | 'digest'>): Digest {
   return image?.id ?? digest;
 }
 
-/** Whether the draft was created from the list that has this canonical name. */
+/** Whether the draft was created from the list with this canonical location. */
 export function isBasedOn({ base }: Draft, name: string): boolean {
   return base !== undefined && formatLocation(base.ref) === name;
 }
 
-/** The platform in the list: the detected one, with the author's overrides. Undefined if both are empty. */
+/** Returns the entry's platform in the list: the detected one with the author's overrides. Undefined if it has none. */
 export function platformOf({ detected, set = {} }: Pick<Entry, 'detected' | 'set'>): Platform | undefined {
   const overridden = platformMembers.filter((name) => set[name] !== undefined);
   if (overridden.length === 0) return detected;
@@ -147,7 +148,7 @@ export function platformOf({ detected, set = {} }: Pick<Entry, 'detected' | 'set
   return merged as unknown as Platform;
 }
 
-/** The annotations in the list: those of the source, with the author's overrides. Undefined if both are empty. */
+/** Returns the entry's annotations in the list, with the author's overrides. Undefined if there are none. */
 export function annotationsOf({ annotations, set }: Pick<Entry, 'annotations' | 'set'>): Annotations | undefined {
   if (set?.annotations === undefined) return annotations;
   const merged = Object.entries({ ...annotations, ...set.annotations }).filter(
@@ -181,25 +182,31 @@ export function isAttestationEntry(entry: Pick<Entry, 'attests'>): boolean {
   return entry.attests !== undefined;
 }
 
-/** The platforms of the images; attestations are skipped. */
+/** Returns the platforms of the images. Attestations are skipped. */
 export function imagePlatforms(entries: readonly Entry[]): readonly Platform[] {
   return entries.flatMap((entry) => (isAttestationEntry(entry) ? [] : (platformOf(entry) ?? [])));
 }
 
-/** Identifies an entry by its descriptor, regardless of its source. */
+/**
+ * Identifies an entry by its descriptor, regardless of its source. The key of a pinned image contains its ID instead of
+ * the manifest digest, so that the first push does not change it.
+ */
 export function descriptorKey(entry: Entry): string {
   const { image } = entry;
   return JSON.stringify(descriptorOf(image === undefined ? entry : { ...entry, digest: image.id, size: 0 }));
 }
 
-/** Removes duplicates: entries with the same descriptor. */
+/**
+ * Returns the entries without duplicates: of entries with the same descriptor, the last one is kept, at the position of
+ * the first.
+ */
 export function uniqueEntries(entries: readonly Entry[]): readonly Entry[] {
   return [...new Map(entries.map((entry) => [descriptorKey(entry), entry])).values()];
 }
 
 /**
- * Identifies the manifest of an entry. Several images with the same layers share one attestation manifest, which the
- * list has once for each image.
+ * Identifies the manifest of an entry and, for an attestation, also its image: images with the same layers can share
+ * one attestation manifest, for which the list then has one entry per image.
  */
 export function manifestKey(entry: Pick<Entry, 'image' | 'digest' | 'attests'>): string {
   return `${contentId(entry)} ${entry.attests ?? ''}`;

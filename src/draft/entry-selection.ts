@@ -14,24 +14,27 @@ import {
   type PlatformSettings,
 } from './draft.ts';
 
-/** Finds the entries of a draft that the arguments of a command refer to. */
+/** This file finds the entries of a draft that the arguments of a command refer to. */
 
-/** A digest or a prefix of at least 8 hex digits, since shorter words are often names. */
+/** A digest, or a prefix with at least 8 hex digits. Shorter strings of hex digits are often names. */
 const DIGEST_PREFIX = /^(?:sha256:)?([0-9a-f]{8,64})$/;
 const SHORT_PREFIX = /^(?:sha256:)?[0-9a-f]{1,7}$/;
 
-/** An explanation for error messages if the name of a missing entry may be a digest prefix that is too short. */
+/**
+ * Returns the end of the error message for an entry that was not found, if its name may be a digest prefix that is too
+ * short. Otherwise returns the empty string.
+ */
 export function digestTooShort(name: string): string {
   return SHORT_PREFIX.test(name) ? ': a digest prefix needs at least 8 hex digits' : '';
 }
 
-/** Whether a name is the digest, or a long enough prefix of it. */
+/** Whether the name is the digest, or a prefix of it with at least 8 hex digits. */
 export function isPrefixOf(name: string, digest: string): boolean {
   const prefix = DIGEST_PREFIX.exec(name)?.[1];
   return name === digest || (prefix !== undefined && digest.startsWith(`sha256:${prefix}`));
 }
 
-/** The entries that a MANIFEST argument refers to: by source, by digest, or by a prefix of the digest. */
+/** Returns the entries that a MANIFEST argument refers to: by digest, by a digest prefix, or by source. */
 export function entriesNamed(draft: Draft, manifest: string): readonly Entry[] {
   const byDigest = draft.entries.filter(({ digest }) => isPrefixOf(manifest, digest));
   return byDigest.length > 0 || isDigestAlone(manifest) ? byDigest : entriesFrom(draft, manifest);
@@ -44,7 +47,7 @@ function entriesFrom(draft: Draft, manifest: string): readonly Entry[] {
   return draft.entries.filter((entry) => isContentOf(entry, location.reference));
 }
 
-/** Whether `repo@digest` names the entry's manifest. */
+/** Whether `repo@digest` refers to the entry's manifest, even if the entry was read by a tag. */
 function isContentOf({ source, ...entry }: Entry, { digest, ...name }: Reference): boolean {
   if (entry.digest !== digest) return false;
   return source.kind === 'registry' && sameRepository(source.reference, withTag(name, 'latest'));
@@ -68,7 +71,8 @@ export function matchesPlatform(entry: Platform | undefined, requested: Platform
 }
 
 /**
- * Describes a requested platform that is missing. If only its version is missing, the available versions are listed.
+ * Describes a requested platform that is missing. If there are images for the platform in other versions, these
+ * versions are listed.
  */
 export function platformNotFoundText(requested: Platform, available: readonly Platform[]): string {
   const text = formatPlatform(requested, { all: true });
@@ -77,8 +81,8 @@ export function platformNotFoundText(requested: Platform, available: readonly Pl
     matchesPlatform(one, { os, architecture, ...(variant === undefined ? {} : { variant }) }),
   );
   if (requested['os.version'] === undefined || others.length === 0) return text;
-  const versions = others.map((one) => one['os.version'] ?? 'one without a version');
-  return `${text} (there is ${versions.join(', ')})`;
+  const versions = others.map((one) => one['os.version'] ?? 'unspecified');
+  return `${text} (available versions: ${versions.join(', ')})`;
 }
 
 function isOfVersion(has: string, requested: string): boolean {
@@ -86,8 +90,9 @@ function isOfVersion(has: string, requested: string): boolean {
 }
 
 /**
- * Whether the entry has the given os and architecture, and does not contradict the other given values.
- * @param given - the values of platform options, which both select an entry and change it
+ * Whether the entry is selected by platform options alone: it has the given os and architecture, and no values that
+ * differ from the other options.
+ * @param given - the values of the options, which are then set on the selected entry
  */
 export function matchesShortForm(entry: Entry, given: PlatformSettings): boolean {
   const platform = platformOf(entry);
@@ -107,8 +112,8 @@ function isOpenTo(raw: string | undefined, given: string | null | undefined, nor
 }
 
 /**
- * Whether a variant is possible with the given architecture. Without an architecture, v5 to v8 select among variants of
- * arm and arm64.
+ * Whether the entry's architecture can have the given variant. If no architecture is given, v5 to v8 are variants of
+ * arm and arm64 only.
  */
 function mayHaveVariant(architecture: string, given: PlatformSettings): boolean {
   if (given.architecture != null || given.variant == null || !/^v[5-8]$/.test(given.variant)) return true;
@@ -132,13 +137,13 @@ export function entryNotFound(draft: Draft, what: string): MlistError {
   const available = images.map(describeEntry).join(', ');
   return new MlistError('ERR_MLIST_ENTRY_NOT_FOUND', `${listName(draft)} has no entry ${what}${digestTooShort(what)}`, {
     reference: listName(draft),
-    hint: images.length === 0 ? 'The list is empty.' : `It has: ${available}.${otherNames(images)}`,
+    hint: images.length === 0 ? 'The list has no images.' : `Available images: ${available}.${otherNames(images)}`,
   });
 }
 
 /**
- * Explains how to select the other images. Entries that come from one index all have its name, so only a platform or
- * digest distinguishes them.
+ * Explains how to select entries that come from an index. They all have the index as their source, so only a platform
+ * or digest distinguishes them.
  */
 function otherNames(images: readonly Entry[]): string {
   const entry = images.find(({ via }) => via !== undefined);
@@ -146,5 +151,5 @@ function otherNames(images: readonly Entry[]): string {
   const platform = platformOf(entry);
   const selected =
     platform === undefined ? '' : ` by platform (--platform '${formatPlatform(platform, { all: true })}') or`;
-  return ` Those of an index are named${selected} by digest (${shortDigest(entry.digest)}).`;
+  return ` Select an image from an index${selected} by digest (${shortDigest(entry.digest)}).`;
 }

@@ -15,19 +15,22 @@ import {
 } from './draft.ts';
 import { changeEntry, inheritSettings, withoutEntries, type EntryChange } from './draft-edit.ts';
 
-/** Merges newly read sources into a draft, for `create`, `create --amend` and `add`. Pure. */
+/**
+ * This file merges newly read sources into drafts, for `create`, `create --amend` and `add`. All functions are pure.
+ */
 
-/** The result of reading one MANIFEST argument: one image, or the entries of an index in its order. */
+/** The result of reading one MANIFEST argument: one image, or the entries of an index in their order. */
 export interface ResolvedSource {
   readonly source: Location;
   readonly entries: readonly Entry[];
   /**
-   * The platform that the argument states for its only image (`=PLATFORM`). It takes precedence over earlier settings.
+   * Sets the platform that the argument gives for its only image (`=PLATFORM`). It takes precedence over the settings
+   * in the draft.
    */
   readonly platformChange?: EntryChange;
 }
 
-/** How an entry was changed, for the output. */
+/** What happened to an entry, for the output. `folded`: the list already had an entry with the same descriptor. */
 export type EntryEvent =
   | { readonly type: 'added'; readonly entry: Entry }
   | { readonly type: 'replaced'; readonly entry: Entry; readonly old: Digest }
@@ -42,9 +45,7 @@ export interface Merged {
   readonly events: readonly EntryEvent[];
 }
 
-/**
- * Appends the entries of the sources. An entry that is already in the list, with the same descriptor, is not repeated.
- */
+/** Appends the entries of the sources. Skips entries whose descriptor is already in the list. */
 export function appendSources(draft: Draft, sources: readonly ResolvedSource[]): Merged {
   const entries = [...draft.entries];
   const events: EntryEvent[] = [];
@@ -59,9 +60,9 @@ export function appendSources(draft: Draft, sources: readonly ResolvedSource[]):
 }
 
 /**
- * Replaces all entries by those of the sources, in their order. The author's settings on entries of the same source are
- * kept.
- * @param start - the draft without entries
+ * Replaces all entries with the entries of the sources, in the order of the sources. An entry keeps the author's
+ * settings if the draft already has it from the same source.
+ * @param start - the new draft, still without entries
  */
 export function replaceSources(draft: Draft, start: Draft, sources: readonly ResolvedSource[]): Merged {
   const pairs: Pair[] = [];
@@ -84,7 +85,7 @@ export function replaceSources(draft: Draft, start: Draft, sources: readonly Res
   };
 }
 
-/** Whether two entries are equal except for the author's settings. */
+/** Whether the replacement is this entry with the author's settings. */
 function isReadingOf(replacement: Entry, entry: Entry): boolean {
   return manifestKey(replacement) === manifestKey(entry) && sameDetected(replacement, entry);
 }
@@ -94,9 +95,9 @@ function eventAgainst(event: EntryEvent, known: Pair | undefined): EntryEvent {
 }
 
 /**
- * Updates one source: its images replace the entries of the same source or, if no entry has that source, those of the
- * same platform. The positions and the author's settings are kept. Images that the source no longer has are removed
- * with their attestations.
+ * Updates one source. Its images replace the entries from this source or, if there are none, the entries for the same
+ * platforms. Replaced entries keep their positions and the author's settings. Images that the source no longer has are
+ * removed with their attestations. Other images are appended.
  */
 export function mergeSource(draft: Draft, resolved: ResolvedSource): Merged {
   const pairs = pair(draft, resolved);
@@ -126,8 +127,8 @@ export function mergeSource(draft: Draft, resolved: ResolvedSource): Merged {
 }
 
 /**
- * Splits a source whose entries are in several locations into one source per location, each with the attestations of
- * its images.
+ * Splits a source whose entries are stored in several locations into one source per location. Attestations go with
+ * their images.
  */
 export function partsApart({ entries, platformChange }: ResolvedSource): readonly ResolvedSource[] {
   const sources = new Map(entries.map((entry) => [sourceName(entry), entry.source]));
@@ -143,7 +144,7 @@ export function partsApart({ entries, platformChange }: ResolvedSource): readonl
   });
 }
 
-/** For each old entry that is replaced, an image or an attestation, the new entry. */
+/** Maps each image and attestation that is replaced to its new entry. */
 function replacementsOf(draft: Draft, pairs: readonly Pair[], resolved: ResolvedSource): ReadonlyMap<Entry, Entry> {
   const replacements = new Map<Entry, Entry>();
   for (const { entry, old } of pairs) {
@@ -228,8 +229,7 @@ function pair(draft: Draft, { source, entries, platformChange = {} }: ResolvedSo
 }
 
 /**
- * The entry with the manifest that the first push has recorded for an image of an engine, if the image is still the
- * same.
+ * Keeps the manifest that the first push has generated for an engine image, if the newly read image is the same one.
  */
 function keepManifest(entry: Entry, old: Entry): Entry {
   return isUnpushed(entry) && contentId(old) === contentId(entry) ? withManifest(entry, old) : entry;

@@ -12,12 +12,12 @@ export interface EncodedList {
   readonly bytes: Uint8Array;
 }
 
-/** The list with its descriptor, in the form in which stores accept it. */
+/** Converts an encoded list to the manifest content that stores accept. */
 export function contentOfList({ mediaType, digest, bytes }: EncodedList): ManifestContent {
   return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
 }
 
-/** The format in which the draft is pushed. */
+/** Returns the format in which the draft is pushed. `auto` is resolved to docker or oci. */
 export function formatOf(draft: Draft): Exclude<Format, 'auto'> {
   if (draft.format !== 'auto') return draft.format;
   return draft.entries.length > 0 && draft.entries.every(fitsDocker) && ociMembersOf(draft).length === 0
@@ -25,7 +25,7 @@ export function formatOf(draft: Draft): Exclude<Format, 'auto'> {
     : 'oci';
 }
 
-/** The members of the list itself that the draft has and only an OCI index can hold. */
+/** Returns the members of the list itself that are set in the draft, and that only an OCI index can have. */
 export function ociMembersOf(draft: Draft): readonly ('annotations' | 'artifactType' | 'subject')[] {
   return (['annotations', 'artifactType', 'subject'] as const).filter((name) => draft[name] !== undefined);
 }
@@ -52,7 +52,7 @@ export function listOf(draft: Draft): Index {
   };
 }
 
-/** Encodes the list of a draft: these bytes are pushed, and their digest is the digest of the list. */
+/** Encodes the list of a draft. A push sends exactly these bytes. */
 export function encodeDraft(draft: Draft): EncodedList {
   return encodeList(listOf(draft));
 }

@@ -7,10 +7,10 @@ export type Severity = 'error' | 'warning';
 
 /** A violation of one rule by a document. */
 export interface Problem {
-  /** Id of the rule, such as `E-DUP-PLATFORM`. docs/rules.md lists all rules. */
+  /** The ID of the rule, such as `E-DUP-PLATFORM`. docs/rules.md lists all rules. */
   readonly rule: string;
   readonly severity: Severity;
-  /** JSON pointer (RFC 6901); the empty string is the whole document. */
+  /** JSON pointer (RFC 6901). The empty string refers to the whole document. */
   readonly pointer: string;
   readonly message: string;
   /** Position in a YAML or JSON file. `line` and `column` start at 1. */
@@ -23,8 +23,8 @@ export const MAX_PROBLEMS = 100;
 
 /**
  * All error codes, with their exit codes.
- * 1 unexpected error · 2 invalid command line · 3 document or list refused · 4 not found · 5 conflict ·
- * 6 not authorised · 7 registry or network · 8 differs · 130 and 143 interrupted.
+ * 1 unexpected error, or a file error · 2 invalid command line, or refused by the configuration · 3 document or list
+ * refused · 4 not found · 5 conflict · 6 not authorised · 7 registry or network · 8 differs · 130 and 143 interrupted.
  */
 export const exitCodes = {
   ERR_MLIST_UNEXPECTED: 1,
@@ -63,7 +63,7 @@ export const exitCodes = {
 
 export type ErrorCode = keyof typeof exitCodes;
 
-/** An error that a registry reported, truncated and without secrets. `code` and `message` are empty if it sent none. */
+/** An error that a registry or engine reported, truncated and without secrets. `code` and `message` may be empty. */
 export interface Diagnostic {
   readonly code: string;
   readonly message: string;
@@ -75,7 +75,7 @@ export interface Diagnostic {
 export interface TargetOutcome {
   /** Canonical reference or location. */
   readonly reference: string;
-  /** `unknown`: the write was not confirmed. `unchanged`: the target already had the digest. */
+  /** `unknown`: the target did not confirm the write. `unchanged`: the target already had the digest. */
   readonly status: 'pushed' | 'unchanged' | 'unknown' | 'not-pushed';
   /** The digest that was to be written, if it was known. */
   readonly digest?: string;
@@ -83,23 +83,23 @@ export interface TargetOutcome {
 
 /** The structured data of an error. It must not contain secrets. */
 export interface ErrorFacts {
-  /** The next step as text, in one sentence. */
+  /** The next step as text. */
   readonly hint?: string | undefined;
   /** The next step as data: a setting that may let the operation succeed. */
   readonly remedy?: Remedy | undefined;
   /** The reference or location of the failed operation. */
   readonly reference?: string | undefined;
-  /** The file of the failed operation. */
+  /** The file or folder of the failed operation. */
   readonly path?: string | undefined;
   readonly problems?: readonly Problem[] | undefined;
   /** HTTP status of the failed request. */
   readonly status?: number | undefined;
-  /** Delay in milliseconds that the registry requested (`Retry-After`). */
+  /** The delay in milliseconds that the registry requested (`Retry-After`). */
   readonly retryAfterMs?: number | undefined;
   readonly diagnostics?: readonly Diagnostic[] | undefined;
-  /** Digests in the registry's response, such as those of missing content. */
+  /** The digests in the registry's response, for example of missing content. */
   readonly digests?: readonly string[] | undefined;
-  /** Commands to choose from if the command line is ambiguous. */
+  /** The possible choices if an argument is ambiguous, such as the digests of the matching entries. */
   readonly candidates?: readonly string[] | undefined;
   /** The state of all targets, if the command was interrupted or a push with `allOrNothing` failed. */
   readonly targets?: readonly TargetOutcome[] | undefined;
@@ -107,7 +107,7 @@ export interface ErrorFacts {
   readonly cause?: unknown;
 }
 
-/** The class of all errors of mlist. Use `code`, not the message, to distinguish them. */
+/** The class of the errors that mlist reports. Use `code`, not the message, to distinguish them. */
 export class MlistError extends Error {
   override readonly name: string = 'MlistError';
   readonly code: ErrorCode;
@@ -129,7 +129,7 @@ export class MlistError extends Error {
     return this.facts.reference;
   }
 
-  /** The next step as text, in one or two sentences: the hint, and the description of the remedy. */
+  /** The next step as text: the hint, and the description of the remedy. */
   get hint(): string | undefined {
     const { hint, remedy } = this.facts;
     if (remedy === undefined) return hint;
@@ -140,7 +140,7 @@ export class MlistError extends Error {
     return this.facts.problems ?? [];
   }
 
-  /** The error as plain data. */
+  /** Returns the error as plain data. */
   toJSON(): object {
     const { name, code, message, hint } = this;
     return { name, code, message, ...this.facts, ...(hint === undefined ? {} : { hint }) };
@@ -152,7 +152,7 @@ function safeCause(cause: unknown): MlistError | ForeignError | undefined {
   return new ForeignError(cause);
 }
 
-/** Several errors of one command. Its code is that of the error with the highest exit code. */
+/** Combines several errors of one command. The error with the highest exit code determines the code. */
 export class SeveralErrors extends MlistError {
   override readonly name = 'SeveralErrors';
   readonly errors: readonly MlistError[];
@@ -167,7 +167,7 @@ export class SeveralErrors extends MlistError {
     return { ...super.toJSON(), cause: undefined, errors: this.errors };
   }
 
-  /** Combines errors and removes duplicates. If only one error remains, that error is returned. */
+  /** Combines errors and removes duplicates. If only one error remains, returns it. */
   static of(errors: readonly [MlistError, ...MlistError[]]): MlistError {
     const all = errors.flatMap((error) => (error instanceof SeveralErrors ? error.errors : [error]));
     const byText = new Map<string, MlistError>();
@@ -189,36 +189,39 @@ export class SeveralErrors extends MlistError {
 /** The next step after an error, as text and as data. */
 export type NextStep = Pick<ErrorFacts, 'hint' | 'remedy'>;
 
-/** A copy of an error with another next step. */
+/** Returns a copy of an error with another next step. */
 export function withNextStep({ code, message, facts }: MlistError, { hint, remedy }: NextStep): MlistError {
   return new MlistError(code, message, { ...facts, hint, remedy });
 }
 
-/** A copy of an error with another hint, and without a remedy. */
+/** Returns a copy of an error with another hint, and without a remedy. */
 export function withHint(error: MlistError, hint: string): MlistError {
   return withNextStep(error, { hint });
 }
 
-/** A copy of an error with a hint before the existing one. */
+/** Returns a copy of an error with a hint before the existing one. */
 export function withFirstHint(error: MlistError, hint: string): MlistError {
   const { hint: present, remedy } = error.facts;
   return withNextStep(error, { hint: present === undefined ? hint : `${hint} ${present}`, remedy });
 }
 
-/** A copy of an error with a hint after the existing one, and before the remedy. */
+/** Returns a copy of an error with a hint after the existing one, and before the remedy. */
 export function withFurtherHint(error: MlistError, hint: string): MlistError {
   const { hint: present, remedy } = error.facts;
   return withNextStep(error, { hint: present === undefined ? hint : `${present} ${hint}`, remedy });
 }
 
-/** Converts a thrown value to an MlistError. Unknown errors become `ERR_MLIST_UNEXPECTED`, with the value as cause. */
+/**
+ * Converts a thrown value to an MlistError. System errors become `ERR_MLIST_FILE`, and unknown values become
+ * `ERR_MLIST_UNEXPECTED`, both with the value as cause.
+ */
 export function asMlistError(thrown: unknown): MlistError {
   if (thrown instanceof MlistError) return thrown;
   const message = errorMessage(thrown);
   if (isSystemError(thrown)) {
     const { code, path } = thrown;
     const reason = systemErrors.get(code)?.reason;
-    const text = reason === undefined ? message : `cannot use ${path ?? 'a file'}: ${reason} (${code})`;
+    const text = reason === undefined ? message : `cannot access ${path ?? 'a file'}: ${reason} (${code})`;
     return new MlistError('ERR_MLIST_FILE', text, { cause: thrown, path });
   }
   return new MlistError('ERR_MLIST_UNEXPECTED', `unexpected error: ${message}`, {
@@ -234,21 +237,21 @@ interface SystemError {
 }
 
 /**
- * Whether a thrown value is a system error of Node. Checks the members, because errors of other realms (such as in a
- * test runner) fail `instanceof Error`.
+ * Whether a thrown value is a system error from Node. Checks the members, because `instanceof Error` is false for
+ * errors of other realms, such as in a test runner.
  */
 function isSystemError(thrown: unknown): thrown is SystemError {
   return errorCode(thrown) !== undefined && typeof (thrown as { syscall?: unknown }).syscall === 'string';
 }
 
-/** The `code` of an error, such as `ENOENT`; undefined if it has none. */
+/** Returns the `code` of an error, such as `ENOENT`. Returns undefined if it has none. */
 export function errorCode(thrown: unknown): string | undefined {
   if (typeof thrown !== 'object' || thrown === null) return undefined;
   const { code } = thrown as { code?: unknown };
   return typeof code === 'string' ? code : undefined;
 }
 
-/** The message of a thrown value, without credentials. */
+/** Returns the message of a thrown value, without credentials. */
 export function errorMessage(thrown: unknown): string {
   return thrown instanceof MlistError ? thrown.message : foreignMessage(thrown);
 }

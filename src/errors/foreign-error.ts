@@ -1,6 +1,6 @@
 /**
- * A safe copy of an error of Node or another package, which may contain a request with headers and credentials. The
- * copy keeps the frames of the stack.
+ * A safe copy of an error from Node or another package. The original may contain a request with headers and
+ * credentials. The copy keeps the stack frames.
  */
 export class ForeignError extends Error {
   override readonly name: string;
@@ -12,8 +12,8 @@ export class ForeignError extends Error {
   readonly errors?: readonly ForeignError[];
 
   /**
-   * @param isPart - whether the value is one of the errors of an AggregateError. Its own `errors` are omitted, since an
-   * AggregateError may contain itself
+   * @param isPart - whether the value is one of the errors of an AggregateError. If so, its own `errors` are omitted,
+   * because an AggregateError may contain itself
    */
   constructor(thrown: unknown, isPart = false) {
     super(foreignMessage(thrown));
@@ -37,16 +37,16 @@ export class ForeignError extends Error {
   }
 }
 
-/** The message of a thrown value, without credentials. */
+/** Returns the message of a thrown value, without credentials. */
 export function foreignMessage(thrown: unknown): string {
   const { message } = membersOf(thrown);
   if (typeof message === 'string') return redact(message);
-  return redact(typeof thrown === 'string' ? thrown : `a value of type ${typeof thrown}`);
+  return redact(typeof thrown === 'string' ? thrown : `a value of type ${typeof thrown} was thrown`);
 }
 
 /**
- * The members of a thrown value that looks like an error. `instanceof Error` is not used, because it is false for
- * errors of other realms, such as in a test runner.
+ * Returns the members of a thrown object, or an empty object for other values. `instanceof Error` is not used, because
+ * it is false for errors of other realms, such as in a test runner.
  */
 function membersOf(thrown: unknown): Readonly<Record<string, unknown>> {
   return typeof thrown === 'object' && thrown !== null ? (thrown as Readonly<Record<string, unknown>>) : {};
@@ -58,8 +58,8 @@ function framesOf(stack: unknown): readonly string[] {
 }
 
 /**
- * Removes user info and queries of URLs, `Authorization` values, and the excerpt of the document that JSON.parse
- * quotes.
+ * Masks the user info and the query of URLs, and the credentials of `Authorization` headers. Removes the excerpt of the
+ * document from errors of JSON.parse.
  */
 function redact(text: string): string {
   return text

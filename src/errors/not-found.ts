@@ -1,6 +1,6 @@
 import { errorCode } from './errors.ts';
 
-/** Resolves to undefined instead of failing with `ERR_MLIST_NOT_FOUND`. */
+/** Returns the result of a lookup, or undefined if it fails with `ERR_MLIST_NOT_FOUND`. Throws all other errors. */
 export async function ignoreNotFound<T>(lookup: Promise<T>): Promise<T | undefined> {
   try {
     return await lookup;

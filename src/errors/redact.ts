@@ -1,10 +1,12 @@
 /** Collects secrets and removes them from untrusted text, such as messages of registries. */
 export class SecretRedactor {
   readonly #known = new Set<string>();
-  /** The secrets, the longest first, because a secret may contain a shorter one; undefined after a change. */
+  /** The known secrets, the longest first, because a secret may contain a shorter one. Cleared by `add`. */
   #longestFirst: readonly string[] | undefined;
 
-  /** Minimum length of a secret in characters. Shorter strings occur in ordinary text. */
+  /**
+   * Minimum length of a secret in characters. Shorter strings are not redacted, because they occur in ordinary text.
+   */
   static readonly #shortest = 4;
 
   add(...secrets: readonly (string | undefined)[]): void {
@@ -16,8 +18,8 @@ export class SecretRedactor {
   }
 
   /**
-   * Replaces the secrets in a text.
-   * @param signed - the URL that the text came from; possible signatures in its query are removed as well
+   * Replaces the secrets in a string by `***`.
+   * @param signed - the URL that the string came from. Its query values that may be signatures are replaced as well
    */
   redact(text: string, signed?: URL): string {
     this.#longestFirst ??= [...this.#known].sort((left, right) => right.length - left.length);
@@ -28,32 +30,34 @@ export class SecretRedactor {
   }
 }
 
-/** The forms of a secret: plain text, and the encodings in JSON, URLs and headers. */
+/** Returns the forms in which a secret may occur: as plain text, and encoded for JSON, URLs and headers. */
 function formsOf(secret: string): readonly string[] {
   const bytes = Buffer.from(secret);
   const inJson = JSON.stringify(secret).slice(1, -1);
   return [secret, inJson, encodeURIComponent(secret), bytes.toString('base64'), bytes.toString('base64url')];
 }
 
-/** Minimum length of a signature in characters. Shorter values are numbers and dates. */
+/** Minimum length of a signature in characters. Shorter query values are usually numbers or dates. */
 const SIGNATURE_LENGTH = 16;
 
-/** Query values of a signed URL that may be signatures, which grant access to everybody who knows the URL. */
+/**
+ * Returns the query values of a URL that may be signatures. A signature grants access to everybody who knows the URL.
+ */
 function signaturesIn({ searchParams }: URL): readonly string[] {
   return [...searchParams].flatMap(([name, value]) =>
     harmless.has(name) || value.length < SIGNATURE_LENGTH ? [] : [value],
   );
 }
 
-/** A URL for messages, without user info and without query values that may be signatures or tokens. */
+/** Formats a URL for messages, without user info, and without query values that may be signatures or tokens. */
 export function safeUrl(url: URL): string {
   const names = [...url.searchParams].map(([name, value]) => `${name}=${harmless.has(name) ? value : '***'}`);
   return `${url.protocol}//${url.host}${url.pathname}${names.length === 0 ? '' : `?${names.join('&')}`}`;
 }
 
 /**
- * The path and query of a request for logs, without query values that may be signatures or tokens. The text stays
- * encoded.
+ * Formats the path and query of a request for logs. Masks query values that may be signatures or tokens, and keeps the
+ * percent-encoding.
  */
 export function safeRequestPath(path: string): string {
   const [start = '', ...rest] = path
@@ -73,5 +77,5 @@ export function safeRequestPath(path: string): string {
   return `${start}?${parameters.join('&')}`;
 }
 
-/** Query parameters of the distribution API and of token services that contain no secrets. */
+/** Query parameters whose values are not secret, in requests to registries and token services. */
 const harmless = new Set(['mount', 'from', 'digest', 'n', 'last', 'artifactType', 'service', 'scope', 'tag', 'ns']);

@@ -8,13 +8,14 @@ import { openFiles } from './open-files.ts';
 import { uniqueName } from './unique-name.ts';
 
 /**
- * Names of temporary files, as `temporaryName` creates them. The names of older versions do not contain the process.
+ * Matches the names that `temporaryName` creates. The process mark is optional, because not all systems report its
+ * values.
  */
 const temporary = /^\.(.{1,60})\.[0-9a-f]{16}(_\w+)?\.tmp$/;
 
 /**
- * A new temporary path in the same folder; the file is renamed to `path` when it is complete. The name identifies this
- * process, so that the file can be removed after a crash.
+ * Returns a new path for a temporary file in the folder of `path`. The name contains the process mark, which lets
+ * `removeStaleTemporaries` remove the file after a crash.
  */
 export function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path).slice(0, 60)}.${uniqueName()}${processMark()}.tmp`);
@@ -23,14 +24,15 @@ export function temporaryName(path: string): string {
 /** A lock that this process holds; see `withLock`. */
 export interface HeldLock {
   /**
-   * Must be called immediately before each change that the lock protects.
+   * Checks that this process still holds the lock. Must be called immediately before each change that the lock
+   * protects.
    * @throws MlistError `ERR_MLIST_LOCKED` if another process has taken over the lock
    */
   confirm(): Promise<void>;
 }
 
 export interface WriteOptions {
-  /** File mode, to which the umask applies. Default 0o644. */
+  /** File mode before the umask is applied. Default 0o644. */
   readonly mode?: number | undefined;
   /** The lock that protects the file. If another process has taken over the lock, the file is not replaced. */
   readonly lock?: HeldLock | undefined;
@@ -39,7 +41,8 @@ export interface WriteOptions {
 /**
  * Replaces a file atomically: after a crash, it has either the old or the new content. Writes a temporary file in the
  * same folder, and then calls fsync, rename, and fsync of the folder.
- * @throws MlistError `ERR_MLIST_FILE`, `ERR_MLIST_LOCKED`
+ * @throws MlistError `ERR_MLIST_FILE` if the file cannot be written; `ERR_MLIST_LOCKED` if another process has taken
+ * over the lock
  */
 export async function writeFileAtomic(
   path: string,
@@ -66,14 +69,17 @@ export async function writeFileAtomic(
 }
 
 /**
- * Codes of errors with which Windows refuses to replace a file that another program, such as a virus scanner, has open.
+ * The error codes that Windows reports if a file cannot be replaced because another program, such as a virus scanner,
+ * has it open.
  */
 const BUSY = new Set(['EPERM', 'EACCES', 'EBUSY']);
 const RENAME_TRIES = 20;
 
 /**
- * Renames a file and replaces the target.
+ * Renames a file and replaces the target. On Windows, retries while another program has the target open.
  * @param lock - the lock that protects `to`
+ * @throws Node's error if the file cannot be renamed; MlistError `ERR_MLIST_LOCKED` if another process has taken over
+ * the lock
  */
 export async function renameOver(from: string, to: string, lock?: HeldLock): Promise<void> {
   for (let tries = 1; ; tries += 1) {
@@ -88,7 +94,7 @@ export async function renameOver(from: string, to: string, lock?: HeldLock): Pro
   }
 }
 
-/** Codes of errors of file systems that do not support fsync: vboxsf, some FUSE and SMB mounts. */
+/** The error codes of fsync on file systems that do not support it, such as vboxsf and some FUSE and SMB mounts. */
 const SYNC_REFUSED = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EPERM']);
 
 /**
@@ -110,8 +116,8 @@ export async function syncData(file: FileHandle): Promise<void> {
 
 /**
  * Makes a rename in this folder survive a power failure, if the file system supports fsync and the folder can be
- * opened. Windows neither has nor needs such a call.
- * @throws MlistError `ERR_MLIST_FILE`
+ * opened. Does nothing on Windows, which cannot sync folders.
+ * @throws MlistError `ERR_MLIST_FILE` if the rename could not be stored
  */
 export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
@@ -125,16 +131,16 @@ export async function syncFolder(folder: string): Promise<void> {
       }
     });
   } catch (error) {
-    // A folder may permit writing but not reading, so that it cannot be opened.
+    // A folder with write but without read permission cannot be opened. The rename has succeeded even so.
     if (errorCode(error) !== 'EACCES') throw writeFailure(folder, error);
   }
 }
 
 /**
- * Removes temporary files that crashed processes have left in a folder: those of processes that have certainly ended,
- * and those of unknown processes that are old enough.
- * @param age - minimum age in milliseconds
- * @param of - name of the file that they were written for; default: any
+ * Removes the temporary files that crashed processes have left in a folder. A file is removed if its process has
+ * certainly ended, or if the state of the process is unknown and the file is old enough.
+ * @param age - minimum age in milliseconds if the state of the process is unknown
+ * @param of - remove only the temporary files that were written for a file with this name; default: all
  * @returns the number of removed files
  */
 export async function removeStaleTemporaries(folder: string, age: number, of?: string): Promise<number> {
@@ -155,10 +161,7 @@ export async function removeStaleTemporaries(folder: string, age: number, of?: s
   return removed;
 }
 
-/**
- * Removes a file.
- * @returns false if it does not exist, for example because another process has removed it
- */
+/** Removes a file. Returns false if it does not exist, for example because another process has removed it. */
 export async function removeFile(path: string): Promise<boolean> {
   try {
     await unlink(path);
@@ -169,7 +172,7 @@ export async function removeFile(path: string): Promise<boolean> {
   }
 }
 
-/** The names in a folder, sorted; empty if the folder does not exist. */
+/** Returns the names in a folder in alphabetical order, or an empty array if the folder does not exist. */
 export async function listFolder(folder: string): Promise<readonly string[]> {
   try {
     return (await readdir(folder)).sort();

@@ -1,19 +1,20 @@
 import { errorCode, errorMessage, MlistError } from '../errors/errors.ts';
 import { systemErrors } from '../errors/system-errors.ts';
 
-/**
- * Whether the file could not be opened because too many files are open, so that the error is not about the file itself.
- */
+/** Whether the error means that too many files are open. Such an error says nothing about the file itself. */
 export function isExhausted(thrown: unknown): boolean {
   return ['EMFILE', 'ENFILE'].includes(errorCode(thrown) ?? '');
 }
 
-/** Whether a path does not exist, or one of its parents is not a folder. */
+/** Whether the error means that the path does not exist, or that one of its parents is not a folder. */
 export function isNotFound(thrown: unknown): boolean {
   return ['ENOENT', 'ENOTDIR'].includes(errorCode(thrown) ?? '');
 }
 
-/** The error for a failed write. It names the file: Node's own error does not if the file was already open. */
+/**
+ * Creates the error for a failed write. Adds the path, which is missing from Node's error if the file was already open.
+ * Returns an MlistError unchanged.
+ */
 export function writeFailure(path: string, thrown: unknown): MlistError {
   if (thrown instanceof MlistError) return thrown;
   const code = errorCode(thrown) ?? '';
@@ -26,12 +27,15 @@ export function writeFailure(path: string, thrown: unknown): MlistError {
   });
 }
 
-/** Why a file cannot be read. */
+/** Returns the reason for a failed read, for the message `cannot read FILE: REASON`. */
 export function readReason(thrown: unknown): string {
   return systemErrors.get(errorCode(thrown) ?? '')?.reason ?? errorMessage(thrown);
 }
 
-/** The error for a failed read: `ERR_MLIST_NOT_FOUND` if the file does not exist, else `ERR_MLIST_FILE`. */
+/**
+ * Creates the error for a failed read: `ERR_MLIST_NOT_FOUND` if the file does not exist, otherwise `ERR_MLIST_FILE`.
+ * Returns an MlistError unchanged.
+ */
 export function readFailure(path: string, thrown: unknown): MlistError {
   if (thrown instanceof MlistError) return thrown;
   const code = errorCode(thrown) === 'ENOENT' ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_FILE';
@@ -39,8 +43,8 @@ export function readFailure(path: string, thrown: unknown): MlistError {
 }
 
 /**
- * The error for a failed read of a file that the user named: like `readFailure`, but `ERR_MLIST_NOT_FOUND` for a
- * folder, too.
+ * Creates the error for a failed read of a file that the user named: `ERR_MLIST_NOT_FOUND` if the path is a folder,
+ * otherwise the error of `readFailure`.
  */
 export function inputFailure(name: string, thrown: unknown): MlistError {
   const failure = readFailure(name, thrown);

@@ -4,9 +4,9 @@ import { errorCode } from '../errors/errors.ts';
 import { writeFailure } from './file-errors.ts';
 
 /**
- * Creates a folder and its parents. Node's recursive `mkdir` never ends if the system reports ENOENT although the
- * parent exists, as /proc does.
- * @throws MlistError `ERR_MLIST_FILE` that names the folder that cannot be created, and the reason
+ * Creates a folder and its parents. Does not use Node's recursive `mkdir`, which never ends if the system reports
+ * ENOENT although the parent exists, as in /proc.
+ * @throws MlistError `ERR_MLIST_FILE` if a folder cannot be created
  */
 export async function createFolders(path: string, options: { readonly mode?: number } = {}): Promise<void> {
   const failure = await createFolder(path, options);
@@ -19,8 +19,8 @@ export async function createFolders(path: string, options: { readonly mode?: num
 }
 
 /**
- * Creates a folder.
- * @returns the error; undefined if the folder was created or already exists
+ * Creates a folder, but not its parents.
+ * @returns the error if the folder cannot be created; undefined if it was created or already exists
  */
 async function createFolder(path: string, options: { readonly mode?: number }): Promise<unknown> {
   try {

@@ -9,16 +9,17 @@ import { readRegularSync } from './read-file.ts';
 
 /** The content of a lock file and its modification time, which is the time of the last heartbeat. */
 export interface LockFile {
-  /** The holder that the file names; undefined if it names none, or cannot be read. */
+  /** The holder of the lock. Undefined if the content of the file is invalid or cannot be read. */
   readonly holder: Holder | undefined;
-  /** Time of the last heartbeat, in milliseconds of the file system's clock. */
+  /** The time of the last heartbeat in milliseconds, according to the clock of the file system. */
   readonly touched: number;
 }
 
 /**
- * Creates the lock file unless it exists. It is created as a hard link, so that it appears together with its content,
- * except on file systems without hard links.
- * @returns the current time by the clock of the file system, which also dates the heartbeats of other machines
+ * Creates the lock file unless it exists. It is created as a hard link to a complete file, so other processes never see
+ * it without its content. On file systems without hard links, it is written in place.
+ * @returns the current time in milliseconds according to the clock of the file system, for comparison with `touched`
+ * @throws MlistError `ERR_MLIST_FILE` if the folder cannot be written to
  */
 export async function createLockFile(path: string, token: string): Promise<number> {
   const content = JSON.stringify({ ...thisProcess(), token } satisfies Holder);
@@ -40,8 +41,9 @@ export async function createLockFile(path: string, token: string): Promise<numbe
 }
 
 /**
- * Reads a lock file; undefined if it does not exist. The file is opened before its time is read, because network file
- * systems may otherwise report a cached time.
+ * Reads a lock file. Returns undefined if it does not exist. The file is opened before its time is read, because
+ * network file systems may otherwise report a cached time.
+ * @throws MlistError `ERR_MLIST_FILE` if too many files are open
  */
 export function readLockFile(path: string): LockFile | undefined {
   let holder: Holder | undefined;
@@ -54,14 +56,15 @@ export function readLockFile(path: string): LockFile | undefined {
   return info && { holder, touched: info.mtimeMs };
 }
 
-/** Whether the lock file contains this token, so that its holder is unchanged. */
+/** Whether the lock is still held by the holder with this token. */
 export function isHeld(path: string, token: string): boolean {
   return readLockFile(path)?.holder?.token === token;
 }
 
 /**
- * Writes a heartbeat: the first character of the file again, so that the file system sets the modification time by its
- * own clock. A failure can be ignored, because the lock is confirmed before each change.
+ * Writes a heartbeat if the lock is still held with this token. Rewrites the first character of the file, because this
+ * makes the file system set the modification time by its own clock. Callers can ignore a failure, because they confirm
+ * the lock before each change.
  */
 export async function writeHeartbeat(path: string, token: string): Promise<void> {
   if (!isHeld(path, token)) return;

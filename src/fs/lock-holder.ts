@@ -8,11 +8,11 @@ import { errorCode } from '../errors/errors.ts';
 export interface Holder {
   readonly pid: number;
   readonly host: string;
-  /** PID namespace in which `pid` is valid; on macOS, which has no namespaces, the name of the platform. */
+  /** The PID namespace in which `pid` is valid. On macOS, which has no namespaces, the name of the platform. */
   readonly namespace: string;
-  /** Boot id of the kernel, which also distinguishes machines with the same host name. */
+  /** The boot ID of the kernel. It also distinguishes machines with the same host name. */
   readonly boot: string;
-  /** Start time of the process, in the unit of the system, to distinguish processes that have had the same id. */
+  /** The start time of the process, in the system's unit. It distinguishes processes that have had the same PID. */
   readonly started: string;
   /** Unique for each acquisition of a lock. */
   readonly token: string;
@@ -34,7 +34,7 @@ export function thisProcess(): Omit<Holder, 'token'> {
   return identity;
 }
 
-/** Parses the content of a lock file; undefined if it does not name a holder. */
+/** Parses the content of a lock file. Returns undefined if it is invalid. */
 export function parseHolder(text: string): Holder | undefined {
   try {
     const holder = (JSON.parse(text) ?? {}) as Partial<Holder>;
@@ -46,7 +46,7 @@ export function parseHolder(text: string): Holder | undefined {
   }
 }
 
-/** Whether the holder is certainly dead. Never true on Windows, where the boot id is unknown. */
+/** Whether the holder's process has certainly ended. Never true on Windows, where the boot ID is unknown. */
 export function isDead({ pid, host, namespace, boot, started }: Holder): boolean {
   const here = thisProcess();
   if (host !== here.host || namespace !== here.namespace || boot !== here.boot) return false;
@@ -58,7 +58,10 @@ export function isDead({ pid, host, namespace, boot, started }: Holder): boolean
 
 let mark: string | undefined;
 
-/** Identifies this process in file names: `_MACHINE_PID_STARTED`; empty where the system does not report enough. */
+/**
+ * Returns the mark of this process for file names: `_MACHINE_PID_STARTED`. Returns an empty string if the system does
+ * not report these values.
+ */
 export function processMark(): string {
   const { pid, started } = thisProcess();
   mark ??= machine() === undefined || !/^\d+$/.test(started) ? '' : `_${machine() ?? ''}_${pid}_${started}`;
@@ -66,7 +69,8 @@ export function processMark(): string {
 }
 
 /**
- * Whether the process that a mark identifies is still running; `unknown` for a process of another machine or container.
+ * Returns whether the process with this mark is still running. The state is `unknown` if there is no mark, or if the
+ * process was started on another machine, in another container or before the last boot.
  */
 export function stateOfMarked(text: string): 'alive' | 'dead' | 'unknown' {
   const [, where, pid = '', started = ''] = /^_([0-9a-f]{8})_(\d{1,10})_(\d+)$/.exec(text) ?? [];
@@ -74,7 +78,10 @@ export function stateOfMarked(text: string): 'alive' | 'dead' | 'unknown' {
   return isDead({ ...thisProcess(), pid: Number(pid), started, token: '' }) ? 'dead' : 'alive';
 }
 
-/** A hash of the running system and PID namespace (FNV-1a); undefined if these are unknown. */
+/**
+ * Returns a hash (FNV-1a) that identifies the host, its current boot and the PID namespace. Returns undefined if the
+ * boot or the namespace is unknown.
+ */
 function machine(): string | undefined {
   const { host, namespace, boot } = thisProcess();
   if (namespace === '' || boot === '') return undefined;
@@ -92,8 +99,9 @@ function isRunning(pid: number): boolean {
 }
 
 /**
- * The state and the start time of a process: fields 3 and 22 of /proc/PID/stat (proc(5)). The name in field 2 may
- * contain spaces and parentheses.
+ * Returns the state and the start time of a process: fields 3 and 22 of /proc/PID/stat (proc(5)). The fields are
+ * counted from the last parenthesis, because the name in field 2 may contain spaces and parentheses. Returns undefined
+ * if the file cannot be read.
  */
 function statusOf(pid: number): { readonly state: string; readonly started: string } | undefined {
   const stat = readOrEmpty(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
@@ -102,7 +110,7 @@ function statusOf(pid: number): { readonly state: string; readonly started: stri
   return { state, started: fields[18] ?? '' };
 }
 
-/** Reads a value with the program sysctl. `child_process` is loaded on demand, to keep the start of mlist fast. */
+/** Reads a value with the program sysctl. Loads `child_process` on demand to keep the start of mlist fast. */
 function sysctl(name: string): string {
   const { execFileSync } = process.getBuiltinModule('node:child_process');
   return execFileSync('/usr/sbin/sysctl', ['-n', name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });

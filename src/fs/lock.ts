@@ -8,7 +8,7 @@ import { uniqueName } from './unique-name.ts';
 
 export interface LockOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds to wait for a lock that another process holds. Default 10 000. */
+  /** Maximum time, in milliseconds, to wait for a lock that another process holds. Default 10 000. */
   readonly waitMs?: number | undefined;
   /** Name of the locked resource in error messages. Default: the path of the lock. */
   readonly subject?: string | undefined;
@@ -19,10 +19,10 @@ const HEARTBEAT_MS = 5_000;
 const EXPIRY_MS = 30_000;
 
 /**
- * Runs `work` while holding the lock at `path`, in a folder that must exist. The lock file names its holder, which
- * writes to it as a heartbeat. The lock of another process is removed at once if its holder is certainly dead,
- * otherwise after 30 seconds without a heartbeat (docs/decisions/0004-locks.md).
- * @throws MlistError `ERR_MLIST_LOCKED` if another process holds the lock for longer than the wait
+ * Runs `work` while holding the lock at `path`, in a folder that must exist. The lock file identifies its holder, which
+ * regularly writes a heartbeat to it. The lock of another process is removed at once if that process has certainly
+ * ended, otherwise after 30 seconds without a heartbeat (docs/decisions/0004-locks.md).
+ * @throws MlistError `ERR_MLIST_LOCKED` if another process holds the lock for longer than `waitMs`
  */
 export async function withLock<T>(
   path: string,
@@ -63,9 +63,9 @@ function isStale({ holder, touched }: LockFile, now: number): boolean {
 }
 
 /**
- * Removes a lock file that meets the condition. The process holds the lock `<path>.break` while it examines and removes
- * the file, so that no other process can replace the file in between. The break lock itself needs no further lock,
- * because nothing is awaited while it is held.
+ * Removes the lock file if it meets the condition. Holds the lock `<path>.break` while examining and removing the file,
+ * so that no other process can replace the file in between. Removing the break lock requires no further lock, because
+ * nothing is awaited while it is held.
  */
 async function remove(
   path: string,
@@ -86,13 +86,14 @@ async function remove(
 /**
  * Writes a heartbeat, then checks that this process still holds the lock. The heartbeat comes first, so that no other
  * process breaks the lock before the change that follows.
+ * @throws MlistError `ERR_MLIST_LOCKED` if another process has taken over the lock
  */
 async function confirm(path: string, token: string, { subject = path }: LockOptions): Promise<void> {
   await writeHeartbeat(path, token).catch(() => undefined);
   if (isHeld(path, token)) return;
-  throw new MlistError('ERR_MLIST_LOCKED', `${subject} was not changed: another process has taken over its lock`, {
+  throw new MlistError('ERR_MLIST_LOCKED', `cannot change ${subject}: another process has taken over its lock`, {
     path,
-    hint: 'This happens to a process that was suspended for 30 seconds. Run the command again.',
+    hint: 'This process may have been suspended for more than 30 seconds. Run the command again.',
   });
 }
 
@@ -100,6 +101,6 @@ function locked(path: string, holder: Holder | undefined, { subject = path }: Lo
   const who = holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host}`;
   return new MlistError('ERR_MLIST_LOCKED', `${subject} is locked by ${who}`, {
     path,
-    hint: 'Wait for the other command to end and run this one again.',
+    hint: 'Wait until the other command has finished, and run this one again.',
   });
 }

@@ -1,7 +1,8 @@
 import { Limiter } from '../async/limiter.ts';
 
 /**
- * Limits the files that short tasks have open at once, because macOS allows 256 per process. To prevent a deadlock, a
- * task that holds a slot must wait for nothing but the file system.
+ * Limits the number of files that short tasks have open at once, because macOS allows 256 per process by default. A
+ * task that holds a slot must not wait for anything but the file system: if it waited for another task, both could wait
+ * forever.
  */
 export const openFiles = new Limiter(32);

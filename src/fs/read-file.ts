@@ -14,22 +14,22 @@ import { errorCode, MlistError } from '../errors/errors.ts';
 import { openFiles } from './open-files.ts';
 
 export interface ReadAtMostOptions {
-  /** Maximum number of bytes. One byte more is read, so that the caller can see that the file is too large. */
+  /** Maximum number of bytes. One more byte is read, so that the caller can see that the file is too large. */
   readonly maxBytes: number;
   /**
-   * Whether to refuse pipes and devices without waiting for their data, for files that the user did not name. Default
-   * false.
+   * Whether to refuse pipes and devices without waiting for their data. Set this for files that the user did not name.
+   * Default false.
    */
   readonly onlyFile?: boolean | undefined;
-  /** Ends the wait for the data of a pipe. Supported on Linux only. */
+  /** Cancels the wait for data from a pipe. Only supported on Linux. */
   readonly signal?: AbortSignal | undefined;
 }
 
 const CHUNK = 64 * 1024;
 
 /**
- * Reads at most a limited number of bytes of a file, since a device may be endless.
- * @throws Node's errors; MlistError `ERR_MLIST_FILE` with `onlyFile` if it is not a regular file
+ * Reads a file up to a limit, because a device may be endless.
+ * @throws Node's errors; MlistError `ERR_MLIST_FILE` if `onlyFile` is set and the path is not a regular file
  */
 export async function readAtMost(path: string, options: ReadAtMostOptions): Promise<Buffer> {
   const { maxBytes, onlyFile = false, signal } = options;
@@ -49,17 +49,17 @@ export async function readAtMost(path: string, options: ReadAtMostOptions): Prom
   });
 }
 
-/** A file that was read up to a limit. */
 export interface ReadFile {
+  /** The content, up to one byte more than the limit. */
   readonly bytes: Buffer;
-  /** Time of the last write. */
+  /** The time of the last write. */
   readonly modified: Date;
 }
 
 /**
- * Reads a regular file up to a limit, synchronously; for many small files that the user did not name. An asynchronous
- * read would pass each system call to another thread, which costs more CPU time than the call itself.
- * @param maxBytes - at most one byte more than this is read, so that the caller can see that the file is too large
+ * Reads a regular file up to a limit. Meant for many small files that the user did not name. It is synchronous, because
+ * an asynchronous read would pass each system call to another thread, which costs more CPU time than the call itself.
+ * @param maxBytes - one byte more than this is read, so that the caller can see that the file is too large
  * @throws Node's errors; MlistError `ERR_MLIST_FILE` if it is not a regular file
  */
 export function readAtMostSync(path: string, maxBytes: number): ReadFile {
@@ -69,14 +69,14 @@ export function readAtMostSync(path: string, maxBytes: number): ReadFile {
       const count = readSync(file, buffer, length, buffer.length - length, null);
       length += count;
       if (count === 0 || length > maxBytes) return { bytes: buffer.subarray(0, length), modified: mtime };
-      // The buffer is full, so the file is growing.
+      // The buffer is full only if the file has grown, or if the system reports no size, as in /proc.
       if (length === buffer.length) buffer = Buffer.concat([buffer], Math.min(2 * length, maxBytes + 1));
     }
   });
 }
 
 /**
- * Reads a small file synchronously; for files that the user did not name.
+ * Reads a small regular file synchronously. Meant for files that the user did not name.
  * @throws Node's errors; MlistError `ERR_MLIST_FILE` if it is not a regular file
  */
 export function readRegularSync(path: string): string {
@@ -125,7 +125,7 @@ async function readFrom(file: FileHandle, maxBytes: number): Promise<Buffer> {
 }
 
 /**
- * Reads a pipe without blocking, since a blocking read could not be cancelled and would delay the end of the process.
+ * Reads a pipe without blocking, because a blocking read cannot be cancelled and would keep the process from exiting.
  * Used on Linux only: on other systems, a pipe without a writer cannot be distinguished from a pipe at its end.
  */
 async function readPipe(path: string, maxBytes: number, signal: AbortSignal | undefined): Promise<Buffer> {
@@ -140,7 +140,7 @@ async function readPipe(path: string, maxBytes: number, signal: AbortSignal | un
 
 /**
  * Reads a stream into memory, up to one byte more than `maxBytes`.
- * @throws the reason of the abort; the error of the stream
+ * @throws the signal's abort reason if it is aborted, otherwise the error of the stream
  */
 export async function collectAtMost(
   stream: Readable,
@@ -157,8 +157,8 @@ export async function collectAtMost(
 }
 
 /**
- * The chunks of a stream.
- * @throws the reason of the abort; the error of the stream
+ * Yields the chunks of a stream. Destroys the stream if the signal is aborted.
+ * @throws the signal's abort reason if it is aborted, otherwise the error of the stream
  */
 export async function* streamUntilAborted(stream: Readable, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
   const { addAbortSignal } = await import('node:stream');

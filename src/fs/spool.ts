@@ -7,9 +7,9 @@ import { writeFailure } from './file-errors.ts';
 import { writeAt } from './write-at.ts';
 
 export interface SpoolOptions {
-  /** The folder for temporary files. Default: that of the system, `$TMPDIR`. */
+  /** The folder for temporary files. Default: the system's folder for temporary files (`$TMPDIR`). */
   readonly folder?: string | undefined;
-  /** Maximum size of all files together, in bytes. Default: the free space of the folder less 10 %. */
+  /** Maximum total size of all files, in bytes. Default: 90 % of the free space in the folder. */
   readonly maxBytes?: number | undefined;
 }
 
@@ -22,13 +22,14 @@ export interface SpoolRange {
 const PREFIX = 'mlist-spool-';
 const CHUNK = 256 * 1024;
 
-/** Folders older than this were left by a process that was killed. */
+/** Folders older than this are treated as left over from killed processes. */
 const STALE_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Temporary files of one command. Each file is created in a private folder (mode 0700). File and folder are removed as
- * soon as the file is open, so nothing is left even if the process is killed. Windows cannot remove open files: there,
- * `release` and `close` remove them, and a later command removes those of killed processes.
+ * Manages the temporary files of one command. Each file is created in a private folder (mode 0700). The file and its
+ * folder are removed as soon as the file is open, so that nothing remains even if the process is killed. Windows cannot
+ * remove open files: there, `release` and `close` remove them, and a later command removes the files of killed
+ * processes.
  */
 export class Spool {
   readonly folder: string;
@@ -72,12 +73,15 @@ export class Spool {
     await Promise.all([...this.#files].map((file) => file.release()));
   }
 
-  /** Counts bytes that are about to be stored. */
+  /**
+   * Reserves space for bytes that are about to be written.
+   * @throws MlistError `ERR_MLIST_FILE` if the limit of the spool would be exceeded
+   */
   async #reserve(bytes: number): Promise<void> {
     const limit = await this.#maxBytes();
     const needed = this.#usedBytes + bytes;
     if (needed > limit) {
-      const reason = `at least ${needed} bytes are needed, more than the limit of ${limit}`;
+      const reason = `at least ${needed} bytes are needed, but the limit is ${limit}`;
       throw new MlistError('ERR_MLIST_FILE', `cannot store temporary files in ${this.folder}: ${reason}`, {
         remedy: { kind: 'more-temporary-space' },
       });
@@ -116,7 +120,7 @@ export class Spool {
 
 interface SpoolFileParts {
   readonly folder: string;
-  /** Counts bytes against the limit of the spool. */
+  /** Reserves space within the limit of the spool. */
   readonly reserve: (bytes: number) => Promise<void>;
   /** Reverses `reserve`. */
   readonly free: (bytes: number) => void;
@@ -153,7 +157,7 @@ export class SpoolFile {
     });
   }
 
-  /** Truncates the file to this size. */
+  /** Discards all bytes after this size. Later appends overwrite them. */
   rewind(size: number): void {
     this.#parts.free(this.#size - size);
     this.#size = size;
@@ -161,7 +165,7 @@ export class SpoolFile {
 
   /**
    * Appends all chunks.
-   * @returns their range in the file
+   * @returns the range of the chunks in the file
    */
   async appendAll(chunks: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<SpoolRange> {
     const start = this.#size;
@@ -172,7 +176,10 @@ export class SpoolFile {
     return { start, end: this.#size };
   }
 
-  /** Reads a range. Default: the whole file. */
+  /**
+   * Streams a range. Default: the whole file.
+   * @throws MlistError `ERR_MLIST_FILE` if the file was truncated; the signal's abort reason if it is aborted
+   */
   async *read(
     { start = 0, end = this.#size }: Partial<SpoolRange> = {},
     signal?: AbortSignal,
@@ -182,7 +189,10 @@ export class SpoolFile {
       const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
       const { bytesRead } = await this.handle.read(buffer, 0, buffer.length, at);
       if (bytesRead === 0)
-        throw new MlistError('ERR_MLIST_FILE', `a temporary file in ${this.#parts.folder} is truncated`);
+        throw new MlistError(
+          'ERR_MLIST_FILE',
+          `cannot read a temporary file in ${this.#parts.folder}: it was truncated while it was in use`,
+        );
       at += bytesRead;
       yield buffer.subarray(0, bytesRead);
     }
@@ -198,7 +208,7 @@ export class SpoolFile {
   }
 }
 
-/** Removes old folders of killed processes. Those of other users cannot be removed, and are ignored. */
+/** Removes the old folders of killed processes. Skips the folders of other users. */
 async function removeStaleFolders(parent: string): Promise<void> {
   const names = await listFolder(parent).catch(() => []);
   for (const name of names.filter((each) => each.startsWith(PREFIX))) {

@@ -1,21 +1,24 @@
 import { lstat, readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { MlistError } from '../errors/errors.ts';
+import { errorCode, MlistError } from '../errors/errors.ts';
+import { readReason } from './file-errors.ts';
 
 /** Maximum number of links that are followed. Linux has the same limit (ELOOP). */
 const MAX_LINKS = 40;
 
 /**
- * Resolves the symbolic links of a path, whose last component need not exist. Needed before a file is replaced by a
- * rename, which would replace a link and not its target.
- * @throws MlistError `ERR_MLIST_FILE` if a folder of the path is missing, or the links form a loop
+ * Resolves the symbolic links of a path. The last component of the path need not exist. Call this before replacing a
+ * file by a rename, because a rename would replace a link instead of its target.
+ * @throws MlistError `ERR_MLIST_FILE` if the folder of the file cannot be opened, or the links form a loop
  */
 export async function resolveLinks(path: string): Promise<string> {
   let place = resolve(path);
   for (let links = 0; links < MAX_LINKS; links += 1) {
     const parent = dirname(place);
     const folder = await realpath(parent).catch((cause: unknown) => {
-      throw new MlistError('ERR_MLIST_FILE', `there is no folder ${parent}`, { path, cause });
+      const isMissing = errorCode(cause) === 'ENOENT';
+      const message = isMissing ? `there is no folder ${parent}` : `cannot open ${parent}: ${readReason(cause)}`;
+      throw new MlistError('ERR_MLIST_FILE', message, { path, cause });
     });
     place = resolve(folder, basename(place));
     const info = await lstat(place).catch(() => undefined);

@@ -1,4 +1,4 @@
-/** Sixteen random hex digits, for names of new files. They are predictable, so they must not be used as secrets. */
+/** Returns sixteen random hex digits for names of new files. They are predictable, so never use them as secrets. */
 export function uniqueName(): string {
   const part = () =>
     Math.floor(Math.random() * 2 ** 32)

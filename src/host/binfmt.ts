@@ -1,11 +1,11 @@
 import type { Handler } from './host-facts.ts';
 
-/** The maximum of offset plus length of a magic number (fs/binfmt_misc.c, BINPRM_BUF_SIZE). */
+/** The number of bytes at the start of a file that the kernel compares with magic numbers (BINPRM_BUF_SIZE). */
 const HEADER_BYTES = 256;
 
 /**
- * Parses the file /proc/sys/fs/binfmt_misc/NAME of a handler (fs/binfmt_misc.c, entry_status).
- * @returns undefined for a handler that matches file name extensions, and for invalid text
+ * Parses the description of a handler in /proc/sys/fs/binfmt_misc/NAME (fs/binfmt_misc.c, entry_status).
+ * @returns undefined if the handler matches file name extensions, or if the text is invalid
  */
 export function parseHandler(name: string, text: string): Handler | undefined {
   const [state, ...lines] = text.split('\n');
@@ -38,7 +38,7 @@ function bytesOf(digits: string | undefined): Uint8Array | undefined {
   return Buffer.from(digits, 'hex');
 }
 
-/** Whether a handler matches a file header, by the rules of fs/binfmt_misc.c. The handler may be disabled. */
+/** Whether the magic number of a handler matches a file header (fs/binfmt_misc.c). Disabled handlers match, too. */
 export function matchesHandler({ offset, magic, mask }: Handler, header: Uint8Array): boolean {
   return magic.every((byte, at) => (((header[offset + at] ?? 0) ^ byte) & (mask?.[at] ?? 0xff)) === 0);
 }

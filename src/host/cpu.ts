@@ -1,6 +1,6 @@
-/** Derives the variant and the level of a CPU from /proc/cpuinfo. */
+/** This module derives the variant and the level of a CPU from /proc/cpuinfo. */
 
-/** The value of a field, such as `flags`, of the first CPU. */
+/** Returns the first value of a field such as `flags`. The field occurs once for each CPU. */
 function cpuField(cpuinfo: string, name: string): string | undefined {
   for (const line of cpuinfo.split('\n')) {
     const at = line.indexOf(':');
@@ -9,22 +9,22 @@ function cpuField(cpuinfo: string, name: string): string | undefined {
   return undefined;
 }
 
-/** The flags that each level adds, by their Linux names (x86-64 psABI 1.0, table 3.1; abm is LZCNT, pni is SSE3). */
+/** The flags that each level adds (x86-64 psABI 1.0, table 3.1). Linux calls LZCNT `abm`, and SSE3 `pni`. */
 const amd64Levels: readonly (readonly [level: string, flags: string])[] = [
   ['v2', 'cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3'],
   ['v3', 'avx avx2 bmi1 bmi2 f16c fma abm movbe xsave'],
   ['v4', 'avx512f avx512bw avx512cd avx512dq avx512vl'],
 ];
 
-/** The level of an amd64 CPU: `v1` to `v4`; undefined if the flags are missing. */
+/** Returns the level of an amd64 CPU, `v1` to `v4`. Returns undefined if cpuinfo has no flags. */
 export function amd64Level(cpuinfo: string): string | undefined {
   const flags = flagsOf(cpuinfo, 'flags');
   return flags && highestLevel(amd64Levels, flags, 'v1');
 }
 
 /**
- * The features that each version adds, if they are visible to programs and Linux has a name for them. Copied from moby
- * (daemon/internal/platform/arm64variant_linux.go), which follows LLVM's AArch64Features.td.
+ * The features that each version adds. Features that programs cannot see, or that Linux has no name for, are omitted.
+ * Copied from moby (daemon/internal/platform/arm64variant_linux.go), which follows LLVM's AArch64Features.td.
  */
 const arm64Levels: readonly (readonly [level: string, features: string])[] = [
   ['v8.1', 'crc32 atomics asimdrdm'],
@@ -38,7 +38,10 @@ const arm64Levels: readonly (readonly [level: string, features: string])[] = [
   ['v8.9', 'cssc'],
 ];
 
-/** The version of an arm64 CPU: `v8` to `v8.9`, or `v9` to `v9.4`; undefined if the features are missing. */
+/**
+ * Returns the architecture version of an arm64 CPU: `v8` to `v8.9`, or `v9` to `v9.4`. Returns undefined if cpuinfo has
+ * no features.
+ */
 export function arm64Level(cpuinfo: string): string | undefined {
   const features = flagsOf(cpuinfo, 'Features');
   if (features === undefined) return undefined;
@@ -56,8 +59,8 @@ function flagsOf(cpuinfo: string, field: string): ReadonlySet<string> | undefine
 }
 
 /**
- * Returns the highest level such that the CPU has the flags of this and of all lower levels.
- * @param lowest - the level of a CPU without any of the flags
+ * Returns the highest level for which the CPU has all flags, including the flags of all lower levels.
+ * @param lowest - the level that every CPU has
  */
 function highestLevel(
   levels: readonly (readonly [string, string])[],
@@ -73,8 +76,8 @@ function highestLevel(
 }
 
 /**
- * The variant of a 32-bit ARM CPU, `v5` to `v8` (containerd/platforms cpuinfo_linux.go). The first Raspberry Pis report
- * architecture 7 although they are v6; their model name identifies them.
+ * Returns the variant of a 32-bit ARM CPU, `v3` to `v8` (containerd/platforms cpuinfo_linux.go). Returns undefined if
+ * it is unknown. The first Raspberry Pis are v6, but report architecture 7. The field `model name` identifies them.
  */
 export function armVariant(cpuinfo: string): string | undefined {
   const architecture = cpuField(cpuinfo, 'CPU architecture')?.toLowerCase() ?? '';
@@ -86,7 +89,7 @@ export function armVariant(cpuinfo: string): string | undefined {
   return number === undefined ? undefined : `v${number}`;
 }
 
-/** Whether it is an Apple CPU. These do not run 32-bit programs; for other CPUs, that depends on the kernel. */
+/** Whether the CPU is made by Apple. Such CPUs cannot run 32-bit programs. */
 export function isApple(cpuinfo: string): boolean {
   return cpuField(cpuinfo, 'CPU implementer') === '0x61';
 }

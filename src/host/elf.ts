@@ -1,7 +1,7 @@
 /** The fields of the ELF header that depend on the architecture (System V ABI, "ELF Header"; numbers from elf.h). */
 interface Machine {
   readonly bits: 32 | 64;
-  /** Big-endian. Default: false. */
+  /** Whether the byte order is big-endian. Default false. */
   readonly isBig?: boolean;
   /** The value of e_machine. */
   readonly number: number;
@@ -30,13 +30,13 @@ const machines: Readonly<Record<string, Machine>> = {
   sparc64: { bits: 64, isBig: true, number: 43 },
 };
 
-/** Values of e_type: ET_EXEC, and ET_DYN for position-independent executables. */
+/** The values of e_type for programs: ET_EXEC, and ET_DYN for position-independent executables. */
 const types = [2, 3] as const;
 
 /**
- * Returns the ELF headers of programs for an architecture, one for each type, in the form that the kernel compares with
- * the magic numbers of handlers.
- * @returns an empty array for an architecture without ELF programs
+ * Returns the ELF headers of programs for an architecture, one for each type of program. The kernel compares such
+ * headers with the magic numbers of handlers.
+ * @returns an empty array if the architecture is unknown or has no ELF programs
  */
 export function elfHeaders(architecture: string): readonly Uint8Array[] {
   const machine = Object.hasOwn(machines, architecture) ? machines[architecture] : undefined;

@@ -1,10 +1,13 @@
-/** Commands that let a Linux host run programs of other architectures. mlist prints them, but never runs them. */
+/**
+ * This module returns the commands that let a Linux host run programs of other architectures. mlist prints them, but
+ * never runs them.
+ */
 
 /** Architectures for which tonistiigi/binfmt installs an emulator (cmd/binfmt/config.go). */
 const installable = new Set('386 amd64 arm arm64 loong64 mips64 mips64le ppc64le riscv64 s390x'.split(' '));
 
 const IMAGE = 'docker run --privileged --rm tonistiigi/binfmt';
-/** For Debian and Ubuntu, and for Fedora. These packages register their emulators with flag F. */
+/** The commands for Debian and Ubuntu, and for Fedora. These packages register their emulators with flag F. */
 const PACKAGES = ['apt install qemu-user-static', 'dnf install qemu-user-static'] as const;
 
 export function installEmulator(architecture: string): readonly string[] {
@@ -12,7 +15,8 @@ export function installEmulator(architecture: string): readonly string[] {
 }
 
 /**
- * Commands that replace a handler with one that has flag F. The old handler is removed first, because names are unique.
+ * Returns alternative commands, each of which registers an emulator with flag F. The docker command removes the old
+ * handler first, because the names of handlers are unique.
  */
 export function replaceHandler(name: string, architecture: string): readonly string[] {
   if (!installable.has(architecture)) return PACKAGES;

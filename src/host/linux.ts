@@ -7,10 +7,10 @@ import { enableAll, enableHandler, installEmulator, replaceHandler } from './ins
 import { nativeVerdict, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
 
 /**
- * Whether a Linux host runs an image. Linux tries the handlers of binfmt_misc before its own ELF loader
- * (fs/binfmt_misc.c, `insert_binfmt`). As in the kernel, handlers are matched by the ELF header of programs for the
- * architecture, not by name.
- * @param platform - normalised
+ * Determines whether a Linux host can run an image. Linux tries the handlers of binfmt_misc before its own ELF loader
+ * (fs/binfmt_misc.c, `insert_binfmt`). As in the kernel, handlers are found by comparing their magic numbers with
+ * the ELF headers of programs for the architecture. Their names are irrelevant.
+ * @param platform - must be normalised
  */
 export function runsOnLinux(host: HostFacts, platform: Platform): Runs {
   if (platform.os !== 'linux') return otherSystem('Linux', platform);
@@ -27,8 +27,8 @@ function handlersFor(architecture: string, handlers: readonly Handler[]): readon
 }
 
 /**
- * The enabled handlers, those with flag F first. The kernel uses the handler that was registered last, but does not
- * show the order of registration.
+ * Returns the enabled handlers, the ones with flag F first. The kernel uses the handler that was registered last, but
+ * does not show the order of registration.
  */
 function enabledOf(handlers: readonly Handler[]): readonly Handler[] {
   const enabled = handlers.filter(({ isEnabled }) => isEnabled);
@@ -38,9 +38,9 @@ function enabledOf(handlers: readonly Handler[]): readonly Handler[] {
 function emulated(handler: Handler, others: readonly Handler[], platform: Platform): Runs {
   const { name, interpreter, flags, hasInterpreter } = handler;
   const fixed = isFixed(handler);
-  const missing = hasInterpreter === false ? ' (it is missing on this host, too)' : '';
+  const missing = hasInterpreter === false ? ' (which is not installed on this host either)' : '';
   const alternatives =
-    others.length === 0 ? '' : `, or ${others.map((one) => one.name).join(', ')} if registered later`;
+    others.length === 0 ? '' : ` (or ${others.map((one) => one.name).join(', ')}, if it was registered later)`;
   const uncertainty =
     platform.variant === undefined || platform.architecture === 'arm'
       ? ''
@@ -48,14 +48,17 @@ function emulated(handler: Handler, others: readonly Handler[], platform: Platfo
   return {
     verdict: 'emulated',
     reason: fixed
-      ? `${name} runs it (flag F: also in containers)${alternatives}${uncertainty}`
-      : `${name} runs it only if the image contains ${interpreter}${missing}, because it is registered without flag F${alternatives}${uncertainty}`,
+      ? `${name}${alternatives} runs it (flag F: also in containers)${uncertainty}`
+      : `${name}${alternatives} runs it only if the image contains ${interpreter}${missing}, because the handler was registered without flag F${uncertainty}`,
     handler: { name, interpreter, flags, isFixed: fixed },
     next: fixed ? [] : replaceHandler(name, platform.architecture),
   };
 }
 
-/** The verdict for programs that the kernel runs or may run without a handler; undefined if it cannot run them. */
+/**
+ * Returns the verdict for programs that need no handler: programs for the host's architecture, and 32-bit programs that
+ * the kernel runs or might run. Otherwise, returns undefined.
+ */
 function byKernel(host: HostFacts, platform: Platform): Runs | undefined {
   const { architecture } = platform;
   if (architecture === host.architecture) return sameArchitecture(host, platform);
@@ -66,7 +69,7 @@ function byKernel(host: HostFacts, platform: Platform): Runs | undefined {
     return { verdict: 'unknown', reason, next: installEmulator(architecture) };
   }
   if (host.architecture === 'arm64' && architecture === 'arm' && host.runs32Bit !== false) {
-    const reason = 'it runs if the CPU and the kernel support 32-bit mode: "lscpu" then prints "32-bit, 64-bit"';
+    const reason = 'it runs if the CPU and the kernel support 32-bit mode, that is, if "lscpu" prints "32-bit, 64-bit"';
     return { verdict: 'unknown', reason, next: ['lscpu', ...installEmulator(architecture)] };
   }
   return undefined;
@@ -83,11 +86,11 @@ function sameArchitecture(host: HostFacts, platform: Platform): Runs {
     const reason = `built for this architecture; whether the CPU supports ${variant ?? ''} is unknown`;
     return { verdict: 'unknown', reason, next: [] };
   }
-  const reason = `the CPU is ${host.architecture}/${own}, which does not support ${name}`;
+  const reason = `the CPU is ${host.architecture}/${own}, which cannot run ${name}`;
   return { verdict: 'no', reason, next: [] };
 }
 
-/** The verdict for programs that need a handler if no matching one is enabled. */
+/** Returns the verdict for programs that need a handler, if no matching handler is enabled. */
 function withoutHandler(host: HostFacts, platform: Platform, matching: readonly Handler[]): Runs {
   const { architecture } = platform;
   const state: Binfmt['state'] = host.binfmt?.state ?? 'absent';

@@ -9,13 +9,13 @@ export const ENGINE_COMMANDS: readonly string[] = [
 ];
 
 /**
- * Whether a Mac runs an image. Linux containers run in a virtual machine, because macOS has no containers. Rosetta 2
- * runs only macOS programs.
+ * Determines whether a Mac can run an image. Linux containers run in a virtual machine, because the macOS kernel cannot
+ * run them. On macOS itself, Rosetta 2 runs only macOS programs.
  */
 export function runsOnMac({ architecture }: HostFacts, platform: Platform): Runs {
   if (platform.os === 'linux') {
-    const note = platform.architecture === architecture ? ', which usually runs this architecture' : '';
-    const reason = `it runs in the Linux virtual machine of a container engine${note}, which mlist cannot inspect`;
+    const note = platform.architecture === architecture ? '; images for this architecture usually run there' : '';
+    const reason = `Linux images run in the virtual machine of a container engine, which mlist cannot inspect${note}`;
     return { verdict: 'unknown', reason, next: ENGINE_COMMANDS };
   }
   if (platform.os !== 'darwin') return otherSystem('macOS', platform);

@@ -7,16 +7,16 @@ import { amd64Level, arm64Level, armVariant, isApple } from './cpu.ts';
 import { parseHandler } from './binfmt.ts';
 import type { Binfmt, HostFacts } from './host-facts.ts';
 
-/** Where the facts are read from. Tests set their own values. */
+/** The sources of the facts about a host. Tests replace them. */
 export interface HostSources {
-  /** Operating system, with Node's name. Default: that of this process. */
+  /** The operating system as Node names it, for example `win32`. Default: `process.platform`. */
   readonly platform?: NodeJS.Platform | undefined;
-  /** Output of `uname -m`. Default: that of this host. */
+  /** The output of `uname -m`. Default: `os.machine()`. */
   readonly machine?: string | undefined;
   readonly endianness?: 'BE' | 'LE' | undefined;
-  /** Output of `uname -r`; on Windows the version. Default: that of this host. */
+  /** The output of `uname -r`; on Windows, the version. Default: `os.release()`. */
   readonly release?: string | undefined;
-  /** The folder that `/proc`, `/run` and `/.dockerenv` are in. Default: `/`. */
+  /** The folder that contains `proc`, `run` and `.dockerenv`. Default: `/`. */
   readonly root?: string | undefined;
 }
 
@@ -33,13 +33,13 @@ export async function readHost(sources: HostSources = {}): Promise<HostFacts> {
   return { ...facts, ...(await readLinux(sources.root ?? '/', architecture, parsed.variant)) };
 }
 
-/** Parses the output of `uname -m`, which for 32-bit ARM contains the variant, such as `armv5tejl`. */
+/** Parses the output of `uname -m`. For 32-bit ARM, it contains the variant, as in `armv5tejl`. */
 function parseMachine(name: string): { readonly architecture: string; readonly variant?: string | undefined } {
   const variant = /^armv([4-8])/.exec(name)?.[1];
   return variant === undefined ? resolveArchitecture(name) : { architecture: 'arm', variant: `v${variant}` };
 }
 
-/** Adds the byte order of MIPS, which the output of `uname -m` does not contain. */
+/** Adds the byte order to the name of a MIPS architecture, because `uname -m` does not print it. */
 function withByteOrder(architecture: string, order: 'BE' | 'LE'): string {
   return order === 'LE' && /^mips(?:64)?$/.test(architecture) ? `${architecture}le` : architecture;
 }
@@ -63,8 +63,8 @@ async function readLinux(root: string, architecture: string, machineVariant?: st
 }
 
 /**
- * Whether the host runs 32-bit programs; undefined if that is unknown. An amd64 kernel that runs them has the sysctl
- * abi.vsyscall32 (arch/x86/entry/vdso/vdso32-setup.c).
+ * Returns whether the host runs 32-bit programs, or undefined if this is unknown. An amd64 kernel that runs them has
+ * the sysctl abi.vsyscall32 (arch/x86/entry/vdso/vdso32-setup.c).
  */
 async function readRuns32Bit(root: string, architecture: string, cpuinfo: string): Promise<boolean | undefined> {
   if (architecture === 'arm64' && isApple(cpuinfo)) return false;

@@ -4,14 +4,14 @@ import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
 export interface Runs {
   /**
    * `native`: without emulation. `emulated`: by a handler for programs of other architectures. `no`: the host cannot
-   * run the image. `unknown`: it depends on facts that are not visible, such as those of an engine's virtual machine.
+   * run the image. `unknown`: it depends on facts that mlist cannot see, for example in an engine's virtual machine.
    */
   readonly verdict: 'native' | 'emulated' | 'no' | 'unknown';
-  /** A sentence without a full stop. */
+  /** The reason for the verdict, without a period at the end. */
   readonly reason: string;
   /** The handler that emulates the architecture, for the verdict `emulated`. */
   readonly handler?: RunBy;
-  /** Alternative commands that make the image runnable, or that show whether it is. */
+  /** Commands that let the host run the image, or that show whether it can. Usually, one of them is enough. */
   readonly next: readonly string[];
 }
 
@@ -20,7 +20,7 @@ export interface RunBy {
   readonly interpreter: string;
   /** Flags of the registration: any of P, O, C, F. */
   readonly flags: string;
-  /** Flag F: the handler works even if the image does not contain the interpreter. */
+  /** Whether the handler works even if the image does not contain the interpreter, as with flag F. */
   readonly isFixed: boolean;
 }
 

@@ -5,7 +5,7 @@ import { runsOnMac } from './macos.ts';
 import { nativeVerdict, otherMachine, otherSystem, type Runs } from './run-verdict.ts';
 import { runsOnWindows } from './windows.ts';
 
-/** Whether a host can run an image for a platform. The result depends only on the arguments. */
+/** Determines whether, and how, a host can run an image for a platform. The result depends only on the arguments. */
 export function runsOn(host: HostFacts, given: Platform): Runs {
   const platform = normalizePlatform(given);
   if (platform.architecture === 'wasm') {

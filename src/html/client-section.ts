@@ -10,8 +10,8 @@ const MAX_ENTRIES = 50;
 const MAX_TEXT = 300;
 
 /**
- * The section with the image that each client selects for each platform of a list; undefined if the selections are
- * unknown.
+ * Returns the section with the image that each client selects for each platform of a list, and with the entries that no
+ * client selects. Returns undefined if the section would be empty, as for a single image.
  */
 export function clientSection({ platforms, hasMorePlatforms, unreachable }: Overview): Html | undefined {
   if (platforms.length === 0 && unreachable.length === 0) return undefined;
@@ -22,12 +22,15 @@ export function clientSection({ platforms, hasMorePlatforms, unreachable }: Over
       markup`<li>Entry ${place} (${digestCode(digest, undefined)}): ${clipped(reason, MAX_TEXT)}</li>`,
     (count) => markup`<li class="muted">and ${count} more</li>`,
   );
-  return markup`${platforms.map(platformDetails)}${hasMorePlatforms && markup`<p class="muted">The other platforms of the list are not displayed. “mlist explain --platform” explains them.</p>`}${
+  return markup`${platforms.map(platformDetails)}${hasMorePlatforms && markup`<p class="muted">The other platforms of the list are not displayed. Use “mlist explain --platform” for them.</p>`}${
     unreachable.length > 0 && markup`<h3>No client selects these entries</h3>\n<ul>${never}</ul>`
   }`;
 }
 
-/** The clients of a platform, in a details element that is open if their selections differ. */
+/**
+ * Renders the clients of a platform in a details element. The element is open unless all clients select the same image,
+ * and a host of the platform can run the image.
+ */
 function platformDetails(platform: ExplainedPlatform): Html {
   const { text, style } = summaryOf(platform);
   const rows = platform.clients.map((client) => ({

@@ -3,7 +3,7 @@ import type { ListView } from '../operations/inspect/show.ts';
 import type { Command } from './parts.ts';
 
 /**
- * Returns command lines for a list or an image.
+ * Returns the command lines that the page of a list or an image displays.
  * @param options - options that every mlist command needs, such as `--plain-http HOST`
  */
 export function commandsFor({ from, reference, digest, mediaType }: ListView, options = ''): readonly Command[] {
@@ -14,23 +14,23 @@ export function commandsFor({ from, reference, digest, mediaType }: ListView, op
   const named = from === 'registry' ? shellWord(`docker://${reference}`) : name;
   const mlist = (command: string, rest = '') => `mlist ${command} ${named}${rest}${options}`;
   return [
-    ...(from === 'registry' ? [{ purpose: 'Pull it', line: `docker pull ${name}` }] : []),
+    ...(from === 'registry' ? [{ purpose: 'Pull with docker', line: `docker pull ${name}` }] : []),
     ...(from === 'registry' && pinned !== undefined
       ? [{ purpose: 'Pull exactly this content', line: `docker pull ${pinned}` }]
       : []),
     ...(from === 'draft' ? [{ purpose: 'Push the draft', line: mlist('push') }] : []),
-    { purpose: 'Show it in a terminal', line: mlist('show', ' --tree') },
+    { purpose: 'Show in a terminal', line: mlist('show', ' --tree') },
     ...(isList ? [{ purpose: 'Explain which image this machine pulls', line: mlist('explain') }] : []),
     ...(from === 'draft' ? [] : [{ purpose: 'Print the document', line: mlist('inspect') }]),
   ];
 }
 
-/** Adds the digest to a reference, and removes the tag. */
+/** Replaces the tag of a reference with the digest. */
 function withDigest(reference: string, digest: string): string {
   return `${reference.replace(/:[\w][\w.-]*$/, '')}@${digest}`;
 }
 
-/** Quotes a text as one word for POSIX shells, if necessary. */
+/** Quotes a string for POSIX shells unless it contains only characters that need no quotes. */
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

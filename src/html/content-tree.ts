@@ -5,18 +5,21 @@ import { byteSize, counted } from '../text/quantity.ts';
 import { clipped, markup, type Html, type HtmlValue } from './html.ts';
 import { code, digestCode } from './parts.ts';
 
-/** Returns the address of the page for a digest; undefined if there is no page. */
+/** Returns the URL of the page for a digest, or undefined if there is no page. */
 export type HrefOf = (digest: string) => string | undefined;
 
 /** The maximum number of nodes, because browsers display large trees slowly. */
 const MAX_NODES = 2000;
-/** The maximum number of characters of all annotations together. Further annotations are only counted. */
+/** The maximum total length of the displayed annotations, in characters. Further annotations are only counted. */
 const MAX_NOTES_LENGTH = 100_000;
 const MAX_NOTES = 20;
 const MAX_NOTE = 300;
 const MAX_LABEL = 120;
 
-/** A list or an image as a tree: nested lists, images with their layers, attestations, referrers. */
+/**
+ * Renders a list or an image as a tree of nested lists, images, layers, attestations and referrers. Returns undefined
+ * if the tree would be empty.
+ */
 export function contentTree(
   content: ContentDetails & { readonly entries: readonly EntryView[] },
   hrefOf: HrefOf,

@@ -3,7 +3,7 @@ import { Html, markup, type HtmlValue } from './html.ts';
 import { script } from './script.ts';
 import { style } from './style.ts';
 
-/** The parts that differ from page to page. */
+/** The parts of a document that differ from page to page. */
 export interface PageContent {
   /** Text of the title bar. */
   readonly title: string;
@@ -13,8 +13,9 @@ export interface PageContent {
 }
 
 /**
- * The content security policy of every page: no requests, and only the page's own style and script, which are allowed
- * by their hashes. The Content-Security-Policy header also forbids frames, which a meta element cannot.
+ * The content security policy of every page. It forbids all requests, and allows only the page's own style and script,
+ * identified by their hashes. The registry also sends the policy as a header, and adds `frame-ancestors`, which
+ * browsers ignore in a meta element.
  */
 export const contentSecurityPolicy = [
   "default-src 'none'",

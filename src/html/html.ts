@@ -1,6 +1,6 @@
 import { escapeText } from '../text/escape.ts';
 
-/** Markup that is safe to send. Only the template tag `markup` converts text to markup. */
+/** Markup that is safe to send. Untrusted text must pass through the template tag `markup`, which escapes it. */
 export class Html {
   readonly text: string;
 
@@ -39,13 +39,13 @@ function escapeMarkup(text: string): string {
   return escapeText(text).replace(/[&<>"']/g, (character) => entities[character] ?? '');
 }
 
-/** Cuts a long text, because a single annotation may be as large as a manifest. */
+/** Shortens a long string and adds its length. A single annotation, for example, may be as large as a manifest. */
 export function clipped(text: string, limit: number): HtmlValue {
   if (text.length <= limit) return text;
   return markup`${text.slice(0, limit).toWellFormed()}<span class="muted">… (${text.length} characters)</span>`;
 }
 
-/** Renders the first items of a list, and a note about the number of the others. */
+/** Renders the first items of a list, and a note with the number of the remaining ones. */
 export function limited<T>(
   items: readonly T[],
   limit: number,
@@ -57,8 +57,8 @@ export function limited<T>(
 }
 
 /**
- * The URL in an annotation, if the page may link to it; otherwise undefined. Only http and https are accepted, because
- * other schemes may execute code.
+ * Returns the text of an annotation if it is a URL that the page may link to, otherwise undefined. Only http and https
+ * are accepted, because other schemes may execute code. URLs with a user name or password are not accepted.
  */
 export function webAddress(text: string): string | undefined {
   if (text.length > 2048 || !/^https?:\/\/[!#-;=?-[\]_a-z~]+$/i.test(text) || !URL.canParse(text)) return undefined;

@@ -6,7 +6,7 @@ import { clipped, markup, type Html } from './html.ts';
 
 const MAX_CHARACTERS = 256 * 1024;
 
-/** A section with a document: indented if it is JSON, otherwise as text. */
+/** Returns a section with a document. JSON is indented; other content is displayed as text. */
 export function jsonSection(bytes: Uint8Array): Html {
   const { value } = readJson(bytes);
   const text = value === undefined ? Buffer.from(bytes).toString('utf8') : writeJson(value, { indent: '  ' });

@@ -25,7 +25,7 @@ import {
   type Section,
 } from './parts.ts';
 
-/** The context in which the page of a list is displayed: in the registry, or as a file. */
+/** The parts of a page that differ between a page of the registry and a single HTML file. */
 export interface OverviewFrame {
   readonly trail: PageContent['trail'];
   readonly heading: string;
@@ -33,16 +33,16 @@ export interface OverviewFrame {
   readonly commands: readonly Command[];
 }
 
-/** The maximum number of table rows. More would make the page slow to display. */
+/** The maximum number of table rows. Browsers display longer tables slowly. */
 const MAX_ROWS = 1000;
 const MAX_ANNOTATIONS = 200;
 const MAX_TEXT = 2000;
-/** The maximum length of a text in a table cell, in characters. It is small, because a table has many cells. */
+/** The maximum number of characters in a table cell. It is small, because a table has many cells. */
 const MAX_CELL = 120;
-/** The minimum number of rows for a filter. */
+/** A table with fewer rows than this has no filter. */
 const MIN_FILTERED = 6;
 
-/** The page of a list or an image. */
+/** Returns the page of a list or an image. */
 export function overviewPage(overview: Overview, { trail, heading, hrefOf, commands }: OverviewFrame): PageContent {
   const { view, bytes } = overview;
   const platforms = section('platforms', 'Platforms', platformTable(view, hrefOf));
@@ -65,7 +65,7 @@ ${others.map(sectionOf)}`;
   return { title: `${heading} · mlist`, trail, body };
 }
 
-/** The page of a list or an image as a file, without links to other pages. */
+/** Returns the page of a list or an image as a single HTML file, without links to other pages. */
 export function overviewFile(overview: Overview): string {
   const { reference } = overview.view;
   const frame = { trail: [{ text: 'mlist' }, { text: reference }], heading: reference };
@@ -76,7 +76,7 @@ function section(id: string, title: string, body: Html | undefined): readonly Se
   return body === undefined ? [] : [{ id, title, body }];
 }
 
-/** The line below the heading: `OCI index · 3 platforms`. */
+/** Returns the line below the heading, such as `OCI image index · 3 images · 2 attestations`. */
 function leadOf(view: ListView): string {
   const { mediaType, entries, artifactType, from } = view;
   const images = entries.filter((entry) => isManifestType(entry.mediaType ?? '') || entry.image !== undefined);
@@ -89,7 +89,7 @@ function leadOf(view: ListView): string {
   ].join(' · ');
 }
 
-/** The display name of a media type. */
+/** Returns the display name of a media type. A manifest with an artifact type is an artifact. */
 export function kindOf(mediaType: string, artifactType?: string): string {
   switch (mediaType) {
     case MediaType.ociIndex:
@@ -134,7 +134,7 @@ function platformTable({ entries }: ListView, hrefOf: HrefOf): Html | undefined 
   }));
   const more = entries.length - rows.length;
   const filter = rows.length < MIN_FILTERED ? undefined : filterBox('entries', 'linux arm64');
-  return markup`${filter}${table({ id: 'entries', label: 'Entries of the list', columns, rows })}${more > 0 && markup`<p class="muted more">${more} more entries are not displayed.</p>`}`;
+  return markup`${filter}${table({ id: 'entries', label: 'Entries of the list', columns, rows })}${notDisplayed(more, 'entry', 'entries')}`;
 }
 
 function cellsOf(entry: EntryView, isSparse: boolean, hrefOf: HrefOf): readonly HtmlValue[] {
@@ -161,7 +161,12 @@ function annotationList({ annotations = {} }: ListView): Html | undefined {
   if (all.length === 0) return undefined;
   const shown = all.slice(0, MAX_ANNOTATIONS).map(([name, value]): Fact => [name.slice(0, MAX_CELL), linked(value)]);
   const more = all.length - shown.length;
-  return markup`${factList(shown, 'wide')}${more > 0 && markup`<p class="muted more">${more} more annotations are not displayed.</p>`}`;
+  return markup`${factList(shown, 'wide')}${notDisplayed(more, 'annotation', 'annotations')}`;
+}
+
+function notDisplayed(count: number, singular: string, plural: string): HtmlValue {
+  const subject = count === 1 ? `1 more ${singular} is` : `${count} more ${plural} are`;
+  return count > 0 && markup`<p class="muted more">${subject} not displayed.</p>`;
 }
 
 function linked(value: string): HtmlValue {

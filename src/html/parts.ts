@@ -1,7 +1,7 @@
 import { isDigestName, shortDigest } from '../oci/digest.ts';
 import { clipped, markup, type Html, type HtmlValue } from './html.ts';
 
-/** The parts that pages consist of. */
+/** This file renders the parts that pages consist of. */
 
 export interface Column {
   readonly header: string;
@@ -20,13 +20,13 @@ export interface TableOptions {
   readonly label: string;
   readonly columns: readonly Column[];
   readonly rows: readonly Row[];
-  /** The id of the table body, for a filter. */
+  /** The id of the table body. It is required if the table has a filter. */
   readonly id?: string | undefined;
 }
 
 /**
- * Renders a table. Columns without content are omitted. On narrow screens, each row becomes a block with one line per
- * cell. Browsers drop the table roles of such blocks, so the roles are explicit.
+ * Renders a table. Columns without content are omitted. On narrow screens, the style displays each row as a block with
+ * one line per cell. Browsers would then ignore the implicit roles of the elements, so the roles are explicit.
  */
 export function table({ label, columns, rows, id }: TableOptions): Html {
   const shown = columns.flatMap((column, at) =>
@@ -60,7 +60,7 @@ function cellOf(cell: HtmlValue, { header, kind }: Column, at: number): Html {
   return markup`<td role="cell" data-label="${header}" class="${kind}"><span>${cell}</span></td>`;
 }
 
-/** An input that filters the rows of a table while the user types. It stays hidden without JavaScript. */
+/** Renders an input that filters the rows of a table while the user types. It stays hidden without JavaScript. */
 export function filterBox(tableId: string, what: string): Html {
   return markup`<div class="filter" data-filter="${tableId}" hidden>
 <label for="${tableId}-filter">Filter</label>
@@ -69,7 +69,10 @@ export function filterBox(tableId: string, what: string): Html {
 </div>`;
 }
 
-/** A button that copies a text. @param what - the rest of its label: `Copy WHAT` */
+/**
+ * Renders a button that copies `text` to the clipboard. It stays hidden without JavaScript.
+ * @param what - the end of its label: `Copy WHAT`
+ */
 export function copyButton(text: string, what: string): Html {
   return markup`<button type="button" data-copy="${text}" aria-label="Copy ${what}" hidden>Copy</button>`;
 }
@@ -80,7 +83,7 @@ export function code(text: string): Html {
 
 const MAX_CODE = 512;
 
-/** A shortened digest, with a link if there is a page for it. */
+/** Renders a shortened digest, with a link if there is a page for it. */
 export function digestCode(digest: string, href: string | undefined): Html {
   const short = isDigestName(digest) ? shortDigest(digest) : digest;
   const text = markup`<code class="digest" title="${digest}">${clipped(short, MAX_CODE)}</code>`;
@@ -107,14 +110,13 @@ ${body}
 `;
 }
 
-/** Links to the sections of a page. */
+/** Renders links to the sections of a page; undefined if it has fewer than two. */
 export function jumpLinks(sections: readonly Section[]): HtmlValue {
   if (sections.length < 2) return undefined;
   const links = sections.map(({ id, title }) => markup`<li><a href="#${id}">${title}</a></li>`);
   return markup`<nav aria-label="Sections"><ul class="jump">${links}</ul></nav>`;
 }
 
-/** A command line and its purpose. */
 export interface Command {
   readonly purpose: string;
   readonly line: string;
@@ -128,7 +130,7 @@ export function commandList(commands: readonly Command[]): Html {
   return markup`<ul class="commands">${items}</ul>`;
 }
 
-/** A message about content that cannot be displayed. */
+/** Renders a message about content that cannot be displayed. */
 export function alert(message: string): Html {
   return markup`<p class="alert" role="alert">${clipped(message, MAX_CODE)}</p>`;
 }

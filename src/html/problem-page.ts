@@ -6,11 +6,11 @@ import { alert } from './parts.ts';
 export interface Problem {
   readonly heading: string;
   readonly message: string;
-  /** The document that was read, but is neither a list nor an image that can be displayed. */
+  /** The document, if it was read but cannot be displayed as a list or an image. */
   readonly bytes?: Uint8Array | undefined;
 }
 
-/** A page for content that cannot be displayed, with the reason. */
+/** Returns a page that states why content cannot be displayed. */
 export function problemPage({ heading, message, bytes }: Problem, trail: PageContent['trail']): PageContent {
   const body = markup`<h1>${heading}</h1>
 ${alert(message)}

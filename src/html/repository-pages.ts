@@ -3,9 +3,9 @@ import type { PageContent } from './document.ts';
 import { clipped, markup, type Html, type HtmlValue } from './html.ts';
 import { commandList, digestCode, filterBox, table } from './parts.ts';
 
-/** The pages of a registry that list repositories and tags. */
+/** This file renders the pages of a registry that list repositories and tags. */
 
-/** One page of a list. `next` is the address of the following page; undefined for the last page. */
+/** One page of a list. `next` is the URL of the following page; undefined on the last page. */
 export interface Paged<T> {
   readonly items: readonly T[];
   readonly next?: string | undefined;
@@ -15,7 +15,7 @@ export interface RepositorySummary {
   readonly name: string;
   readonly href: string;
   readonly tags: number;
-  /** Why the repository cannot be read. */
+  /** The reason why the repository cannot be read. Undefined if it can be read. */
   readonly fault?: string | undefined;
 }
 
@@ -29,11 +29,14 @@ export interface TagSummary {
   readonly fault?: string;
 }
 
-/** The maximum number of platforms that are displayed. The others are counted. */
+/** The maximum number of platforms that are displayed for a tag. The remaining ones are only counted. */
 const MAX_CHIPS = 8;
 const MAX_TEXT = 200;
 
-/** The page with the repositories. @param host - the registry as in references */
+/**
+ * Returns the page that lists repositories.
+ * @param host - the host of the registry, as used in references
+ */
 export function repositoriesPage({ items, next }: Paged<RepositorySummary>, host: string): PageContent {
   const rows = items.map(({ name, href, tags, fault }) => ({
     cells: [markup`<a href="${href}">${name}</a>`, fault === undefined ? String(tags) : '', problem(fault)],
@@ -50,14 +53,14 @@ ${items.length === 0 ? noRepositories(host) : list}`;
 
 function noRepositories(host: string): Html {
   const target = shellWord(`${host}/app:1.0`);
-  return markup`<p>There are no repositories yet. Push an image:</p>
+  return markup`<p>There are no repositories to display. Push an image:</p>
 ${commandList([
   { purpose: 'Push with docker', line: `docker push ${target}` },
   { purpose: 'Copy from another registry', line: `mlist copy ubuntu:24.04 ${target}` },
 ])}`;
 }
 
-/** The page with the tags of a repository. */
+/** Returns the page that lists the tags of a repository. */
 export function tagsPage({ items, next }: Paged<TagSummary>, name: string, host: string): PageContent {
   const rows = items.map(({ tag, href, digest, kind, platforms = [], fault }) => ({
     cells: [
@@ -80,7 +83,7 @@ export function tagsPage({ items, next }: Paged<TagSummary>, name: string, host:
 ${table({ id: 'tags', label: 'Tags', columns, rows })}${nextLink(next)}`;
   const body = markup`<h1>${name}</h1>
 <p class="lead">Tags of the repository</p>
-${items.length === 0 ? markup`<p>The repository has no ${next === undefined ? 'tags' : 'further tags'}.</p>` : list}`;
+${items.length === 0 ? markup`<p>There are no tags to display.</p>` : list}`;
   return { title: `${name} · mlist`, trail: [{ text: host, href: '/' }, { text: name }], body };
 }
 

@@ -1,6 +1,6 @@
 /**
- * The script of every page. It filters rows while the user types, and copies texts. The elements that need the script
- * are hidden until it runs. It neither reads nor creates markup.
+ * The script of every page. It filters rows while the user types, and copies text to the clipboard. Elements that need
+ * the script are hidden until it runs. It never parses text as HTML.
  */
 export const script = `'use strict';
 const status = document.getElementById('status');

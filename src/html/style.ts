@@ -1,4 +1,7 @@
-/** The style of every page. It has a light and a dark mode, fits from 360 pixels, and loads no fonts or images. */
+/**
+ * The style of every page. It supports light and dark mode and screens at least 360 pixels wide, and loads no fonts or
+ * images.
+ */
 export const style = `
 :root{color-scheme:light dark;--page:#fff;--panel:#f6f8fa;--line:#d9dee4;--text:#1c2126;--muted:#57616b;--link:#0b57d0;--good:#146c2e;--warn:#7d4e00;--bad:#b3261e;--chip:#eaeef2;--mono:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono","DejaVu Sans Mono",monospace}
 @media(prefers-color-scheme:dark){:root{--page:#12161b;--panel:#191f26;--line:#2e3741;--text:#e4e8ec;--muted:#9da8b3;--link:#8ab8ff;--good:#6fd68b;--warn:#e5b45c;--bad:#ff9d93;--chip:#26303a}}

@@ -1,16 +1,16 @@
 import { applyEdits, format, modify, type FormattingOptions } from 'jsonc-parser';
 
 /**
- * Edits JSON files that users and other programs also write: apart from white space next to the edit, all other bytes
- * are unchanged. jsonc-parser is lenient, so the text must have been read by `readJson` without problems.
+ * This module edits JSON files that users and other programs also write. It changes only the edited member and the
+ * whitespace next to it. Callers must first check the text with `readJson`, because jsonc-parser accepts invalid JSON.
  */
 
-/** Sets the member at a path of names. Creates missing objects on the path. */
+/** Sets the member at a path of member names. Creates the missing objects on the path. */
 export function setMember(text: string, path: readonly string[], value: unknown): string {
   return edit(text.trim() === '' ? '{}\n' : text, path, value);
 }
 
-/** Removes the member at a path of names. The member must exist. */
+/** Removes the member at a path of member names. The member must exist. */
 export function removeMember(text: string, path: readonly string[]): string {
   return edit(text, path, undefined);
 }
@@ -32,8 +32,8 @@ function edit(text: string, path: readonly string[], value: unknown): string {
 }
 
 /**
- * The formatting of a document, from the indentation of its first member; undefined if that is on the first line.
- * Default: a tab, as Docker writes.
+ * Returns the formatting of a document, according to the indentation of its first member. Returns undefined if that
+ * member is on the same line as the opening brace. A document without members gets tabs, as Docker writes them.
  */
 function layoutOf(text: string): FormattingOptions | undefined {
   const gap = /^\s*\{(\s*)"/.exec(text)?.[1] ?? '\n\t';

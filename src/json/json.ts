@@ -19,10 +19,10 @@ export class JsonNumber {
 
 const arrayIndex = /^(?:0|[1-9]\d{0,9})$/;
 
-/** The key under which an object stores the source order of its members if JavaScript's order differs. */
+/** The key under which an object stores the source order of its members, if JavaScript's order may differ. */
 const sourceOrder: unique symbol = Symbol('source order of members');
 
-/** The names of an object's members in source order. */
+/** Returns the names of an object's members in source order. Members that were added later come last. */
 export function memberNames(object: object): readonly string[] {
   const names = Object.keys(object);
   const order = (object as { readonly [sourceOrder]?: readonly string[] })[sourceOrder];
@@ -31,7 +31,10 @@ export function memberNames(object: object): readonly string[] {
   return [...order.filter((name) => Object.hasOwn(object, name)), ...names.filter((name) => !known.has(name))];
 }
 
-/** Creates an object with this order of members; JavaScript alone would move array indexes to the front. */
+/**
+ * Creates an object with this order of members. JavaScript alone would move array indexes to the front. Members that
+ * are undefined are omitted.
+ */
 export function jsonObject(members: Iterable<readonly [string, Json | undefined]>): JsonObject {
   const object: Record<string, Json> = {};
   const order: string[] = [];
@@ -67,7 +70,7 @@ export function sameJson(left: Json | object | undefined, right: Json | object |
   );
 }
 
-/** A key for maps and sets. Two values have the same key if they are equal by `sameJson`. */
+/** Returns a key for maps and sets. Two values have the same key if and only if `sameJson` is true for them. */
 export function jsonKey(value: Json | object | undefined): string {
   if (value instanceof JsonNumber) return `#${value.lexeme}`;
   if (value === undefined) return '';

@@ -3,7 +3,7 @@ import { pointerTo } from './pointer.ts';
 import { defineMember, inSourceOrder, JsonNumber, type Json, type JsonObject } from './json.ts';
 
 export interface JsonLimits {
-  /** Maximum size in bytes. Default: 4 MiB, the limit of registries for manifests (docs/rules.md, E-SIZE4M). */
+  /** Maximum size in bytes. Default: 4 MiB, the manifest size limit of registries (docs/rules.md, E-SIZE4M). */
   readonly maxBytes?: number | undefined;
   /** Maximum number of values, including objects and arrays. Default: 250 000, more than any list of 4 MiB has. */
   readonly maxValues?: number | undefined;
@@ -22,16 +22,16 @@ export interface JsonReading {
 }
 
 /**
- * Parses one JSON value. Rejects everything that Go, in which most registries are written, parses differently from
- * JavaScript: duplicate keys, invalid UTF-8, a byte order mark, unpaired surrogates. Never throws: errors are returned
- * in `problems`.
+ * Parses one JSON value. Rejects duplicate keys, invalid UTF-8, a byte order mark and unpaired surrogates, because Go
+ * parses them differently from JavaScript, and most registries are written in Go. Never throws: errors are returned in
+ * `problems`.
  */
 export function readJson(bytes: Uint8Array, limits: JsonLimits = {}): JsonReading {
   const maxBytes = limits.maxBytes ?? MAX_DOCUMENT_BYTES;
   if (bytes.length > maxBytes) {
     return {
       values: 0,
-      problems: [problem('E-SIZE4M', '', `the document has ${bytes.length} bytes, more than the limit of ${maxBytes}`)],
+      problems: [problem('E-SIZE4M', '', `the document has ${bytes.length} bytes, but the limit is ${maxBytes}`)],
     };
   }
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
@@ -92,9 +92,9 @@ class Reader {
     }
   }
 
-  /** Parses a value and the white space around it. */
+  /** Parses a value and the whitespace around it. */
   #value(): Json {
-    if (++this.#values > this.#maxValues) throw new SyntaxProblem('it has too many values');
+    if (++this.#values > this.#maxValues) throw new SyntaxProblem(`it has more than ${this.#maxValues} values`);
     this.#skipSpace();
     const value = this.#bareValue();
     this.#skipSpace();
@@ -120,7 +120,7 @@ class Reader {
     }
   }
 
-  /** Skips the opening bracket. */
+  /** Skips an opening bracket and the whitespace after it. */
   #enter(): void {
     if (this.#path.length >= MAX_DEPTH) throw new SyntaxProblem(`it is nested deeper than ${MAX_DEPTH} levels`);
     this.#at += 1;

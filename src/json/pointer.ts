@@ -1,6 +1,6 @@
-/** JSON pointers (RFC 6901). */
+/** This module splits and builds JSON pointers (RFC 6901). */
 
-/** The names and positions in a pointer: `manifests`, `0` and `digest` of `/manifests/0/digest`. */
+/** Returns the reference tokens of a pointer: `manifests`, `0` and `digest` for `/manifests/0/digest`. */
 export function stepsOf(pointer: string): readonly string[] {
   return pointer
     .split('/')

@@ -1,14 +1,15 @@
 import { JsonNumber, memberNames, type Json } from './json.ts';
 
 export interface WriteJsonOptions {
-  /** Indentation of one level. Default: undefined, which writes compact JSON without white space. */
+  /** The indentation of each level. If undefined, the JSON is compact: it contains no whitespace. */
   readonly indent?: string | undefined;
-  /** Escape `<`, `>`, `&`, U+2028 and U+2029 as Go's encoding/json does by default. Default: false. */
+  /** Whether to escape `<`, `>`, `&`, U+2028 and U+2029, as Go's encoding/json does by default. Default false. */
   readonly goEscapes?: boolean | undefined;
 }
 
 /**
- * Writes JSON. Members keep their source order, and numbers their spelling. Members that are `undefined` are omitted.
+ * Formats a value as JSON. Members keep their source order, and numbers keep their spelling. Members that are
+ * `undefined` are omitted.
  */
 export function writeJson(value: Json | object, options: WriteJsonOptions = {}): string {
   return write(value as Json, options, '\n');
@@ -36,8 +37,8 @@ function write(value: Json, options: WriteJsonOptions, line: string): string {
 }
 
 /**
- * Writes a string as Go 1.22 and newer do (encoding/json appendString): `\b` and `\f` are short escapes, other control
- * characters `\u00xx`, DEL is not escaped, and unpaired surrogates become `\ufffd`.
+ * Writes a string as Go 1.22 and newer do (encoding/json appendString): `\b`, `\f`, `\n`, `\r` and `\t` are short
+ * escapes, other control characters are `\u00xx`, DEL is not escaped, and unpaired surrogates become `\ufffd`.
  */
 function writeString(text: string, goEscapes: boolean): string {
   const json = text.isWellFormed()

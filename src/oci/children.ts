@@ -7,8 +7,8 @@ import { isIndexType, isMediaType } from './media-type.ts';
 import { pointerTo } from '../json/pointer.ts';
 
 /**
- * The descriptors in a manifest, with media type, digest, size and urls (image-spec v1.1.1 image-index.md and
- * manifest.md). Other members are not checked, and not returned.
+ * The descriptors in a manifest (image-spec v1.1.1 image-index.md and manifest.md). Each has only the media type,
+ * digest, size and urls: the other members are neither checked nor returned.
  */
 export interface Children {
   /** The entries of an index, which may be blobs. */
@@ -19,8 +19,8 @@ export interface Children {
 }
 
 /**
- * Reads a JSON document that is an object.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` with the problems
+ * Parses a JSON document that must be an object.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` with all problems if it is not valid JSON or not an object
  */
 export function readDocument(bytes: Uint8Array, limits: Parameters<typeof readJson>[1] = {}): JsonObject {
   const { value, problems } = readJson(bytes, limits);
@@ -30,7 +30,7 @@ export function readDocument(bytes: Uint8Array, limits: Parameters<typeof readJs
 }
 
 /**
- * The descriptors in a manifest of the media type. `null` is read as an empty array, as in Go.
+ * Returns the descriptors in a manifest of this media type. `null` is read as an empty array, as in Go.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a descriptor is missing or invalid
  */
 export function childrenIn(document: JsonObject, mediaType: string): Children {
@@ -44,8 +44,8 @@ export function childrenIn(document: JsonObject, mediaType: string): Children {
 }
 
 /**
- * The descriptor of a manifest in the referrers of its subject (distribution-spec v1.1.1 "Listing Referrers"). The
- * artifact type of an image manifest defaults to the media type of its config.
+ * Returns the descriptor of a manifest for the list of its subject's referrers (distribution-spec v1.1.1 "Listing
+ * Referrers"). The artifact type of an image manifest defaults to the media type of its config.
  */
 export function referrerOf(descriptor: Descriptor, document: JsonObject): Descriptor {
   const { artifactType, config } = document;
@@ -58,7 +58,10 @@ export function referrerOf(descriptor: Descriptor, document: JsonObject): Descri
   };
 }
 
-/** The digest of the subject of a manifest of any type; undefined if it has none. Other members may be invalid. */
+/**
+ * Returns the subject digest of a manifest of any type. Returns undefined if it has none, or if the digest is invalid.
+ * Other members are not checked.
+ */
 export function subjectDigestIn({ subject }: JsonObject): Digest | undefined {
   const digest = isJsonObject(subject) ? subject['digest'] : undefined;
   return typeof digest === 'string' && isDigest(digest) ? digest : undefined;
@@ -77,7 +80,11 @@ function childAt(value: Json | undefined, ...path: readonly (string | number)[])
   return strings.length === 0 ? descriptor : { ...descriptor, urls: strings };
 }
 
-/** Media type, digest, size and annotations of the descriptor at a path of a document; other members are omitted. */
+/**
+ * Returns the media type, digest, size and annotations of a descriptor. Other members are omitted.
+ * @param path - the position of the descriptor in its document, for errors
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if one of these members is invalid
+ */
 export function descriptorAt(value: Json | undefined, ...path: readonly (string | number)[]): Descriptor {
   const descriptor = minimalDescriptorAt(value, ...path);
   const annotations = (value as JsonObject)['annotations'] ?? {};
@@ -93,15 +100,18 @@ function minimalDescriptorAt(value: Json | undefined, ...path: readonly (string 
   if (typeof mediaType !== 'string' || !isMediaType(mediaType)) {
     throw invalidAt(pointerTo(...path, 'mediaType'), 'must be a media type');
   }
-  const problem = typeof digest === 'string' ? digestProblem(digest) : 'not a string';
+  const problem = typeof digest === 'string' ? digestProblem(digest) : 'it must be a string';
   if (problem !== undefined) throw invalidAt(pointerTo(...path, 'digest'), `invalid digest: ${problem}`);
   if (!Number.isSafeInteger(size) || (size as number) < 0) {
-    throw invalidAt(pointerTo(...path, 'size'), 'must be a number of bytes');
+    throw invalidAt(pointerTo(...path, 'size'), 'must be a non-negative integer');
   }
   return { mediaType, digest: digest as Descriptor['digest'], size: size as number };
 }
 
-/** The annotations of a descriptor or a document; an empty object if they are malformed. */
+/**
+ * Returns an object with the `annotations` member of a descriptor or document, or an empty object if the member is
+ * missing or malformed.
+ */
 export function annotationsOf(value: Json | undefined): { readonly annotations?: Annotations } {
   const { annotations } = isJsonObject(value) ? value : {};
   return areAnnotations(annotations) ? { annotations } : {};

@@ -11,22 +11,25 @@ export interface Descriptor {
   readonly size: number;
   readonly urls?: readonly string[];
   readonly annotations?: Annotations;
-  /** The content itself, base64 with padding. */
+  /** The content itself, in base64 with padding. */
   readonly data?: string;
   readonly platform?: Platform;
   readonly artifactType?: string;
 }
 
-/** Annotation keys that tools evaluate. For attestations see BuildKit, docs/attestations/attestation-storage.md. */
+/**
+ * The annotation keys that mlist and other tools evaluate. The keys of attestations are specified in BuildKit,
+ * docs/attestations/attestation-storage.md.
+ */
 export const AnnotationKey = {
   referenceType: 'vnd.docker.reference.type',
   referenceDigest: 'vnd.docker.reference.digest',
   /** The predicate type of the in-toto statement in a layer of an attestation. */
   predicateType: 'in-toto.io/predicate-type',
-  /** Set by containers/image on the zstd copy of an image, which is a second entry for the same platform. */
+  /** containers/image sets it on a zstd twin, the second entry for the platform of an image. */
   zstd: 'io.github.containers.compression.zstd',
   refName: 'org.opencontainers.image.ref.name',
-  /** The full image name of an entry of index.json (containerd, images/annotations.go). */
+  /** The full image name of an entry in index.json (containerd, images/annotations.go). */
   imageName: 'io.containerd.image.name',
 } as const;
 
@@ -34,17 +37,17 @@ export function isAttestation({ annotations }: Pick<Descriptor, 'annotations'>):
   return annotations?.[AnnotationKey.referenceType] === 'attestation-manifest';
 }
 
-/** The digest of the image that an attestation is for; undefined for other entries. */
+/** Returns the digest of the image to which an attestation belongs. Returns undefined for other entries. */
 export function attestedDigest(entry: Pick<Descriptor, 'annotations'>): string | undefined {
   return isAttestation(entry) ? entry.annotations?.[AnnotationKey.referenceDigest] : undefined;
 }
 
-/** A descriptor with media type, digest and size only. */
+/** Returns a descriptor with only the media type, digest and size. */
 export function minimalDescriptor({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size };
 }
 
-/** Removes duplicates: each digest at its first position, with its last value. */
+/** Removes duplicates. If several items have the same digest, keeps the last one, at the position of the first. */
 export function uniqueByDigest<T extends { readonly digest: Digest }>(items: Iterable<T>): readonly T[] {
   return [...new Map([...items].map((item) => [item.digest, item])).values()];
 }

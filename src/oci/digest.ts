@@ -8,14 +8,14 @@ export type Digest = string & { readonly [digestBrand]: true };
 
 const grammar = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
 
-/** Algorithms that can be verified, with their number of lower-case hex digits. */
+/** The number of lower-case hex digits for each algorithm that can be verified. */
 const hexLength = new Map([
   ['sha256', 64],
   ['sha384', 96],
   ['sha512', 128],
 ]);
 
-/** Registered algorithms that Node's crypto lacks. Only the form of their digests is checked. */
+/** The number of hex digits for registered algorithms that Node cannot compute. Only the form is checked. */
 const formOnly = new Map([['blake3', 64]]);
 
 /**
@@ -42,10 +42,10 @@ export function isVerifiable(digest: Digest): boolean {
   return hexLength.has(digestAlgorithm(digest));
 }
 
-/** The reason why a string is not a digest; undefined if the string is a digest. */
+/** Returns the reason why a string is not a valid digest, or undefined if it is valid. */
 export function digestProblem(text: string): string | undefined {
-  if (text.length > MAX_LENGTH) return `longer than ${MAX_LENGTH} characters`;
-  if (!grammar.test(text)) return 'not of the form algorithm:encoded';
+  if (text.length > MAX_LENGTH) return `it is longer than ${MAX_LENGTH} characters`;
+  if (!grammar.test(text)) return 'it must have the form ALGORITHM:ENCODED';
   const [algorithm = '', encoded = ''] = text.split(':', 2);
   const length = hexLength.get(algorithm) ?? formOnly.get(algorithm);
   if (length === undefined) return undefined;
@@ -81,23 +81,23 @@ export function parseDigest(text: string): Digest {
   return text as Digest;
 }
 
-/** The digest shortened to 12 hex digits: `sha256:0123456789ab`. */
+/** Shortens a digest to the algorithm and 12 hex digits, such as `sha256:0123456789ab`. */
 export function shortDigest(digest: string): string {
   return digest.slice(0, digest.indexOf(':') + 13);
 }
 
-/** The ID of an image as engines print it: its first 12 hex digits, without the algorithm. */
+/** Shortens an image ID to the form that engines print: the first 12 hex digits, without the algorithm. */
 export function shortImageId(id: string): string {
   return id.slice(id.indexOf(':') + 1).slice(0, 12);
 }
 
-/** All sha256, sha384 and sha512 digests that occur in the text of a document. */
+/** Returns all sha256, sha384 and sha512 digests that occur in the text of a document. */
 export function digestsIn(bytes: Uint8Array): ReadonlySet<string> {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
   return new Set(text.match(/\b(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})(?![a-f0-9])/g));
 }
 
-/** The sha256 digest of the bytes. */
+/** Returns the sha256 digest of the bytes. */
 export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
 }

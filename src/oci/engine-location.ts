@@ -5,16 +5,16 @@ import { formatReference, parseReference, withDefaultTag, type Reference } from 
 /**
  * An image in a container engine on this machine or in another Docker context:
  * `docker-daemon[@CONTEXT]:NAME[:TAG][@DIGEST]` · `podman:NAME[:TAG][@DIGEST]` · `docker-daemon:sha256:ID`.
- * The prefixes are those of skopeo and buildah, and take precedence over registries that are called `podman` or
- * `docker-daemon`.
+ * The prefixes are the same as in skopeo and buildah. They take precedence over registries with the host name `podman`
+ * or `docker-daemon`.
  */
 export interface EngineLocation {
   readonly kind: EngineKind;
-  /** The Docker context; undefined for the engine that the docker CLI uses. */
+  /** The Docker context. If it is absent, the engine is the one that the docker CLI uses. */
   readonly context?: string;
-  /** The name or the ID of the image. A name without a tag and a digest gets the tag `latest`. */
+  /** The name or the ID of the image. A name that has neither a tag nor a digest gets the tag `latest`. */
   readonly image: Reference | Digest;
-  /** A manifest in the image, such as that of one platform. */
+  /** The digest of a manifest in the image, for example for one platform. */
   readonly digest?: Digest;
 }
 
@@ -31,17 +31,19 @@ export function isEngineLocation(text: string): boolean {
 }
 
 /**
- * Parses the location of an image in an engine.
- * @throws MlistError `ERR_MLIST_REFERENCE_INVALID`
+ * Parses the location of an engine image.
+ * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` if the location is invalid
  */
 export function parseEngineLocation(text: string): EngineLocation {
   const [start = '', kind, context] = prefix.exec(text) ?? [];
   const engine = { kind: kind as EngineKind, ...(context === undefined ? {} : { context }) };
-  if (context !== undefined && kind === 'podman') throw invalid(text, 'podman has no contexts: set CONTAINER_HOST');
-  if (context !== undefined && !contextName.test(context)) throw invalid(text, 'the name of the context is invalid');
+  if (context !== undefined && kind === 'podman')
+    throw invalid(text, 'podman has no contexts: set CONTAINER_HOST instead');
+  if (context !== undefined && !contextName.test(context)) throw invalid(text, 'the context name is invalid');
   const rest = text.slice(start.length);
-  if (rest === '') throw invalid(text, 'it names no image');
-  if (rest.startsWith('//')) throw invalid(text, `write it as ${start}${rest.slice(2)}`);
+  if (rest === '') throw invalid(text, 'the image name is missing');
+  if (rest.startsWith('//'))
+    throw invalid(text, `it must not have slashes after the prefix: write ${start}${rest.slice(2)}`);
   const [name = '', digest, ...more] = rest.split('@');
   if (isDigestName(name)) {
     if (more.length > 0 || (digest !== undefined && !isDigestName(digest)))
@@ -60,7 +62,7 @@ export function formatEngineLocation({ kind, context, image, digest }: EngineLoc
   return `${engine}:${nameOfImage(image)}${digest === undefined ? '' : `@${digest}`}`;
 }
 
-/** The canonical name of an image of an engine, or its ID. */
+/** Returns the canonical name of an engine image, or its ID. */
 export function nameOfImage(image: EngineLocation['image']): string {
   return typeof image === 'string' ? image : formatReference(image);
 }

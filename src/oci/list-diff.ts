@@ -3,11 +3,13 @@ import { jsonKey, memberNames, sameJson, type Json, type JsonObject } from '../j
 import type { Index } from './manifest.ts';
 import { formatPlatform, platformKey } from './platform/platform.ts';
 
-/** Compares two lists entry by entry. */
+/** This module compares two lists entry by entry. */
 
-/** A member with different values. `before` or `after` is absent if the respective list lacks the member. */
+/** A member whose value has changed. `before` or `after` is absent if the member was added or removed. */
 export interface MemberChange {
-  /** Name of the member. Members of a platform or of annotations have a prefix: `platform.variant`, `annotations.k`. */
+  /**
+   * The name of the member. Members of platforms and annotations have a prefix: `platform.variant`, `annotations.k`.
+   */
   readonly member: string;
   readonly before?: Json;
   readonly after?: Json;
@@ -25,9 +27,9 @@ export type EntryDifference =
     };
 
 export interface ListDiff {
-  /** Changes of the list's own members, such as mediaType and annotations. */
+  /** Changes to the list's own members, such as mediaType and annotations. */
   readonly list: readonly MemberChange[];
-  /** The changed entries in the order of the new list, followed by the removed entries. */
+  /** All entries of the new list, in its order, followed by the removed entries. */
   readonly entries: readonly EntryDifference[];
 }
 
@@ -62,18 +64,18 @@ function diffEntries(before: readonly Descriptor[], after: readonly Descriptor[]
   ];
 }
 
-/** The first entry with each digest. */
+/** The first entry with each digest, keyed by digest. */
 type ByDigest = ReadonlyMap<string, Descriptor>;
 
 function byDigest(list: readonly Descriptor[]): ByDigest {
   return new Map(list.map((entry) => [entry.digest, entry] as const).reverse());
 }
 
-/** Pairs new entries with old ones: by digest first, then by platform or by the platform of the attested image. */
+/** Pairs new entries with old ones: first by digest, then by the platform of the image, or of the attested image. */
 function pair(before: readonly Descriptor[], after: readonly Descriptor[]): ReadonlyMap<Descriptor, Descriptor> {
   const unmatched = new Set(before);
   const pairs = new Map<Descriptor, Descriptor>();
-  /** Pairs entries with equal keys. Those without a key are not paired. */
+  /** Pairs entries with equal keys. Entries without a key are not paired. */
   const match = (oldKey: (old: Descriptor) => string | undefined, newKey = oldKey): void => {
     const byKey = new Map<string, Descriptor[]>();
     for (const old of [...unmatched].reverse()) {
@@ -106,19 +108,19 @@ function imageKey({ digest, platform }: Descriptor): string {
   return `${digest} ${jsonKey(platform)}`;
 }
 
-/** The role of an entry: the image for a platform, or the attestation of that image. */
+/** Returns a key for the role of an entry: the image for a platform, or the attestation of such an image. */
 function roleOf(entry: Descriptor, images: ByDigest): string | undefined {
   if (!isAttestation(entry)) return entry.platform && platformKey(entry.platform);
   const platform = images.get(attestedDigest(entry) ?? '')?.platform;
   return platform && `attestation of ${platformKey(platform)}`;
 }
 
-/** The name of an entry in messages: its platform, else its type; for an attestation, the name of its image. */
+/** Returns the name of an entry: its platform, otherwise its type. An attestation is named after its image. */
 function nameOf(entry: Descriptor, images: ByDigest): string {
   const platform = entry.platform === undefined ? undefined : formatPlatform(entry.platform, { all: true });
   if (!isAttestation(entry)) return platform ?? entry.artifactType ?? entry.mediaType;
   const image = images.get(attestedDigest(entry) ?? '');
-  return `attestation of ${image?.platform === undefined ? (attestedDigest(entry) ?? 'nothing') : formatPlatform(image.platform, { all: true })}`;
+  return `attestation of ${image?.platform === undefined ? (attestedDigest(entry) ?? 'an unknown image') : formatPlatform(image.platform, { all: true })}`;
 }
 
 const comparedByMember = ['platform', 'annotations'];
@@ -140,7 +142,7 @@ function diffMembers(before: object, after: object, except: readonly string[], p
   });
 }
 
-/** The longest increasing subsequence, which identifies the entries that did not move. */
+/** Returns the longest increasing subsequence. The entries at these positions have not moved. */
 function longestRun(numbers: readonly number[]): readonly number[] {
   const ends: number[] = [];
   const previous = numbers.map(() => -1);
@@ -155,8 +157,8 @@ function longestRun(numbers: readonly number[]): readonly number[] {
 }
 
 /**
- * Binary search: the lowest place below `places` that is reached, or `places` if no place is.
- * @param isReached - if it is true for a place, it must be true for all higher ones
+ * Returns the lowest place below `places` for which `isReached` is true, or `places` if there is none (binary search).
+ * @param isReached - if it is true for a place, it must be true for all higher places
  */
 function lowerBound(places: number, isReached: (place: number) => boolean): number {
   let [low, high] = [0, places];

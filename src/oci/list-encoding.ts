@@ -7,23 +7,23 @@ import type { ImageIndex } from './manifest.ts';
 import type { Platform } from './platform/platform.ts';
 
 /**
- * Encodes lists. No other module encodes lists, because these bytes are hashed and pushed. Unknown members follow the
- * known ones, in the order of the source.
+ * This module encodes lists. Other modules must not encode them, because the exact bytes matter: they are hashed and
+ * pushed. Unknown members follow the known ones, in the order of the source.
  */
 
 type Members = Readonly<Record<string, Json | undefined>>;
 
 export interface EncodeOptions {
-  /** Write known members that are empty (`{}`, `[]`, `""`), which Go's tools omit. Default: false. */
+  /** Whether to write known members that are empty (`{}`, `[]`, `""`). Go's tools omit them. Default false. */
   readonly keepEmpty?: boolean | undefined;
 }
 
-/** An image index whose `schemaVersion` and `mediaType`, which are always written, may be omitted. */
+/** An image index. `schemaVersion` and `mediaType` may be omitted, because they are always written. */
 export type ImageIndexInput = Omit<ImageIndex, 'schemaVersion' | 'mediaType'> & Partial<ImageIndex>;
 
 /**
- * Encodes an OCI image index as compact JSON. The bytes equal those that Go tools (regctl, oras, buildah) push for the
- * same entries: `json.Marshal` of image-spec v1.1.1 `specs-go/v1.Index`.
+ * Encodes an OCI image index as compact JSON. For the same entries, Go tools (regctl, oras, buildah) push the same
+ * bytes: `json.Marshal` of image-spec v1.1.1 `specs-go/v1.Index`.
  */
 export function encodeImageIndex(index: ImageIndexInput, options: EncodeOptions = {}): Uint8Array {
   const encoder = new MemberEncoder(options);
@@ -39,9 +39,10 @@ export function encodeImageIndex(index: ImageIndexInput, options: EncodeOptions 
 }
 
 /**
- * Encodes a Docker manifest list. The bytes equal those that `docker manifest push` (28.2) sends:
+ * Encodes a Docker manifest list. `docker manifest push` (28.2) sends the same bytes:
  * `json.MarshalIndent(list, "", "   ")`.
- * @throws MlistError `ERR_MLIST_LIST_INVALID` if an entry has no platform, or a member that a Docker list cannot have
+ * @throws MlistError `ERR_MLIST_LIST_INVALID` if an entry has no platform, or has a member that is not allowed in a
+ * Docker list, such as annotations
  */
 export function encodeManifestList(
   list: { readonly manifests: readonly Descriptor[] },
@@ -94,8 +95,8 @@ class MemberEncoder {
     if (ociMember !== undefined || platform === undefined) {
       throw new MlistError(
         'ERR_MLIST_LIST_INVALID',
-        `entry ${position} (${digest}) does not fit a Docker manifest list: ` +
-          (ociMember === undefined ? 'it has no platform' : `it has ${ociMember}, which only an OCI index can hold`),
+        `entry ${position} (${digest}) is not allowed in a Docker manifest list: ` +
+          (ociMember === undefined ? 'it has no platform' : `it has ${ociMember}, which only an OCI index can contain`),
         { hint: 'Use the format oci.' },
       );
     }
@@ -110,7 +111,7 @@ class MemberEncoder {
     ]);
   }
 
-  /** The known members in their order, without optional ones that are empty, then the unknown members of the source. */
+  /** Returns the known members in this order, without empty optional ones, then the unknown members of the source. */
   members(source: object, known: Members, required: readonly string[]): Json {
     const written = Object.entries(known).filter(
       ([name, value]) => value !== undefined && (this.#keepEmpty || required.includes(name) || !isEmpty(value)),

@@ -2,7 +2,7 @@ import { closestMatch } from '../text/closest-match.ts';
 import { isEngineLocation } from './engine-location.ts';
 import { withoutPassword } from './reference.ts';
 
-/** The prefixes of other tools, and the prefix that mlist uses. */
+/** Maps the prefixes of mlist and other tools to the prefixes of mlist. */
 const spellings: Readonly<Record<string, string>> = {
   'oci-layout': 'oci:',
   'oci-dir': 'oci:',
@@ -13,14 +13,17 @@ const spellings: Readonly<Record<string, string>> = {
   'docker-image': 'docker://',
 };
 
-/** Prefixes that are recognised only before `//`, since `registry:2` is an image on Docker Hub. */
+/**
+ * Maps the prefixes that are recognised before `//`. The last three are recognised only there: for example,
+ * `registry:2` is an image on Docker Hub.
+ */
 const schemes: Readonly<Record<string, string>> = { ...spellings, registry: '', https: '', http: '' };
 
 const isPath = /^(?:\.{0,2}|~)\/|^[A-Za-z]:[\\/]/;
 const isArchive = /\.(?:tar|tgz|tar\.[a-z0-9]+)$/i;
 
 /**
- * Suggests how to write a location that has the prefix of another tool, is misspelled, or is only a path.
+ * Suggests how to write a location that has a prefix of another tool or a misspelled prefix, or is only a path.
  * @returns a sentence for a hint; undefined if the string looks like a reference or contains a password
  */
 export function locationHint(text: string): string | undefined {
@@ -30,18 +33,18 @@ export function locationHint(text: string): string | undefined {
     return isPath.test(text) || isArchive.test(text) ? pathHint(text, isArchive.test(text)) : undefined;
   }
   if (isEngineLocation(text) && slashes === undefined && /^\d{1,5}\//.test(rest)) {
-    return `To read it from the registry ${prefix}:${/^\d+/.exec(rest)?.[0] ?? ''}, write docker://${text}.`;
+    return `For the registry ${prefix}:${/^\d+/.exec(rest)?.[0] ?? ''}, write docker://${text}.`;
   }
   if (prefix === 'oci' && slashes !== undefined) {
-    return `Write a folder as oci:${rest}, and a registry as docker://${rest}.`;
+    return `For an OCI layout, write oci:${rest}. For a registry, write docker://${rest}.`;
   }
   const prefixes = slashes === undefined ? spellings : schemes;
   const name = Object.hasOwn(prefixes, prefix) ? prefix : closestMatch(prefix, Object.keys(spellings));
   return name === undefined ? undefined : `Write it as ${prefixes[name] ?? ''}${rest}.`;
 }
 
-/** Suggests the location for a path of an archive or a folder. */
+/** Suggests how to write the path of an archive or a layout as a location. */
 export function pathHint(path: string, isFile: boolean): string {
-  if (!isFile) return `Write a folder with an OCI layout as oci:${path}.`;
-  return `Write an archive as oci-archive:${path}, or docker-archive:${path} if an older "docker save" or "podman save" wrote it.`;
+  if (!isFile) return `For an OCI layout, write oci:${path}.`;
+  return `For an archive, write oci-archive:${path}, or docker-archive:${path} if it was created by an older "docker save" or "podman save".`;
 }

@@ -20,27 +20,31 @@ import {
 } from './reference.ts';
 
 /**
- * The location of a manifest. Registries are the default:
- * `[docker://]HOST/REPO[:TAG][@DIGEST]` · `oci:DIR[:REF][@DIGEST]` · `oci-archive:FILE[:REF]` · `docker-archive:FILE[:REF]` ·
- * `docker-daemon[@CONTEXT]:NAME[:TAG]` · `podman:NAME[:TAG]`.
+ * The location of a manifest, in one of these forms:
+ * `[docker://]HOST/REPO[:TAG][@DIGEST]` · `oci:DIR[:REF][@DIGEST]` · `oci-archive:FILE[:REF]` ·
+ * `docker-archive:FILE[:REF]` · `docker-daemon[@CONTEXT]:NAME[:TAG]` · `podman:NAME[:TAG]`.
  * The first colon after an optional drive letter separates the path from REF, which may contain `:` and `/`.
  */
 export type Location = RegistryLocation | LocalLocation;
 
-/** A location outside registries. */
+/** A location in a layout, an archive or an engine. */
 export type LocalLocation = FileLocation | EngineLocation;
 
 export interface RegistryLocation {
   readonly kind: 'registry';
   readonly reference: Reference;
-  /** Whether the location was written with `docker://`, so that it never refers to a draft. */
+  /**
+   * Whether the location never refers to a draft: it was written with `docker://`, or mlist created it for content in a
+   * registry.
+   */
   readonly explicit: boolean;
 }
 
 export interface FileLocation {
   readonly kind: 'oci' | 'oci-archive' | 'docker-archive';
   /**
-   * The path: absolute, or relative to a folder that the caller knows: for drafts, the parent folder of the workspace.
+   * An absolute path, or a path relative to a folder that the caller knows. In drafts, this is the parent folder of the
+   * workspace.
    */
   readonly path: string;
   readonly ref?: string;
@@ -49,41 +53,45 @@ export interface FileLocation {
 
 const fileKinds = ['oci', 'oci-archive', 'docker-archive'] as const;
 
-/** Whether an archive is read from stdin, or written to stdout: `oci-archive:-`. A file of that name is `./-`. */
+/**
+ * Whether an archive is read from stdin or written to stdout, as in `oci-archive:-`. The location of a file named `-`
+ * has the path `./-`.
+ */
 export function isPipe(location: Location): boolean {
   return hasPath(location) && location.kind !== 'oci' && location.path === '-';
 }
 
-/** Whether a string starts with a prefix of locations that have a path, such as `oci:`. */
+/** Whether a string starts with `oci:`, `oci-archive:` or `docker-archive:`. */
 export function isFileLocation(text: string): boolean {
   return fileKinds.some((kind) => text.startsWith(`${kind}:`));
 }
 
-/** Whether a string starts with the prefix of a location outside registries. */
+/** Whether a string starts with the prefix of a layout, an archive or an engine image. */
 export function isLocalLocation(text: string): boolean {
   return isFileLocation(text) || isEngineLocation(text);
 }
 
-/** Whether a location has a path. */
+/** Whether a location is a layout or an archive. */
 export function hasPath(location: Location): location is FileLocation {
   return 'path' in location;
 }
 
-/** Whether a location is an image of an engine. */
+/** Whether a location is an engine image. */
 export function isInEngine(location: Location): location is EngineLocation {
   return 'image' in location;
 }
 
 /**
- * Parses a location. A registry reference without tag and digest gets the tag `latest`.
- * @throws MlistError `ERR_MLIST_REFERENCE_INVALID`, `ERR_MLIST_DIGEST_INVALID`
+ * Parses a location. A reference that has neither a tag nor a digest gets the tag `latest`.
+ * @throws MlistError `ERR_MLIST_DIGEST_INVALID` if the digest of a layout or archive is invalid;
+ * `ERR_MLIST_REFERENCE_INVALID` if the location is otherwise invalid
  */
 export function parseLocation(text: string): Location {
   const location = parseBareLocation(text);
   return location.kind === 'registry' ? { ...location, reference: withDefaultTag(location.reference) } : location;
 }
 
-/** Like `parseLocation`, without adding the tag `latest`. */
+/** Like `parseLocation`, but does not add the tag `latest` to references. */
 export function parseBareLocation(text: string): Location {
   const kind = fileKinds.find((name) => text.startsWith(`${name}:`));
   if (kind !== undefined) return parseFile(kind, text.slice(kind.length + 1), text);
@@ -105,9 +113,10 @@ function parseFile(kind: FileLocation['kind'], rest: string, text: string): File
   const colon = pathAndRef.indexOf(':', drive);
   const path = colon < 0 ? pathAndRef : pathAndRef.slice(0, colon);
   const ref = colon < 0 ? '' : pathAndRef.slice(colon + 1);
-  if (path === '') throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${JSON.stringify(text)} has no path`);
+  const invalid = `invalid location ${JSON.stringify(text)}`;
+  if (path === '') throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${invalid}: the path is missing`);
   if (text.includes('\0'))
-    throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${JSON.stringify(text)} contains a NUL character`);
+    throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${invalid}: it contains a NUL character`);
   return {
     kind,
     path,
@@ -117,7 +126,8 @@ function parseFile(kind: FileLocation['kind'], rest: string, text: string): File
 }
 
 /**
- * The canonical text of a location: it is stored in drafts, shown in messages, and used as the key of maps and sets.
+ * Returns the canonical text of a location. It is stored in drafts, shown in messages, and used as a key in maps and
+ * sets.
  */
 export function formatLocation(location: Location): string {
   if (location.kind === 'registry') {
@@ -137,13 +147,13 @@ export function sameLocation(left: Location, right: Location): boolean {
   return left.ref === right.ref && left.digest === right.digest;
 }
 
-/** The tag or REF of a target; undefined if the target has none. */
+/** Returns the tag, the REF or the engine image name of a target. Returns undefined if the target has none. */
 export function nameOfTarget(location: Location): string | undefined {
   if (isInEngine(location)) return nameOfImage(location.image);
   return location.kind === 'registry' ? location.reference.tag : location.ref;
 }
 
-/** The digest in a location; undefined if it has none. */
+/** Returns the digest in a location. Returns undefined if it has none. */
 export function digestIn(location: Location): Digest | undefined {
   if (!isInEngine(location)) return location.kind === 'registry' ? location.reference.digest : location.digest;
   const { image, digest } = location;
@@ -151,8 +161,8 @@ export function digestIn(location: Location): Digest | undefined {
 }
 
 /**
- * The location with a digest instead of a tag or REF. For an engine, the name is kept, too, because engines look up
- * images by name only.
+ * Returns the location with a digest instead of its tag or REF. An engine image keeps its name, because engines do not
+ * look up the manifests in an image by digest alone.
  */
 export function atDigest(location: Location, digest: Digest): Location {
   if (location.kind === 'registry') return { ...location, reference: withDigest(location.reference, digest) };
@@ -173,14 +183,14 @@ export function sameStore(left: Location, right: Location): boolean {
     : isInEngine(right) && left.context === right.context;
 }
 
-/** The name of a store for messages and as a key: `domain/path`, the kind and path of a file, or the engine. */
+/** Returns the name of a store for messages and as a key: `domain/path`, the kind and path of a file, or the engine. */
 export function storeName(location: Location): string {
   if (location.kind === 'registry') return repositoryName(location.reference);
   if (hasPath(location)) return `${location.kind}:${location.path}`;
   return location.context === undefined ? location.kind : `${location.kind}@${location.context}`;
 }
 
-/** The name of the manifest in its repository: the digest, else the tag, else `latest`. */
+/** Returns the digest of a reference, otherwise its tag, otherwise `latest`. */
 export function nameIn({ reference }: RegistryLocation): string {
   return reference.digest ?? reference.tag ?? 'latest';
 }

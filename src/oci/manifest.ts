@@ -20,7 +20,7 @@ export interface ManifestList {
   readonly manifests: readonly Descriptor[];
 }
 
-/** The members of OCI and Docker image manifests, which are the same. */
+/** The members of an image manifest. mlist reads the same members in OCI and Docker manifests. */
 interface ImageManifestMembers {
   readonly schemaVersion: 2;
   readonly artifactType?: string;
@@ -43,7 +43,8 @@ export type Index = ImageIndex | ManifestList;
 export type Manifest = Index | ImageManifest;
 
 /**
- * The members of an image config that state the platform (image-spec v1.1.1 config.md). Optional members may be null.
+ * The members of an image config that describe the platform (image-spec v1.1.1 config.md). Optional members may be
+ * null.
  */
 export interface ImageConfig {
   readonly architecture: string;
@@ -53,7 +54,7 @@ export interface ImageConfig {
   readonly 'os.features'?: readonly string[] | null;
 }
 
-/** The platform in an image config, without normalisation; undefined if os or architecture is empty. */
+/** Returns the platform in an image config without normalising it. Returns undefined if os or architecture is empty. */
 export function platformOfConfig(config: ImageConfig): Platform | undefined {
   const { architecture, os, variant, 'os.version': version, 'os.features': features } = config;
   if (architecture === '' || os === '') return undefined;
@@ -66,16 +67,16 @@ export function platformOfConfig(config: ImageConfig): Platform | undefined {
   };
 }
 
-/** The result of `kindOf`: the media type of a manifest, or the reason why the document is refused. */
+/** The media type of a manifest, or the reason (`fault`) for refusing the document. */
 export type Kind =
   | { readonly mediaType: Manifest['mediaType']; readonly fault?: undefined }
   | { readonly mediaType?: string; readonly fault: string; readonly rule: 'E-TYPE' | 'E-AMBIG' | 'E-SCHEMA1' };
 
 /**
- * Determines the media type of a document (docs/rules.md, E-TYPE and E-AMBIG). The media type in the descriptor or the
- * Content-Type header must equal the document's `mediaType`, and the members must fit it. Ambiguous documents are
- * refused (CVE-2021-41190).
- * @param declared - media type in the descriptor or the Content-Type header
+ * Determines the media type of a document (docs/rules.md, E-TYPE and E-AMBIG). The document's `mediaType` and
+ * `declared` must be equal if both are present, and must match the document's members. Ambiguous documents are refused
+ * (CVE-2021-41190).
+ * @param declared - the media type in the descriptor or the Content-Type header
  */
 export function kindOf(document: JsonObject, declared?: string): Kind {
   const own = document['mediaType'] ?? undefined;
@@ -84,12 +85,12 @@ export function kindOf(document: JsonObject, declared?: string): Kind {
     return { rule: 'E-SCHEMA1', fault: 'image manifest schema 1 is obsolete: push the image again with a newer tool' };
   }
   if (has('manifests') && (has('config') || has('layers'))) {
-    return { rule: 'E-AMBIG', fault: 'it has "manifests" as well as "config" or "layers": its type is ambiguous' };
+    return { rule: 'E-AMBIG', fault: 'its type is ambiguous: it has "manifests" as well as "config" or "layers"' };
   }
   if (own !== undefined && declared !== undefined && own !== declared) {
     return {
       rule: 'E-TYPE',
-      fault: `its mediaType is ${textOf(own)}, but its descriptor or Content-Type is ${declared}`,
+      fault: `its mediaType is ${textOf(own)}, but the media type in its descriptor or Content-Type is ${declared}`,
     };
   }
   const mediaType = own ?? declared ?? guessType(document);
@@ -114,7 +115,7 @@ function checkMembers(document: JsonObject, mediaType: string): Kind {
   return { mediaType, rule: 'E-TYPE', fault: `unsupported manifest type ${mediaType}` };
 }
 
-/** The media type of a document without `mediaType`, derived from its members. */
+/** Derives the media type of a document without `mediaType` from its members. */
 function guessType(document: JsonObject): string | undefined {
   const { config, layers, manifests } = document;
   if (isList(manifests)) return MediaType.ociIndex;
@@ -122,14 +123,14 @@ function guessType(document: JsonObject): string | undefined {
   return config['mediaType'] === MediaType.dockerConfig ? MediaType.dockerManifest : MediaType.ociManifest;
 }
 
-/** Whether a value is an array, or `null`, which Go writes for an empty one. */
+/** Whether a value is an array, or `null`, which Go writes for a nil slice. */
 function isList(value: Json | undefined): boolean {
   return value === null || Array.isArray(value);
 }
 
 /**
- * The media type of an image manifest that a registry serves with Docker's media type. Some registries do so for OCI
- * manifests without `mediaType`, so the media type of the config determines the result.
+ * Returns the media type of an image manifest that a registry serves with Docker's media type. Some registries also
+ * serve OCI manifests without `mediaType` in this way; these are recognised by the media type of their config.
  */
 export function typeOfAnnouncedDocker(document: JsonObject): ImageManifest['mediaType'] {
   const { config, mediaType } = document;

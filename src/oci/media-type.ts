@@ -1,6 +1,6 @@
 /**
  * Media types of image-spec v1.1.1 (media-types.md) and of Docker's image manifest v2, schema 2.
- * Other media types are never an error: content of any type may be listed, stored and copied.
+ * Content of other media types can also be listed, stored and copied.
  */
 export const MediaType = {
   ociIndex: 'application/vnd.oci.image.index.v1+json',
@@ -21,12 +21,12 @@ export function isMediaType(text: string): boolean {
   return grammar.test(text);
 }
 
-/** An OCI image index or a Docker manifest list. */
+/** Whether content of this media type is a list: an OCI image index or a Docker manifest list. */
 export function isIndexType(mediaType: string): boolean {
   return mediaType === MediaType.ociIndex || mediaType === MediaType.dockerList;
 }
 
-/** An image manifest, OCI or Docker schema 2. */
+/** Whether content of this media type is an image manifest: OCI or Docker schema 2. */
 export function isManifestType(mediaType: string): boolean {
   return mediaType === MediaType.ociManifest || mediaType === MediaType.dockerManifest;
 }
@@ -35,12 +35,15 @@ export function isSchema1Type(mediaType: string): boolean {
   return mediaType === MediaType.dockerSchema1 || mediaType === MediaType.dockerSchema1Signed;
 }
 
-/** Whether registries serve the content under /manifests/. Everything else in an index is a blob. */
+/**
+ * Whether registries serve content of this media type under /manifests/. Index entries with any other media type are
+ * blobs.
+ */
 export function isServedAsManifest(mediaType: string): boolean {
   return isIndexType(mediaType) || isManifestType(mediaType) || isSchema1Type(mediaType);
 }
 
-/** The config of a runnable image, which states the platform. */
+/** Whether content of this media type is the config of a container image, which contains the platform. */
 export function isImageConfigType(mediaType: string): boolean {
   return mediaType === MediaType.ociConfig || mediaType === MediaType.dockerConfig;
 }
@@ -49,7 +52,10 @@ export function isDockerType(mediaType: string): boolean {
   return mediaType.startsWith('application/vnd.docker.');
 }
 
-/** A layer that registries do not store (image-spec v1.1.1 layer.md "Non-Distributable Layers"). */
+/**
+ * Whether layers of this media type are foreign layers, which registries do not store (image-spec v1.1.1 layer.md
+ * "Non-Distributable Layers").
+ */
 export function isForeignLayerType(mediaType: string): boolean {
   return (
     mediaType.startsWith('application/vnd.oci.image.layer.nondistributable.') ||
@@ -58,8 +64,8 @@ export function isForeignLayerType(mediaType: string): boolean {
 }
 
 /**
- * The Accept header for manifests. It contains all four types: registries answer 404 for a type that is not accepted,
- * and distribution serves the linux/amd64 child of a Docker list to clients that do not accept the list type.
+ * The Accept header for manifests. It contains all four types, because registries respond with 404 if the type is not
+ * accepted, and distribution serves the linux/amd64 child of a Docker list if the list type is not accepted.
  */
 export const MANIFEST_ACCEPT = [
   MediaType.ociIndex,
@@ -68,7 +74,7 @@ export const MANIFEST_ACCEPT = [
   MediaType.dockerManifest,
 ].join(', ');
 
-/** The media type in a Content-Type header, without parameters and in lower case; undefined if it is empty. */
+/** Returns the media type in a Content-Type header, without parameters and in lower case; undefined if it has none. */
 export function mediaTypeOfHeader(header: string | undefined): string | undefined {
   const type = header?.split(';', 1)[0]?.trim().toLowerCase();
   return type === '' ? undefined : type;

@@ -2,9 +2,9 @@ import { MlistError } from '../errors/errors.ts';
 import { digestProblem, isDigestName, type Digest } from './digest.ts';
 
 /**
- * The name of a manifest or repository in a registry: `domain/path[:tag][@digest]`.
- * The grammar and the Docker Hub rules are those of distribution/reference v0.6. Unlike that package, mlist rejects an
- * empty domain (`my_host.com/foo`), a port outside 1-65535, and a host that is not valid in a URL (`300.1.1.1/foo`).
+ * A reference to a manifest or repository in a registry: `domain/path[:tag][@digest]`. The grammar and the Docker Hub
+ * rules follow distribution/reference v0.6. Unlike that package, mlist rejects a host with invalid characters
+ * (`my_host.com/foo`), a port outside 1-65535, and a host that is not valid in a URL (`300.1.1.1/foo`).
  */
 export interface Reference {
   /** Host with an optional port; `docker.io` for Docker Hub. */
@@ -23,8 +23,8 @@ const OFFICIAL = 'library/';
 const MAX_PATH = 255;
 
 /**
- * Maximum length of a reference. Valid ones are shorter: a host, a path of 255 characters, a tag of 128 and a sha512
- * digest.
+ * Maximum length of a reference. A reference with a host of up to 253 characters (the limit of DNS), a path of up to
+ * 255, a tag of up to 128 and a sha512 digest is shorter.
  */
 const MAX_LENGTH = 1024;
 
@@ -54,11 +54,12 @@ export function isRepositoryName(text: string): boolean {
 
 /**
  * Parses a reference as Docker does: `ubuntu` is `docker.io/library/ubuntu`. Does not add a default tag.
- * @throws MlistError `ERR_MLIST_REFERENCE_INVALID`
+ * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` if the text is not a reference
  */
 export function parseReference(text: string): Reference {
-  if (text.length > MAX_LENGTH) throw invalid(text, `longer than ${MAX_LENGTH} characters`);
-  if (/^[a-f0-9]{64}$/.test(text)) throw invalid(text, '64 hex digits look like an image ID: include a repository');
+  if (text.length > MAX_LENGTH) throw invalid(text, `it is longer than ${MAX_LENGTH} characters`);
+  if (/^[a-f0-9]{64}$/.test(text))
+    throw invalid(text, 'it looks like an image ID (64 hex digits)', 'Use REPO:TAG or REPO@DIGEST.');
   const { domain, remainder } = splitDomain(text);
   const colon = remainder.indexOf(':');
   const remote = colon < 0 ? remainder : remainder.slice(0, colon);
@@ -69,7 +70,7 @@ export function parseReference(text: string): Reference {
   return checkedParts(text, match[1] ?? '', match[2], match[3]);
 }
 
-/** Like `parseReference`; undefined if the text is not a reference. */
+/** Like `parseReference`, but returns undefined if the text is not a reference. */
 export function tryParseReference(text: string): Reference | undefined {
   try {
     return parseReference(text);
@@ -79,16 +80,16 @@ export function tryParseReference(text: string): Reference | undefined {
 }
 
 /**
- * Whether a string is a digest without a repository, complete or shortened. The grammar would parse it as a tag of the
- * image `sha256`.
+ * Whether a string is a complete or shortened digest without a repository. `parseReference` would parse it as a tag of
+ * the image `sha256`.
  */
 export function isDigestAlone(text: string): boolean {
   return isDigestName(text) || /^sha256:[0-9a-f]{8,63}$/.test(text);
 }
 
 /**
- * Parses a reference that a user typed. Rejects a digest without a repository.
- * @throws MlistError `ERR_MLIST_REFERENCE_INVALID`
+ * Parses a reference that a user typed.
+ * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` if the text is not a reference, or is a digest without a repository
  */
 export function parseTypedReference(text: string): Reference {
   if (!isDigestAlone(text)) return parseReference(text);
@@ -103,7 +104,7 @@ function checkedParts(text: string, name: string, tag: string | undefined, diges
     throw invalid(text, 'the part before the first slash is not a host name');
   if (path.length > MAX_PATH) throw invalid(text, `the repository name is longer than ${MAX_PATH} characters`);
   const port = /:(\d+)$/.exec(domain)?.[1];
-  if (port !== undefined && !isPort(port)) throw invalid(text, `port ${port} is outside the range 1-65535`);
+  if (port !== undefined && !isPort(port)) throw invalid(text, `port ${port} is not between 1 and 65535`);
   if (!URL.canParse(`https://${domain}`)) throw invalid(text, `${domain} is not a valid host name or address`);
   if (digest !== undefined) checkDigest(text, digest);
   return {
@@ -128,8 +129,8 @@ function isPort(digits: string): boolean {
 }
 
 /**
- * Splits the host from a name. The first part is a host if it is `localhost`, or contains a dot, a colon or an
- * upper-case letter.
+ * Splits the host from a reference. The part before the first slash is a host if it is `localhost`, or contains a dot,
+ * a colon or an upper-case letter.
  */
 function splitDomain(text: string): { domain: string; remainder: string } {
   const slash = text.indexOf('/');
@@ -145,14 +146,14 @@ function splitDomain(text: string): { domain: string; remainder: string } {
 
 function syntaxProblem(text: string): string {
   if (text === '') return 'it is empty';
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return 'a reference has no URL scheme';
-  if (/\s/.test(text)) return 'it contains white space';
-  return 'not of the form [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]';
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return 'a reference must not have a URL scheme';
+  if (/\s/.test(text)) return 'it contains whitespace';
+  return 'it must have the form [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]';
 }
 
 /**
- * The error for an invalid reference.
- * @param hint - omitted if the text has a password, because the hint may repeat parts of the text
+ * Creates the error for an invalid reference.
+ * @param hint - omitted from the error if the text contains a password, because the hint may repeat it
  */
 function invalid(text: string, reason: string, hint?: string): MlistError {
   const shown = withoutPassword(text);
@@ -163,36 +164,38 @@ function invalid(text: string, reason: string, hint?: string): MlistError {
   );
 }
 
-/** Matches a host with a port, a repository and `@`, such as `host:5000/team/app:tag@`, where nothing is a password. */
+/** Matches a reference with a port and `@`, such as `host:5000/team/app:tag@...`, which contains no password. */
 const hostAndRepository =
   /^(?:[a-zA-Z][a-zA-Z0-9+.-]*:\/\/)?(?:[\w.-]+|\[[\da-fA-F:]+\]):\d{1,5}\/[a-z\d._/-]*(?::[\w.-]*)?@[^@]*$/;
 
 /**
  * Hides the password in a string that was typed in place of a reference or a host: `me:***@host` for
  * `me:password@host`. Passwords may contain a slash, so everything between the colon and the last `@` is hidden, unless
- * the string is a host with a port and a repository.
+ * the string is a reference with a port.
  */
 export function withoutPassword(text: string): string {
   if (hostAndRepository.test(text)) return text;
   return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?([^/@:]*):(.*)@(?!(?:sha\d+|blake3):)/is, '$1$2:***@');
 }
 
-/** Adds the tag `latest` to a reference without a tag and a digest. */
+/** Adds the tag `latest` to a reference that has neither a tag nor a digest. */
 export function withDefaultTag(reference: Reference): Reference {
   return reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' } : reference;
 }
 
-/** The repository without tag and digest: `domain/path`. */
+/** Returns the repository of a reference as `domain/path`. */
 export function repositoryName(reference: Reference): string {
   return `${reference.domain}/${reference.path}`;
 }
 
-/** The canonical form: `docker.io/library/ubuntu:22.04`. */
+/** Formats a reference in its canonical form, such as `docker.io/library/ubuntu:22.04`. */
 export function formatReference(reference: Reference): string {
   return repositoryName(reference) + suffixOf(reference);
 }
 
-/** The canonical form of a string, with the default tag `latest`; undefined if the string is not a reference. */
+/**
+ * Returns the canonical form of a reference, with the default tag `latest`; undefined if the text is not a reference.
+ */
 export function canonicalReference(text: string): string | undefined {
   try {
     return formatReference(withDefaultTag(parseReference(text)));
@@ -201,7 +204,7 @@ export function canonicalReference(text: string): string | undefined {
   }
 }
 
-/** The short form that Docker prints: `ubuntu:22.04`. */
+/** Formats a reference in the short form that Docker prints, such as `ubuntu:22.04`. */
 export function familiarReference(reference: Reference): string {
   if (reference.domain !== HUB) return formatReference(reference);
   const short = reference.path.startsWith(OFFICIAL) ? reference.path.slice(OFFICIAL.length) : reference.path;
@@ -220,12 +223,12 @@ export function sameReference(left: Reference, right: Reference): boolean {
   return sameRepository(left, right) && left.tag === right.tag && left.digest === right.digest;
 }
 
-/** The same repository at another tag or digest. */
+/** Returns a reference to a digest in the same repository. */
 export function withDigest({ domain, path }: Reference, digest: Digest): Reference {
   return { domain, path, digest };
 }
 
-/** A reference to a tag in the same repository. */
+/** Returns a reference to a tag in the same repository. */
 export function withTag({ domain, path }: Reference, tag: string): Reference {
   return { domain, path, tag };
 }

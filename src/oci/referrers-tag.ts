@@ -1,10 +1,10 @@
 import { digestAlgorithm, digestEncoded, type Digest } from './digest.ts';
 
-/** Tags that list the referrers of a manifest in registries without the referrers API. */
+/** This module returns the tags under which tools store referrers if they do not use the referrers API. */
 
 /**
- * The tag of the index that lists the referrers of a manifest (distribution-spec v1.1.1 "Referrers Tag Schema"):
- * `sha256-<hex>`.
+ * Returns the tag of the index that lists the referrers of a manifest (distribution-spec v1.1.1 "Referrers Tag
+ * Schema"): `sha256-<hex>`.
  */
 export function referrersTag(digest: Digest): string {
   const allowed = (text: string) => text.replace(/[^A-Za-z0-9._-]/g, '-');
@@ -17,7 +17,7 @@ export function referrersTag(digest: Digest): string {
  */
 const SUFFIXES = ['sig', 'att', 'sbom'] as const;
 
-/** The tags under which cosign stores the artifacts of a manifest. */
+/** Returns the tags under which cosign stores the signatures, attestations and SBOMs of a manifest. */
 export function cosignTags(digest: Digest): readonly string[] {
   return SUFFIXES.map((suffix) => `${digestAlgorithm(digest)}-${digestEncoded(digest)}.${suffix}`);
 }

@@ -3,20 +3,20 @@ import { MlistError } from '../errors/errors.ts';
 import { formatLocation, hasPath, isFileLocation, isPipe, parseLocation, type Location } from './location.ts';
 
 /**
- * The base folders for paths of locations. In draft files they are relative to the parent folder of the workspace, so
- * that a project can be moved, and its drafts can be used from each of its folders. Everywhere else they are relative
- * to the current folder; the workspace converts them when it reads and writes files.
+ * The base folders of relative paths in locations. In draft files, paths are relative to the parent folder of the
+ * workspace, so that a project can be moved, and its drafts can be used from each of its folders. Everywhere else,
+ * paths are relative to the current folder. The workspace converts them when it reads and writes draft files.
  */
 export interface Folders {
-  /** The current folder of the command. */
+  /** The working directory of the command. */
   readonly cwd: string;
   /** The parent folder of the workspace. */
   readonly root: string;
 }
 
 /**
- * The folders of a workspace. If the relative path between them contains a ":", which would separate a path from a
- * reference, paths are shown in their stored form.
+ * Returns the base folders for a workspace. Both are the parent folder of the workspace if `cwd` is undefined, or if
+ * the relative path from `cwd` to that folder contains a ":", because locations cannot contain such a path.
  */
 export function foldersOf(workspace: string, cwd?: string): Folders {
   const root = dirname(resolve(workspace));
@@ -24,8 +24,8 @@ export function foldersOf(workspace: string, cwd?: string): Folders {
 }
 
 /**
- * A location as it is stored in drafts. An absolute path stays absolute, unless it is below the parent folder of the
- * workspace.
+ * Converts a location to the form in which drafts store it. An absolute path stays absolute, unless it is inside the
+ * parent folder of the workspace.
  * @throws MlistError `ERR_MLIST_USAGE` if the path contains a ":"
  */
 export function storedLocation<T extends Location>(location: T, { cwd, root }: Folders): T {
@@ -37,17 +37,17 @@ export function storedLocation<T extends Location>(location: T, { cwd, root }: F
   if (!hasColon(path)) return { ...location, path };
   throw new MlistError('ERR_MLIST_USAGE', `the path ${path} contains a ":", which separates paths from references`, {
     path: absolute,
-    hint: 'Rename the folder, or move its content to another one.',
+    hint: 'Rename the folder or file, or move it to a path without ":".',
   });
 }
 
-/** Converts a stored location to one relative to the current folder. */
+/** Converts the path of a stored location to a path relative to `cwd`. */
 export function shownLocation<T extends Location>(location: T, { cwd, root }: Folders): T {
   if (!hasPath(location) || isPipe(location) || isAbsolute(location.path)) return location;
   return { ...location, path: slashed(named(relative(cwd, resolve(root, location.path)))) };
 }
 
-/** The relative path; `.` for an empty one, and `./-` for `-`, which would otherwise mean stdin. */
+/** Returns a relative path, with `.` instead of an empty path, and `./-` instead of `-`, which would mean stdin. */
 function named(path: string): string {
   if (path === '') return '.';
   return path === '-' ? `.${sep}-` : path;
@@ -65,7 +65,7 @@ function leadsOut(path: string): boolean {
   return path === '..' || path.startsWith(`..${sep}`);
 }
 
-/** Whether a path contains a colon other than that of a drive letter. */
+/** Whether a path contains a colon, apart from the one after a drive letter. */
 function hasColon(path: string): boolean {
   return path.includes(':', /^[A-Za-z]:\//.test(path) ? 2 : 0);
 }

@@ -1,14 +1,14 @@
 import { errorCode } from '../errors/errors.ts';
 
-/** Maximum depth to which nested lists are read, which is the depth that the rules allow (docs/rules.md, W-NESTED). */
+/** Maximum depth to which nested lists are read (docs/output.md). */
 export const MAX_LIST_DEPTH = 4;
 
 export const TOO_DEEP = 'the index is nested too deeply';
 export const TOO_MANY = 'not read: the list refers to too many manifests';
 
 /**
- * Describes a fault of the content itself, because of which clients fail, too: it is missing or invalid. Undefined if
- * the read failed for another reason.
+ * Returns the reason why content cannot be used, if a read failed because the content is missing or invalid. Clients
+ * fail on such content, too. Returns undefined for other errors, such as network errors.
  */
 export function contentFault(error: unknown): string | undefined {
   switch (errorCode(error)) {

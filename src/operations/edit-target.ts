@@ -2,26 +2,31 @@ import type { Workspace } from '../draft/workspace/workspace.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { OnEvent } from './events.ts';
 
-/** The workspace of a draft that is created, and the receiver of events. */
+/** The workspace in which a draft is created, and the receiver of events. */
 export interface DraftTarget {
   readonly workspace: Workspace;
   readonly onEvent?: OnEvent | undefined;
 }
 
-/** The workspace of a draft that is edited. */
+/** The workspace in which a draft is edited, and the parts of an edit that depend on whether the edit is pushed. */
 export interface EditTarget extends DraftTarget {
   /**
-   * Resolves a MANIFEST argument to the name of an entry. An edit with a push also resolves tags at the registry;
-   * otherwise the argument is returned unchanged.
+   * Resolves a MANIFEST argument to one that selects an entry of the draft. If the edit is pushed, the tag of an image
+   * is resolved to its digest in the registry. Otherwise, the argument is returned unchanged.
    */
   readonly resolveManifest: (manifest: string) => Promise<string>;
   /**
-   * Calls `report` for the edit: at once or, if a failed push would discard the edit, after the push has been accepted.
+   * Reports the result of the edit. If the edit is stored in the user's workspace, `report` is called at once. If it
+   * exists only in a temporary workspace, `report` is called when the push emits its first event or completes, so that
+   * an edit that is discarded is not reported.
    */
   readonly whenAccepted: (report: () => void) => void;
 }
 
-/** The target of an edit in the workspace. The edit is reported at once, and sends no requests to registries. */
+/**
+ * Returns the target for an edit of a draft in the workspace. The edit is reported at once, and its MANIFEST arguments
+ * are not looked up in a registry.
+ */
 export function editDraft({ workspace, onEvent }: DraftTarget): EditTarget {
   return {
     workspace,

@@ -7,12 +7,15 @@ import { statedPlatform } from './stated-platform.ts';
 
 export interface ImageReading {
   readonly store: ContentReader;
-  /** The reference of the image, for errors. */
+  /** The reference of the image or of its list. Error messages add the digest of the image. */
   readonly reference: string;
   readonly signal: AbortSignal | undefined;
 }
 
-/** The platform that an image's config states, as a list; empty if it states none or is not an image config. */
+/**
+ * Reads the platform of an image from its config. Returns an array with this platform, or an empty array if the os or
+ * architecture in the config is empty, or if the config is not an image config.
+ */
 export async function platformsOfImage(
   { bytes, descriptor }: ManifestContent,
   { store, reference, signal }: ImageReading,
@@ -23,7 +26,7 @@ export async function platformsOfImage(
   return platform === undefined ? [] : [platform];
 }
 
-/** As `platformsOfImage`, for a single image that `lookup` found; undefined for a list. */
+/** Like `platformsOfImage`, for the result of a lookup. Returns undefined for lists and drafts. */
 export async function platformsOfSingle(
   found: LookupResult,
   { stores, signal }: ReadOptions,

@@ -9,14 +9,14 @@ import type { Stores } from '../store/open.ts';
 
 export interface BytesOptions {
   readonly cache: BlobCache;
-  /** Opens the stores. Only called for bytes that are not in the cache. */
+  /** Opens the stores. Called only if the bytes are not in the cache. */
   readonly stores: () => Stores | Promise<Stores>;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * The bytes of the list that a push of a draft writes. If the draft was created from a list and still has the same
- * content, these are the bytes of that list, with its white space and order.
+ * Returns the bytes of the list that a push of the draft writes. If the draft was created from a list and still has the
+ * same content, these are the original bytes of that list, with their whitespace and member order.
  */
 export async function listBytes(draft: Draft, options: BytesOptions): Promise<EncodedList> {
   const { base } = draft;

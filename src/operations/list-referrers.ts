@@ -7,8 +7,9 @@ import { readIndex } from '../schema/documents.ts';
 import { ignoreNotFound } from '../errors/not-found.ts';
 
 /**
- * Lists the referrers of a manifest. In stores without a referrers API, and in those whose clients may have used the
- * referrers tag, the entries of this tag are included (distribution-spec v1.1.1 "Referrers Tag Schema").
+ * Lists the referrers of a manifest. In layouts and archives, which have no referrers API, clients may have listed
+ * referrers in an index under the referrers tag, so the entries of this index are included (distribution-spec v1.1.1
+ * "Referrers Tag Schema").
  */
 export async function listReferrers(
   store: ReadStore,

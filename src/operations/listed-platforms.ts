@@ -7,15 +7,16 @@ import { effectivePlatform, type Candidate } from '../selection/candidates.ts';
 import type { LookupResult, ReadOptions } from './lookup.ts';
 import { readCandidates } from './read-candidates.ts';
 
-/** The platform of an image, and the JSON pointer of its entry in the list; empty for a single image. */
+/** The platform of an image, and the JSON pointer to its entry in the list. The pointer is empty for a single image. */
 export interface PlacedPlatform {
   readonly platform: Platform;
   readonly pointer: string;
 }
 
 /**
- * The platforms of the images of a draft or at a location. Those of a draft are the ones that `push --expect` compares.
- * At a location, nested indexes are read, and the configs of images that are listed without a platform.
+ * Returns the platforms of all images of a draft, or of the content at a location. For a draft, these are the platforms
+ * that its entries state, as for `push --expect`. At a location, nested indexes are read, too, and the platform of an
+ * image that is listed without one is read from its config.
  */
 export async function listedPlatforms(found: LookupResult, options: ReadOptions): Promise<readonly PlacedPlatform[]> {
   if (found.from === 'draft') return platformsOfDraft(found.draft);
@@ -31,7 +32,7 @@ export function platformsOfDraft({ entries }: Draft): readonly PlacedPlatform[] 
   return platformsOfEntries(entries.map(descriptorOf));
 }
 
-/** The platforms that the entries of a list state. */
+/** Returns the platforms that the entries of a list state. Attestations and unknown platforms are skipped. */
 export function platformsOfEntries(entries: readonly Descriptor[]): readonly PlacedPlatform[] {
   return entries.flatMap((entry, at) => {
     const { platform } = entry;

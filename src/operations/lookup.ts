@@ -36,26 +36,26 @@ import { listBytes } from './list-bytes.ts';
 import { availableHint } from './require-platforms.ts';
 import { waitForSource, type SourceWaitOptions } from './source-wait.ts';
 
-/** Options to read the content that a list refers to. */
+/** Options for reading the content that a list refers to. */
 export interface ContentAccess {
   readonly cache: BlobCache;
-  /** Called only if something must be fetched. */
+  /** Opens the stores. Called only if content must be fetched. */
   readonly stores: () => SourceOpener | Promise<SourceOpener>;
   readonly signal?: AbortSignal | undefined;
 }
 
 export type SourceOpener = Pick<Stores, 'source'>;
 
-/** Options to read the draft of a name, or else the content of a location. */
+/** Options for looking up a draft, or else the content at a location. */
 export interface ReadOptions extends Omit<SourceWaitOptions, 'stores'> {
   /** The workspace in which drafts are looked up. Default: drafts are not looked up. */
   readonly workspace?: Workspace | undefined;
   readonly cache: BlobCache;
-  /** Called only if something must be fetched. */
+  /** Opens the stores. Called only if content must be fetched. */
   readonly stores: () => Stores | Promise<Stores>;
   /**
-   * Accept drafts with images that have no manifest yet. The push will generate the manifests, so the list that it
-   * pushes has other bytes. Default false.
+   * Accept drafts with images that have no manifest yet. A push generates the manifests, and therefore pushes a list
+   * with other bytes. Default false.
    */
   readonly allowsUnpushed?: boolean | undefined;
 }
@@ -68,17 +68,18 @@ export type LookupResult =
       readonly reference: string;
       readonly location: Location;
       readonly content: ManifestContent;
-      /** The mirror that has resolved the tag, unless the registry has confirmed it. */
+      /** The mirror that resolved the tag, unless the registry has confirmed the digest. */
       readonly mirror?: string;
     };
 
-/** Content outside the workspace. */
+/** Content at a location, not a draft. */
 type ContentResult = Exclude<LookupResult, { from: 'draft' }>;
 
 /**
- * Looks up the draft of a name, or else the content of the location.
+ * Returns the draft that a name refers to or, if there is no such draft, the content at the location with this name.
  * @param name - the name as the user typed it; undefined refers to the current draft
- * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_REFERENCE_INVALID`
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if the content does not exist; `ERR_MLIST_REFERENCE_INVALID` if the name is
+ * not a valid location; `ERR_MLIST_USAGE` if the draft has images without a manifest and `allowsUnpushed` is not set
  */
 export async function lookup(name: string | undefined, options: ReadOptions): Promise<LookupResult> {
   const { workspace, signal } = options;
@@ -93,14 +94,18 @@ export async function lookup(name: string | undefined, options: ReadOptions): Pr
   return report(mirror === undefined ? found : { ...found, mirror }, options);
 }
 
-/** The mirror that has resolved the tag of a lookup, as a member for results; an empty object without a mirror. */
+/**
+ * Returns an object to spread into a result: `{ mirror }` if a mirror resolved the tag and the registry has not
+ * confirmed the digest, otherwise `{}`.
+ */
 export function mirrorIn(found: LookupResult): { readonly mirror?: string } {
   return found.from === 'draft' || found.mirror === undefined ? {} : { mirror: found.mirror };
 }
 
 /**
- * The draft of a name; undefined if it does not exist.
+ * Finds the draft with this name. Returns undefined if it does not exist.
  * @param name - the name as the user typed it; undefined refers to the current draft
+ * @throws MlistError `ERR_MLIST_NO_CURRENT_DRAFT` if `name` is undefined and there is no current draft
  */
 export async function findDraft(name: string | undefined, workspace: Workspace): Promise<Draft | undefined> {
   if (name === undefined) return workspace.load(await currentList(workspace));
@@ -119,28 +124,34 @@ async function draftResult(draft: Draft, options: ReadOptions): Promise<LookupRe
 }
 
 /**
- * Requires that each image of a draft has a manifest.
- * @throws MlistError `ERR_MLIST_USAGE` if an image has no manifest yet, so that the digest of the list is unknown
+ * Requires that each image of a draft has a manifest, because the digest of the list is unknown otherwise.
+ * @throws MlistError `ERR_MLIST_USAGE` if an image has no manifest yet
  */
 function requireManifests(draft: Draft): void {
   const entry = draft.entries.find(isUnpushed);
   if (entry === undefined) return;
   const list = listName(draft);
-  const message = `the digest of ${list} is not known before its first push: ${sourceName(entry)} has no manifest yet`;
+  const message = `the digest of ${list} is unknown until it is pushed: ${sourceName(entry)} has no manifest yet`;
   throw new MlistError('ERR_MLIST_USAGE', message, {
     reference: list,
-    hint: `"mlist push ${list}" pushes it; with --dry-run, it only prints the digest. "mlist show ${list}" shows the draft.`,
+    hint:
+      `Push the list with "mlist push ${list}", or print the digest with "mlist push --dry-run ${list}". ` +
+      `"mlist show ${list}" shows the draft.`,
   });
 }
 
-/** The list whose draft a location may refer to; undefined for files, digests and `docker://`. */
+/**
+ * Returns the list whose draft a location may refer to. Returns undefined for locations that never refer to a draft:
+ * layouts, archives, engine images, references with a digest, and references with `docker://`.
+ */
 export function listIn(location: Location): Reference | undefined {
   if (location.kind !== 'registry' || location.explicit || location.reference.digest !== undefined) return undefined;
   return location.reference;
 }
 
 /**
- * The exact bytes, with media type, digest and size. For a draft, these are the bytes that are pushed.
+ * Returns the bytes of a lookup result, with their descriptor. For a draft whose images all have a manifest, these are
+ * the bytes that a push writes.
  * @throws MlistError `ERR_MLIST_LIST_INVALID` if the draft cannot be encoded in its format
  */
 export function contentOf(found: LookupResult): ManifestContent {
@@ -160,7 +171,7 @@ export function encodedContentOf(found: LookupResult): ManifestContent {
   return found.from === 'draft' ? contentOfList(found.list) : found.content;
 }
 
-/** Selects manifests of a list, by name or by platform. */
+/** Selects manifests of a list by source or digest, by platform, or by both. */
 export interface ChildChoice {
   readonly manifest?: string | undefined;
   readonly platform?: Platform | undefined;
@@ -169,14 +180,14 @@ export interface ChildChoice {
 /** A manifest in a list, and the location that it can be read from. */
 export interface Child {
   readonly source: Location;
-  /** Where content that the source lacks is read from. */
+  /** The locations of content that the source lacks. */
   readonly fill?: readonly Location[] | undefined;
   readonly descriptor: Descriptor;
 }
 
 /**
- * The selected manifests of a list; all if nothing is selected.
- * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND`
+ * Returns the selected manifests of a list, or all manifests if nothing is selected.
+ * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND` if no manifest matches, or if the content is a single image
  */
 export function childrenOf(found: LookupResult, { manifest, platform }: ChildChoice): readonly Child[] {
   const all = found.from === 'draft' ? draftChildren(found.draft, manifest) : remoteChildren(found, manifest);
@@ -222,7 +233,7 @@ function remoteChildren(found: ContentResult, manifest: string | undefined): rea
     .map((descriptor) => ({ source: location, descriptor }));
 }
 
-/** Reads one manifest of a list, from the cache or else from its location. */
+/** Reads the content of one entry of a list, from the cache or else from its location. */
 export async function readChild(
   { source, fill, descriptor }: Child,
   { cache, stores, signal }: ContentAccess,

@@ -10,7 +10,7 @@ export interface Omission {
 }
 
 /**
- * The omission of one manifest or layer.
+ * Describes the omission of a manifest or layer.
  * @param content - the descriptor; its platform is reported for images only
  */
 export function omissionOf(

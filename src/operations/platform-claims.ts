@@ -13,32 +13,42 @@ import type { OnEvent, OperationEvent } from './events.ts';
 import type { ReadStore } from '../store/store.ts';
 import { statedPlatform } from './stated-platform.ts';
 
-/** Warnings about images whose config states another platform than their list entry, which usually is a mistake. */
+/**
+ * The functions of this file warn about images whose config states another platform than their list entry, which is
+ * usually a mistake.
+ */
 
 /**
- * Compares the platform of a list entry with that of the image's config.
+ * Returns a warning if the platform that an image states contradicts the platform of its list entry.
  * @param name - the image, for the message
  * @param listed - the platform of the list entry
- * @param stated - the platform of the config
+ * @param stated - the platform that the image states
+ * @param origin - what states this platform, for the message
  */
-export function claimWarnings(name: string, listed?: Platform, stated?: Platform): readonly OperationEvent[] {
+export function claimWarnings(
+  name: string,
+  listed?: Platform,
+  stated?: Platform,
+  origin: 'its config' | 'the source' = 'its config',
+): readonly OperationEvent[] {
   if (listed === undefined || stated === undefined) return [];
   if (!checkClaim(listed, stated, '').some(({ severity }) => severity === 'error')) return [];
   const [statedText, listedText] = [stated, listed].map((platform) => formatPlatform(platform, { all: true }));
-  return [{ type: 'warning', message: `${name} is listed for ${listedText}, but its config states ${statedText}` }];
+  return [{ type: 'warning', message: `${name} is listed for ${listedText}, but ${origin} states ${statedText}` }];
 }
 
 /**
- * Checks the entries of an index. In a layout or an archive the configs are read, which costs no request. Failed reads
- * are ignored, since only the warnings depend on them. In a registry, platforms that the author has set are compared
- * with those of the index.
+ * Returns warnings about index entries whose platform contradicts their image. For layouts and archives, the platform
+ * is compared with the image config. For registries, reading the configs would take extra requests. Therefore, only a
+ * platform that the author has set is checked: it is compared with the platform that it replaces. Failed reads are
+ * ignored, because only warnings depend on them.
  */
 export async function indexClaimWarnings(
   entries: readonly Entry[],
   store: ReadStore,
   signal: AbortSignal | undefined,
 ): Promise<readonly OperationEvent[]> {
-  const stated = (entry: Entry) => claimWarnings(sourceName(entry), platformOf(entry), entry.detected);
+  const stated = (entry: Entry) => claimWarnings(sourceName(entry), platformOf(entry), entry.detected, 'the source');
   if (store.statedSize !== undefined) return entries.flatMap(stated);
   const images = entries.filter((entry) => isManifestType(entry.mediaType) && !isAttestationEntry(entry));
   const found = images.map(async (entry) => {
@@ -58,11 +68,14 @@ export async function indexClaimWarnings(
 
 export interface WatchOptions {
   readonly onEvent: OnEvent | undefined;
-  /** Images whose platform the author has set. */
+  /** Images that are not checked, because the author has set their platform. */
   readonly ignored?: ReadonlySet<Digest> | undefined;
 }
 
-/** Checks the configs of a plan while they are copied, which costs no request. */
+/**
+ * Returns a callback that emits a warning if the platform in an image config contradicts the platform that a list of
+ * the plan states for the image. It reads each config while the config is copied, without further requests.
+ */
 export function watchConfigs(plan: Plan, { onEvent, ignored }: WatchOptions): RunOptions['onConfig'] {
   let claims: ReadonlyMap<Digest, readonly Claim[]> | undefined;
   const reported = new Set<string>();
@@ -87,7 +100,7 @@ interface Claim {
   readonly platform: Platform;
 }
 
-/** The platforms that the lists in a plan state for the images in it, by the digests of the images' configs. */
+/** Returns the platforms that the lists in a plan state for images, keyed by the digest of the image config. */
 function claimsIn({ root, manifests, target }: Plan): ReadonlyMap<Digest, readonly Claim[]> {
   const contents = [root.content, ...manifests.map(({ content }) => content)];
   const lists = contents.filter(({ descriptor }) => isIndexType(descriptor.mediaType));

@@ -9,18 +9,22 @@ import { contentFault, MAX_LIST_DEPTH, TOO_DEEP, TOO_MANY } from './content-faul
 import { contentOf, readChild, type Child, type ContentAccess, type LookupResult } from './lookup.ts';
 import { statedPlatform } from './stated-platform.ts';
 
-/** Limits on the entries that are read, and on the entries of nested indexes: many times what real lists contain. */
+/**
+ * Limits on the number of entries whose content is read, and on the number of entries in nested indexes. Real lists
+ * have far fewer.
+ */
 const MAX_OPENED = 256;
 const MAX_INNER = 10_000;
 
 export interface CandidateOptions extends ContentAccess {
-  /** Whether to read the content that an entry refers to. Default: all entries are read. */
+  /** Whether to read a nested index, or an image that is listed without a platform. Default: all of them are read. */
   readonly opens?: ((descriptor: Descriptor) => boolean) | undefined;
 }
 
 /**
- * A list as clients see it. The entries of nested indexes are read, and the configs of images that are listed without a
- * platform. Missing or invalid content is a fault of its entry, as it is for a client.
+ * Returns the candidates in a list, including the entries of nested indexes, or the only candidate if the content is a
+ * single image. If an image is listed without a platform, its platform is read from the config. A candidate whose
+ * content is missing or invalid has a `fault`, because clients fail on such content, too.
  * @throws MlistError if the content cannot be read for another reason, such as a network error
  */
 export async function readCandidates(found: LookupResult, options: CandidateOptions): Promise<CandidateList> {
@@ -36,10 +40,10 @@ export async function readCandidates(found: LookupResult, options: CandidateOpti
   return { mediaType: descriptor.mediaType, entries: await Promise.all(entries) };
 }
 
-/** The location from which an entry is read, and the locations that complete it. */
+/** The location from which an entry is read, and the locations of content that this location lacks. */
 export type EntrySource = Pick<Child, 'source' | 'fill'>;
 
-/** Where the entry of a list at a position is read from. */
+/** Returns the locations from which the entry at index `at` of a list is read. */
 export function sourceOf(found: LookupResult, at: number): EntrySource {
   if (found.from !== 'draft') return { source: found.location };
   const entry = found.draft.entries[at];
@@ -51,7 +55,7 @@ export function sourceOf(found: LookupResult, at: number): EntrySource {
 class CandidateReader {
   readonly #found: LookupResult;
   readonly #options: CandidateOptions;
-  /** Results by digest, so that content that several entries refer to is read once. */
+  /** Results keyed by digest, so that content to which several entries refer is read only once. */
   readonly #platforms = new Map<string, Promise<Stated>>();
   readonly #indexes = new Map<string, Promise<readonly Descriptor[]>>();
   #opened = 0;

@@ -5,7 +5,7 @@ import { formatPlatform, type Platform } from '../oci/platform/platform.ts';
 /**
  * Requires an image for every requested platform.
  * @param subject - the list or source that has the images, for the message
- * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` if there is no image for a requested platform
  */
 export function requirePlatforms(
   requested: readonly Platform[],
@@ -20,9 +20,7 @@ export function requirePlatforms(
   });
 }
 
-/**
- * The hint for a missing platform: the available platforms without duplicates; undefined if no platform is available.
- */
+/** Returns a hint that lists the available platforms without duplicates, or undefined if there are none. */
 export function availableHint(platforms: readonly Platform[]): string | undefined {
   const names = new Set(platforms.map((platform) => formatPlatform(platform, { all: true })));
   return names.size === 0 ? undefined : `Available: ${[...names].join(', ')}.`;

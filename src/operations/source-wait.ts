@@ -7,7 +7,10 @@ import type { Stores } from '../store/open.ts';
 
 export interface SourceWaitOptions {
   readonly stores: Stores;
-  /** Milliseconds to wait for a manifest while its registry returns 404. Default 0: a 404 is an error at once. */
+  /**
+   * Maximum time, in milliseconds, to wait for a manifest while its registry returns 404. Default 0: the request is not
+   * repeated.
+   */
   readonly waitForSourceMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: OnEvent | undefined;
@@ -16,7 +19,8 @@ export interface SourceWaitOptions {
 /**
  * Reads a manifest, and retries while its registry returns 404: after a push, some registries return 404 until the
  * manifest has reached all of their servers.
- * @throws MlistError `ERR_MLIST_NOT_FOUND` when the time is up; any other error of `read` at once
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if the manifest does not exist after `waitForSourceMs`; any other error of
+ * `read` immediately
  */
 export async function waitForSource<T>(read: () => Promise<T>, options: SourceWaitOptions): Promise<T> {
   const { stores, waitForSourceMs = 0, signal, onEvent } = options;

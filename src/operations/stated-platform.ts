@@ -6,13 +6,14 @@ import type { Platform } from '../oci/platform/platform.ts';
 import { readImageConfig } from '../schema/documents.ts';
 
 /**
- * The platform that an image's config states; undefined if it states none, or if it is not an image config, which is
- * not read.
- * @param config - its descriptor in the image's manifest
+ * Reads the platform of an image from its config. Returns undefined if the os or architecture in the config is empty.
+ * Also returns undefined, without fetching the config, if its media type is not the type of an image config.
+ * @param config - the descriptor of the config in the image manifest
  * @param name - the image, for errors
- * @param isGiven - whether the author gives the platform, so that the config may lack it; undefined if the image is not
- * being added to a list
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`, and the errors of `fetch`
+ * @param isGiven - whether the author has given the platform, in which case the config may lack it; undefined if the
+ * image is not being added to a list
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the config is invalid or lacks a required platform; the errors of
+ * `fetch`
  */
 export async function statedPlatform(
   config: Descriptor,
@@ -32,7 +33,7 @@ export async function statedPlatform(
   }
 }
 
-const GIVE_PLATFORM = 'Give the platform of the image: IMAGE=OS/ARCH, or "platform" in a spec.';
+const GIVE_PLATFORM = 'Specify the platform of the image as MANIFEST=OS/ARCH, or with "platform" in a spec.';
 
 /** Whether a config is valid apart from the missing platform. */
 function isValidWithoutPlatform(bytes: Uint8Array, subject: string): boolean {

@@ -7,7 +7,10 @@ import { tolerancesIn } from '../schema/documents.ts';
 import type { RuleOptions } from '../schema/rules/list-rules.ts';
 import type { OnEvent, OperationEvent } from './events.ts';
 
-/** Rules that are reported while a list is being built; `validate` reports the others too. */
+/**
+ * Rules whose warnings are reported when a list is edited or pushed. Only `validate` reports the warnings of other
+ * rules.
+ */
 const reportedRules = new Set([
   'E-DUP-PLATFORM',
   'E-DUP-DIGEST',
@@ -18,19 +21,22 @@ const reportedRules = new Set([
   'W-ATT-ORPHAN',
 ]);
 
-/** Warns about the problems of a draft without refusing it, including those that `strict` refuses. */
+/**
+ * Reports problems of a draft as warnings, including problems that are errors only with `strict`. Does not refuse the
+ * draft.
+ */
 export function warnAboutDraft(draft: Draft, onEvent: OnEvent | undefined, options: RuleOptions = {}): void {
   reportWarnings(checkDraft(draft, { ...options, strict: true }), onEvent);
 }
 
-/** Reports the problems that the author should know about. */
+/** Reports all errors, and the warnings of `reportedRules`, as warnings. */
 export function reportWarnings(problems: readonly Problem[], onEvent: OnEvent | undefined): void {
   for (const { rule, severity, pointer, message } of problems) {
     if (severity === 'error' || reportedRules.has(rule)) onEvent?.({ type: 'warning', rule, pointer, message });
   }
 }
 
-/** Warnings about content that is accepted although it does not follow its specification. */
+/** Returns warnings about content that is accepted although it does not conform to its specification. */
 export function toleranceWarnings(
   { descriptor, bytes, announced }: ManifestContent,
   subject: string,
@@ -40,11 +46,14 @@ export function toleranceWarnings(
     ({ rule, pointer, message }) => ({ type: 'warning', rule, pointer, message: `${subject}: ${message}` }) as const,
   );
   if (announced === undefined) return tolerated;
-  const message = `${subject} has the media type ${announced}, but its config has another type: it is read as ${mediaType}`;
+  const message = `${subject} was served as ${announced}, but its config is not a Docker config: it is read as ${mediaType}`;
   return [...tolerated, { type: 'warning', message }];
 }
 
-/** Warns if an edit has changed the media type of the list: clients and tools may treat the two types differently. */
+/**
+ * Warns if an edit has changed the media type of a list with entries, because clients and tools may treat the two types
+ * differently.
+ */
 export function reportFormatChange(before: Draft, after: Draft, onEvent: OnEvent | undefined): void {
   const format = formatOf(after);
   if (before.entries.length === 0 || formatOf(before) === format) return;
@@ -56,6 +65,6 @@ function becomes(format: 'docker' | 'oci', { entries }: Draft): string {
   const why =
     entries.length === 0
       ? 'an empty list is always encoded as one'
-      : 'a Docker manifest list cannot have all its members';
+      : 'it has members that a Docker manifest list cannot have';
   return `an OCI image index: ${why}`;
 }

@@ -19,11 +19,11 @@ export interface ArchivedImage {
   readonly tags: readonly string[];
   /** File names of the layers, the lowest first. */
   readonly layers: readonly string[];
-  /** Descriptors of layers that may be missing from the archive, by diff id. */
+  /** The descriptors of layers that may be missing from the archive, keyed by diff ID. */
   readonly sources: ReadonlyMap<string, Descriptor>;
 }
 
-/** The limit of containerd for manifest.json. */
+/** Limits for manifest.json. `maxBytes` is also the limit of containerd. */
 export const ARCHIVE_LIMITS = { maxBytes: 20 * 1024 * 1024, maxValues: 1_000_000 };
 
 interface Item {
@@ -36,7 +36,7 @@ interface Item {
 /**
  * Reads the manifest.json of a docker archive.
  * @param subject - the name of the document in errors
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if it is not valid JSON, or does not match its schema
  */
 export function readArchivedImages(bytes: Uint8Array, subject: string): readonly ArchivedImage[] {
   const { value, problems } = read(bytes, { first: archiveFirst, all: archiveAll }, ARCHIVE_LIMITS);
@@ -49,14 +49,14 @@ export function readArchivedImages(bytes: Uint8Array, subject: string): readonly
   }));
 }
 
-/** The valid descriptors. docker may write incomplete descriptors for layers that are in the archive. */
+/** Returns the valid descriptors. docker may write incomplete descriptors for layers that are in the archive. */
 function descriptorsIn(sources: Readonly<Record<string, Json>>): ReadonlyMap<string, Descriptor> {
   const candidates = Object.entries(sources).map(([diffId, value]) => [diffId, contentMembers(value)] as const);
   const valid = candidates.filter(([, value]) => checkDescriptor(value).length === 0);
   return new Map(valid.map(([diffId, value]) => [diffId, value as unknown as Descriptor]));
 }
 
-/** The members of a descriptor, in the order of image-spec's Go type. */
+/** Keeps only the members of a layer descriptor, in the order of image-spec's Go type. */
 function contentMembers(value: Json): Json {
   const members = ['mediaType', 'digest', 'size', 'urls', 'annotations'] as const;
   const all = isJsonObject(value) ? value : {};
@@ -64,8 +64,8 @@ function contentMembers(value: Json): Json {
 }
 
 /**
- * The digests of an image's uncompressed layers, the lowest first (image-spec v1.1.1 config.md, `rootfs.diff_ids`).
- * @returns an empty array if the config has no valid `diff_ids`
+ * Returns the digests of an image's uncompressed layers, from the lowest to the highest (image-spec v1.1.1 config.md,
+ * `rootfs.diff_ids`). The result is empty if the config has no valid `diff_ids`.
  */
 export function diffIdsOf(config: Uint8Array): readonly Digest[] {
   const { value } = readJson(config);
@@ -87,7 +87,7 @@ export function checkDockerConfig(bytes: Uint8Array): Checked {
   return value === undefined || hasErrors(problems) ? { problems: capped(problems) } : { value };
 }
 
-/** Reads a document and returns all its problems: those of its JSON, then those of its schema. */
+/** Parses a document and checks it against its schema. JSON problems come before schema problems. */
 function read(
   bytes: Uint8Array,
   validator: Validator,

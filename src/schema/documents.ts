@@ -40,15 +40,16 @@ export interface ValidateOptions extends RuleOptions {
 }
 
 export interface Report {
-  /** Errors and warnings, in document order where possible; at most 100. */
+  /** Errors and warnings; at most 100. */
   readonly problems: readonly Problem[];
 }
 
 const DESCRIPTOR_TYPE = 'application/vnd.oci.descriptor.v1+json';
 
-/** Larger lists are reported as close to the limits of registries (docs/rules.md, E-SIZE4M). */
+/** Larger documents are reported as close to the limits of registries (docs/rules.md, E-SIZE4M). */
 const LARGE_BYTES = 3.5 * 1024 * 1024;
 const LARGE_ENTRIES = 5_000;
+const UNTYPED = '"mediaType" is missing';
 
 /**
  * Checks an image index, a manifest list, an image manifest, an image config or a descriptor against its schema and
@@ -65,7 +66,8 @@ export function validateDocument(bytes: Uint8Array, options: ValidateOptions = {
 function sizeProblems(bytes: Uint8Array, document: JsonObject): readonly Problem[] {
   const entries = Array.isArray(document['manifests']) ? document['manifests'].length : 0;
   if (bytes.length <= LARGE_BYTES && entries <= LARGE_ENTRIES) return [];
-  const message = `close to the limits of registries: ${bytes.length} bytes of ${MAX_DOCUMENT_BYTES}, ${entries} entries`;
+  const size = `${bytes.length} of at most ${MAX_DOCUMENT_BYTES} bytes, and ${entries} entries`;
+  const message = `close to the limits of registries: the document has ${size}`;
   return [warning('E-SIZE4M', '', message)];
 }
 
@@ -87,7 +89,8 @@ function checkObject(document: JsonObject, values: number, options: ValidateOpti
 }
 
 /**
- * Checks the index.json of a layout. Its media type may be missing, and `manifests` is `null` if Go has written none.
+ * Checks the index.json of a layout, in which `mediaType` may be missing. A program written in Go may write `null` for
+ * an empty `manifests` array.
  */
 function checkLayoutIndex(document: JsonObject, values: number): ShapeReport {
   const { manifests, mediaType = MediaType.ociIndex } = document;
@@ -131,19 +134,18 @@ function checkManifestShape(document: JsonObject, values: number, declared: stri
     const pointer = kind.rule === 'E-TYPE' && 'mediaType' in document ? '/mediaType' : '';
     return { problems: [error(kind.rule, pointer, kind.fault), ...names] };
   }
-  const untyped =
-    document['mediaType'] === undefined ? [warning('E-TYPE', '', 'the document does not state its mediaType')] : [];
+  const untyped = document['mediaType'] === undefined ? [warning('E-TYPE', '', UNTYPED)] : [];
   const problems = [...checkSchema(validators[kind.mediaType], document, values), ...names, ...untyped];
   return { problems, manifest: { ...(document as unknown as Manifest), mediaType: kind.mediaType } as Manifest };
 }
 
 /**
- * Reads a manifest from a registry, a layout or an archive. It must be strict JSON, unambiguous, and valid against its
- * schema. The rules in docs/rules.md are not applied, so that unusual lists can be read. `null` is read as in Go: as an
- * empty array or an absent member.
+ * Reads a manifest from a registry, a layout or an archive. The rules in docs/rules.md are not applied, so that unusual
+ * lists can be read. `null` is read as in Go: as an empty array or an absent member.
  * @param declared - media type in the descriptor or the Content-Type header
  * @param subject - the name of the document in errors
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the document is not strict JSON, its type is ambiguous, or it does
+ * not match its schema
  */
 export function readManifest(bytes: Uint8Array, declared: string | undefined, subject: string): Manifest {
   const { document, values } = readObject(bytes, subject);
@@ -154,8 +156,8 @@ export function readManifest(bytes: Uint8Array, declared: string | undefined, su
 }
 
 /**
- * Warnings for deviations from the specification that `readManifest` accepts: `null` for an empty member, and a Docker
- * document without `mediaType`. Never throws.
+ * Returns warnings for deviations from the specification that `readManifest` accepts: `null` for an empty member, and a
+ * Docker document without `mediaType`. Never throws.
  */
 export function tolerancesIn(bytes: Uint8Array, mediaType: string): readonly Problem[] {
   const { value } = readJson(bytes);
@@ -163,7 +165,7 @@ export function tolerancesIn(bytes: Uint8Array, mediaType: string): readonly Pro
   const { document, nulls } = withoutNulls(value);
   const untyped = isDockerType(mediaType) && document['mediaType'] === undefined;
   return capped([
-    ...(untyped ? [warning('E-TYPE', '', 'the document does not state its mediaType')] : []),
+    ...(untyped ? [warning('E-TYPE', '', UNTYPED)] : []),
     ...nulls.map((pointer) => warning('E-SCHEMA', pointer, 'is null, which is treated as empty')),
   ]);
 }
@@ -174,8 +176,8 @@ function mayHoldNull(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads the descriptors in a manifest. Nothing else is checked, since a copy needs nothing else.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ * Reads the descriptors in a manifest. Checks only the members that a copy needs.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the document has another type, or a descriptor is invalid
  */
 export function readChildren(bytes: Uint8Array, mediaType: string, subject: string): Children {
   const { document } = readObject(bytes, subject);
@@ -190,14 +192,17 @@ export function readChildren(bytes: Uint8Array, mediaType: string, subject: stri
   }
 }
 
-/** The media type of an image manifest that was served with Docker's media type. */
+/**
+ * Returns the actual media type of an image manifest that was served with Docker's media type. It may be an OCI
+ * manifest.
+ */
 export function typeOfDockerManifest(bytes: Uint8Array): ImageManifest['mediaType'] {
   const { value } = readJson(bytes);
   return isJsonObject(value) ? typeOfAnnouncedDocker(value) : MediaType.dockerManifest;
 }
 
 /**
- * The media type of a manifest that was served without a known one.
+ * Returns the media type of a manifest that was served without a known media type.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if it is not a manifest
  */
 export function manifestTypeOf(bytes: Uint8Array, subject: string): Manifest['mediaType'] {
@@ -206,14 +211,14 @@ export function manifestTypeOf(bytes: Uint8Array, subject: string): Manifest['me
   return kind.mediaType;
 }
 
-/** Reads an OCI index or a Docker list. Parameters and errors are those of `readManifest`. */
+/** Reads an OCI index or a Docker list, as `readManifest` does, and refuses a single image. */
 export function readIndex(bytes: Uint8Array, declared: string | undefined, subject: string): Index {
   const manifest = readManifest(bytes, declared, subject);
   if (!isIndex(manifest)) throw refusal(subject, [error('E-TYPE', '', 'it is a single image, not a list')]);
   return manifest;
 }
 
-/** Reads an image manifest. Parameters and errors are those of `readManifest`. */
+/** Reads an image manifest, as `readManifest` does, and refuses a list. */
 export function readImageManifest(bytes: Uint8Array, declared: string | undefined, subject: string): ImageManifest {
   const manifest = readManifest(bytes, declared, subject);
   if (isIndex(manifest)) throw refusal(subject, [error('E-TYPE', '', 'it is a list, not a single image')]);
@@ -226,14 +231,17 @@ export function checkDescriptor(value: Json): readonly Problem[] {
 }
 
 export interface ReadConfigOptions {
-  /** Accept a config without os or architecture, and read the missing member as an empty string. Default: false. */
+  /**
+   * Whether to accept a config without os or architecture, and to read the missing member as an empty string. Default
+   * false.
+   */
   readonly mayLackPlatform?: boolean | undefined;
 }
 
 /**
  * Reads the platform members of an image config.
  * @param subject - the name of the document in errors
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the config is not strict JSON, or does not match its schema
  */
 export function readImageConfig(
   bytes: Uint8Array,
@@ -259,7 +267,7 @@ function requireObject(value: Json, subject: string): JsonObject {
   throw refusal(subject, [error('E-TYPE', '', 'it is not a JSON object')]);
 }
 
-/** The rules of docs/rules.md for image manifests. */
+/** Applies the rules in docs/rules.md to an image manifest. */
 function* checkManifest(manifest: ImageManifest): Iterable<Problem> {
   if (manifest.config.mediaType === MediaType.ociEmpty && manifest.artifactType === undefined) {
     yield error(

@@ -3,8 +3,8 @@ import { isJsonObject, type Json, type JsonObject } from '../json/json.ts';
 import { pointerTo } from '../json/pointer.ts';
 
 /**
- * Go's encoding/json reads `MANIFESTS` as `manifests`, JavaScript does not. Names that differ from a known one only in
- * case are therefore errors in all objects that a Go program reads.
+ * The known member names of an object that Go programs read. Go's encoding/json reads `MANIFESTS` as `manifests`, but
+ * JavaScript does not. Names that differ from a known name only in case are therefore errors.
  */
 interface Shape {
   readonly names: readonly string[];
@@ -36,7 +36,7 @@ const manifest: Shape = {
 
 const link: Shape = { names: ['mediaType', 'digest', 'size', 'urls'] };
 
-/** The members of manifests that contain descriptors. */
+/** The members of indexes and image manifests that a copy needs. */
 const links: Shape = {
   names: ['schemaVersion', 'mediaType', 'manifests', 'config', 'layers', 'fsLayers', 'subject'],
   inside: { manifests: link, config: link, layers: link, subject: link },

@@ -3,9 +3,9 @@ import { pointerTo } from '../json/pointer.ts';
 
 /** Members that tools written in Go write as `null` if they are empty. */
 interface Shape {
-  /** `null` is read as an empty array. */
+  /** Members for which `null` is read as an empty array. */
   readonly lists?: readonly string[];
-  /** `null` is read as an absent member. */
+  /** Members for which `null` is read as an absent member. */
   readonly optional: readonly string[];
   readonly inside?: Readonly<Record<string, Shape>>;
 }
@@ -29,7 +29,7 @@ export interface WithoutNulls {
   readonly nulls: readonly string[];
 }
 
-/** Removes `null` members from an index or an image manifest, as Go reads them. */
+/** Reads the `null` members of an index or an image manifest as Go does: as empty arrays or absent members. */
 export function withoutNulls(document: JsonObject): WithoutNulls {
   const nulls: string[] = [];
   return { document: read(document, manifest, [], nulls), nulls };

@@ -1,6 +1,6 @@
 import { closestMatch } from '../text/closest-match.ts';
 
-/** The values for `${NAME}` in the texts of YAML and JSON documents. */
+/** This file replaces placeholders, such as `${NAME}`, in the strings of YAML and JSON documents. */
 
 export interface GivenValue {
   readonly text: string;
@@ -15,18 +15,18 @@ export interface PlaceholderFault {
 }
 
 export interface Filled {
-  /** The text with the values, truncated if `length` exceeds `MAX_FILLED`. */
+  /** The string after replacement. It is incomplete if `length` exceeds `MAX_FILLED`. */
   readonly text: string;
   readonly length: number;
-  /** The names of the values in the text. */
+  /** The names of the inserted values. */
   readonly names: readonly string[];
   readonly faults: readonly PlaceholderFault[];
 }
 
-/** `$$`, which is a literal `$`, and everything that begins with `${`. */
+/** Matches `$$`, which stands for `$`, and `${…}`, even if the closing brace is missing. */
 export const placeholder = /\$(?:\$|\{[^{}]*\}?)/g;
 
-/** Maximum number of characters, after replacement, in all texts of a document that have placeholders. */
+/** Maximum number of characters, after replacement, in all strings of a document that have placeholders. */
 export const MAX_FILLED = 16 * 1024 * 1024;
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -40,17 +40,17 @@ export class PlaceholderValues {
   readonly #values: ReadonlyMap<string, GivenValue>;
   readonly #used = new Set<string>();
 
-  /** @param values - the values by name. A placeholder with another name is an error in a document */
+  /** @param values - the values, keyed by name. A placeholder with another name is an error */
   constructor(values: ReadonlyMap<string, GivenValue>) {
     this.#values = values;
   }
 
-  /** The names that no text contained so far. */
+  /** The names of the values that have not been inserted so far. */
   get unused(): readonly string[] {
     return [...this.#values.keys()].filter((name) => !this.#used.has(name));
   }
 
-  /** The values that messages must not contain, by name. */
+  /** The names and values of secrets. Messages must not contain the values. */
   get secrets(): readonly (readonly [name: string, value: string])[] {
     return [...this.#values].flatMap(([name, { text, isSecret }]) => (isSecret ? [[name, text] as const] : []));
   }
@@ -59,7 +59,7 @@ export class PlaceholderValues {
     return this.#values.get(name)?.text ?? '';
   }
 
-  /** Replaces each `${NAME}` by its value, and `$$` by `$`. Values are not searched for placeholders. */
+  /** Replaces each `${NAME}` with its value, and `$$` with `$`. Values are not searched for placeholders. */
   fill(text: string): Filled {
     const names: string[] = [];
     const faults: PlaceholderFault[] = [];
@@ -84,7 +84,7 @@ export class PlaceholderValues {
   #faultOf(match: string): string {
     const name = match.slice(2, -1);
     if (!match.endsWith('}') || !isValueName(name)) {
-      return `invalid placeholder ${JSON.stringify(match.slice(0, 80))}: write \${NAME} for a value, or $\${ for the text \${`;
+      return `invalid placeholder ${JSON.stringify(match.slice(0, 80))}: write \${NAME} to insert a value, or $\${ for a literal \${`;
     }
     const similar = closestMatch(name, [...this.#values.keys()]);
     const question = similar === undefined ? '' : `: did you mean \${${similar}}?`;

@@ -1,6 +1,6 @@
 import { MAX_PROBLEMS, MlistError, type ErrorCode, type Problem } from '../errors/errors.ts';
 
-/** Helpers for problems. */
+/** This file contains functions that create and filter problems. */
 
 export function error(rule: string, pointer: string, message: string): Problem {
   return { rule, severity: 'error', pointer, message };
@@ -22,8 +22,9 @@ export function capped(problems: readonly Problem[]): readonly Problem[] {
 }
 
 /**
- * The error for an invalid document. The message contains the first problem; `problems` contains all.
- * @param subject - the name of the document
+ * Returns the error for an invalid document. The message contains only the first error; `problems` contains all
+ * problems.
+ * @param subject - the name of the document in the message
  */
 export function refusal(
   subject: string,

@@ -5,10 +5,10 @@ import { checkSchema, UNKNOWN_MEMBER } from './validator.ts';
 import * as all from './compiled/specs-all.ts';
 import * as first from './compiled/specs-first.ts';
 
-/** Checks the specs that `apply` reads: mlist's own format, and that of manifest-tool. */
+/** This file checks the specs that `apply` reads, in mlist's own format and in the format of manifest-tool. */
 
 /**
- * Checks a spec in either format.
+ * Checks a spec in mlist's own format.
  * @param size - number of values in the document
  */
 export function checkSpec(value: Json, size: number): readonly Problem[] {
@@ -25,7 +25,7 @@ function asSpecProblem(problem: Problem): Problem {
 
 const PLATFORM = ['os', 'architecture', 'variant', 'os.version', 'os.features'];
 
-/** The members of the objects in a spec, by the JSON pointer of the object. */
+/** The member names of the objects in a spec. `pointer` matches the JSON pointer of an object. */
 const members: readonly (readonly [pointer: RegExp, names: readonly string[]])[] = [
   [
     /^$/,
@@ -45,7 +45,7 @@ const members: readonly (readonly [pointer: RegExp, names: readonly string[]])[]
   [/^\/ignoreMissing$/, ['minimum']],
 ];
 
-/** The names of members in the files of other tools. */
+/** Maps member names that other tools use to the names in a spec. */
 const otherNames = new Map([
   ['images', 'manifests'],
   ['sources', 'manifests'],

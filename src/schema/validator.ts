@@ -15,8 +15,8 @@ export interface ValidateFunction {
 }
 
 /**
- * Maximum number of values in a document whose errors are all reported. For a larger document, only the first error is
- * reported.
+ * Maximum number of values in a document for which all errors are reported. For a larger document, only the first error
+ * is reported.
  */
 const MAX_SMALL_VALUES = 20_000;
 
@@ -30,8 +30,7 @@ export function checkSchema(validator: Validator, value: Json, size: number): re
 }
 
 /**
- * Validates a value. Each JsonNumber, which validators would accept as an object, is replaced by NaN, which they
- * reject.
+ * Validates a value. A JsonNumber, which validators would accept as an object, is replaced with NaN, which they reject.
  */
 export function isValid(validate: ValidateFunction, value: Json): boolean {
   return validate(hasJsonNumber(value) ? withoutJsonNumbers(value) : value);
@@ -75,7 +74,7 @@ function pointerOf(error: ErrorObject): string {
   return error.instancePath + pointerTo(String(error.params['additionalProperty']));
 }
 
-/** The rule for a member: some members have a rule of their own in docs/rules.md. */
+/** Returns the rule for a member. Some members have their own rule in docs/rules.md. */
 function ruleOf(pointer: string): string {
   if (pointer === '/mediaType') return 'E-TYPE';
   const last = pointer.slice(pointer.lastIndexOf('/') + 1);
@@ -98,7 +97,7 @@ function messageOf(error: ErrorObject, value: Json | undefined): string {
     case 'type':
       return typeMessage(params['type'], value);
     case 'pattern':
-      return `must be ${formOf(error.instancePath)}, not ${excerpt(value)}`;
+      return `must be ${formOf(error)}, not ${excerpt(value)}`;
     case 'dependentRequired':
       return `"${String(params['missingProperty'])}" is missing: "${String(params['property'])}" requires it`;
     case 'anyOf':
@@ -110,7 +109,7 @@ function messageOf(error: ErrorObject, value: Json | undefined): string {
 
 function limitMessage(keyword: string, limit: unknown): string {
   const text = Object.hasOwn(limits, keyword) ? limits[keyword] : undefined;
-  if (text === undefined) return `violates the keyword "${keyword}" of its schema`;
+  if (text === undefined) return `is invalid (${keyword})`;
   return limit === 1 && keyword.startsWith('min') && keyword !== 'minimum'
     ? 'must not be empty'
     : text.replace('N', String(limit));
@@ -126,20 +125,25 @@ const limits: Readonly<Record<string, string>> = {
   minProperties: 'must have at least N members',
 };
 
-/** The form that a string must have, by the name of the member that contains it. */
-function formOf(pointer: string): string {
-  const name = pointer.split('/').findLast((step) => !/^\d+$/.test(step)) ?? '';
-  return Object.hasOwn(forms, name) ? (forms[name] ?? '') : 'of the form that its schema describes';
+/** Describes the form that a string must have. It depends on the innermost member that `forms` contains. */
+function formOf({ instancePath, params }: ErrorObject): string {
+  const name = instancePath.split('/').findLast((step) => Object.hasOwn(forms, step)) ?? '';
+  return forms[name] ?? `text that matches ${String(params['pattern'])}`;
 }
 
 const MEDIA_TYPE = 'a media type (TYPE/SUBTYPE)';
-const DIGEST = 'a digest (such as sha256: and 64 lower-case hex digits)';
+const HELPER = 'a credential helper name (letters, digits, and the characters _ . -)';
+const DIGEST = 'a digest (for example sha256: and 64 lower-case hex digits)';
 const forms: Readonly<Record<string, string>> = {
   mediaType: MEDIA_TYPE,
   artifactType: MEDIA_TYPE,
   digest: DIGEST,
   via: DIGEST,
   attests: DIGEST,
+  id: DIGEST,
+  layers: DIGEST,
+  credsStore: HELPER,
+  credHelpers: HELPER,
   data: 'base64 with padding',
   urls: 'an absolute URL',
 };

@@ -5,14 +5,17 @@ import { isValid, isSmall, listProblems, type ValidateFunction } from './validat
 import { draft } from './compiled/draft-first.ts';
 import { state } from './compiled/state-first.ts';
 
-/** Checks the documents of a workspace. Separate from documents.ts, so that local commands load only these schemas. */
+/**
+ * This file checks the documents of a workspace. It is separate from documents.ts, so that local commands load only
+ * these schemas.
+ */
 
 /** The value of a valid document, or the problems of an invalid one. */
 export type Checked = { readonly value: Json } | { readonly problems: readonly Problem[] };
 
 /**
- * The limit for files of a workspace is higher than that for lists, because drafts also store sources and detected
- * platforms.
+ * Maximum size of a workspace file in bytes. It is larger than for lists, because drafts also store sources and
+ * detected platforms.
  */
 export const MAX_WORKSPACE_BYTES = 16 * 1024 * 1024;
 

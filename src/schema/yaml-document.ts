@@ -1,7 +1,10 @@
 import type { Problem } from '../errors/errors.ts';
 import type { Json } from '../json/json.ts';
 
-/** A parsed YAML document. This file must not import the types of `yaml`, which users of the library do not install. */
+/**
+ * This file contains the types for parsed YAML documents. It must not import the types of `yaml`, which users of the
+ * library do not install.
+ */
 
 /** A position in a file. `line` and `column` start at 1. */
 export interface Place {
@@ -19,14 +22,15 @@ export interface YamlReading {
   /** Number of values in the document, with aliases expanded. */
   readonly values: number;
   /**
-   * The position of the value at a JSON pointer; the position of its key if `part` is `name` or the value has no text.
+   * Returns the position of the value at a JSON pointer. Returns the position of its key if `part` is `name`, or if the
+   * value is empty in the source.
    */
   placeOf(pointer: string, part?: 'name' | 'value'): Place;
-  /** The source text of a number, a boolean or null; undefined for other values. */
+  /** Returns the source text of the number, boolean or null at a JSON pointer, or undefined for other values. */
   sourceOf(pointer: string): string | undefined;
   /**
-   * The names of the values in the text at a JSON pointer (placeholder-values.ts); empty for a text without
-   * placeholders.
+   * Returns the names of the values that replaced placeholders in the string at a JSON pointer (placeholder-values.ts).
+   * The result is empty for a string without placeholders.
    */
   valuesAt(pointer: string): readonly string[];
 }
@@ -34,7 +38,7 @@ export interface YamlReading {
 /** One document of a file, with its value or its problems. */
 export interface YamlDocument {
   readonly place: Place;
-  /** The result of parsing; undefined if the document has syntax errors. */
+  /** The result of parsing; undefined if the document cannot be parsed. */
   readonly reading?: YamlReading;
   readonly problems: readonly PlacedProblem[];
 }

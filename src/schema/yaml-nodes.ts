@@ -12,15 +12,15 @@ const MAX_VALUES = 1_000_000;
 /** Maximum length of a key in characters: the limit of YAML for implicit keys (YAML 1.2.2, 7.4.2). */
 const MAX_NAME = 1024;
 
-/** Maximum depth of nesting, including aliases. */
-const MAX_DEPTH = 50;
+/** Maximum depth of nesting. It is checked before a document is parsed, and again with its aliases expanded. */
+export const MAX_DEPTH = 50;
+export const TOO_DEEP = `is nested more than ${MAX_DEPTH} levels deep`;
 
 type Node = Yaml.Node | null | undefined;
 
-/** The text of a document, and the values for placeholders in it. */
 export interface YamlText {
   readonly text: string;
-  /** Default: `${` has no meaning. */
+  /** The values for placeholders. Default: placeholders are not replaced. */
   readonly values?: PlaceholderValues | undefined;
 }
 
@@ -36,7 +36,7 @@ export class YamlNodes implements YamlReading {
   readonly #targets = new Map<Yaml.Alias, Yaml.Node>();
   readonly #problems: PlacedProblem[] = [];
   readonly #source: YamlText;
-  /** The names of the values in each text that has placeholders. */
+  /** Maps each node that contains a `$` to the names of the values that were inserted into it. */
   readonly #filled = new Map<Node, readonly string[]>();
   #filledLength = 0;
   #values = 0;
@@ -86,7 +86,7 @@ export class YamlNodes implements YamlReading {
     return this.#yaml.isAlias(node) ? this.#targets.get(node) : node;
   }
 
-  /** The child of a node, and the node of its key. */
+  /** Returns the child of a node and, if the node is a map, the node of the child's key. */
   #step(node: Node, step: string): readonly [Node, Node] | undefined {
     if (this.#yaml.isSeq(node)) return [node.items[Number(step)] as Node, undefined];
     if (!this.#yaml.isMap(node)) return undefined;
@@ -105,8 +105,9 @@ export class YamlNodes implements YamlReading {
 
   #read(node: Node, path: readonly (string | number)[]): Json {
     this.#values += 1;
-    if (this.#values > MAX_VALUES) return this.#reportOnce(node, path, 'its aliases expand to too many values');
-    if (path.length > MAX_DEPTH) return this.#reportOnce(node, path, 'is nested too deeply');
+    if (this.#values > MAX_VALUES)
+      return this.#reportOnce(node, path, `has more than ${MAX_VALUES} values after its aliases are expanded`);
+    if (path.length > MAX_DEPTH) return this.#reportOnce(node, path, TOO_DEEP);
     if (this.#yaml.isAlias(node)) return this.#readAlias(node, path);
     if (node != null && 'anchor' in node) this.#anchors.set(node.anchor, node);
     if (this.#yaml.isSeq(node)) return this.#readSeq(node, path);
@@ -131,7 +132,8 @@ export class YamlNodes implements YamlReading {
       const name = nameOf(key);
       if (this.#source.values !== undefined && name.includes('${')) this.#report(key, path, placeholderInName);
       else if (name === '<<') merged.push(value);
-      else if (name.length > MAX_NAME) this.#report(key, path, `a key of ${name.length} characters is too long`);
+      else if (name.length > MAX_NAME)
+        this.#report(key, path, `has a key of ${name.length} characters, more than the limit of ${MAX_NAME}`);
       else if (Object.hasOwn(object, name)) this.#report(key, [...path, name], 'duplicate key');
       else defineMember(object, name, this.#read(value, [...path, name]));
     }
@@ -139,7 +141,7 @@ export class YamlNodes implements YamlReading {
     return object;
   }
 
-  /** Adds the members of a merge key that the map does not have itself (YAML 1.1, "Merge Key"). */
+  /** Adds the members from a merge key (`<<`), except those that the map already has (YAML 1.1, "Merge Key"). */
   #merge(object: Record<string, Json>, node: Node, path: readonly (string | number)[]): void {
     const value = this.#read(node, [...path, '<<']);
     const sources = Array.isArray(value) ? (value as readonly Json[]) : [value];
@@ -163,10 +165,13 @@ export class YamlNodes implements YamlReading {
     if (typeof value === 'string') return this.#fill(value, node, path);
     if (value === null || typeof value === 'boolean') return value;
     if (typeof value === 'number' && Number.isFinite(value)) return value;
-    return this.#report(node, path, 'is not a value that JSON can represent');
+    return this.#report(node, path, 'cannot be represented in JSON');
   }
 
-  /** Inserts values into a text. An alias reads its text again, but the faults of a text are reported once. */
+  /**
+   * Replaces the placeholders in a string. The string is filled again for each alias, but its problems are reported
+   * only once.
+   */
   #fill(text: string, node: Yaml.Scalar, path: readonly (string | number)[]): Json {
     const { values } = this.#source;
     if (values === undefined || !text.includes('$')) return text;
@@ -174,7 +179,7 @@ export class YamlNodes implements YamlReading {
     const isReported = this.#filled.has(node);
     this.#filled.set(node, filled.names);
     this.#filledLength += filled.length;
-    if (this.#filledLength > MAX_FILLED) return this.#reportOnce(node, path, 'is too large with its values');
+    if (this.#filledLength > MAX_FILLED) return this.#reportOnce(node, path, tooLarge);
     for (const fault of isReported ? [] : filled.faults) {
       const place = this.#placeOf(this.#offsetOf(fault, text, node));
       this.#problems.push({ ...error('E-SPEC', pointerTo(...path), fault.message), ...place });
@@ -182,7 +187,7 @@ export class YamlNodes implements YamlReading {
     return filled.text;
   }
 
-  /** The position of a placeholder, or of its text if that has escape sequences. */
+  /** Returns the position of a placeholder or, if the string has escape sequences, the position of the string. */
   #offsetOf({ at }: PlaceholderFault, text: string, { range }: Yaml.Scalar): number {
     const [start, end] = range ?? [0, 0];
     const written = [...this.#source.text.slice(start, end).matchAll(placeholder)];
@@ -199,13 +204,14 @@ export class YamlNodes implements YamlReading {
     return null;
   }
 
-  /** Reports a problem only for the first value that has it, because all later values have it, too. */
+  /** Reports a problem only for the first value that has it, because all later values have it too. */
   #reportOnce(node: Node, path: readonly (string | number)[], message: string): null {
     return this.#problems.some((problem) => problem.message === message) ? null : this.#report(node, path, message);
   }
 }
 
-const placeholderInName = 'a placeholder in the name of a member is not replaced: values are only inserted into texts';
+const placeholderInName = 'placeholders are replaced only in strings, not in member names';
+const tooLarge = `the document exceeds the limit of ${MAX_FILLED} characters after its placeholders are replaced`;
 
 function nameOf(key: Yaml.Node): string {
   return String((key as Yaml.Scalar).value);

@@ -3,18 +3,15 @@ import type * as Yaml from 'yaml';
 import type { PlaceholderValues } from './placeholder-values.ts';
 import { error } from './problems.ts';
 import type { Place, PlacedProblem, YamlDocument } from './yaml-document.ts';
-import { YamlNodes, type YamlText } from './yaml-nodes.ts';
+import { MAX_DEPTH, TOO_DEEP, YamlNodes, type YamlText } from './yaml-nodes.ts';
 
-/** A strict reader of YAML 1.2 and JSON. Each problem has a line and a column. */
+/** This file reads YAML 1.2 and JSON strictly, and writes YAML. Each problem has a line and a column. */
 
-/** Maximum size of a file. */
+/** A file with more bytes is reported as a problem. */
 export const MAX_YAML_BYTES = 8 * 1024 * 1024;
 
-/** Maximum number of tokens in one document, which is held in memory: about 13 000 lists of four images. */
+/** Maximum number of tokens in one document: enough for a list of about 50 000 images. It limits memory use. */
 const MAX_LEXEMES = 500_000;
-
-/** Maximum depth of nesting. */
-const MAX_DEPTH = 50;
 
 /** Maximum number of syntax errors to report for one document. */
 const MAX_SYNTAX_ERRORS = 20;
@@ -22,7 +19,8 @@ const MAX_SYNTAX_ERRORS = 20;
 /**
  * Reads the documents of a file one after another, so that only one is in memory. A document with syntax errors does
  * not affect the others: `---` at the beginning of a line always begins a new document (YAML 1.2.2, 9.1).
- * @param values - inserted into the parsed texts, so that a value never changes the structure of a document
+ * @param values - the values of placeholders. They are inserted into parsed strings, so that a value never changes the
+ * structure of a document
  */
 export async function* readYaml(bytes: Uint8Array, values?: PlaceholderValues): AsyncGenerator<YamlDocument> {
   const problem = fileProblem(bytes);
@@ -40,7 +38,7 @@ export async function* readYaml(bytes: Uint8Array, values?: PlaceholderValues): 
   }
 }
 
-/** Writes a document as YAML 1.2. All strings are quoted, so that no reader parses them as another type. */
+/** Writes a document as YAML 1.2. All strings except keys are quoted, so that no reader parses them as another type. */
 export async function writeYaml(value: object): Promise<string> {
   const { stringify } = await import('yaml');
   return stringify(value, { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN', lineWidth: 0 });
@@ -54,8 +52,8 @@ function fileProblem(bytes: Uint8Array): PlacedProblem | undefined {
   }
   if (isUtf8(bytes)) return undefined;
   const isUtf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
-  if (isUtf16) return { ...error('E-SPEC', '', 'is UTF-16: save it as UTF-8'), ...start };
-  return { ...error('E-SPEC', '', 'is not UTF-8 from this line on'), line: firstBadLine(bytes), column: 1 };
+  if (isUtf16) return { ...error('E-SPEC', '', 'is encoded in UTF-16: save it as UTF-8'), ...start };
+  return { ...error('E-SPEC', '', 'this line is not valid UTF-8'), line: firstBadLine(bytes), column: 1 };
 }
 
 function firstBadLine(bytes: Uint8Array): number {
@@ -75,7 +73,7 @@ interface Chunk {
   readonly lines: number;
 }
 
-/** Splits the text before each `---`. `%YAML` directives have no effect: they are treated as comments. */
+/** Splits the text before each line that begins with `---`. `%YAML` directives are treated as comments. */
 function* chunksOf(text: string): Generator<Chunk> {
   const plain = text.replace(/^%(?=YAML[ \t]+1\.[12][ \t]*\r?$)/gm, '#');
   let [start, lines] = [0, 0];
@@ -140,9 +138,9 @@ function problemsOf(
 ): readonly PlacedProblem[] {
   const errors = [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_ERRORS);
   const [first] = errors;
-  // Inside [] and {}, a brace ends a plain text. The other errors are about the rest of the document, which is misread.
+  // Inside [] and {}, a brace ends an unquoted string. The other errors are only consequences, so they are left out.
   if (values !== undefined && first !== undefined && text.startsWith('${', first.pos[0] - 1)) {
-    const message = 'a text with a placeholder must be in quotes inside [] and {}';
+    const message = 'a string with a placeholder must be quoted inside [] and {}';
     return [{ ...error('E-SPEC', '', message), ...placeOf(first.pos[0] - 1) }];
   }
   return errors.map(({ code, message, pos }) => {
@@ -151,7 +149,7 @@ function problemsOf(
   });
 }
 
-/** The start of an unclosed quoted string, because its line is the one to correct. */
+/** Returns the start of an unclosed quoted string, whose line is the one to correct, or `end` if there is none. */
 function startOfUnclosed(yaml: typeof Yaml, document: Yaml.Document.Parsed, end: number): number {
   let start = end;
   yaml.visit(document, {
@@ -163,7 +161,7 @@ function startOfUnclosed(yaml: typeof Yaml, document: Yaml.Document.Parsed, end:
   return start;
 }
 
-/** A limit is exceeded. It is thrown before memory is allocated for the document. */
+/** Thrown as soon as a document exceeds a limit, before the rest of it is parsed. */
 class LimitExceeded extends Error {
   readonly offset: number;
 
@@ -173,7 +171,7 @@ class LimitExceeded extends Error {
   }
 }
 
-/** Tokens that open a nested node. A long sequence of them occurs only in malicious specs, and costs memory. */
+/** Tokens that open or precede a nested node. Long sequences of them cost memory and occur only in malicious specs. */
 const openers = new Set<string | null>([
   ...['seq-item-ind', 'explicit-key-ind', 'map-value-ind', 'anchor', 'tag'],
   ...['flow-seq-start', 'flow-map-start'],
@@ -195,9 +193,9 @@ function* guarded(yaml: typeof Yaml, text: string, counter: Yaml.LineCounter): G
     else if (type === 'flow-seq-end' || type === 'flow-map-end') depth -= 1;
     openersInRow = openers.has(type) ? openersInRow + 1 : blanks.has(type) ? openersInRow : 0;
     count += 1;
-    if (depth > MAX_DEPTH || openersInRow > MAX_DEPTH) throw new LimitExceeded('is nested too deeply', offset);
+    if (depth > MAX_DEPTH || openersInRow > MAX_DEPTH) throw new LimitExceeded(TOO_DEEP, offset);
     if (count > MAX_LEXEMES) {
-      throw new LimitExceeded('is too large for one document: split it into several', offset);
+      throw new LimitExceeded(`has more than ${MAX_LEXEMES} tokens: split it into several documents`, offset);
     }
     if (!controlTokens.has(type)) offset += lexeme.length;
     isScalar = type === 'scalar';

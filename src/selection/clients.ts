@@ -34,26 +34,26 @@ export const clients: readonly Client[] = [
   {
     id: 'podman',
     name: 'podman, buildah',
-    version: 'containers/image 5.28 and newer: podman 4.7, buildah 1.32',
+    version: 'containers/image 5.28 and newer (since podman 4.7 and buildah 1.32)',
     select: selectAsContainers({ normalizes: true, prefersZstd: true }),
   },
   {
     id: 'podman-4.6',
     name: 'podman, buildah (older versions)',
-    version: 'containers/image before 5.28: podman 4.6, buildah 1.31',
+    version: 'containers/image before 5.28 (up to podman 4.6 and buildah 1.31)',
     olderThan: 'podman',
     select: selectAsContainers({ normalizes: true, prefersZstd: false }),
   },
   {
     id: 'skopeo',
     name: 'skopeo',
-    version: 'containers/image 5.28 and newer: skopeo 1.14',
+    version: 'containers/image 5.28 and newer (since skopeo 1.14)',
     select: selectAsContainers({ normalizes: false, prefersZstd: true }),
   },
   {
     id: 'skopeo-1.13',
     name: 'skopeo (older versions)',
-    version: 'containers/image before 5.28: skopeo 1.13',
+    version: 'containers/image before 5.28 (up to skopeo 1.13)',
     olderThan: 'skopeo',
     select: selectAsContainers({ normalizes: false, prefersZstd: false }),
   },
@@ -65,7 +65,7 @@ export const clients: readonly Client[] = [
   },
 ];
 
-/** Selects the first entry for the os and architecture. Other members are ignored. */
+/** Selects the first entry for the os and architecture. Other members of the platform are ignored. */
 function selectFirstMatch(
   { entries }: CandidateList,
   { platform: { os, architecture } }: RequestedPlatform,

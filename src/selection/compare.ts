@@ -28,8 +28,8 @@ export interface Comparison {
 }
 
 /**
- * Compares the selections of all clients. An older version of a client is included only if its selection differs from
- * that of the newer version.
+ * Returns the selections of all clients and how they differ. An older version of a client is included only if its
+ * selection differs from the selection of the newer version.
  */
 export function compareClients(list: CandidateList, requested: RequestedPlatform): Comparison {
   const all = clients.map((client) => choiceOf(client, list, requested));
@@ -43,16 +43,16 @@ function choiceOf(client: Client, list: CandidateList, requested: RequestedPlatf
   const selection = isIndexType(list.mediaType) ? client.select(list, requested) : selectSingleImage(list);
   const { selected: image } = selection;
   const platform = image && effectivePlatform(image);
-  // An image whose platform is unknown is assumed to run.
+  // If the platform of an image is unknown, the host is assumed to be able to run it.
   const fits =
     image !== undefined && (platform === undefined || ranker(hostPlatform(requested))(platform) !== undefined);
   return { ...selection, client, fits };
 }
 
-/** The selection from a single image: all clients pull it whatever its platform is, some with a warning. */
+/** Returns the selection for a single image. All clients pull it regardless of its platform, some with a warning. */
 function selectSingleImage({ entries }: CandidateList): Selection {
   const [image] = entries;
-  const reason = 'not a list: the image is pulled whatever its platform is';
+  const reason = 'not a list: clients pull the image regardless of its platform';
   return { wants: [], tries: entries, why: 'only', reason, ...(image === undefined ? {} : { selected: image }) };
 }
 

@@ -17,18 +17,18 @@ import {
 } from './candidates.ts';
 
 /**
- * Selects as containerd 1.7 and 2 do (core/images/image.go `Manifest`, which client pulls, CRI, nerdctl and Docker's
- * containerd store use), with containerd/platforms v1.0.0-rc.4. The entries that match `Only(wanted)` are sorted, and
- * only the first one is tried. An entry without a platform matches and is sorted last; if it is the first one, the
- * platform in its image config must match.
+ * Selects as containerd 1.7 and 2 do (core/images/image.go `Manifest`, with containerd/platforms v1.0.0-rc.4). Client
+ * pulls, CRI, nerdctl and the containerd store of Docker all call `Manifest`. The entries that `platforms.Only` accepts
+ * for the requested platform are sorted, best first, and only the first one is tried. An entry without a platform is
+ * accepted and sorted last; if it is tried, the platform in its image config must match.
  */
 export function selectAsContainerd(list: CandidateList, requested: RequestedPlatform): Selection {
   return select(list.entries, requested.platform, requested.own === true);
 }
 
 /**
- * Selects as Docker with the containerd store does since moby#52773 (June 2026): like containerd, but if no platform is
- * requested, the level of an amd64 CPU is considered. Older versions select like containerd.
+ * Selects as Docker with the containerd image store has done since moby#52773 (June 2026): like containerd, but if no
+ * platform is requested, the level of an amd64 CPU is taken into account. Older versions select like containerd.
  */
 export function selectAsDocker(list: CandidateList, requested: RequestedPlatform): Selection {
   return select(list.entries, hostPlatform(requested), requested.own === true);
@@ -49,7 +49,7 @@ function select(entries: readonly Candidate[], requested: Platform, own: boolean
 
 /**
  * Returns the matching entries, best first.
- * @param own - whether the client uses the default platform of its host
+ * @param own - whether no platform was requested. If so, the client uses the default platform of its host
  */
 export function rankCandidates(entries: readonly Candidate[], requested: Platform, own: boolean): readonly Candidate[] {
   const selectable = entries.map((entry) => {
@@ -57,8 +57,8 @@ export function rankCandidates(entries: readonly Candidate[], requested: Platfor
     return { entry, platform: platform && withOs(platform, requested.os) };
   });
   if (!own || requested.os !== 'windows') return rankEntries(selectable, requested).map(({ entry }) => entry);
-  // On Windows, platforms.Default accepts only the host's architecture, and prefers the greatest os.version,
-  // compared as text.
+  // On Windows, platforms.Default accepts only the host's architecture, and prefers the greatest os.version. It
+  // compares versions as strings.
   const rank = ranker(requested);
   return selectable
     .filter(({ platform }) => platform === undefined || rank(platform) === 0)
@@ -66,7 +66,7 @@ export function rankCandidates(entries: readonly Candidate[], requested: Platfor
     .sort(byVersion);
 }
 
-/** containerd replaces an empty os by that of the client. */
+/** Replaces an empty os with the os of the client, as containerd does. */
 function withOs(platform: Platform, os: string): Platform {
   return platform.os === '' ? { ...platform, os } : platform;
 }
@@ -79,7 +79,7 @@ function byVersion({ descriptor: left }: Candidate, { descriptor: right }: Candi
   return leftVersion === rightVersion ? 0 : leftVersion > rightVersion ? -1 : 1;
 }
 
-/** The selection from a nested index, with the entries that the client considered in the outer list. */
+/** Returns the selection from a nested index, with the entries that the client considered in the outer list. */
 export function fromIndex(index: Candidate, nested: Selection, considered: Considered): Selection {
   return { ...nested, ...considered, reason: `entry ${index.place} is an index; inside it: ${nested.reason}` };
 }
@@ -87,14 +87,20 @@ export function fromIndex(index: Candidate, nested: Selection, considered: Consi
 function selectByConfig(entry: Candidate, requested: Platform, considered: Considered): Selection {
   const { stated } = entry;
   if (stated === undefined || ranker(requested)(stated) === undefined) {
-    const config = stated === undefined ? 'has none, either' : `states ${platformName(stated)}`;
-    return failedSelection(considered, entry, `the entry has no platform, and the image config ${config}`);
+    const failure =
+      stated === undefined
+        ? 'neither the entry nor its image config has a platform'
+        : `the entry has no platform, and its image config states ${platformName(stated)}`;
+    return failedSelection(considered, entry, failure);
   }
-  const reason = `no other entry matches; this one has no platform, but the image config states ${platformName(stated)}`;
+  const reason = `no other entry matches; this one has no platform, but its image config states ${platformName(stated)}`;
   return { ...considered, selected: entry, why: 'no-platform', reason };
 }
 
-/** Explains why an entry is the best match, from its platform and the requested one. */
+/**
+ * Returns the reason why an entry is the best match for the requested platform, with a note about other entries for the
+ * same platform.
+ */
 export function explainMatch(
   entry: Candidate,
   platform: Platform,
@@ -102,7 +108,7 @@ export function explainMatch(
   matches: readonly Candidate[],
 ): Pick<Selection, 'why' | 'reason'> {
   const equals = matches.filter(({ descriptor }) => descriptor.platform && samePlatform(descriptor.platform, platform));
-  const note = `${platform.os === '' ? `; its os is empty and counts as ${requested.os}` : ''}${tieNote(entry, equals)}`;
+  const note = `${platform.os === '' ? `; its os is empty and treated as ${requested.os}` : ''}${tieNote(entry, equals)}`;
   if (ranker(requested)(withOs(platform, requested.os)) === 0) return { why: 'exact', reason: `exact match${note}` };
   return { why: 'compatible', reason: `best match that a ${platformName(requested)} host can run${note}` };
 }
@@ -111,7 +117,7 @@ const arm64Variants = [
   ...['v9.7', 'v9.6', 'v9.5', 'v9.4', 'v9.3', 'v9.2', 'v9.1', 'v9'],
   ...['v8.9', 'v8.8', 'v8.7', 'v8.6', 'v8.5', 'v8.4', 'v8.3', 'v8.2', 'v8.1', ''],
 ];
-// Maps, because an architecture may be any string, such as "constructor".
+// These are Maps rather than objects, because an architecture may be any string, such as "constructor".
 const variants = new Map([
   ['amd64', ['v4', 'v3', 'v2', '']],
   ['arm', ['v8', 'v7', 'v6', 'v5']],
@@ -122,7 +128,7 @@ const narrower = new Map([
   ['arm64', ['arm64', 'arm']],
 ]);
 
-/** The platforms that match a requested platform, best first. */
+/** Returns the platforms that match a requested platform, best first. */
 export function acceptedPlatforms(requested: Platform): readonly Platform[] {
   const { architecture } = normalizePlatform(requested);
   const known = (narrower.get(architecture) ?? [architecture]).flatMap((name) =>

@@ -6,17 +6,23 @@ import { platformName, type RequestedPlatform, type Candidate, type CandidateLis
 
 /** The differences between the programs that use the containers/image library. */
 export interface ContainersRules {
-  /** podman and buildah normalise the requested platform like containerd (libimage `NormalizePlatform`). */
+  /**
+   * Whether the client normalises the requested platform like containerd, as podman and buildah do (libimage
+   * `NormalizePlatform`).
+   */
   readonly normalizes: boolean;
-  /** Whether a zstd image is preferred to other images for the same platform (containers/image#1789, 2023). */
+  /**
+   * Whether the client prefers an image that is marked as compressed with zstd over other images for the same platform
+   * (containers/image#1789, 2023).
+   */
   readonly prefersZstd: boolean;
 }
 
 /**
- * Selects as podman, buildah, skopeo and CRI-O do (containers/image internal/manifest/oci_index.go and
- * docker_schema2_list.go). They compare os, architecture and variant with a list of wanted platforms, without
- * normalising the platforms of entries. In an OCI index, an entry without a platform is selected only if no other entry
- * matches. os.version, os.features and the level of the CPU are ignored.
+ * Returns a function that selects as podman, buildah, skopeo and CRI-O do (containers/image
+ * internal/manifest/oci_index.go and docker_schema2_list.go). They compare os, architecture and variant with a list of
+ * wanted platforms, without normalising the platforms of entries. An entry without a platform is selected only in an
+ * OCI index, and only if no other entry matches. os.version, os.features and the level of the CPU are ignored.
  */
 export function selectAsContainers(
   rules: ContainersRules,
@@ -42,13 +48,13 @@ export function selectAsContainers(
   };
 }
 
-/** Compatible variants by architecture, most capable first (internal/pkg/platform). */
+/** Compatible variants, most capable first, keyed by architecture (internal/pkg/platform). */
 const chains = new Map([
   ['arm', ['v8', 'v7', 'v6', 'v5']],
   ['arm64', ['v8']],
 ]);
 
-/** The wanted platforms, best first (internal/pkg/platform/platform_matcher.go `WantedPlatforms`). */
+/** Returns the wanted platforms, best first (internal/pkg/platform/platform_matcher.go `WantedPlatforms`). */
 function wantedPlatforms(requested: RequestedPlatform, rules: ContainersRules): readonly Platform[] {
   const { os, architecture, variant } = clientPlatform(requested, rules);
   const chain = chains.get(architecture) ?? [];
@@ -57,10 +63,10 @@ function wantedPlatforms(requested: RequestedPlatform, rules: ContainersRules): 
   return variants.map((name) => ({ os, architecture, ...(name === '' ? {} : { variant: name }) }));
 }
 
-/** The requested platform as the client parses it, or the platform that it detects for its host. */
+/** Returns the requested platform as the client parses it, or the platform that the client detects for its host. */
 function clientPlatform({ platform, own }: RequestedPlatform, { normalizes }: ContainersRules) {
   const { os, architecture, variant = '' } = platform;
-  // containers/image detects the variant of arm only, and uses v8 for every arm64 host.
+  // containers/image detects the variant only on arm, and uses v8 on every arm64 host.
   if (own === true)
     return { os, architecture, variant: architecture === 'arm64' ? 'v8' : armOnly(architecture, variant) };
   if (!normalizes) return { os, architecture, variant };
@@ -101,13 +107,13 @@ function explain(
     tied.map((candidate) => candidate.entry),
   );
   if (isZstd && tied.length < equals.length)
-    return { why: 'zstd', reason: `preferred, because it is marked as zstd${tie}` };
+    return { why: 'zstd', reason: `preferred because it is marked as compressed with zstd${tie}` };
   if (rank === Infinity)
     return { why: 'no-platform', reason: `no other entry matches; this one has no platform${tie}` };
-  if (rank === 0) return { why: 'exact', reason: `exact match of the preferred platform${tie}` };
-  return { why: 'compatible', reason: `exact match of a less preferred platform${tie}` };
+  if (rank === 0) return { why: 'exact', reason: `exact match for the preferred platform${tie}` };
+  return { why: 'compatible', reason: `exact match for a less preferred platform${tie}` };
 }
 
 function wantedName(platform: Platform): string {
-  return `${platformName(platform)}${platform.variant === undefined ? ' without variant' : ''}`;
+  return `${platformName(platform)}${platform.variant === undefined ? ' without a variant' : ''}`;
 }

@@ -20,9 +20,9 @@ import {
 
 /**
  * Selects as Docker with its classic store does (moby v29, distribution/pull_v2.go `pullManifestList`). Entries are
- * ranked as in containerd, and the first one that is a manifest or an index is used. A nested index is searched by the
- * same rules; if nothing in it matches, the pull fails. Image configs are not read. If no platform is requested, the
- * level of an amd64 CPU is considered.
+ * ranked as in containerd, and the first one that is a manifest or an index is used. A nested index is searched
+ * according to the same rules; if nothing in it matches, the pull fails. Image configs are not read. If no platform is
+ * requested, the level of an amd64 CPU is taken into account.
  */
 export function selectAsClassicDocker({ entries }: CandidateList, requested: RequestedPlatform): Selection {
   if (requested.platform.os === 'windows') return selectOnWindows(entries, requested);
@@ -64,7 +64,7 @@ export function selectAsDocker20({ entries }: CandidateList, { platform: machine
   return { ...considered, selected: best, why, reason: `${reason}${tieNote(best, equals)}` };
 }
 
-/** The platform without os.version and os.features. */
+/** Returns the platform without os.version and os.features. */
 function machineOf({ os, architecture, variant }: Platform): Platform {
   return { os, architecture, ...(variant === undefined ? {} : { variant }) };
 }
@@ -88,7 +88,10 @@ function selectOnUnix(entries: readonly Candidate[], requested: Platform): Selec
   return { ...considered, selected: best, why: 'no-platform', reason };
 }
 
-/** Returns the entry without its platform if all members of the platform are empty: Docker treats it as missing. */
+/**
+ * Returns the entry without its platform if all members of the platform are empty. Docker treats such a platform as
+ * missing.
+ */
 function withoutEmptyPlatform(entry: Candidate): Candidate {
   const { platform, ...descriptor } = entry.descriptor;
   const isEmpty = platform !== undefined && Object.values(platform).every((member) => member === '');
@@ -113,7 +116,7 @@ function selectOnWindows(entries: readonly Candidate[], { platform: requested }:
   if (best === undefined) return noSelection(considered);
   if (best.fault !== undefined) return failedSelection(considered, best, best.fault);
   const reason = hasHostBuild(best)
-    ? 'first entry with the build of the host'
+    ? 'first entry with the Windows build of the host'
     : `first entry for ${requested.os}/${requested.architecture} that is not newer than the host`;
   return { ...considered, selected: best, why: hasHostBuild(best) ? 'exact' : 'first', reason };
 }
@@ -123,8 +126,8 @@ function threeParts(version: string): string {
 }
 
 /**
- * The build number, which is the third part of a version. NaN for a version without one: all comparisons with NaN are
- * false, so the image is not treated as newer than the host.
+ * Returns the build number, which is the third part of a version, or NaN if there is none. All comparisons with NaN are
+ * false, so an image without a build number is not treated as newer than the host.
  */
 function buildOf(version: string): number {
   const build = version.split('.')[2] ?? '';

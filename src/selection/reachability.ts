@@ -5,7 +5,7 @@ import { clients } from './clients.ts';
 import { selectAsContainerd } from './containerd.ts';
 import { effectivePlatform, imagesOf, platformName, type Candidate, type CandidateList } from './candidates.ts';
 
-/** An entry that no client selects, whatever platform is requested. */
+/** An entry that no client selects for any platform. */
 export interface Unreachable {
   readonly entry: Candidate;
   /** The kind of the reason. `attestation` is expected: attestations are not meant to be selected. */
@@ -14,13 +14,14 @@ export interface Unreachable {
   readonly reason: string;
 }
 
-/** Maximum number of images in a list to examine, far above that of real lists. */
+/** Lists with more images than this are not examined. Real lists have far fewer. */
 export const MAX_REACHED = 100;
 
 /**
- * The entries that no client can select. For each entry, all clients are tried with every platform that might select
- * it: its own platform in all spellings, and those of newer hosts that can run it.
- * @returns undefined for a list of more than `MAX_REACHED` images
+ * Returns the entries that no client selects. For each entry, all clients are tried with the platforms for which they
+ * might select it: the platform of the entry as stated, normalised and without its variant, and the platforms of other
+ * hosts that can run the image. For an entry without a platform, the platforms of all entries are tried.
+ * @returns undefined if the list has more than `MAX_REACHED` images
  */
 export function unreachable(list: CandidateList): readonly Unreachable[] | undefined {
   const images = imagesOf(list.entries);
@@ -41,7 +42,7 @@ export function unreachable(list: CandidateList): readonly Unreachable[] | undef
   return images.filter((entry) => !reached.has(entry)).map((entry) => ({ entry, ...whyUnreachable(entry, list) }));
 }
 
-/** A platform that no real list contains. It represents all platforms that the examined list does not contain. */
+/** A platform that no real list contains. It represents all platforms that are not in the examined list. */
 const OTHER: Platform = { os: 'linux', architecture: 'other' };
 
 function allSelections(list: CandidateList, platform: Platform): readonly Candidate[] {
@@ -50,7 +51,10 @@ function allSelections(list: CandidateList, platform: Platform): readonly Candid
   );
 }
 
-/** The requested platforms that may select the entry. No client requests unknown/unknown. */
+/**
+ * Returns the platforms for which clients may select the entry. Returns none if the platform is missing, or if it is
+ * unknown/unknown, which no client requests.
+ */
 function requestsFor(entry: Candidate): readonly Platform[] {
   const stated = effectivePlatform(entry);
   if (stated === undefined || isUnknownPlatform(stated)) return [];
@@ -59,7 +63,9 @@ function requestsFor(entry: Candidate): readonly Platform[] {
   );
 }
 
-/** Removes the os.version, which clients read on Windows only, so that equal requests are tried once. */
+/**
+ * Removes os.version except for Windows: clients ignore it elsewhere, so the same request would be tried several times.
+ */
 function withoutUnusedVersion(platform: Platform): Platform {
   if (normalizePlatform(platform).os === 'windows') return platform;
   const { 'os.version': version, ...others } = platform;
@@ -76,7 +82,7 @@ const variants = new Map([
   ['arm', ['v5', 'v6', 'v7', 'v8']],
   ['arm64', ['v8', 'v8.9', 'v9', 'v9.7']],
 ]);
-/** For an architecture, the other architecture whose hosts also run its programs. */
+/** Maps an architecture to another one whose hosts can run images for both. */
 const wider = new Map([
   ['386', 'amd64'],
   ['arm', 'arm64'],
@@ -101,11 +107,17 @@ function whyUnreachable(entry: Candidate, list: CandidateList): Omit<Unreachable
   }
   if (fault !== undefined) return { why: 'unreadable', reason: fault };
   if (!isManifestType(descriptor.mediaType))
-    return { why: 'no-image', reason: `${descriptor.mediaType} is not an image` };
+    return { why: 'no-image', reason: `${descriptor.mediaType} is not an image media type` };
   const stated = effectivePlatform(entry);
-  const [preferred] = stated === undefined ? [] : selectAsContainerd(list, { platform: stated }).tries;
+  // For a nested index, `tries` contains the index, and `selected` is the image in it.
+  const selection = stated && selectAsContainerd(list, { platform: stated });
+  const preferred = selection?.selected ?? selection?.tries[0];
   if (preferred !== undefined && preferred !== entry) {
     return { why: 'shadowed', reason: `clients for ${platformName(stated)} select entry ${preferred.place} instead` };
   }
-  return { why: 'unmatched', reason: `no client selects ${platformName(stated)} from this list` };
+  const reason =
+    stated === undefined
+      ? 'neither its descriptor nor its image config has a platform'
+      : `its platform ${platformName(stated)} matches no platform that a client requests`;
+  return { why: 'unmatched', reason };
 }

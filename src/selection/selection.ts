@@ -1,19 +1,19 @@
 import { isIndexType, isManifestType } from '../oci/media-type.ts';
 import { platformName, type RequestedPlatform, type Candidate, type CandidateList } from './candidates.ts';
 
-/** Why a client selects an entry, or none. */
+/** The kind of reason for a selection. */
 export type SelectionReason =
-  /** The platform is the preferred one. */
+  /** The platform of the entry is the one that the client prefers. */
   | 'exact'
-  /** The platform is a less preferred one, such as an older variant. */
+  /** The client accepts the platform of the entry, but prefers others. For example, it is an older variant. */
   | 'compatible'
-  /** Of several entries for a platform, this one is marked as compressed with zstd. */
+  /** The client prefers this entry to others for the same platform, because it is marked as compressed with zstd. */
   | 'zstd'
   /** The entry has no platform, and no other entry matches. */
   | 'no-platform'
   /** It is the first entry for the os and architecture. */
   | 'first'
-  /** The content is not a list: the single image is pulled whatever its platform is. */
+  /** The content is not a list. Clients pull a single image regardless of its platform. */
   | 'only'
   /** No entry matches. */
   | 'none'
@@ -24,7 +24,7 @@ export type SelectionReason =
 export interface Selection {
   /** The platforms that the client accepts, best first, in its own spelling. */
   readonly wants: readonly string[];
-  /** The matching entries, in the order of preference. */
+  /** The matching entries, best first. */
   readonly tries: readonly Candidate[];
   /** The selected image; absent if no image is pulled. */
   readonly selected?: Candidate;
@@ -33,12 +33,15 @@ export interface Selection {
   readonly reason: string;
 }
 
-/** A client with the versions that its rules apply to. */
+/** A client, or a range of its versions with the same selection rules. */
 export interface Client {
   readonly id: string;
   readonly name: string;
   readonly version: string;
-  /** Id of the newer version of this client. The older version is reported only if its selection differs. */
+  /**
+   * The `id` of the newer version of this client. If both versions select the same image for the same kind of reason,
+   * only the newer one is reported.
+   */
   readonly olderThan?: string;
   readonly select: (list: CandidateList, requested: RequestedPlatform) => Selection;
 }
@@ -54,25 +57,31 @@ export function failedSelection(considered: Considered, entry: Candidate, failur
   return { ...considered, why: 'refused', reason: `selects entry ${entry.place}, but cannot pull it: ${failure}` };
 }
 
-/** Why an entry cannot be read as an image or an index; undefined if it can. */
+/** Returns the reason why an entry cannot be read as an image or an index, or undefined if it can be read. */
 export function unreadableReason({ descriptor, entries, fault }: Candidate): string | undefined {
   if (fault !== undefined) return fault;
   if (isManifestType(descriptor.mediaType)) return undefined;
-  if (!isIndexType(descriptor.mediaType)) return `${descriptor.mediaType} is not an image`;
-  return entries === undefined ? 'it is an index too deep in others' : undefined;
-}
-
-/** Why a client that does not pull nested indexes cannot pull an entry; undefined if it can. */
-export function unpullableReason({ descriptor: { mediaType }, fault }: Candidate): string | undefined {
-  if (fault !== undefined) return fault;
-  if (isManifestType(mediaType)) return undefined;
-  return isIndexType(mediaType) ? 'it is an index, not an image' : `${mediaType} is not an image`;
+  if (!isIndexType(descriptor.mediaType)) return `${descriptor.mediaType} is not an image media type`;
+  return entries === undefined ? 'the index is nested too deeply' : undefined;
 }
 
 /**
- * Returns a note about other entries with the same rank, which is appended to a reason; empty if no other entry has it.
+ * Returns the reason why a client that does not support nested indexes cannot pull an entry, or undefined if the
+ * client can pull it.
+ */
+export function unpullableReason({ descriptor: { mediaType }, fault }: Candidate): string | undefined {
+  if (fault !== undefined) return fault;
+  if (isManifestType(mediaType)) return undefined;
+  return isIndexType(mediaType) ? 'it is an index, not an image' : `${mediaType} is not an image media type`;
+}
+
+/**
+ * Returns a note about other entries with the same rank, to be appended to a reason. Returns an empty string if no
+ * other entry has the same rank.
  */
 export function tieNote(entry: Candidate, equals: readonly Candidate[]): string {
   if (equals.length < 2) return '';
-  return `, the first of ${equals.length} entries for ${platformName(entry.descriptor.platform)}`;
+  const { platform } = entry.descriptor;
+  const which = platform === undefined ? 'without a platform' : `for ${platformName(platform)}`;
+  return `, the first of ${equals.length} entries ${which}`;
 }

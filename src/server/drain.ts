@@ -6,14 +6,14 @@ import type { Service } from './server-exchange.ts';
 const POLL_MS = 50;
 
 /**
- * An upload is in progress while its last request ended less than this time ago, because the client may be about to
- * send the next request.
+ * An upload without a running request is treated as in progress for this long after its last request, because the
+ * client may be about to send the next one.
  */
 const BETWEEN_REQUESTS_MS = 1_000;
 
 /**
  * Returns a function that closes the server and then runs `after`; further calls return the same promise. New
- * connections are refused at once. Running requests and uploads in progress may continue for `milliseconds`.
+ * connections are refused at once. Requests and uploads in progress may continue for at most `milliseconds`.
  */
 export function closer(
   server: Server,
@@ -39,8 +39,8 @@ function isBusy({ running, uploads }: Service): boolean {
 }
 
 /**
- * Makes the response close its connection. Connections for uploads stay open, because the client needs them to complete
- * the upload.
+ * Closes the connection of a stopping registry after the response, unless the request belongs to an upload: the client
+ * could not complete the upload on another connection, because new connections are refused.
  */
 export function closeAfter({ url = '' }: IncomingMessage, response: ServerResponse): void {
   if (!url.includes('/blobs/uploads/')) response.setHeader('connection', 'close');

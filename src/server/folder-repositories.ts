@@ -18,13 +18,13 @@ import { folderOf, nameIn, recordName } from './repository-folder.ts';
 import type { Repositories } from './storage.ts';
 
 /**
- * The name of a folder that is being removed starts with this. If the process is killed, the next start removes the
- * folder.
+ * The prefix of the names of folders that are being removed. If the process is killed before a folder is removed, the
+ * next registry removes it at startup.
  */
 const REMOVED = '.removed-';
 /**
- * The minimum number of entries for a journal. A smaller repository is written to index.json at once: that takes no
- * more time, and other tools see every change.
+ * Repositories with fewer entries in index.json use no journal: their index.json can be rewritten just as fast, and
+ * other tools then see every change at once.
  */
 const JOURNAL_FROM = 128;
 
@@ -33,8 +33,8 @@ async function removeAll(paths: readonly string[]): Promise<void> {
 }
 
 /**
- * Merges the journal of a layout. A damaged layout is not changed, and requests to it fail.
- * @throws MlistError if the journal cannot be merged
+ * Recovers a layout after a crash: removes stale temporary files, and merges the journal into index.json.
+ * @throws MlistError if the journal cannot be merged, for example because it is damaged
  */
 async function recoverLayout(dir: string): Promise<void> {
   if (!(await isFolder(dir))) return;
@@ -46,7 +46,7 @@ async function recoverLayout(dir: string): Promise<void> {
 }
 
 /**
- * Whether the path is a folder. A link to a folder is not accepted, because it may point to a path outside the served
+ * Whether the path is a folder. A symbolic link is not accepted, because it may point to a path outside the served
  * folder.
  */
 async function isFolder(path: string): Promise<boolean> {
@@ -55,10 +55,11 @@ async function isFolder(path: string): Promise<boolean> {
 
 export interface FolderOptions {
   /**
-   * Create the folder if it does not exist, and recover from a crash of an earlier server. Otherwise the folder must
-   * exist.
+   * Whether repositories may be changed. If true, a missing folder is created, and repositories are recovered after a
+   * crash. If false, the folder must exist.
    */
   readonly create: boolean;
+  /** See `holdMs` in the options of `openLayout`. */
   readonly holdMs?: number | undefined;
   /** Called for each repository whose journal cannot be merged. Requests to this repository fail. */
   readonly onDamaged?: ((error: unknown) => void) | undefined;
@@ -68,8 +69,8 @@ export interface FolderOptions {
 export class FolderRepositories implements Repositories {
   readonly #dir: string;
   /**
-   * The open layouts. There is one object per layout, so that concurrent edits are queued in memory instead of waiting
-   * for the lock file.
+   * The open layouts, keyed by repository name. There is one object per layout, so that concurrent edits are queued in
+   * memory instead of waiting for the lock file.
    */
   readonly #layouts = new Map<string, Layout>();
   readonly #openedForWriting = new Set<string>();
@@ -83,7 +84,10 @@ export class FolderRepositories implements Repositories {
     this.#isWritable = isWritable;
   }
 
-  /** Serves the repositories in a folder. @throws MlistError `ERR_MLIST_USAGE` if the folder itself is a layout */
+  /**
+   * Opens the folder of a registry.
+   * @throws MlistError `ERR_MLIST_USAGE` if the folder itself is an OCI layout
+   */
   static async inFolder(dir: string, { create, holdMs, onDamaged }: FolderOptions): Promise<FolderRepositories> {
     try {
       if (create) await createFolders(dir);
@@ -99,13 +103,13 @@ export class FolderRepositories implements Repositories {
     } catch (error) {
       throw asMlistError(error);
     }
-    throw new MlistError('ERR_MLIST_USAGE', `${dir} is an OCI layout, not a folder of layouts`, {
+    throw new MlistError('ERR_MLIST_USAGE', `${dir} is an OCI layout, not a folder that contains layouts`, {
       path: dir,
       hint: `Serve its parent folder: ${dirname(dir)}.`,
     });
   }
 
-  /** Recovers from a crash of an earlier server: merges journals, and removes unfinished uploads. */
+  /** Recovers all repositories, because an earlier registry process may have crashed. */
   async #recover(names: readonly string[], onDamaged: FolderOptions['onDamaged']): Promise<void> {
     const concurrent = new Limiter(16);
     const recover = (name: string): Promise<void> =>
@@ -129,7 +133,7 @@ export class FolderRepositories implements Repositories {
     for await (const [, layout] of this.named(includes)) yield layout;
   }
 
-  /** All repositories with their names. Damaged layouts are skipped, so that the others can still be used. */
+  /** Yields repositories with their names. Skips damaged layouts, so that the others can still be used. */
   async *named(
     includes: (name: string) => boolean = () => true,
   ): AsyncGenerator<readonly [name: string, layout: Layout]> {
@@ -145,8 +149,9 @@ export class FolderRepositories implements Repositories {
   }
 
   /**
-   * Removes a repository, even a damaged one. Its folder is renamed first, so that no request sees a part of it. Of a
-   * symbolic link to a layout, only the link is removed.
+   * Removes a repository, even a damaged one. Its folder is renamed first, so that no request sees a partly removed
+   * repository. If the folder is a symbolic link to a layout, only the link is removed.
+   * @returns false if the repository does not exist
    */
   async remove(name: string): Promise<boolean> {
     const dir = join(this.#dir, folderOf(name));
@@ -154,7 +159,7 @@ export class FolderRepositories implements Repositories {
     try {
       const layout = await this.find(name);
       if (layout === undefined) return false;
-      // Work on the journal must end now, because it would fail after the folder is renamed.
+      // Merges the journal now, because a later merge would fail after the folder was renamed.
       await layout.mergeJournal();
     } catch (error) {
       if (errorCode(error) !== 'ERR_MLIST_DOCUMENT_INVALID') throw error;
@@ -164,13 +169,13 @@ export class FolderRepositories implements Repositories {
     await withLock(indexLock(dir), () => rename(dir, removed), { subject: `the repository ${name}` });
     this.#layouts.delete(name);
     this.#openedForWriting.delete(name);
-    // `force`, because another server that starts at this moment removes the folder too.
+    // With `force`, because another registry that starts at this moment may have removed the folder.
     await rm(removed, { recursive: !isLink, force: true });
     return true;
   }
 
   /**
-   * Merges all journals. Nothing is lost if that fails, because the journals are read again when the folder is served.
+   * Merges all journals. If this fails, nothing is lost: the next registry that serves the folder reads the journals.
    */
   async close(): Promise<void> {
     if (!this.#isWritable) return;
@@ -181,19 +186,26 @@ export class FolderRepositories implements Repositories {
   async #layout(name: string, create: boolean): Promise<Layout> {
     const dir = join(this.#dir, folderOf(name));
     await this.#checkInside(dir);
-    // Before the layout is created, so that every layout with a shortened folder name has the file.
+    // The name is recorded before the layout is created, so that every layout with a shortened folder name has a name
+    // file.
     if (create) await recordName(dir, name);
     const journalFrom = this.#isWritable ? JOURNAL_FROM : undefined;
     const opened = await openLayout(dir, { create, keepUntagged: true, journalFrom, holdMs: this.#holdMs });
     return getOrCreate(this.#layouts, name, () => opened);
   }
 
-  /** Refuses a symbolic link to a path outside the served folder. A link to another layout inside it is accepted. */
+  /**
+   * Refuses a symbolic link to a path outside the served folder. A link to another layout in the folder is accepted.
+   */
   async #checkInside(dir: string): Promise<void> {
     const real = await realpath(dir).catch(() => dir);
     if (dirname(real) === this.#dir) return;
-    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${dir} is a link to a path outside the served folder`, {
-      path: dir,
-    });
+    throw new MlistError(
+      'ERR_MLIST_DOCUMENT_INVALID',
+      `cannot open ${dir}: it is a symbolic link to a path outside the served folder`,
+      {
+        path: dir,
+      },
+    );
   }
 }

@@ -6,10 +6,10 @@ import type { OpenConnections } from './limits/open-connections.ts';
 import { HEADER_BYTES } from './limits/server-limits.ts';
 import { answerPlainHttp } from './plain-http.ts';
 
-/** A connection without data for this time is closed. */
+/** A connection is closed if no data is sent or received for this long. */
 const IDLE_MS = 120_000;
 
-/** Certificate and key, in PEM format. */
+/** A certificate and its private key, in PEM format. */
 export interface ServerCertificate {
   readonly cert: string | Uint8Array;
   readonly key: string | Uint8Array;
@@ -33,11 +33,11 @@ export function createServer(
   const server =
     tls === undefined ? createHttpServer({ maxHeaderSize: HEADER_BYTES }, counted) : createTlsServer(tls, counted);
   server.on('connection', (socket: Socket) => connections.add(socket));
-  // No limit for the duration of a request, because uploads may take long. Slow bodies have a limit of their own.
+  // Requests have no time limit, because uploads may take long. `requestBody` refuses slow bodies instead.
   server.requestTimeout = 0;
   server.timeout = IDLE_MS;
-  // No limit, because Node would ignore further headers. `dispatch` of start-registry.ts refuses the request
-  // instead.
+  // With a limit, Node would silently drop further headers. Instead, `dispatch` in start-registry.ts refuses requests
+  // with too many headers.
   server.maxHeadersCount = 0;
   server.keepAliveTimeout = IDLE_MS;
   return server;
@@ -50,20 +50,26 @@ function createTlsServer({ cert, key }: ServerCertificate, listener: Listener): 
     answerPlainHttp(server, IDLE_MS);
     return server;
   } catch (cause) {
-    const message = `the certificate or its key cannot be used: ${errorMessage(cause)}`;
-    const hint = 'Both must be in PEM format, without a password, and the key must be that of the certificate.';
+    const message = `cannot use the certificate or its private key: ${errorMessage(cause)}`;
+    const hint = 'Both must be in PEM format. The private key must match the certificate and must not be encrypted.';
     throw new MlistError('ERR_MLIST_USAGE', message, { cause, hint });
   }
 }
 
 const listenErrors: Readonly<Record<string, { readonly reason: string; readonly hint: string }>> = {
-  EADDRINUSE: { reason: 'the address is in use', hint: 'Choose another port; port 0 selects a free one.' },
-  EADDRNOTAVAIL: { reason: 'this machine has no such address', hint: 'Use 127.0.0.1 or an address of this machine.' },
+  EADDRINUSE: { reason: 'the address is already in use', hint: 'Choose another port; port 0 selects a free one.' },
+  EADDRNOTAVAIL: {
+    reason: 'the address does not belong to this machine',
+    hint: 'Use 127.0.0.1 or an address of this machine.',
+  },
   EACCES: { reason: 'permission denied', hint: 'Choose a port above 1023.' },
-  ENOTFOUND: { reason: 'unknown host', hint: 'Use 127.0.0.1 or an address of this machine.' },
+  ENOTFOUND: { reason: 'no such host', hint: 'Use 127.0.0.1 or an address of this machine.' },
 };
 
-/** Starts listening. @throws MlistError `ERR_MLIST_NETWORK` if the server cannot listen on the address */
+/**
+ * Starts listening.
+ * @throws MlistError `ERR_MLIST_NETWORK` if the server cannot listen on the address
+ */
 export async function listen(server: Server, host: string, port: number): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
@@ -76,28 +82,29 @@ export async function listen(server: Server, host: string, port: number): Promis
   } catch (cause) {
     const code = errorCode(cause) ?? 'unknown';
     const { reason, hint } = listenErrors[code] ?? { reason: errorMessage(cause), hint: undefined };
-    throw new MlistError('ERR_MLIST_NETWORK', `cannot listen on ${host}:${port}: ${reason} (${code})`, {
-      cause,
-      hint,
-    });
+    const address = `${inUrl(host)}:${port}`;
+    throw new MlistError('ERR_MLIST_NETWORK', `cannot listen on ${address}: ${reason} (${code})`, { cause, hint });
   }
 }
 
 /**
  * Parses `HOST:PORT`.
- * @throws MlistError `ERR_MLIST_USAGE` if the text is not an address
+ * @throws MlistError `ERR_MLIST_USAGE` if the address does not have this form, or if the port is above 65535
  */
 export function parseAddress(address: string): { readonly host: string; readonly port: number } {
   const [, bracketed, plain, digits = ''] = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(address) ?? [];
   const [host, port] = [bracketed ?? plain, Number(digits)];
   if (host !== undefined && port <= 65_535) return { host, port };
   throw new MlistError('ERR_MLIST_USAGE', `invalid address ${JSON.stringify(address)}`, {
-    hint: 'An address is HOST:PORT, such as 127.0.0.1:5000 or [::1]:0; the host 0.0.0.0 stands for all addresses of this machine.',
+    hint: 'Use HOST:PORT, such as 127.0.0.1:5000 or [::1]:0. With the host 0.0.0.0, the registry listens on all IPv4 addresses.',
   });
 }
 
-/** The host for URLs: `localhost` if the registry listens on all addresses. */
+/** Returns the host for URLs: `localhost` if the registry listens on all addresses. IPv6 addresses are in brackets. */
 export function displayHost(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return 'localhost';
+  return host === '0.0.0.0' || host === '::' ? 'localhost' : inUrl(host);
+}
+
+function inUrl(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }

@@ -3,7 +3,7 @@ import { MemoryStore } from '../store/memory.ts';
 import type { MemoryBudget } from './limits/memory-budget.ts';
 import type { Repositories, Repository } from './storage.ts';
 
-/** The bytes that are counted for each repository, in addition to its content. */
+/** The number of bytes that are reserved for each repository in addition to its content. */
 const REPOSITORY_BYTES = 2048;
 
 /** Repositories in memory. They are lost when the registry is closed. */

@@ -21,9 +21,9 @@ const response = [
 ].join('\r\n');
 
 /**
- * Answers plain HTTP requests on the port of an HTTPS server. Without this answer, the client would only see that the
- * connection is closed.
- * @param idleMs - a connection without a first byte is closed after this time
+ * Answers plain HTTP requests on the port of an HTTPS server with status 400. Otherwise, the client would only see that
+ * the connection is closed.
+ * @param idleMs - the time after which a connection is closed if the client has sent nothing
  */
 export function answerPlainHttp(server: Server, idleMs: number): void {
   const startTls = server.listeners('connection') as ((socket: Socket) => void)[];
@@ -62,7 +62,7 @@ function isHttp(start: Buffer): boolean {
 function refuse(socket: Socket): void {
   socket.setTimeout(LINGER_MS, () => socket.destroy());
   socket.end(response);
-  // Closing with unread data would reset the connection, and the client might lose the response. So the rest is
-  // read.
+  // Reads the rest of the request: closing the connection with unread data would reset it, and the client might lose
+  // the response.
   socket.resume();
 }

@@ -5,20 +5,20 @@ import { createFolders } from '../fs/folders.ts';
 import { readAtMost } from '../fs/read-file.ts';
 import { isRepositoryName } from '../oci/reference.ts';
 
-/** The maximum length of a folder name. File systems allow 255 bytes. */
+/** Longer folder names are shortened, because file systems allow at most 255 bytes. */
 const MAX_NAME_LENGTH = 200;
 
-/** The file with the name of the repository, in a folder whose name is shortened. Other tools ignore it. */
+/** In a folder whose name is shortened, this file contains the full repository name. Other tools ignore it. */
 const NAME_FILE = 'repository-name';
 
-/** Device names of Windows. They are reserved with any extension, too. */
+/** Device names that Windows reserves, with or without an extension. */
 const device = /^(?:aux|con|nul|prn|com\d|lpt\d)(?:\.|$)/;
 
 /**
- * Returns the folder name of a repository. A name with one component is not changed, so that existing layouts can be
- * served. `/` is escaped as `%2F`, so that the folder of `a/b` is beside that of `a` and not inside it. Folder names
- * are unique, because repository names contain neither `%` nor `~`. A name that is too long is shortened and gets a
- * hash; a file in the folder contains the complete name.
+ * Returns the folder name of a repository. Most names with one component are unchanged, so that existing layouts can be
+ * served. `/` is escaped as `%2F`, because the folder of `a/b` must not be inside the folder of `a`. The first letter
+ * of a Windows device name is escaped, too. A long name is shortened and ends with a hash; NAME_FILE contains the full
+ * name. Folder names are unique, because repository names contain neither `%` nor `~`.
  */
 export function folderOf(name: string): string {
   const escaped = name.replaceAll('/', '%2F').replace(device, (match) => `%${hex(match)}${match.slice(1)}`);
@@ -31,22 +31,23 @@ function hex(text: string): string {
 }
 
 /**
- * The repository name for a folder name; undefined for shortened names, and for names that are not those of
- * repositories.
+ * Returns the repository name for a folder name. Returns undefined if the folder name is shortened or does not belong
+ * to a repository.
  */
 export function repositoryNameOf(folder: string): string | undefined {
   const name = folder.replace(/%([0-9A-F]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
   return isRepositoryName(name) && folderOf(name) === folder ? name : undefined;
 }
 
-/** Whether a folder name is shortened. Only a file in the folder then contains the name of the repository. */
+/** Whether a folder name is shortened. If so, only NAME_FILE contains the full name. */
 function isShortened(folder: string): boolean {
   return /~[0-9a-f]{64}$/.test(folder);
 }
 
 /**
- * The name of the repository in a folder; undefined if the folder is not that of a repository. For a shortened folder
- * name, the name is read from a file in the folder, which may be missing or contain the name for another folder.
+ * Returns the name of the repository in a folder: from the folder name or, if it is shortened, from NAME_FILE. Returns
+ * undefined if the folder does not belong to a repository, or if NAME_FILE is missing or does not match the folder
+ * name.
  */
 export async function nameIn(dir: string): Promise<string | undefined> {
   const folder = basename(dir);
@@ -57,8 +58,8 @@ export async function nameIn(dir: string): Promise<string | undefined> {
 }
 
 /**
- * Stores the name of a repository in its folder, if the name of the folder is shortened and no name is stored. Creates
- * the folder if necessary.
+ * Writes NAME_FILE if the folder name is shortened and the file is missing or contains another name. Creates the folder
+ * if necessary.
  */
 export async function recordName(dir: string, name: string): Promise<void> {
   if (!isShortened(basename(dir)) || (await nameIn(dir)) !== undefined) return;

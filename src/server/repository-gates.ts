@@ -1,18 +1,19 @@
 import { getOrCreate } from '../async/single-flight.ts';
 
 /**
- * Runs changes to each repository, either concurrently (shared) or alone (exclusive). A manifest must not be accepted
- * while content that it refers to is removed, so removals run alone. Changes start in the order of the calls.
+ * Runs changes to each repository, either concurrently (shared) or alone (exclusive). Removals must run alone, because
+ * a manifest must not be accepted while content that it refers to is being removed. Changes to a repository start in
+ * the order of the calls.
  */
 export class RepositoryGates {
   readonly #gates = new Map<string, Gate>();
 
-  /** Runs a change that removes nothing; others may run at the same time. */
+  /** Runs a change that removes nothing. Other shared changes may run at the same time. */
   shared<T>(name: string, work: () => Promise<T>): Promise<T> {
     return this.#run(name, work, false);
   }
 
-  /** Runs a change while no other change of the repository runs. */
+  /** Runs a change while no other change to the repository runs. */
   exclusive<T>(name: string, work: () => Promise<T>): Promise<T> {
     return this.#run(name, work, true);
   }
@@ -33,7 +34,7 @@ class Gate {
   users = 0;
   /** Resolves when the last exclusive change and all earlier changes have ended. */
   #exclusive: Promise<unknown> = Promise.resolve();
-  /** The running shared changes that started after the last exclusive one. */
+  /** The unfinished shared changes that were requested after the last exclusive change. */
   #shared = new Set<Promise<unknown>>();
 
   async run<T>(work: () => Promise<T>, isExclusive: boolean): Promise<T> {

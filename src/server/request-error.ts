@@ -1,7 +1,7 @@
 import { errorCode, MlistError } from '../errors/errors.ts';
 import { IndexFullError } from '../store/layout/index-document.ts';
 
-/** The error codes of distribution-spec v1.1.1 "Error Codes", followed by codes that other registries use. */
+/** The error codes of distribution-spec v1.1.1 "Error Codes", and codes that other registries use. */
 export type RegistryCode =
   | 'BLOB_UNKNOWN'
   | 'BLOB_UPLOAD_INVALID'
@@ -24,7 +24,7 @@ export type RegistryCode =
   | 'UNAVAILABLE'
   | 'UNKNOWN';
 
-/** An entry of `errors` in a response body. */
+/** An element of `errors` in the body of an error response. */
 export interface RegistryErrorEntry {
   readonly code: RegistryCode;
   readonly message: string;
@@ -48,8 +48,8 @@ export class RequestError extends Error {
 }
 
 /**
- * Waits for work. If it rejects with `ERR_MLIST_NOT_FOUND`, throws this error instead; other errors are thrown
- * unchanged.
+ * Returns the result of `work`. If `work` rejects with `ERR_MLIST_NOT_FOUND`, throws the error that `toError` returns.
+ * Other errors are thrown unchanged.
  */
 export async function replaceNotFound<T>(work: Promise<T>, toError: () => RequestError): Promise<T> {
   try {
@@ -60,12 +60,12 @@ export async function replaceNotFound<T>(work: Promise<T>, toError: () => Reques
 }
 
 /**
- * Converts any error to an error response. Internal errors are not described, because their messages may contain paths.
+ * Converts any error to an error response. The messages of internal errors are omitted, because they may contain paths.
  */
 export function toRequestError(thrown: unknown): RequestError {
   if (thrown instanceof RequestError) return thrown;
   if (thrown instanceof IndexFullError) {
-    const message = `the repository is full: its index.json would become larger than ${IndexFullError.limit}; delete tags`;
+    const message = `the repository is full: its index.json would exceed ${IndexFullError.limit}; delete tags or untagged manifests`;
     return new RequestError(507, { code: 'UNAVAILABLE', message });
   }
   const code = thrown instanceof MlistError ? thrown.code : undefined;
@@ -84,7 +84,7 @@ export function toRequestError(thrown: unknown): RequestError {
     });
   }
   if (code === 'ERR_MLIST_DIGEST_INVALID') {
-    return new RequestError(400, { code: 'DIGEST_INVALID', message: 'the algorithm of the digest is not supported' });
+    return new RequestError(400, { code: 'DIGEST_INVALID', message: 'the digest algorithm is not supported' });
   }
   if (code === 'ERR_MLIST_CONFLICT') {
     return new RequestError(412, { code: 'PRECONDITION_FAILED', message: 'another client has changed the tag' });
@@ -96,28 +96,39 @@ export function toRequestError(thrown: unknown): RequestError {
   if (hasSystemCode(thrown, ['ENOSPC', 'EDQUOT'])) {
     return new RequestError(507, { code: 'UNAVAILABLE', message: 'the storage of the registry is full' });
   }
-  return new RequestError(500, { code: 'UNKNOWN', message: 'internal error: the log of the registry has the reason' });
+  return new RequestError(500, {
+    code: 'UNKNOWN',
+    message: 'internal error: see the registry log for the cause',
+  });
 }
 
-/** Whether an error has one of these system error codes, itself or in its cause, as file errors do. */
+/** Whether the error, or an error in its chain of causes, has one of these system error codes. */
 function hasSystemCode(thrown: unknown, codes: readonly string[]): boolean {
   if (codes.includes(errorCode(thrown) ?? '')) return true;
   return thrown instanceof Error && thrown.cause !== undefined && hasSystemCode(thrown.cause, codes);
 }
 
-/** Whether a response reports an internal error that should be logged. */
+/** Whether the registry, not the request, caused the error. Such errors are logged. */
 export function isFault({ status }: RequestError, thrown: unknown): boolean {
   return status === 500 || status === 507 || (status === 503 && !(thrown instanceof RequestError));
 }
 
 export function unknownManifest(reference: string): RequestError {
-  return new RequestError(404, { code: 'MANIFEST_UNKNOWN', message: 'there is no such manifest', detail: reference });
+  return new RequestError(404, {
+    code: 'MANIFEST_UNKNOWN',
+    message: 'manifest unknown to registry',
+    detail: reference,
+  });
 }
 
 export function unknownBlob(digest: string): RequestError {
-  return new RequestError(404, { code: 'BLOB_UNKNOWN', message: 'there is no such blob', detail: digest });
+  return new RequestError(404, { code: 'BLOB_UNKNOWN', message: 'blob unknown to registry', detail: digest });
 }
 
 export function unknownName(name: string): RequestError {
-  return new RequestError(404, { code: 'NAME_UNKNOWN', message: 'there is no such repository', detail: name });
+  return new RequestError(404, {
+    code: 'NAME_UNKNOWN',
+    message: 'repository name not known to registry',
+    detail: name,
+  });
 }

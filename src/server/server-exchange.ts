@@ -15,14 +15,14 @@ import type { UploadSessions } from './upload-sessions.ts';
 export interface Service {
   readonly repositories: Repositories;
   readonly uploads: UploadSessions;
-  /** Separates changes that add manifests from changes that remove content, per repository. */
+  /** Prevents content of a repository from being removed while other changes to this repository run. */
   readonly changes: RepositoryGates;
   readonly readOnly: boolean;
   /** Whether a manifest may refer to content that the repository does not have. */
   readonly allowSparse: boolean;
   readonly access: Access;
   readonly metrics: Metrics;
-  /** Requests whose response is not complete. */
+  /** One element for each request whose response is not complete. */
   readonly running: ReadonlySet<unknown>;
   readonly connections: OpenConnections;
   /** Whether the registry is stopping. It then only completes running requests and uploads in progress. */
@@ -37,9 +37,9 @@ export interface ServerExchange {
   readonly service: Service;
   readonly caller: Caller;
   readonly record: RequestRecord;
-  /** The repository name, validated; empty if the path has none. */
+  /** The validated repository name; empty if the path has none. */
   readonly name: string;
-  /** The last segment of the path: a tag, a digest or an upload id; not validated. */
+  /** The last segment of the path if it is a tag, a digest or an upload id; otherwise empty. It is not validated. */
   readonly lastSegment: string;
   readonly query: URLSearchParams;
 }
@@ -71,8 +71,8 @@ export function replyError(exchange: Pick<ServerExchange, 'request' | 'response'
 }
 
 /**
- * Streams a response body. The next chunk is requested when the previous one was passed to the operating system. If the
- * stream fails after the first chunk, the connection is closed.
+ * Streams a response body. Each chunk is read after the previous one was passed to the operating system. An error
+ * before the first chunk can still be sent as a response. After a later error, the caller must close the connection.
  */
 export async function replyStream(
   { response }: ServerExchange,
@@ -101,8 +101,8 @@ export async function replyStream(
 }
 
 /**
- * The client has closed the connection before the end of the request or response. Node's streams report this as an
- * error.
+ * Thrown if the client closes the connection before the response is complete. It has the same code as the corresponding
+ * error of Node streams.
  */
 class ClientDisconnected extends Error {
   readonly code = 'ERR_STREAM_PREMATURE_CLOSE';
@@ -113,29 +113,33 @@ class ClientDisconnected extends Error {
 }
 
 /**
- * Returns the request body in chunks, and counts its bytes.
- * @throws RequestError 413 if it has more than `maxBytes`, 408 if the client is too slow
+ * Yields the chunks of the request body, and adds their sizes to the request record.
+ * @param limit - the maximum size of the content in bytes
+ * @param received - the number of bytes of the content that earlier requests have sent. Default 0
+ * @throws RequestError 413 if the limit is exceeded, 408 if the client is too slow
  */
 export async function* bodyOf(
   { request, record, service }: ServerExchange,
-  maxBytes: number,
+  limit: number,
+  received = 0,
 ): AsyncGenerator<Uint8Array> {
-  for await (const chunk of requestBody(request, service.limits, maxBytes)) {
+  for await (const chunk of requestBody(request, service.limits, limit, received)) {
     record.received += chunk.length;
     yield chunk;
   }
 }
 
 /**
- * Handles the requests of each connection one after another. A client may send several requests without waiting for
- * responses. Node sends the responses in this order, so a response that is ready early would only occupy memory.
+ * Handles the requests of each connection one after another, even if the client sends them without waiting for
+ * responses (pipelining). Node sends the responses in the order of the requests, so a response that is ready early
+ * would only occupy memory.
  */
 export class ConnectionQueue {
   readonly #last = new WeakMap<Socket, Promise<void>>();
 
   /**
-   * Runs work, which never rejects, after the earlier requests of the connection. If the client has disconnected by
-   * then, the work is skipped: Node emits no event for the response, so nothing would end the work.
+   * Runs work after the earlier requests of the connection. The work must not reject. It is skipped if the client has
+   * disconnected by then: Node would emit no `close` event for the response, so the work would never end.
    */
   run(connection: Socket, work: () => Promise<void>): Promise<void> {
     const before = this.#last.get(connection);

@@ -27,60 +27,64 @@ import { isLoopback } from '../store/hosts.ts';
 
 /** Options of the embedded registry. */
 export interface ServerOptions {
-  /** `HOST:PORT`; port 0 selects a free port. Default `127.0.0.1:0`. */
+  /** The address to listen on: `HOST:PORT`. Port 0 selects a free port. Default `127.0.0.1:0`. */
   readonly address?: string | undefined;
   /** A folder with an OCI layout for each repository. Default: content is stored in memory only. */
   readonly dir?: string | undefined;
   /** Refuse all requests that would change content. Default false. */
   readonly readOnly?: boolean | undefined;
-  /** Collect the garbage of `dir`. Default: no collection. */
+  /** Collect garbage in `dir` while the registry runs. Default: no garbage collection. */
   readonly gc?: CollectionOptions | undefined;
   /** Certificate and key for HTTPS, in PEM format. Default: HTTP. */
   readonly tls?: { readonly cert: string | Uint8Array; readonly key: string | Uint8Array } | undefined;
-  /** Path of an htpasswd file, whose lines may state the rights of a user. Default: no authentication. */
+  /**
+   * Path of an htpasswd file. Its lines may also state the rights of users (`USER:HASH:RIGHTS`). Default: no
+   * authentication.
+   */
   readonly htpasswd?: string | undefined;
-  /** With `htpasswd`: whether everybody may read. Default false. */
+  /** Allow pulls without a login. Requires `htpasswd`. Default false. */
   readonly anonymousPull?: boolean | undefined;
   /** Accept manifests whose children, config or layers are not in the repository. Default false. */
   readonly allowSparse?: boolean | undefined;
   /**
-   * How long running requests and uploads may continue when the registry is closed, in milliseconds. New connections
-   * are refused at once. Default 0.
+   * Maximum time, in milliseconds, for which requests and uploads in progress may continue after `close` was called.
+   * New connections are refused at once. Default 0.
    */
   readonly drain?: number | undefined;
-  /** Cache content of other registries. Default: no cache. */
+  /** Serve and cache the content of other registries (pull-through cache). Default: no cache. */
   readonly proxy?: ProxyOptions | undefined;
   /** Limits for memory, connections, uploads and slow clients. */
   readonly limits?: ServerLimits | undefined;
   /**
-   * Require bearer tokens, which the registry issues at `/token`, as registries with Bearer authentication do. With
-   * `htpasswd`, only its users get tokens, otherwise everybody. Default false: users log in with Basic authentication.
+   * For testing clients: require bearer tokens, which clients get from `/token`. With `htpasswd`, a client must log in
+   * to get a token; with `anonymousPull` in `TokenLoginOptions`, tokens for pulls need no login. Rights in the htpasswd
+   * file are ignored. Without `htpasswd`, every client gets a token. Default false: clients use Basic authentication.
    */
   readonly tokenLogin?: boolean | TokenLoginOptions | undefined;
-  /** Faults for tests of clients. Default: none. */
+  /** Faults to inject, for testing clients. Default: none. */
   readonly faults?: readonly Fault[] | undefined;
   /**
-   * A function that can answer requests itself, for faults that `faults` does not support. It returns true if it has
-   * answered.
+   * Called for each request before the registry processes it. The function can answer the request itself, to inject
+   * faults that `faults` does not support.
    */
   readonly intercept?: Interceptor | undefined;
-  /** Closes the registry when it is aborted. */
+  /** Aborting this signal closes the registry. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Called at the start for each repository of `dir` whose journal is damaged. Requests to the repository fail until it
+   * Called at startup for each repository of `dir` whose journal is damaged. Requests to the repository fail until it
    * is repaired.
    */
   readonly onDamaged?: ((error: unknown) => void) | undefined;
-  /** Called at the start with a problem that does not prevent the start, such as an `htpasswd` file without users. */
+  /** Called at startup with a problem that does not prevent the start, such as an `htpasswd` file without users. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Called for every request after its response was sent or its client has disconnected. */
   readonly onRequest?: ((event: ServedRequest) => void) | undefined;
 }
 
-/** Returns whether it has answered the request or destroyed the connection. */
+/** Returns true if it has answered the request or destroyed the connection. Otherwise, the registry answers. */
 export type Interceptor = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
 
-/** A request to the embedded registry, with its response. */
+/** A request to the embedded registry and its outcome. */
 export interface ServedRequest {
   readonly type: 'request';
   readonly method: string;
@@ -88,7 +92,7 @@ export interface ServedRequest {
   readonly path: string;
   /** IP address of the client. */
   readonly client: string;
-  /** The user who has logged in; undefined without a login. */
+  /** The authenticated user; undefined if the client has not logged in, and for all requests with `tokenLogin`. */
   readonly user?: string | undefined;
   /** HTTP status; 0 if no response was sent. */
   readonly status: number;
@@ -109,15 +113,17 @@ export interface RunningRegistry {
   /** The host for references, such as `127.0.0.1:5000`. */
   readonly host: string;
   /**
-   * Releases the port, waits for running requests if the registry was started with `drain`, closes all connections and
-   * removes unfinished uploads.
+   * Stops listening, waits up to `drain` milliseconds for requests and uploads in progress, and then closes all
+   * connections and discards unfinished uploads.
    */
   close(): Promise<void>;
 }
 
 /**
- * Starts a registry (distribution-spec v1.1.1) and waits until it listens.
- * @throws MlistError if the address, the folder or the htpasswd file cannot be used
+ * Starts a registry (distribution-spec v1.1.1), and waits until it is listening.
+ * @throws MlistError if an option is invalid, or if the address, the folder, the certificate or the htpasswd file
+ *   cannot be used
+ * @throws the abort reason if `signal` is aborted
  */
 export async function startRegistry(options: ServerOptions = {}): Promise<RunningRegistry> {
   options.signal?.throwIfAborted();
@@ -143,7 +149,7 @@ export async function startRegistry(options: ServerOptions = {}): Promise<Runnin
   const context = { service, proxy, ...tests, onLoopback: isLoopback(host), intercept, onRequest };
   const close = closer(server, service, options.drain ?? 0, async () => {
     options.signal?.removeEventListener('abort', onAbort);
-    // The users are closed first, because requests that wait for a password check would delay the shutdown.
+    // This rejects pending password checks. Otherwise, the requests that wait for them would delay the shutdown.
     await users?.close();
     await proxy?.close();
     await Promise.all(running);
@@ -173,7 +179,7 @@ async function loadUsers(options: ServerOptions): Promise<Htpasswd | undefined> 
     return users;
   }
   if (anonymousPull !== true) return undefined;
-  const message = 'anonymous pulls need an htpasswd file: without one, everybody may do everything';
+  const message = 'anonymous pulls require an htpasswd file: without one, everybody may pull and push';
   throw new MlistError('ERR_MLIST_USAGE', message);
 }
 
@@ -204,8 +210,8 @@ async function startProxy(service: Service, options: ProxyOptions): Promise<Pull
 }
 
 /**
- * Opens the folder of the registry; undefined if content is stored in memory. The use of content is recorded several
- * times per grace time of the garbage collection.
+ * Opens the folder of the registry, or returns undefined if content is stored in memory. `holdMs` is at most a quarter
+ * of the grace time: with a longer time, garbage collection could remove a blob that is in use.
  */
 async function openFolder({
   dir,
@@ -227,7 +233,7 @@ interface ServerContext extends TestSwitches {
   readonly onRequest: ServerOptions['onRequest'];
 }
 
-/** Handles a request. Errors are sent as responses, so it never rejects. */
+/** Handles a request. An error is sent as a response or, if the response has already begun, closes the connection. */
 async function handleRequest(
   context: ServerContext,
   request: IncomingMessage,
@@ -238,8 +244,7 @@ async function handleRequest(
   response.on('error', () => undefined);
   response.setHeader('docker-distribution-api-version', 'registry/2.0');
   response.setHeader('x-content-type-options', 'nosniff');
-  // Without this header, pages of other sites could find out which content exists, for example with an image
-  // element.
+  // Without this header, pages of other sites could find out which content exists, for example with an `<img>` element.
   response.setHeader('cross-origin-resource-policy', 'same-origin');
   if (context.service.isDraining) closeAfter(request, response);
   const fault = await dispatch(context, request, response, record).catch(async (error: unknown) => {
@@ -282,7 +287,7 @@ async function dispatch(
   const { service, proxy, faults, tokens, onLoopback, intercept } = context;
   const { method = '' } = request;
   if (request.rawHeaders.length / 2 > MAX_HEADERS)
-    throw new RequestError(431, { code: 'UNSUPPORTED', message: `more than ${MAX_HEADERS} headers` });
+    throw new RequestError(431, { code: 'UNSUPPORTED', message: `the request has more than ${MAX_HEADERS} headers` });
   checkHost(request, onLoopback);
   checkOrigin(request, proxy !== undefined);
   if ((await intercept?.(request, response)) === true) return;

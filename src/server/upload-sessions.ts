@@ -6,7 +6,7 @@ import type { Upload } from './storage.ts';
 
 type UploadLimits = Pick<Limits, 'openUploads' | 'uploadIdleMs'>;
 
-/** The seconds after which a client may try again if too many uploads are open. */
+/** The number of seconds after which a client should retry if too many uploads are open. */
 const RETRY_AFTER_S = 5;
 
 export interface UploadSession {
@@ -22,11 +22,13 @@ interface Entry {
   /** The number of requests that use the upload or wait for it. */
   users: number;
   lastUsed: number;
-  /** Whether the upload is cancelled, because its repository is being deleted. */
+  /** Whether the upload was cancelled because its repository is being deleted. */
   isCancelled: boolean;
 }
 
-/** The uploads in progress (distribution-spec v1.1.1 "Pushing blobs"). They are removed when the registry is closed. */
+/**
+ * The uploads in progress (distribution-spec v1.1.1 "Pushing blobs"). They are discarded when the registry is closed.
+ */
 export class UploadSessions {
   readonly #sessions = new Map<string, Entry>();
   readonly #limits: UploadLimits;
@@ -40,11 +42,14 @@ export class UploadSessions {
     this.#timer.unref();
   }
 
-  /** Starts an upload. @throws RequestError 429 if too many uploads are open */
+  /**
+   * Starts an upload.
+   * @throws RequestError 429 if too many uploads are open
+   */
   async begin(name: string, stage: () => Promise<Upload>): Promise<UploadSession> {
     const { openUploads } = this.#limits;
     if (this.#sessions.size + this.#beginning >= openUploads) {
-      const message = `${openUploads} uploads are open, the limit of the registry`;
+      const message = `too many open uploads: the registry allows at most ${openUploads}`;
       const headers = { 'retry-after': String(RETRY_AFTER_S) };
       throw new RequestError(429, { code: 'TOOMANYREQUESTS', message }, headers);
     }
@@ -59,8 +64,8 @@ export class UploadSessions {
   }
 
   /**
-   * Runs work with an upload, after all earlier work on it. Returns undefined if the upload does not exist, or if its
-   * repository was deleted during the work.
+   * Runs `work` after all earlier work with the same upload, and returns its result. Returns undefined if the
+   * repository has no such upload, or if `work` failed because the repository was deleted.
    */
   async use<T>(name: string, id: string, work: (session: UploadSession) => Promise<T>): Promise<T | undefined> {
     const entry = this.#sessions.get(id);
@@ -79,7 +84,9 @@ export class UploadSessions {
     }
   }
 
-  /** Removes an upload that was completed or cancelled. */
+  /**
+   * Removes an upload after it was completed, cancelled or refused. Bytes that were not stored as a blob are discarded.
+   */
   async end({ id, upload }: UploadSession): Promise<void> {
     if (this.#sessions.delete(id)) await upload.discard();
   }
@@ -88,7 +95,7 @@ export class UploadSessions {
     return this.#sessions.size;
   }
 
-  /** The number of uploads that have a running request, or whose last request ended less than `milliseconds` ago. */
+  /** Counts the uploads that have a running request, or whose last request ended less than `milliseconds` ago. */
   active(milliseconds: number): number {
     const limit = performance.now() - milliseconds;
     return [...this.#sessions.values()].filter(({ users, lastUsed }) => users > 0 || lastUsed > limit).length;

@@ -11,10 +11,10 @@ import { readAtMostSync } from '../fs/read-file.ts';
 import { digestAlgorithm, digestEncoded, digestMatches, digestOf, isDigest, type Digest } from '../oci/digest.ts';
 import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 
-/** Larger files cannot be cached documents. */
+/** Maximum size of a file that is read. Cached documents are smaller. */
 const MAX_BYTES = 4 * MAX_DOCUMENT_BYTES;
 
-/** Limit for the documents that are kept in memory because they could not be written. */
+/** Maximum total size of the documents that are kept in memory instead of in files. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 
 interface HeldDocument {
@@ -26,8 +26,8 @@ interface HeldDocument {
 /**
  * Caches the exact bytes of manifests and configs by digest, in files `blobs/<algorithm>/<encoded>`. A document that is
  * missing, damaged or unreadable is fetched again, so no fsync is necessary. A document that cannot be written to its
- * file is kept in memory as long as the cache object exists. A caller that writes a draft which refers to it must call
- * `requireWritten` first.
+ * file is kept in memory. Before a caller writes a draft that refers to cached documents, it must call
+ * `requireWritten`.
  */
 export class BlobCache {
   /** Path of the workspace; undefined if the cache is only in memory. */
@@ -43,13 +43,15 @@ export class BlobCache {
     this.#folder = workspaceFolder === undefined ? undefined : join(workspaceFolder, 'blobs');
   }
 
-  /** The bytes with this digest; undefined if they are not cached, or the file is damaged. */
+  /** Returns the bytes with this digest; undefined if they are not cached, or the file is damaged. */
   // eslint-disable-next-line @typescript-eslint/require-await -- callers handle failures as rejections
   async get(digest: Digest): Promise<Uint8Array | undefined> {
     return this.#held.get(digest)?.bytes ?? this.#read(digest);
   }
 
-  /** Stores the bytes, and records the current time as their last use. */
+  /**
+   * Stores the bytes, or records the current time as their last use if they are already cached. Returns their digest.
+   */
   async put(bytes: Uint8Array): Promise<Digest> {
     const digest = digestOf(bytes);
     const path = this.#pathOf(digest);
@@ -68,14 +70,14 @@ export class BlobCache {
   }
 
   /**
-   * Checks that no document is kept in memory because it could not be written.
+   * Checks that no write of a document to its file has failed.
    * @throws MlistError `ERR_MLIST_FILE` if a document could not be written
    */
   requireWritten(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Milliseconds since the document was last stored by `put`; undefined if it is not cached. */
+  /** Returns the milliseconds since the last `put` of the document; undefined if it is not cached. */
   async age(digest: Digest): Promise<number | undefined> {
     const held = this.#held.get(digest);
     if (held !== undefined) return performance.now() - held.usedAt;
@@ -84,7 +86,7 @@ export class BlobCache {
     return info === undefined ? undefined : Date.now() - info.mtimeMs;
   }
 
-  /** The digests of the documents that have files. The files may be damaged. */
+  /** Returns the digests of the documents that have files. The files may be damaged. */
   async digests(): Promise<readonly Digest[]> {
     if (this.#folder === undefined) return [];
     const found: Digest[] = [];
@@ -116,9 +118,9 @@ export class BlobCache {
   }
 
   /**
-   * The content of a cached file. The user did not name these files, so a pipe or a folder is treated as a damaged
-   * file. The read is synchronous: in most cases the file is missing, and an asynchronous check would delay the request
-   * that follows.
+   * Reads the file of a document. Returns undefined if the file is missing or damaged; a pipe or a folder is treated as
+   * a damaged file. The read is synchronous: in most cases the file is missing, and an asynchronous check would delay
+   * the request that follows.
    */
   #read(digest: Digest): Uint8Array | undefined {
     const path = this.#pathOf(digest);
@@ -138,10 +140,7 @@ export class BlobCache {
     }
   }
 
-  /**
-   * Writes a file to the folder, which nearly always exists. If it does not, it is created once for all concurrent
-   * writes.
-   */
+  /** Writes a file. Its folder nearly always exists; otherwise, it is created once for all concurrent writes. */
   async #writeNew(path: string, bytes: Uint8Array): Promise<void> {
     const write = () => openFiles.run(() => writeFile(path, bytes, { flag: 'wx' }));
     await write().catch(async (error: unknown) => {
@@ -174,7 +173,7 @@ export class BlobCache {
 }
 
 /**
- * Reads a file; undefined if it cannot be read.
+ * Reads a file. Returns undefined if it cannot be read.
  * @throws MlistError `ERR_MLIST_FILE` if the process has too many open files, since the file itself may be intact
  */
 function readIfPossible(path: string): Uint8Array | undefined {
@@ -186,7 +185,7 @@ function readIfPossible(path: string): Uint8Array | undefined {
   }
 }
 
-/** The status of a file; undefined if the path does not exist or is not a regular file. */
+/** Returns the status of a file; undefined if the path does not exist or is not a regular file. */
 async function fileAt(path: string): Promise<Stats | undefined> {
   const info = await stat(path).catch(() => undefined);
   return info?.isFile() === true ? info : undefined;

@@ -24,7 +24,7 @@ export interface Origin {
   readonly store: ReadStore;
 }
 
-/** An origin that was asked for content, but has not provided it, and why. */
+/** An origin that was asked for content, but did not provide it. */
 export interface Attempt {
   readonly origin: Origin;
   /** The failure; undefined if the origin does not have the content. */
@@ -32,22 +32,22 @@ export interface Attempt {
 }
 
 export interface CompletionOptions {
-  /** Called once, and only if the store lacks content. */
+  /** Opens the origins. Called at most once, when the primary store first lacks content. */
   readonly origins: () => Promise<readonly Origin[]>;
   readonly probes: OriginProbes;
   /** Called before the first request to an origin. */
   readonly onAsk?: ((origin: Origin) => void) | undefined;
   /**
-   * Called once for each manifest that an origin has, and for each blob that is read from another store than its
-   * manifest.
+   * Called once for each manifest that an origin provides, and for each blob that an origin provides for a manifest
+   * from another store.
    */
   readonly onFilled?: ((content: Descriptor, origin: Origin) => void) | undefined;
 }
 
 /**
- * A store that is completed by other stores, its origins: content that it lacks is requested from them in their order.
- * Content of an origin is read only after a HEAD request has confirmed its digest and size, and is verified like all
- * content. A registry that has a manifest is assumed to have its blobs.
+ * Reads from a primary store. Content that the primary store lacks is read from the first of the origins that has it.
+ * Before content is read from an origin, the existence and the size of the content are checked there; registries are
+ * asked by HEAD. A registry that has a manifest is assumed to have the blobs of the manifest.
  */
 export class CompletedStore implements ContentReader, CompositeStore {
   readonly location: string;
@@ -67,12 +67,12 @@ export class CompletedStore implements ContentReader, CompositeStore {
     if (primary.referrers !== undefined) this.referrers = primary.referrers.bind(primary);
   }
 
-  /** The origins that lacked content, or could not be asked. */
+  /** The origins that lacked content, or could not be asked for it. */
   get attempts(): readonly Attempt[] {
     return [...this.#attempts.values()];
   }
 
-  /** The origin that a store belongs to; undefined for the completed store itself. */
+  /** Returns the origin that a store belongs to; undefined for the primary store. */
   async originOf(store: ContentReader): Promise<Origin | undefined> {
     return (await this.#origins)?.find((origin) => origin.store === store);
   }
@@ -127,7 +127,10 @@ export class CompletedStore implements ContentReader, CompositeStore {
     return new Map(holders.flatMap(([digest, store]) => (store === undefined ? [] : [[digest, store] as const])));
   }
 
-  /** The store that has a blob of a manifest. `holder` is the store that has the manifest. */
+  /**
+   * Returns the store that has a blob of a manifest; undefined if no store has it. `holder` is the store that has the
+   * manifest.
+   */
   async #blobHolder(blob: Descriptor, holder: ReadStore, options: ContentOptions): Promise<ReadStore | undefined> {
     if (holder.storedSize === undefined || (await holder.storedSize(blob.digest)) !== undefined) return holder;
     if (holder !== this.#primary && (await this.#primary.storedSize?.(blob.digest)) !== undefined) return this.#primary;
@@ -159,22 +162,23 @@ interface Probe {
 }
 
 /**
- * Results are reused for this time: long enough for a command to ask once, and short enough for a long-lived client to
- * notice changes.
+ * The time for which results are reused, in milliseconds: long enough for a command to ask once, and short enough for a
+ * long-lived client to notice changes.
  */
 const MAX_AGE_MS = 60_000;
 
-/** Limit on the results that are kept. */
+/** Maximum number of results that are kept. */
 const MAX_PROBES = 10_000;
 
-/** Records which origins have which content, so that a command asks each of them once for each manifest or blob. */
+/** Records which origins have which content, so that a command asks each origin only once for a manifest or blob. */
 export class OriginProbes {
   readonly #probes = new Map<string, Promise<Probe>>();
-  /** The last failure of each origin that could not be asked. */
+  /** The last failed probe, keyed by the store of the origin. */
   readonly #failures = new WeakMap<ReadStore, Probe>();
 
   /**
-   * Asks an origin for content. Failures are part of the result. An origin that could not be asked is not asked again.
+   * Asks an origin whether it has content. Failures are returned, not thrown. After a failure other than a wrong size,
+   * the origin is not asked for any content for `MAX_AGE_MS`.
    */
   async probe({ store }: Origin, content: Descriptor, options: ContentOptions): Promise<Probe> {
     const { digest, size, mediaType } = content;
@@ -191,8 +195,8 @@ export class OriginProbes {
   }
 
   /**
-   * Asks a store for content. A failure is part of the result.
-   * @throws only if the signal is aborted
+   * Asks a store whether it has content. Failures are returned, not thrown.
+   * @throws the reason of the signal if it is aborted
    */
   async #ask(store: ReadStore, content: Descriptor, options: ContentOptions): Promise<Probe> {
     const known = this.#failures.get(store);
@@ -215,7 +219,7 @@ function isOutdated({ at }: Probe): boolean {
 
 /**
  * Whether an origin has content.
- * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the size differs from that of the descriptor
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the content has another size than its descriptor states
  */
 async function hasInOrigin(store: ReadStore, content: Descriptor, options: ContentOptions): Promise<boolean> {
   const { digest, size, mediaType } = content;
@@ -237,7 +241,7 @@ function requireSize(stated: number | undefined, { digest, size }: Descriptor, {
 }
 
 /**
- * Whether the completed store has content. Content of a wrong size counts as present, because reading it fails later
+ * Whether the primary store has content. Content of a wrong size is treated as present, because reading it fails later
  * with a precise error.
  */
 async function hasItself(store: ReadStore, content: Descriptor, options: ContentOptions): Promise<boolean> {

@@ -1,8 +1,8 @@
 import { BlockList, isIP } from 'node:net';
 
-/** Classifies hosts by their names and addresses. Hosts are in the form of `URL.hostname`. */
+/** This module classifies hosts by their names and addresses. Hosts have the form of `URL.hostname`. */
 
-/** Whether a host is 127.0.0.0/8, ::1, `localhost` or `*.localhost`. Names are not resolved. */
+/** Whether a host is `localhost`, `*.localhost` or a loopback address (127.0.0.0/8, ::1). Names are not resolved. */
 export function isLoopback(hostname: string): boolean {
   const host = normalizeHost(hostname);
   if (host === 'localhost' || host.endsWith('.localhost')) return true;
@@ -10,8 +10,8 @@ export function isLoopback(hostname: string): boolean {
 }
 
 /**
- * Networks outside the public internet (IANA special-purpose address registries), and IPv6 addresses that contain IPv4
- * ones.
+ * Networks outside the public internet (IANA special-purpose address registries), and IPv6 networks whose addresses
+ * contain IPv4 addresses.
  */
 const privateNetworks: readonly (readonly [string, number])[] = [
   ['0.0.0.0', 8],
@@ -34,7 +34,7 @@ const privateNetworks: readonly (readonly [string, number])[] = [
 
 let privateList: BlockList | undefined;
 
-/** The list is created on first use, because creating it is slow and most commands do not need it. */
+/** Returns the block list of the private networks. It is created on first use, because its creation is slow. */
 function privateBlockList(): BlockList {
   if (privateList !== undefined) return privateList;
   privateList = new BlockList();
@@ -44,8 +44,8 @@ function privateBlockList(): BlockList {
 }
 
 /**
- * Whether a host is an IP address outside the public internet, such as a private, loopback or link-local one. Names
- * other than `localhost` are not resolved.
+ * Whether a host is `localhost`, `*.localhost` or an IP address outside the public internet, such as a private,
+ * loopback or link-local address. Names are not resolved.
  */
 export function isPrivateAddress(hostname: string): boolean {
   const host = normalizeHost(hostname);
@@ -53,7 +53,7 @@ export function isPrivateAddress(hostname: string): boolean {
   return isLoopback(host) || (family !== 0 && privateBlockList().check(host, family === 4 ? 'ipv4' : 'ipv6'));
 }
 
-/** The host in lower case, without the brackets of IPv6 addresses and without a dot at the end. */
+/** Returns the host in lower case, without the brackets of an IPv6 address and without a dot at the end. */
 function normalizeHost(hostname: string): string {
   return hostname
     .toLowerCase()

@@ -1,10 +1,10 @@
 import { digestAlgorithm, Digester, isVerifiable, type Digest } from '../oci/digest.ts';
 import type { ContentOptions } from './store.ts';
-import { cancelledUpload, contentMismatch, unsupportedAlgorithm } from './verify.ts';
+import { cancelledUpload, contentMismatch, unsupportedAlgorithm, type BlobIdentity } from './verify.ts';
 
 /** Counts the memory that stores hold, so that it can be limited. */
 export interface MemoryAccount {
-  /** Counts bytes that are about to be held. Throws if the limit would be exceeded. */
+  /** Counts bytes before a store holds them. Throws if the limit would be exceeded. */
   reserve(bytes: number): void;
   /** Reverses `reserve`. */
   release(bytes: number): void;
@@ -14,13 +14,13 @@ export const unlimitedMemory: MemoryAccount = { reserve: () => undefined, releas
 
 const MIN_BLOCK = 4 * 1024;
 const MAX_BLOCK = 4 * 1024 * 1024;
-/** Chunks of at least this size are kept as blocks of their own. Smaller ones are copied into a common block. */
+/** Minimum size of a chunk that is kept as a block. Smaller chunks are copied into a common block. */
 const MIN_KEPT = 16 * 1024;
 
 /**
- * Bytes of a blob in memory. They are stored in blocks of growing size: many small chunks would each need additional
- * memory, and one large buffer would have to be copied to grow. The unused part of the blocks is at most an eighth of
- * the blob.
+ * The bytes of a blob in memory. They are stored in blocks of growing size: many small chunks would each need
+ * additional memory, and one large buffer would have to be copied to grow. In a large blob, at most an eighth of the
+ * memory is unused.
  */
 export class MemoryBytes {
   readonly #account: MemoryAccount;
@@ -40,8 +40,8 @@ export class MemoryBytes {
   }
 
   /**
-   * Appends a chunk that nobody changes afterwards. A large chunk that does not share its memory is kept without a
-   * copy: copies would double the memory of an upload until the garbage collector frees the originals.
+   * Appends a chunk that never changes afterwards. A large chunk that fills its `ArrayBuffer` is kept without a copy:
+   * copies would double the memory of an upload until the garbage collector frees the originals.
    */
   appendOwned(chunk: Uint8Array): void {
     if (chunk.length < MIN_KEPT || chunk.length !== chunk.buffer.byteLength) {
@@ -70,7 +70,7 @@ export class MemoryBytes {
     }
   }
 
-  /** Frees the unused part of the last block, because nothing more is appended. */
+  /** Frees the unused part of the last block. The next `append` begins a new block. */
   trim(): void {
     const free = this.#capacity - this.#size;
     const last = free === 0 ? undefined : this.#blocks.pop();
@@ -82,7 +82,10 @@ export class MemoryBytes {
     this.#capacity = this.#size;
   }
 
-  /** The bytes from `start` to `end` (exclusive), block by block. A read that has begun continues after a release. */
+  /**
+   * Yields the bytes from `start` to `end` (exclusive), block by block. A read that has begun is not affected by
+   * `release`.
+   */
   *read(start = 0, end = this.#size): Generator<Uint8Array> {
     const [blocks, size] = [this.#blocks, this.#size];
     let offset = 0;
@@ -126,8 +129,8 @@ export class StagedMemoryBlob {
   #bytes: MemoryBytes | undefined;
 
   /**
-   * @param store - called with the digest and the bytes, of which it takes ownership
-   * @param ownsChunks - whether the chunks that are appended never change, so that they can be kept without a copy
+   * @param store - stores the bytes under the digest, and takes ownership of them
+   * @param ownsChunks - whether appended chunks never change afterwards, and can be kept without a copy
    */
   constructor(account: MemoryAccount, store: (digest: Digest, bytes: MemoryBytes) => void, ownsChunks: boolean) {
     this.#account = account;
@@ -140,15 +143,19 @@ export class StagedMemoryBlob {
     return this.#bytes?.size ?? 0;
   }
 
-  /** Appends bytes. If the source fails, the bytes received before the failure are kept. */
+  /**
+   * Appends bytes. If the source fails, the bytes received before the failure are kept. If `expected` is set, fails if
+   * there are more bytes than its size.
+   */
   async append(
     chunks: AsyncIterable<Uint8Array>,
-    { signal, limit = Infinity }: ContentOptions & { readonly limit?: number | undefined } = {},
+    { signal, expected }: ContentOptions & { readonly expected?: BlobIdentity | undefined } = {},
   ): Promise<void> {
     for await (const chunk of chunks) {
       signal?.throwIfAborted();
       if (this.#isDiscarded) throw cancelledUpload();
-      if (this.size + chunk.length > limit) throw contentMismatch(`the content is longer than ${limit} bytes`);
+      if (expected !== undefined && this.size + chunk.length > expected.size)
+        throw contentMismatch(`${expected.digest} has ${expected.size} bytes, but more were received`);
       const bytes = (this.#bytes ??= new MemoryBytes(this.#account));
       if (this.#ownsChunks) bytes.appendOwned(chunk);
       else bytes.append(chunk);
@@ -157,7 +164,8 @@ export class StagedMemoryBlob {
   }
 
   /**
-   * The bytes from `start` to the last one that was received. They must be used before the blob is stored or discarded.
+   * Yields the received bytes, beginning at `start`. The caller must finish reading before the blob is stored or
+   * discarded.
    */
   async *read(start: number): AsyncGenerator<Uint8Array> {
     yield* await Promise.resolve(this.#bytes?.read(start) ?? []);
@@ -175,7 +183,7 @@ export class StagedMemoryBlob {
     try {
       if (!isVerifiable(digest)) throw unsupportedAlgorithm(digest);
       if (this.#digestOf(bytes, digestAlgorithm(digest)) !== digest)
-        throw contentMismatch(`the content does not match ${digest}`);
+        throw contentMismatch(`the received bytes do not match the digest ${digest}`);
       bytes.trim();
       this.#store(digest, bytes);
     } catch (thrown) {

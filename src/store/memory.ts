@@ -23,15 +23,15 @@ import { contentMismatch, readWhole, unsupportedAlgorithm, type BlobIdentity } f
 /** Bytes that are counted for each blob, manifest and tag in addition to its content. */
 const ENTRY_BYTES = 512;
 
-/** A content store in memory, for tests and for the embedded registry without a folder. */
+/** A content store in memory, for tests, dry runs, and the embedded registry without a folder. */
 export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mounter {
   readonly location: string;
-  /** The manifests by digest, each with the media type of its first PUT. */
+  /** The manifests, keyed by digest. Each has the media type of its first PUT. */
   readonly #manifests = new Map<Digest, ManifestContent>();
   readonly #blobs = new Map<Digest, MemoryBytes>();
   /**
-   * The descriptors by tag, each with the media type of the PUT of the tag: bytes that do not state their type may be
-   * put with several types.
+   * The descriptors, keyed by tag. Each has the media type of the PUT of the tag, because a manifest that does not
+   * contain its media type may be put with different media types.
    */
   readonly #tags = new Map<string, Descriptor>();
 
@@ -51,10 +51,13 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
   fetchManifest(name: TagOrDigest, { expected, signal }: FetchOptions = {}): Promise<ManifestContent> {
     return attempt(signal, () => {
       const content = this.#contentAt(name);
-      if (content === undefined) throw notFound(contentReference(this.location, name));
+      const reference = contentReference(this.location, name);
+      if (content === undefined) throw notFound(reference);
       const { descriptor, bytes } = content;
       if (expected !== undefined && (expected.digest !== descriptor.digest || expected.size !== descriptor.size)) {
-        throw contentMismatch(`${this.location} has ${descriptor.digest} at ${name}, not ${expected.digest}`);
+        throw contentMismatch(
+          `${reference} has the digest ${descriptor.digest} and ${descriptor.size} bytes, not ${expected.digest} and ${expected.size}`,
+        );
       }
       return { descriptor: { ...descriptor, mediaType: expected?.mediaType ?? descriptor.mediaType }, bytes };
     });
@@ -81,12 +84,12 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     return (await this.missingManifests([digest])).length === 0;
   }
 
-  /** The digests of manifests that this store does not have. */
+  /** Returns the given digests for which the store has no manifest. */
   missingManifests(digests: readonly Digest[]): Promise<readonly Digest[]> {
     return attempt(undefined, () => digests.filter((digest) => !this.#manifests.has(digest)));
   }
 
-  /** The manifests that this store has, by digest. */
+  /** Returns the descriptors of the given manifests that the store has, keyed by digest. */
   storedManifests(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>> {
     return attempt(undefined, () => {
       const descriptors = digests.flatMap((digest) => this.#manifests.get(digest)?.descriptor ?? []);
@@ -99,7 +102,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
   }
 
   /**
-   * The size of a blob in bytes.
+   * Returns the size of a blob in bytes.
    * @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist
    */
   blobSize(digest: Digest): Promise<number> {
@@ -107,7 +110,8 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
   }
 
   /**
-   * Returns the size of a blob, like `blobSize`. Content in memory is not garbage-collected, so nothing has to be held.
+   * Returns the size of a blob, like `blobSize`. In a layout, this method also protects the blob from garbage
+   * collection; a store in memory has no garbage collection.
    */
   holdBlob(digest: Digest): Promise<number> {
     return this.blobSize(digest);
@@ -121,7 +125,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     return attempt(signal, () => {
       const { digest } = descriptor;
       if (isDigest(name) && name !== digest)
-        throw contentMismatch(`the manifest to be stored is ${digest}, not ${name}`);
+        throw contentMismatch(`the manifest has the digest ${digest}, not ${name}`);
       verify(descriptor, bytes);
       if (ifMatch !== undefined && (this.#contentAt(name)?.descriptor.digest ?? 'absent') !== ifMatch)
         throw conflictError(contentReference(this.location, name), ifMatch);
@@ -142,7 +146,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
   ): Promise<void> {
     const staged = this.#stage(false);
     try {
-      await staged.append(open(), { signal, limit: descriptor.size });
+      await staged.append(open(), { signal, expected: descriptor });
       if (staged.size !== descriptor.size) {
         throw contentMismatch(`${descriptor.digest} has ${descriptor.size} bytes, but ${staged.size} were received`);
       }
@@ -243,7 +247,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     return new StagedMemoryBlob(this.#account, (digest, bytes) => this.#store(digest, bytes), ownsChunks);
   }
 
-  /** Takes ownership of the bytes. */
+  /** Stores a blob, and takes ownership of its bytes. */
   #store(digest: Digest, bytes: MemoryBytes): void {
     if (this.#blobs.has(digest) || this.#isCleared) bytes.release();
     else {
@@ -271,7 +275,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
   }
 }
 
-/** Reads shared bytes. They count as held until they have been read, even if the blob is deleted in the meantime. */
+/** Reads shared bytes, and then releases them. Until then, they remain in memory, even if the blob is deleted. */
 function* readShared(bytes: MemoryBytes, start?: number, end?: number): Generator<Uint8Array> {
   try {
     yield* bytes.read(start, end);
@@ -291,10 +295,13 @@ function attempt<T>(signal: AbortSignal | undefined, work: () => T): Promise<T> 
 function verify({ digest, size }: Pick<Descriptor, 'digest' | 'size'>, bytes: Uint8Array): void {
   if (!isVerifiable(digest)) throw unsupportedAlgorithm(digest);
   if (bytes.length !== size || !digestMatches(digest, bytes))
-    throw contentMismatch(`the content does not match ${digest}`);
+    throw contentMismatch(`the manifest does not match its digest ${digest} or its size ${size}`);
 }
 
-/** The descriptor of the manifest as a referrer, as a list with one item; empty if the manifest has another subject. */
+/**
+ * Returns an array with the referrer descriptor of a manifest; an empty array if the manifest does not have this
+ * subject.
+ */
 function asReferrer({ descriptor, bytes }: ManifestContent, subject: Digest): readonly Descriptor[] {
   const { value } = readJson(bytes);
   return isJsonObject(value) && subjectDigestIn(value) === subject ? [referrerOf(descriptor, value)] : [];

@@ -16,11 +16,11 @@ import { ignoreNotFound } from '../errors/not-found.ts';
 export { writeArchive } from './archive/write-archive.ts';
 export type { WritePipe } from './archive/tar/pipe-sink.ts';
 
-/** Functions for layouts and archives. `Stores` loads this module only when a location names one. */
+/** This module opens layouts and archives, and creates layer compressors. `Stores` loads it on first use. */
 
 /** A layout or archive to read from. */
 export interface FileStore extends ReadStore {
-  /** Resolves the name in a location such as `oci:DIR:NAME`; without a name, the only image or list. */
+  /** Resolves the name in a location such as `oci:DIR:NAME`. Without a name, resolves the only image or list. */
   resolveRef(ref?: string): Promise<ResolvedEntry>;
   close?(): Promise<void>;
 }
@@ -35,7 +35,7 @@ interface PipeOptions extends WriteArchiveOptions {
   readonly onNote: ((message: string) => void) | undefined;
 }
 
-/** Runs `work` with an OCI archive that is written to a pipe. */
+/** Runs `work` with a store that is written to a pipe as an OCI archive. */
 export async function writeArchiveToPipe<T>(
   write: WritePipe,
   { compression, onNote, ...options }: PipeOptions,
@@ -46,8 +46,9 @@ export async function writeArchiveToPipe<T>(
 }
 
 /**
- * Creates the compressor for the layers of one command.
- * @param workspaceFolder - path of the workspace, which records compressed layers
+ * Creates the layer compressor that one command uses.
+ * @param workspaceFolder - the workspace that records the digests and sizes of compressed layers; if undefined, nothing
+ * is recorded
  */
 export function createCompressor(
   spool: Spool,
@@ -76,7 +77,7 @@ export function openFileStore(
   }
 }
 
-/** Opens a layout to write to. A missing layout is created; a dry run uses an empty store in memory instead. */
+/** Opens a layout to write to. Creates a missing layout or, for a dry run, returns an empty store in memory instead. */
 export async function openLayoutTarget(
   path: string,
   { dryRun, ...options }: OpenOptions & { readonly dryRun: boolean },

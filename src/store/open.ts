@@ -35,14 +35,14 @@ export type { LoadedImage } from './engine/load-image.ts';
 export interface ResolvedLocation {
   readonly store: ReadStore;
   readonly name: TagOrDigest;
-  /** The tag of the manifest in the store; undefined without one. */
+  /** The tag of the manifest, from the location or the store. Absent if neither has one. */
   readonly tag?: string;
-  /** The repository that the name of the content states, as `domain/path`; undefined if it is unknown. */
+  /** The repository in the name of the content, as `domain/path`; undefined if the name contains no repository. */
   readonly repository?: string;
 }
 
 export interface StoresOptions extends SessionOptions {
-  /** Path of the workspace, which holds the cache of manifests. Default: the cache is in memory. */
+  /** Path of the workspace, which contains the cache of manifests. Default: the cache is in memory. */
   readonly workspaceFolder?: string | undefined;
   /**
    * Path of the workspace that records compressed layers. Its records are trusted, so it must be the user's own.
@@ -51,25 +51,25 @@ export interface StoresOptions extends SessionOptions {
   readonly recordsFolder?: string | undefined;
   /**
    * Base folder for relative paths in locations, as in the options of `Workspace`. Default: the parent folder of the
-   * workspace.
+   * workspace or, without a workspace, the current folder of the process.
    */
   readonly cwd?: string | undefined;
   /** The user whose container engines are used. Default: the user of this process. */
   readonly user?: Omit<EngineEnvironment, 'env'> | undefined;
   /** Maximum size of the temporary files in bytes. Default: the free space less 10 %. */
   readonly spoolLimit?: number | undefined;
-  /** How layers that are stored uncompressed are compressed. Default: `none` for docker archives. */
+  /** How uncompressed layers are compressed. Default: `none` for docker archives, `gzip` for engine images. */
   readonly compression?: LayerCompression | undefined;
   /**
-   * Reads stdin, for the sources `oci-archive:-` and `docker-archive:-`. Default: these sources are refused, because
-   * stdin cannot be read again.
+   * Reads stdin, for the sources `oci-archive:-` and `docker-archive:-`. Only the command that adds such a source can
+   * read it. Default: these sources are refused.
    */
   readonly stdin?: (() => AsyncIterable<Uint8Array>) | undefined;
   /** Writes to stdout, for the target `oci-archive:-`. Default: this target is refused. */
   readonly stdout?: WritePipe | undefined;
   /** How an archive on stdout is compressed. Default: it is not compressed. */
   readonly archiveCompression?: 'gzip' | 'zstd' | undefined;
-  /** Checks a layout, archive or image of an engine before it is opened for reading. Default: all are allowed. */
+  /** Checks a layout, archive or engine image before it is opened for reading. Default: all are allowed. */
   readonly checkLocal?: ((location: LocalLocation) => Promise<void>) | undefined;
   /** Receives messages about how content is read. */
   readonly onNote?: ((message: string) => void) | undefined;
@@ -77,28 +77,31 @@ export interface StoresOptions extends SessionOptions {
 
 export interface ExpectedLocations {
   readonly write?: readonly Location[] | undefined;
-  /** Locations that a later command writes to, such as the list of a draft. These are read without mirrors. */
+  /** Locations that a later command writes to, such as the target of a draft. They are read without mirrors. */
   readonly later?: readonly Location[] | undefined;
   readonly read?: readonly Location[] | undefined;
 }
 
 export interface TargetOptions extends ContentOptions {
-  /** Do not create a layout: a missing one is replaced by an empty store in memory. Default false. */
+  /** Whether an empty store in memory replaces a missing layout. Default false: the layout is created. */
   readonly dryRun?: boolean | undefined;
-  /** Returns the full reference for a tag of an archive, for engines that load the archive. Default: unknown. */
+  /**
+   * Returns the full image name for a tag. Archives contain it for engines that load them. Default: archives contain
+   * tags only.
+   */
   readonly imageName?: ((tag: string) => string | undefined) | undefined;
-  /** Callbacks for loading an image into an engine. Default: a location of an engine is refused as a target. */
+  /** Callbacks for loading an image into an engine. Default: engines are refused as targets. */
   readonly load?: Pick<LoadOptions, 'onSend' | 'onLoaded'> | undefined;
 }
 
 export interface SourceOptions extends ContentOptions {
-  /** Locations that provide content that the source lacks, in the order in which they are asked. */
+  /** Locations that provide the content that the source lacks, in the order in which they are asked. */
   readonly fill?: readonly Location[] | undefined;
   /** Called before the first request to a location of `fill`. */
   readonly onAsk?: ((origin: Origin) => void) | undefined;
 }
 
-/** Limit for opening layouts and archives concurrently: each archive is indexed, and decompressed if necessary. */
+/** Maximum number of layouts and archives that are opened concurrently. Archives may have to be decompressed. */
 const MAX_CONCURRENT_OPENS = 8;
 
 /** Opens the content stores of one command. They share connections, the cache and opened files until `close`. */
@@ -134,10 +137,7 @@ export class Stores {
         : foldersOf(options.workspaceFolder, options.cwd);
   }
 
-  /**
-   * How uncompressed layers are compressed; undefined if the user has not chosen, so that the default of the store
-   * applies.
-   */
+  /** How uncompressed layers are compressed; undefined if each kind of store uses its own default. */
   get compression(): LayerCompression | undefined {
     return this.#options.compression;
   }
@@ -159,8 +159,8 @@ export class Stores {
 
   /**
    * Opens a store for reading. A repository is read from its mirrors, if it has any, unless the command writes to it.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder or file does not exist; `ERR_MLIST_CONFIGURATION`,
-   *   `ERR_MLIST_BLOCKED`
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the layout or archive does not exist; `ERR_MLIST_CONFIGURATION` if the
+   * registry configuration is invalid; `ERR_MLIST_BLOCKED` if the configuration blocks the repository
    */
   async source(location: Location, { fill = [], onAsk, signal }: SourceOptions = {}): Promise<ReadStore> {
     const store = await this.#sourceAt(location, signal);
@@ -169,21 +169,22 @@ export class Stores {
     return new CompletedStore(store, { origins, probes: this.probes, onAsk });
   }
 
-  /** Opens the stores that complete another one. */
+  /** Opens the stores that provide content that another store lacks. */
   origins(locations: readonly Location[], { signal }: ContentOptions = {}): Promise<readonly Origin[]> {
     const open = async (location: Location) => ({ location, store: await this.#sourceAt(location, signal) });
     return Promise.all(locations.map(open));
   }
 
-  /** An image of a container engine. The engine is contacted only when content is read. */
+  /** Opens an engine image. The engine is contacted only when content is read. */
   async engineImage(location: EngineLocation): Promise<EngineStore> {
     await this.#options.checkLocal?.(location);
     return (await this.#allEngines()).store(location);
   }
 
   /**
-   * Resolves a location. Without a reference, a layout or archive resolves to its only image or list.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_AMBIGUOUS`
+   * Resolves a location. Without a name or digest, a layout or archive resolves to its only image or list.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the layout, archive, engine image or name does not exist;
+   * `ERR_MLIST_AMBIGUOUS` if the location matches several images or lists
    */
   async resolveLocation(location: Location, options: ContentOptions = {}): Promise<ResolvedLocation> {
     if (location.kind === 'registry') {
@@ -202,7 +203,7 @@ export class Stores {
   }
 
   /**
-   * The host of the mirror that has resolved the tag of a location; undefined if the registry itself has resolved it,
+   * Returns the host of the mirror that resolved the tag of a location; undefined if the registry itself resolved it,
    * or if the location is not in a registry.
    */
   mirrorOf(location: Location): string | undefined {
@@ -226,8 +227,7 @@ export class Stores {
     if (location.kind === 'oci') return work(await openLayoutTarget(path, { dryRun, name, signal }));
     if (isPipe(location)) {
       const { stdout, archiveCompression, onNote } = this.#options;
-      if (stdout === undefined)
-        throw new MlistError('ERR_MLIST_USAGE', `${formatLocation(location)} cannot be written here`);
+      if (stdout === undefined) throw unsupportedTarget(location, 'this operation does not write to stdout');
       const writing = { signal, imageName, compression: archiveCompression, onNote };
       return writeArchiveToPipe(stdout, writing, work);
     }
@@ -238,7 +238,7 @@ export class Stores {
     });
   }
 
-  /** Compresses the layers of archives and engines. Each layer is compressed once for the command. */
+  /** Returns the compressor for the layers of archives and engine images. It compresses each layer once per command. */
   compressor(): Promise<LayerCompressor> {
     const { recordsFolder = this.cache.workspaceFolder, onNote } = this.#options;
     this.#compressor ??= import('./open-file-store.ts').then(({ createCompressor }) =>
@@ -270,8 +270,7 @@ export class Stores {
     { load, dryRun, signal }: TargetOptions,
     work: (store: Store) => Promise<T>,
   ): Promise<T> {
-    if (load === undefined)
-      throw new MlistError('ERR_MLIST_USAGE', `${formatLocation(location)} cannot be written here`);
+    if (load === undefined) throw unsupportedTarget(location, 'this operation does not load images into engines');
     const { waiting } = this.#options;
     const engines = await this.#allEngines();
     return engines.load(location, { ...load, spool: this.spool, dryRun, signal, waiting }, work);
@@ -326,13 +325,13 @@ export class Stores {
   }
 
   /**
-   * Reports once per command that layers are uncompressed. Only for registries as targets: in layouts and archives,
-   * uncompressed layers are expected.
+   * Reports once per command that a source has uncompressed layers, if the command writes to a registry. Other targets
+   * may have uncompressed layers.
    */
   #reportUncompressed(location: FileLocation): void {
     if (!this.#writesToRegistry || this.#isUncompressedReported) return;
     this.#isUncompressedReported = true;
-    const message = `${formatLocation(location)} has uncompressed layers, which are pushed as they are; "--compression gzip" compresses them`;
+    const message = `${formatLocation(location)} has uncompressed layers, which are pushed as they are; to compress them, use "--compression gzip"`;
     this.#options.onNote?.(message);
   }
 
@@ -352,7 +351,10 @@ export class Stores {
   }
 }
 
-/** The tag and the repository in the name of an image in a layout or archive. The name is a tag or a full reference. */
+/**
+ * Returns the tag and the repository in the name of an image in a layout or archive. The name may be a tag, a full
+ * reference, or any other string.
+ */
 function namesIn(ref: string | undefined): Pick<ResolvedLocation, 'tag' | 'repository'> {
   if (ref === undefined) return {};
   if (isTag(ref)) return { tag: ref };
@@ -363,29 +365,33 @@ function namesIn(ref: string | undefined): Pick<ResolvedLocation, 'tag' | 'repos
   return { repository: repositoryName(reference), ...(tag === undefined ? {} : { tag }) };
 }
 
-/** The error for a missing folder or file, which names the location that the user gave. */
+/** Adds the location, as the user specified it, to the error for a missing folder or file. */
 function asMissingLocation(location: FileLocation, thrown: unknown): unknown {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') return thrown;
   const reference = formatLocation(location);
-  return new MlistError(thrown.code, `${reference} does not exist: ${thrown.message}`, { ...thrown.facts, reference });
+  return new MlistError(thrown.code, `cannot read ${reference}: ${thrown.message}`, { ...thrown.facts, reference });
 }
 
 function notAgain(location: FileLocation): MlistError {
   const reference = formatLocation(location);
   return new MlistError(
     'ERR_MLIST_USAGE',
-    `cannot read ${reference}: stdin can only be read by the command that names it`,
+    `cannot read ${reference}: stdin can only be read by the command that adds the archive`,
     {
       reference,
-      hint: 'Name it in the same command that pushes the image, such as "mlist create LIST docker-archive:- --push".',
+      hint: 'Add and push the archive in one command, such as "mlist create LIST docker-archive:- --push".',
     },
   );
 }
 
+function unsupportedTarget(location: Location, reason: string): MlistError {
+  return new MlistError('ERR_MLIST_USAGE', `cannot write ${formatLocation(location)}: ${reason}`);
+}
+
 function readOnly(name: string, path: string): MlistError {
-  return new MlistError('ERR_MLIST_USAGE', `cannot write docker-archive:${name}: docker archives are read-only`, {
+  return new MlistError('ERR_MLIST_USAGE', `cannot write docker-archive:${name}: docker archives can only be read`, {
     path,
-    hint: 'Write oci-archive:FILE. If it contains one image, "docker load" accepts it.',
+    hint: 'Write oci-archive:FILE instead. "docker load" accepts it if it contains one image.',
   });
 }
 

@@ -3,8 +3,9 @@ import { parseReference, repositoryName, type Reference } from '../oci/reference
 import { isPrivateAddress } from './hosts.ts';
 
 /**
- * The repositories that content came from, as the annotations of layouts and archives name them. Anyone can write them,
- * so they are used only if the user requests it (docs/decisions/0074-filling-sparse-indexes.md).
+ * This module finds the repositories from which content was pulled, in the annotations of layouts and archives. Anyone
+ * can write these annotations, so they are used only if the user requests it
+ * (docs/decisions/0074-filling-sparse-indexes.md).
  */
 
 /**
@@ -13,10 +14,13 @@ import { isPrivateAddress } from './hosts.ts';
  */
 const SOURCE_PREFIX = 'containerd.io/distribution.source.';
 
-/** Limit on the repositories that one source names. Real content comes from one or two. */
+/** Maximum number of repositories that are used for one source. Real content comes from one or two. */
 export const MAX_ORIGINS = 8;
 
-/** The repositories that annotations name, without tags, without duplicates, and the most reliable first. */
+/**
+ * Returns the repositories in annotations, the most reliable first, without tags and duplicates. Returns at most
+ * `MAX_ORIGINS` repositories.
+ */
 export function originsIn(all: Iterable<Annotations | undefined>): readonly Reference[] {
   const sources: Reference[] = [];
   const names: Reference[] = [];
@@ -30,13 +34,13 @@ export function originsIn(all: Iterable<Annotations | undefined>): readonly Refe
   return [...unique.values()].slice(0, MAX_ORIGINS);
 }
 
-/** Where containerd pulled the content from. */
+/** Returns the repositories from which containerd has pulled the content. */
 function pulledFrom(annotations: Annotations): readonly Reference[] {
   return Object.entries(annotations).flatMap(([key, value]) => {
     if (!key.startsWith(SOURCE_PREFIX)) return [];
     const host = key.slice(SOURCE_PREFIX.length);
-    // References name a host such as `registry` with its port; without the port, it would be parsed as a namespace of
-    // docker.io.
+    // Skip hosts such as `registry`: their port is missing from the annotation, and without it, the host is parsed as a
+    // namespace of docker.io.
     return value
       .split(',')
       .flatMap((path) => repositoryIn(`${host}/${path.trim()}`))
@@ -44,19 +48,19 @@ function pulledFrom(annotations: Annotations): readonly Reference[] {
   });
 }
 
-/** Adds the port that the full names of the image state, because the annotations of containerd omit it. */
+/** Adds the port from a full image name with the same host, because containerd's annotations omit it. */
 export function withPort(source: Reference, named: readonly Reference[]): Reference {
   const isSameHost = ({ domain }: Reference) => domain.replace(/:\d+$/, '') === source.domain;
   return { ...source, domain: named.find(isSameHost)?.domain ?? source.domain };
 }
 
-/** The repository of a name that starts with a host; empty for tags and for names without a host. */
+/** Returns the repository of a name that starts with a host; an empty array for tags and for names without a host. */
 function fullName(name: string | undefined): readonly Reference[] {
   const references = name?.includes('/') === true ? repositoryIn(name) : [];
   return references.filter(({ domain }) => name?.startsWith(`${domain}/`));
 }
 
-/** The repository of a reference, without tag and digest; empty if the reference is invalid. */
+/** Returns the repository of a reference, without tag and digest; an empty array if the reference is invalid. */
 export function repositoryIn(text: string): readonly Reference[] {
   try {
     const { domain, path } = parseReference(text);
@@ -66,9 +70,7 @@ export function repositoryIn(text: string): readonly Reference[] {
   }
 }
 
-/**
- * Whether a registry is on this machine, or is named by a private or link-local address. Host names are not looked up.
- */
+/** Like `isPrivateAddress`, but for a host with an optional port. */
 export function isInternalHost(domain: string): boolean {
   return isPrivateAddress(new URL(`http://${domain}`).hostname);
 }

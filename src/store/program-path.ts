@@ -3,16 +3,17 @@ import { delimiter, isAbsolute, join } from 'node:path';
 import { variable, type Environment } from './environment.ts';
 
 /**
- * The command with which a program is started: its name or, on Windows, its absolute path on PATH. Windows searches for
- * a name in the current folder first, which may be an untrusted cloned repository.
- * @returns undefined if PATH has no such program, on Windows only
+ * Returns the command that starts a program: its name or, on Windows, its absolute path. Given a name, Windows would
+ * search the current folder before PATH, and this folder may be an untrusted repository.
+ * @returns undefined on Windows if the program is not on PATH
  */
 export function startableProgram(name: string, env: Environment, platform = process.platform): string | undefined {
   return platform === 'win32' ? findProgram(name, env, platform) : name;
 }
 
 /**
- * The absolute path of a program on PATH; undefined if PATH does not contain it. Relative folders of PATH are skipped.
+ * Returns the absolute path of a program on PATH; undefined if PATH does not contain it. Relative folders in PATH are
+ * skipped.
  */
 export function findProgram(name: string, env: Environment, platform = process.platform): string | undefined {
   const names = platform === 'win32' ? [`${name}.exe`, `${name}.com`] : [name];

@@ -6,7 +6,7 @@ import { MAX_DOCUMENT_BYTES } from '../json/parse.ts';
 /** The digest and the size of a blob; both are verified. */
 export type BlobIdentity = Pick<Descriptor, 'digest' | 'size'>;
 
-/** Why bytes are not the blob that was requested. */
+/** The reason for refusing the bytes of a blob. */
 export type BlobFault =
   | { readonly reason: 'unsupported-algorithm' }
   | { readonly reason: 'too-long' }
@@ -14,12 +14,12 @@ export type BlobFault =
   | { readonly reason: 'size'; readonly actual: number; readonly hasDigest: boolean }
   | { readonly reason: 'digest'; readonly actual: Digest };
 
-/** Creates the error for a fault, in the terms of the store that the bytes come from. */
+/** Creates the error for a fault. Each kind of store has its own wording. */
 export type FaultError = (blob: BlobIdentity, fault: BlobFault) => MlistError;
 
 /**
- * Passes on the bytes of a blob and verifies them. The chunk that completes the blob is passed on only after the whole
- * blob was verified, so that a consumer that counts the bytes never receives a complete damaged blob.
+ * Passes on the bytes of a blob and verifies them. The last chunk is passed on only after the whole blob was verified,
+ * because a consumer that counts the bytes may stop reading after the last chunk.
  */
 export async function* verified(
   blob: BlobIdentity,
@@ -62,7 +62,10 @@ export async function* limitedTo(
   }
 }
 
-/** Reads a whole small blob: at most 4 MiB. */
+/**
+ * Reads a blob into memory.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if it has more than `MAX_DOCUMENT_BYTES`
+ */
 export async function readWhole(
   { digest, size }: BlobIdentity,
   open: () => AsyncIterable<Uint8Array>,
@@ -70,7 +73,7 @@ export async function readWhole(
   if (size > MAX_DOCUMENT_BYTES) {
     throw new MlistError(
       'ERR_MLIST_DOCUMENT_INVALID',
-      `${digest} has ${size} bytes, more than the limit of ${MAX_DOCUMENT_BYTES}`,
+      `the blob ${digest} has ${size} bytes, more than the limit of ${MAX_DOCUMENT_BYTES} for documents`,
     );
   }
   const chunks: Uint8Array[] = [];
@@ -79,7 +82,7 @@ export async function readWhole(
 }
 
 /**
- * Checks that content can be verified with a digest, and returns the digest.
+ * Returns the digest if it can be used to verify content.
  * @throws MlistError `ERR_MLIST_DIGEST_INVALID` if the digest is invalid or its algorithm is not supported
  */
 export function checkVerifiable(digest: Digest): Digest {
@@ -99,7 +102,9 @@ export function damageError(store?: string): FaultError {
       case 'too-long':
         return damagedBlob(digest, `more than ${size} bytes`, store);
       case 'size':
-        return damagedBlob(digest, `${fault.actual} bytes, not ${size}`, store);
+        return fault.hasDigest
+          ? contentMismatch(`${blobName(digest, store)} has ${fault.actual} bytes, but its descriptor states ${size}`)
+          : damagedBlob(digest, `${fault.actual} bytes, not ${size}`, store);
       case 'digest':
         return damagedBlob(digest, `the digest ${fault.actual}`, store);
     }
@@ -107,24 +112,30 @@ export function damageError(store?: string): FaultError {
 }
 
 /**
- * The error for a blob that does not match its digest or size.
+ * Creates the error for a blob that does not match its digest or size.
  * @param found - what the blob has, such as `3 bytes, not 4`
  */
 export function damagedBlob(digest: Digest, found: string, store?: string): MlistError {
-  const blob = store === undefined ? digest : `${digest} in ${store}`;
-  return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `the blob ${blob} is damaged: it has ${found}`);
+  return contentMismatch(`${blobName(digest, store)} is damaged: it has ${found}`);
+}
+
+function blobName(digest: Digest, store: string | undefined): string {
+  return store === undefined ? `the blob ${digest}` : `the blob ${digest} in ${store}`;
 }
 
 export function unsupportedAlgorithm(digest: Digest): MlistError {
-  return new MlistError('ERR_MLIST_DIGEST_INVALID', `${digest} cannot be verified: its algorithm is not supported`);
+  return new MlistError(
+    'ERR_MLIST_DIGEST_INVALID',
+    `${digest} cannot be verified: the digest algorithm is not supported`,
+  );
 }
 
-/** The error for content with another digest or size than it should have. */
+/** Creates the error for content that does not have the expected digest or size. */
 export function contentMismatch(message: string): MlistError {
   return new MlistError('ERR_MLIST_CONTENT_MISMATCH', message);
 }
 
-/** The error of an upload that was discarded while it was running. */
+/** Creates the error for the use of an upload that was discarded. */
 export function cancelledUpload(): MlistError {
   return new MlistError('ERR_MLIST_NOT_FOUND', 'the upload was cancelled');
 }

@@ -1,4 +1,4 @@
-/** Ranges of characters that terminals display in two columns: Unicode East Asian Width W and F, without emoji. */
+/** The ranges of characters that occupy two terminal columns: Unicode East Asian Width W and F, without emoji. */
 const wideBlocks: readonly (readonly [first: number, last: number])[] = [
   [0x1100, 0x115f],
   [0x2e80, 0x303e],
@@ -23,20 +23,20 @@ const wideEmoji = /^\p{Emoji_Presentation}$/u;
 const zeroWidth = /^[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff]$/u;
 const ascii = /^[\u0020-\u007e]*$/;
 
-/** The number of terminal columns of a text without control characters. */
+/** Returns the number of terminal columns that a string occupies. The string must not contain control characters. */
 export function displayWidth(text: string): number {
   return ascii.test(text) ? text.length : Array.from(text, widthOf).reduce((sum, width) => sum + width, 0);
 }
 
-/** Pads a text with spaces to a number of columns. A wider text is returned unchanged. */
+/** Pads a string with spaces to a number of columns. Returns a wider string unchanged. */
 export function padToWidth(text: string, columns: number, align: 'left' | 'right' = 'left'): string {
   const padding = ' '.repeat(Math.max(0, columns - displayWidth(text)));
   return align === 'left' ? text + padding : padding + text;
 }
 
 /**
- * Returns the longest beginning of a text that fits into a number of columns. A combining mark is not separated from
- * its base.
+ * Returns the longest prefix of a string that occupies at most this many columns. Does not separate a combining mark
+ * from its base character.
  */
 export function truncateToWidth(text: string, columns: number): string {
   if (text.length <= columns && ascii.test(text)) return text;
@@ -50,8 +50,8 @@ export function truncateToWidth(text: string, columns: number): string {
 }
 
 /**
- * Breaks a text into lines of at most `columns` columns (at least 2): at a space if possible, otherwise after a
- * separator in a reference (such as `/`), otherwise anywhere.
+ * Breaks a string into lines of at most `columns` terminal columns (2 if `columns` is less): at a space if possible,
+ * otherwise after a separator in a reference (such as `/`), otherwise anywhere.
  */
 export function wrapToWidth(text: string, columns: number): readonly string[] {
   const width = Math.max(2, columns);
@@ -67,8 +67,8 @@ export function wrapToWidth(text: string, columns: number): readonly string[] {
 }
 
 /**
- * Returns the position in a full line where the next line begins. There is no break in the first third, because it
- * would waste too much space.
+ * Returns the position in a full line at which the next line begins. Does not break in the first third of the line,
+ * because this would waste too much space.
  */
 function breakIn(line: string): number {
   const space = line.lastIndexOf(' ') + 1;

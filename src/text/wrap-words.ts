@@ -1,4 +1,4 @@
-/** Joins words to lines of at most `width` columns. A word that is longer than a line gets a line of its own. */
+/** Joins words into lines of at most `width` characters. A word that is longer than a line gets its own line. */
 export function wrapWords(words: readonly string[], width: number): string[] {
   const lines: string[] = [];
   for (const word of words) {

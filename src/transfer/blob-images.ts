@@ -4,10 +4,10 @@ import { isDigest, type Digest } from '../oci/digest.ts';
 import type { Plan } from './plan.ts';
 
 /**
- * Returns a function that names the image to which a blob of a plan belongs: the platform of the image in the list, or
- * `attestation`. A blob of several images has the name of the first one. Blobs of single images have no name. A list
- * that cannot be parsed is not an error, since the names are only displayed; its blobs have no name either. The list is
- * parsed when the function is first called.
+ * Returns a function that names the image to which a blob belongs: by its platform in the list, or as `attestation`. If
+ * several images share the blob, the first one is used. The function returns undefined if the blob does not belong
+ * to an entry with a platform, or if the list cannot be parsed; this is not an error, because the names are only
+ * displayed. The list is parsed on the first call.
  */
 export function imagesOfBlobs(plan: Plan): (blob: Digest) => string | undefined {
   let names: ReadonlyMap<Digest, string> | undefined;

@@ -13,7 +13,7 @@ import { MissingContent } from './missing-content.ts';
 export interface ManifestNode {
   readonly content: ManifestContent;
   readonly source: ContentReader;
-  /** For each blob that is not in `source`, the store that has it. */
+  /** The stores of the blobs that are not in `source`, keyed by the digest of the blob. */
   readonly elsewhere?: ReadonlyMap<Digest, ContentReader> | undefined;
   /** Config and layers; for an index, the entries that are not manifests. */
   readonly blobs: readonly Descriptor[];
@@ -22,7 +22,7 @@ export interface ManifestNode {
    * Layers"). Foreign layers without URLs are in `blobs`.
    */
   readonly foreign: readonly Descriptor[];
-  /** Digest of the `subject`, which may be missing in the source and in the target. */
+  /** The digest of the subject. The subject itself may be missing in the source and in the target. */
   readonly subject?: Digest | undefined;
   readonly children: readonly ManifestNode[];
 }
@@ -32,15 +32,15 @@ export interface GraphOptions extends ContentOptions {
   readonly cached?: ((digest: Digest) => Promise<Uint8Array | undefined>) | undefined;
 }
 
-/** The source of a graph. If it is a composite store, the nodes name the stores that have the content. */
+/** The source of a graph. If it is a composite store, each node contains the stores that have its content. */
 export type GraphSource = ContentReader & Partial<CompositeStore>;
 
-/** Maximum nesting of indexes. Real lists have less. */
+/** Maximum nesting depth of indexes. Real lists are less deeply nested. */
 export const MAX_DEPTH = 8;
 
 /**
  * Reads a manifest and its descendants from the cache or the source. Siblings are read concurrently.
- * @throws MissingContent if the source does not have all entries of an index; it lists all missing entries
+ * @throws MissingContent if the source does not have all entries of an index; the error lists all missing entries
  */
 export async function readGraph(
   source: GraphSource,
@@ -62,14 +62,14 @@ export async function graphOfManifest(
   return readChildNodes(source, content, options, []);
 }
 
-/** The children and blobs of a manifest. Content of other types has none. */
+/** Returns the children and blobs of an index or manifest; empty arrays for content of other types. */
 export function childrenOfManifest({ descriptor, bytes }: ManifestContent, source: ContentReader): Children {
   const { mediaType, digest } = descriptor;
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) return { manifests: [], blobs: [] };
   return readChildren(bytes, mediaType, `${source.location}@${digest}`);
 }
 
-/** Whether a layer is a foreign layer with URLs, so that it is not stored with its image. */
+/** Whether a layer is a foreign layer with URLs, which is not stored with its image. */
 export function isForeignLayer({ mediaType, urls = [] }: Descriptor): boolean {
   return isForeignLayerType(mediaType) && urls.length > 0;
 }
@@ -82,9 +82,13 @@ async function read(
 ): Promise<ManifestNode> {
   if (ancestors.includes(descriptor.digest) || ancestors.length >= MAX_DEPTH) {
     const reference = `${source.location}@${descriptor.digest}`;
-    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${reference} contains itself, or is nested too deeply`, {
-      reference,
-    });
+    throw new MlistError(
+      'ERR_MLIST_DOCUMENT_INVALID',
+      `${reference} contains itself, or is nested more than ${MAX_DEPTH} levels deep`,
+      {
+        reference,
+      },
+    );
   }
   return readChildNodes(source, await contentOf(source, descriptor, options), options, ancestors);
 }
@@ -116,7 +120,7 @@ async function readChildNodes(
   };
 }
 
-/** The stores that have the blobs of a manifest, as members of its node. */
+/** Finds the stores that have the blobs of a manifest, and returns them as members of its node. */
 async function placesOf(
   source: GraphSource,
   { descriptor }: ManifestContent,
@@ -136,8 +140,8 @@ interface Failure {
 }
 
 /**
- * Combines several failures into one error: the first failure that is not about missing content or, if all are, an
- * error that lists all missing entries.
+ * Combines several failures into one error: the first failure that is not about missing content or, if there is none,
+ * an error that lists all missing entries.
  */
 function failureOf(failures: readonly Failure[], { descriptor }: ManifestContent, source: ContentReader): unknown {
   const other = failures.find(({ thrown }) => errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND');
@@ -148,7 +152,7 @@ function failureOf(failures: readonly Failure[], { descriptor }: ManifestContent
   return new MissingContent(`${source.location}@${descriptor.digest}`, new Map(missing), failures[0]?.thrown);
 }
 
-/** The digest of the subject of a manifest of any type; undefined if it has none. */
+/** Returns the digest of a manifest's subject; undefined if it has none. */
 export function subjectOf(bytes: Uint8Array): Digest | undefined {
   const { value } = readJson(bytes);
   return isJsonObject(value) ? subjectDigestIn(value) : undefined;

@@ -1,14 +1,17 @@
 import { untilAborted } from '../async/single-flight.ts';
 import { MlistError } from '../errors/errors.ts';
 
-/** The error of a plan that wrote no names because another plan has failed. The error of that plan has the reason. */
+/**
+ * Thrown if a plan has not written its tags because another plan has failed. The error of the other plan contains the
+ * reason.
+ */
 export class HeldBackError extends MlistError {
   constructor() {
-    super('ERR_MLIST_CONFLICT', 'no name was moved, because another target has failed');
+    super('ERR_MLIST_CONFLICT', 'no tag was written, because another target failed');
   }
 }
 
-/** The access of one plan to the gate. */
+/** The part of a gate that one plan uses. */
 export interface GateEntrance {
   /** Reports that the plan has stored its content, or has nothing to store. Further calls have no effect. */
   readonly arrive: () => void;
@@ -19,7 +22,7 @@ export interface GateEntrance {
   readonly pass: (signal: AbortSignal | undefined) => Promise<void>;
 }
 
-/** Lets no plan write its tags until all plans have stored their content. */
+/** Holds back the tags of all plans until every plan has stored its content. */
 export class NameGate {
   readonly #opened: Promise<void>;
   #open: () => void = () => undefined;
@@ -33,7 +36,7 @@ export class NameGate {
       this.#open = resolve;
       this.#reject = reject;
     });
-    // If a plan fails while no other plan waits, the rejection must not be unhandled.
+    // This avoids an unhandled rejection if a plan fails while no other plan waits.
     this.#opened.catch(() => undefined);
   }
 
@@ -54,7 +57,7 @@ export class NameGate {
     };
   }
 
-  /** Stops the plans that wait, because another one has failed. Has no effect on an open gate. */
+  /** Stops the waiting plans, because another plan has failed. Has no effect on an open gate. */
   close(): void {
     this.#reject(new HeldBackError());
   }

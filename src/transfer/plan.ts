@@ -5,8 +5,7 @@ import { isIndexType } from '../oci/media-type.ts';
 import type { ManifestNode } from './graph.ts';
 
 /**
- * The steps of a transfer to one target, in an order in which no manifest is written before the content that it refers
- * to.
+ * The steps of a transfer to one target, ordered so that all content is written before the manifests that refer to it.
  */
 export interface Plan {
   readonly target: ContentWriter;
@@ -15,11 +14,11 @@ export interface Plan {
   /** The manifests: children before their index, subjects before their referrers. */
   readonly manifests: readonly ManifestStep[];
   /**
-   * Other manifests that are tagged, such as signatures. They are tagged before the list, so that clients of the list
-   * find them.
+   * Other manifests that are tagged, such as signatures. They are tagged before the root, so that clients that pull the
+   * root find them.
    */
   readonly otherRoots: readonly RootStep[];
-  /** The list itself, which is written last, under each name. */
+  /** The list or image itself, which is written last, under all its names. */
   readonly root: RootStep;
   /** Manifests and blobs that the target is known to have. */
   readonly existing: readonly Descriptor[];
@@ -44,7 +43,10 @@ export interface ManifestStep {
 export interface RootStep {
   readonly content: ManifestContent;
   readonly names: readonly TagOrDigest[];
-  /** By name: move the name only if it has this digest. Targets that do not support conditions ignore this. */
+  /**
+   * The conditions, keyed by name: the name is written only if it currently refers to this digest or, with `absent`,
+   * does not exist. Targets that do not support conditions ignore them.
+   */
   readonly ifMatch?: ReadonlyMap<TagOrDigest, Digest | 'absent'> | undefined;
 }
 
@@ -65,9 +67,9 @@ export interface ListedBlob {
 }
 
 /**
- * Plans a transfer. Pure: the caller has checked which content the target already has.
- * @param nodes - the manifests that the target needs. A node that is the root, or is in `otherRoots`, is put by its
- * digest only if another node or root lists it or refers to it
+ * Plans a transfer. The function is pure: the caller has checked which content the target already has.
+ * @param nodes - the manifests that the target needs. A node that is `root` or one of `otherRoots` is written by its
+ * digest only if it has no names, or if another node or root refers to it
  */
 export function planTransfer(
   target: ContentWriter & Partial<Mounter>,
@@ -109,9 +111,9 @@ function stepOf(
 }
 
 /**
- * The nodes and their descendants that the target lacks, without duplicates, each after its children and its subject.
- * The function is not recursive, because a chain of subjects may be long. A cycle is possible only with digests that
- * cannot be verified; in it, the node that was visited first comes last.
+ * Returns the nodes and their descendants that the target lacks, without duplicates, each after its children and its
+ * subject. The function is not recursive, because a chain of subjects may be long enough to overflow the stack. A cycle
+ * is possible only with digests that cannot be verified; in a cycle, the node that was visited first comes last.
  */
 function inOrder(nodes: readonly ManifestNode[], has: ReadonlySet<Digest>): readonly ManifestNode[] {
   const byDigest = nodesByDigest(nodes);

@@ -22,16 +22,19 @@ import { logTarget, type TargetLog } from './target-log.ts';
 
 /** Progress of a transfer. The digest identifies the blob or manifest. */
 export type TransferEvent =
-  /** Maximum number of blobs and bytes to send, including blobs that will turn out to be mountable or present. */
+  /**
+   * Upper limits for the number of blobs and bytes to send. They include blobs that can be mounted or that the target
+   * already has.
+   */
   | { readonly type: 'started'; readonly target: string; readonly blobs: number; readonly bytes: number }
-  /** `moved`: number of bytes of the blob that were read and sent so far. It starts at 0 again for each retry. */
+  /** `moved`: number of bytes of the blob that have been read and sent so far. It restarts at 0 for each retry. */
   | {
       readonly type: 'progress';
       readonly digest: Digest;
       readonly size: number;
       readonly moved: number;
       readonly target: string;
-      /** The platform of the image that the blob belongs to, or `attestation`; undefined outside of lists. */
+      /** The platform of the image that the blob belongs to, or `attestation`. Absent if unknown. */
       readonly image?: string;
     }
   | {
@@ -50,7 +53,7 @@ export type TransferEvent =
       readonly target: string;
     } & ReplacedTag);
 
-/** The previous state of a tag that was moved, with the members that are known. */
+/** The previous state of a tag that was written. Members that are not known are absent. */
 export interface ReplacedTag {
   readonly before?: Digest | 'absent';
   /** Platforms of the previous list that the new content lacks. */
@@ -59,22 +62,22 @@ export interface ReplacedTag {
 
 export interface RunOptions extends ContentOptions {
   /**
-   * The blobs and manifests that plans of this command have sent, so that each is sent to a target once. Default: not
-   * shared.
+   * Shared between the plans of a command, so that each blob and manifest is sent to a target only once. Default:
+   * nothing is shared.
    */
   readonly transfers?: SharedTransfers | undefined;
   /**
-   * The current state of each name of the root. No name is moved before this promise resolves; if it rejects, the plan
-   * stops.
+   * The current states of the tags and digests in `Plan.root.names`, keyed by name. No name is written before this
+   * promise resolves; if it rejects, the plan stops.
    */
   readonly replaced?: Promise<ReadonlyMap<TagOrDigest, ReplacedTag>> | undefined;
   /**
-   * Called when everything except the names of the root is stored; the names are written when its promise resolves. The
-   * root is stored by its digest before the call, so that a target that refuses the root is noticed before any name is
-   * moved.
+   * Called when all content is stored, including the root by its digest, and before any name of the root is written.
+   * The names are written when the returned promise resolves. A target that refuses the root therefore fails before any
+   * name is written.
    */
   readonly beforeNames?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
-  /** Receives each image config that is transferred, before it is verified. */
+  /** Called with the bytes of each image config that is transferred. They are not verified yet. */
   readonly onConfig?: ((step: BlobStep, bytes: Uint8Array) => void) | undefined;
   /** Records the outcome for each name. */
   readonly targets?: TargetLog | undefined;
@@ -83,7 +86,7 @@ export interface RunOptions extends ContentOptions {
 
 /**
  * Runs a plan. Independent steps run concurrently: each manifest is written as soon as its dependencies exist, and the
- * root last. The first failure aborts all other steps, so that no manifest is written without its content.
+ * root last. The first failure aborts all other steps, and the root is then not written.
  */
 export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<void> {
   const failure = new AbortController();
@@ -98,7 +101,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
         throw thrown;
       },
     );
-    // The same digest may be planned as a blob and as a manifest.
+    // The same digest may be planned as a blob and as a manifest. Steps that need it wait for both.
     const both = Promise.all([steps.get(digest), running]);
     both.catch(() => undefined);
     steps.set(digest, both);
@@ -133,7 +136,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<voi
   await putRoots(plan, rootOptions);
 }
 
-/** Writes the roots under their names after everything below them is stored, the main root last. */
+/** Writes the roots under their names, the main root last. Everything that the roots refer to is already stored. */
 async function putRoots(plan: Plan, rootOptions: PutOptions): Promise<void> {
   const { beforeNames, signal } = rootOptions;
   await allOrErrors(
@@ -187,7 +190,7 @@ async function putBlob(target: ContentWriter & Partial<Mounter>, step: BlobStep,
   } catch (thrown) {
     const isMissing = step.isListed === true && errorCode(reading.failure) === 'ERR_MLIST_NOT_FOUND';
     if (isMissing && (await putListedManifest(target, step, options))) return;
-    // Each repetition excludes the hosts that have sent wrong content, so the repetitions end.
+    // The recursion ends, because each repetition excludes the mirrors that have sent wrong content.
     if (reading.failure instanceof RepeatableReadError) return putBlob(target, step, options);
     throw reading.failure ?? thrown;
   }
@@ -195,7 +198,7 @@ async function putBlob(target: ContentWriter & Partial<Mounter>, step: BlobStep,
 }
 
 /**
- * Puts an entry of an unknown type as a manifest.
+ * Copies an entry of an unknown type as a manifest.
  * @returns false if the source does not have it as a manifest
  */
 async function putListedManifest(
@@ -210,7 +213,7 @@ async function putListedManifest(
   return true;
 }
 
-/** Passes on the chunks of a blob. Those of an image config are also collected for `onConfig`. */
+/** Passes on the chunks of a blob. If it is an image config, its bytes are also passed to `onConfig`. */
 function withConfigCopy(
   chunks: AsyncIterable<Uint8Array>,
   step: BlobStep,
@@ -222,8 +225,8 @@ function withConfigCopy(
 }
 
 /**
- * Collects the chunks, and calls `onWhole` before it passes on the last byte: an upload that has all bytes does not
- * read any further.
+ * Passes on the chunks. Calls `onWhole` with all bytes before it passes on the last chunk, because an upload stops
+ * reading when it has all bytes.
  */
 async function* collected(
   chunks: AsyncIterable<Uint8Array>,
@@ -241,8 +244,8 @@ async function* collected(
 }
 
 /**
- * Reads a blob while it is put. If reading fails, the error of the source is reported, and not the error of the upload
- * that it has caused.
+ * Reads a blob for an upload or mount, and records whether it was read. If the source fails, `failure` is its error,
+ * which is reported instead of the resulting error of the upload.
  */
 class BlobReading {
   readonly #open: () => AsyncIterable<Uint8Array>;
@@ -295,8 +298,8 @@ async function putManifest(target: ContentWriter, step: ManifestStep, options: P
 }
 
 /**
- * Moves all names concurrently. Each name refers to either its previous content or the complete list. The events are
- * emitted in the order of the names.
+ * Writes the root under all its names concurrently. At any time, each name refers to its previous content or to the
+ * complete new content. Events are emitted in the order of the names.
  */
 async function putRoot(target: ContentWriter, root: RootStep, options: PutOptions): Promise<void> {
   const replaced = await options.replaced;
@@ -311,7 +314,7 @@ async function putRoot(target: ContentWriter, root: RootStep, options: PutOption
 }
 
 /**
- * Moves one name.
+ * Writes the root under one name.
  * @returns the event to report
  */
 async function putName(

@@ -1,7 +1,7 @@
 import { getOrCreate, SingleFlight } from '../async/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
 
-/** The blobs and manifests that were or are being sent to one target. */
+/** The blobs and manifests that have been sent, or are being sent, to one target. */
 interface Target {
   readonly done: Set<Digest>;
   readonly running: SingleFlight<void, Digest>;
@@ -12,9 +12,9 @@ export class SharedTransfers {
   readonly #targets = new Map<string, Target>();
 
   /**
-   * Runs `work` for a blob or manifest unless another plan has sent it. Waits for a plan that is sending it; if that
-   * plan fails, for example because of another step, this call runs `work`.
-   * @returns whether this call did the work
+   * Runs `work`, which sends a blob or manifest, unless another plan has sent it. If another plan is sending it, waits
+   * for that plan, and runs `work` only if that plan fails.
+   * @returns whether this call ran `work`
    */
   async run(
     target: string,

@@ -13,9 +13,9 @@ export interface StoreOptions extends PutOptions {
 
 /**
  * Stores a manifest under a name. If the registry reports content as unknown that this command has just stored, the PUT
- * is retried once, because some registries are eventually consistent. After any other failure, the name is read,
- * because it may have the manifest already, for example if its tag is immutable. A conditional write is retried after a
- * fault of the registry (5xx) while the condition holds.
+ * is retried once, because some registries are eventually consistent. After a refusal, for example because the tag is
+ * immutable, the name is resolved, because it may already refer to the manifest. A tag is also resolved after a failure
+ * with an unknown outcome. A conditional write is retried after a server error (5xx) while the condition holds.
  */
 export async function storeManifest(
   target: ContentWriter,
@@ -33,9 +33,9 @@ export async function storeManifest(
 
 /**
  * Whether a manifest was refused only because of content that this command has stored in the target: either all digests
- * that the registry names are such content or, if it names none, at least one digest in the manifest is. Faults of the
- * registry (5xx) were already retried. The function waits only for digests in the manifest, and two manifests cannot
- * contain each other's digest, so this cannot deadlock.
+ * in the registry's error are such content or, if the error contains no digest, at least one digest in the manifest is.
+ * False for server errors (5xx), which were already retried. The function waits only for digests in the manifest, and
+ * two manifests cannot contain each other's digest, so this cannot deadlock.
  */
 async function isInconsistency(
   thrown: unknown,
@@ -83,7 +83,7 @@ async function pause(tries: number, { signal }: PutOptions): Promise<void> {
 }
 
 /**
- * Whether the name may have the manifest although the PUT failed. If the outcome is unknown, the result is true for
+ * Whether the name may refer to the manifest although the PUT failed. If the outcome is unknown, the result is true for
  * tags only, because a PUT by digest was already retried.
  */
 function mayBeStored(thrown: MlistError, content: ManifestContent, name: TagOrDigest): boolean {
@@ -92,13 +92,15 @@ function mayBeStored(thrown: MlistError, content: ManifestContent, name: TagOrDi
   return (status >= 400 && status < 500) || (!isDigestName(name) && isOutcomeUnknown(thrown));
 }
 
-/** Whether the outcome of the write is unknown. */
+/** Whether the manifest may have been written although the error was thrown. */
 export function isOutcomeUnknown(thrown: unknown): boolean {
   const codes = ['ERR_MLIST_REGISTRY', 'ERR_MLIST_NETWORK', 'ERR_MLIST_TIMEOUT'];
   return thrown instanceof MlistError && codes.includes(thrown.code);
 }
 
-/** The current digest of the name; undefined if it cannot be read. */
+/**
+ * Returns the current digest of the name; `absent` if it does not exist, undefined if the digest cannot be determined.
+ */
 async function currentDigest(
   target: ContentWriter,
   name: TagOrDigest,
@@ -112,11 +114,11 @@ async function currentDigest(
   }
 }
 
-/** The error for HTTP 412 although the condition holds, for example because the tag is immutable. */
+/** Creates the error for an HTTP 412 although the condition holds, for example because the tag is immutable. */
 function unexpectedConflict(thrown: MlistError): MlistError {
   const { reference, status, diagnostics = [] } = thrown.facts;
   const reported = diagnostics.map((diagnostic) => `, ${describeDiagnostic(diagnostic)}`).join('');
-  const message = `cannot write ${reference}: the registry refuses it, although it has not changed`;
+  const message = `cannot write ${reference}: the registry refused the write, although the tag has not changed`;
   return new MlistError('ERR_MLIST_REGISTRY', `${message} (HTTP ${status}${reported})`, {
     ...thrown.facts,
     hint: undefined,

@@ -1,6 +1,6 @@
 import type { TargetOutcome } from '../errors/errors.ts';
 
-/** The outcome of each target so far, by reference. The error of an interrupted command contains it. */
+/** The outcomes of the targets so far, keyed by reference. The error of an interrupted command contains them. */
 export type TargetLog = Map<string, TargetOutcome>;
 
 export function logTarget(log: TargetLog | undefined, target: TargetOutcome): void {

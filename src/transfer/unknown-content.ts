@@ -6,8 +6,9 @@ import { digestsIn } from '../oci/digest.ts';
 import type { Plan } from './plan.ts';
 
 /**
- * Errors of registries that refuse a manifest because they do not have content that it refers to: layers, the images of
- * a list, or a subject. For content that the source of a transfer does not have, see missing-content.ts.
+ * This module examines errors of registries that refuse a manifest because they do not have content that it refers to:
+ * layers, the images of a list, or a subject. For content that the source of a transfer does not have, see
+ * missing-content.ts.
  */
 
 /** Whether a registry has refused a manifest because it does not have content that the manifest refers to. */
@@ -16,7 +17,7 @@ export function isContentUnknown(thrown: unknown): boolean {
   return thrown instanceof MlistError && namesUnknownContent(thrown.facts.diagnostics);
 }
 
-/** Digests in the registry's error, except that of the refused manifest. */
+/** Returns the digests in the registry's error, except the digest of the refused manifest. */
 export function unknownDigests(thrown: unknown): readonly string[] {
   if (thrown instanceof SeveralErrors) return thrown.errors.flatMap(unknownDigests);
   if (!(thrown instanceof MlistError)) return [];
@@ -25,8 +26,8 @@ export function unknownDigests(thrown: unknown): readonly string[] {
 }
 
 /**
- * Whether the target has lost content that it had when the plan was created, so that it is neither sent by the plan nor
- * a foreign layer.
+ * Whether the target has lost content that it had when the plan was created, and that the plan therefore does not send.
+ * Missing foreign layers are not lost content. True also if the registry's error contains no digest.
  */
 export function hasLostContent(thrown: unknown, { blobs, manifests }: Plan): boolean {
   if (!isContentUnknown(thrown)) return false;
@@ -44,7 +45,10 @@ export function isAboutContent(thrown: unknown, content: ManifestContent): boole
   return unknownDigests(thrown).some((digest) => mentioned.has(digest));
 }
 
-/** Adds the missing digests to the error message, and an explanation if one of them is a foreign layer. */
+/**
+ * If an error is about unknown content, adds the missing content to its message: a foreign layer, or the digests in the
+ * registry's error. Returns any other error unchanged.
+ */
 export function withReason(thrown: unknown, foreign: readonly Descriptor[]): unknown {
   if (!(thrown instanceof MlistError) || !isContentUnknown(thrown)) return thrown;
   const { code, message, facts } = thrown;
@@ -59,5 +63,7 @@ export function withReason(thrown: unknown, foreign: readonly Descriptor[]): unk
     });
   }
   const unnamed = lacked.filter((digest) => !message.includes(digest));
-  return unnamed.length === 0 ? thrown : new MlistError(code, `${message}: it lacks ${unnamed.join(', ')}`, facts);
+  return unnamed.length === 0
+    ? thrown
+    : new MlistError(code, `${message}; missing from the registry: ${unnamed.join(', ')}`, facts);
 }

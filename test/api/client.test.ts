@@ -174,7 +174,7 @@ test('compresses the layers of archives, within the limit for temporary files', 
   const limited = cleanup(createClient({ compression: 'gzip', spoolLimit: 10 }));
   await expect(limited.copy(`docker-archive:${path}`, at('limited'))).rejects.toMatchObject({
     code: 'ERR_MLIST_FILE',
-    message: expect.stringContaining('limit of 10'),
+    message: expect.stringContaining('the limit is 10'),
   });
 });
 
@@ -291,7 +291,7 @@ describe('errors', () => {
     await expect(client.pushIndex(index, at('amd64'))).rejects.toMatchObject({
       code: 'ERR_MLIST_CONFLICT',
       facts: { remedy: { kind: 'replace-image' } },
-      hint: 'Push the list to another tag, add the image to the list, or allow the list to replace it.',
+      hint: 'Push the list to another tag, add the existing image to the list, or allow the list to replace this image.',
     });
   });
 

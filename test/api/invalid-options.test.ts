@@ -35,10 +35,10 @@ const invalidCalls: Readonly<Record<string, Call>> = {
     client.createIndex([{ image: 'a.test/b', descriptor: any(5) }]),
   'the source must be a string, not undefined': () => client.copy(any(undefined), 'a.test/b'),
   'the reference must be a string, not undefined': () => client.resolve(any(undefined)),
-  'the subject must be a string, not undefined': () => client.validate(any(undefined)),
+  'the subject must be a string or a Uint8Array, not undefined': () => client.validate(any(undefined)),
   'the target must be a string, not undefined': () => client.join(any(undefined), []),
-  'the spec must be an object, not undefined': () => client.apply(any(undefined)),
-  'the spec must be an object, not null': () => client.apply(any(null)),
+  'the spec must be a string or an object, not undefined': () => client.apply(any(undefined)),
+  'the spec must be a string or an object, not null': () => client.apply(any(null)),
   'the list must be a string, not undefined': () => drafts().get(any(undefined)),
   'the folder must be a string, not undefined': () => client.drafts(any(undefined)),
 };
@@ -61,7 +61,7 @@ const invalidOptions: Readonly<Record<string, Call>> = {
     drafts().annotate(image, image, { platform: { variant: any(7) } }),
   'select the images either with "all: true" or with at least one platform': () =>
     drafts().annotate(image, { platforms: [] }, {}),
-  'the image must be an object, not undefined': () => drafts().annotate(image, any(undefined), {}),
+  'the image must be a string or an object, not undefined': () => drafts().annotate(image, any(undefined), {}),
   'artifactType must be a string, not an array': () => drafts().annotate(image, image, { artifactType: any([]) }),
   'platforms must be an array, not string': () => client.explain(image, { platforms: any('linux/amd64') }),
   'expect must be an array, not string': () => drafts().push(image, { expect: any('linux/amd64') }),
@@ -80,7 +80,7 @@ const invalidOptions: Readonly<Record<string, Call>> = {
   '"latest" in tags is neither ":TAG" nor a complete reference': () => drafts().push(image, { tags: ['latest'] }),
   '":" in tags is neither ":TAG" nor a complete reference': () => drafts().push(image, { tags: [':'] }),
   'expect requires group': () => client.join(image, [], { expect: ['linux/amd64'] }),
-  'group must be an object, not number': () => client.join(image, [], { group: any(17) }),
+  'group must be a string or an object, not number': () => client.join(image, [], { group: any(17) }),
   'id of group must be a string, not undefined': () => client.join(image, [], { group: any({}) }),
 };
 
@@ -94,7 +94,7 @@ const invalidClients: Readonly<Record<string, Call>> = {
   'cwd must be a string, not an object': () => createClient({ cwd: any(new URL('file:///tmp')) }),
   'insecure must be a boolean, not string': () => createClient({ insecure: any('no') }),
   'plainHttp must be an array, not boolean': () => createClient({ plainHttp: any(true) }),
-  'host of an item of authHosts must be a string, not undefined': () =>
+  'host of an item in authHosts must be a string, not undefined': () =>
     createClient({ authHosts: [any({ registry: 'a.test' })] }),
   'credentials must be a function, not an object': () => createClient({ credentials: any({ username: 'me' }) }),
   'home must be a string, not number': () => dockerCredentials({ home: any(5) }),
@@ -115,12 +115,12 @@ const invalidServers: Readonly<Record<string, Call>> = {
   'openUploads must be a number, not string': () => startRegistry({ limits: { openUploads: any('5') } }),
   'proxy must be an object, not string': () => startRegistry({ proxy: any('docker.io') }),
   'upstreams must be an array, not undefined': () => startRegistry({ proxy: any({}) }),
-  'an upstream of proxy must be a string, not number': () => startRegistry({ proxy: { upstreams: [any(5)] } }),
-  'the proxy needs at least one upstream': () => startRegistry({ proxy: { upstreams: [] } }),
+  'an item in upstreams must be a string, not number': () => startRegistry({ proxy: { upstreams: [any(5)] } }),
+  'the proxy requires at least one upstream': () => startRegistry({ proxy: { upstreams: [] } }),
   'ttlMs must be at least 0': () => startRegistry({ proxy: { upstreams: ['docker.io'], ttlMs: -1 } }),
   'credentials must be a function, not an object': () =>
     startRegistry({ proxy: { upstreams: ['docker.io'], client: { credentials: any({}) } } }),
-  'tokenLogin must be an object, not number': () => startRegistry({ tokenLogin: any(1) }),
+  'tokenLogin must be a boolean or an object, not number': () => startRegistry({ tokenLogin: any(1) }),
   'expiresIn must be at least 1': () => startRegistry({ tokenLogin: { expiresIn: 0 } }),
   'faults must be an array, not an object': () => startRegistry({ faults: any({ status: 500 }) }),
   'a fault must be an object, not string': () => startRegistry({ faults: [any('status')] }),
@@ -151,7 +151,7 @@ test('a spec that JSON cannot represent is refused', async () => {
   spec['list'] = spec;
   await expect(client.apply(spec)).rejects.toMatchObject({
     code: 'ERR_MLIST_USAGE',
-    message: expect.stringContaining('the spec cannot be written as JSON') as unknown,
+    message: expect.stringContaining('the spec cannot be converted to JSON') as unknown,
   });
 });
 

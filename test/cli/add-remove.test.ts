@@ -112,7 +112,7 @@ describe('rm --all', () => {
     const { code, stderr } = await cli.run(['rm', '--all']);
     expect([code, stderr]).toEqual([
       3,
-      expect.stringMatching(/Other File\.json is not removed[^]*hint: Delete the file/),
+      expect.stringMatching(/Other File\.json was not removed[^]*hint: Delete the file/),
     ]);
     expect(await draftsIn()).toEqual(['Other File.json']);
   });

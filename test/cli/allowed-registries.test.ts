@@ -83,7 +83,7 @@ describe('a registry that is not allowed', () => {
     const scene = await Scene.make();
     const result = await scene.run(['digest', 'private.test/app:1', '--allow-registry', 'corp.test']);
     expect(result).toMatchObject({ code: 6, stdout: '' });
-    expect(result.stderr).toContain('No login was sent, because private.test is not an allowed registry');
+    expect(result.stderr).toContain('No credentials were sent, because private.test is not an allowed registry');
     expect(result.stderr).toContain('--allow-registry private.test');
     expect(scene.loggedIn).toEqual([]);
   });
@@ -119,7 +119,9 @@ describe('a registry that is not allowed', () => {
     const login = ['login', 'private.test', '--username', 'me', '--password-stdin', '--allow-registry', 'corp.test'];
     const result = await scene.run(login, { stdin: PASSWORD });
     expect(result).toMatchObject({ code: 2, stdout: '' });
-    expect(result.stderr).toContain('no login may be sent to private.test');
+    expect(result.stderr).toMatch(
+      /cannot log in to private\.test: it is not an allowed registry\nhint: To send credentials to private\.test, add /,
+    );
     expect(scene.hosts.requests).toEqual([]);
   });
 
@@ -140,7 +142,7 @@ describe('a registry that is not allowed', () => {
       const stdin = 'list: public.test/app:2\nmanifests: [corp.test/app:1]\n';
       const result = await scene.run([...args, '--allow-registry', 'corp.test'], { stdin });
       expect(result.code).toBe(2);
-      expect(result.stderr).toContain('public.test/app may not be written to: public.test is not an allowed registry');
+      expect(result.stderr).toContain('cannot write to public.test/app: public.test is not an allowed registry');
       const written = scene.hosts.to('public.test').filter(({ method }) => method !== 'GET' && method !== 'HEAD');
       expect(written).toEqual([]);
     },
@@ -278,9 +280,9 @@ describe('a dry run lists the hosts', () => {
     const config = join(scene.cli.folder, '.docker', 'config.json');
     const lines = stderr.split('\n');
     expect(lines.slice(lines.indexOf('hosts') + 1, lines.indexOf('hosts') + 4)).toEqual([
-      `  write    reg.corp.test  login from ${config}, token service auth.corp.test`,
-      '  read     arm.test       no login: not an allowed registry',
-      `  read     corp.test      login from ${config}`,
+      `  write    reg.corp.test  credentials from ${config}, token service auth.corp.test`,
+      '  read     arm.test       no credentials: not an allowed registry',
+      `  read     corp.test      credentials from ${config}`,
     ]);
     expect(stdout + stderr).not.toMatch(/\bme\b|secret-of|token-of/);
   });
@@ -313,8 +315,8 @@ describe('a dry run lists the hosts', () => {
     const mirrors = ['--mirror', 'corp.test=http://mirror.test'];
     const { code, stderr } = await scene.run(['push', '--dry-run', '--force', ...mirrors]);
     expect({ code, stderr }).toMatchObject({ code: 0 });
-    expect(stderr).toMatch(/ {2}write {4}public\.test {2,}the login cannot be read: .*docker-credential-gone/);
-    expect(stderr).toMatch(/ {2}read {5}mirror\.test {2,}no login, mirror/);
+    expect(stderr).toMatch(/ {2}write {4}public\.test {2,}the credentials cannot be read: .*docker-credential-gone/);
+    expect(stderr).toMatch(/ {2}read {5}mirror\.test {2,}no credentials, mirror/);
   });
 
   test('is not part of a real push', async () => {

@@ -48,8 +48,8 @@ describe('the list itself', () => {
     const entry = `linux/amd64 (${digest})`;
     expect(await cli.run(docker)).toMatchObject(refused(`${entry} has annotations, which a Docker list cannot store`));
     await annotate('--platform', 'linux/amd64', '--annotation', 'a-', '--artifact-type', 'application/x.y');
-    expect(await cli.run(docker)).toMatchObject(refused(`artifactType of ${entry}: only an OCI index can have it`));
-    expect(await cli.run(docker)).toMatchObject(refused('hint: Push an OCI index instead.'));
+    expect(await cli.run(docker)).toMatchObject(refused(`artifactType of ${entry}: allowed only in an OCI index`));
+    expect(await cli.run(docker)).toMatchObject(refused('hint: Push the list as an OCI index.'));
     await annotate('--platform', 'linux/amd64', '--artifact-type', '');
     expect((await cli.run(docker)).code).toBe(0);
   });
@@ -60,7 +60,7 @@ describe('the list itself', () => {
     expect(await cli.run(['push'])).toMatchObject({
       code: 3,
       stderr: expect.stringMatching(
-        /annotations of the list: only an OCI index can have it[^]*hint: .*--format oci/,
+        /annotations of the list: allowed only in an OCI index[^]*hint: .*--format oci/,
       ) as unknown,
     });
     for (const command of ['inspect', 'digest', 'diff']) {
@@ -68,13 +68,13 @@ describe('the list itself', () => {
         code: 3,
         stdout: '',
         stderr: expect.stringMatching(
-          /only an OCI index can have it[^]*hint: .*--format oci.*mlist create --amend/,
+          /allowed only in an OCI index[^]*hint: .*--format oci.*mlist create --amend/,
         ) as unknown,
       });
     }
     expect(await cli.run(['show'])).toMatchObject({
       code: 0,
-      stderr: expect.stringContaining('only an OCI index can have it') as unknown,
+      stderr: expect.stringContaining('allowed only in an OCI index') as unknown,
     });
     expect((await cli.run(['push', '--format', 'oci'])).code).toBe(0);
   });

@@ -26,7 +26,7 @@ manifests: ["HOST/team/app:1.0-{arch}"]
     const cli = await CliHarness.make();
     const result = await report(cli, text(3));
     expect(result).toMatchObject({ code: 4, counts: { failed: 1 } });
-    expect(result.lists[0]?.errors[0]?.message).toContain('only 2 of at least 3 required images');
+    expect(result.lists[0]?.errors[0]?.message).toContain('found only 2 images, but the spec requires at least 3');
   });
 
   test('an index without images is not written, and the hint says what to do', async () => {
@@ -36,7 +36,7 @@ manifests: ["HOST/team/app:1.0-{arch}"]
     const result = await report(cli, 'list: HOST/team/app:x\nmanifests: [HOST/team/app:nothing]\n');
     expect(result.code).toBe(3);
     expect(result.lists[0]?.errors[0]).toMatchObject({
-      hint: expect.stringContaining('remove the list from the spec') as unknown,
+      hint: expect.stringContaining('remove the spec of this list') as unknown,
     });
   });
 

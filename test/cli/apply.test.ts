@@ -183,12 +183,12 @@ manifests: [HOST/team/app:built]
     const result = await applyText(cli, spec('moved-old, moved-new', 's390x'), '--dry-run', '--replace-image');
     expect(result.stdout).toBe(`planned   ${at('team/app:moved')} ${digest}\n`);
     expect(result.stderr.trimEnd().split('\n')).toEqual([
-      `  tag      ${at('team/app:moved')} already has it`,
-      `  tag      ${at('team/app:moved-old')} has ${old}`,
-      `warning: ${at('team/app:moved-old')} loses linux/amd64, which ${old} has`,
+      `  tag      ${at('team/app:moved')} already refers to the list`,
+      `  tag      ${at('team/app:moved-old')} refers to ${old}`,
+      `warning: ${at('team/app:moved-old')} loses platforms that ${old} has: linux/amd64`,
       `  tag      ${at('team/app:moved-new')} is new`,
       'hosts',
-      `  write    ${at('team/app').split('/')[0] ?? ''}  no login`,
+      `  write    ${at('team/app').split('/')[0] ?? ''}  no credentials`,
       '1 list: 1 planned; 0 writes',
     ]);
   });

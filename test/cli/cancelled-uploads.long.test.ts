@@ -110,13 +110,16 @@ describe.each(casesOf(kinds, 2))('uploads to %s', (_name, start) => {
 
   each('are cancelled at the deadline', async () => {
     const { code, stderr } = await limited('--deadline');
-    expect([code, stderr]).toEqual([7, expect.stringMatching(/not done within \S+: still waiting to upload/)]);
+    expect([code, stderr]).toEqual([
+      7,
+      expect.stringMatching(/the command did not finish within \S+: still waiting to upload/),
+    ]);
     await expectCancelled();
   });
 
   each('are cancelled when the registry is silent for too long', async () => {
     const { code, stderr } = await limited('--timeout');
-    expect([code, stderr]).toEqual([7, expect.stringContaining('does not answer in time')]);
+    expect([code, stderr]).toEqual([7, expect.stringContaining('did not respond in time')]);
     await expectCancelled();
   });
 

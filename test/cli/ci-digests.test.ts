@@ -140,7 +140,7 @@ describe('a digest without a repository', () => {
     expect(created.entries[0]?.source).toBe(at(`team/app@${amd64()}`));
     expect(await cli.run(['create', at('elsewhere:m'), amd64()])).toMatchObject({
       code: 4,
-      stderr: expect.stringContaining(`A digest without a repository is looked for in ${at('elsewhere')}.`) as unknown,
+      stderr: expect.stringContaining(`A digest without a repository is looked up in ${at('elsewhere')}.`) as unknown,
     });
   });
 

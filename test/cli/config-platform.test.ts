@@ -37,7 +37,9 @@ describe.each<[string, object]>([
       await apply({ list: at('made'), manifests: [{ image: image(), platform: { variant: 'v7' } }] }),
     ]) {
       expect(result.code).toBe(3);
-      expect(result.stderr).toContain('hint: Give the platform of the image: IMAGE=OS/ARCH, or "platform" in a spec.');
+      expect(result.stderr).toContain(
+        'hint: Specify the platform of the image as MANIFEST=OS/ARCH, or with "platform" in a spec.',
+      );
     }
   });
 
@@ -47,7 +49,7 @@ describe.each<[string, object]>([
     await cli.must('create', at('made'), '--amend');
     await cli.must('create', at('pushed'), `${image()}=linux/amd64`, '--push');
     const { code, stdout } = await cli.run(['validate', '--deep', `docker://${at('pushed')}`]);
-    expect([code, stdout]).toEqual([0, expect.stringContaining('states no platform')]);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('has no platform')]);
   });
 
   test('join', async () => {
@@ -113,6 +115,17 @@ describe('a config that contradicts the entry of its image', () => {
     await cli.must('create', at('added'), name);
     const more = command === 'join' ? ['--group', 'g', '--expect', 'linux/arm64'] : command === 'add' ? ['--push'] : [];
     await warned([command, at(command === 'add' ? 'added' : command), `${name}=linux/arm64`, ...more], message);
+  });
+
+  test('an index in a registry: its entry is compared, not the config', async () => {
+    if (amd64 === undefined) throw new Error('there is an image');
+    const list = makeIndex([entryOf(amd64, platforms[0])]);
+    await putManifest(registry.url, 'team/mixed', 'single', list.mediaType, list.bytes);
+    const { code, stderr } = await cli.run(['create', at('single'), `${source()}:single=linux/arm64`]);
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringContaining('is listed for linux/arm64, but the source states linux/amd64'),
+    ]);
   });
 
   test('a field that only one of the two states is not a contradiction', async () => {

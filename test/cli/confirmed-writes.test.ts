@@ -43,7 +43,9 @@ describe('a PUT of a tag', () => {
     proxy.on(/^PUT .*manifests\/v1/, answer(status, { 'content-type': 'text/html' }, status === 204 ? '' : '<html>'));
     expectRefused(
       await cli.run(['push']),
-      new RegExp(`cannot write ${list}: .* answered HTTP ${status}, not 201, and does not have it\nhint: .*login page`),
+      new RegExp(
+        `cannot write ${list}: .* responded with HTTP ${status} instead of 201, and does not have it\nhint: .*login page`,
+      ),
     );
     expect(await getManifest(registry.url, repository, 'v1')).toBeUndefined();
   });
@@ -51,13 +53,13 @@ describe('a PUT of a tag', () => {
   test('answered by a proxy: the built program fails too', async () => {
     proxy.on(/^PUT .*manifests\/v1/, page);
     const result = await runMlist(['push', list], { HOME: cli.folder, MLIST_WORKSPACE: cli.workspace });
-    expectRefused(result, /answered HTTP 200, not 201, and does not have it/);
+    expectRefused(result, /responded with HTTP 200 instead of 201, and does not have it/);
   });
 
   test('answered by a proxy while the tag has another list: the error names that list', async () => {
     await putManifest(registry.url, repository, 'v1', older.mediaType, older.bytes);
     proxy.on(/^PUT .*manifests\/v1/, page);
-    expectRefused(await cli.run(['push']), new RegExp(`HTTP 200, not 201, and has ${older.digest}`));
+    expectRefused(await cli.run(['push']), new RegExp(`HTTP 200 instead of 201, and has ${older.digest}`));
   });
 
   test.each<[string, () => void]>([
@@ -118,7 +120,7 @@ describe('a copy to another repository', () => {
     ]);
     await putManifest(source.url, 'app', 'list', list.mediaType, list.bytes);
     const result = await cli.run(['copy', `${source.host}/app:list`, target, '--retries', '0']);
-    expectRefused(result, new RegExp(`answered HTTP ${status}, not 201, and does not have it`));
+    expectRefused(result, new RegExp(`responded with HTTP ${status} instead of 201, and does not have it`));
     expect(await getManifest(registry.url, `team/copy${count}`, 'v1')).toBeUndefined();
   });
 
@@ -162,6 +164,6 @@ test('join fails if a proxy answers its writes', async () => {
   const joined = `${proxy.host}/${repository}:joined`;
   expectRefused(
     await cli.run(['join', joined, `${proxy.host}/${repository}:image0`]),
-    /answered HTTP 200, not 201, and does not have it/,
+    /responded with HTTP 200 instead of 201, and does not have it/,
   );
 });

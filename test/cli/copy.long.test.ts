@@ -232,9 +232,9 @@ describe('copy --tag', () => {
   });
 
   test.each([
-    [['-t', 'latest'], /--tag takes a tag of the target as :TAG, not "latest"/],
+    [['-t', 'latest'], /--tag takes :TAG, a tag at the target, not "latest"/],
     [['-t', 'other/app:v1'], /second "mlist copy"/],
-    [['-t', ':'], /as :TAG/],
+    [['-t', ':'], /takes :TAG/],
     [['--if-digest', 'v1'], /--if-digest takes a digest or absent/],
   ])('refuses %j', async (args, message) => {
     const cli = await CliHarness.make();
@@ -243,7 +243,7 @@ describe('copy --tag', () => {
   });
 
   test.each([
-    [['-t', ':v2'], /leave out further tags/],
+    [['-t', ':v2'], /leave out the additional tags/],
     [['--if-digest', 'absent'], /leave out the expected digest/],
   ])('an engine refuses %j', async (args, message) => {
     const cli = await CliHarness.make();
@@ -261,7 +261,7 @@ describe('copy --if-digest', () => {
     const refused = await cli.run(['copy', source(), to, '--if-digest', 'absent', ...flags]);
     expect([refused.code, refused.stderr]).toEqual([
       5,
-      expect.stringContaining(`already exists, with ${first.digest}`),
+      expect.stringContaining(`already exists and refers to ${first.digest}`),
     ]);
     const wrong = await cli.run(['copy', source(), to, '--if-digest', list.digest, ...flags]);
     expect([wrong.code, wrong.stderr]).toEqual([5, expect.stringContaining(`"--if-digest ${first.digest}"`)]);
@@ -398,7 +398,10 @@ describe('a target that has lost content', () => {
       return isOld(path) ? answer(200, headers)(exchange) : exchange.pass();
     });
     const { code, stderr } = await cli.run(['copy', `${registry.host}/team/app:v1`, `${proxy.host}/team/app:v1`]);
-    expect([code, stderr]).toEqual([0, expect.stringMatching(/has lost content: sending everything again/)]);
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(/has lost content that the copy relied on: sending it again/),
+    ]);
     await expectWhole(empty.url, 'team/app', 'v1');
     await proxy.close();
     await empty.close();
@@ -434,6 +437,6 @@ describe('failures', () => {
   test('a read-only target', async () => {
     const cli = await CliHarness.make();
     const { code, stderr } = await cli.run(['copy', `${registry.host}/team/app:v1`, 'docker-archive:x.tar']);
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/docker archives are read-only/)]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/docker archives can only be read/)]);
   });
 });

@@ -51,7 +51,7 @@ describe('create --amend', () => {
     await putManifest(registry.url, 'team/app', 'theirs', otherIndex.mediaType, otherIndex.bytes);
     await cli.must('create', at('l:1'), at('team/app:amd64'));
     expect((await cli.run(['create', '--amend', at('l:1'), at('team/app:theirs')])).stderr).toContain(
-      `warning: annotations of the index ${at('team/app:theirs')} are not kept: the draft keeps its own values`,
+      `warning: members of the index ${at('team/app:theirs')} are not kept, because the draft keeps its own values: annotations`,
     );
   });
 

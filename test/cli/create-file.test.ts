@@ -93,7 +93,7 @@ describe('an index in a file', () => {
     expect([code, stderr]).toEqual([
       0,
       expect.stringContaining(
-        'warning: artifactType, x-later, subject, annotations of the index index.json are not kept',
+        'warning: members of the index index.json are not kept, because there are several sources: artifactType, x-later, subject, annotations',
       ),
     ]);
     expect(await inspected()).not.toHaveProperty('annotations');
@@ -176,9 +176,7 @@ describe('the repository of the images', () => {
     const create = (...args: readonly string[]) => cli.run(['create', repository, '-f', 'index.json', ...args]);
     expect(await create()).toMatchObject({
       code: 4,
-      stderr: expect.stringContaining(
-        `hint: A digest without a repository is looked for in ${repository}. `,
-      ) as unknown,
+      stderr: expect.stringContaining(`hint: A digest without a repository is looked up in ${repository}. `) as unknown,
     });
     expect(await create('--repo', at('team/app'))).toMatchObject({ code: 0 });
     await cli.must('push');
@@ -199,7 +197,7 @@ describe('the repository of the images', () => {
   test('empty stdin', async () => {
     expect(await cli.run(['create', at('pipe/b:1'), '-f', '-'])).toMatchObject({
       code: 2,
-      stderr: 'mlist: stdin contains no sources\n',
+      stderr: 'mlist: no sources in stdin\n',
     });
   });
 });

@@ -71,7 +71,7 @@ describe('create from an index', () => {
     await putManifest(registry.url, 'team/app', 'annotated', annotated.mediaType, annotated.bytes);
     const cli = await CliHarness.make();
     const { stderr } = await cli.run(['create', at('l:1'), at('team/app:annotated'), at('team/built')]);
-    expect(stderr).toMatch(/warning: annotations of the index .*annotated are not kept/);
+    expect(stderr).toMatch(/warning: members of the index .*annotated are not kept, because .*: annotations/);
   });
 
   test.each([

@@ -73,7 +73,10 @@ describeOnFirstRegistry('create --push', (start) => {
     proxy.on(/^GET .*team\/arm64\/manifests/, moveFirst, 1);
     const args = ['create', '--amend', through(list), through(images[1]!), '--push', '--json'];
     const { code, stdout, stderr } = await cli.run(args);
-    expect([code, stderr]).toEqual([0, expect.stringContaining(`had ${amd64.digest}, not ${digest}`)]);
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringContaining(`referred to ${amd64.digest} before this push, not to ${digest}`),
+    ]);
     expect(JSON.parse(stdout)).toMatchObject({ pushed: { targets: [{ before: amd64.digest }] } });
   });
 
@@ -198,6 +201,16 @@ describeOnFirstRegistry('create --push', (start) => {
         0,
         `${(await getManifest(registry.url, repository, 'v1'))?.digest}\n`,
         expect.not.stringContaining('warning'),
+      ]);
+    });
+
+    test('suggests --replace-image if the tag has a single image for another platform', async () => {
+      const s390x = makeImage({ salt: 's390x', platform: { architecture: 's390x', os: 'linux' } });
+      await pushImage(registry.url, repository, 'v1', s390x);
+      const { code, stderr } = await cli.run(['create', list, ...images, ...noDraft]);
+      expect([code, stderr]).toEqual([
+        5,
+        expect.stringMatching(/is a single image for linux\/s390x.*\nhint: .*--replace-image/),
       ]);
     });
 

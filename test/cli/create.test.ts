@@ -158,7 +158,7 @@ describe('create', () => {
       const cli = await CliHarness.make();
       expect(await cli.run(['create', name, at('team/app:arm')])).toMatchObject({
         code: 2,
-        stderr: expect.stringMatching(/named by a registry reference[^]*mlist push --to/) as unknown,
+        stderr: expect.stringMatching(/it is not a registry reference[^]*mlist push --to/) as unknown,
       });
     },
   );

@@ -33,7 +33,10 @@ describe('the error at the deadline prints the duration with its unit', () => {
     ['1s200ms', '1.2s'],
   ])('%s', async (time, duration) => {
     const result = await (await CliHarness.make()).run(['tags', `${host}/team/app`, '--deadline', time]);
-    expect([result.code, result.stderr]).toEqual([7, expect.stringMatching(`not done within ${duration}[:\\n]`)]);
+    expect([result.code, result.stderr]).toEqual([
+      7,
+      expect.stringMatching(`the command did not finish within ${duration}[:\\n]`),
+    ]);
   });
 });
 
@@ -47,7 +50,7 @@ describe('the error at the deadline names pending operations', () => {
       return (await reaches(running)) ? running : undefined;
     });
     expect(code).toBe(7);
-    return /not done within \S+: still waiting to (.*)\nhint/.exec(stderr)?.[1] ?? stderr;
+    return /the command did not finish within \S+: still waiting to (.*)\nhint/.exec(stderr)?.[1] ?? stderr;
   }
 
   const receives =
@@ -79,7 +82,7 @@ describe('the error at the deadline names pending operations', () => {
       ['digest', name, '--debug'],
       receives(proxy, (_seen, stderr) => hasReceived(stderr, 503)),
     );
-    expect(waited).toBe(`read ${name} (last response: HTTP 503 with Retry-After 30 s)`);
+    expect(waited).toBe(`read ${name} (last response: HTTP 503, Retry-After: 30 s)`);
   });
 
   test('with the reason of a failed request', async () => {
@@ -120,7 +123,7 @@ describe('the error at the deadline names pending operations', () => {
     const waited = await waitedFor(['copy', `${registry.host}/app:v1`, `${proxy.host}/copy:v1`, '--debug'], uploads);
     const upload = (blob: Buffer) => `upload ${proxy.host}/copy@${sha256(blob)} \\(\\d+ of ${blob.length} bytes sent`;
     const [config, layer] = image.blobs.map(upload);
-    const lastResponse = 'last response: HTTP 503 with Retry-After 30 s';
+    const lastResponse = 'last response: HTTP 503, Retry-After: 30 s';
     expect(waited).toMatch(new RegExp(`${layer}; ${lastResponse}\\), ${config}\\); no tag was changed$`));
   });
 
@@ -146,7 +149,7 @@ describe('the error at the deadline names pending operations', () => {
 
 describe('a duration', () => {
   const messageFor = (time: string) =>
-    `--deadline takes a duration, such as 30s, 10m or 1h30m, not ${JSON.stringify(time)}`;
+    `--deadline takes a duration such as 30s, 10m or 1h30m, not ${JSON.stringify(time)}`;
   const stopped = AbortSignal.abort(new Error('enough'));
 
   test.each(['1h30m', '1m30s', '1.5h', '90', '1h0m0s', '596h'])('may be %s', async (time) => {
@@ -155,16 +158,22 @@ describe('a duration', () => {
     expect(result.stderr).toContain('enough');
   });
 
-  test.each(['soon', '', '0', '0s', '1h30', '1h 30m', '1d', 'h', '1..5s', '1e3s'])('may not be "%s"', async (time) => {
+  test.each(['soon', '', '1h30', '1h 30m', '1d', 'h', '1..5s', '1e3s'])('may not be "%s"', async (time) => {
     const result = await (await CliHarness.make()).run(['tags', `${host}/team/app`, '--deadline', time]);
     expect([result.code, result.stderr]).toEqual([2, expect.stringContaining(messageFor(time))]);
+  });
+
+  test.each(['0', '0s'])('may not be %s', async (time) => {
+    const result = await (await CliHarness.make()).run(['tags', `${host}/team/app`, '--deadline', time]);
+    const message = `--deadline takes a duration of at least 1ms, not "${time}"`;
+    expect([result.code, result.stderr]).toEqual([2, expect.stringContaining(message)]);
   });
 
   test('has a maximum', async () => {
     const result = await (await CliHarness.make()).run(['tags', `${host}/team/app`, '--deadline', '600h']);
     expect([result.code, result.stderr]).toEqual([
       2,
-      expect.stringContaining('takes a duration, at most 596h31m23.647s, not'),
+      expect.stringContaining('takes a duration of at most 596h31m23.647s, not'),
     ]);
   });
 });

@@ -73,6 +73,9 @@ test.each([
   proxy.on(/^DELETE/, answer(deleted));
   if (head === 405) proxy.on(/^HEAD/, answer(405));
   const { code, stderr } = await cli.run(['delete', `${ref}:v1`]);
-  expect([code, stderr]).toEqual([7, expect.stringContaining(`answered HTTP ${deleted}, not 202, and still has it`)]);
+  expect([code, stderr]).toEqual([
+    7,
+    expect.stringContaining(`responded with HTTP ${deleted} instead of 202, and still has it`),
+  ]);
   expect((await getManifest(registry.url, 'team/app', 'v1'))?.digest).toBe(image.digest);
 });

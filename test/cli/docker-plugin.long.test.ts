@@ -139,7 +139,7 @@ describeWith('docker', 'called by docker', () => {
     const auth = Buffer.from('me:secret').toString('base64');
     await writeFile(join(config, 'config.json'), JSON.stringify({ auths: { [registry.host]: { auth } } }));
     await symlink(join(folder, '.docker', 'cli-plugins', 'docker-mlist'), join(config, 'cli-plugins', 'docker-mlist'));
-    const removed = `Removed the login for ${registry.host}\n`;
+    const removed = `Removed the credentials for ${registry.host}\n`;
     await expect(docker('mlist', 'logout', registry.host)).rejects.toMatchObject({ code: 4 });
     expect((await docker('--config', config, 'mlist', 'logout', registry.host)).stdout).toBe(removed);
   });

@@ -124,7 +124,11 @@ describe('this machine', () => {
         { from: 'tls.example', path: from('.config/docker/certs.d/tls.example'), count: 1 },
       ]),
     );
-    for (const part of ['HTTPS_PROXY: http://proxy.example:3128 (with a login)', 'bad.example: blocked', 'Variables'])
+    for (const part of [
+      'HTTPS_PROXY: http://proxy.example:3128 (with credentials)',
+      'bad.example: blocked',
+      'Variables',
+    ])
       expect(text).toContain(part);
   });
 
@@ -215,7 +219,7 @@ describe('this machine', () => {
         address: podman.host,
         from: 'CONTAINER_HOST',
         reachable: false,
-        problem: expect.stringContaining('does not answer') as unknown,
+        problem: expect.stringContaining('no response within') as unknown,
       },
     ]);
     expect(text).toContain('containerd image store');
@@ -274,7 +278,7 @@ describe('a registry', () => {
     });
     const { report, text } = await examine(await CliHarness.make(), [host]);
     expect(Math.abs(Number(report.registry?.['clockSkewSeconds']) - seconds)).toBeLessThan(60);
-    expect(text).toContain(`${side} that of the registry: tokens`);
+    expect(text).toContain(`${side} the clock of the registry: tokens`);
   });
 
   test('that is not allowed gets no login, and no helper is asked for it', async () => {
@@ -284,7 +288,7 @@ describe('a registry', () => {
     });
     const { code, report, text } = await examine(cli, [host, '--allow-registry', 'ghcr.io']);
     expect([code, report.registry]).toEqual([0, expect.objectContaining({ loginAllowed: false, problems: [] })]);
-    expect(text).toContain('gets no login: it is not an allowed registry');
+    expect(text).toContain('no credentials are sent: not an allowed registry');
   });
 
   test('that cannot be reached: the report, and exit code 7', async () => {
@@ -318,5 +322,8 @@ describe('a registry', () => {
       { certificate: { issuer: 'Example Authority' }, problems: [{ code: 'ERR_MLIST_NETWORK' }] },
     ]);
     expect(untrusted.text).toContain('hint: ');
+    const insecure = await examine(cli, [named, '--ca-file', 'other.pem', '--insecure']);
+    expect([insecure.code, insecure.report.registry]).toMatchObject([0, { verified: false }]);
+    expect(insecure.text).toContain(', not verified');
   });
 });

@@ -117,7 +117,7 @@ describe('images of the classic store', () => {
     expect([view.digest, view.entries[0]?.image, view.entries[0]?.digest]).toEqual([undefined, amd64.id, undefined]);
     for (const args of [['digest'], ['diff'], ['inspect'], ['export'], ['explain'], ['validate', '--deep']]) {
       const { code, stderr } = await cli.run(args);
-      expect([args, code, stderr]).toEqual([args, 2, expect.stringContaining('is not known before its first push')]);
+      expect([args, code, stderr]).toEqual([args, 2, expect.stringContaining('is unknown until it is pushed')]);
       expect(stderr).toContain(`mlist push ${at('test')}:latest`);
     }
     await cli.must('validate');
@@ -175,7 +175,7 @@ describe('images of the classic store', () => {
     await cli.must('create', at('test'), ...sources);
     engine.images.delete('team/x8664-test');
     const { code, stderr } = await cli.run(['push']);
-    expect([code, stderr]).toEqual([4, expect.stringContaining('is gone from its engine')]);
+    expect([code, stderr]).toEqual([4, expect.stringContaining('no longer exists in its engine')]);
     expect(stderr).toContain(`mlist create --amend ${at('test')}:latest`);
     expect(requests.filter((request) => request.startsWith('PUT'))).toEqual([]);
   });

@@ -120,7 +120,7 @@ describe.each<EngineShape>(['classic', 'podman'])('a store of single images: %s'
     expect(copied.left).toContainEqual({
       what: 'attestation',
       digest: attestation.digest,
-      reason: 'the engine has single images only',
+      reason: 'the engine can store only single images',
     });
     const [archive] = engine.loads;
     expect([...(archive?.keys() ?? [])].filter((name) => !name.startsWith('blobs/'))).toEqual(['manifest.json']);
@@ -132,9 +132,9 @@ describe.each<EngineShape>(['classic', 'podman'])('a store of single images: %s'
   test('a list is refused before anything is sent', async () => {
     const engine = await startEngine(shape);
     const { code, stderr } = await (await connected(engine)).run(['copy', `${source}:1`, target]);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('has single images only')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('can store only single images')]);
     expect(stderr).toContain('by its platform: linux/amd64, linux/arm64');
-    expect(stderr).toContain('a Docker engine with the containerd store');
+    expect(stderr).toContain('a Docker engine with the containerd image store');
     expect(engine.requests.filter((request) => request.includes('load'))).toEqual([]);
   });
 });
@@ -193,7 +193,7 @@ describe('what engines answer', () => {
       'containerd',
       (response) => void response.end(Buffer.alloc(100_000, ' ')),
       7,
-      'a line has more than 65536 bytes',
+      'a line is longer than 65536 bytes',
     ],
     [
       'lines without an end',
@@ -207,7 +207,7 @@ describe('what engines answer', () => {
         send();
       },
       7,
-      'it has more than',
+      'it is larger than',
     ],
     [
       'an answer that is cut',
@@ -224,7 +224,7 @@ describe('what engines answer', () => {
       'containerd',
       (response) => lines(response, { stream: 'Loaded image: app:1\n' }),
       7,
-      'but it has no image of that name',
+      'but has no image with this name',
     ],
     [
       'status 403',
@@ -299,13 +299,17 @@ describe('what engines answer', () => {
 
 describe('what is refused', () => {
   test.each<[string, (from: string) => readonly string[], string]>([
-    ['referrers', (from) => ['copy', from, 'docker-daemon:app:1', '--referrers'], 'engines do not hold referrers'],
-    ['--expect kept', (from) => ['copy', from, 'docker-daemon:app:1', '--expect', 'kept'], 'name the expected ones'],
-    ['an ID', (from) => ['copy', from, `docker-daemon:${list.digest}`], 'it is not a name with a tag'],
+    ['referrers', (from) => ['copy', from, 'docker-daemon:app:1', '--referrers'], 'engines cannot store referrers'],
+    [
+      '--expect kept',
+      (from) => ['copy', from, 'docker-daemon:app:1', '--expect', 'kept'],
+      'list the expected platforms instead',
+    ],
+    ['an ID', (from) => ['copy', from, `docker-daemon:${list.digest}`], 'a target must be an image name with a tag'],
     [
       'a name with a digest only',
       (from) => ['copy', from, `docker-daemon:app@${list.digest}`],
-      'it is not a name with a tag',
+      'a target must be an image name with a tag',
     ],
     [
       'create --push with --tag',

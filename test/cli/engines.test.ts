@@ -207,8 +207,8 @@ describe('finding the engine', () => {
     const cli = await CliHarness.make();
     await writeContext(cli.folder, 'desktop', { Host: 'unix:///nowhere' });
     const { code, stderr } = await cli.run(['show', 'docker-daemon@other:app']);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('there is no Docker context "other"')]);
-    expect(stderr).toContain('Available: default, desktop.');
+    expect([code, stderr]).toEqual([2, expect.stringContaining('Docker context not found: "other"')]);
+    expect(stderr).toContain('Available contexts: default, desktop.');
   });
 
   test('the sockets of a rootless engine and of podman are found', async () => {
@@ -224,12 +224,19 @@ describe('finding the engine', () => {
 
   test.each([
     ['http://127.0.0.1:1', 'http:// is not supported', 'Write tcp://127.0.0.1:1.'],
-    ['/var/run/docker.sock', 'it is not of the form HOST:PORT', 'Write a socket as unix:///var/run/docker.sock.'],
-    ['ssh://-oProxyCommand=touch%20x/', 'it contains an option of ssh', ''],
-    ['ssh://-l@host', 'it contains an option of ssh', ''],
+    [
+      '/var/run/docker.sock',
+      'it must have the form tcp://HOST[:PORT]',
+      'For a socket, write unix:///var/run/docker.sock.',
+    ],
+    ['ssh://-oProxyCommand=touch%20x/', 'the user and the host must not begin with "-"', ''],
+    ['ssh://-l@host', 'the user and the host must not begin with "-"', ''],
+    ['ssh://', 'the host is missing', ''],
+    ['ssh://host:99999', 'it is not a valid URL', ''],
     ['ssh://me:secret-word@host', 'a password in the address is not supported', ''],
-    ['ssh://host/$(id)', 'its path contains characters that a shell interprets', ''],
-    ['tcp://host:70000', 'the port is not in the range 1 to 65535', ''],
+    ['ssh://host/$(id)', 'the path may only contain letters, digits and the characters _ . / + -', ''],
+    ['ssh://a%zz@host', 'its percent-encoding is invalid', ''],
+    ['tcp://host:70000', 'the port must be between 1 and 65535', ''],
   ])('DOCKER_HOST=%s is refused', async (host, reason, hint) => {
     const cli = await CliHarness.make({ env: { DOCKER_HOST: host } });
     const { code, stderr } = await cli.run(['show', 'docker-daemon:app']);
@@ -316,8 +323,8 @@ describe('faults of engines', () => {
 
   test.each([
     ['a missing image', 4, 'does not have it (HTTP 404, No such image', undefined],
-    ['status 500', 7, 'reports an error (HTTP 500, disk failure)', 500],
-    ['status 403', 6, 'denies access (HTTP 403, disk failure)', 403],
+    ['status 500', 7, 'reported an error (HTTP 500, disk failure)', 500],
+    ['status 403', 6, 'denied access (HTTP 403, disk failure)', 403],
   ])('%s', async (_, code, message, status) => {
     const engine = await startEngine('containerd');
     engine.fault = (request, response) => {
@@ -365,7 +372,7 @@ describe('faults of engines', () => {
       return true;
     };
     const { code, stderr } = await (await withDocker(engine)).run(['copy', source, at('app')]);
-    expect([code, stderr]).toEqual([7, expect.stringContaining('the engine sends more than the')]);
+    expect([code, stderr]).toEqual([7, expect.stringContaining('although the engine describes a smaller image')]);
   });
 
   test.each([
@@ -373,7 +380,7 @@ describe('faults of engines', () => {
     ['an ID in a store without manifests', 'classic', `docker-daemon:sha256:${'b'.repeat(64)}`],
     ['a digest', 'containerd', `docker-daemon:team/app@sha256:${'b'.repeat(64)}`],
     ['a digest in an older store', 'docker27', `docker-daemon:team/app@sha256:${'b'.repeat(64)}`],
-  ] as const)('an engine that returns another image for %s is refused', async (_name, shape, location) => {
+  ] as const)('an engine that returns a different image for %s is refused', async (_name, shape, location) => {
     const engine = await startEngine(shape);
     const { description } = shape === 'classic' ? savedImage('team/app:1') : both;
     engine.fault = (request, response) => {
@@ -382,7 +389,7 @@ describe('faults of engines', () => {
       return true;
     };
     const { code, stderr } = await (await withDocker(engine)).run(['digest', location]);
-    expect([code, stderr]).toEqual([7, expect.stringContaining(`returns another image for docker-daemon:`)]);
+    expect([code, stderr]).toEqual([7, expect.stringContaining(`returned a different image for docker-daemon:`)]);
     expect(exportsOf(engine)).toEqual([]);
   });
 
@@ -393,7 +400,17 @@ describe('faults of engines', () => {
       return true;
     };
     const { code, stderr } = await (await withDocker(engine)).run(['show', source]);
-    expect([code, stderr]).toEqual([7, expect.stringContaining('does not respond like a container engine (HTTP 101)')]);
+    expect([code, stderr]).toEqual([7, expect.stringContaining('did not respond like a container engine (HTTP 101)')]);
+  });
+
+  test('a server that is not an engine is refused', async () => {
+    const engine = await startEngine('containerd');
+    engine.fault = (_request, response) => {
+      json(response, 404, { message: 'page not found' });
+      return true;
+    };
+    const { code, stderr } = await (await withDocker(engine)).run(['show', source]);
+    expect([code, stderr]).toEqual([7, expect.stringContaining('did not respond like a container engine (HTTP 404)')]);
   });
 
   test.each([
@@ -402,7 +419,7 @@ describe('faults of engines', () => {
     ['in a query', 'ssh://engine?password=hidden'],
   ])('an invalid address is quoted without its password: %s', async (_name, host) => {
     const { code, stderr } = await (await CliHarness.make({ env: { DOCKER_HOST: host } })).run(['show', source]);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('DOCKER_HOST is not the address of an engine')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('invalid engine address ')]);
     expect(stderr).not.toContain('hidden');
   });
 
@@ -441,14 +458,14 @@ describe('faults of engines', () => {
       return true;
     };
     const { code, stderr } = await (await withDocker(engine)).run(['show', source]);
-    expect([code, stderr]).toEqual([7, expect.stringContaining('the answer of the engine is invalid')]);
+    expect([code, stderr]).toEqual([7, expect.stringContaining('the engine sent an invalid response')]);
   });
 
   test('an engine that sends nothing ends with the timeout', async () => {
     const engine = await startEngine('containerd');
     engine.fault = () => true;
     const { code, stderr } = await (await withDocker(engine)).run(['show', source, '--timeout', '200ms']);
-    expect([code, stderr]).toEqual([7, expect.stringContaining('sent nothing for 0.2 s')]);
+    expect([code, stderr]).toEqual([7, expect.stringContaining('sent no data for 0.2 s')]);
   });
 
   test('a missing engine names its address and where it was found', async () => {
@@ -456,7 +473,7 @@ describe('faults of engines', () => {
     const { code, stderr } = await cli.run(['show', source]);
     expect(code).toBe(7);
     expect(stderr).toContain('the Docker engine at unix:///nowhere/docker.sock cannot be reached (ENOENT)');
-    expect(stderr).toContain('Its address is from DOCKER_HOST.');
+    expect(stderr).toContain('mlist uses DOCKER_HOST.');
   });
 
   test('a server that is not an engine is refused', async () => {

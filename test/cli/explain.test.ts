@@ -44,8 +44,8 @@ describe('explain', () => {
     expect(stdout).toMatch(/^ {2}wants {3}linux\/arm64, linux\/arm\/v8, linux\/arm\/v7/m);
     expect(stdout).toMatch(/^ {2}tries {3}entries 2, 3$/m);
     expect(stdout).toMatch(/^this machine .*\n {2}entry 2, linux\/arm64\/v8: (?:native|emulated|no|unknown), /m);
-    expect(stderr).toMatch(/no client can pick entry 4 .*select entry 1 instead/);
-    expect(stderr).toMatch(/no client can pick entry 5 .*no client requests/);
+    expect(stderr).toMatch(/no client selects entry 4 .*select entry 1 instead/);
+    expect(stderr).toMatch(/no client selects entry 5 .*no client requests/);
     expect(stderr).not.toMatch(/the platform of this machine/);
   });
 
@@ -53,7 +53,7 @@ describe('explain', () => {
     const { ref } = await pushed('linux/amd64 linux/arm64');
     const { stderr, stdout } = await cli.run(['explain', ref]);
     const [, platform] =
-      /^for (linux\/\S+), the platform of this machine; choose another with --platform$/m.exec(stderr) ?? [];
+      /^using (linux\/\S+), the platform of this machine; choose another with --platform$/m.exec(stderr) ?? [];
     expect(stdout).toContain(`${String(platform)}: `);
     const { platforms } = await cli.json<Explained>('explain', ref);
     expect(platforms.map((one) => [one.platform, one.isOwn])).toEqual([[platform, true]]);
@@ -76,17 +76,22 @@ describe('explain', () => {
       'linux/arm/v6 linux/arm/v7',
       'linux/arm/v7',
       'different',
-      /for linux\/arm\/v7 clients get different images: .*first-match entry 1/,
+      /for linux\/arm\/v7, clients get different images: .*entry 1 for .*first-match/,
     ],
     [
       'linux/arm/v7',
       'linux/arm64',
       'broken',
-      /for linux\/arm64 some clients get no image that fits: .*podman, skopeo, first-match none/,
+      /for linux\/arm64, some clients get no image that runs on the requested platform: .*no image for .*podman, skopeo, first-match/,
     ],
-    ['linux/amd64/v3 linux/amd64', 'linux/amd64', 'broken', /first-match entry 1, which does not fit/],
-    ['linux/amd64 linux/amd64+zstd', 'linux/amd64', 'different', /podman, skopeo entry 2.*zstd twins/],
-    ['linux/s390x', 'linux/amd64', 'nothing', /for linux\/amd64 no client gets an image that fits/],
+    ['linux/amd64/v3 linux/amd64', 'linux/amd64', 'broken', /entry 1 \(cannot run\) for .*first-match/],
+    ['linux/amd64 linux/amd64+zstd', 'linux/amd64', 'different', /entry 2 for .*podman, skopeo.*zstd twins/],
+    [
+      'linux/s390x',
+      'linux/amd64',
+      'nothing',
+      /for linux\/amd64, no client gets an image that runs on the requested platform/,
+    ],
     ['linux/amd64', 'linux/amd64', 'same', /^(?!.*warning)/s],
   ])('%s for %s: %s', async (words, platform, verdict, warning) => {
     const { ref } = await pushed(words);

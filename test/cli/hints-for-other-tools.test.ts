@@ -17,7 +17,7 @@ const run = (cli: CliHarness, args: readonly string[], more: object = {}) =>
 
 describe('locations', () => {
   const archive = (path: string) =>
-    `Write an archive as oci-archive:${path}, or docker-archive:${path} if an older "docker save" or "podman save" wrote it.`;
+    `For an archive, write oci-archive:${path}, or docker-archive:${path} if it was created by an older "docker save" or "podman save".`;
 
   test.each<[string, string]>([
     ['oci-layout://web:v1', 'Write it as oci:web:v1.'],
@@ -25,7 +25,7 @@ describe('locations', () => {
     ['ocidir://web:v1', 'Write it as oci:web:v1.'],
     ['docker-image://alpine:3', 'Write it as docker://alpine:3.'],
     ['https://x.io/team/app:1', 'Write it as x.io/team/app:1.'],
-    ['oci://x.io/app', 'Write a folder as oci:x.io/app, and a registry as docker://x.io/app.'],
+    ['oci://x.io/app', 'For an OCI layout, write oci:x.io/app. For a registry, write docker://x.io/app.'],
     ['oci-archive://web.tar', 'Write it as oci-archive:web.tar.'],
     ['oci-arcive:web.tar', 'Write it as oci-archive:web.tar.'],
     ['docker-deamon:web', 'Write it as docker-daemon:web.'],
@@ -33,8 +33,8 @@ describe('locations', () => {
     ['../other/web.tar.gz', archive('../other/web.tar.gz')],
     ['web.tar', archive('web.tar')],
     ['saved', archive('saved')],
-    ['./folder', 'Write a folder with an OCI layout as oci:./folder.'],
-    ['folder/', 'Write a folder with an OCI layout as oci:folder/.'],
+    ['./folder', 'For an OCI layout, write oci:./folder.'],
+    ['folder/', 'For an OCI layout, write oci:folder/.'],
   ])('%s', async (text, hint) => {
     const cli = await CliHarness.make();
     await mkdir(join(cli.folder, 'folder'));
@@ -67,7 +67,7 @@ describe('locations', () => {
     const stdin = 'list: x.io/l:1\nmanifests: [oci-layout://web:1]\n';
     const { stderr } = await run(await CliHarness.make(), ['apply', '-f', '-'], { stdin });
     expect(stderr).toContain(
-      'stdin:2:13: invalid reference "oci-layout://web:1": a reference has no URL scheme. Write it as oci:web:1.',
+      'stdin:2:13: invalid reference "oci-layout://web:1": a reference must not have a URL scheme. Write it as oci:web:1.',
     );
   });
 

@@ -285,7 +285,7 @@ describe('concurrent builds', () => {
     for (const more of [['--expect', 'linux/arm64,linux/amd64'], []]) {
       expect(await cli.run([...args, ...more])).toMatchObject({
         code: 5,
-        stderr: expect.stringMatching(/expect different lists/) as unknown,
+        stderr: expect.stringMatching(/expect different platforms/) as unknown,
       });
     }
     expect(await documentOf(registry.url, 'team/app', 'order')).toBeUndefined();
@@ -308,7 +308,7 @@ describe('concurrent builds', () => {
     expect(await cli.run(args)).toMatchObject({
       code: 5,
       stdout: '',
-      stderr: expect.stringMatching(/still waits for linux\/arm64/) as unknown,
+      stderr: expect.stringMatching(/timed out waiting for linux\/arm64/) as unknown,
     });
   });
 });
@@ -339,7 +339,7 @@ describe('errors', () => {
 
   test.each<[string, readonly string[], number, RegExp]>([
     ['nothing to join', ['REG/team/app:x'], 2, /missing argument: MANIFEST/],
-    ['a digest', [`REG/team/app@${amd64.digest}`, 'REG/team/app:amd64'], 2, /named by a tag/],
+    ['a digest', [`REG/team/app@${amd64.digest}`, 'REG/team/app:amd64'], 2, /it has a digest/],
     ['a layout', ['oci:here:x', 'REG/team/app:amd64'], 2, /join supports registries only/],
     ['--expect without a build', ['REG/team/app:x', 'REG/team/app:amd64', '--expect', 'linux/amd64'], 2, /--group/],
     ['--wait without --expect', ['REG/team/app:x', 'REG/team/app:amd64', '--wait', '1s'], 2, /--wait needs --expect/],
@@ -353,13 +353,13 @@ describe('errors', () => {
       'an image that nobody expects',
       ['REG/team/app:x', 'REG/team/app:amd64', '--expect', 'linux/arm64', '--group', '1'],
       3,
-      /--expect does not include its platform/,
+      /its platform is not among the expected platforms/,
     ],
     [
       'two images for one platform',
       ['REG/team/app:x', 'REG/team/app:amd64', 'REG/team/app:twin'],
       3,
-      /the images to join/,
+      /joining images to/,
     ],
     ['an image without a platform', ['REG/team/app:x', 'REG/team/app:artifact'], 2, /its platform is unknown/],
     ['a list without images', ['REG/team/app:x', 'REG/team/app:empty'], 3, /the arguments contain no image/],
@@ -376,7 +376,7 @@ describe('errors', () => {
     const result = await cli.run(['join', `${proxy.host}/team/app:unlisted`, `${proxy.host}/team/app:amd64`]);
     expect(result).toMatchObject({
       code: 6,
-      stderr: expect.stringMatching(/Use --expect to find them without it/) as unknown,
+      stderr: expect.stringMatching(/List the expected platforms with --expect\. Otherwise, other jobs/) as unknown,
     });
     const more = ['--expect', 'linux/amd64', '--group', '1'];
     await cli.must('join', `${proxy.host}/team/app:unlisted`, `${proxy.host}/team/app:amd64`, ...more);
@@ -387,7 +387,7 @@ describe('errors', () => {
     const result = await cli.run(['join', `${proxy.host}/team/app:empty`, `${proxy.host}/team/app:amd64`]);
     expect(result).toMatchObject({
       code: 7,
-      stderr: expect.stringMatching(/the tag list .* lacks mlist-/) as unknown,
+      stderr: expect.stringMatching(/the tag list .* is incomplete; it lacks mlist-/) as unknown,
     });
   });
 

@@ -141,7 +141,7 @@ test('an error of a layout or an archive has the typed path', async () => {
     [
       ['copy', 'docker-archive:out/riscv64.tar', 'oci-archive:none/new.tar'],
       1,
-      'mlist: cannot write an archive: the folder none does not exist',
+      'mlist: cannot write the archive none/new.tar: there is no folder none',
     ],
   ] as const) {
     const result = await cli.run(args);
@@ -196,7 +196,7 @@ describe('commands that read locations', () => {
     const own = { x64: amd64, arm64 }[process.arch as string];
     const { code, stdout, stderr } = await cli.run(['resolve', 'oci:list']);
     expect([code, stdout.trim()]).toEqual(own === undefined ? [4, ''] : [0, own.digest]);
-    expect(stderr).toMatch(/for linux\/\w+, the platform of this machine; choose another with --platform/);
+    expect(stderr).toMatch(/using linux\/\w+, the platform of this machine; choose another with --platform/);
     const single = await cli.run(['resolve', `oci:list@${arm64.digest}`]);
     expect([single.stdout.trim(), single.stderr]).toEqual([arm64.digest, expect.not.stringContaining('machine')]);
     expect((await cli.run(['inspect', '--raw', 'oci:list', '--platform', 'linux/arm64'])).stdout).toBe(
@@ -232,7 +232,7 @@ describe('commands that read locations', () => {
   test.each([
     [['--html', 'page.html', '--json'], /--html and --json cannot be used together/],
     [['--html', 'page.html', '--format', 'markdown'], /--html and --format cannot be used together/],
-    [['--html', '-'], /--html takes the name of a file, not "-"/],
+    [['--html', '-'], /--html takes a file name, not "-"/],
     [['--html', 'none/page.html'], /--html none\/page\.html cannot be written/],
     [['oci:none', '--html', 'page.html'], /oci:none/],
   ])('show %j writes nothing', async (args, message) => {

@@ -18,7 +18,7 @@ import { CliHarness } from '../support/cli-harness.ts';
     ['a folder', (path) => mkdir(path), 'it is not a regular file'],
     ['a link to a pipe', linkToPipe, 'it is not a regular file'],
     ['a link to itself', (path) => symlink('auth.json', path), 'its symbolic links form a loop'],
-    ['a file without end', (path) => writeFile(path, Buffer.alloc(8 * 1024 * 1024, ' ')), 'bytes, more than'],
+    ['a file without end', (path) => writeFile(path, Buffer.alloc(8 * 1024 * 1024, ' ')), 'bytes, but the limit'],
     ['a comment', (path) => writeFile(path, '{} // none yet\n'), 'unexpected text after the JSON value'],
     ['a trailing comma', (path) => writeFile(path, '{"auths":{},}'), 'expected a member name'],
     ['a byte order mark', (path) => writeFile(path, '\ufeff{}'), 'a byte order mark'],

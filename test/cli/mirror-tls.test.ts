@@ -95,7 +95,7 @@ describeWithTls('TLS settings of other tools', () => {
     expect(scripted.to('m1.test')).toMatchObject([{ scheme: 'https', user: undefined }]);
     const guarded = await read({ [path]: text }, { 'm1.test': { image, requiresLogin: true } });
     expect(guarded.code).toBe(7);
-    expect(guarded.stderr).toContain('mirror m1.test is not used: ');
+    expect(guarded.stderr).toContain('mirror m1.test is not used for a: ');
     expect(guarded.scripted.requests.map(({ user }) => user)).toEqual([undefined]);
   });
 

@@ -22,7 +22,7 @@ const nulls = { mediaType: ociIndex, annotations: null };
 
 /** Tag, media type of the response, bytes, and warning. */
 const documents: readonly (readonly [string, string, Buffer, RegExp])[] = [
-  ['bare', dockerList, bytesOf({ manifests: [entryOf(docker, linux)] }), /does not state its mediaType \(E-TYPE\)/],
+  ['bare', dockerList, bytesOf({ manifests: [entryOf(docker, linux)] }), /"mediaType" is missing \(E-TYPE\)/],
   [
     'nulls',
     ociIndex,
@@ -87,7 +87,7 @@ describe("a manifest without a media type in a response with Docker's", () => {
     const result = await cli.run(['create', target, `${proxy.host}/team/odd:announced`, '--push']);
     expect([result.code, result.stderr]).toEqual([
       0,
-      expect.stringContaining(`has the media type ${dockerManifest}, but its config has another type`),
+      expect.stringContaining(`was served as ${dockerManifest}, but its config is not a Docker config`),
     ]);
     const { manifests } = JSON.parse(await cli.must('inspect', `docker://${target}`, '--raw')) as {
       manifests: object[];

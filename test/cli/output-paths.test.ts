@@ -58,7 +58,7 @@ async function removeBlob(digest: string): Promise<void> {
 describe('with the workspace in another folder', () => {
   test('a warning of create names a location like the line about the added entry', async () => {
     const text = await outputOf('create', list, 'oci:out:1.0', 'oci-archive:app.tar=linux/arm/v7');
-    expect(text).toContain('annotations of the index oci:out:1.0 are not kept');
+    expect(text).toContain('members of the index oci:out:1.0 are not kept');
     expect(text).toContain('added oci-archive:app.tar (linux/arm/v7');
     expect(await stored()).toMatch(/"source": "oci:\.\.\/\.\.\/ci\/job\/out:1\.0"/);
     const changes = (await events('create', 'x.io/b:1', 'oci:out:1.0')).filter(({ type }) => type === 'entry');
@@ -98,7 +98,7 @@ describe('with the workspace in another folder', () => {
   test('errors about an unknown or ambiguous entry list locations that can be typed', async () => {
     await outputOf('create', list, 'oci-archive:app.tar');
     const { stderr } = await run('remove', list, 'oci:none');
-    expect(stderr).toMatch(/has no entry oci:none\nhint: It has: oci-archive:app\.tar \(/);
+    expect(stderr).toMatch(/has no entry oci:none\nhint: Available images: oci-archive:app\.tar \(/);
     const left = await run('create', 'x.io/b:1', 'oci-archive:app.tar', 'oci:out:1.0', '--platform', 'linux/arm64');
     expect(left.stderr).toContain('oci-archive:app.tar matches none of the requested platforms');
   });
@@ -113,7 +113,7 @@ describe('with the workspace in another folder', () => {
     const again = await cli.run(['push', '--to', 'oci:ci/job/made:v1']);
     expect([again.code, again.stderr]).toEqual([
       0,
-      expect.stringMatching(/^unchanged oci:ci\/job\/made:v1 already has /m),
+      expect.stringMatching(/^unchanged oci:ci\/job\/made:v1 already refers to /m),
     ]);
   });
 

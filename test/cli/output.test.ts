@@ -222,12 +222,12 @@ describe('errors', () => {
       'a list named twice',
       ['push', '--list', 'a', 'b'],
       2,
-      /unexpected argument: "b", because --list already names the list/,
+      /unexpected argument: "b" \(the list is already set by --list\)/,
     ],
     ['a list before the command', ['-l', 'x.io/none', 'push'], 4, /there is no draft x\.io\/none:latest/],
     ['too few arguments', ['use'], 2, /missing argument: LIST\n/],
     ['a bad reference', ['create', 'UPPER/Case:x'], 2, /must be lowercase/],
-    ['a list by digest', ['push', `a@sha256:${'0'.repeat(64)}`], 2, /named by a tag/],
+    ['a list by digest', ['push', `a@sha256:${'0'.repeat(64)}`], 2, /it has a digest/],
     ['a bad platform', ['create', 'a', 'b=linux'], 2, /architecture is missing/],
     ['an annotation without a value', ['annotate', '--annotation', 'k'], 2, /KEY=VALUE/],
     ['an invalid duration', ['push', '--timeout', 'soon'], 2, /takes a duration/],
@@ -252,7 +252,7 @@ describe('errors', () => {
     const result = await cli.run(['create', 'a', 'localhost:1/x:y', '--retries', '0']);
     expect(result).toMatchObject({
       code: 7,
-      stderr: expect.stringMatching(/cannot read localhost:1\/x:y: .*refuses the connection/) as unknown,
+      stderr: expect.stringMatching(/cannot read localhost:1\/x:y: .*refused the connection/) as unknown,
     });
   });
 
@@ -317,6 +317,7 @@ describe('remedies', () => {
     'not-strict': { kind: 'not-strict' },
     'hash-password': { kind: 'hash-password' },
     'name-folder': { kind: 'name-folder' },
+    join: { kind: 'join', change: 'set-group' },
     'report-bug': { kind: 'report-bug' },
   };
   const options = new Set([globalOptions, ...commands.map(optionsOf)].flat().map(({ name }) => `--${name}`));

@@ -45,7 +45,7 @@ describe('the built program sends credentials', () => {
 
   test('not to the token service of another owner', async () => {
     const { code, stderr } = await digestWith('auth.other.localhost');
-    expect([code, stderr]).toEqual([6, expect.stringMatching(/not trusted with its credentials[^]*--auth-host/)]);
+    expect([code, stderr]).toEqual([6, expect.stringMatching(/not trusted to receive the credentials[^]*--auth-host/)]);
     expect(tokens.requests).toEqual([]);
   });
 });

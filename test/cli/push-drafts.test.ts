@@ -81,7 +81,7 @@ describe('drafts of published lists', () => {
       expect([code, stderr]).toEqual([
         0,
         expect.stringContaining(
-          `warning: ${list} now has ${otherList.digest}, whose annotations differ from this draft. The draft is still based on ${index.digest}, so a push there is refused.`,
+          `warning: ${list} now refers to ${otherList.digest}, whose annotations differ from this draft. The draft is still based on ${index.digest}, so a push to this tag is refused.`,
         ),
       ]);
       expect(stderr).toContain(`"mlist push --if-digest ${otherList.digest}"`);
@@ -96,7 +96,9 @@ describe('drafts of published lists', () => {
       const { code, stderr } = await refused();
       expect([code, stderr]).toEqual([
         5,
-        expect.stringContaining(`but differs in annotations or other members ("mlist diff ${list}"): apply them with`),
+        expect.stringContaining(
+          `but differs from it in annotations or other members ("mlist diff ${list}"): set the same values with`,
+        ),
       ]);
       expect(stderr).not.toContain('--amend');
     });
@@ -142,7 +144,7 @@ describe('drafts of published lists', () => {
     await putManifest(registry.url, 'team/app', tag(), other.mediaType, other.bytes);
     expect(await cli.run(['push', '--replace-image'])).toMatchObject({
       code: 0,
-      stderr: expect.stringMatching(/had sha256:.*which this draft pushed last/) as unknown,
+      stderr: expect.stringMatching(/was moved after the last push of this draft: it referred to sha256:/) as unknown,
     });
   });
 });

@@ -29,7 +29,7 @@ describe('content that the registry has lost', () => {
     expect([code, stderr]).toEqual([
       0,
       expect.stringMatching(
-        /team\/app no longer had a manifest of the list, which mlist sent again from the cache/,
+        /team\/app no longer had a manifest of the list; mlist sent it again from the cache/,
       ) as unknown,
     ]);
     expect((await getManifest(registry.url, 'team/app', image.digest))?.bytes).toEqual(image.bytes);
@@ -61,7 +61,7 @@ describe('content that the registry has lost', () => {
     for (const flags of [[], ['--force'], ['--dry-run']]) {
       const { code, stdout, stderr } = await cli.run(['push', ...flags]);
       expect([code, stdout]).toEqual([4, '']);
-      const named = stderr.split('\n').filter((line) => line.includes('is gone from its repository'));
+      const named = stderr.split('\n').filter((line) => line.includes('no longer exists in its repository'));
       expect(named.map((line) => /team\/app:(\w+)/.exec(line)?.[1])).toEqual(['one', 'two']);
       expect(stderr).not.toContain('sent again');
     }
@@ -92,7 +92,10 @@ describe('content that the registry has lost', () => {
     await lost('hollow', image);
     await fetch(`${registry.url}/v2/team/app/blobs/${layerDigest(image)}`, { method: 'DELETE' });
     const { code, stderr } = await cli.run(['push', '--retries', '0']);
-    expect([code, stderr]).toEqual([4, expect.stringMatching(/team\/app:hollow .* is gone from its repository: /)]);
+    expect([code, stderr]).toEqual([
+      4,
+      expect.stringMatching(/team\/app:hollow .* no longer exists in its repository: /),
+    ]);
     expect(stderr).not.toContain('sent again');
     expect(await served()).toBeUndefined();
   });
@@ -105,7 +108,10 @@ describe('content that the registry has lost', () => {
     for (const digest of digests) await fetch(`${registry.url}/v2/team/far/manifests/${digest}`, { method: 'DELETE' });
     await rm(join(cli.workspace, 'blobs'), { recursive: true });
     const { code, stderr } = await cli.run(['push']);
-    expect([code, stderr]).toEqual([4, expect.stringMatching(/team\/far:x0 .* is gone[^]*team\/far:x1 .* is gone/)]);
+    expect([code, stderr]).toEqual([
+      4,
+      expect.stringMatching(/team\/far:x0 .* no longer exists[^]*team\/far:x1 .* no longer exists/),
+    ]);
   });
 
   test('a child that is not in the cache: an error, and no list', async () => {
@@ -115,7 +121,10 @@ describe('content that the registry has lost', () => {
     await fetch(`${registry.url}/v2/team/app/manifests/${image.digest}`, { method: 'DELETE' });
     await rm(join(cli.workspace, 'blobs'), { recursive: true });
     const { code, stderr } = await cli.run(['push']);
-    expect([code, stderr]).toEqual([4, expect.stringMatching(/team\/app:unkept .* is gone from its repository/)]);
+    expect([code, stderr]).toEqual([
+      4,
+      expect.stringMatching(/team\/app:unkept .* no longer exists in its repository/),
+    ]);
     expect(await served()).toBeUndefined();
   });
 });

@@ -75,7 +75,7 @@ describeOnRegistries('a list of images in another registry', (start) => {
   test('the hint for an edit of a missing tag says how to create it', async () => {
     const { cli, to } = await setUp();
     const result = await cli.run(['add', `docker://${to.host}/b:none`, `${to.host}/b:x`, '--push']);
-    expect(result).toMatchObject({ code: 4, stderr: expect.stringContaining('use "mlist join"') as unknown });
+    expect(result).toMatchObject({ code: 4, stderr: expect.stringContaining('"mlist join" also works') as unknown });
   });
 });
 

@@ -52,7 +52,7 @@ const mounts = await canMount();
 const cases: readonly (Case & { readonly isPossible: boolean })[] = [
   {
     name: 'with a file in the place of its locks',
-    reason: 'a file of this name already exists (EEXIST)',
+    reason: 'a file with this name already exists (EEXIST)',
     isPossible: true,
     makeUnwritable: async () => [
       await rm(join(workspace, 'locks'), { recursive: true }),
@@ -140,7 +140,7 @@ describe.each(cases)('a workspace $name', ({ reason, isPossible, prepare, makeUn
     const { code, stdout, stderr } = await run('push', '--digest-file', '/dev/full', '--metadata-file', metadata);
     const digest = await served();
     expect({ code, stdout }).toEqual({ code: 1, stdout: `${digest}\n` });
-    expect(stderr).toContain('mlist: --digest-file /dev/full cannot be written: ENOSPC');
+    expect(stderr).toContain('mlist: --digest-file /dev/full cannot be written: the disk is full (ENOSPC)');
     expect(JSON.parse(await readFile(metadata, 'utf8'))).toMatchObject({ 'containerimage.digest': digest });
   },
 );
@@ -156,7 +156,8 @@ test('a draft of a published list: the hint says how to push after an edit', asy
   const digest = stdout.trim();
   expect({ code, digest }).toEqual({ code: 0, digest: await served() });
   const hint = `--if-digest ${digest}`;
-  expect(stderr).toContain(`cannot record the push in the draft ${list}; after the next edit, push it with "${hint}"`);
+  expect(stderr).toContain(`cannot record the push in the draft ${list}: `);
+  expect(stderr).toContain(`; after the next edit, push the draft with "${hint}"`);
   await rm(join(workspace, 'locks'));
   await must('annotate', '--index-annotation', 'a=c');
   expect(await run('push')).toMatchObject({ code: 5 });
@@ -176,5 +177,5 @@ test('a draft of a published list: the hint says how to push after an edit', asy
   const args = ['annotate', name, '--index-annotation', 'a=b', '--push'];
   const { code, stdout, stderr } = await runMlist(args, { MLIST_WORKSPACE: workspace, TMPDIR: folder });
   expect({ code, stdout: stdout.trim() }).toEqual({ code: 0, stdout: await served() });
-  expect(stderr).toMatch(/warning: cannot remove \S+mlist-edit-/);
+  expect(stderr).toMatch(/warning: cannot remove the temporary folder \S+mlist-edit-/);
 });

@@ -17,19 +17,19 @@ describe('refused before any write', () => {
       'a tag that is gone',
       ['--if-digest', `sha256:${'0'.repeat(64)}`],
       5,
-      /no longer exists, but was expected to have sha256:0+\n.*absent/,
+      /does not exist, but was expected to refer to sha256:0+\n.*absent/,
     ],
     ['an invalid digest', ['--if-digest', 'latest'], 2, /takes a digest or absent/],
-    ['an empty tag', ['--tag', ''], 2, /^mlist: empty tag: name the tag to push to/],
-    ['a tag of only ":"', ['--tag', ':'], 2, /empty tag: name the tag to push to/],
+    ['an empty tag', ['--tag', ''], 2, /^mlist: empty tag: specify the tag to push to/],
+    ['a tag of only ":"', ['--tag', ':'], 2, /empty tag: specify the tag to push to/],
     ['an empty target', ['--to', ''], 2, /it is empty/],
     ['a target by digest', ['--to', `a/b@sha256:${'0'.repeat(64)}`], 2, /pushed to a tag, not to a digest/],
     ['a platform of attestations', ['--expect', 'unknown/unknown'], 3, /lacks unknown\/unknown/],
     ['an empty digest', ['--if-digest', ''], 2, /takes a digest or absent/],
-    ['a digest file that is stdin', ['--digest-file', '-'], 2, /--digest-file takes the name of a file, not "-"/],
-    ['a digest file without a name', ['--digest-file', ''], 2, /takes the name of a file, not ""/],
-    ['a metadata file without a name', ['--metadata-file='], 2, /--metadata-file takes the name of a file/],
-    ['a metadata file that is stdin', ['--metadata-file=-'], 2, /takes the name of a file/],
+    ['a digest file that is stdin', ['--digest-file', '-'], 2, /--digest-file takes a file name, not "-"/],
+    ['a digest file without a name', ['--digest-file', ''], 2, /takes a file name, not ""/],
+    ['a metadata file without a name', ['--metadata-file='], 2, /--metadata-file takes a file name/],
+    ['a metadata file that is stdin', ['--metadata-file=-'], 2, /takes a file name/],
     ['a digest file that is a folder', ['--digest-file', '.'], 1, /--digest-file \. cannot be written: it is a folder/],
     [
       'a digest file in a missing folder',
@@ -65,7 +65,7 @@ describe('refused before any write', () => {
     expect(await cli.run(['push', '--expect', 'windows(10.0.17763)/amd64'])).toMatchObject({
       code: 3,
       stderr: expect.stringMatching(
-        /lacks windows\(10\.0\.17763\)\/amd64 \(there is 10\.0\.20348\.1\)[^]*hint: .*windows\(10\.0\.20348\.1\)\/amd64/,
+        /lacks windows\(10\.0\.17763\)\/amd64 \(available versions: 10\.0\.20348\.1\)[^]*hint: .*windows\(10\.0\.20348\.1\)\/amd64/,
       ) as unknown,
     });
     expect((await cli.run(['push', '--dry-run', '--expect', 'windows(10.0.20348)/amd64'])).code).toBe(0);
@@ -89,7 +89,7 @@ describe('refused before any write', () => {
     const { code, stderr } = await cli.run(['push']);
     expect([code, stderr.match(/two images for linux\/amd64/g)?.length]).toEqual([3, 2]);
     expect(stderr).toMatch(
-      /refused for 2 reasons\n {2}error E-DUP-PLATFORM .*\n {2}error .*\nhint: .*--allow-duplicates\. .*\n$/,
+      /has 2 errors\n {2}error E-DUP-PLATFORM .*\n {2}error .*\nhint: .*--allow-duplicates\. .*\n$/,
     );
     await cli.must('remove', copies[2]?.digest ?? '');
     expect((await cli.run(['push'])).stderr).toMatch(
@@ -98,7 +98,7 @@ describe('refused before any write', () => {
     await cli.must('remove', list, copies[1]?.digest ?? '');
     const pushed = await cli.run(['push']);
     expect([pushed.code, pushed.stderr]).toEqual([0, expect.not.stringContaining('warning')]);
-    expect((await cli.run(['validate'])).stdout).toContain('a Docker manifest inside an OCI index');
+    expect((await cli.run(['validate'])).stdout).toContain('the OCI index lists a Docker manifest');
   });
 
   test.each([
@@ -131,7 +131,9 @@ describe('refused before any write', () => {
     await cli.must('add', at('team/app:arm64'));
     expect(await cli.run(['push', '--if-digest', 'absent'])).toMatchObject({
       code: 5,
-      stderr: expect.stringMatching(/already exists, with sha256:.*\nhint: .*mlist show docker:\/\//) as unknown,
+      stderr: expect.stringMatching(
+        /already exists and refers to sha256:.*\nhint: .*mlist show docker:\/\//,
+      ) as unknown,
     });
   });
 
@@ -144,7 +146,7 @@ describe('refused before any write', () => {
     expect(result).toMatchObject({
       code: 7,
       stdout: '',
-      stderr: expect.stringMatching(/refuses it \(HTTP 412\)/) as unknown,
+      stderr: expect.stringMatching(/refused it \(HTTP 412\)/) as unknown,
     });
   });
 

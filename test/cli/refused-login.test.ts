@@ -73,7 +73,7 @@ describe('wrong credentials', () => {
     const file = await keep('auth.json', { auths: { [host]: { auth } } });
     expectRefusal(
       await cli.run(['digest', `${host}/team/app:1.0`, '--authfile', file]),
-      `${host} does not accept the login for ${host} from ${file} (HTTP 401`,
+      `${host} does not accept the credentials for ${host} from ${file} (HTTP 401`,
       `Log in again with "mlist login ${host}".`,
     );
   });
@@ -82,7 +82,7 @@ describe('wrong credentials', () => {
     const file = await keep('docker/config.json', { auths: { [host]: { auth } } });
     expectRefusal(
       await cli.run(['tags', `${host}/team/app`], { env: { DOCKER_CONFIG: join(cli.folder, 'docker') } }),
-      `the login for ${host} from ${file}`,
+      `the credentials for ${host} from ${file}`,
       `Log in again with "mlist login ${host}".`,
     );
   });
@@ -97,7 +97,7 @@ describe('wrong credentials', () => {
     const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}` };
     expectRefusal(
       await cli.run(['digest', `${host}/team/app:1.0`, '--authfile', file], { env }),
-      `the login for ${host} from docker-credential-wrong`,
+      `the credentials for ${host} from docker-credential-wrong`,
       `Log in again with "mlist login ${host}".`,
     );
   });
@@ -106,8 +106,8 @@ describe('wrong credentials', () => {
     const env = { DOCKER_AUTH_CONFIG: JSON.stringify({ auths: { [host]: { auth } } }) };
     expectRefusal(
       await cli.run(['digest', `${host}/team/app:1.0`], { env }),
-      `the login for ${host} from DOCKER_AUTH_CONFIG`,
-      'Correct that variable',
+      `the credentials for ${host} from DOCKER_AUTH_CONFIG`,
+      'Correct DOCKER_AUTH_CONFIG',
     );
   });
 
@@ -117,7 +117,7 @@ describe('wrong credentials', () => {
     const trust = ['--auth-host', `${guarded}=${tokens.proxy.host}`];
     expectRefusal(
       await cli.run(['digest', `${guarded}/team/app:1.0`, '--authfile', file, ...trust]),
-      `the token service ${tokens.proxy.host} does not accept the login for ${guarded} from ${file} (HTTP 401)`,
+      `the token service ${tokens.proxy.host} does not accept the credentials for ${guarded} from ${file} (HTTP 401)`,
       `Log in again with "mlist login ${guarded}".`,
     );
   });
@@ -126,7 +126,7 @@ describe('wrong credentials', () => {
     const login = ['login', host, '--username', 'me', '--password-stdin'];
     expectRefusal(
       await cli.run(login, { stdin: `${WRONG}\n` }),
-      `cannot log in to ${host}: ${host} does not accept the login for ${host} (HTTP 401`,
+      `cannot log in to ${host}: ${host} does not accept the credentials for ${host} (HTTP 401`,
       'Check the user name and the password',
     );
     expect(await cli.run(['logout', host])).toMatchObject({ code: 4 });
@@ -181,7 +181,7 @@ describe('uses a supported challenge of several', () => {
     expect(proxy.requestsMatching(/token/).length).toBeLessThan(3);
     expect(await inspected(proxy, 'wrong')).toMatchObject({
       code: 6,
-      stderr: expect.stringContaining('does not accept the login') as unknown,
+      stderr: expect.stringContaining('does not accept the credentials') as unknown,
     });
   });
 
@@ -230,25 +230,25 @@ describe.each([[{}], [{ silent: true }]])('a token without access, where the cha
       'no login: the repository is missing or private',
       ['digest', 'HOST/team/none', '--authfile', 'none.json'],
       'there is no such repository on HOST, or it is private (HTTP 401',
-      'Check the spelling, or log in with "mlist login HOST".',
+      'Check the spelling of the repository, or log in with "mlist login HOST".',
     ],
     [
       'no login, tags',
       ['tags', 'HOST/team/none', '--authfile', 'none.json'],
       'there is no such repository on HOST, or it is private (HTTP 401, UNAUTHORIZED)',
-      'Check the spelling, or log in with "mlist login HOST".',
+      'Check the spelling of the repository, or log in with "mlist login HOST".',
     ],
     [
       'no login, and writing needs one',
       ['delete', `HOST/team/none@sha256:${'0'.repeat(64)}`, '--authfile', 'none.json'],
       'HOST requires a login (HTTP 401, UNAUTHORIZED)',
-      'Log in with "mlist login HOST"; a missing repository may look like this too.',
+      'Log in with "mlist login HOST". Some registries report a missing repository in the same way.',
     ],
     [
       'a login that was accepted: the account has no access',
       ['digest', 'HOST/team/none', '--authfile', 'auth.json'],
-      'there is no such repository on HOST, or the login for HOST from FILE does not give access to it (HTTP 401',
-      'Check the spelling and the permissions of the account.',
+      'there is no such repository on HOST, or the credentials for HOST from FILE do not give access to it (HTTP 401',
+      'Check the spelling of the repository and the permissions of the account.',
     ],
   ])('%s', async (_name, args, message, hint) => {
     const shown = (text: string) => text.replaceAll('HOST', host);

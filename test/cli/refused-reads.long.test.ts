@@ -128,12 +128,12 @@ test.each([
   const busy = answer(503, { 'retry-after': seconds });
   proxy.on(/ .*manifests/, busy);
   expect((await run('digest', `${proxy.host}/team/app:1`)).stderr).toContain(
-    ` and asks to wait for ${shown} (HTTP 503`,
+    ` and asks clients to wait ${shown} (HTTP 503`,
   );
   proxy.on(/ \/v2\//, answer(401, { 'www-authenticate': `Bearer realm="${proxy.url}/token",service="x"` }));
   proxy.on(/ \/token/, busy);
   expect((await run('digest', `${proxy.host}/team/app:1`)).stderr).toContain(
-    ` and asks to wait for ${shown} (HTTP 503`,
+    ` and asks clients to wait ${shown} (HTTP 503`,
   );
 });
 
@@ -143,7 +143,7 @@ test('a registry that demands a long wait gets no further request, and nothing i
   expect(result).toMatchObject({
     code: 7,
     stdout: '',
-    stderr: expect.stringMatching(/asks to wait for 3600 s/) as unknown,
+    stderr: expect.stringMatching(/asks clients to wait 3600 s/) as unknown,
   });
   expect(proxy.requestsMatching(/^(?:POST|PUT)/)).toEqual([]);
 });

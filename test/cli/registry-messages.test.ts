@@ -54,7 +54,7 @@ describe('the message of a registry', () => {
     const { message, diagnostics } = reported(
       await refused({ errors: [{ code: 'MANIFEST_INVALID', message: 'refused', detail }] }),
     );
-    expect(message).toMatch(/cannot read .*\/team\/app:1: .* refuses it \(HTTP 400, /);
+    expect(message).toMatch(/cannot read .*\/team\/app:1: .* refused it \(HTTP 400, /);
     expect(message).toContain(`MANIFEST_INVALID: ${shown})`);
     expect(diagnostics).toEqual([
       {
@@ -85,7 +85,7 @@ describe('the message of a registry', () => {
 
   test.each(['', '<html>', '[]', '7', '{"errors":null}', '{"errors":[[[]]]}'])('is missing in %j', async (body) => {
     const { message, diagnostics } = reported(await refused(body));
-    expect(message).toMatch(/refuses it \(HTTP 400\)$/);
+    expect(message).toMatch(/refused it \(HTTP 400\)$/);
     expect(diagnostics).toEqual([]);
   });
 
@@ -148,7 +148,7 @@ describe('a registry that demands a wait beyond the limit ends the command', () 
     expect(await cli.run([...args(proxy.host), '--retries', '5'])).toMatchObject({
       code: 7,
       stdout: '',
-      stderr: expect.stringContaining('asks to wait for 3600 s') as unknown,
+      stderr: expect.stringContaining('asks clients to wait 3600 s') as unknown,
     });
     const paths = proxy.requestsMatching(pattern).map(({ path }) => path);
     expect(new Set(paths).size).toBe(paths.length);
@@ -163,7 +163,7 @@ describe('a registry that demands a wait beyond the limit ends the command', () 
     proxy.on(/ \/token/, busy);
     expect(await (await CliHarness.make()).run([...args(proxy.host), '--retries', '5'])).toMatchObject({
       code: 7,
-      stderr: expect.stringMatching(/the token service .* asks to wait for 3600 s/) as unknown,
+      stderr: expect.stringMatching(/the token service .* asks clients to wait 3600 s/) as unknown,
     });
     const paths = proxy.requestsMatching(/ \/token/).map(({ path }) => path);
     expect(new Set(paths).size).toBe(paths.length);
@@ -194,7 +194,7 @@ describe('errors on the way to a registry name the reference', () => {
     const { code, stderr } = await (await CliHarness.make()).run(['digest', `${proxy.host}/team/app:1`]);
     expect([code, stderr]).toEqual([
       7,
-      `mlist: cannot read ${proxy.host}/team/app:1: the response of the token service ${proxy.host} has no token\n`,
+      `mlist: cannot read ${proxy.host}/team/app:1: the token service ${proxy.host} sent a response without a valid token\n`,
     ]);
   });
 
@@ -237,14 +237,14 @@ describe('a refusal to write', () => {
       /^POST/,
       answer(404, {}, error('NOT_FOUND', 'project new not found')),
       4,
-      /cannot upload \S+: \S+ has no such repository to write to \(HTTP 404, NOT_FOUND: project new not found\)\nhint: Create the project or repository/,
+      /cannot upload \S+: the repository does not exist on \S+ \(HTTP 404, NOT_FOUND: project new not found\)\nhint: Create the project or repository/,
     ],
     [
       'because there is no repository',
       /^PUT .*manifests/,
       answer(404, {}, error('NAME_UNKNOWN', 'no such repository')),
       4,
-      /cannot write \S+: \S+ has no such repository to write to .*\nhint: Create the project or repository/,
+      /cannot write \S+: the repository does not exist on .*\nhint: Create the project or repository/,
     ],
     [
       'because a blob is missing',
@@ -258,14 +258,14 @@ describe('a refusal to write', () => {
       /^PUT .*manifests/,
       answer(403, {}, error('DENIED', 'adding 1.0 MiB of storage resource will exceed the configured upper limit')),
       6,
-      /refuses it for lack of space \(HTTP 403, DENIED: adding .*\nhint: Free space at the registry, or ask for a larger quota/,
+      /refused it for lack of space \(HTTP 403, DENIED: adding .*\nhint: Free space in the registry, or ask for a larger quota/,
     ],
     [
       'because the account may not',
       /^POST/,
       answer(403, {}, error('DENIED', 'no write access')),
       6,
-      /denies access with the login .*DENIED: no write access.*\nhint: Check the permissions of the account/,
+      /denies access with the credentials .*DENIED: no write access.*\nhint: Check whether the account has permission/,
     ],
   ])('%s is not reported as a misspelt image', async (_name, pattern, rule, code, message) => {
     const result = await copied(pattern, rule);
@@ -291,11 +291,11 @@ describe('a refusal to write', () => {
     expect(await cli.run(copy)).toMatchObject({
       code: 7,
       stderr: expect.stringMatching(
-        /MANIFEST_INVALID: .*\nhint: It is an attestation\. .*"--attestations drop"/,
+        /MANIFEST_INVALID: .*\nhint: The manifest is an attestation, which some registries refuse\. .*"--attestations drop"/,
       ) as unknown,
     });
     const dropped = await cli.run([...copy, '--attestations', 'drop']);
-    expect([dropped.code, dropped.stderr]).toEqual([7, expect.not.stringContaining('It is an attestation')]);
+    expect([dropped.code, dropped.stderr]).toEqual([7, expect.not.stringContaining('is an attestation')]);
     proxy.on(/^PUT .*manifests\/1/, ({ pass }) => pass());
     await cli.must(...copy, '--attestations', 'drop');
   });

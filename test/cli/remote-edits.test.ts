@@ -270,12 +270,22 @@ describe('an edit with --push', () => {
       const { code, stderr } = await cli.run(args);
       expect([code, stderr]).toEqual([
         5,
-        expect.stringMatching(/another client has moved it\nhint: .*to edit the current list/),
+        expect.stringMatching(/another client may have moved it\nhint: .*to edit the current list/),
       ]);
       expect(await leftBehind()).toEqual([]);
     } finally {
       await moving.close();
     }
+  });
+
+  test('suggests --replace-image if a further tag has a single image for another platform', async () => {
+    await pushImage(registry.url, 'team/app', 'single', riscv64);
+    const edit = ['annotate', list, '--arch', 'amd64', '--annotation', 'a=b', '--push', '--tag', ':single'];
+    const { code, stderr } = await cli.run(edit);
+    expect([code, stderr]).toEqual([
+      5,
+      expect.stringMatching(/is a single image for linux\/riscv64.*\nhint: .*--replace-image/),
+    ]);
   });
 
   test('concurrent edits: the list has each reported change, and no refused one', async () => {

@@ -63,7 +63,7 @@ describeOnRegistries('an edit in place names an image', (start) => {
     expect(await cli.run(edit)).toMatchObject({
       code: 4,
       stderr: expect.stringMatching(
-        /has no entry [^]*Those of an index are named by platform \(--platform 'linux\/amd64'\) or by digest \(sha256:\w{12}\)/,
+        /has no entry [^]*Select an image from an index by platform \(--platform 'linux\/amd64'\) or by digest \(sha256:\w{12}\)/,
       ) as unknown,
     });
     await cli.must(...edit, '--push', '--dry-run');

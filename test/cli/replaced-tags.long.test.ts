@@ -51,7 +51,7 @@ describeOnFirstRegistry('a tag that is moved', (start) => {
     const { code, stderr } = await cli.run(['create', '-t', at('1'), at('amd64'), at('arm64'), '--push']);
     expect(code).toBe(5);
     expect(stderr).toContain(
-      `${at('amd64')} is a single image for linux/amd64 (${amd64.digest.slice(0, 19)}), and the new list has no image for that platform`,
+      `cannot replace ${at('amd64')}: it is a single image for linux/amd64 (${amd64.digest.slice(0, 19)}), and the new list has no image for that platform`,
     );
     expect(stderr).toContain(`"mlist create ${at('1')} ${at('amd64')} ${at('arm64')} --push"`);
     expect(await digestAt('amd64')).toBe(amd64.digest);
@@ -64,7 +64,7 @@ describeOnFirstRegistry('a tag that is moved', (start) => {
     const args = ['create', '-t', at('1'), at('first'), at('second'), '--push'];
     const { code, stderr } = await cli.run(args);
     expect(code).toBe(5);
-    expect(stderr).toContain(`${at('first')} is a list of a single image for linux/amd64`);
+    expect(stderr).toContain(`cannot replace ${at('first')}: it is a list with a single image for linux/amd64`);
     expect(stderr).toContain(`"mlist create ${at('1')} ${at('first')} ${at('second')} --push"`);
     expect([await digestAt('first'), await digestAt('1')]).toEqual([first, undefined]);
     await cli.must(...args, '--replace', '--replace-image');
@@ -113,7 +113,7 @@ describeOnFirstRegistry('a tag that is moved', (start) => {
       const result = await cli.run(args());
       expect(result).toMatchObject({
         code: 5,
-        stderr: expect.stringContaining('is a single image for linux/amd64') as unknown,
+        stderr: expect.stringContaining('it is a single image for linux/amd64') as unknown,
       });
       expect(await digestAt('amd64')).toBe(amd64.digest);
       const replaced = await cli.run([...args(), '--replace-image']);
@@ -157,7 +157,7 @@ describeOnFirstRegistry('a tag that is moved', (start) => {
     const before = await listOf('list', 'amd64', 'riscv64');
     const args = ['join', at('list'), at('amd64'), '--expect', 'linux/amd64', '--group', '1'];
     const { code, stderr } = await cli.run(args);
-    expect([code, stderr]).toEqual([0, expect.stringContaining(`loses linux/riscv64, which ${before} has`)]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining(`loses platforms that ${before} has: linux/riscv64`)]);
   });
 
   test('a dry run refuses what the push would refuse', async () => {
@@ -191,14 +191,14 @@ describeOnFirstRegistry('a tag that is moved', (start) => {
     const before = await listOf('list', 'amd64', 'arm64', 'riscv64');
     await cli.must('create', '--replace', at('list'), at('amd64'));
     const dryRun = await cli.run(['push', '--dry-run']);
-    expect(dryRun.stderr).toContain(`list loses linux/arm64, linux/riscv64, which ${before} has\n`);
+    expect(dryRun.stderr).toContain(`list loses platforms that ${before} has: linux/arm64, linux/riscv64\n`);
     expect(dryRun.stderr).toContain(` (was ${before})\n`);
     const document = JSON.parse((await cli.run(['push', '--dry-run', '--json'])).stdout) as object;
     const target = { status: 'planned', before, lost: ['linux/arm64', 'linux/riscv64'] };
     expect(document).toMatchObject({ targets: [target] });
     const { code, stderr } = await cli.run(['push']);
     expect(code).toBe(0);
-    expect(stderr).toContain(`warning: ${at('list')} loses linux/arm64, linux/riscv64, which ${before} has\n`);
+    expect(stderr).toContain(`warning: ${at('list')} loses platforms that ${before} has: linux/arm64, linux/riscv64\n`);
   });
 
   test('--expect kept refuses to lose a platform, before the tag moves', async () => {
@@ -217,7 +217,9 @@ describeOnFirstRegistry('a tag that is moved', (start) => {
       expect([command[0], result.code, result.stderr]).toEqual([
         command[0],
         3,
-        expect.stringContaining(`${at('list')} would lose linux/arm64, which ${before?.slice(0, 19)} has`),
+        expect.stringContaining(
+          `${at('list')} would lose linux/arm64, which its current list (${before?.slice(0, 19)}) contains`,
+        ),
       ]);
       expect(await digestAt('list')).toBe(before);
     }

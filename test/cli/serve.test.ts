@@ -134,7 +134,9 @@ describe('the access log', () => {
       expect((await get(url, '/v2/damaged/tags/list?secret=s3cret')).status).toBe(500);
     };
     const [warning = '', line = '{}'] = linesOf((await serve(['--dir', 'dir'], work, { cli })).stderr);
-    expect(warning).toMatch(/^warning: GET \/v2\/damaged\/tags\/list\?secret=\*\*\* failed with 500: .*oci-layout/);
+    expect(warning).toMatch(
+      /^warning: GET \/v2\/damaged\/tags\/list\?secret=\*\*\* failed with HTTP 500: .*oci-layout/,
+    );
     expect(JSON.parse(line)).toMatchObject({ status: 500, error: expect.stringContaining('oci-layout') });
     expectFits('event', line);
     const { stderr } = await serve(['--dir', 'dir', '--json'], work, { cli });
@@ -150,13 +152,12 @@ test('an htpasswd file without users is reported at the start', async () => {
 });
 
 describe('a registry that others can reach', () => {
-  const everybody =
-    /^warning: everybody who can reach 0\.0\.0\.0:\d+ may read and change all content: use --htpasswd$/m;
-  const plain = /^warning: connections to 0\.0\.0\.0:\d+ are not encrypted, and neither are passwords/m;
+  const everybody = /^warning: everyone who can reach 0\.0\.0\.0:\d+ can read and change all content: use --htpasswd$/m;
+  const plain = /^warning: connections to 0\.0\.0\.0:\d+ are not encrypted, and passwords are sent in clear text/m;
 
   test.each([
     ['without a login', [], everybody],
-    ['without a login, for reads', ['--read-only', '--dir', '.'], /may read all content: use --htpasswd$/m],
+    ['without a login, for reads', ['--read-only', '--dir', '.'], /can read all content: use --htpasswd$/m],
     ['without TLS', ['--htpasswd', 'users'], plain],
   ])('%s is reported', async (_, args, expected) => {
     const cli = await CliHarness.make();
@@ -171,12 +172,12 @@ describe('a registry that others can reach', () => {
 describe('options', () => {
   test.each([
     [['--anonymous-pull'], '--anonymous-pull needs --htpasswd'],
-    [['--drain', 'soon'], '--drain takes a duration, such as 30s, 10m or 1h30m, not "soon"'],
+    [['--drain', 'soon'], '--drain takes a duration such as 30s, 10m or 1h30m, not "soon"'],
     [['--hash-password', 'me', '--drain', '1s'], '--hash-password and --drain cannot be used together'],
     [['--hash-password', 'me', '--access-log', 'off'], '--hash-password and --access-log cannot be used together'],
     [['--access-log', 'xml'], '--access-log takes auto, text, json or off'],
     [['--port', '5000'], 'hint: Use --addr HOST:PORT.'],
-    [['--proxy', 'docker.io', '--proxy', 'docker.io=https://a.test'], 'has several upstreams for docker.io'],
+    [['--proxy', 'docker.io', '--proxy', 'docker.io=https://a.test'], 'docker.io is given more than once'],
   ])('%j are refused', async (args, message) => {
     const { code, stderr } = await (await CliHarness.make()).run(['serve', ...args]);
     expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
@@ -201,7 +202,9 @@ describe('options', () => {
     const { child, ended, socket } = await withRequest('--drain', '10m');
     const note = once(child.stderr!, 'data') as Promise<[Buffer]>;
     child.kill('SIGTERM');
-    expect((await note)[0].toString()).toContain('requests and uploads may continue for 10m; a second signal');
+    expect((await note)[0].toString()).toContain(
+      'requests and uploads in progress may continue for up to 10m; a second signal',
+    );
     const answer = once(socket, 'data') as Promise<[Buffer]>;
     socket.write('{}');
     expect((await answer)[0].toString()).toContain('HTTP/1.1 400');
@@ -242,7 +245,10 @@ describe('delete --repository', () => {
       const cli = await CliHarness.make();
       const ref = `${served.registry.host}/team/app`;
       const refused = await cli.run(['delete', '--repository', `${ref}:v1`]);
-      expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(`Write ${ref} to delete`)]);
+      expect([refused.code, refused.stderr]).toEqual([
+        2,
+        expect.stringContaining(`To delete the whole repository, specify ${ref}`),
+      ]);
       expect((await cli.run(['delete', ref])).code).toBe(2);
       expect((await cli.run(['delete', '--repository', ref])).stderr).toBe(`deleted repository ${ref}\n`);
       expect(codesOf(await served.get('/v2/team/app/tags/list'))).toEqual(['NAME_UNKNOWN']);
@@ -302,7 +308,9 @@ describe('delete --repository', () => {
       const { code, stderr } = await cli.run(['delete', '--repository', `${registry.host}/app`]);
       expect([code, stderr]).toEqual([
         7,
-        expect.stringContaining(`cannot delete ${registry.host}/app: ${registry.host} does not delete repositories`),
+        expect.stringContaining(
+          `cannot delete ${registry.host}/app: ${registry.host} does not support deleting repositories`,
+        ),
       ]);
       expect(await cli.must('tags', `${registry.host}/app`)).toBe('v1');
     });

@@ -120,8 +120,8 @@ describe.each(casesOf(commands, 3))('%s', (command, commandLine) => {
     const repository = fresh();
     const { code, stderr } = await cli.run(await lineOf(await saved(), targetOf(repository)));
     expect([code, stderr]).toEqual([0, expect.stringContaining(`filled image linux/arm64`)]);
-    expect(stderr).toMatch(new RegExp(`asking ${origin.host}/origin/app for what \\S+ lacks\n`));
-    expect(stderr.match(/asking/g)).toHaveLength(1);
+    expect(stderr).toMatch(new RegExp(`searching ${origin.host}/origin/app for content that \\S+ does not have\n`));
+    expect(stderr.match(/searching/g)).toHaveLength(1);
     expect(stderr).toMatch(/filled image linux\/s390x [^]*filled attestation/);
     if (command !== 'join' && command !== 'apply') expect(await digestAt(repository)).toBe(index.digest);
     await expectWhole(registry.url, repository, 'v1');
@@ -156,7 +156,7 @@ describe.each(casesOf(commands, 3))('%s', (command, commandLine) => {
     const { code, stderr } = await cli.run(await lineOf(await saved(), targetOf(repository)));
     expect(code).toBe(4);
     expect(stderr).toMatch(/images are missing from oci-archive:saved\S+: linux\/arm64 \(sha256:\w+\)\n/);
-    expect(stderr).toContain(`${origin.host}/origin/app (does not have it)`);
+    expect(stderr).toContain(`${origin.host}/origin/app (not found)`);
     expect(await digestAt(repository)).toBeUndefined();
     origin.removeRules();
   });
@@ -250,12 +250,15 @@ describe('origins', () => {
   ])('an internal host that only the archive names is not asked: %s', async (_name, annotations) => {
     const source = await saved({ annotations: [annotations] });
     const { code, stderr } = await cli.run(['copy', source, 'oci:never', ...fill]);
-    expect([code, stderr]).toEqual([4, expect.stringMatching(/does not read from it[^]*--fill-from \S+\/team\/app/)]);
+    expect([code, stderr]).toEqual([
+      4,
+      expect.stringMatching(/does not read from this repository[^]*--fill-from \S+\/team\/app/),
+    ]);
   });
 
   test('an archive without names needs --fill-from', async () => {
     const { code, stderr } = await cli.run(['copy', await saved({ annotations: [{}] }), 'oci:never', ...fill]);
-    expect([code, stderr]).toEqual([4, expect.stringContaining('--fill-from REF')]);
+    expect([code, stderr]).toEqual([4, expect.stringContaining('with --fill-from')]);
   });
 
   test('contradictory names are asked one after another', async () => {
@@ -281,7 +284,7 @@ describe('an origin that fails', () => {
     const { code, stderr } = await cli.run(line);
     expect([code, stderr]).toEqual([
       4,
-      expect.stringMatching(new RegExp(`Asked: ${host}/origin/app \\(.*refuses the connection`)),
+      expect.stringMatching(new RegExp(`Tried: ${host}/origin/app \\(.*refused the connection`)),
     ]);
     await cli.must(...line, '--fill-from', `${origin.host}/origin/app`);
   });
@@ -292,14 +295,14 @@ describe('an origin that fails', () => {
     origin.removeRules();
     expect([code, stderr]).toEqual([
       4,
-      expect.stringMatching(/Asked: \S+\/origin\/app \(.*(?:401|login|credentials)/i),
+      expect.stringMatching(/Tried: \S+\/origin\/app \(.*(?:401|login|credentials)/i),
     ]);
   });
 
   test('that has other content under the tag is asked by digest', async () => {
     await putManifest(registry.url, 'moved/app', 'v1', amd64.mediaType, (await pushed('moved/app', amd64)).bytes);
     const { code, stderr } = await copyTo(await saved({}, 'moved/app'));
-    expect([code, stderr]).toEqual([4, expect.stringContaining('moved/app (does not have it)')]);
+    expect([code, stderr]).toEqual([4, expect.stringContaining('moved/app (not found)')]);
   });
 
   test('that states another size is not used', async () => {

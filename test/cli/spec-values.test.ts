@@ -103,12 +103,12 @@ describe('is refused, and nothing is written', () => {
     [
       'a name of a member',
       `list: HOST/a:b\nannotations: {"\${TAG}": x}\nmanifests: [${image}]\n`,
-      'stdin:2:15: a placeholder in the name of a member is not replaced',
+      'stdin:2:15: placeholders are replaced only in strings, not in member names',
     ],
     [
       'an unquoted text in brackets',
       'list: HOST/a:b\ntags: [${TAG}]\nmanifests: []\n',
-      'stdin:2:8: a text with a placeholder must be in quotes',
+      'stdin:2:8: a string with a placeholder must be quoted inside [] and {}',
     ],
     [
       'a number',
@@ -150,13 +150,13 @@ describe('is refused, and nothing is written', () => {
     [
       'a value that no spec contains',
       ['--set', 'TAG=x', '--set', 'NOTE=n', '--set', 'TGA=x'],
-      'the specs do not contain ${TGA}',
+      'no spec contains ${TGA}',
     ],
-    ['a variable that is not set', ['--env', 'NOTE'], 'the environment variable NOTE of --env is not set'],
+    ['a variable that is not set', ['--env', 'NOTE'], '--env NOTE: the environment variable is not set'],
     ['a value without name', ['--set', '=x'], 'invalid name "" in --set'],
     ['a name with a space', ['--set', 'A B=x'], 'invalid name "A B" in --set'],
     ['a name without value', ['--set', 'TAG'], '--set takes NAME=VALUE, not "TAG"'],
-    ['a name twice', ['--set', 'TAG=1', '--set', 'TAG=2'], '--set TAG: the value is given twice'],
+    ['a name twice', ['--set', 'TAG=1', '--set', 'TAG=2'], '--set TAG: a value is already given for this name'],
     ['an invalid variable', ['--env', 'A-B'], 'invalid name "A-B" in --env'],
   ])('%s', async (_name, args, message) => {
     const requests = registry.requests.length;
@@ -168,7 +168,12 @@ describe('is refused, and nothing is written', () => {
   test('values that are together too large', async () => {
     const text = `list: HOST/a:b\nannotations: {a: "${'${X}'.repeat(2_000)}"}\nmanifests: []\n`;
     const { code, stderr } = await applyText(cli, text, '--set', `X=${'x'.repeat(10_000)}`);
-    expect([code, stderr]).toEqual([3, expect.stringContaining('stdin:2:18: is too large with its values')]);
+    expect([code, stderr]).toEqual([
+      3,
+      expect.stringContaining(
+        'stdin:2:18: the document exceeds the limit of 16777216 characters after its placeholders are replaced',
+      ),
+    ]);
   });
 });
 
@@ -237,11 +242,11 @@ describe('validate -f', () => {
     const { code, stdout, stderr } = await check('-f', 'lists.yaml', '-f', 'spec.json');
     expect(code).toBe(3);
     expect(stdout.split('\n')).toEqual([
-      'lists.yaml:1:1: error E-SPEC /: docker.io/team/app:1.0 is also the list of lists.yaml:13',
+      'lists.yaml:1:1: error E-SPEC /: docker.io/team/app:1.0 is also written by lists.yaml:13',
       'lists.yaml:7:15: warning W-PLAT-UNKNOWN /manifests/0/platform: unknown platform linux/amd46: did you mean linux/amd64?',
       'lists.yaml:11:5: error E-SPEC /manifests/0: "image" is missing',
       'lists.yaml:11:5: error E-SPEC /manifests/0/imagee: unknown member: did you mean "image"?',
-      'lists.yaml:13:1: error E-SPEC /: docker.io/team/app:1.0 is also the list of lists.yaml:1',
+      'lists.yaml:13:1: error E-SPEC /: docker.io/team/app:1.0 is also written by lists.yaml:1',
       '',
     ]);
     expect(stderr).toBe('refused 3 of 5 lists\n');
@@ -273,10 +278,20 @@ describe('validate -f', () => {
   });
 
   test.each<[string, readonly string[], string]>([
-    ['another document', ['-f', 'valid.yaml', './x.json'], '--file cannot be used with another document'],
+    [
+      'another document',
+      ['-f', 'valid.yaml', './x.json'],
+      '--file cannot be combined with another argument: "./x.json"',
+    ],
     ['--deep', ['-f', 'valid.yaml', '--deep'], '--file and --deep cannot be used together'],
+    ['--expect', ['-f', 'valid.yaml', '--expect', 'linux/amd64'], '--file and --expect cannot be used together'],
+    [
+      '--require-attestation',
+      ['-f', 'valid.yaml', '--require-attestation', 'sbom'],
+      '--file and --require-attestation cannot be used together',
+    ],
     ['--list', ['-f', 'valid.yaml', '-l', 'a'], '--file and --list cannot be used together'],
-    ['the same file twice', ['-f', 'valid.yaml', '-f', 'valid.yaml'], '--file names the same file twice'],
+    ['the same file twice', ['-f', 'valid.yaml', '-f', 'valid.yaml'], '--file is given twice for the same file'],
     ['a value without a file', ['--set', 'A=b', './x.json'], '--set needs --file'],
     ['a variable without a file', ['--env', 'A', './x.json'], '--env needs --file'],
   ])('refuses %s', async (_name, args, message) => {
@@ -290,7 +305,7 @@ describe('validate -f', () => {
       const command = `"mlist validate -f ${join(cli.folder, name)}"`;
       expect([code, stdout]).toEqual([
         3,
-        `error E-SPEC /: is a spec of "mlist apply", not a list: check it with ${command}\n`,
+        `error E-SPEC /: is a spec for "mlist apply", not a list: check it with ${command}\n`,
       ]);
     }
     const { code, stdout } = await cli.run(['validate', '-', '--json'], { stdin: 'list: a\nmanifests: []\n' });

@@ -236,7 +236,7 @@ describe('files', () => {
     const cli = await CliHarness.make();
     expect(await cli.run(['create', 'x.io/a', '-f', 'nope'])).toMatchObject({
       code: 4,
-      stderr: expect.stringContaining('cannot read nope: no such file or folder') as unknown,
+      stderr: expect.stringContaining('cannot read nope: no such file or directory') as unknown,
     });
     expect(await cli.run(['create', 'x.io/a', '-f', '.'])).toMatchObject({
       code: 4,

@@ -268,11 +268,13 @@ describe('explain', () => {
   test('the reasons, if clients differ; the warnings are not repeated', async () => {
     const args = ['explain', ref('twins'), '--platform', 'linux/amd64'];
     const { stdout, stderr } = await cli.run(args, { terminal: true, columns: 120 });
-    expect(stdout).toMatch(/^linux\/amd64: 1 of 6 clients gets no image that fits$/m);
+    expect(stdout).toMatch(/^linux\/amd64: 1 of 6 clients gets no image that runs on the requested platform$/m);
     expect(stdout).toMatch(/^CLIENT +GETS +RUNS HERE +BECAUSE$/m);
-    expect(stdout).toMatch(/^first-match client .*\(does not fit\) .*first entry for linux\/amd64$/m);
+    expect(stdout).toMatch(/^first-match client .*\(cannot run\) .*first entry for linux\/amd64$/m);
     expect(stderr).toBe('');
-    expect((await cli.run(args)).stderr).toContain('warning: for linux/amd64 some clients get no image that fits');
+    expect((await cli.run(args)).stderr).toContain(
+      'warning: for linux/amd64, some clients get no image that runs on the requested platform',
+    );
   });
 });
 
@@ -394,7 +396,7 @@ describeOnTerminal('the built program on a terminal', () => {
       expect(code).toBe(0);
       const lines = output.split('\r\n');
       // A line that states the own platform is printed before the result.
-      const result = lines.filter((line) => !line.startsWith('for linux/'));
+      const result = lines.filter((line) => !line.startsWith('using linux/'));
       expect(result.filter((line) => displayWidth(line) > columns)).toEqual([]);
       expect(result.length).toBeGreaterThan(5);
     }

@@ -64,7 +64,7 @@ class Scene {
 function expectBlocked({ code, stdout, stderr }: CliResult, source: string): void {
   expect({ code, stdout }).toEqual({ code: 2, stdout: expect.not.stringContaining('pushed') as unknown });
   expect(stderr).toContain(source);
-  expect(stderr).toMatch(/is outside .*, and only|is an image of a container engine, and only/);
+  expect(stderr).toMatch(/is outside .*, and only|is an image in a container engine, and only/);
   expect(stderr).toContain('add --allow-outside');
 }
 
@@ -192,7 +192,7 @@ describe('a path that the user has named', () => {
     await writeFile(scene.cli.workspace, 'a file in place of the folder');
     const result = await scene.run('create', `${scene.host}/app:1`, 'oci:../../secret:1');
     expect(result).toMatchObject({ code: 0 });
-    expect(result.stderr).toContain('Later commands need --allow-outside');
+    expect(result.stderr).toContain('Later commands that read it need --allow-outside');
   });
 
   test("in the user's own workspace, every path is", async () => {
@@ -284,7 +284,7 @@ describe('the metadata of --docker-metadata', () => {
       await scene.write('metadata.json', JSON.stringify({ tags: [`${scene.host}/app:1`, tag] }));
       const result = await scene.run('create', 'oci:build:1', '--docker-metadata', 'metadata.json', '--push');
       expect(result).toMatchObject({ code: 3, stdout: '' });
-      expect(result.stderr).toContain('is not a reference of a registry');
+      expect(result.stderr).toContain('is a local location, not a registry reference');
       expect(await readdir(scene.cli.folder)).not.toContain('target');
     },
   );
@@ -350,9 +350,21 @@ describe('links in a committed workspace', () => {
     for (const args of [['prune'], ['create', `${scene.host}/app:1`, 'oci:build:1'], ['ls']]) {
       const result = await scene.run(...args);
       expect(result).toMatchObject({ code: 3, stdout: '' });
-      expect(result.stderr).toContain(`${join(workspace, name)} is a link that leads out of ${workspace}`);
+      expect(result.stderr).toContain(`${join(workspace, name)} is a symbolic link that leads out of ${workspace}`);
     }
     expect(await readdir(outside)).toEqual(['precious.txt']);
+  });
+
+  test('a link without a target is refused', async () => {
+    const workspace = join(scene.project, '.mlist');
+    await rm(workspace, { recursive: true, force: true });
+    await mkdir(workspace);
+    await symlink('missing', join(workspace, 'drafts'));
+    const { code, stderr } = await scene.run('ls');
+    expect([code, stderr]).toEqual([
+      3,
+      expect.stringContaining(`${join(workspace, 'drafts')} is a broken symbolic link`),
+    ]);
   });
 
   test('a workspace that is such a link is no more trusted than others', async () => {

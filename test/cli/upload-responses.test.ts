@@ -56,9 +56,9 @@ describe('an upload goes to the location that the registry gives', () => {
 test.each([
   [
     { location: 'ftp://files.test/x' },
-    'HOST sent an upload location to ftp://files.test, which is neither http nor https',
+    'HOST sent an upload location at ftp://files.test, which is neither http nor https',
   ],
-  [{}, 'HOST opened an upload without a location'],
+  [{}, 'the response of HOST has no valid Location header'],
 ])('names the reference of an upload that cannot continue: %j', async (headers, reason) => {
   proxy.on(/^POST/, answer(202, headers));
   const { code, stderr } = await copied();
@@ -98,7 +98,7 @@ describe('a proxy that limits the size of a request', () => {
     expect(await copied()).toMatchObject({
       code: 7,
       stderr: expect.stringMatching(
-        /limits the size of a request \(HTTP 413\)\nhint: .*proxy.*client_max_body_size/,
+        /the request is too large for \S+ \(HTTP 413\)\nhint: .*proxy.*client_max_body_size/,
       ) as unknown,
     });
     expect(Math.min(...sizesOf(/^PATCH/), MIB)).toBe(MIB);

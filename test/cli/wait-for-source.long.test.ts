@@ -75,7 +75,7 @@ describe('a source that does not appear', () => {
   test.each(casesOf(commands, 2, 1))('%s', async (_, late, args, spec) => {
     answerReads(late, unknown);
     const result = await run(args(), spec, '--wait-for-source', '1ms');
-    const message = /cannot read .*\(HTTP 404.*\): still missing after 0\.001s$|of at least 1 required images/m;
+    const message = /cannot read .*\(HTTP 404.*\): still missing after 0\.001s$|the spec requires at least 1;/m;
     expect([result.code, result.stderr]).toEqual([4, expect.stringMatching(message)]);
   });
 
@@ -90,7 +90,7 @@ describe('a source that does not appear', () => {
     answerReads('late', unknown);
     const more = ['--wait-for-source', '1h', '--deadline', '3s'];
     const { code, stderr } = await run(['create', at('made'), at('late'), ...more]);
-    const waited = `not done within 3s: still waiting to read ${at('late')} (last response: HTTP 404)`;
+    const waited = `the command did not finish within 3s: still waiting to read ${at('late')} (last response: HTTP 404)`;
     expect([code, stderr]).toEqual([7, expect.stringContaining(waited)]);
   });
 });

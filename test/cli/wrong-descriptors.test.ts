@@ -130,12 +130,14 @@ describe('content in a registry whose size differs from that in the list', () =>
       7,
       expect.stringContaining(`has ${descriptor.size} bytes, but its descriptor states 5`),
     ]);
-    expect(stderr).toContain('hint: The list or manifest that refers to it states a wrong size');
+    expect(stderr).toContain('hint: The list or manifest that refers to this content states a wrong size');
   });
 
   test('and whose digest differs too, is reported as an error of the registry', async () => {
     const { code, stderr } = await copied(Buffer.from('{}'));
     expect([code, stderr]).toEqual([7, expect.stringContaining('has 2 bytes, not 5')]);
-    expect(stderr).toContain('hint: The registry, or a proxy in front of it, has changed the content');
+    expect(stderr).toContain(
+      'hint: Check the registry and any proxy in front of it: the response was changed or damaged',
+    );
   });
 });

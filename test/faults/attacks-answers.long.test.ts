@@ -238,7 +238,7 @@ describe('a layer that arrives slowly', () => {
     );
     expect([result.code, result.stderr]).toEqual([
       7,
-      expect.stringMatching(/not done within \d\S+: still waiting to read \S+@sha256:/),
+      expect.stringMatching(/the command did not finish within \d\S+: still waiting to read \S+@sha256:/),
     ]);
     await attacked.expectNothingNamed();
   });

@@ -32,7 +32,7 @@ async function endOf({ child, ended, release }: Waiting, after: NodeJS.Signals |
 
 async function expectDeadline(
   start: (limit: string) => Promise<Waiting>,
-  message = /not done within \d/,
+  message = /the command did not finish within \d/,
 ): Promise<void> {
   const result = await withTimeLimit(async (limit) => {
     const waiting = await start(limit);
@@ -106,8 +106,8 @@ describe('a command that waits for a login', () => {
   }
 
   const asking = [
-    ['digest', (host: string) => ['digest', `${host}/a`], 'get the login for '],
-    ['logout', (host: string) => ['logout', host], 'remove the login '],
+    ['digest', (host: string) => ['digest', `${host}/a`], 'get the credentials for '],
+    ['logout', (host: string) => ['logout', host], 'remove the credentials '],
   ] as const;
 
   (process.platform === 'win32' ? describe.skip : describe).each(casesOf(asking, 2))(
@@ -120,7 +120,9 @@ describe('a command that waits for a login', () => {
       });
 
       test('ends at the time limit, and names the helper', async () => {
-        const waited = new RegExp(`not done within \\d\\S+: still waiting to ${what}.*from docker-credential-slow`);
+        const waited = new RegExp(
+          `the command did not finish within \\d\\S+: still waiting to ${what}.*from docker-credential-slow`,
+        );
         await expectDeadline((limit) => onHelper([...args(registry.host), '--deadline', limit]), waited);
       });
     },

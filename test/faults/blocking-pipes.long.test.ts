@@ -56,7 +56,7 @@ const isLinux = process.platform === 'linux';
         }
       });
       expect(result).toMatchObject({ code: 7, stdout: '' });
-      expect(result.stderr).toMatch(/not done within \d/);
+      expect(result.stderr).toMatch(/the command did not finish within \d/);
     },
   );
 

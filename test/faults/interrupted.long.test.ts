@@ -123,7 +123,7 @@ describe('a push to several repositories', () => {
       const { code, message, targets = [] } = errorIn(result);
       expect([result.code, code]).toEqual([7, 'ERR_MLIST_TIMEOUT']);
       expect(message).toMatch(
-        /^not done within \S+: .*; pushed: \S+; unchanged: \S+; may have been pushed: \S+; not pushed: /,
+        /^the command did not finish within \S+: .*; pushed: \S+; unchanged: \S+; may have been pushed: \S+; not pushed: /,
       );
       expect(targets.map(({ status }) => status)).toEqual(['pushed', 'unknown', 'not-pushed', 'unchanged']);
     });

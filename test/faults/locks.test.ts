@@ -104,7 +104,7 @@ withSignals('a lock', () => {
       release();
       const { code, stdout, stderr } = await ended;
       expect({ code, stdout }).toEqual({ code: 5, stdout: '' });
-      expect(stderr).toContain('app.tar was not changed: another process has taken over its lock');
+      expect(stderr).toContain('app.tar: another process has taken over its lock');
       expect(await readFile(archive)).toEqual(written);
       expect(await readdir(join(archive, '..'))).not.toContainEqual(expect.stringMatching(/lock|tmp/));
     } finally {

@@ -12,7 +12,7 @@ describe('a failed write reports the path and the reason', () => {
     ['EDQUOT', /quota/],
     ['EROFS', /the file system is read-only/],
     ['EACCES', /permission denied/],
-    ['EIO', /the device reports an I\/O error \(EIO\)/],
+    ['EIO', /the device reported an I\/O error \(EIO\)/],
     ['EBADF', /^cannot write out\.tar: bad file descriptor$/],
   ])('%s', (code, message) => {
     const failed = writeFailure('out.tar', Object.assign(new Error('bad file descriptor'), { code, syscall: 'write' }));

@@ -73,5 +73,7 @@ describe('readAtMost', () => {
     expect(await resolveLinks(at('to-folder/x'))).toBe(at('folder/x'));
     for (const name of ['circle', 'none/x'])
       await expect(resolveLinks(at(name))).rejects.toMatchObject({ code: 'ERR_MLIST_FILE' });
+    await expect(resolveLinks(at('none/x'))).rejects.toThrow(`there is no folder ${at('none')}`);
+    await expect(resolveLinks(at('circle/x'))).rejects.toThrow('circle: its symbolic links form a loop');
   });
 });

@@ -65,7 +65,7 @@ describe('the limit', () => {
         const file = await appended(await spool.create(), '12345');
         await expect(file.append(Buffer.alloc(6))).rejects.toMatchObject({
           code: 'ERR_MLIST_FILE',
-          message: `cannot store temporary files in ${folder}: at least 11 bytes are needed, more than the limit of 10`,
+          message: `cannot store temporary files in ${folder}: at least 11 bytes are needed, but the limit is 10`,
           facts: { remedy: { kind: 'more-temporary-space' } },
         });
         expect(await textOf(file)).toBe('12345');

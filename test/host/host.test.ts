@@ -71,7 +71,7 @@ describe('handlers of binfmt_misc', () => {
     const desktop = await hostOf(handlersOf('docker-desktop-rosetta'), arm64);
     expect(runsOn(desktop, parsePlatform('linux/amd64'))).toMatchObject({
       verdict: 'emulated',
-      reason: expect.stringMatching(/^qemu-x86_64 runs it .*, or rosetta if registered later/) as unknown,
+      reason: expect.stringMatching(/^qemu-x86_64 \(or rosetta, if it was registered later\) runs it /) as unknown,
     });
   });
 
@@ -83,7 +83,7 @@ describe('handlers of binfmt_misc', () => {
     expect(runs.handler?.isFixed).toBe(isFixed);
     expect(runs.next[0] ?? '').toMatch(next);
     expect(runs.reason).toMatch(
-      isFixed ? /also in containers/ : /only if the image contains \S+ \(it is missing on this host/,
+      isFixed ? /also in containers/ : /only if the image contains \S+ \(which is not installed on this host/,
     );
   });
 

@@ -171,7 +171,7 @@ describeOnEngines(
 
     test('a list is refused, with the platforms to choose from', async () => {
       const { code, stderr } = await (await connected()).run(['copy', source('list'), target(engine, 'list:1')]);
-      expect([code, stderr]).toEqual([2, expect.stringContaining('has single images only')]);
+      expect([code, stderr]).toEqual([2, expect.stringContaining('can store only single images')]);
       expect(stderr).toContain('--platform: linux/amd64, linux/arm64, windows/amd64');
     });
 
@@ -193,7 +193,7 @@ describeOnEngines(
       const { code, stderr } = await cli.run(['copy', source('windows'), target(engine, 'windows:1')]);
       expect([code, stderr]).toEqual([7, expect.stringContaining('cannot load docker-daemon:')]);
       expect(stderr).toMatch(/windows/);
-      expect(stderr).toContain('A Docker engine with the containerd store');
+      expect(stderr).toContain('a Docker engine with the containerd image store');
       expect(await idOf(engine, 'windows:1')).toBeUndefined();
     });
   },

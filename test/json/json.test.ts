@@ -45,11 +45,11 @@ describe('limits', () => {
   test.each<[string, Uint8Array, RegExp]>([
     ['over 4 MiB', Buffer.alloc(4 * 1024 * 1024 + 1, ' '), /E-SIZE4M/],
     ['nested too deep', Buffer.from('['.repeat(4_000_000)), /nested deeper than 100/],
-    ['too many values', Buffer.from(`[${'{},'.repeat(1_000_000)}1]`), /too many values/],
+    ['too many values', Buffer.from(`[${'{},'.repeat(1_000_000)}1]`), /has more than \d+ values/],
     [
       'too many members',
       Buffer.from(`{${Array.from({ length: 300_000 }, (_, at) => `"${at}":1`).join()}}`),
-      /too many values/,
+      /has more than \d+ values/,
     ],
     ['too many duplicates', Buffer.from(`{${'"a":1,'.repeat(100_000)}"a":1}`), /too many problems to list/],
   ])('%s', (_name, bytes, problem) => {

@@ -41,7 +41,7 @@ describe('the bytes of Docker manifest lists equal those of other tools', () => 
       platform: { architecture: 'a', os: 'b' },
     };
     expect(() => encodeManifestList({ manifests: [{ ...entry, [member]: 'x' }] })).toThrow(
-      /only an OCI index can hold/,
+      /only an OCI index can contain/,
     );
   });
 });

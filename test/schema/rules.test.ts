@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Problem } from '../../src/errors/errors.ts';
 import { validateDocument } from '../../src/schema/documents.ts';
+import { checkDockerConfig } from '../../src/schema/docker-documents.ts';
 import { sha256 } from '../support/images.ts';
 import { fc } from '../support/seed.ts';
 
@@ -56,7 +57,7 @@ describe('messages about violations of a schema', () => {
     [
       'a digest',
       indexOf({ digest: 'sha256:1' }),
-      'must be a digest (such as sha256: and 64 lower-case hex digits), not "sha256:1"',
+      'must be a digest (for example sha256: and 64 lower-case hex digits), not "sha256:1"',
     ],
     ['a long digest', indexOf({ digest: `x:${'1'.repeat(600)}` }), 'must have at most 512 characters'],
     ['a URL', indexOf({ urls: ['x'] }), 'must be an absolute URL, not "x"'],
@@ -65,6 +66,11 @@ describe('messages about violations of a schema', () => {
     ['a missing member', index([{ ...entry('linux/amd64'), size: undefined }]), '"size" is missing'],
   ])('%s', (_name, document, message) => {
     expect(check(document).map((problem) => problem.message)).toContain(message);
+  });
+
+  test.each([{ credsStore: '/x' }, { credHelpers: { 'r.test': '/x' } }])('a credential helper in %j', (document) => {
+    const message = 'must be a credential helper name (letters, digits, and the characters _ . -), not "/x"';
+    expect(checkDockerConfig(Buffer.from(JSON.stringify(document)))).toMatchObject({ problems: [{ message }] });
   });
 });
 
@@ -95,7 +101,7 @@ describe('messages about violations of a rule', () => {
     [
       'an attestation without an image',
       index([attestation('', { annotations: { 'vnd.docker.reference.type': 'attestation-manifest' } })]),
-      'the attestation names no image in vnd.docker.reference.digest',
+      'the annotation vnd.docker.reference.digest of the attestation is missing',
     ],
     ['the same entry twice', index([entry('linux/amd64'), entry('linux/amd64')]), 'duplicate of entry 0'],
   ])('%s', (_name, document, message) => {

@@ -250,8 +250,8 @@ describe('selection of each client', () => {
   });
 
   test.each<[words: string, why: string, reason: string]>([
-    ['/amd64', 'exact', 'exact match; its os is empty and counts as linux'],
-    ['/386', 'compatible', 'best match that a linux/amd64 host can run; its os is empty and counts as linux'],
+    ['/amd64', 'exact', 'exact match; its os is empty and treated as linux'],
+    ['/386', 'compatible', 'best match that a linux/amd64 host can run; its os is empty and treated as linux'],
     ['linux/amd64', 'exact', 'exact match'],
   ])('the reason of containerd reports that an empty os is replaced: %s', (words, why, reason) => {
     const { choices } = compareClients(listOf(words), request('linux/amd64'));
@@ -296,6 +296,12 @@ describe('entries that no client can select', () => {
   ])('%s', (_name, words, expected) => {
     const entries = unreachable(listOf(words)) ?? [];
     expect(Object.fromEntries(entries.map(({ entry, why }) => [entry.place, why]))).toEqual(expected);
+  });
+
+  test('the reason states the position of an image that a nested index contains', () => {
+    expect(unreachable(listOf('[linux/amd64 linux/amd64]'))).toMatchObject([
+      { entry: { place: '1.2' }, why: 'shadowed', reason: 'clients for linux/amd64 select entry 1.1 instead' },
+    ]);
   });
 
   test('is undefined for a list with too many images', () => {

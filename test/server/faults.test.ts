@@ -170,7 +170,10 @@ describe('tokenLogin', () => {
         headers: bearer(token),
       });
       expect(encoded.status).toBe(401);
-      expect((await served.get(tagPath, bearer('x'))).headers['www-authenticate']).toContain('error="invalid_token"');
+      expect(push.body.toString()).toContain('the token does not permit this request');
+      const invalid = await served.get(tagPath, bearer('x'));
+      expect(invalid.headers['www-authenticate']).toContain('error="invalid_token"');
+      expect(invalid.body.toString()).toContain('invalid or expired token');
     }));
 
   test('checks the users of htpasswd', () =>

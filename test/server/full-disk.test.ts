@@ -40,7 +40,7 @@ test('`mlist serve` prints why it answered 500', async () => {
     const answer = await send(url, 'GET', '/v2/damaged/tags/list');
     expect([answer.status, codesOf(answer)]).toEqual([500, ['UNKNOWN']]);
     expect(answer.body.toString()).not.toContain(dir);
-    expect((await warning)[0]).toMatch(/^warning: GET \/v2\/damaged\/tags\/list failed with 500: .*damaged/);
+    expect((await warning)[0]).toMatch(/^warning: GET \/v2\/damaged\/tags\/list failed with HTTP 500: .*damaged/);
   } finally {
     child.kill('SIGINT');
     await once(child, 'exit');
@@ -58,7 +58,7 @@ test('`mlist serve` prints at the start which journal is damaged, and serves the
   try {
     const warning = once(createInterface(child.stderr), 'line') as Promise<[string]>;
     const [url] = (await once(createInterface(child.stdout), 'line')) as [string];
-    expect((await warning)[0]).toMatch(/^warning: .*index\.journal is damaged: line 2 .*remove line 2: /);
+    expect((await warning)[0]).toMatch(/^warning: .*index\.journal is damaged: line 2 .*remove line 2\. /);
     const statuses = [];
     for (const path of ['bad', 'good']) statuses.push((await send(url, 'GET', `/v2/${path}/manifests/v1`)).status);
     expect(statuses).toEqual([500, 200]);
@@ -95,7 +95,7 @@ test('`mlist serve` prints at the start which journal is damaged, and serves the
       let refused = await post();
       while (refused.status === 201) refused = await post();
       expect([refused.status, refused.headers['retry-after'], codesOf(refused)]).toEqual([503, '1', ['UNAVAILABLE']]);
-      expect((await warning)[0]).toMatch(/failed with 503: .*too many open files \(EMFILE\)/);
+      expect((await warning)[0]).toMatch(/failed with HTTP 503: .*too many open files \(EMFILE\)/);
       for (const socket of others) socket.destroy();
       for (let status = 503; status !== 201;) ({ status } = await post());
     } finally {

@@ -33,7 +33,7 @@ async function fillUp(served: Served): Promise<readonly string[]> {
     const answer = await served.putManifest('repo', other.manifest, tag);
     if (answer.status !== 201) {
       expect([answer.status, codesOf(answer)]).toEqual([507, ['UNAVAILABLE']]);
-      expect(answer.body.toString()).toMatch(/its index\.json would become larger than 64\.0 MiB/);
+      expect(answer.body.toString()).toMatch(/its index\.json would exceed 64\.0 MiB/);
       return accepted;
     }
     accepted.push(tag);

@@ -94,7 +94,7 @@ describe('passwords', () => {
       const error = (await startRegistry({ htpasswd: path }).catch((thrown: unknown) => thrown)) as MlistError;
       expect(error).toMatchObject({ code: 'ERR_MLIST_USAGE', exitCode: 2, facts: { path } });
       expect(error.message).toContain(`${path}:2 cannot be used: the hash of user "alice" is not supported`);
-      expect(error.hint).toContain('hashPassword, or with "htpasswd -B"');
+      expect(error.hint).toContain('hashPassword or "htpasswd -B"');
       if (hash !== '') expect(JSON.stringify(error)).not.toContain(hash);
     }),
   );
@@ -106,7 +106,7 @@ describe('passwords', () => {
     withFile(`${line}\n`, async (path) => {
       const error = (await startRegistry({ htpasswd: path }).catch((thrown: unknown) => thrown)) as MlistError;
       expect(error).toMatchObject({ code: 'ERR_MLIST_USAGE', exitCode: 2, facts: { path } });
-      expect(error.message).toBe(`${path}:1 cannot be used: the line does not have the form USER:HASH`);
+      expect(error.message).toBe(`${path}:1 cannot be used: the line must have the form USER:HASH or USER:HASH:RIGHTS`);
       expect(JSON.stringify(error)).not.toContain(line.slice(1));
     }),
   );
@@ -114,7 +114,7 @@ describe('passwords', () => {
   test('in a missing file prevent the start', async () => {
     await expect(startRegistry({ htpasswd: '/none/htpasswd' })).rejects.toMatchObject({
       code: 'ERR_MLIST_NOT_FOUND',
-      message: 'cannot read /none/htpasswd: no such file or folder',
+      message: 'cannot read /none/htpasswd: no such file or directory',
     });
     await expect(startRegistry({ htpasswd: tmpdir() })).rejects.toMatchObject({
       code: 'ERR_MLIST_FILE',

@@ -93,6 +93,7 @@ describe('hostile requests', () => {
         await served.send('PATCH', location, { body: hundred.subarray(0, 60 * KIB) });
         const answer = await served.send('PATCH', location, { body: hundred.subarray(0, 5 * KIB) });
         expect((await served.get(location)).status).toBe(404);
+        expect(answer.body.toString()).toContain('the content exceeds the limit of 64.0 KiB');
         return answer;
       },
     ],

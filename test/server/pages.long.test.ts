@@ -78,16 +78,16 @@ function linksIn(page: string): readonly string[] {
 }
 
 const errors = [
-  ['GET', '/-/repo/none', 404, 'There is no such repository. Check the address'],
-  ['GET', '/-/repo/team/app:none', 404, 'There is no such manifest'],
-  ['GET', '/-/repo/team/app@sha256:12', 404, 'There is no such manifest'],
+  ['GET', '/-/repo/none', 404, 'Repository name not known to registry. Check the address'],
+  ['GET', '/-/repo/team/app:none', 404, 'Manifest unknown to registry'],
+  ['GET', '/-/repo/team/app@sha256:12', 404, 'Manifest unknown to registry'],
   ['GET', '/-/repo/Upper', 400, 'Invalid repository name'],
   ['GET', '/-/repo/a%2fb', 400, 'Invalid repository name'],
   ['GET', '/-/repo/..', 400, 'Invalid repository name'],
   ['GET', '/-/other', 404, 'There is no such endpoint'],
-  ['POST', '/', 405, 'POST is not supported here'],
-  ['PUT', '/-/repo/team/app:1.0', 405, 'PUT is not supported here'],
-  ['DELETE', '/-/repo/team/app:1.0', 405, 'DELETE is not supported here'],
+  ['POST', '/', 405, 'POST is not supported for this path'],
+  ['PUT', '/-/repo/team/app:1.0', 405, 'PUT is not supported for this path'],
+  ['DELETE', '/-/repo/team/app:1.0', 405, 'DELETE is not supported for this path'],
 ] as const;
 
 describe.each(casesOf(stores, 2, 1))('pages of a registry in %s', (_, serve) => {
@@ -345,7 +345,7 @@ describe('damaged content', () => {
   const cases: readonly (readonly [string, string, (dir: string) => Promise<void>, number, string])[] = [
     ['a missing child', 'v1', (dir) => rm(pathOf(dir, two.manifest)), 200, 'the content is missing'],
     ['a child with other bytes', 'v1', (dir) => writeFile(pathOf(dir, two.manifest), '{}'), 200, 'does not match'],
-    ['a missing list', 'v1', (dir) => rm(pathOf(dir, index)), 404, 'There is no such manifest'],
+    ['a missing list', 'v1', (dir) => rm(pathOf(dir, index)), 404, 'Manifest unknown to registry'],
     ['a list with other bytes', 'v1', (dir) => writeFile(pathOf(dir, index), '{}'), 200, 'does not match'],
     ['a list that is not JSON', 'bad', () => Promise.resolve(), 200, '{"manifests": <script>'],
     ['a list with a wrong entry', 'wrong', () => Promise.resolve(), 200, '"digest": 5'],
@@ -399,13 +399,14 @@ describe('damaged content', () => {
 
 describe('large content', () => {
   const length = isLong ? 10_000 : 1100;
-  const many = () =>
+  const listOf = (entries: number) =>
     indexOf(
-      Array.from({ length }, (_, at) => ({
+      Array.from({ length: entries }, (_, at) => ({
         ...one.manifest.descriptor,
         platform: { ...linux, variant: `v${at}` },
       })),
     );
+  const many = () => listOf(length);
   const long = () =>
     indexOf([{ ...one.manifest.descriptor, platform: linux, annotations: { long: 'x'.repeat(1_048_576) } }], {
       annotations: {
@@ -443,12 +444,13 @@ describe('large content', () => {
 
   type Case = readonly [string, () => ManifestContent, string, number];
   const larger: readonly Case[] = [
-    ['1,000 attestations of an image that is listed 1,000 times', sameAttested, '100000 attestations', 2_000_000],
+    ['1,000 attestations of an image that is listed 1,000 times', sameAttested, '101000 attestations', 2_000_000],
     ['platforms with long names', wide, '(1801 characters)', 5_000_000],
     ['20 annotations for each entry', annotated, 'and 20 more annotations', 4_000_000],
   ];
   test.each<Case>([
     [`a list of ${length} entries`, many, `${length - 1000} more entries`, 2_000_000],
+    ['a list of 1,001 entries', () => listOf(1001), '1 more entry is not displayed', 2_000_000],
     ['annotations of 1 MiB', long, '(1048576 characters)', 2_000_000],
     ['many annotations', long, '301 more annotations', 2_000_000],
     ['an image with 9,000 layers', () => layered.manifest, 'The rest of the tree', 2_000_000],

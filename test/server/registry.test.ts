@@ -117,7 +117,10 @@ describe.each(stores)('a registry in %s', (_, serve) => {
         for (const [method, path] of writes) {
           const answer = await reader.send(method, path);
           expect([answer.status, ...codesOf(answer)]).toEqual([405, 'UNSUPPORTED']);
+          expect(answer.body.toString()).toContain('the registry is read-only');
         }
+        const unsupported = await reader.send('POST', '/v2/repo/tags/list');
+        expect(unsupported.body.toString()).toContain('POST is not supported for this path');
         const found = await reader.get('/v2/repo/manifests/v1');
         expect(found.status).toBe(served.dir === undefined ? 404 : 200);
       });
@@ -243,6 +246,12 @@ describe('starting and stopping', () => {
       expect(registry.host).toMatch(/^127\.0\.0\.1:\d+$/);
       expect(registry.url).toBe(`http://${registry.host}`);
       expect((await send(registry.url, 'GET', '/v2/')).status).toBe(200);
+    }));
+
+  test('refuses an IPv6 address that the machine does not have', () =>
+    expect(startRegistry({ address: '[2001:db8::1]:0' })).rejects.toMatchObject({
+      code: 'ERR_MLIST_NETWORK',
+      message: expect.stringContaining('cannot listen on [2001:db8::1]:0: ') as unknown,
     }));
 
   test.each(['', '5000', 'localhost', ':5000', 'a:b', '127.0.0.1:70000', 'http://127.0.0.1:5000'])(

@@ -137,7 +137,7 @@ describe('the journal of a layout', () => {
       const fresh = await openLayout(dir, { journalFrom: 0 });
       const failure = {
         code: 'ERR_MLIST_DOCUMENT_INVALID',
-        message: `${join(dir, 'index.journal')} is damaged: line 2 is not an edit`,
+        message: `${join(dir, 'index.journal')} is damaged: line 2 is not a valid edit`,
         facts: { hint: expect.stringContaining('remove line 2') as unknown },
       };
       await expect(fresh.resolve('v3')).rejects.toMatchObject(failure);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, jest, test } from '@jest/globals';
 import { build } from 'esbuild';
 import { openLayout } from '../../src/store/layout/open-layout.ts';
+import { formatIndex, indexBytes, parseIndex } from '../../src/store/layout/index-document.ts';
 import type { Layout } from '../../src/store/layout/layout.ts';
 import type { ManifestContent } from '../../src/store/store.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
@@ -241,6 +242,13 @@ test('index.json of another tool keeps all other members unchanged', () =>
     expect(await readFile(join(dir, 'index.json'), 'utf8')).toBe(before);
   }));
 
+test('the size of an index.json is computed in bytes', () => {
+  const { digest, size, mediaType } = imageOf('a').manifest.descriptor;
+  const manifests = [{ mediaType, digest, size, annotations: { [refName]: 'v1' } }];
+  const index = parseIndex(Buffer.from(JSON.stringify({ schemaVersion: 2, annotations: { ä: '…' }, manifests })));
+  expect(indexBytes(index)).toBe(Buffer.byteLength(formatIndex(index)) + 1);
+});
+
 describe('a damaged index.json', () => {
   const { manifest } = imageOf('a');
   const { digest } = manifest.descriptor;
@@ -253,7 +261,8 @@ describe('a damaged index.json', () => {
     ['is not an object', '[]', 'not a JSON object'],
     ['has a duplicate member', '{"schemaVersion":2,"manifests":[],"manifests":[]}', '/manifests'],
     ['begins with a byte order mark', '\ufeff{"schemaVersion":2,"manifests":[]}', 'byte order mark'],
-    ['is not an index', '{"schemaVersion":2,"manifests":{}}', 'not an image index'],
+    ['is not an index', '{"schemaVersion":2,"manifests":{}}', '"manifests" is not an array'],
+    ['has another schema version', '{"schemaVersion":3,"manifests":[]}', '"schemaVersion" is not 2'],
     ['is a manifest', '{"schemaVersion":2,"layers":[]}', 'members of an image manifest'],
     ['has members of two types', '{"schemaVersion":2,"manifests":[],"layers":[]}', '"manifests" as well as'],
     ['has another mediaType', `{"schemaVersion":2,"mediaType":"${MediaType.ociManifest}"}`, 'mediaType'],
@@ -262,7 +271,7 @@ describe('a damaged index.json', () => {
     ['has a digest with ..', entry({ digest: 'sha256:../../../etc/passwd' }), '/manifests/0/digest'],
     ['has a digest in capitals', entry({ digest: digest.toUpperCase() }), '/manifests/0/digest'],
     ['has an annotation that is not a string', entry({ annotations: { [refName]: 1 } }), '/manifests/0/annotations'],
-    ['is missing', undefined, 'missing'],
+    ['is missing', undefined, 'index.json is missing'],
   ])('that %s is reported, and not changed', (_, content, reason) =>
     withLayout(async (layout, dir) => {
       const path = join(dir, 'index.json');

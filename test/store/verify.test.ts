@@ -30,3 +30,12 @@ test.each<[string, readonly string[], string, string]>([
   });
   expect(passed).toBe(before);
 });
+
+test('a wrong size in the descriptor is reported as such, and not as damage', async () => {
+  const wrong = { ...blob, size: blob.size + 1 };
+  const read = readWhole(wrong, () => verified(wrong, chunksOf('the bytes ', 'of a blob'), damageError('a store')));
+  await expect(read).rejects.toMatchObject({
+    code: 'ERR_MLIST_CONTENT_MISMATCH',
+    message: `the blob ${blob.digest} in a store has 19 bytes, but its descriptor states 20`,
+  });
+});

@@ -24,8 +24,11 @@ export class Authority {
     this.certificate = make(folder, name, ['-x509', '-days', '2', '-subj', `/CN=${name}`]);
   }
 
-  /** Signs a certificate for servers with these names and addresses, and for clients. */
-  sign(name: string, names: readonly string[] = ['127.0.0.1', 'localhost']): Certificate {
+  /**
+   * Signs a certificate for servers with these names and addresses, and for clients.
+   * @param days - the validity; -1 for an expired certificate
+   */
+  sign(name: string, names: readonly string[] = ['127.0.0.1', 'localhost'], days = 2): Certificate {
     const request = make(this.#folder, name, ['-subj', `/CN=${name}`], 'csr');
     const alternatives = names.map((one) => (/^[\d.]+$|:/.test(one) ? `IP:${one}` : `DNS:${one}`)).join(',');
     const extensions = join(this.#folder, `${name}.ext`);
@@ -43,7 +46,7 @@ export class Authority {
       keyFile,
       '-CAcreateserial',
       '-days',
-      '2',
+      String(days),
       '-extfile',
       extensions,
       '-out',

@@ -94,7 +94,7 @@ export class AttackHarness {
     const lines = result.stderr.split('\n').filter((line) => line.startsWith('{'));
     const events = lines.map((line) => JSON.parse(line) as { type: string; code?: string; message?: string });
     const errors = events.filter(({ type }) => type === 'error');
-    expect(errors.map(({ message }) => message).join()).not.toMatch(/not done within/);
+    expect(errors.map(({ message }) => message).join()).not.toMatch(/the command did not finish within/);
     return { ...result, errors: errors.map(({ code = '' }) => code.replace('ERR_MLIST_', '')) };
   }
 

@@ -1,6 +1,9 @@
 import type { Context } from '../context.ts';
 
-/** Commands and options as data. Parsing, help, completion and docs/cli.md are derived from them. */
+/**
+ * This file defines how commands and options are declared. Parsing, help, completion and docs/cli.md are derived from
+ * the declarations.
+ */
 
 export interface OptionDeclaration {
   readonly name: string;
@@ -9,14 +12,14 @@ export interface OptionDeclaration {
   /** Whether the option may be given several times. */
   readonly repeat?: boolean;
   readonly choices?: readonly string[];
-  /** The name of the value in help, such as `PLATFORM`. */
+  /** The placeholder for the value in help, such as `PLATFORM`. */
   readonly value?: string;
   readonly describe: string;
 }
 
 export interface CommandDeclaration {
   readonly name: string;
-  /** Positional arguments as shown in help, such as `LIST [MANIFEST...]`. */
+  /** The end of the usage line in help, such as `LIST [MANIFEST...]`. Two forms are separated by `  or  `. */
   readonly usage: string;
   readonly positionals: Positionals;
   readonly summary: string;
@@ -28,7 +31,7 @@ export interface CommandDeclaration {
   readonly uses: readonly ('draft' | 'registry')[];
   /** Whether the overview omits the command, because only programs call it. */
   readonly hidden?: boolean;
-  /** Whether the command also runs if the workspace belongs to another user. Default false. */
+  /** Whether the command also runs if the workspace is refused, for example because of its owner. Default false. */
   readonly worksWithoutWorkspace?: boolean;
   /** Loads the handler when the command is called. */
   readonly load: () => Promise<CommandModule>;
@@ -38,15 +41,15 @@ export interface Positionals {
   readonly min: number;
   readonly max: number;
   /**
-   * The kinds of each argument, for completion. If the number of arguments is not limited, the last item also applies
-   * to all further ones. Default: nothing can be completed.
+   * The possible kinds of each argument, for completion. If the number of arguments is not limited, the last item also
+   * applies to all further arguments. Default: nothing is completed.
    */
   readonly kinds?: readonly (readonly ArgumentKind[])[];
 }
 
 /**
- * `entry`: an entry of the draft. `image`: an image or a list outside drafts. `image=platform`: an `image`, optionally
- * with `=PLATFORM`.
+ * `entry`: an entry of the draft. `image`: the reference or location of an image or a list. `image=platform`: an
+ * `image`, optionally followed by `=PLATFORM`.
  */
 export type ArgumentKind = 'draft' | 'entry' | 'image' | 'image=platform' | 'file' | 'shell';
 
@@ -54,12 +57,12 @@ export interface CommandModule {
   readonly run: (args: ParsedArguments, context: Context) => Promise<number>;
 }
 
-/** Returns the usage lines of a command, such as `mlist copy SRC DST`: one for each of its alternative forms. */
+/** Returns one usage line, such as `mlist copy SRC DST`, for each form of a command. */
 export function usagesOf({ name, usage }: CommandDeclaration): readonly string[] {
   return usage.split('  or  ').map((positionals) => `mlist ${name} ${positionals}`.trim());
 }
 
-/** A parsed command line. */
+/** The arguments and options of a command line, checked against the declaration of the command. */
 export class ParsedArguments {
   readonly command: CommandDeclaration;
   readonly positionals: readonly string[];
@@ -76,7 +79,7 @@ export class ParsedArguments {
     return typeof value === 'string' ? value : undefined;
   }
 
-  /** The values of an option, which may be repeatable or not; empty if the option is not given. */
+  /** Returns the values of a string option, whether or not it is repeatable. Empty if the option is not given. */
   texts(name: string): readonly string[] {
     const value = this.#values.get(name);
     if (typeof value === 'string') return [value];
@@ -96,7 +99,7 @@ export class ParsedArguments {
     return this.#values.has(name);
   }
 
-  /** The positionals and the text values of all options, except for the options in `except`. */
+  /** Returns the positionals, and the string values of all options that are not in `except`. */
   typed(except: readonly string[]): readonly string[] {
     const values = [...this.#values].filter(([name]) => !except.includes(name)).flatMap(([, value]) => value);
     return [...this.positionals, ...values.filter((value) => typeof value === 'string')];

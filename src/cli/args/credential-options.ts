@@ -3,7 +3,7 @@ import type { StoredCredentialsOptions } from '../../store/registry/credentials/
 import type { Context } from '../context.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 
-/** Returns the options for reading and storing credentials, from the environment and `--authfile`. */
+/** Returns the options for reading and storing credentials, according to the environment and `--authfile`. */
 export function credentialOptions(
   args: ParsedArguments,
   context: Pick<Context, 'env' | 'home' | 'platform' | 'uid' | 'cwd' | 'signal' | 'waiting' | 'onEvent'>,
@@ -13,7 +13,7 @@ export function credentialOptions(
   return { env, home, platform, uid, authFile: pathOption(args, 'authfile', cwd), signal, waiting, onWarning };
 }
 
-/** The path that an option names, resolved against the current folder; undefined if the option is not given. */
+/** Resolves the path in an option against the current folder. Returns undefined if the option is not given. */
 export function pathOption(args: ParsedArguments, name: string, cwd: string): string | undefined {
   const path = args.text(name);
   return path === undefined ? undefined : resolve(cwd, path);

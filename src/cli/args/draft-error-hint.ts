@@ -13,9 +13,9 @@ interface Folders {
 }
 
 /**
- * Adds a hint about how to choose another location to the error for a workspace or credentials file that cannot be
- * used. CI jobs and containers often cannot write to the home folder, where both are stored by default. A path that the
- * user has named gets no hint, even if it is a folder that contains the workspace.
+ * If the workspace or the credentials file cannot be used, adds a hint about how to choose another location. CI jobs
+ * and containers often cannot write to the home folder, where both are stored by default. No hint is added if the path
+ * in the error is the value of another argument, because that argument is then the problem.
  */
 export function withDraftHint(thrown: unknown, args: ParsedArguments, { workspace, cwd }: Folders): unknown {
   const error = asMlistError(thrown);

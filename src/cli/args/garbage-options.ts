@@ -1,20 +1,20 @@
 import type { OptionDeclaration, ParsedArguments } from './command-declaration.ts';
 import { parseDuration } from './duration.ts';
 
-/** Options of `gc` and `serve --gc`. */
+/** This file declares the options that `mlist gc` and `mlist serve --gc` share. */
 
 export const graceOption: OptionDeclaration = {
   name: 'grace',
   type: 'string',
   value: 'DURATION',
-  describe: 'Keep content that was uploaded or used within DURATION (default 1h)',
+  describe: 'Keep content that was uploaded or used in the last DURATION (default 1h)',
 };
 
 export const deleteUntaggedOption: OptionDeclaration = {
   name: 'delete-untagged',
   type: 'boolean',
   describe:
-    'Also remove manifests without a tag, except children of remaining indexes and referrers of remaining manifests',
+    'Also remove untagged manifests, except child manifests of remaining indexes and referrers of remaining manifests',
 };
 
 export function garbageOptions(args: ParsedArguments): { readonly grace: number; readonly deleteUntagged: boolean } {

@@ -4,7 +4,7 @@ const general: readonly OptionDeclaration[] = [
   {
     name: 'json',
     type: 'boolean',
-    describe: 'Print the result as one JSON document, and errors as JSON lines on stderr',
+    describe: 'Print the result as one JSON document, and events and errors as JSON lines on stderr',
   },
   { name: 'quiet', alias: 'q', type: 'boolean', describe: 'Print only errors on stderr' },
   {
@@ -23,7 +23,7 @@ const general: readonly OptionDeclaration[] = [
   {
     name: 'allow-outside',
     type: 'boolean',
-    describe: 'Read paths outside the project, and images of engines, that only a draft or spec names',
+    describe: 'Allow drafts and specs to refer to paths outside the project, and to engine images',
   },
   { name: 'debug', alias: 'D', type: 'boolean', describe: 'Log every request to stderr, without credentials' },
   { name: 'no-input', type: 'boolean', describe: 'Disable prompts' },
@@ -36,7 +36,7 @@ const onRegistries: readonly OptionDeclaration[] = [
     name: 'concurrency',
     type: 'number',
     value: 'N',
-    describe: 'Limit the concurrent requests to each registry (default 32, over HTTP/2 100)',
+    describe: 'Limit the concurrent requests to each registry (default 32, or 100 over HTTP/2)',
   },
   {
     name: 'retries',
@@ -49,7 +49,7 @@ const onRegistries: readonly OptionDeclaration[] = [
     type: 'string',
     value: 'DURATION',
     describe:
-      'Abort a request that makes no progress for DURATION: 500ms, 30s, 1m30s or 1h; the default unit is seconds (default 30s)',
+      'Abort a request that makes no progress for DURATION, such as 500ms, 30s or 1m30s; a number without a unit is in seconds (default 30s)',
   },
   {
     name: 'deadline',
@@ -57,7 +57,11 @@ const onRegistries: readonly OptionDeclaration[] = [
     value: 'DURATION',
     describe: 'Abort the command after DURATION (default 10m)',
   },
-  { name: 'insecure', type: 'boolean', describe: 'Skip the verification of TLS certificates, and fall back to HTTP' },
+  {
+    name: 'insecure',
+    type: 'boolean',
+    describe: 'Skip the verification of TLS certificates, and fall back to HTTP if HTTPS fails',
+  },
   {
     name: 'plain-http',
     type: 'string',
@@ -65,7 +69,7 @@ const onRegistries: readonly OptionDeclaration[] = [
     value: 'HOST',
     describe: 'Use HTTP instead of HTTPS for the registry HOST',
   },
-  { name: 'http1', type: 'boolean', describe: 'Use HTTP/1.1 only, also where a registry offers HTTP/2' },
+  { name: 'http1', type: 'boolean', describe: 'Use HTTP/1.1 even if a registry supports HTTP/2' },
   {
     name: 'mirror',
     type: 'string',
@@ -84,7 +88,7 @@ const onRegistries: readonly OptionDeclaration[] = [
     name: 'authfile',
     type: 'string',
     value: 'FILE',
-    describe: 'Use only the credentials in FILE (default: those of docker and podman)',
+    describe: 'Use only the credentials in FILE (default: the credentials of docker and podman)',
   },
   {
     name: 'auth-host',
@@ -99,17 +103,17 @@ const onRegistries: readonly OptionDeclaration[] = [
     repeat: true,
     value: 'HOST',
     describe:
-      'Send logins and write only to the registry HOST, or to *.DOMAIN; read others anonymously (environment: MLIST_ALLOW_REGISTRIES)',
+      'Send credentials and write only to the registry HOST, or to *.DOMAIN; read from other registries anonymously (environment: MLIST_ALLOW_REGISTRIES)',
   },
   {
     name: 'spool-limit',
     type: 'string',
     value: 'SIZE',
-    describe: 'Limit the temporary files of the command to SIZE, such as 10GiB (default: the free space less 10 %)',
+    describe: 'Limit the temporary files of the command to SIZE, such as 10GiB (default: 90 % of the free space)',
   },
 ];
 
-/** The options that every command accepts, so that a script can pass the same options to all commands. */
+/** The options that all commands accept, even if they have no effect, so that scripts can always pass them. */
 export const globalOptions: readonly OptionDeclaration[] = [...general, ...onRegistries];
 
 const onDrafts: readonly OptionDeclaration[] = [
@@ -122,12 +126,12 @@ const onDrafts: readonly OptionDeclaration[] = [
   },
 ];
 
-/** The options of a command, without the options that all commands have. */
+/** Returns the options of a command without the global options. */
 export function ownOptions(command: CommandDeclaration): readonly OptionDeclaration[] {
   return [...command.options, ...(command.uses.includes('draft') ? onDrafts : [])];
 }
 
-/** All options of a command: its own, then those of all commands. */
+/** Returns all options of a command: its own options, then the global options. */
 export function optionsOf(command: CommandDeclaration): readonly OptionDeclaration[] {
   return [...ownOptions(command), ...globalOptions];
 }

@@ -5,14 +5,15 @@ import { readAtMost } from '../../fs/read-file.ts';
 import type { Context } from '../context.ts';
 import { MAX_INPUT_BYTES } from './limits.ts';
 
-/** The name of a file in messages: `stdin` for `-`. */
+/** Returns the name of a file for messages: `stdin` for `-`. */
 export function inputName(name: string): string {
   return name === '-' ? 'stdin' : name;
 }
 
 /**
- * Reads a file that an option names, or stdin for `-`. Reading stops at the size limit.
- * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_FILE`; `ERR_MLIST_DOCUMENT_INVALID` if the input is too large
+ * Reads the file given with an option, or stdin for `-`. Reading stops at the size limit.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if the file does not exist, `ERR_MLIST_FILE` if it cannot be read,
+ *   `ERR_MLIST_DOCUMENT_INVALID` if the input is too large
  */
 export async function readInput(
   name: string,
@@ -21,7 +22,7 @@ export async function readInput(
   return name === '-' ? checked('stdin', await context.stdin()) : readInputFile(name, context);
 }
 
-/** Like `readInput`, without stdin. */
+/** Like `readInput`, but treats `-` as the name of a file. */
 export async function readInputFile(
   name: string,
   { cwd, signal, waiting }: Pick<Context, 'cwd' | 'signal' | 'waiting'>,

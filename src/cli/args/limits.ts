@@ -1,2 +1,2 @@
-/** The size limit of input files and stdin. The limits of the document types are at most as large. */
+/** The size limit for input files and stdin, in bytes. No document type has a larger limit. */
 export const MAX_INPUT_BYTES = 16 * 1024 * 1024;

@@ -8,9 +8,9 @@ import type { ParsedArguments } from './command-declaration.ts';
 
 /**
  * Runs an operation on a draft, and improves its error if LIST was probably omitted. The number of positionals decides
- * whether the first one is the list, so an image can be treated as the list by mistake. If no draft has this name, the
- * hint shows the command with a list.
- * @param list - the list of the arguments; undefined selects the current draft
+ * whether the first one is the list, so an image can be treated as the list by mistake. If there is no draft with this
+ * name, a hint shows the command with a list.
+ * @param list - the LIST argument; undefined selects the current draft
  */
 export async function withListArgumentHint<T>(
   list: string | undefined,
@@ -40,7 +40,7 @@ function isMissing({ code }: MlistError): boolean {
   return code === 'ERR_MLIST_DRAFT_NOT_FOUND';
 }
 
-/** The error for `docker://LIST` without `--push`: such a list can only be edited in its registry. */
+/** Adds a hint to the error for `docker://LIST`: a list in a registry can only be edited with `--push`. */
 function needsPush(error: MlistError, list: string): MlistError {
   const hint =
     `Add --push to edit ${list} in its registry. ` +
@@ -49,8 +49,8 @@ function needsPush(error: MlistError, list: string): MlistError {
 }
 
 /**
- * Whether the error concerns the first argument. The message is not searched for a path, because it may contain the
- * path relative to another folder.
+ * Whether the error concerns the first argument. If the argument is a path, it is not searched for in the message,
+ * which may contain the path relative to another folder.
  */
 function isOfList(thrown: unknown, first: string): thrown is MlistError {
   if (!(thrown instanceof MlistError)) return false;

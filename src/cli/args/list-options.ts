@@ -1,15 +1,15 @@
 import type { OptionDeclaration } from './command-declaration.ts';
 
-/** Options that several commands share. Every start loads this file, so it contains data only. */
+/** This file declares options that several commands share. It is loaded at every start, so it contains only data. */
 
-/** For commands that read indexes. */
+/** Shared by commands that read indexes. */
 export const missingOption: OptionDeclaration = {
   name: 'missing',
   type: 'string',
   choices: ['refuse', 'skip', 'fill'],
   value: 'MODE',
   describe:
-    'Refuse or skip content that an index lists but its location lacks, or fill it in from another location (default refuse)',
+    'If an index lists content that its source does not have: refuse the index, skip the content, or fill it in from another location (default refuse)',
 };
 
 export const fillFromOption: OptionDeclaration = {
@@ -18,10 +18,10 @@ export const fillFromOption: OptionDeclaration = {
   repeat: true,
   value: 'LOCATION',
   describe:
-    'With --missing fill: read missing content from this repository, layout or archive (default: those that the source names)',
+    'With --missing fill: read missing content from this repository, layout or archive (default: the repositories that the source records as its origins)',
 };
 
-/** For commands that read images that may have uncompressed layers. */
+/** Shared by commands that read images that may have uncompressed layers. */
 export const compressionOption: OptionDeclaration = {
   name: 'compression',
   type: 'string',
@@ -30,13 +30,13 @@ export const compressionOption: OptionDeclaration = {
   describe: 'Compress uncompressed layers with gzip or zstd (default: none for docker-archive:, gzip for engines)',
 };
 
-/** For commands that write archives. */
+/** Shared by commands that write archives. */
 export const archiveCompressionOption: OptionDeclaration = {
   name: 'archive-compression',
   type: 'string',
   choices: ['gzip', 'zstd'],
   value: 'FORMAT',
-  describe: 'Compress the archive that oci-archive:- writes to stdout with gzip or zstd',
+  describe: 'Use gzip or zstd to compress an archive that is written to stdout (oci-archive:-)',
 };
 
 export const waitForSourceOption: OptionDeclaration = {
@@ -46,7 +46,7 @@ export const waitForSourceOption: OptionDeclaration = {
   describe: 'Wait up to DURATION, such as 30s, for sources that do not exist yet (default 0)',
 };
 
-/** For commands that read images into a draft. */
+/** Shared by commands that read images into a draft. */
 export const sourceOptions: readonly OptionDeclaration[] = [
   {
     name: 'attestations',
@@ -54,7 +54,7 @@ export const sourceOptions: readonly OptionDeclaration[] = [
     choices: ['keep', 'drop', 'referrers'],
     value: 'MODE',
     describe:
-      'Keep or drop the attestations of an index; referrers also looks up those of single images (default keep)',
+      'Keep or drop the attestations of an index; "referrers" keeps them, and adds attestations that are referrers of single images (default keep)',
   },
   missingOption,
   fillFromOption,
@@ -87,14 +87,14 @@ export const strictOption: OptionDeclaration = {
   describe: 'Treat warnings about unknown platforms, and about variants that no client selects, as errors',
 };
 
-/** For commands that move tags. */
+/** Shared by commands that move tags. */
 export const replaceImageOption: OptionDeclaration = {
   name: 'replace-image',
   type: 'boolean',
-  describe: 'Allow a list to replace a single image whose platform it lacks',
+  describe: 'Allow a tag to move from a single image to a list that has no image for its platform',
 };
 
-/** For commands that have `--push`. These options are refused without `--push`. */
+/** Shared by commands that have `--push`. These options are refused without `--push`. */
 export const pushOptions: readonly OptionDeclaration[] = [
   {
     name: 'tag',
@@ -109,7 +109,8 @@ export const pushOptions: readonly OptionDeclaration[] = [
     type: 'string',
     repeat: true,
     value: 'PLATFORM[,PLATFORM]',
-    describe: 'With --push: refuse a list that lacks one of these platforms (kept: those that the tag has now)',
+    describe:
+      'With --push: refuse a list that lacks one of these platforms; "kept" stands for the platforms that the tag has now',
   },
   { ...replaceImageOption, describe: `With --push: ${replaceImageOption.describe.toLowerCase()}` },
   { name: 'dry-run', type: 'boolean', describe: 'With --push: print the plan and the digest without writing anything' },
@@ -122,17 +123,17 @@ export const pushOptions: readonly OptionDeclaration[] = [
   },
 ];
 
-/** For commands that edit a draft. */
+/** Shared by commands that edit a draft. */
 export const editOptions: readonly OptionDeclaration[] = [
   {
     name: 'push',
     type: 'boolean',
-    describe: 'Push the edited list at once; a list without a draft is edited in its registry',
+    describe: 'Push the edited list immediately; a list without a draft is edited in its registry',
   },
   ...pushOptions,
 ];
 
-/** For commands that look up one list or image. */
+/** Shared by commands that look up one list or image. */
 export const waitOption: OptionDeclaration = {
   name: 'wait',
   type: 'string',
@@ -145,7 +146,7 @@ export const dockerMetadataOption: OptionDeclaration = {
   type: 'string',
   value: 'env|FILE',
   describe:
-    'Read tags, labels and annotations of docker/metadata-action: env (DOCKER_METADATA_OUTPUT_JSON), FILE, or - for stdin',
+    'Read the tags, labels and annotations that docker/metadata-action generated, from env (DOCKER_METADATA_OUTPUT_JSON), FILE, or - for stdin',
 };
 
 export const indexAnnotationOption: OptionDeclaration = {
@@ -170,21 +171,20 @@ export const platformOption: OptionDeclaration = {
   describe: 'Select the entry by its platform, such as linux/arm64',
 };
 
-/** For commands that read specs. */
+/** Shared by commands that read specs. */
 export const specOptions: readonly OptionDeclaration[] = [
   {
     name: 'set',
     type: 'string',
     repeat: true,
     value: 'NAME=VALUE',
-    describe: 'Replace ${NAME} in the texts of the specs with VALUE; any other ${NAME} is then an error',
+    describe: 'Replace ${NAME} in the strings of the specs with VALUE; a placeholder without a value is then an error',
   },
   {
     name: 'env',
     type: 'string',
     repeat: true,
     value: 'NAME',
-    describe:
-      'Replace ${NAME} with the value of this environment variable, like --set; messages do not contain the value',
+    describe: 'Like --set, with the value of the environment variable NAME; messages do not contain the value',
   },
 ];

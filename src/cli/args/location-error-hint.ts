@@ -7,7 +7,7 @@ import { isFileLocation, isLocalLocation } from '../../oci/location.ts';
 import { canonicalReference } from '../../oci/reference.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 
-/** The codes of errors that occur when a file name or another tool's location is parsed as a reference. */
+/** Codes of the errors that occur if a file name, or a location in another tool's syntax, is parsed as a reference. */
 const codes: readonly string[] = [
   'ERR_MLIST_REFERENCE_INVALID',
   'ERR_MLIST_NOT_FOUND',
@@ -18,8 +18,9 @@ const codes: readonly string[] = [
 ];
 
 /**
- * Adds a hint with the correct location if the error concerns an argument in another tool's spelling, or the name of a
- * local file: `web.tar` and `oci-layout:web` are valid names of images on Docker Hub.
+ * Adds a hint with the correct location if the error concerns an argument that is a local file, or a location in
+ * another tool's syntax. Such arguments are parsed as references, because `web.tar` and `oci-layout:web` are valid
+ * image names on Docker Hub.
  */
 export async function withLocationHint(error: MlistError, args: ParsedArguments, cwd: string): Promise<MlistError> {
   if (error instanceof SeveralErrors) {
@@ -35,7 +36,10 @@ export async function withLocationHint(error: MlistError, args: ParsedArguments,
   return error;
 }
 
-/** Whether an error concerns this argument. */
+/**
+ * Whether an error concerns this argument, either as typed or as the image on Docker Hub that it was parsed as. Also
+ * true if the argument begins with the prefix of a local location, but looks like a host with a port, or like a URL.
+ */
 function isAbout({ message, facts }: MlistError, text: string): boolean {
   if (message.includes(JSON.stringify(text))) return true;
   if (isEngineLocation(text)) return /^[a-z-]+:\d{1,5}\//.test(text);
@@ -45,7 +49,7 @@ function isAbout({ message, facts }: MlistError, text: string): boolean {
   return isOfficial && (facts.reference === reference || message.includes(reference));
 }
 
-/** JSON and YAML files are documents, not archives. */
+/** Matches the names of spec and source files. They get no hint, because the hint would treat them as archives. */
 const isDocument = /\.(?:json|ya?ml)$/i;
 
 async function hintFor(text: string, cwd: string): Promise<string | undefined> {

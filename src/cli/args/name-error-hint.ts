@@ -5,9 +5,9 @@ import type { Workspace } from '../../draft/workspace/workspace.ts';
 import { closestMatch } from '../../text/closest-match.ts';
 
 /**
- * Adds a hint about the name that the user probably meant, to the error for a name that was not found: a draft with a
- * similar name or in another registry, a draft that was not pushed yet, another tag, or a manifest digest instead of an
- * image ID.
+ * If a draft, tag or image was not found, adds a hint about what the user probably meant: a draft with a similar name
+ * or in another registry, a draft that has not been pushed yet, another tag, or a manifest digest instead of an image
+ * ID.
  */
 export async function withNameHint(error: MlistError, workspace: Workspace): Promise<MlistError> {
   const { reference } = error.facts;
@@ -19,7 +19,7 @@ export async function withNameHint(error: MlistError, workspace: Workspace): Pro
   const isRead = error.code === 'ERR_MLIST_NOT_FOUND' && error.message.startsWith('cannot read ');
   if (!isRead) return error;
   if ((await draftNames(workspace)).includes(reference))
-    return withHint(error, `A draft has this name. "mlist push ${reference}" pushes it.`);
+    return withHint(error, `A draft has this name. Run "mlist push ${reference}" to push it.`);
   const hint = error.facts.status === 404 ? missingHint(error, reference) : undefined;
   return hint === undefined ? error : withFurtherHint(error, hint);
 }
@@ -28,8 +28,8 @@ function missingHint({ facts }: MlistError, reference: string): string | undefin
   const parsed = tryParseReference(reference);
   const isRepository = (facts.diagnostics ?? []).some(({ code }) => code === 'NAME_UNKNOWN');
   if (parsed === undefined || isRepository) return undefined;
-  if (parsed.digest === undefined) return `"mlist tags ${repositoryName(parsed)}" lists the tags.`;
-  return 'If it is the ID of an image, as "docker images" prints it, use the digest of the manifest: "mlist digest REPO:TAG" prints it.';
+  if (parsed.digest === undefined) return `Run "mlist tags ${repositoryName(parsed)}" to list the tags.`;
+  return 'If this is an image ID from "docker images", use the manifest digest instead. "mlist digest REPO:TAG" prints the digest.';
 }
 
 async function draftNames(workspace: Workspace): Promise<readonly string[]> {
@@ -38,8 +38,9 @@ async function draftNames(workspace: Workspace): Promise<readonly string[]> {
 }
 
 /**
- * Corrects a typing error in the tag or in the repository, but not in both. Numeric tags are not corrected, because all
- * of them are similar to each other.
+ * Finds the draft that the user probably meant: the same name in another registry, or a name that differs by a typing
+ * error in either the tag or the repository. Numeric tags are not corrected, because they are all similar to each
+ * other.
  */
 function closestDraft(reference: string, names: readonly string[]): string | undefined {
   const parsed = tryParseReference(reference);

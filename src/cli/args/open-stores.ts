@@ -54,7 +54,7 @@ type ConnectionOptions = Pick<
   | 'authHosts'
 >;
 
-/** Creates the content stores with the options of the command line. */
+/** Creates the stores with the options from the command line and the environment. */
 export function openStores(args: ParsedArguments, output: Output, environment: StoreEnvironment): Stores {
   const { env, home, platform, uid, cwd, folder, guard, signal, pipes, waiting, onEvent } = environment;
   const onWarning = (message: string) => onEvent({ type: 'warning', message });
@@ -84,8 +84,8 @@ export function openStores(args: ParsedArguments, output: Output, environment: S
 }
 
 /**
- * The options for connections to registries.
- * @throws MlistError `ERR_MLIST_USAGE`
+ * Returns the options for connections to registries.
+ * @throws MlistError `ERR_MLIST_USAGE` if a value is invalid
  */
 export function connectionOptions(
   args: ParsedArguments,
@@ -106,11 +106,15 @@ export function connectionOptions(
   };
 }
 
-/** The mirrors to read from. With `MLIST_NO_MIRRORS`, only those of `--mirror`. */
+/**
+ * Returns the registry configuration, which includes the mirrors, or undefined with `--no-mirrors`. With
+ * `MLIST_NO_MIRRORS`, it contains only the mirrors in `--mirror`, and is undefined if there are none.
+ * @throws MlistError `ERR_MLIST_USAGE` if a mirror is invalid, or `--mirror` and `--no-mirrors` are both given
+ */
 function mirrorsOf(args: ParsedArguments, environment: StoreEnvironment): RegistryConfiguration | undefined {
   const mirrors = args.texts('mirror');
   if (args.flag('no-mirrors') && mirrors.length > 0)
-    throw new MlistError('ERR_MLIST_USAGE', '--mirror and --no-mirrors contradict each other');
+    throw new MlistError('ERR_MLIST_USAGE', '--mirror and --no-mirrors cannot be used together');
   const { env, home, platform, systemFolder } = environment;
   const isOff = args.flag('no-mirrors') || variable(env, 'MLIST_NO_MIRRORS') !== undefined;
   if (isOff && mirrors.length === 0) return undefined;
@@ -119,8 +123,9 @@ function mirrorsOf(args: ParsedArguments, environment: StoreEnvironment): Regist
 }
 
 /**
- * The registries of `--allow-registry`, or else of `MLIST_ALLOW_REGISTRIES`; undefined if all are allowed.
- * @throws MlistError `ERR_MLIST_USAGE`
+ * Returns the registries in `--allow-registry`, or else in `MLIST_ALLOW_REGISTRIES`. Undefined if all registries are
+ * allowed.
+ * @throws MlistError `ERR_MLIST_USAGE` if a pattern is invalid, or the variable contains only separators
  */
 function allowedRegistries(args: ParsedArguments, env: StoreEnvironment['env']): AllowedRegistries | undefined {
   const options = args.texts('allow-registry');
@@ -142,7 +147,7 @@ function compressions(
   if (archiveCompression === 'zstd') zstdStreams('--archive-compression zstd');
   if (archiveCompression === undefined || target !== undefined) return { compression, archiveCompression };
   throw new MlistError('ERR_MLIST_USAGE', '--archive-compression needs an archive on stdout: oci-archive:-', {
-    hint: 'An archive in a file is never compressed, so that images can be added to it.',
+    hint: 'Archive files are never compressed, so that images can be added to them.',
   });
 }
 

@@ -1,7 +1,7 @@
 import { MlistError } from '../../errors/errors.ts';
 import type { OptionDeclaration, ParsedArguments } from './command-declaration.ts';
 
-/** `--format` of commands whose result can be printed as Markdown. */
+/** The option `--format` of commands that can print their result as Markdown. */
 export const outputFormatOption: OptionDeclaration = {
   name: 'format',
   type: 'string',
@@ -12,7 +12,7 @@ export const outputFormatOption: OptionDeclaration = {
 
 /**
  * Whether to print the result as Markdown.
- * @throws MlistError `ERR_MLIST_USAGE` for `--format markdown` with `--json`
+ * @throws MlistError `ERR_MLIST_USAGE` if `--format markdown` and `--json` are both given
  */
 export function isMarkdown(args: ParsedArguments): boolean {
   if (args.text('format') !== 'markdown') return false;

@@ -11,9 +11,9 @@ import {
 import { globalOptions, optionsOf } from './global-options.ts';
 
 /**
- * The options of yargs-parser. Parsing is strict: an unknown option, a repeated option that is not repeatable, a
- * missing value and a wrong number of arguments are usage errors. Only the parser of yargs is used, because loading
- * yargs itself would double the time of a local command: docs/decisions/0003-command-line.md.
+ * The settings of yargs-parser. The functions below make parsing strict: an unknown option, a repeated option that is
+ * not repeatable, a missing value and a wrong number of arguments are usage errors. yargs itself is not used, because
+ * loading it would double the time of a local command: docs/decisions/0003-command-line.md.
  */
 const configuration = {
   'boolean-negation': false,
@@ -28,7 +28,10 @@ const configuration = {
   'strip-aliased': true,
 };
 
-/** The position of the command name among the arguments, or -1. Global options may precede it. */
+/**
+ * Returns the index of the command name in the arguments, or -1 if there is none. Options and their values may precede
+ * the command name.
+ */
 export function commandPosition(argv: readonly string[]): number {
   const valued = globalOptions.filter((option) => option.type !== 'boolean');
   const takesValue = new Set([...valued.map((option) => `--${option.name}`), '--list', '-l']);
@@ -40,7 +43,9 @@ export function commandPosition(argv: readonly string[]): number {
   return -1;
 }
 
-/** The error for an unknown option on a command line without a command; undefined if all options are known. */
+/**
+ * Returns the error for the first unknown option on a command line without a command, or undefined if there is none.
+ */
 export function unknownGlobalOption(argv: readonly string[]): MlistError | undefined {
   const known = spellingsOf(globalOptions);
   const names = argv.filter((argument) => argument.startsWith('-')).map((argument) => argument.replace(/=.*$/s, ''));
@@ -49,18 +54,21 @@ export function unknownGlobalOption(argv: readonly string[]): MlistError | undef
   return new MlistError('ERR_MLIST_USAGE', `unknown option ${unknown}`, { hint: 'See "mlist --help".' });
 }
 
-/** The names of options as they are typed, such as `--quiet` and `-q`. */
+/** Returns the names of options as they are typed, such as `--quiet` and `-q`. */
 function spellingsOf(options: readonly OptionDeclaration[]): ReadonlySet<string> {
   return new Set(options.flatMap(({ name, alias }) => [`--${name}`, ...(alias === undefined ? [] : [`-${alias}`])]));
 }
 
-/** Rewrites the parser's message about a missing value in the style of the other messages. */
+/** Rewrites the parser's message about a missing value in the style of mlist. Returns undefined for other messages. */
 function missingValue(message: string): string | undefined {
   const [, name] = /^Not enough arguments following: (.+)$/.exec(message) ?? [];
   return name === undefined ? undefined : `${name.length === 1 ? '-' : '--'}${name} needs a value`;
 }
 
-/** Parses the arguments of a command, and checks them against its declaration. @throws MlistError `ERR_MLIST_USAGE` */
+/**
+ * Parses the arguments of a command.
+ * @throws MlistError `ERR_MLIST_USAGE` if they do not match the declaration of the command
+ */
 export function parseCommand(command: CommandDeclaration, argv: readonly string[]): ParsedArguments {
   const options = optionsOf(command);
   checkFlagValues(command, options, argv);
@@ -86,7 +94,7 @@ export function parseCommand(command: CommandDeclaration, argv: readonly string[
   return new ParsedArguments(command, positionals, values);
 }
 
-/** Refuses `--json=yes`, which the parser would read as false. */
+/** Refuses values such as `--json=yes`, which the parser would read as false. */
 function checkFlagValues(
   command: CommandDeclaration,
   options: readonly OptionDeclaration[],
@@ -100,7 +108,7 @@ function checkFlagValues(
   }
 }
 
-/** Joins `--option -` to `--option=-`, because the parser would treat a lone dash as an option. */
+/** Rewrites `--option -` as `--option=-`, because the parser would treat a lone dash as an option. */
 function joinStdinValues(argv: readonly string[], options: readonly OptionDeclaration[]): string[] {
   const takesValue = spellingsOf(options.filter(({ type }) => type !== 'boolean'));
   return argv.flatMap((argument, at) => {
@@ -129,7 +137,9 @@ function checkedValue(
     throw usageError(command, `${typed} takes ${alternatives(option.choices)}, not ${JSON.stringify(text)}`);
   }
   if (option.type !== 'number') return text;
-  if (!/^\d{1,6}$/.test(text)) throw usageError(command, `${typed} takes a whole number, not ${JSON.stringify(text)}`);
+  if (!/^\d{1,6}$/.test(text)) {
+    throw usageError(command, `${typed} takes a whole number from 0 to 999999, not ${JSON.stringify(text)}`);
+  }
   return Number(text);
 }
 
@@ -156,13 +166,15 @@ function checkCount(command: CommandDeclaration, positionals: readonly string[])
   if (count <= max) return;
   const unexpected = positionals[max] ?? '';
   const message = `unexpected argument: ${quoted(unexpected)}`;
-  // Users of other tools may give files as arguments, so a hint shows `-f`.
+  // Users of other tools may pass files as arguments, so the hint shows `-f`.
   const needsOption = max === 0 && command.usage.startsWith('-f FILE') && isWord(unexpected);
-  const hint = `Name files with -f: "mlist ${command.name} -f ${unexpected}".`;
+  const hint = `Pass files with -f: "mlist ${command.name} -f ${unexpected}".`;
   throw needsOption ? new MlistError('ERR_MLIST_USAGE', message, { hint }) : argumentError(command, message);
 }
 
-/** The names of the required positionals: `SRC` and `DST` of `SRC DST`, `LIST` of `LIST [MANIFEST[=PLATFORM]...]`. */
+/**
+ * Returns the names of the required positionals, such as `SRC` and `DST` for `SRC DST`. Names in brackets are optional.
+ */
 function requiredNames({ usage }: CommandDeclaration): readonly string[] {
   return usage
     .split(' ')
@@ -174,7 +186,7 @@ export function missingArguments(command: CommandDeclaration, names: readonly st
   return argumentError(command, `missing ${names.length === 1 ? 'argument' : 'arguments'}: ${names.join(', ')}`);
 }
 
-/** Whether a shell reads the text as one word without quotes. */
+/** Whether a hint can show the text as it is: a shell reads it as one word, and it contains no password. */
 function isWord(text: string): boolean {
   return /^[\w./:@=,+-]+$/.test(text) && withoutPassword(text) === text;
 }
@@ -183,7 +195,7 @@ function quoted(argument: string): string {
   return JSON.stringify(withoutPassword(argument));
 }
 
-/** An error about positionals, with the usage of the command. */
+/** Returns an error about positionals, with the usage of the command in the hint. */
 function argumentError(command: CommandDeclaration, message: string): MlistError {
   const usage = `mlist ${command.name} ${command.usage}`.trim();
   return new MlistError('ERR_MLIST_USAGE', message, {
@@ -191,7 +203,7 @@ function argumentError(command: CommandDeclaration, message: string): MlistError
   });
 }
 
-/** An error that refers to the help of the command. */
+/** Returns a usage error whose hint refers to the help of the command. */
 export function usageError(command: CommandDeclaration, message: string): MlistError {
   return new MlistError('ERR_MLIST_USAGE', message, { hint: `See "mlist ${command.name} --help".` });
 }

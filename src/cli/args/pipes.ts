@@ -2,19 +2,19 @@ import { MlistError } from '../../errors/errors.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 import { usageError } from './parse-arguments.ts';
 
-/** Archives that a command line reads from stdin or writes to stdout, as typed. */
+/** The arguments, as typed, that name an archive on stdin (`source`) or on stdout (`target`). */
 export interface Pipes {
   readonly source?: string | undefined;
   readonly target?: string | undefined;
 }
 
-/** Whether an argument is an archive in a pipe. Sources may end with `=PLATFORM`. */
+/** Whether an argument names an archive on stdin or stdout. The argument for a source may end with `=PLATFORM`. */
 const isPipe = (text: string): boolean => /^(?:oci|docker)-archive:-(?:[:@=]|$)/.test(text);
 
 /** Options whose values are targets. */
 const targetOptions = ['to', 'tag'];
 
-/** Options whose value `-` is stdin. */
+/** Options that read stdin if their value is `-`. */
 const inputOptions = ['file', 'docker-metadata'];
 
 /**
@@ -23,7 +23,7 @@ const inputOptions = ['file', 'docker-metadata'];
  */
 export function pipesOf(args: ParsedArguments): Pipes {
   const { command, positionals } = args;
-  // DST is always the last positional. Options that do not name targets may name sources.
+  // DST is always the last positional. Any option other than `targetOptions` may name a source.
   const positionalTargets = command.usage.endsWith(' DST') ? positionals.slice(-1) : [];
   const targets = [...positionalTargets, ...targetOptions.flatMap((name) => args.texts(name))].filter(isPipe);
   const sources = args
@@ -32,15 +32,19 @@ export function pipesOf(args: ParsedArguments): Pipes {
     .filter(isPipe);
   if (sources.length + targets.length === 0) return {};
   const stdin = [...sources, ...inputsOf(args)];
-  if (stdin.length > 1) throw usageError(command, `stdin can only be read once: ${stdin.join(' and ')} both name it`);
+  if (stdin.length > 1)
+    throw usageError(command, `stdin can only be read once, but several arguments use it: ${stdin.join(' and ')}`);
   if (targets.length > 1)
-    throw usageError(command, `stdout can only be written once: ${targets.join(' and ')} both name it`);
+    throw usageError(
+      command,
+      `stdout can only be written once, but several arguments use it: ${targets.join(' and ')}`,
+    );
   const [source] = sources;
   if (source !== undefined) requirePush(source, args);
   return { source, target: targets[0] };
 }
 
-/** The options and arguments that read stdin for something other than an archive. */
+/** Returns the options, as typed, that read something other than an archive from stdin. */
 function inputsOf(args: ParsedArguments): readonly string[] {
   const values = inputOptions.flatMap((name) =>
     args.texts(name).flatMap((value) => (value === '-' ? [`--${name} -`] : [])),
@@ -48,7 +52,10 @@ function inputsOf(args: ParsedArguments): readonly string[] {
   return [...values, ...(args.flag('password-stdin') ? ['--password-stdin'] : [])];
 }
 
-/** Refuses an archive from stdin without `--push`: a draft is pushed later, when stdin cannot be read any more. */
+/**
+ * Refuses an archive from stdin in a command that only writes a draft: when the draft is pushed later, stdin cannot be
+ * read again.
+ */
 function requirePush(source: string, args: ParsedArguments): void {
   const canPush = args.command.options.some(({ name }) => name === 'push');
   if (!canPush || args.flag('push')) return;
@@ -61,19 +68,22 @@ function requirePush(source: string, args: ParsedArguments): void {
   );
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` if an archive would be read from a terminal, or written to one */
+/**
+ * Refuses to read an archive from a terminal, or to write one to a terminal.
+ * @throws MlistError `ERR_MLIST_USAGE` if stdin or stdout is used for an archive, but is a terminal
+ */
 export function refuseTerminals(
   { source, target }: Pipes,
   terminal: { readonly stdin: () => boolean; readonly stdout: boolean },
 ): void {
   if (source !== undefined && terminal.stdin()) {
     throw new MlistError('ERR_MLIST_USAGE', `cannot read ${source}: stdin is a terminal`, {
-      hint: `Pipe an archive to mlist: docker save IMAGE | mlist copy ${source} TARGET`,
+      hint: 'Pipe an archive to mlist, for example: docker save IMAGE | mlist copy docker-archive:- TARGET',
     });
   }
   if (target !== undefined && terminal.stdout) {
     throw new MlistError('ERR_MLIST_USAGE', `cannot write ${target}: stdout is a terminal`, {
-      hint: `Pipe the archive to a program: mlist copy SOURCE ${target} | docker load. Or write it to a file.`,
+      hint: `Write to a file, or pipe the archive to a program, for example: mlist copy SOURCE ${target} | docker load`,
     });
   }
 }

@@ -10,9 +10,9 @@ import {
 import { parseFormattedPlatform, splitPlatforms, type Platform } from '../../oci/platform/platform.ts';
 
 /**
- * Parses a platform. The architecture names of `uname`, Debian, Docker Hub and Node are converted. An architecture
- * without an operating system gets linux.
- * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
+ * Parses a platform. The architecture names of `uname`, Debian, Docker Hub and Node are converted to Go's names. An
+ * architecture without an operating system gets linux.
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` if the text is empty or not a platform
  */
 export function readPlatform(text: string): Platform {
   if (text.trim() === '') {
@@ -32,7 +32,7 @@ export function readPlatform(text: string): Platform {
   );
 }
 
-/** The error for an architecture in place of the operating system, as in `arm/v7` or `amd64/linux`. */
+/** Returns the error for a platform that begins with an architecture, such as `arm/v7` or `amd64/linux`. */
 function withoutOs(text: string, { os, architecture, variant }: Platform): MlistError {
   const suggestion = suggestPlatform(os, architecture, variant);
   const message = `invalid platform ${JSON.stringify(text)}: ${os} is an architecture, not an operating system`;
@@ -43,9 +43,9 @@ function withoutOs(text: string, { os, architecture, variant }: Platform): Mlist
 }
 
 /**
- * Parses the comma-separated platforms of a repeatable option. Rejects an empty platform, which usually comes from an
- * unset variable.
- * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
+ * Parses the comma-separated platforms of a repeatable option.
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` if a platform is invalid or empty. An empty platform is usually the
+ *   value of an unset variable
  */
 export function readPlatforms(texts: readonly string[]): readonly Platform[] {
   return texts
@@ -55,15 +55,15 @@ export function readPlatforms(texts: readonly string[]): readonly Platform[] {
 }
 
 export interface Expected {
-  /** The platforms that the list must have, in the order of the option. */
+  /** The platforms that the list must have, in the order in which they were given. */
   readonly expect: readonly Platform[];
-  /** Whether the list must have all platforms of the list that it replaces. */
+  /** Whether the list must also have all platforms of the list that it replaces. */
   readonly expectKept: boolean;
 }
 
 /**
  * Parses `--expect`: platforms, or `kept` for the platforms that the tag has now.
- * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` if a platform is invalid
  */
 export function readExpected(texts: readonly string[]): Expected {
   const words = texts.flatMap(splitPlatforms).map((text) => text.trim());
@@ -71,8 +71,8 @@ export function readExpected(texts: readonly string[]): Expected {
 }
 
 /**
- * Parses platforms that clients request. Unlike other parsers of platforms, this one keeps the variant v1 of amd64,
- * because some clients compare the text.
+ * Parses the platforms that a client requests. Unlike `readPlatforms`, it keeps the variant v1 of amd64, because some
+ * clients compare platforms as strings.
  */
 export function readRequestedPlatforms(texts: readonly string[]): readonly Platform[] {
   return texts.flatMap(splitPlatforms).flatMap((text) => {
@@ -99,8 +99,8 @@ function aliased(architecture: string, variant?: string): readonly (string | und
 }
 
 /**
- * Joins the parts of a platform. A single part stays as it is, so that the caller can distinguish `linux` from `arm64`.
- * An alias such as `armv7l` has two parts, arm and v7, and gets the operating system linux.
+ * Joins the parts of a platform. A single part stays as it is, because the caller has to distinguish `linux` from
+ * `arm64`. An alias such as `armv7l` has two parts, arm and v7, and gets the operating system linux.
  */
 function join(parts: readonly (string | undefined)[]): string {
   const defined = parts.filter((part) => part !== undefined);
@@ -109,7 +109,7 @@ function join(parts: readonly (string | undefined)[]): string {
     : defined.join('/');
 }
 
-/** The new value of a field: text sets the field, null clears it, undefined leaves it unchanged. */
+/** The new value of a field: a string sets the field, null clears it, undefined leaves it unchanged. */
 export type ClearableText = string | null | undefined;
 
 export function clearable(text: string | undefined): ClearableText {
@@ -124,22 +124,25 @@ export interface TypedPlatform {
 }
 
 /**
- * Rejects white space and control characters, which usually come from a wrong variable. Versions are exempt, because
- * they are free text.
- * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
+ * Refuses whitespace and control characters, which usually come from an unset or wrong variable. Not used for
+ * `os.version`, which may contain any characters.
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` if the text contains such a character
  */
 function refuseSpaces(text: ClearableText): void {
   if (text == null || !/[\s\p{Cc}]/u.test(text)) return;
   throw new MlistError(
     'ERR_MLIST_PLATFORM_INVALID',
-    `invalid platform component ${JSON.stringify(text)}: white space and control characters are not allowed`,
+    `invalid part of a platform: ${JSON.stringify(text)} contains whitespace or a control character`,
     {
-      hint: "Use '' to clear the component.",
+      hint: "Remove these characters. To clear this part of the platform, pass ''.",
     },
   );
 }
 
-/** Converts the platform options of `annotate` to canonical names. Each conversion adds a note for the user. */
+/**
+ * Converts the platform options of `annotate` to canonical names. Also returns a note for the user about each
+ * conversion, and about a variant that the architecture implies.
+ */
 export function canonicalPlatform(typed: TypedPlatform): {
   readonly platform: PlatformChange;
   readonly notes: readonly string[];

@@ -12,7 +12,7 @@ import { missingPolicy } from './source-choices.ts';
 
 export interface Edited<T> {
   readonly edited: T;
-  /** The result of `--push` as a document (schemas/output/push.schema.json). */
+  /** The result of `--push` as a JSON document (schemas/output/push.schema.json). */
   readonly pushed?: object;
 }
 
@@ -32,7 +32,7 @@ export async function pushEdit<T>(
   return { edited, pushed: pushedDocument(pushed) };
 }
 
-/** Creates the draft of a list and pushes it. */
+/** Creates a list and pushes it. Its draft is kept unless `--no-draft` is given. */
 export async function pushCreated<T>(
   list: Reference,
   args: ParsedArguments,

@@ -7,8 +7,7 @@ import type { ParsedArguments } from './command-declaration.ts';
 import type { Edit, Edited } from './push-edit.ts';
 
 /**
- * Runs an edit on a draft. With `--push`, the edited list is pushed too; a list in a registry can then be edited
- * without a draft.
+ * Edits a draft. With `--push`, the edited list is pushed too, and a list that has no draft is edited in its registry.
  * @param list - as typed; undefined selects the current draft
  */
 export async function runEdit<T>(
@@ -23,9 +22,9 @@ export async function runEdit<T>(
 }
 
 /**
- * Refuses the options of a push without `--push`.
- * @param hint - for `--tag`, if its value is probably the name of the list
- * @throws MlistError `ERR_MLIST_USAGE`
+ * Refuses options that need `--push`. Called only if `--push` is not given.
+ * @param hint - added if the option is `--tag`, because its value is then probably the list
+ * @throws MlistError `ERR_MLIST_USAGE` if such an option is given
  */
 export function refusePushOptions(args: ParsedArguments, hint?: string): void {
   const name = pushOptions.find((option) => args.has(option.name))?.name;

@@ -18,8 +18,9 @@ const units: Readonly<Record<string, number>> = {
 };
 
 /**
- * Parses a size such as `500MB`, `10GiB`, `10g` or a number of bytes. A single letter is a power of 1024, as in docker.
- * @throws MlistError `ERR_MLIST_USAGE`
+ * Parses a size such as `500MB`, `10GiB`, `10g` or a number of bytes. The units k, m, g and t are powers of 1024, as in
+ * docker.
+ * @throws MlistError `ERR_MLIST_USAGE` if the text is not a size, or the size is too large
  */
 export function parseSize(text: string, option: string): number {
   const [, digits, unit = ''] = /^(\d{1,15}(?:\.\d{1,9})?)\s?([A-Za-z]*)$/.exec(text) ?? [];
@@ -32,7 +33,10 @@ export function parseSize(text: string, option: string): number {
   );
 }
 
-/** Returns the value of an option. @throws MlistError `ERR_MLIST_USAGE` if it is 0 */
+/**
+ * Returns the value of an option unchanged.
+ * @throws MlistError `ERR_MLIST_USAGE` if the value is 0
+ */
 export function atLeastOne(value: number | undefined, option: string): number | undefined {
   if (value !== 0) return value;
   throw new MlistError('ERR_MLIST_USAGE', `${option} must be at least 1`);

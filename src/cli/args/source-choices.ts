@@ -30,8 +30,9 @@ export function sourceChoices(
 
 /**
  * Reads the options `--missing` and `--fill-from`.
- * @param isSpecAware - whether specs may set `fill` themselves, so that `--fill-from` is allowed alone. Default false
- * @throws MlistError `ERR_MLIST_USAGE` for `--fill-from` without `--missing fill`
+ * @param isSpecAware - whether `--fill-from` is allowed without `--missing fill`, because a spec may set `fill`.
+ *   Default false
+ * @throws MlistError `ERR_MLIST_USAGE` if `--fill-from` is given without `--missing fill`
  */
 export function missingPolicy(
   args: ParsedArguments,

@@ -13,19 +13,22 @@ import { usageError } from './parse-arguments.ts';
 import { readPlatform } from './platform-arguments.ts';
 import { locationInFile } from './typed-arguments.ts';
 
-/** The options of commands that read specs: `--file`, `--set` and `--env`. */
+/** This file reads the options of commands that take specs: `--file`, `--set` and `--env`. */
 
 export interface SpecFiles {
   readonly files: readonly SpecFile[];
-  /** The errors of files that cannot be read. */
+  /** One error for each file that cannot be read. */
   readonly unreadable: readonly MlistError[];
 }
 
-/** Reads the files of `--file`. @throws MlistError `ERR_MLIST_USAGE` if no file is named, or one is named twice */
+/**
+ * Reads the files of `--file`.
+ * @throws MlistError `ERR_MLIST_USAGE` if no file is given, or a file is given twice
+ */
 export async function readSpecFiles(args: ParsedArguments, context: Context): Promise<SpecFiles> {
   const names = args.texts('file');
   if (names.length === 0) throw usageError(args.command, 'missing option: --file');
-  if (new Set(names).size < names.length) throw usageError(args.command, '--file names the same file twice');
+  if (new Set(names).size < names.length) throw usageError(args.command, '--file is given twice for the same file');
   const read = await Promise.allSettled(names.map((name) => readSpecFile(name, context)));
   return {
     files: read.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
@@ -33,7 +36,10 @@ export async function readSpecFiles(args: ParsedArguments, context: Context): Pr
   };
 }
 
-/** Returns the options for parsing specs. @throws MlistError `ERR_MLIST_USAGE` for an invalid `--set` or `--env` */
+/**
+ * Returns the options for parsing specs.
+ * @throws MlistError `ERR_MLIST_USAGE` if `--set` or `--env` is invalid
+ */
 export function specParsing(
   args: ParsedArguments,
   context: Context,
@@ -45,15 +51,17 @@ export function specParsing(
   };
 }
 
-/** The values of `--set` and `--env`. Undefined without these options: `${NAME}` is then ordinary text. */
+/**
+ * Returns the values of `--set` and `--env`. If neither is given, returns undefined; `${NAME}` is then not replaced.
+ */
 function readValues(args: ParsedArguments, { env }: Context): PlaceholderValues | undefined {
   const values = new Map<string, GivenValue>();
   const define = (option: string, name: string, value: GivenValue): void => {
     if (!isValueName(name)) {
-      const message = `invalid name ${JSON.stringify(name)} in --${option}: a name has letters, digits and _, and does not begin with a digit`;
+      const message = `invalid name ${JSON.stringify(name)} in --${option}: a name consists of letters, digits and _, and does not begin with a digit`;
       throw usageError(args.command, message);
     }
-    if (values.has(name)) throw usageError(args.command, `--${option} ${name}: the value is given twice`);
+    if (values.has(name)) throw usageError(args.command, `--${option} ${name}: a value is already given for this name`);
     values.set(name, value);
   };
   for (const text of args.texts('set')) {
@@ -68,8 +76,8 @@ function readValues(args: ParsedArguments, { env }: Context): PlaceholderValues 
 function variable(name: string, env: Context['env']): string {
   const value = env[name];
   if (value !== undefined || !isValueName(name)) return value ?? '';
-  throw new MlistError('ERR_MLIST_USAGE', `the environment variable ${name} of --env is not set`, {
-    hint: `Set it, or give the value with --set ${name}=VALUE.`,
+  throw new MlistError('ERR_MLIST_USAGE', `--env ${name}: the environment variable is not set`, {
+    hint: `Set ${name} in the environment, or pass the value with --set ${name}=VALUE.`,
   });
 }
 

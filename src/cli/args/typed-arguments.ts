@@ -20,9 +20,10 @@ import type { ParsedArguments } from './command-declaration.ts';
 import { clearable, readPlatform } from './platform-arguments.ts';
 
 /**
- * The list that `--list` or MLIST_LIST names. If one of them is set, all positionals are other arguments. An empty
- * variable is ignored. An empty option is an error, because otherwise an image would be used as the list.
- * @throws MlistError `ERR_MLIST_USAGE`
+ * Returns the list in `--list`, or else in MLIST_LIST. If one of them is set, no positional is treated as the list. An
+ * empty MLIST_LIST is ignored. An empty `--list` is an error: if it were ignored, the first image would be used as the
+ * list.
+ * @throws MlistError `ERR_MLIST_USAGE` if `--list` is empty
  */
 export function listOption(args: ParsedArguments, { env }: Context): string | undefined {
   const list = args.text('list');
@@ -31,12 +32,15 @@ export function listOption(args: ParsedArguments, { env }: Context): string | un
 }
 
 export interface ListAndRest {
-  /** The list as typed, with a normalised path; undefined selects the current draft. */
+  /** The LIST argument; undefined selects the current draft. `listFirst` normalises it if it is a file location. */
   readonly list: string | undefined;
   readonly rest: readonly string[];
 }
 
-/** Separates the list from the other arguments, for commands whose first positional is always the list. */
+/**
+ * Separates the list from the other arguments, for commands whose first positional is the list unless `--list` or
+ * MLIST_LIST is set.
+ */
 export function listFirst(args: ParsedArguments, context: Context): ListAndRest {
   const option = listOption(args, context);
   const { positionals } = args;
@@ -45,8 +49,8 @@ export function listFirst(args: ParsedArguments, context: Context): ListAndRest 
 }
 
 /**
- * The list of a command without other arguments.
- * @throws MlistError `ERR_MLIST_USAGE` for a positional besides `--list` or MLIST_LIST
+ * Returns the LIST argument of a command that takes no other arguments.
+ * @throws MlistError `ERR_MLIST_USAGE` if there is a positional in addition to `--list` or MLIST_LIST
  */
 export function onlyList(args: ParsedArguments, context: Context): string | undefined {
   const { list, rest } = listFirst(args, context);
@@ -55,8 +59,8 @@ export function onlyList(args: ParsedArguments, context: Context): string | unde
 }
 
 /**
- * Separates the list from the other arguments, for commands where a single positional is not the list. The list is then
- * the current draft.
+ * Separates the list from the other arguments, for commands that need at least one other argument. A single positional
+ * is therefore not the list, and the current draft is used.
  */
 export function listBeforeOthers(args: ParsedArguments, context: Context): ListAndRest {
   const option = listOption(args, context);
@@ -69,30 +73,35 @@ export function optionalList(text: string | undefined): Reference | undefined {
   return text === undefined ? undefined : parseListName(text);
 }
 
-/** The error for a positional too many, because `--list` or MLIST_LIST already names the list. */
+/** Returns the error for a positional that is unexpected because `--list` or MLIST_LIST already sets the list. */
 export function tooManyArguments(args: ParsedArguments): MlistError {
   const { command, positionals } = args;
   const option = args.has('list') ? '--list' : 'MLIST_LIST';
   const last = withoutPassword(positionals.at(-1) ?? '');
-  const message = `unexpected argument: ${JSON.stringify(last)}, because ${option} already names the list`;
+  const message = `unexpected argument: ${JSON.stringify(last)} (the list is already set by ${option})`;
+  const removal = option === '--list' ? 'remove --list' : 'unset MLIST_LIST';
   return new MlistError('ERR_MLIST_USAGE', message, {
-    hint: `Remove one of the two. See "mlist ${command.name} --help".`,
+    hint: `Remove the argument, or ${removal}. See "mlist ${command.name} --help".`,
   });
 }
 
-/** Parses a location of the command line. Its path is normalised to the form in which drafts are displayed. */
+/**
+ * Parses a location of the command line, and permits reading it even if it is outside the project. Its path is
+ * normalised to the form that is displayed: relative to the current folder, unless an absolute path outside the project
+ * was typed.
+ */
 export function typedLocation(text: string, context: Folders): Location {
   return trusted(locationInFile(text, context), context);
 }
 
-/** Like `typedLocation`, without the default tag `latest`. */
+/** Like `typedLocation`, but a reference without a tag does not get the tag `latest`. */
 export function typedBareLocation(text: string, context: Folders): Location {
   return trusted(normalized(parseBareLocation(text), context), context);
 }
 
 /**
- * Like `typedLocation`, for a location in a file. Its path is not trusted, because the user may not have written the
- * file.
+ * Like `typedLocation`, for a location in a file. It does not permit reading the location, because another person may
+ * have written the file.
  */
 export function locationInFile(text: string, context: Folders): Location {
   return normalized(parseLocation(text), context);
@@ -108,8 +117,8 @@ function normalized(location: Location, { cwd, workspace: { folders } }: Folders
 }
 
 /**
- * The only positional of a command that supports registries only, as a reference.
- * @throws MlistError `ERR_MLIST_USAGE` for a layout or an archive
+ * Parses the positional of a command that supports only registries.
+ * @throws MlistError `ERR_MLIST_USAGE` if the positional is a layout, an archive or an engine image
  */
 export function registryReference({ command, positionals: [text = ''] }: ParsedArguments): Reference {
   if (!isLocalLocation(text)) return parseTypedReference(text.replace(/^docker:\/\//, ''));
@@ -118,7 +127,10 @@ export function registryReference({ command, positionals: [text = ''] }: ParsedA
   });
 }
 
-/** Normalises the path in a location. The name of a draft, an entry or a repository is returned unchanged. */
+/**
+ * Returns a file location with a normalised path, and any other name, such as a draft, an entry or a repository,
+ * unchanged. Like `typedLocation`, it permits reading a local location.
+ */
 export function typedName(text: string, context: Folders): string {
   if (!isLocalLocation(text)) return text;
   const location = typedLocation(text, context);
@@ -128,10 +140,10 @@ export function typedName(text: string, context: Folders): string {
 type Folders = Pick<Context, 'cwd' | 'workspace'>;
 
 /**
- * Parses `MANIFEST[=PLATFORM]`. A path may contain "=", so the text after it is a platform only if it has the form of
- * one.
+ * Parses `MANIFEST[=PLATFORM]`. The path of a file location may contain "=", so in a file location, the text after the
+ * last "=" is a platform only if it has the form of one.
  * @param repository - the repository for a MANIFEST that is only a digest
- * @param locate - the parser for locations. Default: the one for the command line
+ * @param locate - the parser for locations. Default: `typedLocation`
  */
 export function manifestArgument(
   text: string,
@@ -147,7 +159,10 @@ export function manifestArgument(
   return hasPlatform ? { ...argument, platform: readPlatform(text.slice(at + 1)) } : argument;
 }
 
-/** Parses annotations: `KEY=VALUE` sets one, `KEY-` removes it. */
+/**
+ * Parses annotations: `KEY=VALUE` sets an annotation, `KEY-` removes it. Returns undefined if there are none.
+ * @throws MlistError `ERR_MLIST_USAGE` if a value has neither form
+ */
 export function annotationChange(texts: readonly string[], option: string): AnnotationChange | undefined {
   if (texts.length === 0) return undefined;
   const pairs = texts.map((text): readonly [string, string | null] => {
@@ -162,7 +177,7 @@ export function annotationChange(texts: readonly string[], option: string): Anno
   return Object.fromEntries(pairs);
 }
 
-/** The changes of `--index-annotation` and `--index-artifact-type` to the list itself. */
+/** Returns the changes that `--index-annotation` and `--index-artifact-type` make to the list itself. */
 export function listChange(args: ParsedArguments): Pick<ListChange, 'annotations' | 'artifactType'> {
   return {
     annotations: annotationChange(args.texts('index-annotation'), '--index-annotation'),
@@ -170,7 +185,10 @@ export function listChange(args: ParsedArguments): Pick<ListChange, 'annotations
   };
 }
 
-/** Parses `--if-digest`: a digest, or `absent`. @throws MlistError `ERR_MLIST_USAGE` */
+/**
+ * Parses `--if-digest`: a digest, or `absent`.
+ * @throws MlistError `ERR_MLIST_USAGE` if the value is neither
+ */
 export function readTagState(text: string | undefined): TagState | undefined {
   if (text === undefined || text === 'absent' || isDigest(text)) return text;
   throw new MlistError('ERR_MLIST_USAGE', `--if-digest takes a digest or absent, not ${JSON.stringify(text)}`);

@@ -2,7 +2,7 @@ import { MlistError } from '../../errors/errors.ts';
 import { closestMatch } from '../../text/closest-match.ts';
 import type { CommandDeclaration } from './command-declaration.ts';
 
-/** Commands of other tools, each with its counterpart in mlist as a hint. */
+/** Hints about the corresponding commands of mlist, keyed by the commands of other tools. */
 const counterparts: Readonly<Record<string, string>> = {
   list: 'Use "mlist ls" for drafts, "mlist show NAME" for the entries of a list, or "mlist tags REPO" for the tags of a repository.',
   drafts: 'Use "mlist ls".',
@@ -17,7 +17,7 @@ const counterparts: Readonly<Record<string, string>> = {
   load: 'Use "mlist copy oci-archive:FILE REF".',
   index: 'Use "mlist create", "mlist add" and "mlist push".',
   manifest:
-    'Use the commands of "docker manifest" directly: "mlist create", "mlist annotate", "mlist inspect", "mlist push".',
+    'The subcommands of "docker manifest" are commands of mlist: "mlist create", "mlist annotate", "mlist inspect", "mlist push" and "mlist rm".',
   imagetools: 'Use "mlist create" with --push, or "mlist inspect".',
   append: 'Use "mlist add [LIST] MANIFEST".',
   new: 'Use "mlist create LIST MANIFEST...".',
@@ -50,7 +50,7 @@ const counterparts: Readonly<Record<string, string>> = {
 const prefixes = ['manifest', 'imagetools', 'index', 'buildx', 'list', 'drafts'];
 
 /**
- * The error for an unknown command, with a hint that names the command that was probably meant.
+ * Returns the error for an unknown command, with a hint about the command that was probably meant.
  * @param next - the word after the command
  */
 export function unknownCommand(

@@ -32,7 +32,7 @@ import { useCommand } from './use/declaration.ts';
 import { validateCommand } from './validate/declaration.ts';
 import { versionCommand } from './version/declaration.ts';
 
-/** The commands for one kind of task, as the overview and docs/cli.md show them. */
+/** The commands for one kind of task. They form a section of the overview, and of docs/cli.md. */
 export interface CommandGroup {
   readonly title: string;
   readonly commands: readonly CommandDeclaration[];

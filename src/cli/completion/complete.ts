@@ -19,9 +19,9 @@ const NO_FILES = 4;
 const FILES = 0;
 
 /**
- * Returns the output of a completion call. For a shell (`--complete`), it has one candidate per line. For docker
- * (`__complete`), each candidate is followed by a tab and its description, and the last line is a directive. After an
- * error there are fewer candidates, because a shell cannot show errors.
+ * Returns the output of a completion call: one candidate per line. For docker (`__complete`, `__completeNoDesc`), the
+ * last line is a directive. With `__complete`, a candidate may be followed by a tab and its description. Errors are
+ * ignored, because a shell cannot show them; candidates are then missing.
  */
 export async function completionText(
   kind: string,
@@ -53,8 +53,8 @@ async function completions(
 }
 
 /**
- * Whether a candidate contains only printable characters. Paths in drafts may contain any character, but a shell would
- * treat the text after a line break as another candidate.
+ * Whether a candidate contains only printable characters. A path in a draft may contain a line break, and a shell would
+ * treat the text after it as another candidate.
  */
 function isPrintable(word: string): boolean {
   return escapeLine(word) === word;
@@ -76,11 +76,13 @@ async function candidatesFor(
 function commandNames({ words }: Cursor, commands: readonly CommandDeclaration[]): readonly Candidate[] {
   const visible = commands.filter(({ hidden }) => hidden !== true);
   const names = visible.map(({ name, summary }) => ({ word: name, description: summary }));
-  const topics = words.includes('help') ? [{ word: OPTIONS_TOPIC, description: 'The options of every command' }] : [];
+  const topics = words.includes('help')
+    ? [{ word: OPTIONS_TOPIC, description: 'Global options, which all commands accept' }]
+    : [];
   return [...names, ...topics];
 }
 
-/** The kind of the value of an option, by the name of the value in help. */
+/** The kinds of option values, keyed by the placeholder in help. */
 const valueKinds: Readonly<Record<string, 'draft' | 'image' | 'platform' | 'os' | 'architecture' | 'file'>> = {
   LIST: 'draft',
   REF: 'image',
@@ -131,7 +133,7 @@ async function argumentWords(cursor: Cursor, environment: Environment): Promise<
     entry: () => draftImages(cursor, environment),
     image: () => tagsOf(cursor, environment),
     'image=platform': () => tagsOf(cursor, environment),
-    // No candidates, because the shell completes file names itself.
+    // The shell completes file names itself.
     file: () => Promise.resolve([]),
     shell: () => Promise.resolve(asWords(shells)),
   };
@@ -139,20 +141,21 @@ async function argumentWords(cursor: Cursor, environment: Environment): Promise<
 }
 
 /**
- * Whether the argument may be the location of an image. Entries are included, because they are named by their sources.
+ * Whether the argument may be the location of an image. This includes entries, because an entry can be named by its
+ * source.
  */
 function mayBeImage(kind: ArgumentKind): boolean {
   return kind === 'image' || kind === 'image=platform' || kind === 'entry';
 }
 
-/** The tags of a repository. The registry client is loaded only when a tag is typed. */
+/** Completes the tag of a reference. The registry client is loaded only if the incomplete word contains a colon. */
 async function tagsOf(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
   if (!cursor.typing.includes(':')) return [];
   const { registryTags } = await import('./tag-words.ts');
   return asWords(await registryTags(cursor, environment));
 }
 
-/** The images of a container engine. Its client is loaded only when it is needed. */
+/** Completes an engine image. The engine client is loaded only when this is needed. */
 async function engineWords(typing: string, environment: Environment): Promise<readonly Candidate[]> {
   const { engineImages } = await import('./engine-images.ts');
   return asWords(await engineImages(typing, environment));

@@ -1,12 +1,12 @@
-/** The shells with a completion script. The scripts call `mlist --complete`. */
+/** The shells for which there is a completion script. The scripts call `mlist --complete`. */
 export const shells = ['bash', 'zsh', 'fish'] as const;
 
 type Shell = (typeof shells)[number];
 
 /**
- * bash splits words at ":" and "=", which occur in references. The script therefore splits the line at blanks, and
- * returns only the part of each candidate after the last ":" or "=". It quotes candidates, because bash inserts them
- * unchanged, and a path in the draft of another user may contain a command.
+ * bash splits words at ":" and "=", which occur in references. The script therefore splits the line at blanks. From
+ * each candidate, it removes the part up to the last ":" or "=" of the incomplete word. It quotes candidates, because
+ * bash inserts them unchanged, and a path in a draft of another user may contain a command.
  */
 const bash = `_mlist() {
   local line="\${COMP_LINE:0:COMP_POINT}" words=() typing candidate
@@ -24,8 +24,8 @@ complete -o default -F _mlist mlist
 `;
 
 /**
- * If zsh loads the script from its fpath, it runs the file as the function for the first completion. The last line
- * therefore also completes.
+ * If zsh autoloads the script from its fpath, it runs the file as the function `_mlist` for the first completion. The
+ * last line then calls the function that the file has just defined.
  */
 const zsh = `#compdef mlist
 _mlist() {

@@ -19,11 +19,17 @@ export interface Cursor {
   readonly pending: OptionDeclaration | undefined;
   /** The arguments before the incomplete word. */
   readonly positionals: readonly string[];
-  /** The values of the options before the incomplete word, by name. Of a repeated option, the last value. */
+  /**
+   * The values of the options before the incomplete word, keyed by option name. If an option is repeated, its last
+   * value is used.
+   */
   readonly values: ReadonlyMap<string, string>;
 }
 
-/** @param line - the command line up to the cursor, without the program; the last word is incomplete */
+/**
+ * Parses the command line up to the cursor.
+ * @param line - the words without the program; the last word is incomplete
+ */
 export function cursorOf(commands: readonly CommandDeclaration[], line: readonly string[]): Cursor {
   const words = line.slice(0, -1);
   const positionals: string[] = [];
@@ -51,14 +57,14 @@ function optionsFor(command: CommandDeclaration | undefined): readonly OptionDec
   return command === undefined ? globalOptions : optionsOf(command);
 }
 
-/** The option that a word names, if the next word is the value of that option. */
+/** Returns the option that a word names, if the next word is its value. */
 function valuedOption(word: string, command: CommandDeclaration | undefined): OptionDeclaration | undefined {
   return optionsFor(command).find(
     ({ name, alias, type }) => type !== 'boolean' && (word === `--${name}` || word === `-${alias ?? ''}`),
   );
 }
 
-/** The kinds of argument that the incomplete word may be. With `--list`, the first argument is not LIST. */
+/** Returns the possible kinds of the incomplete word. With `--list`, the first argument is not LIST. */
 export function argumentKinds({ command, positionals, values }: Cursor): readonly ArgumentKind[] {
   const { kinds = [], max } = command?.positionals ?? { max: 0 };
   const position = positionals.length + (values.has('list') ? 1 : 0);

@@ -9,24 +9,29 @@ import { familiarReference, formatReference, type Reference } from '../../oci/re
 import { currentList } from '../../operations/current-draft.ts';
 import { mayOmitList, type Candidate, type Cursor } from './cursor.ts';
 
-/** Candidates from the drafts of the workspace. A workspace or draft that cannot be read contributes no candidates. */
+/**
+ * This file finds candidates in the drafts of the workspace. If a workspace or draft cannot be read, it yields no
+ * candidates.
+ */
 
 type Environment = Omit<LocateOptions, 'workspace'>;
 
 /**
- * If more drafts match the incomplete word, their files are not read, and the candidates have no platforms as
- * descriptions.
+ * If more drafts than this match the incomplete word, a draft is read only if its file name does not contain the whole
+ * reference. The candidates for all other drafts have no descriptions.
  */
 const MAX_DESCRIBED = 100;
 
-/** The names of drafts: in the short form if that begins with the incomplete word, otherwise with the registry host. */
+/**
+ * Returns the names of drafts, with their platforms as descriptions. The familiar name (`ubuntu:24.04`) is used if it
+ * begins with the incomplete word, otherwise the canonical one.
+ */
 export async function draftNames(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
   try {
     const workspace = await openWorkspace(cursor, environment);
     const found = (await workspace.names()).flatMap((name) => {
       const list = listOfFile(name);
-      // The file name of a draft with a long reference does not contain the complete reference, so the draft must be
-      // read.
+      // If a reference is long, the file name of the draft does not contain all of it, and the draft must be read.
       const word = list && wordOf(list, cursor);
       return word === undefined || word.startsWith(cursor.typing) ? [{ name, word }] : [];
     });
@@ -50,7 +55,10 @@ function wordOf(list: Reference, { typing }: Cursor): string {
   return familiar.startsWith(typing) ? familiar : formatReference(list);
 }
 
-/** The images of the chosen draft: by source, or by digest if the incomplete word begins like a digest. */
+/**
+ * Returns the images of the chosen draft, named by their sources, or by their digests if the incomplete word begins
+ * with `sha256:`.
+ */
 export async function draftImages(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
   const draft = await chosenDraft(cursor, environment);
   return (draft?.entries ?? [])
@@ -58,7 +66,10 @@ export async function draftImages(cursor: Cursor, environment: Environment): Pro
     .map((entry) => ({ word: nameOf(entry, cursor.typing), description: platformText(entry) }));
 }
 
-/** Platforms: first those of the chosen draft, then the common ones. The incomplete word may be a list with commas. */
+/**
+ * Completes a platform: first with the platforms of the chosen draft, then with common ones. The incomplete word may
+ * contain several platforms, separated by commas.
+ */
 export async function platforms(cursor: Cursor, environment: Environment): Promise<readonly Candidate[]> {
   const draft = cursor.command?.uses.includes('draft') === true ? await chosenDraft(cursor, environment) : undefined;
   const own = imagePlatforms(draft?.entries ?? []).map((platform) => formatPlatform(platform, { all: true }));
@@ -80,7 +91,8 @@ function platformText(entry: Entry): string | undefined {
 }
 
 /**
- * The draft that the command will use: the one of `--list`, `MLIST_LIST` or the first argument, else the current draft.
+ * Returns the draft that the command will use: the draft given with `--list`, MLIST_LIST or the first argument, or else
+ * the current draft. Returns undefined if this draft does not exist or cannot be read.
  */
 async function chosenDraft(cursor: Cursor, environment: Environment): Promise<Draft | undefined> {
   try {
@@ -96,7 +108,7 @@ async function chosenDraft(cursor: Cursor, environment: Environment): Promise<Dr
   }
 }
 
-/** The draft that a word names; undefined if the word is something else. */
+/** Returns the draft that a word names, or undefined if there is none. */
 async function findDraft(workspace: Workspace, word: string | undefined): Promise<Draft | undefined> {
   try {
     return word === undefined ? undefined : await workspace.find(parseListName(word));

@@ -3,16 +3,16 @@ import { EngineClient } from '../../store/engine/engine-client.ts';
 import { Engine } from '../../store/engine/engine.ts';
 import { findEngine, type EngineEnvironment } from '../../store/engine/find-engine.ts';
 
-/** A shell waits for the candidates, so an engine that does not answer within this time is ignored. */
+/** The shell waits for the candidates, so an engine that does not respond within this time is ignored. */
 const TIME_LIMIT_MS = 1000;
 
-/** The name that engines print for an image without a name. */
+/** The name or tag that engines list for an image without a name or tag. */
 const UNNAMED = '<none>';
 
 /**
- * The locations of the images in an engine.
+ * Returns the locations of the images in an engine.
  * @param typing - begins with the prefix of the engine, such as `docker-daemon:`
- * @returns an empty array if the engine cannot be reached, or does not answer in time
+ * @returns an empty array if the engine cannot be reached, or does not respond in time
  */
 export async function engineImages(typing: string, environment: EngineEnvironment): Promise<readonly string[]> {
   const prefix = typing.slice(0, typing.indexOf(':') + 1);

@@ -9,17 +9,17 @@ import type { Environment } from '../context.ts';
 import { Output } from '../output/output.ts';
 import type { Cursor } from './cursor.ts';
 
-/** A shell waits for the candidates, so a registry that does not answer within this time is ignored. */
+/** The shell waits for the candidates, so a registry that does not respond within this time is ignored. */
 const TIME_LIMIT_MS = 2000;
 
-/** Reading stops after this number of tags. */
+/** The maximum number of tags to read. */
 const MAX_TAGS = 5000;
 
 /**
- * Completes the tag of a reference such as `ghcr.io/team/app:1` with the tags in the registry. The options of the
- * command line and stored logins are used. Nothing is prompted, retried or printed.
- * @returns the incomplete word with each tag; an empty array if the registry cannot be reached, or does not answer in
- *   time
+ * Completes the tag of a reference such as `ghcr.io/team/app:1` with the tags in the registry. Uses the options of the
+ * command line and the stored credentials. Never prompts or prints, and does not retry unless `--retries` is given.
+ * @returns the repository, as typed, with each tag that was read before the time limit or an error. Empty if the word
+ *   contains no repository
  */
 export async function registryTags(cursor: Cursor, environment: Environment): Promise<readonly string[]> {
   const [, before = '', name = ''] = /^((?:docker:\/\/)?([^@]+):)[^:/@]*$/.exec(cursor.typing) ?? [];
@@ -63,7 +63,10 @@ export async function registryTags(cursor: Cursor, environment: Environment): Pr
   return tags;
 }
 
-/** A name without a slash may be a host whose port is being typed. */
+/**
+ * Parses the name of a repository. Returns undefined for any other text, and for a name that has no slash and looks like
+ * a host, because the user is then typing a port.
+ */
 function repositoryIn(name: string): Reference | undefined {
   if (!name.includes('/') && /^localhost$|\./.test(name)) return undefined;
   try {

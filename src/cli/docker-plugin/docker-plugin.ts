@@ -1,9 +1,13 @@
 /**
- * Support for running as docker's CLI plugin `docker-mlist`. docker calls `docker-mlist [GLOBAL OPTIONS] mlist
- * ARGUMENTS`, with its own options as typed before `mlist`; `docker-mlist help mlist [COMMAND]`; and, to complete a
- * line, `docker-mlist __complete mlist WORDS` (docker CLI 28.2, cli-plugins/manager and spf13/cobra's completion
- * protocol).
+ * This file parses the command lines of docker's calls to its CLI plugin `docker-mlist` (docker CLI 28.2,
+ * cli-plugins/manager, and the completion protocol of spf13/cobra):
+ *
+ * - `docker-mlist [OPTIONS] mlist ARGUMENTS`. OPTIONS are docker's global options that the user typed before `mlist`.
+ * - `docker-mlist help mlist [COMMAND]`
+ * - `docker-mlist __complete mlist WORDS`, for completion
  */
+
+/** The arguments and environment with which mlist runs. */
 export interface PluginCall {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -16,8 +20,8 @@ interface DockerOption {
 }
 
 /**
- * docker's global options. The log level and the files of TLS certificates have no equivalent, so they are accepted and
- * ignored.
+ * docker's global options. The log level and the TLS files are accepted but ignored, because mlist has no equivalent
+ * options.
  */
 const dockerOptions: readonly DockerOption[] = [
   { name: 'config', hasValue: true },
@@ -36,9 +40,9 @@ const NAME = 'mlist';
 const DEFAULT_CONTEXT = 'default';
 
 /**
- * Removes docker's global options and the plugin name. `--config` and the options that select an engine are converted
- * to environment variables with the same effect, and `--debug` to the option of mlist. Returns any other command line
- * unchanged.
+ * Removes docker's global options and the plugin name from the command line. `--config` and the options for the
+ * engine become environment variables with the same effect, and `--debug` becomes the option of mlist. A command line
+ * that is not from docker is returned unchanged.
  */
 export function parsePluginCall(argv: readonly string[], env: PluginCall['env']): PluginCall {
   if (argv[0] === 'help' && argv[1] === NAME) return { args: ['help', ...argv.slice(2)], env };
@@ -64,8 +68,8 @@ function isSet(options: ReadonlyMap<string, string>, name: string): boolean {
 }
 
 /**
- * The environment variables that have the effect of docker's options. As in docker, a context other than `default`
- * overrides DOCKER_HOST.
+ * Returns the environment variables that have the same effect as docker's options. As in docker, a context other than
+ * `default` overrides DOCKER_HOST.
  */
 function variables(options: ReadonlyMap<string, string>): PluginCall['env'] {
   const config = options.get('config');
@@ -83,7 +87,7 @@ function variables(options: ReadonlyMap<string, string>): PluginCall['env'] {
 
 /**
  * Parses one of docker's options as pflag does, and adds it to `options`.
- * @returns the number of words used; 0 if the word is not an option of docker
+ * @returns the number of words used, or 0 if the word is not one of docker's options
  */
 function readOption(argv: readonly string[], at: number, options: Map<string, string>): number {
   const word = argv[at] ?? '';
@@ -97,8 +101,8 @@ function readOption(argv: readonly string[], at: number, options: Map<string, st
 }
 
 /**
- * Parses short options, several of which may be in one word: `-D`, `-l debug`, `-ldebug`, `-l=debug`. Returns the
- * number of words used.
+ * Parses short options, several of which may be in one word: `-D`, `-l debug`, `-ldebug`, `-l=debug`.
+ * @returns the number of words used, or 0 if an option is unknown
  */
 function readShort(letters: string, next: string | undefined, options: Map<string, string>): number {
   const option = dockerOptions.find(({ alias }) => alias === letters[0]);

@@ -4,8 +4,8 @@ import { connect } from 'node:net';
 const POLL_MS = 300;
 
 /**
- * Calls `onEnd` when docker wants its plugin to end. docker does not forward signals to a plugin: it closes a socket
- * that it has opened for the plugin. If the socket does not exist, `onEnd` is never called.
+ * Calls `onEnd` when docker requests that its plugin ends. docker does not forward signals to a plugin. Instead, it
+ * closes a socket that it has opened for the plugin. If the socket does not exist, `onEnd` is never called.
  * @param address - docker's DOCKER_CLI_PLUGIN_SOCKET (docker CLI 28.2, cli-plugins/socket); an abstract address begins
  *   with `@`
  */
@@ -14,7 +14,7 @@ export function onDockerExit(address: string, onEnd: () => void): void {
   else whenClosed(address, onEnd);
 }
 
-/** Waits for the end of a connection. For macOS and Windows, where the socket has a path. */
+/** Calls `onEnd` when docker closes the connection. Used on macOS and Windows, where the socket has a path. */
 function whenClosed(path: string, onEnd: () => void): void {
   let isConnected = false;
   const socket = connect(path, () => (isConnected = true));
@@ -22,14 +22,14 @@ function whenClosed(path: string, onEnd: () => void): void {
   socket.on('close', () => {
     if (isConnected) onEnd();
   });
-  // Node reports the end of a socket only while the socket is read. The data is ignored.
+  // Node reports the end of the connection only if the socket is read, so its data is read and ignored.
   socket.resume();
   socket.unref();
 }
 
 /**
- * Waits until the kernel no longer lists the address, which it does while docker listens. For Linux, where the address
- * is abstract: Node 20 cannot connect to it.
+ * Calls `onEnd` when /proc/net/unix no longer lists the address, because docker has stopped listening. Used on Linux,
+ * where the address is abstract and Node 20 cannot connect to it.
  */
 function whenUnlisted(address: string, onEnd: () => void): void {
   let wasListed = false;

@@ -3,7 +3,7 @@ import type { EntryEvent } from '../../draft/merge.ts';
 import { formatLocation } from '../../oci/location.ts';
 import { withPlatformForms } from './platform-forms.ts';
 
-/** An entry in the `--json` output: schemas/output/entry.schema.json. */
+/** Converts an entry for the `--json` output: schemas/output/entry.schema.json. */
 export function entryDocument(entry: Entry): object {
   const { mediaType, digest, size, attests, image, fill } = entry;
   const stated = isUnpushed(entry) ? {} : { mediaType, digest, size };

@@ -4,12 +4,15 @@ import type { ReplacedTag } from '../../transfer/run.ts';
 import { changeDocument } from './entry-document.ts';
 import { withPlatformForms } from './platform-forms.ts';
 
-/** The digest that a tag had before it was moved, and the platforms that are no longer in it. */
+/** Converts the previous digest of a tag, and the platforms that the tag no longer has, for the `--json` output. */
 export function replacedDocument({ before, lost }: ReplacedTag): object {
   return { before, lost: lost?.map((platform) => formatPlatform(platform, { all: true })) };
 }
 
-/** An event as a JSON line: schemas/output/event.schema.json. `ref` is the name or content that it concerns. */
+/**
+ * Converts an event to a JSON line: schemas/output/event.schema.json. `ref` is the list, tag or content that the event
+ * concerns.
+ */
 export function eventDocument(event: OperationEvent): object {
   switch (event.type) {
     case 'from':

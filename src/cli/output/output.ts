@@ -7,7 +7,7 @@ import { counted } from '../../text/quantity.ts';
 import { escapeText, escapeJson, escapeLine, escapeLineStarts } from '../../text/escape.ts';
 import { hintOf } from './remedy-hint.ts';
 
-/** stdout is for the result, stderr for everything else. Only `Output` writes to them. */
+/** The streams of a command: stdout is for the result, stderr for everything else. */
 export interface Streams {
   readonly stdout: Sink;
   readonly stderr: Sink;
@@ -27,16 +27,16 @@ export interface OutputOptions {
   readonly debug: boolean;
   readonly progress: 'auto' | 'tty' | 'plain' | 'json' | 'none';
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Print the result document in one line, for a stream of JSON lines. Default false. */
+  /** Whether to print the result document in one line, for a stream of JSON lines. Default false. */
   readonly compactDocument?: boolean | undefined;
 }
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
-/** Text, with a style for terminals with colours. */
+/** Text, optionally with a style. Styles are used only on terminals with colours. */
 export type Span = string | readonly [text: string, style: Style];
 
-/** The text of a span without its style. */
+/** Returns the text of a span without its style. */
 export function textOf(span: Span): string {
   return typeof span === 'string' ? span : span[0];
 }
@@ -59,7 +59,10 @@ export class Output {
     this.#paint = paint;
   }
 
-  /** Loads the colours only if they are used: on a terminal, without NO_COLOR. */
+  /**
+   * Creates an output. The library for colours is loaded only if colours are used: on a capable terminal, without
+   * NO_COLOR.
+   */
   static async open(streams: Streams, options: OutputOptions): Promise<Output> {
     const { env } = options;
     const hasColours = ({ isTTY }: Sink) => isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
@@ -95,8 +98,8 @@ export class Output {
   }
 
   /**
-   * Draws the progress lines at the bottom of the terminal in place of the previous ones. Later output is printed above
-   * them.
+   * Draws the progress lines at the bottom of the terminal in place of the previous ones. Other output erases them until
+   * the next call.
    */
   setFooter(lines: readonly string[]): void {
     if (lines.length === 0 && this.#footLines === 0) return;
@@ -106,7 +109,10 @@ export class Output {
     this.#footLines = lines.length;
   }
 
-  /** The escape sequence that erases the progress lines; empty if no lines are drawn. */
+  /**
+   * Returns the escape sequence that erases the progress lines, and resets their number. The sequence is empty if there
+   * are no lines.
+   */
   #eraseFoot(): string {
     const lines = this.#footLines;
     this.#footLines = 0;
@@ -114,8 +120,8 @@ export class Output {
   }
 
   /**
-   * The columns of the terminal on stdout: 80 if their number is unknown, and at least 20. Undefined if stdout is not a
-   * terminal: lines may then have any length.
+   * The number of columns of the terminal on stdout: 80 if it is unknown, and at least 20. Undefined if stdout is not a
+   * terminal; lines may then have any length.
    */
   get terminalWidth(): number | undefined {
     const { isTTY, columns = 0 } = this.#streams.stdout;
@@ -123,8 +129,8 @@ export class Output {
   }
 
   /**
-   * Whether notes contain shortened digests. They are complete unless stderr is a terminal, because programs may search
-   * for them.
+   * Whether notes contain shortened digests. Unless stderr is a terminal, digests are complete, because programs may
+   * search for them.
    */
   get hasShortNotes(): boolean {
     return this.#streams.stderr.isTTY === true && !this.#eventsAsJson;
@@ -156,7 +162,10 @@ export class Output {
     if (end !== '') this.#stdout(end);
   }
 
-  /** Prints progress information for people on stderr. */
+  /**
+   * Prints a line for people on stderr. Does nothing with `--quiet` or `--progress none`, or if events are printed as
+   * JSON lines.
+   */
   note(...spans: readonly Span[]): void {
     if (this.#options.quiet || this.#eventsAsJson || this.#options.progress === 'none') return;
     this.#stderr(`${paint(this.#paint.stderr, spans)}\n`);
@@ -166,25 +175,28 @@ export class Output {
     this.note(['warning: ', 'yellow'], message);
   }
 
-  /** Prints an event as a JSON line, if events are printed as JSON. */
+  /** Prints an event as a JSON line. Does nothing with `--quiet`, or if events are printed as text. */
   event(document: object): void {
     if (this.#options.quiet || !this.#eventsAsJson) return;
     this.#line(document);
   }
 
-  /** Prints a line of a log that the user has requested, on stderr: text, or an object as JSON. */
+  /**
+   * Prints a line of a log that the user has requested. It is printed on stderr even with `--quiet`. An object is
+   * printed as JSON.
+   */
   log(line: string | object): void {
     if (typeof line === 'object') this.#line(line);
     else this.#stderr(`${escapeLine(line)}\n`);
   }
 
-  /** Logs a request. Undefined without `--debug`, so that callers do not create events that nobody reads. */
+  /** Returns a function that logs requests, or undefined without `--debug`, so that no unused events are created. */
   get request(): ((event: RequestEvent) => void) | undefined {
     if (!this.#options.debug) return undefined;
     return (event) => {
       if (this.#eventsAsJson) return this.#line(event);
       const { method, url, status, milliseconds, protocol, note, rateLimit, chosenBy } = event;
-      const answer = status === undefined ? (note ?? 'no answer') : String(status);
+      const answer = status === undefined ? (note ?? 'no response') : String(status);
       const over = protocol === undefined ? '' : `, ${protocol}`;
       const remaining = rateLimit === undefined ? '' : `, ${rateLimit.remaining} of ${rateLimit.limit} left`;
       const rule = chosenBy === undefined ? '' : `, chosen by ${chosenBy}`;
@@ -194,8 +206,8 @@ export class Output {
   }
 
   /**
-   * Prints an error with its problems, candidates and hint. Of an error that contains several, each is printed as
-   * JSON; as text, only the first of those with the same message.
+   * Prints an error with its problems, candidates and hint, as a JSON line or as text. If it contains several errors,
+   * each of them is printed; as text, errors with the same message are printed once.
    */
   error(thrown: unknown): void {
     const error = asMlistError(thrown);
@@ -235,7 +247,7 @@ export class Output {
   }
 }
 
-/** Codes of errors that a host causes, so that they are the same for all content of this host. */
+/** Codes of errors that concern a whole host: usually, every request to the host fails with the same error. */
 const hostErrors: ReadonlySet<ErrorCode> = new Set([
   'ERR_MLIST_UNAUTHORIZED',
   'ERR_MLIST_NETWORK',
@@ -243,8 +255,8 @@ const hostErrors: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /**
- * Groups errors with the same message. Errors of one host that differ only in a digest count as the same, such as a
- * missing login for each blob of an image.
+ * Groups errors with the same message. Digests are ignored in errors that concern a whole host: without a login, for
+ * example, each blob of an image fails with the same error.
  */
 function alikeErrors(errors: readonly MlistError[]): readonly (readonly [MlistError, ...MlistError[]])[] {
   const groups = new Map<string, [MlistError, ...MlistError[]]>();
@@ -267,7 +279,7 @@ function paint(chalk: ChalkInstance | undefined, spans: readonly Span[]): string
     .join('');
 }
 
-/** An error as a document: schemas/output/error.schema.json. */
+/** Converts an error for the `--json` output: schemas/output/error.schema.json. */
 export function errorDocument(error: MlistError): object {
   const { reference, path, status, diagnostics, candidates, targets } = error.facts;
   const problems = error.problems.length === 0 ? undefined : error.problems;

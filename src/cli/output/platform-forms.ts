@@ -1,14 +1,17 @@
 import { jsonObject, memberNames, type Json } from '../../json/json.ts';
 import { formatPlatform, type Platform } from '../../oci/platform/platform.ts';
 
-/** The two forms of a platform in the `--json` output: text for comparison and display, and an object. */
+/**
+ * The `--json` output contains each platform in two forms: as a string, for comparison and display, and as an object.
+ * This file adds the form that a result lacks.
+ */
 
-/** An object with `platform` in one form, and with `platformName` or `platformObject` as the other form. */
+/** An object with `platform` in one form, and with the other form as `platformName` or `platformObject`. */
 export type WithPlatformForms<T> = T & { readonly platformName?: string; readonly platformObject?: Platform };
 
 /**
  * Adds the other form of `platform`: `platformName` (such as `linux/arm64/v8`) if it is an object, `platformObject` if
- * it is text. Nothing is added for text that is not a platform, such as `unknown`.
+ * it is a string. Nothing is added for a string that is not a platform, such as `unknown`.
  */
 export function withPlatformForms<T extends { readonly platform?: Platform | string | undefined }>(
   object: T,
@@ -26,13 +29,10 @@ export function withPlatformForms<T extends { readonly platform?: Platform | str
   return jsonObject(pairs as Iterable<readonly [string, Json | undefined]>) as unknown as WithPlatformForms<T>;
 }
 
-/** `os[(version[+feature]*)]/architecture[/variant]`. */
+/** Matches `os[(version[+feature]*)]/architecture[/variant]`. */
 const formatted = /^([^()/]+)(?:\(([^()/]*)\))?\/([^()/]+)(?:\/([^()/]+))?$/;
 
-/**
- * Parses a text of `formatPlatform`. Unlike the parsers for typed platforms, it does not normalise. Undefined for other
- * text.
- */
+/** Parses the output of `formatPlatform` without normalising it. Returns undefined for any other string. */
 function platformIn(text: string): Platform | undefined {
   const [, os, options = '', architecture, variant] = formatted.exec(text) ?? [];
   if (os === undefined || architecture === undefined) return undefined;

@@ -5,10 +5,10 @@ import { padToWidth, truncateToWidth } from '../../text/display-width.ts';
 import type { Output } from './output.ts';
 import { TransferRate } from './transfer-rate.ts';
 
-/** The maximum number of blobs that have a line of their own. */
+/** The maximum number of blobs that have a progress line of their own. */
 const MAX_LINES = 6;
 const BAR_WIDTH = 16;
-/** The maximum width of the name of an image, in columns. Longer names are cut. */
+/** The maximum width of an image name, in columns. Longer names are cut. */
 const MAX_NAME = 20;
 /** The minimum interval between two updates of the screen. */
 const INTERVAL_MS = 100;
@@ -20,7 +20,9 @@ interface Transfer {
   readonly image?: string;
 }
 
-/** Progress lines at the bottom of a terminal: one for each active transfer of a blob, and one for the total. */
+/**
+ * Draws progress lines at the bottom of a terminal: one for each blob that is being transferred, and one for the total.
+ */
 export class LiveProgress {
   readonly #output: Output;
   readonly #now: () => number;
@@ -79,7 +81,10 @@ function keyOf({ target, digest }: { readonly target: string; readonly digest: s
   return `${target} ${digest}`;
 }
 
-/** Formats the line of a transfer. @param width - the columns for the name of the image; 0 if no transfer has one */
+/**
+ * Formats the line of a transfer.
+ * @param width - the columns for the image name; 0 if no transfer has an image
+ */
 function lineOf({ digest, size, moved, image = '' }: Transfer, width: number): string {
   const filled = size === 0 ? BAR_WIDTH : Math.min(BAR_WIDTH, Math.floor((BAR_WIDTH * moved) / size));
   const bar = '#'.repeat(filled).padEnd(BAR_WIDTH, '.');

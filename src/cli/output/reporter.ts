@@ -10,8 +10,8 @@ import type { TransferTotals } from './transfer-totals.ts';
 
 /**
  * Returns a function that prints the events of operations, as JSON lines or as text.
- * @param dryRun - whether the changes in the events are only planned
- * @param totals - counts what is transferred
+ * @param dryRun - whether the events report changes that are only planned
+ * @param totals - counts the transferred blobs
  */
 export function eventReporter(
   output: Output,
@@ -43,7 +43,7 @@ export function eventReporter(
         output.note(['skipped ', 'yellow'], skippedText(event));
         break;
       case 'origin':
-        output.note(['asking ', 'dim'], `${event.reference} for what ${event.source} lacks`);
+        output.note(['searching ', 'dim'], `${event.reference} for content that ${event.source} does not have`);
         break;
       case 'filled':
         output.note(['filled ', 'green'], filledText(event));
@@ -70,7 +70,10 @@ export function eventReporter(
   };
 }
 
-/** Drops `from` events on a terminal, for commands whose result already shows the location that was read. */
+/**
+ * Wraps `onEvent` for commands whose result already shows the location that was read: `from` events are dropped if
+ * stdout and stderr are terminals.
+ */
 export function withoutFromEvents(onEvent: OnEvent, output: Output): OnEvent {
   const isRepeated = output.terminalWidth !== undefined && output.hasShortNotes && !output.json;
   return isRepeated ? (event) => (event.type === 'from' ? undefined : onEvent(event)) : onEvent;
@@ -83,28 +86,29 @@ function reportTagged(output: Output, event: Extract<OperationEvent, { type: 'ta
 }
 
 /**
- * The digest for a note about stored content: shortened on a terminal, because the result contains the complete digest.
+ * Returns a digest for a note about stored content. On a terminal it is shortened, because the result contains the
+ * complete digest.
  */
 export function notedDigest(output: Output, digest: string): string {
   return output.hasShortNotes ? shortDigest(digest) : digest;
 }
 
 /**
- * The previous digest of a moved tag, so that the user can restore the tag. Empty if the tag was new or has not
- * changed.
+ * Returns text with the previous digest of a moved tag, which the user needs to restore the tag. Empty if the tag is
+ * new or has not changed.
  */
 export function replacedText({ before, digest }: ReplacedTag & { readonly digest?: string | undefined }): string {
   return before === undefined || before === 'absent' || before === digest ? '' : ` (was ${before})`;
 }
 
-/** Warns of platforms that a tag no longer has. */
+/** Warns about platforms that a tag no longer has. */
 export function reportLost(output: Output, name: string, { before, lost = [] }: ReplacedTag): void {
-  if (lost.length > 0) output.warn(`${name} loses ${formatPlatforms(lost)}, which ${before} has`);
+  if (lost.length > 0) output.warn(`${name} loses platforms that ${before} has: ${formatPlatforms(lost)}`);
 }
 
-/** Reports a tag that already had the digest. */
+/** Reports a tag that already referred to the digest. */
 export function reportUnchanged(output: Output, name: string, digest: string): void {
-  output.note(['unchanged ', 'dim'], `${name} already has ${notedDigest(output, digest)}`);
+  output.note(['unchanged ', 'dim'], `${name} already refers to ${notedDigest(output, digest)}`);
 }
 
 function skippedText({ what, digest, platform, reason }: Extract<OperationEvent, { type: 'left' }>): string {
@@ -132,7 +136,7 @@ function reportEntry(
     case 'removed':
       return output.note([dryRun ? 'would remove ' : 'removed ', 'red'], describeEntry(entry));
     case 'folded':
-      return output.note(`duplicate entry: ${describeEntry(entry)} is listed once`);
+      return output.note(`duplicate entry: ${describeEntry(entry)} is already in the list`);
     case 'changed':
       return output.note([dryRun ? 'would change ' : 'changed ', 'yellow'], describeEntry(entry));
     case 'unchanged':

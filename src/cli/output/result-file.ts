@@ -1,11 +1,12 @@
 import { access, constants, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { errorCode, errorMessage, MlistError } from '../../errors/errors.ts';
+import { systemErrors } from '../../errors/system-errors.ts';
 import { writeFileAtomic } from '../../fs/atomic.ts';
 import { resolveLinks } from '../../fs/symlinks.ts';
 import type { Context } from '../context.ts';
 
-/** A file for the result of a command. It is checked before the command runs, and written afterwards. */
+/** A file for the result of a command. It is checked before the command runs, and written at the end. */
 export interface ResultFile {
   readonly write: (text: string) => Promise<void>;
 }
@@ -13,14 +14,16 @@ export interface ResultFile {
 /** Paths of this process's own stdout. */
 const ownStdout = new Set(['/dev/stdout', '/dev/fd/1', '/proc/self/fd/1']);
 
-/** Paths of devices and file descriptors. Files in /dev/shm are excluded: it is an ordinary file system in memory. */
+/**
+ * Paths of devices and file descriptors. /dev/shm is excluded, because it contains ordinary files, stored in memory.
+ */
 const inDevices = /^\/(?:dev\/(?!shm\/)|proc\/)/;
 
 /**
- * Checks that the file that an option names can be written. A regular file will be replaced atomically, also behind a
- * symbolic link. Pipes and devices will be written directly.
+ * Checks that a result file can be written. A regular file will be replaced atomically, even if the path is a symbolic
+ * link to it. Pipes and devices will be written directly.
  * @returns undefined if the option is not given
- * @throws MlistError `ERR_MLIST_USAGE` for an empty name or `-`, `ERR_MLIST_FILE` if the file cannot be written
+ * @throws MlistError `ERR_MLIST_USAGE` if the name is empty or `-`, `ERR_MLIST_FILE` if the file cannot be written
  */
 export async function resultFile(
   name: string | undefined,
@@ -29,7 +32,7 @@ export async function resultFile(
 ): Promise<ResultFile | undefined> {
   if (name === undefined) return undefined;
   if (name === '' || name === '-') {
-    throw new MlistError('ERR_MLIST_USAGE', `${option} takes the name of a file, not ${JSON.stringify(name)}`, {
+    throw new MlistError('ERR_MLIST_USAGE', `${option} takes a file name, not ${JSON.stringify(name)}`, {
       hint: 'To write to stdout, use /dev/stdout.',
     });
   }
@@ -38,7 +41,7 @@ export async function resultFile(
   const info = await stat(path).catch((thrown: unknown) => ignoreNewFile(thrown, name, option));
   if (info?.isDirectory()) throw unwritable(name, option, 'it is a folder');
   const failed = (thrown: unknown) => {
-    throw unwritable(name, option, errorCode(thrown) ?? 'unknown', thrown);
+    throw unwritable(name, option, reasonOf(thrown), thrown);
   };
   const isStream = info !== undefined && !info.isFile();
   if (isStream || inDevices.test(path)) return { write: (text) => writeFile(path, text, { flag: 'a' }).catch(failed) };
@@ -50,19 +53,25 @@ export async function resultFile(
 }
 
 function ignoreNewFile(thrown: unknown, name: string, option: string): undefined {
-  const code = errorCode(thrown);
-  if (code === 'ENOENT') return undefined;
-  throw unwritable(name, option, code ?? 'unknown', thrown);
+  if (errorCode(thrown) === 'ENOENT') return undefined;
+  throw unwritable(name, option, reasonOf(thrown), thrown);
 }
 
 async function requireFolder(folder: string, name: string, option: string): Promise<void> {
   const info = await stat(folder).catch((thrown: unknown) => {
-    throw unwritable(name, option, `the folder ${folder} cannot be read (${errorCode(thrown) ?? 'unknown'})`, thrown);
+    throw unwritable(name, option, `cannot read the folder ${folder}: ${reasonOf(thrown)}`, thrown);
   });
   if (!info.isDirectory()) throw unwritable(name, option, `${folder} is not a folder`);
   await access(folder, constants.W_OK).catch((thrown: unknown) => {
     throw unwritable(name, option, `the folder ${folder} is not writable`, thrown);
   });
+}
+
+/** Returns the reason of a system error with its code, in the wording of other messages about files. */
+function reasonOf(thrown: unknown): string {
+  const code = errorCode(thrown) ?? '';
+  const known = systemErrors.get(code);
+  return known === undefined ? errorMessage(thrown) : `${known.reason} (${code})`;
 }
 
 function unwritable(name: string, option: string, reason: string, cause?: unknown): MlistError {

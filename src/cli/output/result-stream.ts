@@ -3,18 +3,15 @@ import { errorCode, MlistError } from '../../errors/errors.ts';
 import { writeFailure } from '../../fs/file-errors.ts';
 import type { Sink } from './output.ts';
 
-/**
- * The exit code after the reader of stdout has closed the pipe: that of a program that was ended by SIGPIPE. Windows
- * has no signals.
- */
+/** The exit code if the reader of stdout has closed the pipe: 128 + SIGPIPE, or 1 on Windows, which has no signals. */
 const UNREAD = process.platform === 'win32' ? 1 : 141;
 
 /** Error codes of a write after the reader has closed stdout: for a pipe, a pipe on Windows, and a socket. */
 const closed = new Set(['EPIPE', 'EOF', 'ECONNRESET']);
 
 /**
- * The stdout of the process, which receives the result. After a failed write, further writes are ignored, and the
- * command continues: its work does not depend on the reader of the result.
+ * The stdout of the process, to which the result is written. After a failed write, further writes are ignored, and the
+ * command continues, because its work does not depend on the reader of the result.
  */
 export class ResultStream implements Sink {
   readonly #stream: typeof process.stdout;
@@ -49,7 +46,7 @@ export class ResultStream implements Sink {
   }
 
   /**
-   * Writes bytes of an archive. Resolves when the caller may reuse the buffer.
+   * Writes a chunk of an archive. Resolves when the caller may reuse the buffer.
    * @throws LostOutput if this or an earlier write has failed
    */
   async send(chunk: Uint8Array): Promise<void> {
@@ -65,15 +62,18 @@ export class ResultStream implements Sink {
     if (this.isLost) throw new LostOutput();
   }
 
-  /** The exit code of the process, for a command that ended with `code`. */
+  /**
+   * Returns the exit code of the process: `code`, or an error code if the command succeeded but its result could not be
+   * written.
+   */
   exitCode(code: number): number {
     if (code !== 0 || this.#lost === undefined) return code;
     return this.#lost === 'unread' ? UNREAD : 1;
   }
 
   /**
-   * Writes to a file. On a full disk, a write may store only some of the bytes, which Node's file streams do not
-   * detect.
+   * Writes all bytes to a file, even if a write stores only some of them. Node's file streams would not detect this on
+   * a full disk.
    */
   #writeFile(bytes: Buffer): void {
     try {
@@ -91,14 +91,17 @@ export class ResultStream implements Sink {
   }
 }
 
-/** The error for an archive after a write to stdout has failed. That failure was reported when it occurred. */
+/**
+ * Thrown if the rest of an archive cannot be written to stdout. `ResultStream` has already handled the failed write, so
+ * this error is not printed.
+ */
 export class LostOutput extends MlistError {
   constructor() {
     super('ERR_MLIST_FILE', 'stdout was closed before the archive was complete');
   }
 }
 
-/** Whether a file descriptor is a regular file; false if it cannot be examined, as a console on some systems. */
+/** Whether a file descriptor is a regular file. False if `fstat` fails, as it does for consoles on some systems. */
 function isFile(fd: number): boolean {
   try {
     return fstatSync(fd).isFile();

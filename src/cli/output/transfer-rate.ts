@@ -1,8 +1,8 @@
 import { byteSize } from '../../text/quantity.ts';
 
-/** The rate is the average over this time. */
+/** The rate is averaged over this time. */
 const WINDOW_MS = 10_000;
-/** No rate is shown before this time, because it would not be reliable. */
+/** No rate is shown before this time has passed, because it would not be reliable. */
 const MIN_MS = 1_000;
 
 interface Sample {
@@ -10,7 +10,7 @@ interface Sample {
   readonly bytes: number;
 }
 
-/** The rate of a transfer in the last seconds, and the estimated remaining time. */
+/** Measures the rate of a transfer over the last seconds, and estimates the remaining time. */
 export class TransferRate {
   #samples: Sample[] = [];
   #started: number | undefined;
@@ -22,19 +22,20 @@ export class TransferRate {
 
   /**
    * Adds progress.
-   * @param bytes - the bytes since the last call. A negative number, because a blob starts again, is ignored
+   * @param bytes - the bytes since the last call. A negative number is ignored; it means that the transfer of a blob
+   *   has started again
    */
   add(time: number, bytes: number): void {
     if (bytes <= 0) return;
     this.#samples = this.#samples.filter((sample) => sample.time >= time - WINDOW_MS);
     const last = this.#samples.at(-1);
-    // There may be many chunks per second, so the chunks of a tenth of a second are combined.
+    // Chunks within 100 ms are combined in one sample, which limits the number of samples.
     if (last !== undefined && time - last.time < WINDOW_MS / 100)
       this.#samples[this.#samples.length - 1] = { time: last.time, bytes: last.bytes + bytes };
     else this.#samples.push({ time, bytes });
   }
 
-  /** The end of the progress line: `, 5.0 MiB/s, 12 s left`. Empty while the rate is unknown. */
+  /** Returns the end of the progress line: `, 5.0 MiB/s, 12 s left`. Empty while the rate is unknown. */
   text(time: number, remaining: number): string {
     const duration = Math.min(WINDOW_MS, time - (this.#started ?? time));
     const recent = this.#samples.filter((sample) => sample.time >= time - WINDOW_MS);

@@ -10,7 +10,10 @@ interface Amount {
 
 const nothing: Amount = { blobs: 0, bytes: 0 };
 
-/** What a command has sent, and what it did not have to send because the target already had it. */
+/**
+ * Counts the blobs that a command has uploaded, and the blobs that it did not have to upload, because the target
+ * already had them or could mount them.
+ */
 export class TransferTotals {
   readonly #amounts = { uploaded: nothing, mounted: nothing, present: nothing };
 

@@ -3,18 +3,21 @@ import { wrapWords } from '../../text/wrap-words.ts';
 import { globalOptions, ownOptions } from '../args/global-options.ts';
 import type { CommandGroup } from '../commands/commands.ts';
 
-/** Renders help from the declarations. `width` is the number of columns for wrapped lines, limited to 60 to 100. */
+/**
+ * This file renders help from the declarations. `width` is the width of the terminal; lines are wrapped to at least 60
+ * and at most 100 columns.
+ */
 
 const MIN_WIDTH = 60;
 const MAX_WIDTH = 100;
 
-/** The description of a label that is wider than this begins on the next line. */
+/** If a label is wider than this, its description begins on the next line. */
 const MAX_LABEL = 30;
 
-/** The help topic with the options that all commands have: `mlist help options`. */
+/** The help topic for the global options: `mlist help options`. */
 export const OPTIONS_TOPIC = 'options';
 
-/** The overview: all commands, grouped by task. */
+/** Returns the overview: all commands, grouped by task. */
 export function overview(groups: readonly CommandGroup[], width: number): string {
   const visible = groups.map(({ title, commands }) => ({
     title,
@@ -26,11 +29,11 @@ export function overview(groups: readonly CommandGroup[], width: number): string
     `${wrap('Draft, annotate, validate and push multi-platform image lists.', limit(width)).join('\n')}\n`,
     ...visible.map(({ title, rows }) => section(title, table(rows, labelWidth, width))),
     'Run "mlist COMMAND --help" for a command and its options.',
-    'Run "mlist help options" for the options of every command.',
+    'Run "mlist help options" for the global options.',
   ].join('\n');
 }
 
-/** The help of one command: its usage, summary, examples and own options. */
+/** Returns the help of one command: its usage, summary, examples and own options. */
 export function commandHelp(command: CommandDeclaration, width: number): string {
   const [first = '', ...more] = usagesOf(command);
   const usage = [`Usage: ${first}`, ...more.map((line) => `       ${line}`)].join('\n');
@@ -47,13 +50,13 @@ export function commandHelp(command: CommandDeclaration, width: number): string 
           ),
         ]),
     ...optionSection('Options', ownOptions(command), width),
-    'Run "mlist help options" for the options of every command.',
+    'Run "mlist help options" for the global options.',
   ].join('\n');
 }
 
-/** The help of the options that all commands have. */
+/** Returns the help for the global options. */
 export function optionsHelp(width: number): string {
-  return optionSection('Options of every command', globalOptions, width).join('\n').trimEnd();
+  return optionSection('Global options', globalOptions, width).join('\n').trimEnd();
 }
 
 type Row = readonly [label: string, description: string];
@@ -91,14 +94,14 @@ function table(rows: readonly Row[], labelWidth: number, width: number): readonl
   });
 }
 
-/** Formats an example. Its command is wrapped with backslashes, so that it can be copied to a shell. */
+/** Formats an example. A long command is wrapped with backslashes, so that it can be copied to a shell. */
 function exampleText([line, what]: readonly [string, string], width: number): string {
   const comment = wrap(what, limit(width) - 4).map((text) => `  # ${text}`);
   const [first = '', ...more] = wrapCommand(line, Math.max(limit(width), 80) - 4);
   return [...comment, ...[first, ...more.map((text) => `  ${text}`)].map((text) => `  ${text}`)].join('\n');
 }
 
-/** Splits a command at blanks outside quotes; each line but the last ends in a backslash. */
+/** Splits a command at blanks outside quotes. Each line except for the last one ends with a backslash. */
 function wrapCommand(line: string, width: number): readonly string[] {
   if (line.length <= width) return [line];
   const words = line.match(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g) ?? [];

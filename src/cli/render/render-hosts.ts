@@ -2,8 +2,8 @@ import type { HostUse } from '../../store/registry/host-use.ts';
 import type { Output } from '../output/output.ts';
 
 /**
- * Prints on stderr the hosts that a command contacts, and the locations of the logins that they receive if they require
- * one.
+ * Prints the hosts that a command would contact, and which credentials each host would receive if it requires a login.
+ * Prints on stderr.
  * @param hosts - undefined unless the command is a dry run
  */
 export function renderHosts(hosts: readonly HostUse[] | undefined, output: Output): void {
@@ -18,10 +18,10 @@ function loginText({ login, places, tokenService, isMirror, problem = '' }: Host
   const through = tokenService === undefined ? '' : `, token service ${tokenService}`;
   const mirror = isMirror ? ', mirror' : '';
   const text = {
-    stored: `login${from}`,
-    none: 'no login',
-    'not-allowed': 'no login: not an allowed registry',
-    unreadable: `the login cannot be read: ${problem}`,
+    stored: `credentials${from}`,
+    none: 'no credentials',
+    'not-allowed': 'no credentials: not an allowed registry',
+    unreadable: `the credentials cannot be read: ${problem}`,
   }[login];
   return text + through + mirror;
 }

@@ -10,7 +10,7 @@ import { notedDigest, replacedText } from '../output/reporter.ts';
 /** A tag or digest that a plan writes. */
 export interface PlannedName extends ReplacedTag {
   readonly reference: string;
-  /** Estimated number of requests to each registry; absent if it was not estimated. */
+  /** The estimated number of requests to each registry. Absent if it was not estimated. */
   readonly requests?: readonly RegistryRequests[];
 }
 
@@ -40,7 +40,7 @@ export function renderPlan(targets: readonly PlannedName[], plan: Plan, output: 
   if (requests.length > 0) output.note(`  requests ${requestsText(requests)}`);
 }
 
-/** Formats what a push of the plan sends, and what it does not have to send. */
+/** Formats the totals of a plan: `mount 2 blobs (4.5 MiB), upload 1 blob (12.3 MiB), put 3 manifests`. */
 export function totalText({ blobs, manifests, otherRoots, root }: Plan): string {
   const roots = [root, ...otherRoots].filter(({ names }) => names.length > 0).length;
   const partOf = (action: 'mount' | 'upload') => {
@@ -56,7 +56,7 @@ export function requestsText(requests: readonly RegistryRequests[]): string {
   return requests.map(({ registry, count }) => `about ${count} to ${registry}`).join(', ');
 }
 
-/** The plan as a document: schemas/output/push.schema.json. */
+/** Converts the plan for the `--json` output: schemas/output/push.schema.json. */
 export function planDocument(plan: Plan, requests?: readonly RegistryRequests[]): object {
   return {
     there: plan.existing.map(({ digest, size }) => ({ digest, size })),

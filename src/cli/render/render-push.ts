@@ -9,11 +9,14 @@ import { replacedDocument } from '../output/event-document.ts';
 import { reportLost, reportUnchanged } from '../output/reporter.ts';
 
 export interface ReportOptions {
-  /** Print the result as Markdown instead of the digest. Default false. */
+  /** Whether to print the result as Markdown instead of the digest. Default false. */
   readonly markdown?: boolean;
 }
 
-/** Prints the result of a push: the digest on stdout, everything else on stderr. */
+/**
+ * Prints the result of a push: the digest or Markdown on stdout, everything else on stderr. With `--json`, the caller
+ * prints the document on stdout.
+ */
 export function reportPushed(pushed: Pushed, { output, totals }: Context, { markdown }: ReportOptions = {}): void {
   const { descriptor, targets, hosts } = pushed;
   const plans = plansOf(targets);
@@ -32,7 +35,7 @@ export function reportPushed(pushed: Pushed, { output, totals }: Context, { mark
   else if (!output.json) output.line(descriptor.digest);
 }
 
-/** Groups targets by their plan: all names in a repository have the same one. */
+/** Groups the planned targets by their plan. All targets in the same repository share one plan. */
 function plansOf(targets: Pushed['targets']): ReadonlyMap<Plan, Pushed['targets']> {
   const planned = targets.filter(({ status }) => status === 'planned');
   const plans = new Map(planned.flatMap(({ plan }) => (plan === undefined ? [] : [[plan, [] as PushedTarget[]]])));
@@ -40,7 +43,7 @@ function plansOf(targets: Pushed['targets']): ReadonlyMap<Plan, Pushed['targets'
   return plans;
 }
 
-/** The result of a push as a document: schemas/output/push.schema.json. */
+/** Converts the result of a push for the `--json` output: schemas/output/push.schema.json. */
 export function pushedDocument({ list, descriptor, targets, purged, hosts }: Pushed): object {
   const { mediaType, digest, size } = descriptor;
   return {

@@ -12,9 +12,9 @@ export interface Column {
 }
 
 const GAP = 2;
-/** The indentation of columns that are printed below the others. */
+/** The indentation of columns that are printed on further lines. */
 const INDENT = 4;
-/** The last column is printed beside the others only if this many columns remain, or if its content needs fewer. */
+/** The minimum width of the last column beside other columns, unless its content is narrower. */
 const MIN_LAST = 20;
 
 interface Cell {
@@ -24,15 +24,15 @@ interface Cell {
 
 interface Placed {
   readonly column: Column;
-  /** Position among all columns. */
+  /** The position of the column in all columns, including omitted ones. */
   readonly at: number;
   readonly start: number;
   readonly width: number;
 }
 
 /**
- * Prints a table that fits the width. Columns without content are omitted, and the last one is wrapped. Columns that do
- * not fit in one line are printed on further lines, at the same position for every row.
+ * Prints a table within the given width. Empty columns are omitted, and the last column is wrapped. If the columns do
+ * not fit on one line, the widest ones are printed on further lines, at the same position in every row.
  */
 export function renderTable(
   columns: readonly Column[],
@@ -50,14 +50,14 @@ export function renderTable(
   for (const row of [header, ...cells]) for (const line of lines) renderLine(line, row, output);
 }
 
-/** Escapes the text of a cell. This happens before the width is measured, so that the columns align. */
+/** Escapes the text of a cell. This must happen before the width is measured, or else the columns would not align. */
 function cellOf(span: Span, { style }: Column): Cell {
   return typeof span === 'string' ? { text: escapeLine(span), style } : { text: escapeLine(span[0]), style: span[1] };
 }
 
 /**
- * Distributes the columns to the lines of a row. If they do not fit on one line, the widest ones are placed on further
- * lines.
+ * Distributes the columns to the lines of a row. If one line is too narrow for all columns, the widest ones are moved
+ * to further lines.
  */
 function placed(
   shown: readonly Pick<Placed, 'column' | 'at'>[],
@@ -120,7 +120,7 @@ export function renderFact(label: Span, text: Span, output: Output, width: numbe
     output.line(index === 0 ? label : ' '.repeat(indent), style === undefined ? line : [line, style]);
 }
 
-/** Prints the name of a list and the location from which it was read. */
+/** Prints the name of a list, and where it was read from, such as `draft` or `registry`. */
 export function renderTitle(
   { reference, from }: { readonly reference: string; readonly from: string },
   output: Output,

@@ -21,9 +21,9 @@ import {
   type ManifestMembers,
 } from '../draft.ts';
 
-/** Draft files: JSON with one member per line, so that changes are easy to review. */
+/** This file parses and formats draft files: JSON with one member per line, so that changes are easy to review. */
 
-/** A draft as it is stored: schemas/draft.schema.json. References and locations are canonical text. */
+/** A draft as stored in its file (schemas/draft.schema.json). References and locations are canonical text. */
 export interface DraftDocument extends Omit<Draft, 'list' | 'base' | 'entries'> {
   readonly list: string;
   readonly base?: BaseDocument;
@@ -35,8 +35,8 @@ interface BaseDocument extends Omit<Base, 'ref'> {
 }
 
 /**
- * The members that describe the manifest are absent until the first push of an image of an engine that keeps no
- * manifests.
+ * An entry as stored. For an image from an engine that keeps no manifests, `mediaType`, `digest` and `size` are absent
+ * until the first push generates the manifest.
  */
 export interface EntryDocument
   extends Omit<Entry, 'source' | 'fill' | keyof ManifestMembers>, Partial<ManifestMembers> {
@@ -50,7 +50,7 @@ const entryMembers = [
   ...(['detected', 'set', 'annotations', 'artifactType', 'urls', 'data', 'attests', 'extra'] as const),
 ];
 
-/** Formats a draft file. It has no final line break, so that every truncated file is invalid JSON. */
+/** Formats a draft file. It ends without a line break, so that every truncated file is invalid JSON. */
 export function formatDraft(draft: Draft): string {
   const { list, base, entries: parsed, ...rest } = draft;
   const document: Omit<DraftDocument, 'entries'> = {
@@ -74,8 +74,8 @@ export function formatDraft(draft: Draft): string {
 
 /**
  * Parses a draft file.
- * @param list - the name of the list that the draft must have; undefined accepts any name
- * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` with the path of the file and all problems
+ * @param list - the list to which the file name belongs; undefined accepts any list
+ * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` with all problems, if the file is not a valid draft of this list
  */
 export async function parseDraft(bytes: Uint8Array, path: string, list?: Reference): Promise<Draft> {
   const checked = await checkDraftDocument(bytes);
@@ -86,14 +86,14 @@ export async function parseDraft(bytes: Uint8Array, path: string, list?: Referen
   return draft;
 }
 
-/** The schema has validated the members, including the digests. */
+/** Casts a value that the schema has accepted. The schema also checks the form of digests. */
 function documentOf(value: Json): DraftDocument {
   return value as unknown as DraftDocument;
 }
 
 /**
- * Converts a valid document to a draft.
- * @param problems - receives the problems of the document
+ * Converts a document that the schema has accepted to a draft.
+ * @param problems - receives the problems that the schema cannot find
  */
 function parseDocument(
   { list: name, base, entries, ...rest }: DraftDocument,
@@ -102,14 +102,14 @@ function parseDocument(
 ): Draft | undefined {
   const list = attempt(() => parseStoredName(name));
   if (list === undefined || formatReference(list) !== name) {
-    problems.push(error('E-DRAFT', '/list', 'is not a canonical reference with a tag'));
+    problems.push(error('E-DRAFT', '/list', 'must be a canonical reference with a tag'));
   } else if (expected !== undefined && !sameReference(list, expected)) {
-    const message = `names ${name}, but this is the file of ${formatReference(expected)}`;
+    const message = `is ${name}, but the file name belongs to ${formatReference(expected)}`;
     problems.push(error('E-DRAFT', '/list', message));
   }
   const locationAt = (pointer: string, text: string, parse = parseLocation): Location | undefined => {
     const location = attempt(() => parse(text));
-    if (location === undefined) problems.push(error('E-DRAFT', pointer, 'is not a location'));
+    if (location === undefined) problems.push(error('E-DRAFT', pointer, 'must be a location'));
     return location;
   };
   const ref = base && locationAt('/base/ref', base.ref);
@@ -117,7 +117,7 @@ function parseDocument(
     const source = locationAt(`/entries/${at}/source`, entry.source);
     const manifest = manifestOf(entry);
     if (manifest === undefined)
-      problems.push(error('E-DRAFT', `/entries/${at}`, 'has neither a manifest nor an image'));
+      problems.push(error('E-DRAFT', `/entries/${at}`, 'must have mediaType, digest and size, or an image'));
     const locations = fill?.flatMap(
       (text, place) => locationAt(`/entries/${at}/fill/${place}`, text, parseBareLocation) ?? [],
     );
@@ -128,8 +128,8 @@ function parseDocument(
 }
 
 /**
- * The members that describe the manifest. Undefined if an entry has neither a manifest nor an image whose manifest the
- * first push generates.
+ * Returns the members that describe the manifest, or placeholders for an engine image whose manifest the first push
+ * will generate. Returns undefined if the entry has neither.
  */
 function manifestOf({ mediaType, digest, size, image }: Omit<EntryDocument, 'fill'>): ManifestMembers | undefined {
   if (mediaType !== undefined && digest !== undefined && size !== undefined) return { mediaType, digest, size };
@@ -149,7 +149,7 @@ export function damagedDraft(path: string, problems: readonly Problem[]): MlistE
   const where = first === undefined || first.pointer === '' ? '' : ` at ${first.pointer}`;
   return new MlistError(
     'ERR_MLIST_DRAFT_DAMAGED',
-    `${path} is damaged: ${first?.message ?? 'it cannot be read'}${where}`,
+    `${path} is damaged${where}: ${first?.message ?? 'it is not a draft'}`,
     {
       path,
       problems,
@@ -159,28 +159,28 @@ export function damagedDraft(path: string, problems: readonly Problem[]): MlistE
 }
 
 /**
- * Parses the name of a list: a reference with a tag, by default `latest`.
- * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` if the name has a digest, which would have to match content that
- * does not exist yet, or is a location outside registries
+ * Parses the name of a list: a reference with a tag, by default `latest`. A digest is refused, because it would have to
+ * match content that does not exist yet.
+ * @throws MlistError `ERR_MLIST_REFERENCE_INVALID` if the name is invalid, has a digest, or is a local location
  */
 export function parseListName(text: string): Reference {
   if (isLocalLocation(text)) {
-    throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `a list is named by a registry reference, not by ${text}`, {
-      hint: 'Name the list by a reference, and push it to a layout or an archive with "mlist push --to LOCATION".',
+    throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `invalid list name ${text}: it is not a registry reference`, {
+      hint: 'Choose a name such as team/app:1.0. "mlist push --to LOCATION" pushes the list to a layout or an archive.',
     });
   }
   const reference = parseTypedReference(text.startsWith('docker://') ? text.slice('docker://'.length) : text);
   if (reference.digest !== undefined) {
-    throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `a list is named by a tag, not by a digest: ${text}`, {
-      hint: 'Remove the part from "@" on.',
+    throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `invalid list name ${text}: it has a digest`, {
+      hint: 'Remove the "@" and the digest: the digest of a list follows from its content.',
     });
   }
   return { ...reference, tag: reference.tag ?? 'latest' };
 }
 
 /**
- * Parses the name of a list in a file of the workspace. Adds the prefix `docker://`, so that `podman:5000/app` is
- * parsed as a registry, not as an engine.
+ * Parses a list name that is stored in the workspace. The prefix `docker://` ensures that `podman:5000/app` is parsed
+ * as a registry reference, not as an engine location.
  */
 export function parseStoredName(text: string): Reference {
   return parseListName(`docker://${text}`);

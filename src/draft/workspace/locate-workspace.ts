@@ -11,31 +11,32 @@ export interface LocateOptions {
   readonly cwd: string;
   readonly home: string;
   readonly platform: NodeJS.Platform;
-  /** User id; undefined on systems without user ids. */
+  /** The user ID of the process; undefined on systems without user IDs. */
   readonly uid?: number | undefined;
 }
 
-/** Name of the folder of a project's workspace. */
+/** The name of the workspace folder in a project. */
 export const WORKSPACE_FOLDER = '.mlist';
 
 /**
- * Returns the path of the workspace: the first that is set or exists of `--workspace`, MLIST_WORKSPACE, the closest
- * `.mlist/` in the current folder and its parents, and the user's own.
- * @throws MlistError `ERR_MLIST_WORKSPACE` if the closest `.mlist/` belongs to another user, or a link in the workspace
- * leads out of it
+ * Returns the path of the workspace. In order of precedence, this is the value of `--workspace`, the value of
+ * MLIST_WORKSPACE, the closest `.mlist/` in the current folder or a parent of it, or the user's own workspace.
+ * @throws MlistError `ERR_MLIST_WORKSPACE` if the closest `.mlist/` belongs to another user, or if a symbolic link in
+ * the workspace leads out of it
  */
 export async function locateWorkspace(options: LocateOptions): Promise<string> {
   const chosen = options.workspace ?? options.env['MLIST_WORKSPACE'];
   const own = ownWorkspace(options);
   const isChosen = chosen !== undefined && chosen !== '';
   const folder = isChosen ? resolve(options.cwd, chosen) : ((await projectWorkspace(options)) ?? own);
-  // Links in the user's own workspace are allowed: the user may have moved a part of it to another disk.
+  // Symbolic links in the user's own workspace are allowed: the user may have moved a part of it to another disk.
   if (folder !== own) await refuseLinksOut(folder);
   return folder;
 }
 
 /**
- * Searches for `.mlist/` in the current folder and its parents, up to the home folder or the root of the file system.
+ * Searches for `.mlist/` in the current folder and its parents. The search ends at the home folder, and at the boundary
+ * of the file system.
  */
 async function projectWorkspace({ cwd, home, uid }: LocateOptions): Promise<string | undefined> {
   const device = await deviceOf(cwd);
@@ -55,22 +56,22 @@ async function deviceOf(folder: string): Promise<number | undefined> {
   return (await stat(folder).catch(() => undefined))?.dev;
 }
 
-/** Refuses a workspace that belongs to another user, whose drafts would determine what this user pushes. */
+/** Refuses a workspace that belongs to another user, who could otherwise determine what this user pushes. */
 function refuseForeign(folder: string, owner: number, uid: number | undefined): void {
   if (uid === undefined || owner === uid) return;
   throw new MlistError(
     'ERR_MLIST_WORKSPACE',
-    `the workspace ${folder} belongs to another user (${owner}, not ${uid})`,
+    `the workspace ${folder} belongs to another user (user ID ${owner}, not ${uid})`,
     {
       path: folder,
-      hint: 'If you trust it, select it with --workspace.',
+      hint: 'If you trust the workspace, select it with --workspace.',
     },
   );
 }
 
 /**
- * Refuses links out of a workspace, which a cloned repository may contain: through them, commands would write files
- * elsewhere, and `prune` would remove files there.
+ * Refuses symbolic links that lead out of the workspace. A cloned repository could contain them to let commands write
+ * files elsewhere, and to let `prune` remove files there.
  */
 async function refuseLinksOut(workspace: string): Promise<void> {
   const blobs = join(workspace, 'blobs');
@@ -83,13 +84,14 @@ async function refuseLinkOut(path: string, workspace: string): Promise<void> {
   if ((await lstat(path).catch(() => undefined))?.isSymbolicLink() !== true) return;
   const [place, real] = await Promise.all([realpath(path).catch(() => undefined), realpath(workspace)]);
   if (place !== undefined && isInside(real, place)) return;
-  throw new MlistError('ERR_MLIST_WORKSPACE', `${path} is a link that leads out of ${workspace}`, {
+  const fault = place === undefined ? 'a broken symbolic link' : `a symbolic link that leads out of ${workspace}`;
+  throw new MlistError('ERR_MLIST_WORKSPACE', `${path} is ${fault}`, {
     path,
-    hint: 'Replace the link by a folder.',
+    hint: 'Replace the link with a folder.',
   });
 }
 
-/** The folder for user data, by the convention of each system. */
+/** Returns the path of the user's own workspace. It is in the operating system's folder for user data. */
 export function ownWorkspace({ env, home, platform }: LocateOptions): string {
   if (env['XDG_DATA_HOME']) return join(env['XDG_DATA_HOME'], 'mlist');
   if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'mlist');

@@ -16,27 +16,27 @@ export interface ProjectGuardOptions {
   /** The current folder. */
   readonly cwd: string;
   /**
-   * The user's own workspace, whose drafts only the user can have written. It also stores the locations that the user
-   * has named.
+   * Path of the user's own workspace. Its drafts may refer to any location, because only the user writes them. The
+   * locations that the user has named for other workspaces are recorded in it.
    */
   readonly ownWorkspace: string;
   /** Whether to allow all locations (`--allow-outside`). Default false. */
   readonly allowOutside?: boolean | undefined;
-  /** Called if a location outside the project could not be recorded, so that later commands will not read it. */
+  /** Called if a location that the user has named could not be recorded. Later commands will refuse to read it. */
   readonly onUnrecorded?: ((location: LocalLocation, error: MlistError) => void) | undefined;
 }
 
 /**
- * Decides which content on this machine a command may read because a draft or a file names it. Both may come from a
- * cloned repository. Therefore they may name only paths in their project, and paths that the user has named on a
- * command line for this workspace (docs/decisions/0086-untrusted-projects.md).
+ * Decides whether a command may read content on this machine to which a draft or another file refers. Such files may
+ * come from a cloned repository. Therefore, they may refer only to paths in their project, and to locations that the
+ * user has named on a command line for this workspace (docs/decisions/0086-untrusted-projects.md).
  */
 export class ProjectGuard {
   readonly #options: ProjectGuardOptions;
   readonly #project: string;
   /** The base folder for relative paths in locations. */
   readonly #base: string;
-  /** Keys of locations that the user has named, or that were checked. */
+  /** Keys of the locations that this process may read, because the user has named them or a check has allowed them. */
   readonly #trusted = new Set<string>();
 
   constructor(options: ProjectGuardOptions) {
@@ -51,21 +51,22 @@ export class ProjectGuard {
     return this.#options.ownWorkspace;
   }
 
-  /** Whether other people may have written the drafts of the workspace: it is not the user's own. */
+  /** Whether other people may have written the drafts of the workspace. True unless it is the user's own workspace. */
   get #isForeign(): boolean {
     const { workspace, ownWorkspace } = this.#options;
     return resolve(workspace) !== resolve(ownWorkspace);
   }
 
-  /** Allows a location that the user has typed. */
+  /** Allows a location, for example because the user has named it on the command line. */
   trust(location: Location): void {
     if (location.kind !== 'registry') this.#trusted.add(this.#keyOf(location));
   }
 
   /**
-   * Allows the locations in a file that the user has named, if they are in the folder of the file or the current
-   * folder.
-   * @throws MlistError `ERR_MLIST_BLOCKED` for any other path, and for images of engines
+   * Allows the locations in a file that the user has named, such as a spec. Each must be in the folder of the file, the
+   * current folder or the project, unless the user has named it, too.
+   * @throws MlistError `ERR_MLIST_BLOCKED` if a location is outside these folders, or is an engine image, and the user
+   * has not named it
    */
   async admit(locations: readonly Location[], file: string): Promise<void> {
     const { cwd, allowOutside = false } = this.#options;
@@ -74,22 +75,23 @@ export class ProjectGuard {
     const folders = this.#isForeign ? [folder, cwd, this.#project] : [folder, cwd];
     for (const location of locations) {
       if (location.kind === 'registry' || this.#trusted.has(this.#keyOf(location))) continue;
-      if (!(await this.#isInside(location, folders))) throw outside(location, folder, `the spec ${file}`);
+      if (!(await this.#isInside(location, folders))) throw outside(location, folder, file);
       this.trust(location);
     }
   }
 
   /**
    * Checks a location before it is opened.
-   * @throws MlistError `ERR_MLIST_BLOCKED` if only a draft of the project names it, and it is outside the project
+   * @throws MlistError `ERR_MLIST_BLOCKED` if only a draft refers to it, and it is an engine image or is outside the
+   * project
    */
   async check(location: LocalLocation): Promise<void> {
     if (!(await this.#isAllowed(location))) throw outside(location, this.#project, 'a draft');
   }
 
   /**
-   * Allows the images that a draft names by their IDs, if their names are allowed. Called after a draft was read from
-   * its file.
+   * Allows the IDs of a draft's engine images, if the names of the images are allowed. Called after a draft was read
+   * from its file.
    */
   async loaded({ entries }: Draft): Promise<void> {
     if (!this.#isForeign) return;
@@ -100,7 +102,10 @@ export class ProjectGuard {
     }
   }
 
-  /** Records the locations in a draft that the user has named, so that later commands may read them. */
+  /**
+   * Records which locations outside the project the user has named for a draft, so that later commands may read them.
+   * Called after the draft was written.
+   */
   async written(draft: Draft): Promise<void> {
     await this.loaded(draft);
     if (!this.#isForeign) return;
@@ -143,7 +148,7 @@ export class ProjectGuard {
   }
 
   /**
-   * The path of the file that records a location. There is a folder for each workspace, with a file for each location.
+   * Returns the path of the file that records a location. Each workspace has a folder, with one file per location.
    */
   async #recordPath(key: string): Promise<string> {
     const { ownWorkspace, workspace } = this.#options;
@@ -151,7 +156,7 @@ export class ProjectGuard {
     return join(ownWorkspace, 'outside', folder, `${hashOf(key)}.json`);
   }
 
-  /** Identifies a layout or archive by its absolute path, and an image of an engine by its name or ID. */
+  /** Identifies a layout or archive by its absolute path, and an engine image by its name or ID. */
   #keyOf(location: LocalLocation): string {
     if (hasPath(location)) return `${location.kind}:${resolve(this.#base, location.path)}`;
     const { kind, context, image } = location;
@@ -167,7 +172,7 @@ function localLocations({ base, entries }: Draft): readonly LocalLocation[] {
   return all.flatMap((location) => (location.kind === 'registry' ? [] : [location]));
 }
 
-/** The path with all links resolved. Its last components need not exist. */
+/** Resolves all symbolic links in a path whose last components may not exist. */
 async function realPathOf(path: string): Promise<string> {
   return realpath(path).catch(async () => {
     const parent = dirname(path);
@@ -181,10 +186,14 @@ function hashOf(text: string): string {
 
 function outside(location: LocalLocation, project: string, author: string): MlistError {
   const reference = formatLocation(location);
-  const where = isInEngine(location) ? `is an image of a container engine` : `is outside ${project}`;
-  return new MlistError('ERR_MLIST_BLOCKED', `${reference} ${where}, and only ${author} names it`, {
-    reference,
-    hint: 'The author of that file would decide which content is read.',
-    remedy: { kind: 'allow-outside' },
-  });
+  const where = isInEngine(location) ? 'is an image in a container engine' : `is outside ${project}`;
+  return new MlistError(
+    'ERR_MLIST_BLOCKED',
+    `refused to read ${reference}: it ${where}, and only ${author} refers to it`,
+    {
+      reference,
+      hint: 'Files from other people must not choose which local content mlist reads.',
+      remedy: { kind: 'allow-outside' },
+    },
+  );
 }

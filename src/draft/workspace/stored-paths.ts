@@ -2,14 +2,12 @@ import type { Location } from '../../oci/location.ts';
 import { shownLocation, storedLocation, type Folders } from '../../oci/stored-location.ts';
 import type { Draft } from '../draft.ts';
 
-/**
- * The draft with its paths in the form in which draft files store them: relative to the parent folder of the workspace.
- */
+/** Returns the draft with its paths in the form in which draft files store them; see `storedLocation`. */
 export function storedDraft(draft: Draft, folders: Folders): Draft {
   return convertDraft(draft, (location) => storedLocation(location, folders), folders);
 }
 
-/** The draft with its paths relative to the current folder. */
+/** Reverses `storedDraft`: relative paths in the returned draft are relative to the current folder. */
 export function shownDraft(draft: Draft, folders: Folders): Draft {
   return convertDraft(draft, (location) => shownLocation(location, folders), folders);
 }

@@ -13,13 +13,13 @@ export interface State {
   readonly version: 1;
   /** Canonical reference of the current draft. */
   readonly current?: string;
-  /** The last push, by the canonical names of the draft and the target. */
+  /** The last push of each draft to each target, keyed by the draft's reference and then by the target. */
   readonly pushes?: Readonly<Record<string, Readonly<Record<string, Push>>>>;
 }
 
 export interface Push {
   readonly digest: Digest;
-  /** RFC 3339 time. */
+  /** The time of the push (RFC 3339). */
   readonly at: string;
 }
 
@@ -33,11 +33,11 @@ export async function readState(workspace: Workspace): Promise<State> {
   throw new MlistError('ERR_MLIST_DRAFT_DAMAGED', `${path} is damaged: ${checked.problems[0]?.message ?? ''}`, {
     path,
     problems: checked.problems,
-    hint: 'Remove the file: it only stores which draft is the current one, and the last pushes.',
+    hint: 'Remove the file. It stores only which draft is current, and the last push of each draft to each target.',
   });
 }
 
-/** Changes the state under its lock. Nothing is written if `change` returns the same state. */
+/** Changes the state while its lock is held. Writes nothing if `change` returns an equal state. */
 export async function updateState(workspace: Workspace, change: (state: State) => State): Promise<void> {
   await workspace.create();
   await withLock(
@@ -57,7 +57,7 @@ export async function updateState(workspace: Workspace, change: (state: State) =
   );
 }
 
-/** Converts the targets of pushes, whose paths are stored in the file in the same form as those of drafts. */
+/** Converts the paths in the targets of pushes. state.json stores these paths in the same form as draft files. */
 function withTargets({ pushes, ...rest }: State, convert: (target: string) => string): State {
   if (pushes === undefined) return rest;
   const converted = Object.entries(pushes).map(([list, targets]) => [
@@ -75,7 +75,7 @@ export function withCurrent(state: State, list: Reference): State {
   return { ...state, current: formatReference(list) };
 }
 
-/** The state without a draft that was deleted. */
+/** Returns the state without a deleted draft and its pushes. */
 export function withoutDraft(state: State, list: Reference): State {
   const removed = formatReference(list);
   const { current, pushes = {}, ...rest } = state;
@@ -87,7 +87,7 @@ export function withoutDraft(state: State, list: Reference): State {
   };
 }
 
-/** The last pushes of a draft, by the canonical name of the target. */
+/** Returns the last push of a draft to each target, keyed by the target. Undefined if the draft was never pushed. */
 export function pushesOf({ pushes }: State, list: Reference): Readonly<Record<string, Push>> | undefined {
   return pushes?.[formatReference(list)];
 }

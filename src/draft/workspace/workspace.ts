@@ -26,13 +26,13 @@ export interface StoredDraft {
 }
 
 export interface DamagedDraft {
-  /** The name of the file without `.json`, which is the encoded name of the list. */
+  /** The file name without `.json`. `listOfFile` decodes it. */
   readonly name: string;
   readonly path: string;
   readonly error: MlistError;
 }
 
-/** Result of an edit. */
+/** The result of an edit. `changed`: whether the file was written. */
 export interface Update {
   readonly before: Draft | undefined;
   readonly draft: Draft;
@@ -41,7 +41,7 @@ export interface Update {
 
 const SUFFIX = '.json';
 
-/** After this number of drafts, the loop that reads them yields to signals and other tasks of the process. */
+/** Number of drafts that are read before the loop yields to signals and other tasks of the process. */
 const DRAFTS_PER_TURN = 64;
 
 /**
@@ -61,14 +61,15 @@ export class Workspace {
   /** Absolute path of the workspace. */
   readonly folder: string;
 
-  /** The base folders for relative paths in files and in memory. */
+  /** The base folders for relative paths in draft files, and in drafts in memory. */
   readonly folders: Folders;
 
-  /** Decides which local content the drafts may name. Default: all. */
+  /** Decides which local content the drafts may refer to. If undefined, they may refer to all of it. */
   readonly guard: ProjectGuard | undefined;
 
   /**
-   * @param cwd base folder of relative paths of locations; default: the parent folder of the workspace, as in the files
+   * @param cwd - base folder for relative paths in locations. Default: the parent folder of the workspace, as in draft
+   * files
    */
   constructor(
     folder: string,
@@ -93,7 +94,10 @@ export class Workspace {
     if (gitignore) await writeFileAtomic(join(this.folder, '.gitignore'), '*\n!.gitignore\n!drafts/\n!drafts/*.json\n');
   }
 
-  /** The draft of a list; undefined if it does not exist. */
+  /**
+   * Reads the draft of a list. Returns undefined if it does not exist.
+   * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` if its file is not a valid draft of this list
+   */
   async find(list: Reference): Promise<Draft | undefined> {
     const path = this.pathOf(list);
     const bytes = readIfExists(path);
@@ -104,14 +108,18 @@ export class Workspace {
   }
 
   /**
-   * The draft of a list.
-   * @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND`, `ERR_MLIST_DRAFT_DAMAGED`
+   * Reads the draft of a list.
+   * @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` if it does not exist; `ERR_MLIST_DRAFT_DAMAGED` if its file is not a
+   * valid draft of this list
    */
   async load(list: Reference): Promise<Draft> {
     return (await this.find(list)) ?? this.#missing(list);
   }
 
-  /** Edits a draft under its lock. Nothing is written if the edit returns the same draft, or undefined. */
+  /**
+   * Edits a draft while its lock is held. Writes nothing if the edit returns undefined or an equal draft.
+   * @throws MlistError `ERR_MLIST_DRAFT_NOT_FOUND` if there is no draft and the edit returns undefined
+   */
   async update(
     list: Reference,
     edit: (before: Draft | undefined) => Draft | undefined | Promise<Draft | undefined>,
@@ -138,9 +146,9 @@ export class Workspace {
   }
 
   /**
-   * Removes a draft, which may be damaged. Only regular files are removed.
+   * Removes a draft, even a damaged one. Refuses to remove anything but a regular file.
    * @param unchanged - remove the draft only if it still equals this one
-   * @returns whether it was removed
+   * @returns whether the draft was removed
    */
   async remove(list: Reference, unchanged?: Draft, options: LockOptions = {}): Promise<boolean> {
     if (readIfExists(this.pathOf(list)) === undefined) return this.#missing(list);
@@ -157,16 +165,16 @@ export class Workspace {
     );
   }
 
-  /** All drafts in the order of their names, including damaged ones. */
+  /** Reads all drafts, including damaged ones, in the order of their file names. */
   all(): Promise<readonly (StoredDraft | DamagedDraft)[]> {
     return this.map((stored) => stored);
   }
 
   /**
-   * Calls `work` for each draft in the order of their names, including damaged ones, and returns the results. Only one
+   * Calls `work` for each draft, including damaged ones, and returns the results in the order of the names. Only one
    * draft is in memory at a time.
-   * @param names - the names of the drafts, as the method `names` returns them. Default: all
-   * @throws MlistError `ERR_MLIST_FILE` if a draft cannot be read
+   * @param names - names that the method `names` has returned. Default: all
+   * @throws MlistError `ERR_MLIST_FILE` if a file cannot be read because of a system error
    */
   async map<T>(work: (stored: StoredDraft | DamagedDraft) => T, names?: readonly string[]): Promise<readonly T[]> {
     const results: T[] = [];
@@ -178,7 +186,7 @@ export class Workspace {
     return results;
   }
 
-  /** The names of the files of all drafts, without `.json`, sorted. See `listOfFile`. */
+  /** Returns the file names of all drafts without `.json`, sorted. `listOfFile` decodes them. */
   async names(): Promise<readonly string[]> {
     const files = await listFolder(join(this.folder, 'drafts'));
     return files.flatMap((name) =>
@@ -187,8 +195,8 @@ export class Workspace {
   }
 
   /**
-   * Reads a draft; undefined if it was removed in the meantime. A file that cannot be read is an error, and does not
-   * count as a damaged draft.
+   * Reads a draft file. Returns undefined if it was removed in the meantime. A system error is thrown, because the
+   * draft may be intact.
    */
   async #read(name: string): Promise<StoredDraft | DamagedDraft | undefined> {
     const path = join(this.folder, 'drafts', name);
@@ -208,7 +216,7 @@ export class Workspace {
     }
   }
 
-  /** Removes temporary files of crashed commands. */
+  /** Removes temporary files of crashed commands that are older than `age` milliseconds. Returns their number. */
   async removeLeftovers(age: number): Promise<number> {
     const folders = ['drafts', 'blobs/sha256', 'locks', '.'].map((name) => join(this.folder, name));
     const counts = await Promise.all(folders.map((folder) => removeStaleTemporaries(folder, age)));
@@ -228,12 +236,12 @@ export class Workspace {
     throw new MlistError('ERR_MLIST_DRAFT_NOT_FOUND', `there is no draft ${reference}`, {
       reference,
       path: this.folder,
-      hint: 'See "mlist ls" for the drafts of this workspace, or create one with "mlist create".',
+      hint: 'Run "mlist ls" to list the drafts of this workspace, or create one with "mlist create".',
     });
   }
 }
 
-/** Refuses an edit whose result could not be read again. */
+/** Refuses an edit whose result would be an invalid draft file. */
 async function refuseUnreadable(text: string, list: Reference): Promise<void> {
   const name = formatReference(list);
   try {
@@ -246,9 +254,9 @@ async function refuseUnreadable(text: string, list: Reference): Promise<void> {
 }
 
 /**
- * Reads a file of the workspace. The workspace may come from another user, so a pipe is refused without waiting for its
+ * Reads a file of the workspace. The workspace may come from another user, so a pipe is refused without waiting for
  * data.
- * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` if it is not a regular file; Node's errors
+ * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` if the path is not a regular file; Node's errors if reading fails
  */
 function readDocument(path: string): ReadFile {
   try {
@@ -257,7 +265,7 @@ function readDocument(path: string): ReadFile {
     if (!(thrown instanceof MlistError)) throw thrown;
     throw new MlistError('ERR_MLIST_DRAFT_DAMAGED', `${path} is damaged: it is not a regular file`, {
       path,
-      hint: 'Move it to another folder: mlist does not change it.',
+      hint: 'Move the file to another folder: mlist neither reads nor removes it.',
     });
   }
 }
@@ -271,7 +279,10 @@ export function readIfExists(path: string): Uint8Array | undefined {
   }
 }
 
-/** Longer file names are truncated to `PREFIX_LENGTH` characters, followed by a hash. */
+/**
+ * Maximum length of an encoded name. A longer one is truncated to `PREFIX_LENGTH` characters, followed by `~` and a
+ * hash.
+ */
 const MAX_NAME = 200;
 const PREFIX_LENGTH = 120;
 
@@ -279,8 +290,8 @@ const PREFIX_LENGTH = 120;
 const reserved = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)/;
 
 /**
- * The file name of a draft: the canonical reference, percent-encoded. Different references have different names on
- * every file system, because upper-case letters and reserved device names of Windows are encoded too.
+ * Returns the file name of a draft without `.json`: the percent-encoded canonical reference. Upper-case letters and the
+ * device names that Windows reserves are encoded too, so that the names are valid and distinct on every file system.
  */
 export function fileNameOf(list: Reference): string {
   const name = formatReference(list);
@@ -291,7 +302,10 @@ export function fileNameOf(list: Reference): string {
   return `${encoded.slice(0, PREFIX_LENGTH)}~${createHash('sha256').update(name).digest('hex')}`;
 }
 
-/** The list whose draft has this file name; undefined if the name is not that of a draft, or was truncated. */
+/**
+ * Returns the list whose draft has this file name. Returns undefined if the name is not a valid file name of a draft,
+ * or is truncated.
+ */
 export function listOfFile(name: string): Reference | undefined {
   try {
     const list = parseStoredName(decodeURIComponent(name));

@@ -1,6 +1,6 @@
 import { closestMatch } from '../../text/closest-match.ts';
 
-/** Operating systems and architectures that Go 1.23 knows (internal/syslist), and common aliases of them. */
+/** This module lists the operating systems and architectures of Go 1.23 (internal/syslist), and common aliases. */
 
 const knownOs = new Set(
   'aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris windows zos'.split(
@@ -15,10 +15,7 @@ const knownArchitecture = new Set(
   ).split(' '),
 );
 
-/**
- * Whether containerd/platforms v1.0.0-rc.4 accepts the name in a specifier of one part; containerd does not accept
- * `wasip1`.
- */
+/** Whether containerd/platforms v1.0.0-rc.4 knows this operating system. It does not know `wasip1`. */
 export function isKnownOs(os: string): boolean {
   return knownOs.has(os);
 }
@@ -27,7 +24,10 @@ export function isKnownArchitecture(architecture: string): boolean {
   return knownArchitecture.has(architecture);
 }
 
-/** Architectures by operating system: `go tool dist list` of Go 1.23, and `wasi/wasm` of older Docker versions. */
+/**
+ * The architectures of each operating system: the output of `go tool dist list` in Go 1.23, and `wasi/wasm`, which
+ * older versions of Docker use.
+ */
 const ports: Readonly<Record<string, string>> = {
   aix: 'ppc64',
   android: '386 amd64 arm arm64',
@@ -47,25 +47,26 @@ const ports: Readonly<Record<string, string>> = {
   windows: '386 amd64 arm arm64',
 };
 
-/** The operating systems of `ports`, and the architectures that have a port to one of them, for completion. */
+/** The operating systems in `ports`, for shell completion. */
 export const knownSystems: readonly string[] = Object.keys(ports);
+/** The architectures in `ports`, for shell completion. */
 export const knownArchitectures: readonly string[] = [
   ...new Set(Object.values(ports).flatMap((architectures) => architectures.split(' '))),
 ].sort();
 
-/** The platforms for which images are commonly built, for completion. */
+/** The platforms for which images are commonly built, for shell completion. */
 export const commonPlatforms: readonly string[] = (
   'linux/amd64 linux/arm64 linux/arm/v7 linux/arm/v6 linux/386 linux/ppc64le linux/s390x linux/riscv64 linux/loong64 ' +
   'linux/mips64le windows/amd64 windows/arm64 darwin/amd64 darwin/arm64 freebsd/amd64 wasip1/wasm'
 ).split(' ');
 
-/** Whether Go has a port for this pair. Other pairs are valid in a list, but they are probably typing errors. */
+/** Whether Go has a port for this pair. Other pairs are valid in a list, but they are probably typos. */
 export function isKnownPort(os: string, architecture: string): boolean {
   return Object.hasOwn(ports, os) && (ports[os] ?? '').split(' ').includes(architecture);
 }
 
 /**
- * Suggests a known platform for an unknown one: a typing error (`linux/amd46`), parts in the wrong order, or an
+ * Suggests a known platform for an unknown one: a typo (`linux/amd46`), parts in the wrong order, or an
  * architecture and a variant without the operating system (`arm/v7`).
  * @returns undefined if no known platform is similar
  */
@@ -88,7 +89,7 @@ interface Machine {
   readonly variant?: string;
 }
 
-/** Common names of architectures, such as those of `uname -m`, Debian, Rust and Node. */
+/** Common names of architectures, for example in `uname -m`, Debian, Rust and Node. */
 const aliases: Readonly<Record<string, Machine>> = {
   x86_64: { architecture: 'amd64' },
   'x86-64': { architecture: 'amd64' },
@@ -130,20 +131,21 @@ const osAliases: Readonly<Record<string, string>> = {
   win: 'windows',
 };
 
-/** Resolves the alias of an architecture; a name without an alias is returned in lower case. */
+/** Resolves an alias of an architecture. Returns any other name in lower case. */
 export function resolveArchitecture(typed: string): Machine {
   const lower = typed.toLowerCase();
   return Object.hasOwn(aliases, lower) ? (aliases[lower] ?? { architecture: lower }) : { architecture: lower };
 }
 
-/** Resolves the alias of an operating system; a name without an alias is returned in lower case. */
+/** Resolves an alias of an operating system. Returns any other name in lower case. */
 export function resolveOs(typed: string): string {
   const lower = typed.toLowerCase();
   return Object.hasOwn(osAliases, lower) ? (osAliases[lower] ?? lower) : lower;
 }
 
 /**
- * Converts `8`, `armv7` or `v7l` to the variant of image-spec, such as `v8`. Other names are returned in lower case.
+ * Converts a name such as `8`, `armv7` or `v7l` to a variant name of image-spec (`v8`, `v7`). Returns any other name in
+ * lower case.
  */
 export function resolveVariant(typed: string): string {
   const lower = typed.toLowerCase();

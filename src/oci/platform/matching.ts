@@ -1,8 +1,8 @@
 import { normalizePlatform, type Platform } from './platform.ts';
 
 /**
- * Ranks the entries of a list for a platform, in the order of containerd/platforms v1.0.0-rc.4 (`Only`), which Docker,
- * BuildKit and containerd use: the exact platform first, then the other platforms that the CPU can run.
+ * This module ranks the entries of a list for a platform, as containerd/platforms v1.0.0-rc.4 (`Only`) does for Docker,
+ * BuildKit and containerd: the exact platform first, then the other platforms that the CPU can run.
  */
 
 /** An entry to rank. An entry without a platform matches every platform and is ranked last. */
@@ -10,7 +10,10 @@ export interface Selectable {
   readonly platform?: Platform | undefined;
 }
 
-/** All matching entries, best first. Entries of the same rank keep the order of the list. */
+/**
+ * Returns the matching entries, best first. Entries of the same rank are sorted by their number of os.features, most
+ * first, and otherwise keep the order of the list.
+ */
 export function rankEntries<T extends Selectable>(entries: readonly T[], requested: Platform): readonly T[] {
   const rank = ranker(requested);
   return entries
@@ -30,8 +33,8 @@ function featureCount({ platform }: Selectable): number {
 }
 
 /**
- * Returns a function that ranks the platform of an entry against the requested one: 0 for an exact match, higher ranks
- * for worse matches, undefined for no match.
+ * Returns a function that ranks an entry's platform for the requested platform: 0 for an exact match, higher ranks for
+ * worse matches, undefined for no match.
  */
 export function ranker(platform: Platform): (entry: Platform) => number | undefined {
   const requested = normalizePlatform(platform);
@@ -47,7 +50,7 @@ export function ranker(platform: Platform): (entry: Platform) => number | undefi
   };
 }
 
-/** Ranks architecture and variant: 0 is equal, higher ranks are older or 32-bit, undefined does not match. */
+/** Ranks architecture and variant: 0 if equal, higher for older variants and 32-bit, undefined for no match. */
 function machineRank(requested: Platform, candidate: Platform): number | undefined {
   const own = requested.variant ?? '';
   const other = candidate.variant ?? '';
@@ -63,14 +66,17 @@ function amd64Rank(own: string, architecture: string, other: string): number | u
   return architecture === 'amd64' ? stepsDown(own, other === '' ? 'v1' : other, 1) : undefined;
 }
 
-/** The number of steps from a variant such as `v8` down to an older one; undefined if that is older than the oldest. */
+/**
+ * Returns by how many versions the variant `other` is older than `own`. Returns undefined if `other` is not older, or
+ * if it is older than `oldest`.
+ */
 function stepsDown(own: string, other: string, oldest: number): number | undefined {
   const from = atoi(own);
   const to = /^v(?:0|[1-9]\d*)$/.test(other) ? Number(other.slice(1)) : Number.NaN;
   return from > to && to >= oldest ? from - to : undefined;
 }
 
-/** The number in `v3` or `3`, as Go's strconv.Atoi parses it; otherwise NaN. */
+/** Returns the number in `v3` or `3`, as Go's strconv.Atoi parses it. Returns NaN for other variants. */
 function atoi(variant: string): number {
   const digits = variant.startsWith('v') ? variant.slice(1) : variant;
   return /^[+-]?\d+$/.test(digits) ? Number(digits) : Number.NaN;
@@ -81,7 +87,10 @@ const V8_WITH_V9 = 5;
 const LAST_V8_MINOR = 9;
 const LAST_V9_MINOR = 7;
 
-/** All arm64 variants that a CPU with this variant runs, best first; empty if containerd does not know the variant. */
+/**
+ * Returns the arm64 variants that a CPU with this variant runs, best first. Returns an empty array for a variant that
+ * containerd does not know.
+ */
 function arm64Chain(variant: string): readonly string[] {
   const match = /^v(?:(8)(?:\.([1-9]))?|(9)(?:\.([1-9]))?)$/.exec(variant === '' ? 'v8' : variant);
   if (match === null) return [];
@@ -96,7 +105,7 @@ function downFrom(major: number, minor: number): string[] {
   return Array.from({ length: minor + 1 }, (_, step) => (step === minor ? `v${major}` : `v${major}.${minor - step}`));
 }
 
-/** The variants of 32-bit arm that every arm64 CPU also runs, best first. */
+/** The variants of 32-bit arm, best first. containerd assumes that every arm64 CPU also runs them. */
 const ARM_CHAIN = ['v8', 'v7', 'v6', 'v5'];
 
 function arm64Rank(own: string, architecture: string, other: string): number | undefined {
@@ -133,13 +142,13 @@ function uint(digits: string, max: number): number {
 }
 
 /**
- * Build numbers of Windows. From LTSC 2022 on, a host also runs images of older builds: from LTSC 2022, or from LTSC
- * 2025 if the host is newer than that.
+ * Build numbers of Windows. From LTSC 2022 on, a host also runs images of older builds: back to LTSC 2022, or, if the
+ * host is newer than LTSC 2025, back to LTSC 2025.
  */
 const LTSC_2022 = 20348;
 const LTSC_2025 = 26100;
 
-/** Whether a Windows host runs an image with process isolation. A version that is not stated matches every version. */
+/** Whether a Windows host can run an image with process isolation. A missing version matches every version. */
 function runsOnWindows(host: WindowsVersion, image: string): boolean {
   if (image === '' || (host.major === 0 && host.minor === 0 && host.build === 0)) return true;
   const { major, minor, build } = windowsVersion(image);
@@ -149,7 +158,7 @@ function runsOnWindows(host: WindowsVersion, image: string): boolean {
   return oldest <= build && build <= host.build;
 }
 
-/** Removes win32k once from the os.features of an image, as containerd does: every Windows host has this feature. */
+/** Removes one win32k from the os.features of an image, as containerd does, because all Windows hosts support it. */
 function withoutWin32k(platform: Platform): Platform {
   const features = platform['os.features'] ?? [];
   const at = features.indexOf('win32k');

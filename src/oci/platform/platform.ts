@@ -16,8 +16,8 @@ export interface Platform {
 
 export interface ParsePlatformOptions {
   /**
-   * Completes a specifier of one part (`linux`, `arm64`). Default: such a specifier is an error, and the platform of
-   * the host is never used.
+   * Completes a specifier with only one part (`linux`, `arm64`). Without it, such a specifier is an error. The platform
+   * of the host is never used.
    */
   readonly default?: { readonly os: string; readonly architecture: string; readonly variant?: string } | undefined;
 }
@@ -27,16 +27,16 @@ const otherPart = /^[A-Za-z0-9_.-]+$/;
 
 /**
  * Parses `os[(version[+feature]*)][/architecture[/variant]]` as containerd/platforms v1.0.0-rc.4 does.
- * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` if the text is not a platform
  */
 export function parsePlatform(text: string, options: ParsePlatformOptions = {}): Platform {
   if (text.includes('*')) throw invalid(text, 'wildcards are not supported');
   const [first = '', architecture, variant, ...more] = text.split('/', 5);
   const match = osPart.exec(first);
-  if (match === null) throw invalid(text, `${quoted(first)} is not an operating system`);
+  if (match === null) throw invalid(text, `${quoted(first)} is not a valid operating system`);
   const invalidPart = [architecture, variant, ...more].find((part) => part !== undefined && !otherPart.test(part));
   if (invalidPart !== undefined) {
-    throw invalid(text, `${quoted(invalidPart)} is not an architecture or variant`);
+    throw invalid(text, `${quoted(invalidPart)} is not a valid architecture or variant`);
   }
   if (more.length > 0) throw invalid(text, 'it has more than three parts');
   const os = normalizeOs(match[1] ?? '');
@@ -56,7 +56,7 @@ export function parsePlatform(text: string, options: ParsePlatformOptions = {}):
 /**
  * Parses a platform as `formatPlatform` writes it. containerd's grammar requires percent-encoding for characters such
  * as the space in `linux(Ubuntu 16.04.7)/amd64`, but neither containerd nor `formatPlatform` encodes them.
- * @throws MlistError `ERR_MLIST_PLATFORM_INVALID`
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` if the text is not a platform
  */
 export function parseFormattedPlatform(text: string, options: ParsePlatformOptions = {}): Platform {
   const encoded = text.replace(/(?<=^[^()]*\()[^()]*(?=\))/, (version) =>
@@ -131,7 +131,7 @@ function invalid(text: string, reason: string, cause?: unknown): MlistError {
   });
 }
 
-/** At most 200 characters of text, for messages. */
+/** Quotes a string for messages. Truncates it to 200 characters. */
 function quoted(text: string): string {
   return JSON.stringify(text.slice(0, 200));
 }
@@ -141,7 +141,7 @@ function normalizeOs(os: string): string {
   return lower === 'macos' ? 'darwin' : lower;
 }
 
-/** The alias table of containerd/platforms v1.0.0-rc.4 (database.go). */
+/** Resolves aliases and default variants as containerd/platforms v1.0.0-rc.4 does (database.go). */
 function normalizeArchitecture(name: string, given: string): { architecture: string; variant: string } {
   const architecture = name.toLowerCase();
   const variant = given.toLowerCase();
@@ -172,8 +172,8 @@ function arm64Variant(variant: string): string {
 }
 
 /**
- * The normalised form for comparisons: aliases are resolved, the default variant of amd64 and arm64 is omitted, arm
- * gets its default variant v7, and os.features are sorted without duplicates. Unknown members are kept.
+ * Normalises a platform for comparison: resolves aliases, omits the default variant of amd64 and arm64, adds the
+ * default variant v7 of arm, and removes duplicates from os.features and sorts them. Keeps unknown members.
  */
 export function normalizePlatform<T extends Platform>(platform: T): T {
   const { variant: statedVariant, 'os.features': statedFeatures, ...others } = platform;
@@ -193,7 +193,7 @@ function byBytes(left: string, right: string): number {
 }
 
 export interface FormatPlatformOptions {
-  /** Include os.version and os.features: `windows(10.0.20348+win32k)/amd64`. Default: false. */
+  /** Whether to include os.version and os.features: `windows(10.0.20348+win32k)/amd64`. Default false. */
   readonly all?: boolean | undefined;
 }
 
@@ -204,7 +204,7 @@ export function formatPlatform(platform: Platform, { all = false }: FormatPlatfo
   return posix.join(os, platform.architecture, platform.variant ?? '').replace(/(?<=.)\/$/, '');
 }
 
-/** Platforms as text, such as `linux/amd64, linux/arm64`, with all their members. */
+/** Formats platforms with all their members, such as `linux/amd64, linux/arm64`. */
 export function formatPlatforms(platforms: Iterable<Platform>): string {
   return Array.from(platforms, (platform) => formatPlatform(platform, { all: true })).join(', ');
 }
@@ -224,7 +224,7 @@ export function samePlatform(left: Platform, right: Platform): boolean {
   return platformKey(left) === platformKey(right);
 }
 
-/** A key for maps: two platforms have the same key if and only if they are equal after normalisation. */
+/** Returns a key for maps. Two platforms have the same key if and only if they are equal after normalisation. */
 export function platformKey(platform: Platform): string {
   const normal = normalizePlatform(platform);
   return JSON.stringify([

@@ -15,6 +15,7 @@ import { describeEntry } from '../../draft/entry-selection.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import { formatLocation, type Location } from '../../oci/location.ts';
 import { formatReference, type Reference } from '../../oci/reference.ts';
+import { counted } from '../../text/quantity.ts';
 import type { OnEvent } from '../events.ts';
 import type { SourceReader } from './apply-sources.ts';
 import { entryMembers } from '../sources/entry-members.ts';
@@ -24,7 +25,7 @@ import { claimWarnings } from '../platform-claims.ts';
 import { waitForSource, type SourceWaitOptions } from '../source-wait.ts';
 import type { EntrySpec, ListSpec, EntriesSpec } from '../spec/spec.ts';
 
-/** Builds the draft of a spec, in memory only. */
+/** This file builds drafts from specs. The drafts are not stored in a workspace. */
 
 export interface DraftingOptions extends SourceWaitOptions {
   readonly sources: SourceReader;
@@ -32,13 +33,14 @@ export interface DraftingOptions extends SourceWaitOptions {
 
 export interface SpecDraft {
   readonly draft: Draft;
-  /** Sources that were left out because they do not exist. */
+  /** The sources that were left out because they do not exist. */
   readonly missing: readonly string[];
 }
 
 /**
  * Reads the images of a spec and builds the draft.
- * @throws MlistError the errors of all sources that cannot be read; `ERR_MLIST_NOT_FOUND` if too few images exist
+ * @throws MlistError if a source cannot be read, with the errors of all such sources; `ERR_MLIST_NOT_FOUND` if sources
+ * are missing and fewer images remain than the spec requires
  */
 export async function draftFromSpec(list: Reference, spec: EntriesSpec, options: DraftingOptions): Promise<SpecDraft> {
   const { values: found, failures } = await settle(spec.entries.map((entry) => readEntry(entry, spec, options)));
@@ -58,7 +60,10 @@ export async function draftFromSpec(list: Reference, spec: EntriesSpec, options:
   return { draft, missing };
 }
 
-/** The draft of a spec whose entries are all complete descriptors; undefined if a source must be read. Pure. */
+/**
+ * Builds the draft of a spec without reading any source. Returns undefined if the spec copies a list, or if an entry of
+ * the spec has no complete descriptor.
+ */
 export function exactDraft({ list, content }: ListSpec): Draft | undefined {
   if (content.kind === 'copy') return undefined;
   const sources = content.entries.flatMap((entry) => exactSource(entry) ?? []);
@@ -72,7 +77,7 @@ function assemble(list: Reference, spec: EntriesSpec, sources: readonly Resolved
   return changeList(draft, { annotations, artifactType, ...(about === undefined ? {} : { subject: about }) });
 }
 
-/** A source for which the registry has returned 404. */
+/** A source that does not exist. The spec allows it to be missing. */
 interface Gone {
   readonly gone: string;
 }
@@ -99,7 +104,10 @@ async function readEntry(
   }
 }
 
-/** The entry of a complete descriptor; nothing is read. */
+/**
+ * Converts an entry with a complete descriptor to a source, without reading its manifest. Returns undefined for other
+ * entries.
+ */
 function exactSource({ location, exact, missing, fillFrom }: EntrySpec): ResolvedSource | undefined {
   const fill = missing === 'fill' && fillFrom !== undefined ? { fill: fillFrom.map(withoutName) } : {};
   return exact && { source: location, entries: [{ source: location, ...fill, ...entryMembers(exact) }] };
@@ -111,8 +119,8 @@ async function lookFor(location: Location, { stores, signal }: DraftingOptions):
 }
 
 /**
- * Whether the source itself does not exist. This is checked again, because the 404 may be about a part of the image or
- * another request.
+ * Whether the source itself does not exist. This takes another request, because the error of the first read may be
+ * about a part of the image, such as its config.
  */
 async function isGone(entry: EntrySpec, options: DraftingOptions): Promise<boolean> {
   try {
@@ -125,7 +133,7 @@ async function isGone(entry: EntrySpec, options: DraftingOptions): Promise<boole
   }
 }
 
-/** Applies the platform, annotations and attestations of the spec to a source that was read. */
+/** Returns the source with the settings that the spec has for it. Emits the events and warnings about the source. */
 function applySpec(resolved: Resolved, entry: EntrySpec, { onEvent }: DraftingOptions): ResolvedSource {
   const { source, index } = resolved;
   const kept =
@@ -143,10 +151,10 @@ function changeOnlyImage(entries: readonly Entry[], { change = {}, location }: E
   if (only === undefined || more.length > 0) {
     throw new MlistError(
       'ERR_MLIST_AMBIGUOUS',
-      `${formatLocation(location)} is an index of ${more.length + (only === undefined ? 0 : 1)} images: ` +
-        'a platform or annotation cannot be set for all of them',
+      `${formatLocation(location)} is an index with ${counted(more.length + (only === undefined ? 0 : 1), 'image')}: ` +
+        'the platform, annotations and artifact type can be set only for a single image',
       {
-        hint: 'Name one image by its digest.',
+        hint: 'Specify a single image, for example by its digest.',
         candidates: [only, ...more].flatMap((one) => (one ? [describeEntry(one)] : [])),
       },
     );
@@ -159,7 +167,9 @@ function warnOfLost(source: string, document: object, onEvent: OnEvent | undefin
   if (lost.length === 0) return;
   onEvent?.({
     type: 'warning',
-    message: `members of the index ${source} are dropped: ${lost.join(', ')}; use "copy" to keep the list unchanged`,
+    message:
+      `members of the index ${source} are dropped: ${lost.join(', ')}; ` +
+      'use "copy" in the spec to keep the index unchanged',
   });
 }
 
@@ -171,14 +181,14 @@ async function subjectOf(
   return minimalDescriptor(await waitForSource(() => lookFor(subject, options), options));
 }
 
-/** Refuses a list with fewer images than the minimum of the spec. */
+/** Throws an error if sources are missing and the list has fewer images than the spec requires. */
 function requireEnough(draft: Draft, { minimum = 0 }: EntriesSpec, missing: readonly string[]): void {
   const images = draft.entries.filter((entry) => !isAttestationEntry(entry)).length;
   if (missing.length === 0 || images >= minimum) return;
   const names = missing.join(', ');
   throw new MlistError(
     'ERR_MLIST_NOT_FOUND',
-    `only ${images} of at least ${minimum} required images exist; missing: ${names}`,
+    `found only ${counted(images, 'image')}, but the spec requires at least ${minimum}; missing: ${names}`,
     { reference: listName(draft) },
   );
 }

@@ -14,19 +14,19 @@ import { atDigest, type Location } from '../../oci/location.ts';
 import type { SharedTransfers } from '../../transfer/shared-transfers.ts';
 import type { TargetLog } from '../../transfer/target-log.ts';
 
-/** Pushes or copies one list of a spec. */
+/** This file pushes or copies the list of one spec. */
 
 export interface ApplyListOptions extends DraftingOptions {
-  /** The transfers of all lists of the run, so that shared content is sent once. */
+  /** The transfers of the whole run. Content that several lists share is sent to a target only once. */
   readonly transfers: SharedTransfers;
-  /** Records the outcome for each name of the list. */
+  /** Records the outcome for each target of the list. */
   readonly targets: TargetLog;
   readonly dryRun?: boolean | undefined;
-  /** Check all content of each list at the target, and write its tags even if they are up to date. Default false. */
+  /** Check all content of the list at its targets, and write its tags even if they are up to date. Default false. */
   readonly force?: boolean | undefined;
-  /** Allow a list to replace a single image whose platform it lacks. Default false. */
+  /** Allow the list to replace a single image even if it lacks the platform of the image. Default false. */
   readonly replaceImage?: boolean | undefined;
-  /** Refuse a list that lacks a platform of the list that it replaces. Default false. */
+  /** Refuse the list if it lacks a platform of a list that it replaces. Default false. */
   readonly expectKept?: boolean | undefined;
 }
 
@@ -34,16 +34,16 @@ export type AppliedTarget = Omit<PushedTarget, 'plan'>;
 
 export interface ListOutcome {
   readonly descriptor: Descriptor;
-  /** The results without their plans, which would keep the bytes of manifests in memory. */
+  /** The results without their plans, because a plan keeps the bytes of manifests in memory. */
   readonly targets: readonly AppliedTarget[];
   readonly missing: readonly string[];
-  /** The errors of failed targets, if other targets succeeded. */
+  /** The errors of the targets that failed. Other targets may have succeeded. */
   readonly failures: readonly MlistError[];
 }
 
 /**
- * Pushes or copies the list of a spec to all its targets.
- * @throws MlistError if nothing was written
+ * Pushes or copies the list of a spec to all its targets. Errors of individual targets are returned as `failures`.
+ * @throws MlistError if the manifest of a source cannot be read, or if the list is refused. Then nothing is written
  */
 export async function applyList(spec: ListSpec, options: ApplyListOptions): Promise<ListOutcome> {
   const { content } = spec;
@@ -64,11 +64,11 @@ async function pushList(spec: ListSpec, content: EntriesSpec, options: ApplyList
       readTags: true,
       transfers,
       targets: log,
-      emptyHint: 'Name at least one image that exists, or remove the list from the spec.',
+      emptyHint: 'Specify at least one image that exists, or remove the spec of this list.',
       afterMissing: afterMissing(
         content.entries.every(({ missing = 'refuse' }) => missing !== 'refuse') ? 'skip' : 'refuse',
       ),
-      duplicateHint: 'Name one image for each platform, or set "allowDuplicates: true".',
+      duplicateHint: 'Specify only one image for each platform, or set "allowDuplicates: true".',
       force,
       dryRun,
       replaceImage,
@@ -89,7 +89,7 @@ function withoutPlan({ reference, status, before, lost }: PushedTarget): Applied
   };
 }
 
-/** Copies a list to one tag after another, so that later copies find the content at the target. */
+/** Copies a list to its tags one after another, so that later copies find the content at the target. */
 async function copyList(
   spec: ListSpec,
   { from, missing, fillFrom }: CopySpec,

@@ -7,12 +7,12 @@ import type { EntrySpec, ListSpec } from '../spec/spec.ts';
 import { targetsOf } from '../publish/target.ts';
 
 /**
- * Reads each distinct source once in a run, even if it is in several lists. A source is released after the last list
- * that needs it, so that memory does not grow with the number of lists.
+ * Reads each source only once in a run, even if several lists use it. Each result is released after its last use, so
+ * that memory does not grow with the number of lists.
  */
 export class SourceReader {
   readonly #options: SourceWaitOptions & Pick<MissingPolicy, 'namedHosts'>;
-  /** For each source of several lists, the number of lists that still need it. */
+  /** The number of remaining reads of each source that occurs more than once, keyed by `keyOf`. */
   readonly #needed = new Map<string, number>();
   readonly #reading = new Map<string, Promise<Resolved>>();
 
@@ -51,13 +51,16 @@ function keyOf(entry: EntrySpec): string {
   return `${missing} ${fillFrom.map(formatLocation).join(' ')} ${String(isPlatformGiven(entry))} ${formatLocation(location)}`;
 }
 
-/** Whether the spec states the platform, so that the config of the image need not state it. */
+/** Whether the spec sets the platform. The config of the image may then lack it. */
 function isPlatformGiven({ platform, change }: EntrySpec): boolean {
   const { os, architecture } = change?.platform ?? {};
   return platform !== undefined || (os != null && architecture != null);
 }
 
-/** Counts the lists that still need each repository, so that the state of other repositories can be released. */
+/**
+ * Counts, for each repository, the remaining lists that read from it or are written to it. If there are none, the
+ * caller can release the state of the repository.
+ */
 export class RepositoryUse {
   readonly #lists = new Map<string, number>();
 
@@ -67,7 +70,7 @@ export class RepositoryUse {
     }
   }
 
-  /** Marks a list as done. Returns the repositories that no other list needs. */
+  /** Marks a list as done. Returns the repositories that only this list still needed. */
   leave(spec: ListSpec): readonly Reference[] {
     return [...repositoriesOf(spec)].flatMap(([name, reference]) => {
       const remaining = (this.#lists.get(name) ?? 1) - 1;

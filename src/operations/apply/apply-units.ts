@@ -2,17 +2,17 @@ import type { SpecParsing } from '../spec/parse-spec.ts';
 import { unpackSpec } from '../spec/packed-spec.ts';
 import type { SpecUnit } from '../spec/read-spec.ts';
 
-/** Distributes the lists of specs over parallel runs (`--shard`). */
+/** This file distributes the lists of specs over parallel runs (`--shard`). */
 
-/** The part of the lists that this run applies: `index` of `count`, counted from 1. */
+/** The shard that this run applies: number `index`, from 1 to `count`. */
 export interface Shard {
   readonly index: number;
   readonly count: number;
 }
 
 /**
- * The lists of one shard. Each list is in exactly one shard, the shards have about equal sizes, and the order of the
- * files does not matter.
+ * Returns the lists of one shard. Each list is in exactly one shard, regardless of the order of the files. The sizes of
+ * the shards differ by at most one.
  */
 export function shardOf(
   units: readonly SpecUnit[],
@@ -26,7 +26,7 @@ export function shardOf(
   return units.filter((unit) => own.has(unit));
 }
 
-/** The sort key of a spec. Specs that cannot be read come after all lists, in the order of their positions. */
+/** Returns the sort key of a spec. Invalid specs come last, sorted by file and position. */
 function keyOf({ spec, file, line, column }: SpecUnit, parsing: SpecParsing): string {
   const place = `${file}\u0000${String(line).padStart(9, '0')}\u0000${String(column).padStart(9, '0')}`;
   return spec === undefined ? `\uffff${place}` : `${unpackSpec(spec, parsing).name}\u0000${place}`;

@@ -25,13 +25,16 @@ export interface ApplyOptions extends SpecParsing, SourceWaitOptions {
   readonly dryRun?: boolean | undefined;
   /** Check all content of each list at the target, and write its tags even if they are up to date. Default false. */
   readonly force?: boolean | undefined;
-  /** Allow a list to replace a single image whose platform it lacks. Default false. */
+  /** Allow a list to replace a single image even if the list lacks the platform of the image. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Refuse lists that lack a platform of the list that they replace. Default false. */
   readonly expectKept?: boolean | undefined;
-  /** Checks the locations that a spec names, before they are read. Default: all may be read. */
+  /**
+   * Called with the locations that a spec reads from, before they are read. Rejects if one of them must not be read.
+   * Default: all locations may be read.
+   */
   readonly admit?: ((locations: readonly Location[], file: string) => Promise<void>) | undefined;
-  /** Apply only the lists of this shard, for several runs with the same specs. Default: all lists. */
+  /** Apply only the lists of this shard. Other runs with the same specs apply the other shards. Default: all lists. */
   readonly shard?: Shard | undefined;
 }
 
@@ -40,17 +43,19 @@ export interface AppliedList {
   readonly file: string;
   readonly line: number;
   readonly column: number;
-  /** Canonical reference, or the text of the spec if it is invalid; absent if the spec cannot be read. */
+  /**
+   * The canonical reference of the list, or its name as written if the spec is invalid. Absent if the name cannot be
+   * read.
+   */
   readonly list?: string;
   /** `stopped`: the run was interrupted before the list was complete. */
   readonly status: 'pushed' | 'unchanged' | 'planned' | 'failed' | 'stopped';
   readonly descriptor?: Descriptor;
   /**
-   * The names that have the list or, with `dryRun`, would have it. If some names failed, only the successful ones are
-   * listed.
+   * The targets that now refer to the list or, with `dryRun`, would refer to it. Failed targets are not included.
    */
   readonly targets: readonly AppliedTarget[];
-  /** Missing sources that were left out, as the spec allows. */
+  /** The sources that do not exist and were left out, as the spec allows. */
   readonly missing: readonly string[];
   readonly warnings: readonly string[];
   readonly errors: readonly MlistError[];
@@ -61,19 +66,22 @@ export interface Applied {
   readonly lists: readonly AppliedList[];
   /** Number of blobs, manifests and tags that were written. */
   readonly writes: number;
-  /** With `dryRun`: the hosts that the run contacts, and the logins that they receive. */
+  /**
+   * With `dryRun`: the hosts that the run would contact, and the credentials that they would receive. Absent if a list
+   * was stopped.
+   */
   readonly hosts?: readonly HostUse[];
-  /** If lists were stopped: the reason, and the outcome for every name. */
+  /** Reports the reason for the interruption, and the outcome for every target. Absent if no list was stopped. */
   readonly interruption?: MlistError;
 }
 
-/** Number of lists that are applied concurrently, which limits memory. */
+/** Maximum number of lists that are applied concurrently. It limits the memory that a run needs. */
 const LISTS_AT_ONCE = 16;
 
 /**
- * Writes the lists of the specs that are not up to date. A failure does not stop other lists: each list is returned
- * with its errors.
- * @throws MlistError `ERR_MLIST_USAGE` if a given value is not used by any spec
+ * Pushes or copies the lists of specs to the targets that are not up to date. A failure does not stop other lists: each
+ * list is returned with its errors.
+ * @throws MlistError `ERR_MLIST_USAGE` if all specs are valid, but a given value is not used in any of them
  */
 export async function apply(files: readonly SpecFile[], options: ApplyOptions): Promise<Applied> {
   const units = await unitsOfShard(files, options);
@@ -87,7 +95,7 @@ export async function apply(files: readonly SpecFile[], options: ApplyOptions): 
   return { ...done, interruption: interruption(options.signal?.reason, [...lists.flatMap(doneIn), ...stopped]) };
 }
 
-/** The outcomes for the names of a list that was not stopped. */
+/** Returns the outcomes for the targets of a list; empty for a stopped list, whose outcomes are in `Run.stopped`. */
 function doneIn({ status, targets, descriptor }: AppliedList): readonly TargetOutcome[] {
   if (status === 'stopped') return [];
   return targets.map((target) => {
@@ -96,7 +104,10 @@ function doneIn({ status, targets, descriptor }: AppliedList): readonly TargetOu
   });
 }
 
-/** Reads the specs of this shard. A separate function, so that the specs of other shards can be garbage-collected. */
+/**
+ * Reads the specs of this shard. This is a separate function, so that the specs of other shards can be
+ * garbage-collected when it returns.
+ */
 async function unitsOfShard(files: readonly SpecFile[], { shard, ...parsing }: ApplyOptions): Promise<SpecUnit[]> {
   const all = await readUnits(files, parsing);
   return [...(shard === undefined ? all : shardOf(all, shard, parsing))];
@@ -106,7 +117,7 @@ function* specsOf(units: readonly SpecUnit[], parsing: SpecParsing): Generator<L
   for (const { spec } of units) if (spec !== undefined) yield unpackSpec(spec, parsing);
 }
 
-/** Announces the target repositories, so that one token covers them. */
+/** Announces the target repositories, so that one token can cover them. */
 function expectAccess(specs: Iterable<ListSpec>, stores: Stores): void {
   for (const { list, tags } of specs) {
     stores.expect({ later: targetsOf(list, tags, []).map(({ location }) => location) });
@@ -129,7 +140,7 @@ interface Reporting {
 
 class Run {
   writes = 0;
-  /** The outcomes for the names of stopped lists. */
+  /** The outcomes for the targets of stopped lists. */
   readonly stopped: TargetOutcome[] = [];
   readonly #sources: SourceReader;
   readonly #use: RepositoryUse;
@@ -193,7 +204,7 @@ class Run {
   }
 }
 
-/** A function, because TypeScript would assume that the property keeps its value after the first check. */
+/** This is a function, because TypeScript would assume that the property keeps its value after the first check. */
 function isAborted(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true;
 }
@@ -203,12 +214,17 @@ function isWrite(event: OperationEvent): boolean {
   return event.type === 'manifest' || event.type === 'tagged';
 }
 
-/** Warns if a spec of manifest-tool becomes an OCI index: manifest-tool creates Docker lists. */
+/**
+ * Warns if the spec is in manifest-tool's format and the list is an OCI index, because manifest-tool creates Docker
+ * lists by default.
+ */
 function warnAboutType({ quirks }: SpecUnit, { descriptor }: ListOutcome, onEvent: OnEvent): void {
   if (quirks === undefined || descriptor.mediaType.includes('docker')) return;
   onEvent({
     type: 'warning',
-    message: 'it is an OCI index, since its images require one; manifest-tool creates a Docker list by default',
+    message:
+      'the list is an OCI index, because its images or annotations require one; ' +
+      'manifest-tool creates a Docker list by default',
   });
 }
 
@@ -239,7 +255,10 @@ function partsOf(thrown: unknown): readonly MlistError[] {
   return error instanceof SeveralErrors ? error.errors : [error];
 }
 
-/** A message with the position of its spec in front, and the name of the list unless the message begins with it. */
+/**
+ * Adds the position of the spec to the start of a message, followed by the name of the list unless the message begins
+ * with it.
+ */
 function placed(message: string, { file, line, written }: SpecUnit): string {
   const name = written === undefined || message.startsWith(`${written} `) ? '' : `${written}: `;
   return `${file}:${line}: ${name}${message}`;
@@ -250,7 +269,7 @@ function inPlace(error: MlistError, unit: SpecUnit): MlistError {
   return new MlistError(error.code, placed(error.message, unit), { ...error.facts, path });
 }
 
-/** The problems of a spec as errors with their lines. */
+/** Converts the problems of a spec to errors with their positions. */
 function problemsOf({ file, problems }: SpecUnit): readonly MlistError[] {
   return problems.map((problem) => {
     const { line, column, message, pointer } = problem;

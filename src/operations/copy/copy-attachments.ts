@@ -14,13 +14,16 @@ import { ignoreNotFound } from '../../errors/not-found.ts';
 import { listReferrers } from '../list-referrers.ts';
 import { refusedRead, ignoreRefusedRead } from '../publish/tag-state.ts';
 
-/** Finds the attachments of manifests: referrers, and manifests under the tags that cosign derives from digests. */
+/**
+ * This file finds the attachments of manifests, and determines the tags that they need at the target. Attachments are
+ * referrers, and manifests under the tags that cosign derives from digests.
+ */
 
 /** An attachment, and the manifest that it is attached to. */
 export interface Attached {
   readonly subject: Digest;
   readonly descriptor: Descriptor;
-  /** The tag that cosign uses; undefined for a referrer, whose manifest has a subject. */
+  /** The tag under which cosign stores the attachment. Undefined for a referrer, whose manifest has a subject. */
   readonly tag?: string;
 }
 
@@ -31,12 +34,13 @@ export interface Attachments {
 }
 
 /**
- * Maximum number of levels of attachments. It is enough for signatures of signatures; deeper chains only occur in
- * attacks.
+ * Maximum number of levels of attachments, enough for signatures of signatures. Deeper chains occur only in attacks.
  */
 const MAX_DEPTH = 4;
 
-/** Finds the attachments of these manifests, the attachments of those, and so on, up to `MAX_DEPTH` levels. */
+/**
+ * Finds the attachments of manifests, then the attachments of these attachments, and so on, up to `MAX_DEPTH` levels.
+ */
 export async function findAttachments(
   store: ReadStore,
   digests: Iterable<Digest>,
@@ -82,8 +86,9 @@ export interface OtherRoots {
 }
 
 /**
- * The names that attached manifests need at the target: cosign's tags, and the fallback tags if the target has no
- * referrers API. A fallback index keeps the entries that it already has.
+ * Returns the tags that attachments need at the target: the cosign tags and, if the target is a registry without the
+ * referrers API, the referrers tags. The index under a referrers tag keeps the entries that it already has. Referrers
+ * that cannot be added to the index are returned as omissions.
  */
 export async function otherRootsFor(
   { attached, nodes }: Attachments,
@@ -113,8 +118,8 @@ export async function otherRootsFor(
 }
 
 /**
- * Whether to write fallback tags: if the registry does not have the referrers API, or if that is unknown, since
- * fallback tags do no harm.
+ * Whether referrers tags have to be written: true if the target is a registry that lacks, or may lack, the referrers
+ * API. Unnecessary referrers tags do no harm.
  */
 async function needsTags(
   target: Store,
@@ -127,8 +132,9 @@ async function needsTags(
 }
 
 /**
- * The fallback index of one subject with these referrers added (distribution-spec v1.1.1 "Pushing Manifests with
- * Subject").
+ * Returns the index for the referrers tag of a subject, with the given referrers added (distribution-spec v1.1.1
+ * "Pushing Manifests with Subject"), or nothing if the index already has them. If the tag cannot be read or does not
+ * refer to an OCI index, returns the referrers as omissions.
  */
 async function fallbackFor(
   target: Store,
@@ -146,7 +152,7 @@ async function fallbackFor(
   const now = await reading.catch((thrown: unknown) => refusedRead(thrown, options));
   if (now instanceof MlistError) return omit(`the tag ${tag} of the target cannot be read: ${now.message}`);
   const isIndex = now === undefined || now.descriptor.mediaType === MediaType.ociIndex;
-  if (!isIndex) return omit(`the tag ${tag} of the target is not a referrers index`);
+  if (!isIndex) return omit(`the tag ${tag} of the target does not refer to an OCI image index`);
   const read = now && readIndex(now.bytes, MediaType.ociIndex, `${target.location}:${tag}`);
   const list = read?.mediaType === MediaType.ociIndex ? read : undefined;
   const listed = list?.manifests ?? [];

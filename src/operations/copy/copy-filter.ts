@@ -18,41 +18,45 @@ import { omitMissing, type MissingOptions } from '../publish/missing-images.ts';
 import { requirePlatforms } from '../require-platforms.ts';
 import { platformsOfImage, type ImageReading } from '../image-platforms.ts';
 
-/** Selects the part of a list that is copied. */
+/** This file selects the part of a list that is copied. */
 
 export interface FilterOptions extends MissingPolicy {
   /** Copy only images for these platforms. Default: all images. */
   readonly platforms?: readonly Platform[] | undefined;
-  /** Whether attestations are copied. Default: `keep`. */
+  /** `keep` or `drop` the attestations. Default: `keep`. */
   readonly attestations?: 'keep' | 'drop' | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface Filtering {
   readonly store: ReadStore;
-  /** The content, for messages. */
+  /** The reference of the content, for messages. */
   readonly reference: string;
   /** The entries that are already known to be missing from the source. */
   readonly missing: MissingEntries;
-  /** Whether source and target are the same location, so that nothing is lost if entries are missing. */
+  /** Whether source and target are the same store. The copy then only writes names, so entries may be missing. */
   readonly isWithin: boolean;
 }
 
 export interface Filtered {
-  /** The original content or, if entries were left out, a new list that keeps the other members of the original. */
+  /**
+   * The original content or, if entries were left out, a new list that differs from the original only in its entries.
+   * For an engine that cannot store lists: the only image of the list.
+   */
   readonly content: ManifestContent;
   readonly omissions: readonly Omission[];
   readonly events: readonly OperationEvent[];
 }
 
-/** Whether only a part of a list is copied. */
+/** Whether the options select only a part of a list. */
 export function isFiltered({ platforms = [], attestations = 'keep' }: FilterOptions): boolean {
   return platforms.length > 0 || attestations !== 'keep';
 }
 
 /**
- * Selects a part of a list, and leaves out missing entries if the options allow that.
- * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_NOT_FOUND` for images that are missing
+ * Selects a part of a list, and leaves out missing entries if the options allow it.
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` if no image matches a requested platform; `ERR_MLIST_NOT_FOUND` if
+ * entries are missing and must not be left out
  */
 export async function filterContent(
   content: ManifestContent,
@@ -72,7 +76,8 @@ export async function filterContent(
     return withoutMissing(content, list, await select(list, known, reading, options), reading);
   }
   if (isWithin && (choice === undefined || choice === 'refuse')) return whole;
-  // Content that is read from another location is reported with its platform, so the entries need all members.
+  // With `fill`, events report the platform of content that is read from another location, but `childrenOfManifest`
+  // omits platforms.
   const entriesOf = (): readonly Descriptor[] =>
     choice === 'fill'
       ? readIndex(content.bytes, mediaType, reference).manifests
@@ -84,15 +89,18 @@ export async function filterContent(
 }
 
 interface Selection {
-  /** The entries that are to be copied. */
+  /** The entries that match the options, including missing ones. */
   readonly selected: readonly Descriptor[];
-  /** The entries that are left out, with the reason. */
+  /** The entries that do not match the options, with the reasons. */
   readonly omissions: readonly Omission[];
-  /** Which of the entries the source does not have. */
+  /** The entries that are known to be missing from the source, whether or not they match. */
   readonly missing: MissingEntries;
 }
 
-/** Selects entries by platform and kind. */
+/**
+ * Selects entries by platform and kind, and finds the entries that the source does not have.
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` if no image matches a requested platform
+ */
 async function select(
   { manifests }: Index,
   known: MissingEntries,
@@ -114,7 +122,10 @@ async function select(
   return { selected, omissions: [...omissions.values()], missing };
 }
 
-/** The selected part of a list without the entries that are missing, if these may be left out. */
+/**
+ * Returns the selected part of a list. Missing entries are left out if the options allow it.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if entries are missing and must not be left out
+ */
 async function withoutMissing(
   content: ManifestContent,
   list: Index,
@@ -133,14 +144,15 @@ async function withoutMissing(
 
 interface Entry {
   readonly descriptor: Descriptor;
-  /** The platforms; undefined if they are unknown. */
+  /** The platform of the image, or the platforms in the nested index. Undefined if they are unknown. */
   readonly platforms: readonly Platform[] | undefined;
-  /** Whether the platform is unknown because the entry states none and its manifest is missing. */
+  /** Whether the platform is unknown because the entry has none and its manifest or config is missing. */
   readonly isUnreadable?: boolean;
 }
 
 /**
- * The entries that are not copied. An entry without a platform matches any platform; attestations follow their image.
+ * Returns the entries that are not copied, with the reasons. Entries without a platform, such as artifacts, match any
+ * platform. Attestations are left out with their image.
  */
 function omittedEntries(
   entries: readonly Entry[],
@@ -148,7 +160,10 @@ function omittedEntries(
   attestations: 'keep' | 'drop',
 ): ReadonlyMap<Descriptor, Omission> {
   const omissions = new Map<Descriptor, Omission>();
-  /** For each digest, whether the image is copied: an index may list it more than once. */
+  /**
+   * Whether an image is copied, keyed by digest. If an index lists an image twice, for different platforms, it is
+   * enough that one of the entries is copied.
+   */
   const isCopied = new Map<string, boolean>();
   for (const entry of entries) {
     const { descriptor } = entry;
@@ -166,17 +181,18 @@ function omittedEntries(
   return omissions;
 }
 
-/** The reason why an image is not copied; undefined if it is copied. */
+/** Returns the reason why an image is not copied, or undefined if it is copied. */
 function reasonToOmit({ platforms, isUnreadable = false }: Entry, requested: readonly Platform[]): string | undefined {
   if (requested.length === 0) return undefined;
-  if (platforms === undefined) return isUnreadable ? 'missing, and without a platform' : undefined;
+  if (platforms === undefined) return isUnreadable ? 'it is missing, and its platform is unknown' : undefined;
   const isRequested = requested.some((platform) => platforms.some((candidate) => matchesPlatform(candidate, platform)));
   return isRequested ? undefined : 'not requested';
 }
 
 /**
- * The platforms of an entry. Entries that state none are read, and so are nested indexes.
- * @param missing - missing entries are added to it
+ * Determines the platforms of an entry. If an image is listed without a platform, its config is read. If a nested index
+ * is listed without a platform, the platforms of its entries are used.
+ * @param missing - receives the digest of the entry if its manifest or config is missing
  */
 async function withPlatforms(
   descriptor: Descriptor,

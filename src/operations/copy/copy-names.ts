@@ -7,9 +7,15 @@ import type { ReplacedTag } from '../../transfer/run.ts';
 import { checkMoves, type MoveOptions, type NextContent } from '../publish/tag-moves.ts';
 import { refusedRead, stateDifference, type TagState } from '../publish/tag-state.ts';
 
-/** The names that a copy writes: the tags of its target, or the digest if it has no tag. */
+/**
+ * This file reads and checks the names that a copy writes: the tags of the target, or the digest if the target has no
+ * tag.
+ */
 
-/** The content that the target has under a name, or the error if it could not be read. */
+/**
+ * The content that the target has under a name (undefined if the name does not exist), or the error if the name could
+ * not be read.
+ */
 export interface NameState {
   readonly found?: Descriptor | undefined;
   readonly unread?: MlistError;
@@ -17,7 +23,7 @@ export interface NameState {
 
 export interface TargetName {
   readonly name: TagOrDigest;
-  /** The reference of the name, for messages. */
+  /** The reference with this name, for messages. */
   readonly reference: string;
   /** The state of the name; undefined if it was not read. */
   readonly state: NameState | undefined;
@@ -32,13 +38,14 @@ export async function lookUp(store: ContentReader, name: TagOrDigest, { signal }
 }
 
 /**
- * Requires that each tag has the expected state (a digest, or absent), or already has the content to be copied.
- * @throws MlistError `ERR_MLIST_CONFLICT`; the registry's error if a tag cannot be read
+ * Requires that each tag has the expected state (a digest, or absent), or already refers to the content to be copied.
+ * @throws MlistError `ERR_MLIST_CONFLICT` if a tag has another state; `ERR_MLIST_USAGE` if there is no tag; the error
+ * of the registry if a tag could not be read
  */
 export function requireStates(names: readonly TargetName[], digest: Digest, expected: TagState): void {
   const tags = names.filter(({ name }) => !isDigestName(name));
   if (tags.length === 0)
-    throw new MlistError('ERR_MLIST_USAGE', 'the target is a digest, so there is no tag whose digest could be checked');
+    throw new MlistError('ERR_MLIST_USAGE', 'cannot check the expected digest: the copy writes no tag');
   for (const { reference, state = {} } of tags) {
     if (state.unread !== undefined) throw state.unread;
     const before = state.found?.digest ?? 'absent';
@@ -50,7 +57,11 @@ export function requireStates(names: readonly TargetName[], digest: Digest, expe
   }
 }
 
-/** The state of the target's tags before they are moved. */
+/**
+ * Returns the previous states of the target's tags, keyed by tag. For registries, layouts and archives, also checks
+ * whether the tags may be moved. For an engine, the map is empty in a dry run, and if the engine cannot store lists.
+ * @throws MlistError the errors of `checkMoves`
+ */
 export async function replacedTags(
   store: Store,
   names: readonly TargetName[],
@@ -67,7 +78,7 @@ export async function replacedTags(
       unread,
     }));
   if (store.engine === undefined) return checkMoves(store, tags, next, options);
-  // Only engines that keep manifests know the digest that a name has.
+  // Engines without manifests do not know the digest of a tag.
   if (!store.engine.holdsLists || options.dryRun === true) return new Map();
   return new Map(tags.map(({ tag, before }) => [tag, before === undefined ? {} : { before }]));
 }

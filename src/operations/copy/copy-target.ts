@@ -5,9 +5,9 @@ import { digestIn, formatLocation, storeName, type Location } from '../../oci/lo
 import { contentReference, type TagOrDigest } from '../../store/store.ts';
 import type { TagState } from '../publish/tag-state.ts';
 
-/** Checks of the target of a copy. */
+/** This file checks the target of a copy. */
 
-/** Options of a copy that need more than an engine can hold or report. */
+/** Options of a copy that engines do not support. */
 interface EngineOptions {
   readonly referrers?: boolean | undefined;
   readonly expectKept?: boolean | undefined;
@@ -16,8 +16,8 @@ interface EngineOptions {
 }
 
 /**
- * Refuses these options if the target is an engine.
- * @throws MlistError `ERR_MLIST_USAGE`
+ * Refuses options that engines do not support.
+ * @throws MlistError `ERR_MLIST_USAGE` if one of these options is set
  */
 export function refuseForEngine(
   to: EngineLocation,
@@ -25,26 +25,26 @@ export function refuseForEngine(
 ): void {
   const reason =
     referrers === true
-      ? 'engines do not hold referrers: copy without them'
+      ? 'engines cannot store referrers; copy without referrers'
       : expectKept === true
-        ? 'the platforms of a tag in an engine are not known: name the expected ones'
+        ? 'the current platforms of an engine tag are unknown; list the expected platforms instead'
         : tags.length > 0
-          ? 'an image is loaded under one name: leave out further tags'
+          ? 'an engine loads an image under one name only; leave out the additional tags'
           : ifDigest !== undefined
-            ? 'the names of an engine cannot be checked: leave out the expected digest'
+            ? 'the digest of an engine tag cannot be checked; leave out the expected digest'
             : undefined;
   if (reason === undefined) return;
   const reference = formatLocation(to);
-  throw new MlistError('ERR_MLIST_USAGE', `cannot write ${reference}: ${reason}`, { reference });
+  throw new MlistError('ERR_MLIST_USAGE', `cannot write to ${reference}: ${reason}`, { reference });
 }
 
-/** The reference of a name at the target. */
+/** Returns the reference of content at the target: `LOCATION:TAG` or `LOCATION@DIGEST`. */
 export function targetText(to: Location, name: TagOrDigest): string {
   return contentReference(storeName(to), name);
 }
 
 /**
- * Checks the digest in the target.
+ * If the target location contains a digest, requires that the content has this digest.
  * @throws MlistError `ERR_MLIST_EXPECTATION` if the content has another digest
  */
 export function checkExpected(to: Location, digest: Digest, target: string): void {
@@ -52,10 +52,10 @@ export function checkExpected(to: Location, digest: Digest, target: string): voi
   if (expected === undefined || expected === digest) return;
   throw new MlistError(
     'ERR_MLIST_EXPECTATION',
-    `${target} was expected to be ${expected}, but the content to copy is ${digest}`,
+    `cannot copy to ${formatLocation(to)}: the digest of the content is ${digest}`,
     {
       reference: target,
-      hint: 'Leave out the digest of the target, or use it for the source.',
+      hint: 'Remove the digest from the target, or add it to the source.',
     },
   );
 }

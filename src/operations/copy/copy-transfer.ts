@@ -23,17 +23,21 @@ export interface CopyTransfer {
   readonly content: ManifestContent;
   /** The content with everything below it; undefined if only names have to be written. */
   readonly node: ManifestNode | undefined;
-  /** The digest at the source. It differs from that of the content if the list was filtered. */
+  /** The digest at the source. If the list was filtered, `content` has another digest. */
   readonly original: Digest;
   /**
-   * The names to write: tags, or the digest if there is no tag. Names that already have the content are not included.
+   * The names to write: tags, or the digest if there is no tag. Without `force`, names that are known to refer to the
+   * content already are not included.
    */
   readonly names: readonly TagOrDigest[];
   /** The state that the tags must have when they are moved. Default: any state. */
   readonly ifDigest?: TagState | undefined;
-  /** Whether the target already has the content under one of the names of the copy. */
+  /**
+   * Whether one of the names at the target is known to refer to the content already. The content itself is then not
+   * copied. Always false with `force`.
+   */
   readonly isPresent: boolean;
-  /** Whether the target has nothing under these names. */
+  /** Whether none of the names is known to exist at the target. Always true with `force`. */
   readonly isNew: boolean;
   readonly isRegistry: boolean;
   /** The previous content of the tags. No name is moved before this promise resolves. */
@@ -43,14 +47,14 @@ export interface CopyTransfer {
 export interface TransferOptions extends ContentOptions {
   readonly referrers?: boolean | undefined;
   readonly force?: boolean | undefined;
-  /** The transfers of the copies and pushes of one command, so that content is sent once. Default: not shared. */
+  /** Shared by all copies and pushes of one command, so that the same content is sent once. Default: not shared. */
   readonly transfers?: SharedTransfers | undefined;
   readonly targets?: TargetLog | undefined;
   readonly onEvent?: OnEvent | undefined;
 }
 
 export interface Transferred {
-  /** The attachments that were copied; undefined without the option `referrers`. */
+  /** The attachments that were copied; undefined unless `referrers` is set. */
   readonly attached?: readonly Attached[];
   readonly omissions: readonly Omission[];
 }
@@ -59,7 +63,7 @@ export interface Transferred {
 export async function transferCopy(transfer: CopyTransfer, options: TransferOptions): Promise<Transferred> {
   const { target, node, names } = transfer;
   if (names.length === 0 && options.referrers !== true) return { omissions: [] };
-  // The promise may reject before a plan awaits it.
+  // Prevents an unhandled rejection if the promise rejects before a plan awaits it.
   transfer.replaced.catch(() => undefined);
   const running = { ...options, replaced: names.length === 0 ? undefined : transfer.replaced };
   const root = rootOf(transfer);
@@ -77,7 +81,7 @@ export async function transferCopy(transfer: CopyTransfer, options: TransferOpti
   };
 }
 
-/** Plans a copy without writing anything. Undefined if every name has the content. */
+/** Plans a copy without writing anything. The plan is undefined if nothing has to be written. */
 export async function planCopy(
   transfer: CopyTransfer,
   options: TransferOptions,
@@ -100,7 +104,7 @@ function rootOf({ content, names, ifDigest }: CopyTransfer): RootStep {
   return { content, names, ifMatch: new Map(names.map((name) => [name, ifDigest])) };
 }
 
-/** The parts of a copy: the content, its attachments, and the additional names that these need. */
+/** Returns what a copy transfers: the content, its attachments, and the additional tags that the attachments need. */
 async function partsOf(transfer: CopyTransfer, node: ManifestNode, options: TransferOptions) {
   const attachments = options.referrers === true ? await attachmentsOf(transfer, node, options) : undefined;
   const nodes = [...(transfer.isPresent ? [] : [node]), ...(attachments?.nodes ?? [])];
@@ -108,8 +112,8 @@ async function partsOf(transfer: CopyTransfer, node: ManifestNode, options: Tran
 }
 
 /**
- * The content that the target has: manifests, and the blobs of other manifests. The root's own manifest is sent in any
- * case.
+ * Returns the manifests that the target already has and, of the other manifests, the blobs that it already has. The
+ * root manifest is not looked up, because it is always sent.
  */
 async function existingContent(
   target: Store,
@@ -139,8 +143,8 @@ async function filterAsync<T>(
 }
 
 /**
- * The attachments of the content and of everything below it. For a filtered list, attachments of the original list are
- * left out.
+ * Finds the attachments of the content and of everything below it. If the list was filtered, attachments of the
+ * original list are returned as omissions, because they refer to its digest, not to the digest of the new list.
  */
 async function attachmentsOf(
   { source, content, original }: CopyTransfer,
@@ -158,7 +162,10 @@ async function attachmentsOf(
   };
 }
 
-/** The names to write, without those that are up to date. Warns about cosign tags of the target that are replaced. */
+/**
+ * Returns the additional tags to write. Cosign tags that already refer to their content are skipped, unless `force` is
+ * set. Emits a warning for each cosign tag that is replaced.
+ */
 async function otherRootsOf(
   attachments: Attachments | undefined,
   { target, isRegistry }: CopyTransfer,
@@ -171,7 +178,7 @@ async function otherRootsOf(
     if (!cosigned.has(name)) return true;
     const now = await ignoreRefusedRead(ignoreNotFound(target.resolve(name, { signal })), { signal });
     if (now?.digest === content.descriptor.digest) return force;
-    const message = `${target.location}:${name} had ${now?.digest}, which is replaced by that of the source`;
+    const message = `the copy replaces ${target.location}:${name}, which refers to ${now?.digest}`;
     if (now !== undefined) onEvent?.({ type: 'warning', message });
     return true;
   };
@@ -180,9 +187,11 @@ async function otherRootsOf(
 }
 
 /**
- * The manifests that the target already has with everything below them, and the large blobs of the others. The target
- * is not asked if it can mount the blobs and does not have the name, since the requests would cost more than they save.
- * Layouts and archives are not asked either, since they look up each blob when it is written.
+ * Returns the digests of the manifests that the target already has and, of the other manifests, the digests of the
+ * large blobs that it already has. A target that has a manifest is assumed to have everything below it. With `force`,
+ * nothing is looked up. If the blobs can be mounted and the names are new, nothing is looked up either, because the
+ * requests would cost more than they save. Only registries are queried: layouts and archives look up each blob when it
+ * is written.
  */
 async function presentOf(
   nodes: readonly ManifestNode[],
@@ -216,7 +225,10 @@ interface Planned {
   readonly present: ReadonlySet<Digest>;
 }
 
-/** Runs the plan. If the registry has lost content that it had when the copy was planned, sends everything again. */
+/**
+ * Runs the plan. If the registry has lost content that it had when the copy was planned, sends all content that has not
+ * been sent yet.
+ */
 async function runRepaired(
   { target, nodes, root, otherRoots, present }: Planned,
   { transfers, replaced, targets, signal, onEvent }: TransferOptions & Pick<RunOptions, 'replaced'>,
@@ -229,7 +241,7 @@ async function runRepaired(
   } catch (thrown) {
     signal?.throwIfAborted();
     if (present.size === 0 || !hasLostContent(thrown, plan)) throw thrown;
-    const message = `${target.location} has lost content: sending everything again`;
+    const message = `${target.location} has lost content that the copy relied on: sending it again`;
     onEvent?.({ type: 'note', message });
     const remaining = otherRoots.filter(({ names }) => !names.every((name) => sent.names.has(name)));
     await runPlan(planTransfer(target, nodes, root, { present: sent.digests, otherRoots: remaining }), {
@@ -240,8 +252,8 @@ async function runRepaired(
 }
 
 /**
- * Checks the indexes under the fallback tags of referrers, which clients update without a lock. If another client has
- * overwritten an index, so that it lacks the copied referrers, adds them once more.
+ * Checks that the indexes under referrers tags have the copied referrers, and adds missing ones again. Another client
+ * may have overwritten an index, because these tags are updated without a lock.
  */
 async function confirmLists(
   attachments: Attachments,

@@ -32,19 +32,24 @@ import { platformsOf } from '../publish/tag-moves.ts';
 import { toleranceWarnings } from '../warnings.ts';
 
 export interface CopyOptions extends FilterOptions, PublishContext, SourceWaitOptions {
-  /** Also copy the referrers of the list and of its images, and the manifests that cosign has tagged. Default false. */
+  /**
+   * Also copy the referrers of the list and of its images, and the manifests under their cosign tags. Default false.
+   */
   readonly referrers?: boolean | undefined;
-  /** Check everything at the target instead of relying on its tag. Default false. */
+  /** Check all content at the target, even if its tag already refers to the content. Default false. */
   readonly force?: boolean | undefined;
   /** Write nothing. Default false. */
   readonly dryRun?: boolean | undefined;
   /** With `dryRun`: also return the plan, which takes extra requests. Default false. */
   readonly plans?: boolean | undefined;
-  /** Further tags at the target, which are moved together with its own name. Default: none. */
+  /** Additional tags of the target, which are moved together with its own tag. Default: none. */
   readonly tags?: readonly string[] | undefined;
-  /** Refuse unless each tag has this digest, is absent, or already has the content. Default: not checked. */
+  /**
+   * Refuse unless each tag has this state (a digest, or `absent`), or already refers to the content. Default: not
+   * checked.
+   */
   readonly ifDigest?: TagState | undefined;
-  /** Let a list replace a single image whose platform it does not have. Default false. */
+  /** Allow a tag to move from a single image to a list that has no image for its platform. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Platforms that the content must have. Default: none. */
   readonly expect?: readonly Platform[] | undefined;
@@ -53,32 +58,30 @@ export interface CopyOptions extends FilterOptions, PublishContext, SourceWaitOp
 }
 
 export interface Copied extends ReplacedTag {
-  /** Location of the source. */
+  /** Canonical reference or location of the source. */
   readonly source: string;
-  /** The mirror that has resolved the tag of the source, unless the registry has confirmed it. */
+  /** The mirror that resolved the tag of the source, unless the registry has confirmed the digest. */
   readonly mirror?: string;
   /** Location of the target, with the tag or digest that was written. */
   readonly target: string;
   /** `unchanged`: the target already had the content under that name. `planned`: a dry run. */
   readonly status: 'copied' | 'unchanged' | 'planned';
-  /** The further tags; undefined without further tags. */
+  /** The additional tags; undefined if there are none. */
   readonly tags?: readonly CopiedTag[];
   readonly descriptor: Descriptor;
-  /** The digest at the source, if the copied list was filtered. */
+  /** The digest at the source, if only a part of the list was copied. */
   readonly filtered?: Digest;
   readonly moved: TransferCounts;
-  /** Referrers and cosign tags that were copied too; undefined without `referrers`. */
+  /** The referrers and cosign tags that were copied; undefined unless the option `referrers` is set. */
   readonly referrers?: readonly Attached[];
   readonly left: readonly Omission[];
   /** The image or list that the engine has after the load; undefined for other targets, and if nothing was loaded. */
   readonly engine?: LoadedImage;
-  /**
-   * The content that the source lacked and that was read from other locations; undefined if the source lacked nothing.
-   */
+  /** Content that the source lacked and that was read from other locations; undefined if there was none. */
   readonly filled?: readonly Filled[];
 }
 
-/** A further tag of the target. */
+/** An additional tag of the target. */
 export interface CopiedTag extends ReplacedTag {
   readonly reference: string;
   readonly status: Copied['status'];
@@ -86,17 +89,18 @@ export interface CopiedTag extends ReplacedTag {
 
 /** The result of a copy, with its plan. */
 export interface CopyOutcome extends Copied {
-  /** The plan, only with the option `plans`. Undefined if every name already has the content. */
+  /** The plan, if `dryRun` and `plans` are set. Undefined if nothing has to be written. */
   readonly plan?: Plan;
-  /** The hosts that the copy contacts, and the logins that they receive, only with the option `plans`. */
+  /** The hosts that the copy contacts and the credentials that they receive, if the option `plans` is set. */
   readonly hosts?: readonly HostUse[];
 }
 
 /**
- * Copies a list or an image with everything below it, byte for byte. A filter creates a new list that keeps the other
- * members of the original.
- * @param to - the target. If it has no tag, it gets the tag of the source
- * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`; `ERR_MLIST_EXPECTATION` if `to` has another digest
+ * Copies a list or an image with everything below it, byte for byte. If only a part of a list is selected, writes a new
+ * list that differs from the original only in its entries.
+ * @param to - the target. If it has neither a tag nor a digest, the tag of the source is used, if there is one
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` if no image matches a requested platform; `ERR_MLIST_EXPECTATION`
+ * if the content does not have the digest in `to`, or lacks an expected platform
  */
 export async function copy(from: Location, to: Location, options: CopyOptions): Promise<CopyOutcome> {
   const copied = await withInterruptionReport(options, (reported) => copyLocation(from, to, reported));
@@ -143,20 +147,21 @@ function withoutType({ what, digest, platform, source }: Filled): Filled {
   return { what, digest, ...(platform === undefined ? {} : { platform }), source };
 }
 
-/** A copy of one source to one name at the target. */
+/** The source and the target of a copy. */
 interface CopyJob {
   readonly from: Location;
   readonly to: Location;
   readonly source: ResolvedLocation;
   /** The tag to write; undefined if the content is copied by digest. */
   readonly tag: string | undefined;
-  /** The further tags to write. */
+  /** The additional tags to write. */
   readonly tags: readonly string[];
 }
 
 async function copyTo(store: Store, job: CopyJob, given: CopyOptions): Promise<CopyOutcome> {
   const { from, to, source, tag, tags } = job;
-  // An engine may have the list under this name, but only some of its images.
+  // An engine may have the list under this name, but only some of its images. Then the copy must not be skipped because
+  // the digest is the same.
   const isPartial = store.engine !== undefined && !(await store.engine.isComplete());
   const options = isPartial ? { ...given, force: true } : given;
   const isForced = options.force === true;
@@ -164,7 +169,7 @@ async function copyTo(store: Store, job: CopyJob, given: CopyOptions): Promise<C
   const known = tag ?? digestIn(to) ?? (isFiltered(options) ? undefined : source.name);
   const lookup = known === undefined ? undefined : lookUp(store, known, options);
   const further = tags.map((name) => lookUp(store, name, options));
-  // The promises are awaited later, unless reading the source fails first.
+  // Prevents unhandled rejections if reading the source fails before these promises are awaited.
   for (const looking of [lookup, ...further]) looking?.catch(() => undefined);
   const existing = sameStore(from, to) || isForced ? undefined : (await lookup)?.found;
   const haveSame = (await Promise.all(existing === undefined ? [] : further)).every(
@@ -184,21 +189,21 @@ async function copyTo(store: Store, job: CopyJob, given: CopyOptions): Promise<C
   }
 }
 
-/** The job with its source, which is completed by its origins if `fill` was chosen. */
+/** Returns the job with a source that reads missing content from other locations, if `fill` was chosen. */
 function completedJob(job: CopyJob, content: ManifestContent, options: CopyOptions): CopyJob {
   const { from, source } = job;
   const store = completeSource({ location: from, store: source.store, content }, options);
   return { ...job, source: { ...source, store } };
 }
 
-/** The content of the source, and the state of the target as far as it was requested. */
+/** The content of the source, and the states of the names at the target, as far as they are known. */
 interface CopyReading {
   readonly store: Store;
   readonly job: CopyJob;
   readonly read: ManifestContent;
-  /** The state of the name that is written first; undefined if that name was unknown. */
+  /** The state of the first name; undefined if the name was not known before the source was read. */
   readonly lookup: Promise<NameState> | undefined;
-  /** The states of the further tags. */
+  /** The states of the additional tags. */
   readonly further: readonly Promise<NameState>[];
 }
 
@@ -209,7 +214,7 @@ interface CopyReading {
 async function copyRead(reading: CopyReading, missing: MissingEntries, options: CopyOptions): Promise<CopyOutcome> {
   const { store, job, read } = reading;
   const { from, to, source, tag } = job;
-  // In an engine, a name is written only by loading the content again, even if the engine has it.
+  // An engine sets a name only when content is loaded, even if it already has the content.
   const isWithin = sameStore(from, to) && store.engine === undefined;
   const filtering = { store: source.store, reference: formatLocation(from), missing, isWithin };
   const filtered = await selectContent(read, filtering, store, options);
@@ -225,11 +230,11 @@ async function copyRead(reading: CopyReading, missing: MissingEntries, options: 
 interface SelectedCopy extends CopyReading {
   readonly filtered: Filtered;
   readonly names: readonly [TargetName, ...TargetName[]];
-  /** Whether the target is the store of the source. */
+  /** Whether source and target are the same store. Always false if the target is an engine. */
   readonly isWithin: boolean;
 }
 
-/** Copies the selected content to its names. */
+/** Copies the selected content to the target, and writes its names. */
 async function copySelected(selected: SelectedCopy, options: CopyOptions): Promise<CopyOutcome> {
   const { store, job, read, filtered, names, isWithin } = selected;
   const { from, to, source } = job;
@@ -293,7 +298,7 @@ async function selectContent(
     : singleImage(filtered, store, engine, { reference, signal: options.signal });
 }
 
-/** The names that the copy writes, with their states: its own first. */
+/** Returns the names that the copy writes, with their states. The tag or digest of the target itself is first. */
 async function targetNames(
   { store, job: { to, tag, tags }, lookup, further }: CopyReading,
   digest: Digest,
@@ -341,8 +346,9 @@ async function runTransfer(
 }
 
 /**
- * Whether the source has the digest that the target has. The source's manifest is not fetched, since registries count
- * that against rate limits and caches may return an old one. A source that is given by digest needs no request.
+ * Whether the source refers to the content that the target already has. The tag of the source is resolved without
+ * fetching the manifest, because registries count a fetch against rate limits, and caches may return an old manifest. A
+ * source with a digest needs no request.
  */
 async function isAtSource(
   { store, name }: ResolvedLocation,
@@ -375,11 +381,11 @@ function report(
   if (content === read) return;
   const [original, filtered] = [read.descriptor.digest, content.descriptor.digest];
   if (!isIndexType(content.descriptor.mediaType)) {
-    onEvent?.({ type: 'note', message: `the engine gets the image ${filtered} without its list ${original}` });
+    onEvent?.({ type: 'note', message: `the engine stores the image ${filtered}, but not its list ${original}` });
     return;
   }
   onEvent?.({
     type: 'note',
-    message: `the filtered list has a new digest: ${original} -> ${filtered}; signatures of the old list do not apply to it`,
+    message: `the filtered list has a new digest: ${original} -> ${filtered}; signatures of the original list do not apply to it`,
   });
 }

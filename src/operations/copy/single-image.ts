@@ -14,9 +14,10 @@ interface SingleImageOptions extends ContentOptions {
 }
 
 /**
- * The only image of a list, for engines that hold single images. Its attestations are left out.
- * @throws MlistError `ERR_MLIST_USAGE` if the list has several images: the engine would choose one by the platform of
- * its host
+ * Returns the only image of a list, for engines that cannot store lists. Attestations are left out. Content that is not
+ * a list is returned unchanged.
+ * @throws MlistError `ERR_MLIST_USAGE` if the list does not have exactly one image, because the engine would choose one
+ * of several images by the platform of its host
  */
 export async function singleImage(
   filtered: Filtered,
@@ -36,7 +37,7 @@ export async function singleImage(
   const content = await source.fetchManifest(image.digest, { expected: image, signal });
   const omissions = manifests
     .filter(isAttestation)
-    .map((entry) => omissionOf('attestation', entry, 'the engine has single images only'));
+    .map((entry) => omissionOf('attestation', entry, 'the engine can store only single images'));
   return {
     content,
     omissions: [...filtered.omissions, ...omissions],
@@ -48,12 +49,12 @@ function severalImages(reference: string, { name }: EngineTargetFacts, platforms
   const choice = platforms.length === 0 ? '' : `: ${platforms.join(', ')}`;
   return new MlistError(
     'ERR_MLIST_USAGE',
-    `cannot load ${reference}: it is a list, and ${name} has single images only`,
+    `cannot load ${reference}: it is a list, and ${name} can store only single images`,
     {
       reference,
       hint:
         `Select one image by its platform${choice}. ` +
-        'The whole list can be loaded into a Docker engine with the containerd store, or copied to a registry.',
+        'The whole list can be loaded into a Docker engine with the containerd image store, or copied to a registry.',
     },
   );
 }

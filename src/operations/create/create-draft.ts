@@ -31,9 +31,9 @@ import { formatPlatform, samePlatform } from '../../oci/platform/platform.ts';
 import { unknownMembers } from '../sources/entry-members.ts';
 import type { Resolved } from '../sources/resolve-source.ts';
 
-/** Builds the draft of `create` from the sources that were read. Pure. */
+/** This file builds the draft of `create` from sources that were read. Its functions are pure. */
 
-/** Requested settings of the list itself. Absent members keep their value. */
+/** Requested settings of the list itself. If a member is absent, the current value is kept. */
 export interface ListSettings {
   readonly format?: Format | undefined;
   readonly listChange?: Omit<ListChange, 'subject'> | undefined;
@@ -49,11 +49,11 @@ export interface ReadArgument {
 export interface DraftResult {
   readonly draft: Draft;
   readonly changes: readonly EntryEvent[];
-  /** The base as it was read now, if it has changed in a way that the draft cannot adopt. */
+  /** The current content of the base tag, if the draft cannot be based on it. See `rebased`. */
   readonly other?: MovedBase | undefined;
 }
 
-/** The current base of a draft, if others have changed members of the list itself. */
+/** The list to which the base tag of a draft now refers. Members of the list itself differ from the draft. */
 export interface MovedBase {
   readonly ref: Location;
   /** The digest that the tag has now. */
@@ -70,7 +70,10 @@ export function newDraft(list: Reference, resolved: readonly Resolved[], setting
   };
 }
 
-/** Updates the sources of an existing draft in place (`--amend`). */
+/**
+ * Merges sources into an existing draft (`--amend`). Entries of these sources are replaced at their positions, and new
+ * images are appended.
+ */
 export function amendDraft(current: Draft, resolved: readonly Resolved[], settings: ListSettings): DraftResult {
   let draft = current;
   const changes: EntryEvent[] = [];
@@ -83,8 +86,9 @@ export function amendDraft(current: Draft, resolved: readonly Resolved[], settin
 }
 
 /**
- * Moves the base of a draft to the list that was just read, so that a push can replace that list. If members of the
- * list itself differ from the draft, a push would lose them. Therefore the base is kept, and the push will be refused.
+ * If the list on which a draft is based was read again, makes its current content the base, so that a push can replace
+ * it. If members of the list itself differ from the draft, a push would lose them. In this case, the base is kept, and
+ * the push will be refused.
  */
 function rebased(draft: Draft, resolved: readonly Resolved[]): Pick<DraftResult, 'draft' | 'other'> {
   const { base } = draft;
@@ -97,7 +101,7 @@ function rebased(draft: Draft, resolved: readonly Resolved[]): Pick<DraftResult,
     : { draft, other: { ...fresh.base, members } };
 }
 
-/** Names of the members of the list itself in which two drafts differ. */
+/** Returns the names of the members of the list itself that differ between two drafts. */
 export function otherMembers(left: Draft, right: Draft): readonly string[] {
   const [some, others] = [membersOf(left), membersOf(right)];
   return [...new Set([...Object.keys(some), ...Object.keys(others)])].filter(
@@ -114,7 +118,10 @@ function membersOf({ annotations = {}, artifactType, subject, extra }: Draft): R
   };
 }
 
-/** Replaces all entries by the sources (`--replace`). Members that the author has set on the list itself stay. */
+/**
+ * Replaces all entries with the entries of the sources (`--replace`). If the draft has no base, the format and the
+ * members that the author has set on the list itself are kept.
+ */
 export function replaceDraft(current: Draft, resolved: readonly Resolved[], settings: ListSettings): DraftResult {
   const start = startOf(current.list, resolved);
   const { draft: replaced, events } = replaceSources(current, start, resolved.flatMap(entriesApart));
@@ -132,8 +139,8 @@ export function replaceDraft(current: Draft, resolved: readonly Resolved[], sett
 }
 
 /**
- * Returns the draft for a `create` that repeats an earlier one: edits of the author are kept, and requested settings of
- * the list are applied.
+ * Returns the existing draft if a repeated `create` has the same sources. Edits of the author are kept, and requested
+ * settings of the list are applied.
  * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` if the entries, or the platform of an entry, differ
  */
 export function requireSameDraft(current: Draft, read: readonly ReadArgument[], settings: ListSettings): DraftResult {
@@ -142,7 +149,7 @@ export function requireSameDraft(current: Draft, read: readonly ReadArgument[], 
     read.map(({ resolved }) => resolved),
     settings,
   ).draft;
-  if (identityOf(current) !== identityOf(requested)) throw otherDraft(current, 'with other entries');
+  if (identityOf(current) !== identityOf(requested)) throw otherDraft(current, ' with different entries');
   for (const { isPlatformGiven, resolved } of read) {
     const other = isPlatformGiven ? otherPlatform(current, requested, resolved) : undefined;
     if (other !== undefined) throw otherDraft(current, other);
@@ -160,14 +167,17 @@ function identityOf({ entries }: Draft): string {
   );
 }
 
-/** Describes the entry whose platform differs from the one that the argument states; undefined if none differs. */
+/**
+ * Compares the platform that an argument specifies with the existing draft. Returns the part of the error message about
+ * the first entry with another platform, or undefined if all are equal.
+ */
 function otherPlatform(current: Draft, requested: Draft, { entries }: Resolved): string | undefined {
   const differing = requested.entries.find(
     (entry, at) => entries.includes(entry) && !isSame(entry, current.entries[at]),
   );
   const existing = differing && current.entries[requested.entries.indexOf(differing)];
   if (differing === undefined || existing === undefined) return undefined;
-  return `and its entry ${describeEntry(existing)} is not for ${formatPlatform(platformOf(differing) ?? noPlatform, { all: true })}`;
+  return `, and its entry ${describeEntry(existing)} is not for ${formatPlatform(platformOf(differing) ?? noPlatform, { all: true })}`;
 }
 
 const noPlatform = { os: '', architecture: '' };
@@ -178,10 +188,10 @@ function isSame(left: Entry, right: Entry | undefined): boolean {
 
 function otherDraft(current: Draft, which: string): MlistError {
   const list = listName(current);
-  return new MlistError('ERR_MLIST_DRAFT_EXISTS', `the draft ${list} exists already, ${which}`, {
+  return new MlistError('ERR_MLIST_DRAFT_EXISTS', `the draft ${list} already exists${which}`, {
     reference: list,
     hint:
-      'Update it with --amend, replace its images with --replace, or remove it with "mlist rm". ' +
+      `Update the draft with --amend, replace its images with --replace, or remove it with "mlist rm ${list}". ` +
       `"mlist show ${list}" shows the draft, "mlist show docker://${list}" the list in the registry.`,
   });
 }
@@ -196,8 +206,8 @@ function startOf(list: Reference, resolved: readonly Resolved[]): Draft {
 }
 
 /**
- * The images of an index from a file are separate sources, each with its attestations. The parts of an index that
- * several sources have are separate sources, too.
+ * Splits a source into the sources that `--amend` merges one by one: the images of an index from a file, each with its
+ * attestations, or the parts of an index that were read from several locations. Other sources are not split.
  */
 function imagesApart(resolved: Resolved): readonly ResolvedSource[] {
   if (resolved.parts !== undefined) return partsApart(resolved);
@@ -216,18 +226,24 @@ function inIndexOrder(entries: readonly Entry[], resolved: readonly Resolved[]):
   return [...entries].sort((left, right) => keys.indexOf(manifestKey(left)) - keys.indexOf(manifestKey(right)));
 }
 
-/** The entries of an index from a file as separate sources, in their order. */
+/**
+ * Splits a source into the sources that `--replace` matches one by one: the entries of an index from a file, or the
+ * parts of an index that were read from several locations. Other sources are not split.
+ */
 function entriesApart(resolved: Resolved): readonly ResolvedSource[] {
   if (resolved.parts !== undefined) return partsApart(resolved);
   if (resolved.given === undefined) return [resolved];
   return resolved.entries.map((entry) => ({ source: entry.source, entries: [entry] }));
 }
 
-/** Members that are defined for a Docker manifest list. All others are kept as unknown members. */
+/** The members that are defined for Docker manifest lists and for indexes. All others are kept as unknown members. */
 const listMembers = ['schemaVersion', 'mediaType', 'manifests'];
 const indexMembers = [...listMembers, 'annotations', 'artifactType', 'subject'];
 
-/** An empty draft with the members of an index that was read, based on it unless it is unpublished. */
+/**
+ * Returns a draft without entries. If the source is an index, the draft has the other members of the index and is based
+ * on it. An unpublished index from a file does not become the base.
+ */
 export function fromIndex(
   list: Reference,
   { source, index, given }: Pick<Resolved, 'source' | 'index' | 'given'>,
@@ -250,7 +266,10 @@ export function fromIndex(
   };
 }
 
-/** The format to store in the draft: `auto` if that results in the same format, so that later edits can change it. */
+/**
+ * Returns the format to store in the draft. This is `auto` if `auto` currently gives the format of the draft, so that
+ * later edits can change the format. Otherwise, it is the format of the draft.
+ */
 export function settledFormat(draft: Draft): Format {
   return formatOf({ ...draft, format: 'auto' }) === draft.format ? 'auto' : draft.format;
 }

@@ -27,7 +27,10 @@ import { resolveJoined, type ResolvedArgument } from '../sources/joined-sources.
 import type { ManifestArgument } from '../sources/read-source.ts';
 import type { AttestationChoice, Resolved } from '../sources/resolve-source.ts';
 
-/** Options of `create`. Default of `format`: that of the index if an index is the only source, otherwise `auto`. */
+/**
+ * Options of `create`. If `format` is undefined, `amend` keeps the format of the draft, and a new draft has the format
+ * of the index that is its only source, or else `auto`.
+ */
 export interface CreateOptions extends ListSettings, SourceWaitOptions, MissingPolicy {
   readonly workspace: Workspace;
   /** Update an existing draft instead of failing. Default false. */
@@ -36,11 +39,14 @@ export interface CreateOptions extends ListSettings, SourceWaitOptions, MissingP
   readonly replace?: boolean | undefined;
   /** Use only the images of the sources for these platforms. Default: all. */
   readonly platforms?: readonly Platform[] | undefined;
-  /** Whether attestations of the sources are used. Default: `keep`. */
+  /**
+   * `keep` or `drop` the attestations of the sources, or also add attestations that are `referrers` of the images.
+   * Default: `keep`.
+   */
   readonly attestations?: AttestationChoice | undefined;
   /**
-   * Platforms in the order for sources without an order, such as files in a folder. Default: the order of the
-   * arguments.
+   * Sort sources whose order has no meaning, such as files of a folder, by platform in this order. Default: they keep
+   * their positions.
    */
   readonly order?: readonly Platform[] | undefined;
   /**
@@ -48,9 +54,12 @@ export interface CreateOptions extends ListSettings, SourceWaitOptions, MissingP
    * expanded.
    */
   readonly nested?: 'keep' | 'flatten' | undefined;
-  /** Store the sources by their digests, so that moves of their tags have no effect. Default false. */
+  /**
+   * Record the sources by digest instead of by tag, so that `create --amend` reads the same content after their tags
+   * have moved. Default false.
+   */
   readonly pin?: boolean | undefined;
-  /** Treat unknown platforms, and variants that no client selects, as errors. Default false: as warnings. */
+  /** Treat unknown platforms, and variants that no client selects, as errors. Default false: they are warnings. */
   readonly strict?: boolean | undefined;
 }
 
@@ -58,7 +67,7 @@ export interface Created {
   readonly draft: Draft;
   /** Canonical reference of the list. */
   readonly list: string;
-  /** Changes of the entries; empty if the draft did not change. */
+  /** The changes to the entries; empty if the draft did not change. */
   readonly changes: readonly EntryEvent[];
   /** Whether the draft was written. */
   readonly changed: boolean;
@@ -68,9 +77,10 @@ export interface Created {
  * Creates a draft with the given manifests and makes it the current draft. If a manifest cannot be read, nothing is
  * written.
  * @param manifests - with `amend`, an empty array means the sources of the existing draft
- * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` if another draft of that name exists, without `amend` and `replace`;
- * `ERR_MLIST_DRAFT_NOT_FOUND` if a draft without `manifests` does not exist; `ERR_MLIST_PLATFORM_NOT_FOUND`; the errors
- * of all sources that cannot be read
+ * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` if a different draft with this name exists, and neither `amend` nor
+ * `replace` is set; `ERR_MLIST_DRAFT_NOT_FOUND` if `amend` is set without manifests and the draft does not exist;
+ * `ERR_MLIST_PLATFORM_NOT_FOUND` if no source has an image for a requested platform; the errors of all sources that
+ * cannot be read
  */
 export async function create(
   list: Reference,
@@ -106,7 +116,7 @@ export async function create(
   return { draft, list: formatReference(list), changes: changed ? changes : [], changed };
 }
 
-/** Applies the sources to an existing draft. */
+/** Amends or replaces an existing draft. If neither is requested, requires that the draft has the same sources. */
 function changeDraft(current: Draft, read: readonly ResolvedArgument[], options: CreateOptions): DraftResult {
   const resolved = read.map((one) => one.resolved);
   if (options.amend === true) return amendDraft(current, resolved, options);
@@ -118,7 +128,7 @@ function changeDraft(current: Draft, read: readonly ResolvedArgument[], options:
   );
 }
 
-/** Sorts arguments without an order by platform. */
+/** Sorts arguments by platform if their order has no meaning. Other arguments keep their positions. */
 function inOrder(read: readonly ResolvedArgument[], order: readonly Platform[] = []): readonly ResolvedArgument[] {
   const placeOf = ({ resolved: { platforms } }: ResolvedArgument): number => {
     const place = order.findIndex((one) => platforms.some((platform) => matchesPlatform(platform, one)));
@@ -129,7 +139,10 @@ function inOrder(read: readonly ResolvedArgument[], order: readonly Platform[] =
   return read.map((one) => (isUnordered(one) ? (sorted.shift() ?? one) : one));
 }
 
-/** The sources of a draft, each once. A source with the digest of its entry keeps the descriptor of the draft. */
+/**
+ * Returns one argument for each source of a draft. If a source refers to its entry by digest, the argument has the
+ * descriptor of the entry, without the author's settings.
+ */
 function argumentsOf(draft: Draft): readonly ManifestArgument[] {
   const sources = new Map(draft.entries.map((entry) => [sourceName(entry), entry]));
   return [...sources.values()].map((entry) => {
@@ -172,7 +185,8 @@ async function resolveArguments(
 }
 
 /**
- * Names the source by the digest that was read, so that `create --amend` reads the same content after its tag moves.
+ * Replaces the tag of a source with the digest that was read, so that `create --amend` reads the same content after the
+ * tag has moved.
  */
 function pinToDigest(resolved: Resolved): Resolved {
   const [first] = resolved.entries;
@@ -181,14 +195,17 @@ function pinToDigest(resolved: Resolved): Resolved {
     return { ...resolved, source, entries: [{ ...first, source }] };
   }
   const digest = resolved.index?.content.descriptor.digest ?? first?.digest;
-  // The entries of an index from a file are named by their digests already.
+  // The entries of an index from a file already refer to digests.
   if (digest === undefined || resolved.given !== undefined) return resolved;
   const pin = (source: Location): Location => atDigest(source, digest);
   const entries = resolved.entries.map((entry) => ({ ...entry, source: pin(entry.source) }));
   return { ...resolved, source: pin(resolved.source), entries };
 }
 
-/** The name to use in messages about the given images: that of their only source, or else that of the list. */
+/**
+ * Returns the location of the only source or, if there are several sources, the reference of the list, for error
+ * messages.
+ */
 function sourcesName(list: Reference, sources: readonly ManifestArgument[]): string {
   const [first, ...more] = sources;
   return first === undefined || more.length > 0 ? formatReference(list) : formatLocation(first.location);

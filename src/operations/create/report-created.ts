@@ -13,7 +13,7 @@ export interface Creation {
   readonly changes: readonly EntryEvent[];
   readonly other: MovedBase | undefined;
   readonly resolved: readonly Resolved[];
-  /** The draft existed before, and keeps its members of the list itself. */
+  /** Whether an existing draft was amended. Members of the list itself then keep the values of the draft. */
   readonly isAmended: boolean;
 }
 
@@ -30,7 +30,7 @@ export function reportCreated(creation: Creation, onEvent: OnEvent | undefined):
   for (const one of isMixed ? resolved : []) {
     const lost = isOwn && sameLocation(one.source, other.ref) ? [] : lostMembers(draft, one);
     const reason = resolved.length > 1 ? 'there are several sources' : 'the draft keeps its own values';
-    const message = `${lost.join(', ')} of the index ${one.given?.name ?? formatLocation(one.source)} are not kept: ${reason}`;
+    const message = `members of the index ${one.given?.name ?? formatLocation(one.source)} are not kept, because ${reason}: ${lost.join(', ')}`;
     if (lost.length > 0) onEvent?.({ type: 'warning', message });
   }
   warnAboutDraft(draft, onEvent);
@@ -39,9 +39,9 @@ export function reportCreated(creation: Creation, onEvent: OnEvent | undefined):
 function baseStays(draft: Draft, { ref, digest, members }: MovedBase): string {
   const list = listName(draft);
   return (
-    `${formatLocation(ref)} now has ${digest}, whose ${members.join(', ')} differ from this draft. The draft is still based on ${draft.base?.digest ?? ''}, ` +
-    `so a push there is refused. "mlist diff ${list}" shows the difference. Set the same values with "mlist annotate" and amend ` +
-    `again, start again with "mlist rm ${list}", or overwrite the other change with "mlist push --if-digest ${digest}"`
+    `${formatLocation(ref)} now refers to ${digest}, whose ${members.join(', ')} differ from this draft. The draft is still based on ${draft.base?.digest ?? ''}, ` +
+    `so a push to this tag is refused. "mlist diff ${list}" shows the difference. Set the same values with "mlist annotate" and amend ` +
+    `again, start over with "mlist rm ${list}", or overwrite the list with "mlist push --if-digest ${digest}"`
   );
 }
 
@@ -51,8 +51,8 @@ function leftOut(entry: Entry): Omission {
 }
 
 /**
- * Members of an index that are not copied to the draft. Members of the draft's own base are not reported, since their
- * differences are edits of the author.
+ * Returns the names of the members of an index that are not copied to the draft. If the index is the base of the draft,
+ * the array is empty, because the differences are edits of the author.
  */
 function lostMembers(draft: Draft, resolved: Resolved): readonly string[] {
   const { index } = resolved;

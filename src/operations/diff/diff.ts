@@ -8,7 +8,7 @@ import { diffLists, isSameList, type ListDiff } from '../../oci/list-diff.ts';
 import { readIndex } from '../../schema/documents.ts';
 import { contentOf, lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
 
-/** One side of a comparison. Without a digest, the name does not exist. */
+/** One side of a comparison. `digest` is absent if the list does not exist. */
 export interface DiffSide {
   readonly from: LookupResult['from'];
   readonly reference: string;
@@ -23,10 +23,10 @@ export interface Compared extends ListDiff {
 }
 
 /**
- * Compares a list with another one. For a draft, the default is the list that a push would replace.
+ * Compares a new list with an old one. By default, compares a draft with the list that its push would replace.
  * @param name - the new list. Default: the current draft
- * @param against - the list to compare it with. Default: the list in the registry under the draft's name
- * @throws MlistError `ERR_MLIST_USAGE` if `against` is missing and `name` is not a draft
+ * @param against - the old list. Default, only for drafts: the list in the registry under the draft's name
+ * @throws MlistError `ERR_MLIST_USAGE` if `against` is undefined and `name` is not a draft
  */
 export async function diff(
   name: string | undefined,
@@ -35,7 +35,11 @@ export async function diff(
 ): Promise<Compared> {
   const after = await lookup(name, options);
   if (against === undefined && after.from !== 'draft') {
-    throw new MlistError('ERR_MLIST_USAGE', `${after.reference} is not a draft: name the list to compare it with`);
+    throw new MlistError('ERR_MLIST_USAGE', `missing second list: ${after.reference} is not a draft`, {
+      hint:
+        'Specify two lists. A single argument must be a draft, ' +
+        'which is compared with the list of that name in the registry.',
+    });
   }
   const before = await ignoreNotFound(lookup(against ?? `docker://${after.reference}`, options));
   const previous = before === undefined ? empty(after) : listIn(before);
@@ -61,7 +65,10 @@ function absent(name: string): DiffSide {
   return { from: 'registry', reference: location.kind === 'registry' ? name.replace(/^docker:\/\//, '') : name };
 }
 
-/** An empty list of the same format. It stands for a name that does not exist, so that every entry counts as added. */
+/**
+ * Returns an empty list in the format of the new list. It stands for an old list that does not exist, so all entries
+ * are reported as added.
+ */
 function empty(found: LookupResult): Index {
   const isDocker = contentOf(found).descriptor.mediaType === MediaType.dockerList;
   return isDocker
@@ -69,7 +76,7 @@ function empty(found: LookupResult): Index {
     : { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] };
 }
 
-/** The list under a name. A single image counts as a list of itself. */
+/** Returns the list that was found. A single image is treated as a list with that image as its only entry. */
 function listIn(found: LookupResult): Index {
   const { descriptor, bytes } = contentOf(found);
   if (isIndexType(descriptor.mediaType)) return readIndex(bytes, descriptor.mediaType, found.reference);

@@ -12,7 +12,7 @@ export interface ProgramFacts {
   readonly node: string;
   /** Operating system and architecture in Node's terms, such as `linux/x64`. */
   readonly system: string;
-  /** Optional features that this version of Node supports: `compile-cache`, `zstd`. */
+  /** The optional features that this version of Node supports: `compile-cache`, `zstd`. */
   readonly features: readonly string[];
 }
 

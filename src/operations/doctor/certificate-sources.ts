@@ -5,12 +5,15 @@ import { isNotFound, readReason } from '../../fs/file-errors.ts';
 import { variable } from '../../store/environment.ts';
 import { certificateFolders, readPem, type FolderOptions } from '../../store/registry/http/certificates.ts';
 
-/** A file or a folder with certificates. */
+/** A file with CA certificates, or a folder with certificates for one host. */
 export interface CertificateSource {
-  /** The variable or the host: `NODE_EXTRA_CA_CERTS`, `SSL_CERT_FILE`, or the host of a folder in `certs.d`. */
+  /**
+   * The environment variable that contains the path (`NODE_EXTRA_CA_CERTS` or `SSL_CERT_FILE`), or the host that the
+   * folder in `certs.d` is for. If `certs.d` itself cannot be read: `certs.d`.
+   */
   readonly from: string;
   readonly path: string;
-  /** The number of certificates in a file, or of files in a folder. */
+  /** The number of certificates in a file, or of certificate and key files in a folder. */
   readonly count?: number | undefined;
   readonly problem?: string | undefined;
 }
@@ -19,7 +22,7 @@ interface CertificateOptions extends FolderOptions {
   readonly signal: AbortSignal;
 }
 
-/** The certificates that are trusted in addition to those of Node, and client certificates. */
+/** Lists the files and folders with client certificates, or with CA certificates that are trusted besides Node's. */
 export async function certificateSources(options: CertificateOptions): Promise<readonly CertificateSource[]> {
   const files = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'].map(async (name): Promise<readonly CertificateSource[]> => {
     const path = variable(options.env, name);

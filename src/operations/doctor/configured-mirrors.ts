@@ -17,21 +17,21 @@ import { parseRegistriesConf } from '../../store/registry/mirrors/registries-con
 import { isNotFound, readReason } from '../../fs/file-errors.ts';
 import type { FoundFile, DiagnosisOptions } from './diagnosis-options.ts';
 
-/** A registry, or a part of one, for which other hosts or restrictions are configured. */
+/** A configured rule for a registry or a part of it: mirrors, a replacement, or a block. */
 export interface MirrorRule {
   /** A host, or a prefix of registries.conf such as `docker.io/library`. */
   readonly registry: string;
   /** The mirrors in order, followed by the location that replaces the registry, if one is configured. */
   readonly hosts: readonly string[];
   readonly isBlocked: boolean;
-  /** The file or the variable. */
+  /** The file or variable with the rule. */
   readonly from: string;
 }
 
 export interface ConfiguredMirrors {
   /** Whether `MLIST_NO_MIRRORS` makes mlist ignore everything that is listed here. */
   readonly isOff: boolean;
-  /** The configuration files that exist. */
+  /** The configuration files that exist, the folders that cannot be read, and `MLIST_MIRRORS` if it is invalid. */
   readonly files: readonly FoundFile[];
   readonly rules: readonly MirrorRule[];
 }
@@ -39,11 +39,12 @@ export interface ConfiguredMirrors {
 type Parse = (bytes: Buffer, path: string) => readonly MirrorRule[] | Promise<readonly MirrorRule[]>;
 
 const MAX_BYTES = 1024 * 1024;
-/** The number of hosts.toml files that are examined in one folder. */
+/** The maximum number of hosts.toml files that are examined below one folder. */
 const MAX_HOSTS = 100;
 
 /**
- * The mirrors in `MLIST_MIRRORS`, registries.conf, daemon.json and hosts.toml. Rules of an invalid file are not listed.
+ * Reads the rules in `MLIST_MIRRORS`, registries.conf, daemon.json and hosts.toml. The problem of an invalid file is
+ * returned in `files`, and its rules are omitted.
  */
 export async function configuredMirrors(options: DiagnosisOptions): Promise<ConfiguredMirrors> {
   const { env, signal } = options;

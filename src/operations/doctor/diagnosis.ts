@@ -10,12 +10,12 @@ import type { DiagnosisOptions } from './diagnosis-options.ts';
 import { storedLogins, type StoredLogins } from './stored-logins.ts';
 
 /**
- * The state of this machine as far as it concerns mlist, without secrets. Examining it changes nothing and sends no
- * request to a registry.
+ * The configuration and state of this machine that affect mlist, without secrets. `diagnose` changes nothing and sends
+ * no request to a registry.
  */
 export interface Diagnosis {
   readonly program: ProgramFacts;
-  /** Names of the variables that are set and have an effect on mlist. */
+  /** The names of the environment variables that are set and affect mlist. */
   readonly variables: readonly string[];
   readonly workspace: WorkspaceStatus;
   readonly folders: readonly FolderStatus[];
@@ -24,17 +24,20 @@ export interface Diagnosis {
   readonly engines: readonly EngineStatus[];
   readonly logins: StoredLogins;
   readonly certificates: readonly CertificateSource[];
-  /** Sections that could not be examined in time, or at all. */
+  /** The sections that could not be examined, with the reasons. */
   readonly problems: readonly string[];
 }
 
-/** Files may be pipes, and folders may be on a network that does not answer. */
+/**
+ * Time limit for all sections together. Without it, reading from a pipe or from an unreachable file server might never
+ * end.
+ */
 const LIMIT_MS = 5000;
 
 const variableNames =
   /^(?:MLIST_\w+|DOCKER_(?:CONFIG|HOST|CONTEXT|AUTH_CONFIG|CERT_PATH|TLS|TLS_VERIFY)|CONTAINER_HOST|REGISTRY_AUTH_FILE|CONTAINERS_REGISTRIES_CONF|REGISTRIES_CONFIG_PATH|XDG_(?:CONFIG_HOME|DATA_HOME|CACHE_HOME|RUNTIME_DIR)|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|NODE_COMPILE_CACHE|TMPDIR)$/;
 
-/** Examines this machine. Never fails because something is missing or invalid; ends within about five seconds. */
+/** Examines this machine in at most about five seconds. Missing or invalid configuration is reported, not thrown. */
 export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
   const { env } = options;
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(LIMIT_MS)]);
@@ -46,7 +49,7 @@ export async function diagnose(options: DiagnosisOptions): Promise<Diagnosis> {
       return await Promise.race([work, rejectedBy(signal)]);
     } catch (thrown) {
       options.signal.throwIfAborted();
-      const reason = signal.aborted ? `not done within ${LIMIT_MS / 1000} s` : asMlistError(thrown).message;
+      const reason = signal.aborted ? `no result within ${LIMIT_MS / 1000} s` : asMlistError(thrown).message;
       problems.push(`${section}: ${reason}`);
       return otherwise;
     }

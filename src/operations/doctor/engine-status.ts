@@ -3,10 +3,10 @@ import { EngineClient } from '../../store/engine/engine-client.ts';
 import { Engine, type ImageStore } from '../../store/engine/engine.ts';
 import { findEngine, type EngineEnvironment } from '../../store/engine/find-engine.ts';
 
-/** A container engine that commands would use for `docker-daemon:` or `podman:`. */
+/** The container engine that commands use for `docker-daemon:` or `podman:` locations. */
 export interface EngineStatus {
   readonly engine: 'docker-daemon' | 'podman';
-  /** Its address; undefined if none is configured or running. */
+  /** The address of the engine; undefined if none was found. */
   readonly address?: string | undefined;
   /** Where the address was found, such as `DOCKER_HOST`. */
   readonly from?: string | undefined;
@@ -22,7 +22,7 @@ interface EngineOptions extends EngineEnvironment {
 
 const LIMIT_MS = 2000;
 
-/** Sends one or two requests each to the Docker engine and to podman. */
+/** Checks whether the Docker engine and podman can be reached, with one or two requests to each. */
 export function reachEngines(options: EngineOptions): Promise<readonly EngineStatus[]> {
   return Promise.all((['docker-daemon', 'podman'] as const).map((engine) => reachEngine(engine, options)));
 }
@@ -38,7 +38,7 @@ async function reachEngine(engine: EngineStatus['engine'], options: EngineOption
   } catch (thrown) {
     options.signal.throwIfAborted();
     const isSilent = (thrown as { readonly name?: unknown }).name === 'TimeoutError';
-    const problem = isSilent ? `it does not answer within ${LIMIT_MS / 1000} s` : asMlistError(thrown).message;
+    const problem = isSilent ? `no response within ${LIMIT_MS / 1000} s` : asMlistError(thrown).message;
     return { engine, ...found, reachable: false, problem };
   }
 }

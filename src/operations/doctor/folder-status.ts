@@ -12,7 +12,7 @@ export interface FolderStatus {
   readonly purpose: 'temporary files' | 'credentials';
   readonly path: string;
   readonly exists: boolean;
-  /** Whether files could be written to it; for a missing folder, whether it could be created. */
+  /** Whether mlist can write files to the folder or, if it does not exist, create it. */
   readonly writable: boolean;
   /** Free space in bytes; undefined if it is unknown. */
   readonly freeBytes?: number | undefined;
@@ -22,11 +22,13 @@ export interface FolderStatus {
 export interface WorkspaceStatus extends Partial<Omit<FolderStatus, 'purpose'>> {
   /** The setting or rule that determined the location. */
   readonly from?: '--workspace' | 'MLIST_WORKSPACE' | 'project' | 'user' | undefined;
-  /** The number of files with drafts; undefined if they cannot be read. */
+  /**
+   * The number of draft files; undefined if the workspace is refused, or if the folder of the drafts cannot be read.
+   */
   readonly drafts?: number | undefined;
 }
 
-/** The workspace that commands would use. If it may not be used, `problem` has the reason, and `path` is undefined. */
+/** Examines the workspace that commands would use. If it is refused, only `problem` is set. */
 export async function examineWorkspace(options: DiagnosisOptions): Promise<WorkspaceStatus> {
   let path: string;
   try {
@@ -43,7 +45,7 @@ export async function examineWorkspace(options: DiagnosisOptions): Promise<Works
   };
 }
 
-/** The number of drafts; undefined if they cannot be read. */
+/** Returns the number of draft files: 0 if their folder does not exist, undefined if it cannot be read. */
 async function countDrafts(workspace: string): Promise<number | undefined> {
   try {
     return (await readdir(join(workspace, 'drafts'))).filter((name) => name.endsWith('.json')).length;

@@ -4,15 +4,20 @@ import type { ServerCertificate } from '../../store/registry/http/tls.ts';
 import type { RegistryProbe } from '../../store/registry/probe.ts';
 import type { RegistrySession } from '../../store/registry/session.ts';
 
-/** The response of a registry to an anonymous request, with the login that would be used. */
+/**
+ * The response of a registry to an anonymous request, and the source of the credentials that commands would send to it.
+ */
 export interface RegistryStatus extends Partial<RegistryProbe> {
-  /** The registry, as references name it. */
+  /** The registry host as used in references. */
   readonly registry: string;
-  /** The certificate that the host has sent, even if it is not trusted. Undefined for http. */
+  /**
+   * The certificate of the host, even if it is not trusted. Undefined if the host uses http, or if no TLS connection
+   * can be opened.
+   */
   readonly certificate?: ServerCertificate | undefined;
-  /** The file, variable or helper with the login that would be used. */
+  /** The file, variable or helper that has the credentials; undefined if none were found. */
   readonly login?: string | undefined;
-  /** False if it is not one of the allowed registries, so that no login was looked up. */
+  /** Whether mlist may send the registry its credentials. If false, they were not looked up. */
   readonly loginAllowed: boolean;
   readonly problems: readonly MlistError[];
 }
@@ -21,8 +26,8 @@ export interface RegistryStatus extends Partial<RegistryProbe> {
 const MAX_SKEW_SECONDS = 60;
 
 /**
- * Sends one request to the registry, and looks up the login for it, if it may receive one. Failures are reported as
- * `problems`.
+ * Probes the registry, reads its certificate, and looks up its credentials if it may receive them.
+ * Failures are returned as `problems`.
  */
 export async function reachRegistry(
   registry: string,
@@ -46,7 +51,7 @@ export async function reachRegistry(
   return { registry, ...probe, certificate, login: found?.place, loginAllowed, problems };
 }
 
-/** Whether the clocks differ so much that tokens or certificates may appear invalid. */
+/** Whether this machine's clock differs so much from the registry's that tokens or certificates may appear invalid. */
 export function isSkewed({ clockSkewSeconds = 0 }: RegistryStatus): boolean {
   return Math.abs(clockSkewSeconds) > MAX_SKEW_SECONDS;
 }

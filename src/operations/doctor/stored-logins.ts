@@ -9,23 +9,26 @@ import {
 } from '../../store/registry/credentials/stored-credentials.ts';
 import type { FoundFile } from './diagnosis-options.ts';
 
-/** A login that may be used, without its user name and its secret. */
+/** A login that commands may use, without the user name and the secret. */
 export interface StoredLogin {
-  /** A host, or a namespace such as `quay.io/team`. `*` is every registry. */
+  /** A host, or a namespace such as `quay.io/team`. `*` stands for every registry. */
   readonly registry: string;
-  /** The path of a file, or a variable. */
+  /**
+   * The path of the file, or the name of the variable, that contains the login or names its helper; `the default` for
+   * the credential helper that is used if no login is configured.
+   */
   readonly from: string;
-  /** The program that stores the login; undefined if the file contains it. Helpers are not run. */
+  /** The credential helper that stores the login; undefined if the file or variable contains it. */
   readonly helper?: string | undefined;
 }
 
 export interface StoredLogins {
-  /** The files that exist, in the order in which they are searched. */
+  /** The files that exist, and `DOCKER_AUTH_CONFIG` if it is set, in the order in which they are searched. */
   readonly files: readonly FoundFile[];
   readonly logins: readonly StoredLogin[];
 }
 
-/** The stored logins, grouped by the place where they were found. No credential helper is run. */
+/** Lists the stored logins in the order in which the files are searched. Does not run credential helpers. */
 export async function storedLogins(options: StoredCredentialsOptions): Promise<StoredLogins> {
   const files: FoundFile[] = [];
   const logins: StoredLogin[] = [...inVariable(options, files)];
@@ -64,7 +67,10 @@ function inVariable({ env, authFile }: StoredCredentialsOptions, files: FoundFil
   }
 }
 
-/** docker writes an empty entry for a login that its `credsStore` has. */
+/**
+ * Lists the logins in a file. If the file has a `credsStore`, docker writes empty entries to `auths`, because the
+ * helper stores their credentials.
+ */
 function loginsIn({ auths = {}, credHelpers = {}, credsStore = '' }: AuthFile, from: string): readonly StoredLogin[] {
   const store = credsStore === '' ? undefined : programOf({ name: credsStore });
   const own = Object.keys(auths).filter((registry) => !Object.hasOwn(credHelpers, registry));

@@ -10,7 +10,7 @@ import { formatReference, type Reference } from '../../oci/reference.ts';
 import { readJson } from '../../json/parse.ts';
 import type { Digest } from '../../oci/digest.ts';
 
-/** A draft of a workspace, or a file that cannot be read as one. */
+/** A draft of a workspace, or a damaged draft file. */
 export type DraftSummary =
   | {
       readonly list: Reference;
@@ -58,7 +58,7 @@ export async function useDraft(workspace: Workspace, list: Reference): Promise<s
 }
 
 /**
- * Removes a draft, which may be damaged.
+ * Removes a draft, even a damaged one.
  * @returns its canonical reference
  */
 export async function removeDraft(workspace: Workspace, list: Reference, signal?: AbortSignal): Promise<string> {
@@ -68,24 +68,24 @@ export async function removeDraft(workspace: Workspace, list: Reference, signal?
 }
 
 export interface RemovedDrafts {
-  /** Canonical references. */
+  /** The canonical references of the removed drafts. */
   readonly removed: readonly string[];
-  /** Why drafts could not be removed. */
+  /** The errors of the drafts that could not be removed. */
   readonly errors: readonly MlistError[];
 }
 
 export interface RemoveAllOptions {
   /**
-   * Asks the user before anything is removed. If it resolves to false, nothing is removed. Default: the user is not
-   * asked.
+   * Called with the canonical references of the drafts before anything is removed. If it resolves to false, nothing is
+   * removed. Default: no confirmation.
    */
   readonly confirm?: ((names: readonly string[]) => Promise<boolean>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Removes all drafts of the workspace, including damaged ones. Drafts that another command removes at the same time are
- * not errors.
+ * Removes all drafts of the workspace, including damaged ones. A damaged draft whose file name does not identify a list
+ * is kept and reported as an error. A draft that another command removes in the meantime is not an error.
  */
 export async function removeAllDrafts(
   workspace: Workspace,
@@ -115,7 +115,7 @@ export async function removeAllDrafts(
 function unnamedDraft(path: string): MlistError {
   return new MlistError(
     'ERR_MLIST_DRAFT_DAMAGED',
-    `${path} is not removed: it cannot be read, and its name is not that of a draft`,
+    `${path} was not removed: it is not a valid draft, and its file name does not identify a list`,
     {
       path,
       hint: 'Delete the file, or move it to another folder.',
@@ -125,16 +125,17 @@ function unnamedDraft(path: string): MlistError {
 
 export interface Pruned {
   readonly blobs: readonly Digest[];
+  /** The number of removed temporary files. */
   readonly leftovers: number;
 }
 
-/** Milliseconds. Younger files are kept, because a running command may need them. */
+/** Minimum age, in milliseconds, of the files that are removed. Running commands may still need younger files. */
 const PRUNE_AGE_MS = 60 * 60 * 1000;
 
 /**
- * Removes cached blobs that no draft needs, records of compressed layers, and temporary files of crashed commands, if
- * they are older than an hour.
- * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` if a draft cannot be read: nothing is removed then
+ * Removes cached blobs that no draft needs, records of compressed layers, and temporary files of crashed commands.
+ * Files that are less than an hour old are kept.
+ * @throws MlistError `ERR_MLIST_DRAFT_DAMAGED` if a draft is damaged. In this case, nothing is removed
  */
 export async function prune(workspace: Workspace, cache: BlobCache): Promise<Pruned> {
   const needed = new Set<string>();
@@ -165,7 +166,7 @@ async function configOf(cache: BlobCache, digest: Digest): Promise<string | unde
 function cannotPrune(error: MlistError): MlistError {
   return new MlistError(
     error.code,
-    `nothing was removed, since the blobs that a damaged draft needs are unknown: ${error.message}`,
+    `nothing was removed, because it is unknown which blobs a damaged draft needs: ${error.message}`,
     error.facts,
   );
 }

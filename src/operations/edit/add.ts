@@ -13,12 +13,18 @@ import type { SourceWaitOptions } from '../source-wait.ts';
 
 export interface AddOptions extends SourceWaitOptions, MissingPolicy {
   readonly workspace: Workspace;
-  /** Keep an existing image of the same platform. Default false: the new image replaces it. */
+  /** Keep an existing image for the same platform. Default false: the new image replaces it. */
   readonly keep?: boolean | undefined;
-  /** Whether attestations of the sources are used. Default: `keep`. */
+  /**
+   * `keep` or `drop` the attestations of the sources, or also add attestations that are `referrers` of the images.
+   * Default: `keep`.
+   */
   readonly attestations?: AttestationChoice | undefined;
   readonly nested?: 'keep' | 'flatten' | undefined;
-  /** Store the sources by their digests, so that they never move. Default false. */
+  /**
+   * Record the sources by digest instead of by tag, so that `create --amend` reads the same content after their tags
+   * have moved. Default false.
+   */
   readonly pin?: boolean | undefined;
 }
 
@@ -29,7 +35,7 @@ export interface Edited {
   readonly changed: boolean;
 }
 
-/** Adds images to a draft. If one cannot be read, nothing is written. */
+/** Adds the manifests to a draft. If one of them cannot be read, the draft is unchanged. */
 export async function add(
   list: Reference | undefined,
   manifests: readonly ManifestArgument[],

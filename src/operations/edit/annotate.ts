@@ -34,24 +34,25 @@ import { reportFormatChange, warnAboutDraft } from '../warnings.ts';
 export interface AnnotateOptions {
   readonly workspace: Workspace;
   /**
-   * Source, digest or prefix of the digest of the entry. Default: the short form, in which the platform options of the
-   * change select the entry.
+   * The source, digest or digest prefix of the entry. Default: the short form, in which the platform in `change`
+   * selects the entry.
    */
   readonly manifest?: string | undefined;
-  /** Platforms, each of which selects one entry without changing its platform. */
+  /** Select one entry for each of these platforms, without changing its platform. */
   readonly platforms?: readonly Platform[] | undefined;
-  /** Select every image, but no attestation, in place of `manifest` and `platforms`. Default false. */
+  /** Select all images, but no attestations, instead of `manifest` and `platforms`. Default false. */
   readonly all?: boolean | undefined;
   readonly change: EntryChange;
   readonly listChange?: Omit<ListChange, 'subject'> | undefined;
   /** The subject of the list; null removes it. */
   readonly subject?: Location | null | undefined;
-  /** Called only if a subject is read. */
+  /** Opens the stores. Called only if a subject has to be resolved. */
   readonly stores?: (() => Stores | Promise<Stores>) | undefined;
-  /** Treat unknown platforms, and variants that no client selects, as errors. Default false: as warnings. */
+  /** Treat unknown platforms, and variants that no client selects, as errors. Default false: they are warnings. */
   readonly strict?: boolean | undefined;
   /**
-   * Asks the user to choose among several entries; undefined if the user chooses none. Default: the user is not asked.
+   * Lets the user choose one of several matching entries. Returns undefined if the user chooses none. Default: several
+   * matching entries are an error.
    */
   readonly choose?: ((candidates: readonly Entry[]) => Promise<Entry | undefined>) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -73,10 +74,11 @@ export interface AnnotatedEntry {
 }
 
 /**
- * Sets or clears the platform and annotations of entries, or members of the list itself. Only a subject is read from a
- * registry.
- * @throws MlistError `ERR_MLIST_USAGE` if the change is empty; `ERR_MLIST_ENTRY_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with
- * the candidates; `ERR_MLIST_LIST_INVALID` if several entries would get the same platform. Nothing is written then.
+ * Sets or clears the platform, annotations and artifact type of entries, or annotations, artifact type and subject of
+ * the list itself. Needs no store unless a subject has to be resolved. After an error, the draft is unchanged.
+ * @throws MlistError `ERR_MLIST_USAGE` if the change is empty; `ERR_MLIST_ENTRY_NOT_FOUND` if no entry matches;
+ * `ERR_MLIST_AMBIGUOUS` with the candidates if several entries match; `ERR_MLIST_LIST_INVALID` if several entries would
+ * get the same platform
  */
 export async function annotate(list: Reference | undefined, options: AnnotateOptions): Promise<Annotated> {
   const { workspace, change, signal, onEvent } = options;
@@ -112,7 +114,10 @@ function annotated(before: Entry, entry: Entry): AnnotatedEntry {
   return { entry, changed: !isDeepStrictEqual(before, entry) };
 }
 
-/** An edit of one image may make a duplicate until the other image is edited. An edit of several images must not. */
+/**
+ * Refuses an edit of several images that gives two images the same platform. An edit of one image may do so, because
+ * the other image can be edited next.
+ */
 function refuseNewDuplicates(before: Draft, after: Draft): void {
   const duplicatesIn = (draft: Draft) =>
     checkDraft(draft).filter(({ rule, severity }) => rule === 'E-DUP-PLATFORM' && severity === 'error');
@@ -122,7 +127,7 @@ function refuseNewDuplicates(before: Draft, after: Draft): void {
   throw new MlistError('ERR_MLIST_LIST_INVALID', `the edit would create duplicates: ${first.message}`, {
     reference: listName(after),
     problems: duplicates,
-    hint: 'Nothing was changed. Select one image, or change members that do not identify a platform.',
+    hint: 'Nothing was changed. Select only one image, or do not change the platform.',
   });
 }
 
@@ -146,7 +151,10 @@ function emptyChange(): MlistError {
   return new MlistError('ERR_MLIST_USAGE', 'nothing to set or clear', { remedy: { kind: 'name-change' } });
 }
 
-/** Finds the chosen entry in the draft that was read under the lock: other commands may have edited or removed it. */
+/**
+ * Finds the chosen entry again in the draft that was read under the lock. Another command may have changed or removed
+ * the entry.
+ */
 function sameEntry(draft: Draft, chosen: Entry): Entry {
   const key = manifestKey(chosen);
   const same = draft.entries.filter((entry) => manifestKey(entry) === key && sameLocation(entry.source, chosen.source));
@@ -188,19 +196,20 @@ async function chooseEntry(draft: Draft, options: Choice): Promise<Entry> {
 }
 
 /**
- * The error if the short form selects nothing. It explains that the options select the entry, because the user may have
- * expected them to change it.
+ * Returns the error for a selection without a matching entry. In the short form, the hint explains that the platform
+ * options select the entry, because the user may have expected them to change it.
  */
 function noMatch(draft: Draft, pool: readonly Entry[], options: Choice): MlistError {
   const missed = entryNotFound(draft, describeRequested(draft, pool, options));
   if (options.manifest !== undefined || options.platform !== undefined) return missed;
   const hint =
-    'Without a MANIFEST argument, --os and --arch select the image. To change them, select it by name or with --platform.';
+    'Without a MANIFEST argument, --os and --arch select the image. To change its platform, select it with MANIFEST or --platform.';
   return withFurtherHint(missed, hint);
 }
 
 /**
- * The candidates without a MANIFEST argument: images that match --os and --arch, or all images without these options.
+ * Returns the candidates for a command without a MANIFEST argument. If --os or --arch selects the image, these are the
+ * images that match the given platform options. Otherwise, all images are candidates.
  */
 function shortForm(draft: Draft, { change, platform }: Choice): readonly Entry[] {
   const images = draft.entries.filter((entry) => !isAttestationEntry(entry));
@@ -217,7 +226,10 @@ function describeRequested(draft: Draft, pool: readonly Entry[], options: Choice
   return `for ${requested ?? describeShortForm(draft, change.platform ?? {})}`;
 }
 
-/** Describes the platforms that the short form selects, with the versions that could be selected instead. */
+/**
+ * Describes the platform that the short form requests. If there are images that differ from it only in the version,
+ * lists their versions.
+ */
 function describeShortForm(draft: Draft, given: PlatformSettings): string {
   const { 'os.version': version, ...withoutVersion } = given;
   const { os, architecture, variant } = withoutVersion;
@@ -225,10 +237,15 @@ function describeShortForm(draft: Draft, given: PlatformSettings): string {
   const text = [name, architecture ?? '*', ...(variant == null ? [] : [variant])].join('/');
   const others = draft.entries.filter((entry) => matchesShortForm(entry, withoutVersion));
   const versions = others.flatMap((entry) => platformOf(entry)?.['os.version'] ?? []);
-  return versions.length === 0 ? text : `${text} (there is ${versions.join(', ')}: select it with --platform)`;
+  return versions.length === 0
+    ? text
+    : `${text} (available versions: ${versions.join(', ')}; select one with --platform)`;
 }
 
-/** The error for several matching entries. It lists, for each of them, arguments that select only this entry. */
+/**
+ * Returns the error for a selection with several matching entries. `candidates` contains, for each of these entries,
+ * the arguments that select only this entry.
+ */
 function ambiguous(draft: Draft, entries: readonly Entry[]): MlistError {
   const isShared = new Set(entries.map((entry) => entry.digest)).size < entries.length;
   return new MlistError('ERR_MLIST_AMBIGUOUS', `${entries.length} entries of ${listName(draft)} match`, {

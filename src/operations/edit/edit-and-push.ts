@@ -32,10 +32,10 @@ export interface EditedAndPushed<T> {
 }
 
 /**
- * Edits a list and pushes it. If a draft of that name exists, the draft is edited and kept. Otherwise the list is read
- * from its registry into a draft in a temporary workspace. With `dryRun`, drafts of the workspace are not changed.
- * Events of an edit in a temporary workspace are emitted once the push has been accepted.
- * @param name - the name as typed. With `docker://` it refers to the registry even if a draft exists; undefined refers
+ * Edits a list and pushes it. If the list has a draft, the draft is edited and kept. Otherwise, the list is read from
+ * its registry into a draft in a temporary workspace, and events of the edit are held back until the push emits its
+ * first event or completes. With `dryRun`, drafts of the workspace are not changed.
+ * @param name - the name as typed. With `docker://`, it refers to the registry even if a draft exists; undefined refers
  * to the current draft
  * @throws MlistError `ERR_MLIST_CONFLICT` if the tag has moved since it was read; the errors of the edit and the push
  */
@@ -45,7 +45,7 @@ export async function editAndPush<T>(
   options: PushOptions,
 ): Promise<EditedAndPushed<T>> {
   const { workspace, dryRun = false } = options;
-  // The edit and the push report the same warnings.
+  // The edit and the push may report the same warnings.
   const onEvent = deduplicateEvents(options.onEvent, ['warning']);
   const reporting = { ...options, onEvent };
   if (name !== undefined && isLocalLocation(name)) throw notInRegistry(name);
@@ -63,23 +63,27 @@ export async function editAndPush<T>(
   const hint = `Remove missing images with "mlist remove docker://${listName(start)} DIGEST... --push".`;
   const temporary = draft === undefined ? { ...reporting, afterMissing: { hint } } : reporting;
   const done = withWorkspaceOf(start, (options) => editTemporary(list, namedEdit, options), temporary);
-  return { from, ...(await (draft === undefined ? done.catch(withRepeatHint) : done)) };
+  return { from, ...(await (draft === undefined ? done.catch(withHintForConflict(EDIT_AGAIN)) : done)) };
 }
 
-/** Replaces a hint that suggests amending the draft: here no draft exists. */
-function withRepeatHint(thrown: unknown): never {
-  if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_CONFLICT') throw thrown;
-  const hint = 'Nothing was changed. Run the same command again to edit the current list.';
-  throw withHint(thrown, hint);
+/**
+ * Returns an error handler for pushes without a draft. It replaces the hint of a conflict error, because this hint
+ * suggests amending the draft. Errors with a remedy are not changed.
+ */
+function withHintForConflict(hint: string): (thrown: unknown) => never {
+  return (thrown) => {
+    const isConflict = thrown instanceof MlistError && thrown.code === 'ERR_MLIST_CONFLICT';
+    throw isConflict && thrown.facts.remedy === undefined ? withHint(thrown, hint) : thrown;
+  };
 }
 
-/** Replaces a hint that suggests amending the draft: here no draft is written. */
-function withCommandHint(thrown: unknown): never {
-  if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_CONFLICT') throw thrown;
-  throw withHint(thrown, 'Run the same command again to use what the tag has now.');
-}
+const EDIT_AGAIN = 'Run the same command again to edit the current list.';
+const CREATE_AGAIN = 'Run the same command again to start from the current content of the tag.';
 
-/** Edits and pushes in a temporary workspace. Events of the edit are held back until the push emits its first event. */
+/**
+ * Edits and pushes in a temporary workspace. Events of the edit are held back until the push emits its first event or
+ * completes, so that an edit that is discarded is not reported.
+ */
 async function editTemporary<T>(
   list: Reference,
   edit: DraftEdit<T>,
@@ -108,7 +112,7 @@ async function editTemporary<T>(
 export interface CreateAndPushOptions extends PushOptions, MissingPolicy {
   /** The sources of the list, if they are known before the draft is created. */
   readonly sources?: readonly Location[] | undefined;
-  /** Ignore a draft of the list, and write none. Default false. */
+  /** Ignore an existing draft of the list, and do not write one. Default false. */
   readonly noDraft?: boolean | undefined;
 }
 
@@ -137,7 +141,7 @@ export async function createAndPush<T>(
   const onEvent = deduplicateEvents(options.onEvent, ['warning', 'origin']);
   const reporting = { ...options, ...missingStep, prefetched, onEvent };
   const both = async (place: PushOptions) => ({ edited: await create(place), pushed: await push(list, place) });
-  if (noDraft) return withWorkspaceOf(undefined, both, reporting).catch(withCommandHint);
+  if (noDraft) return withWorkspaceOf(undefined, both, reporting).catch(withHintForConflict(CREATE_AGAIN));
   if (!dryRun) return both(reporting);
   return withWorkspaceOf(await workspace.find(list), both, reporting);
 }
@@ -153,7 +157,7 @@ async function inPlace<T>(
   return { edited, pushed: await push(list, { ...options, emptyHint }) };
 }
 
-/** Runs work in a temporary workspace that contains only this draft, or none. */
+/** Runs `work` in a temporary workspace that contains only the given draft, or no draft. */
 async function withWorkspaceOf<T>(
   draft: Draft | undefined,
   work: (options: PushOptions) => Promise<T>,
@@ -166,14 +170,18 @@ async function withWorkspaceOf<T>(
     return await work({ ...options, workspace, record: false });
   } finally {
     await rm(folder, { recursive: true, force: true }).catch((thrown: unknown) => {
-      options.onEvent?.({ type: 'warning', message: `cannot remove ${folder}: ${asMlistError(thrown).message}` });
+      options.onEvent?.({
+        type: 'warning',
+        message: `cannot remove the temporary folder ${folder}: ${asMlistError(thrown).message}`,
+      });
     });
   }
 }
 
 /**
  * Creates a draft from the list in the registry.
- * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_LIST_INVALID` if the tag refers to a single image
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if the tag does not exist; `ERR_MLIST_LIST_INVALID` if it refers to a single
+ * image
  */
 async function remoteDraft(list: Reference, { stores, signal }: PushOptions): Promise<Draft> {
   const name = formatReference(list);
@@ -186,7 +194,7 @@ async function remoteDraft(list: Reference, { stores, signal }: PushOptions): Pr
   if (!isIndexType(content.descriptor.mediaType)) {
     throw new MlistError('ERR_MLIST_LIST_INVALID', `${name} is a single image, not a list`, {
       reference: name,
-      hint: `Create a list of it with "mlist create ${name} ${name}@${content.descriptor.digest}", edit that, and push it.`,
+      hint: `Create a list from it with "mlist create ${name} ${name}@${content.descriptor.digest}", edit the list, and push it.`,
     });
   }
   await stores.cache.put(content.bytes);
@@ -194,23 +202,21 @@ async function remoteDraft(list: Reference, { stores, signal }: PushOptions): Pr
 }
 
 function noList(error: MlistError, name: string): MlistError {
-  const hint = `Check the spelling. Create a new list with "mlist create ${name} IMAGE" and "mlist push"; if the list may not exist yet, use "mlist join".`;
+  const hint =
+    `Check the spelling. To create the list, use "mlist create ${name} IMAGE" and "mlist push". ` +
+    '"mlist join" also works if the list does not exist yet.';
   return withHint(error, hint);
 }
 
 function notInRegistry(name: string): MlistError {
-  return new MlistError(
-    'ERR_MLIST_USAGE',
-    `${name} is not in a registry: only lists in registries are edited in place`,
-    {
-      hint: `Create a draft of it with "mlist create LIST ${name}", edit it, and write it with "mlist push --to".`,
-    },
-  );
+  return new MlistError('ERR_MLIST_USAGE', `cannot edit ${name} in place: it is not in a registry`, {
+    hint: `Create a draft with "mlist create LIST ${name}", edit it, and write it with "mlist push --to LOCATION".`,
+  });
 }
 
 /**
- * The draft of a list in a registry. Its images are not read, nested indexes stay entries, and unknown members are
- * kept: if it is not edited, its bytes are those of the list.
+ * Creates a draft from a list in a registry. Its images are not read, nested indexes stay entries, and unknown members
+ * are kept. If the draft is not edited, it is pushed with the same bytes.
  */
 function draftOfList(list: Reference, document: Index, content: ManifestContent): Draft {
   const source: Location = { kind: 'registry', reference: list, explicit: true };

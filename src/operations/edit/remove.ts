@@ -18,8 +18,8 @@ import { reportFormatChange } from '../warnings.ts';
 export interface RemoveOptions {
   readonly workspace: Workspace;
   /**
-   * Remove only the images for these platforms, among the given manifests or, without manifests, in the list. Default:
-   * all given manifests.
+   * Remove only images for these platforms, either among the given manifests or, if no manifests are given, in the
+   * whole list. Default: remove all given manifests.
    */
   readonly platforms?: readonly Platform[] | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -34,8 +34,9 @@ export interface Removed {
 
 /**
  * Removes entries from a draft. The attestations of an image are removed with it.
- * @param manifests - sources, digests or prefixes of digests
+ * @param manifests - sources, digests or digest prefixes
  * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND` if a manifest or a platform is not in the list; `ERR_MLIST_AMBIGUOUS`
+ * if a digest prefix matches several digests
  */
 export async function remove(
   list: Reference | undefined,
@@ -72,7 +73,11 @@ function chosenEntries(draft: Draft, manifests: readonly string[], platforms: re
   });
 }
 
-/** The images for the platforms. Each platform must have at least one. */
+/**
+ * Returns the entries that are images for the platforms.
+ * @param of - the part of the error message before the platform
+ * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND` if there is no image for a platform
+ */
 function ofPlatforms(
   draft: Draft,
   entries: readonly Entry[],
@@ -88,8 +93,8 @@ function ofPlatforms(
 }
 
 /**
- * The entries that an argument names. A source may have several entries, which are all removed, but a digest prefix
- * must match only one digest.
+ * Returns the entries that an argument selects. A source may have several entries, which are all removed, but a digest
+ * prefix must match only one digest.
  */
 function unambiguous(draft: Draft, manifest: string, named: readonly Entry[]): readonly Entry[] {
   const isPrefix =

@@ -2,9 +2,9 @@ import { shortDigest } from '../../oci/digest.ts';
 import { counted } from '../../text/quantity.ts';
 import type { Explained, ExplainedClient, ExplainedEntry, ExplainedPlatform } from './explain.ts';
 
-/** Texts about the images that clients select, for terminals, Markdown and HTML. */
+/** This file describes the images that clients select, for terminals, Markdown and HTML. */
 
-/** Describes the image that all clients select or, if they differ, the differences. */
+/** A summary of the selections of all clients for one platform, and the colour in which it is shown. */
 export interface PlatformSummary {
   readonly text: string;
   readonly style: 'green' | 'yellow' | 'red';
@@ -15,14 +15,14 @@ export function summaryOf({ verdict, clients }: ExplainedPlatform): PlatformSumm
     case 'same':
       return { text: `all clients get ${pickedText(clients)}${runsText(clients)}`, style: 'green' };
     case 'different':
-      return { text: 'clients get different images, each of which fits', style: 'yellow' };
+      return { text: 'clients get different images, all of which run on the requested platform', style: 'yellow' };
     case 'broken': {
       const count = clients.filter(({ fits }) => !fits).length;
-      const verb = count === 1 ? 'gets' : 'get';
-      return { text: `${count} of ${counted(clients.length, 'client')} ${verb} no image that fits`, style: 'red' };
+      const subject = `${count} of ${counted(clients.length, 'client')} ${count === 1 ? 'gets' : 'get'}`;
+      return { text: `${subject} no image that runs on the requested platform`, style: 'red' };
     }
     case 'nothing':
-      return { text: 'no client gets an image that fits', style: 'red' };
+      return { text: 'no client gets an image that runs on the requested platform', style: 'red' };
   }
 }
 
@@ -43,25 +43,31 @@ function runsText([client]: readonly ExplainedClient[]): string {
   }
 }
 
-/** The platform of an entry, and its kind unless it is an image. */
+/** Returns the platform of an entry, preceded by its kind if it is not an image: `index, no platform`. */
 export function platformText({ kind, platform, stated }: ExplainedEntry): string {
-  const text = platform ?? (stated === undefined ? 'without platform' : `without platform (config: ${stated})`);
+  const text = platform ?? (stated === undefined ? 'no platform' : `no platform (config: ${stated})`);
   return kind === 'image' ? text : `${kind}, ${text}`;
 }
 
-/** The image that a client gets: `linux/arm64/v8 sha256:1a2b3c4d5e6f`. */
+/** Returns the image that a client gets, such as `linux/arm64/v8 sha256:1a2b3c4d5e6f`, or `nothing`. */
 export function getsText({ picked, fits }: ExplainedClient): string {
   if (picked === undefined) return 'nothing';
   const { platform = 'no platform', digest } = picked;
-  return `${platform} ${shortDigest(digest)}${fits ? '' : ' (does not fit)'}`;
+  return `${platform} ${shortDigest(digest)}${fits ? '' : ' (cannot run)'}`;
 }
 
-/** Whether the clients differ, so that the reasons have to be shown. */
+/**
+ * Whether clients select different images, no image, or an image that cannot run. In these cases, the output explains
+ * each selection.
+ */
 export function isDivided({ verdict }: ExplainedPlatform): boolean {
   return verdict !== 'same';
 }
 
-/** Why no client selects an entry, or why it cannot be read, by the position of the entry. */
+/**
+ * Returns a note for each entry that no client selects or that cannot be read, keyed by the position of the entry.
+ * Clients never select attestations, so an attestation has a note only if it cannot be read.
+ */
 export function entryNotes({ entries, unreachable = [] }: Explained): ReadonlyMap<string, string> {
   const never = new Map(unreachable.map(({ place, reason }) => [place, `no client selects it: ${reason}`]));
   return new Map(
@@ -72,7 +78,7 @@ export function entryNotes({ entries, unreachable = [] }: Explained): ReadonlyMa
   );
 }
 
-/** This machine, such as `linux/amd64/v3`. */
+/** Returns the platform of the machine, such as `linux/amd64/v3`. */
 export function machineText({ host }: Pick<Explained, 'host'>): string {
   return [host.os, host.architecture, host.variant ?? host.level].filter(Boolean).join('/');
 }
@@ -80,8 +86,7 @@ export function machineText({ host }: Pick<Explained, 'host'>): string {
 export type SelectedImage = Required<Pick<ExplainedClient, 'picked' | 'runs'>>;
 
 /**
- * The images that clients select, without duplicates and without those for which it is unknown whether this machine
- * runs them.
+ * Returns the images that clients select, without duplicates. Omits images whose `runs` is undefined.
  */
 export function selectedImages({ clients }: ExplainedPlatform): readonly SelectedImage[] {
   const images = clients.flatMap(({ picked, runs }) =>

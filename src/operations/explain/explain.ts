@@ -19,15 +19,16 @@ import { readCandidates } from '../read-candidates.ts';
 import { contentOf, lookup, type LookupResult, type ReadOptions } from '../lookup.ts';
 
 export interface ExplainOptions extends ReadOptions {
-  /** Default: the facts of this machine. */
+  /** The machine for `runs` and for the default platform. Default: this machine. */
   readonly host?: HostFacts | undefined;
   /**
-   * Emit a warning for each platform for which clients differ, and for each entry that no client selects. Default true.
+   * Emit a warning for each platform whose verdict is not `same`, and for each entry, except attestations, that no
+   * client selects. Default true.
    */
   readonly warns?: boolean | undefined;
 }
 
-/** The image that each client selects from a list, and why. */
+/** The result of `explain`: which image each client selects from a list, and why. */
 export interface Explained {
   readonly from: LookupResult['from'];
   readonly reference: string;
@@ -36,9 +37,9 @@ export interface Explained {
   readonly host: HostFacts;
   /** The entries in the order of the list. A nested index is followed by its entries. */
   readonly entries: readonly ExplainedEntry[];
-  /** The results: one for each requested platform. */
+  /** One result for each requested platform. */
   readonly platforms: readonly ExplainedPlatform[];
-  /** Entries that no client can select for any platform; undefined if the list is too long to search for them. */
+  /** The entries that no client selects for any platform; absent if the list has too many images to determine this. */
   readonly unreachable?: readonly ExplainedUnreachable[];
 }
 
@@ -49,8 +50,9 @@ export interface ExplainedEntry {
   readonly digest: Digest;
   readonly mediaType: string;
   readonly platform?: string;
-  /** The platform that the image's config states, if the entry states none. */
+  /** The platform in the image's config, if the entry has none. */
   readonly stated?: string;
+  /** The problem if the content of the entry could not be read. */
   readonly fault?: string;
 }
 
@@ -64,7 +66,7 @@ export interface SelectedEntry {
 
 export interface ExplainedPlatform {
   readonly platform: string;
-  /** Whether no platform was requested, so that this is the machine's own platform. */
+  /** Whether this is the platform of the machine, because no platform was requested. */
   readonly isOwn: boolean;
   readonly verdict: Verdict;
   readonly clients: readonly ExplainedClient[];
@@ -78,21 +80,23 @@ export interface ExplainedClient {
   readonly picked?: SelectedEntry;
   readonly why: SelectionReason;
   readonly reason: string;
-  /** Whether a machine with the requested platform can run the selected image. */
+  /**
+   * Whether a machine with the requested platform can run the selected image. False if no image is selected, and true
+   * if the platform of the image is unknown.
+   */
   readonly fits: boolean;
-  /** The platforms that the client accepts, the best first. */
+  /** The platforms that the client accepts, in order of preference. */
   readonly wants: readonly string[];
   /** The positions of the entries that the client considers, in order of preference. */
   readonly tries: readonly string[];
-  /**
-   * Whether this machine runs the selected image; undefined if the platform of the image or of the machine is unknown.
-   */
+  /** Whether the machine can run the selected image; absent if the image's platform or the machine is unknown. */
   readonly runs?: Runs;
 }
 
 /**
- * The image that each client selects for each platform, with the reason, and whether this machine runs it.
- * @param platforms - the requested platforms. If empty, the platform that a client on this machine requests
+ * Determines which image each client selects for each platform and why, and whether this machine can run it.
+ * @param platforms - the requested platforms. If empty, the platform that a client on the host requests by default is
+ * used
  */
 export async function explain(
   name: string | undefined,
@@ -107,7 +111,7 @@ export async function explain(
   const unpickable = unreachableIn(list);
   const explained = requested.map((request) => explainPlatform(list, request, host));
   if (platforms.length === 0) {
-    const message = `for ${explained[0]?.platform ?? ''}, the platform of this machine; choose another with --platform`;
+    const message = `using ${explained[0]?.platform ?? ''}, the platform of this machine; choose another with --platform`;
     options.onEvent?.({ type: 'note', message });
   }
   if (options.warns !== false) warn(list, explained, unpickable, found.reference, options);
@@ -123,20 +127,23 @@ export async function explain(
   };
 }
 
-/** The entries that no client can select for any platform; undefined if the list is too long to search for them. */
+/**
+ * Returns the entries that no client selects for any platform. Returns undefined if the list has more than
+ * `MAX_REACHED` images.
+ */
 export function unreachableIn(list: CandidateList): readonly ExplainedUnreachable[] | undefined {
   return unreachable(list)?.map(({ entry, why, reason }) => ({ ...selectedEntry(entry), why, reason }));
 }
 
-/** The platform that a client on the machine requests by default. */
+/** Returns the platform that a client on the machine requests by default. */
 function requestedByHost(host: HostFacts): RequestedPlatform {
   const { os, level } = host;
   return { platform: ownPlatform(host), own: true, ...(os === 'linux' && level !== undefined ? { level } : {}) };
 }
 
 /**
- * The image that each client selects for one platform.
- * @param host - the machine for the member `runs`; undefined to leave that member out
+ * Determines which image each client selects for one platform.
+ * @param host - the machine for the member `runs`, which is omitted if `host` is undefined
  */
 export function explainPlatform(
   list: CandidateList,
@@ -209,16 +216,16 @@ function warn(
   const report = (message: string) => onEvent?.({ type: 'warning', message });
   for (const { platform, verdict, clients } of platforms) {
     const message = differenceText(verdict, clients, list);
-    if (message !== undefined) report(`for ${platform} ${message}`);
+    if (message !== undefined) report(`for ${platform}, ${message}`);
   }
   if (unpickable === undefined)
-    report(`${reference} has more than ${MAX_REACHED} images: entries that no client can pick are not searched for`);
+    report(`${reference} has more than ${MAX_REACHED} images, so entries that no client selects are not reported`);
   for (const { place, digest, why, reason } of unpickable ?? []) {
-    if (why !== 'attestation') report(`no client can pick entry ${place} (${shortDigest(digest)}): ${reason}`);
+    if (why !== 'attestation') report(`no client selects entry ${place} (${shortDigest(digest)}): ${reason}`);
   }
 }
 
-/** How the selections of the clients differ; undefined if they do not. */
+/** Describes how the selections of the clients differ. Returns undefined if all clients select the same image. */
 function differenceText(
   verdict: Verdict,
   clients: readonly ExplainedClient[],
@@ -228,21 +235,21 @@ function differenceText(
     case 'same':
       return undefined;
     case 'different':
-      return `clients get different images: ${groups(clients)}${hasTwins(list) ? ' (zstd twins are listed)' : ''}`;
+      return `clients get different images: ${groups(clients)}${hasTwins(list) ? ' (the list has zstd twins)' : ''}`;
     case 'broken':
-      return `some clients get no image that fits: ${groups(clients)}`;
+      return `some clients get no image that runs on the requested platform: ${groups(clients)}`;
     case 'nothing':
-      return 'no client gets an image that fits';
+      return 'no client gets an image that runs on the requested platform';
   }
 }
 
 function groups(clients: readonly ExplainedClient[]): string {
   const bySelection = new Map<string, string[]>();
   for (const { id, picked, fits } of clients) {
-    const selection = picked === undefined ? 'none' : `entry ${picked.place}${fits ? '' : ', which does not fit'}`;
+    const selection = picked === undefined ? 'no image' : `entry ${picked.place}${fits ? '' : ' (cannot run)'}`;
     bySelection.set(selection, [...(bySelection.get(selection) ?? []), id]);
   }
-  return [...bySelection].map(([selection, ids]) => `${ids.join(', ')} ${selection}`).join('; ');
+  return [...bySelection].map(([selection, ids]) => `${selection} for ${ids.join(', ')}`).join('; ');
 }
 
 function hasTwins({ entries }: CandidateList): boolean {

@@ -19,16 +19,17 @@ import type { ManifestSpec, SpecDocument } from '../spec/spec.ts';
 import { parseSpec } from '../spec/parse-spec.ts';
 
 export interface ExportOptions extends ReadOptions {
-  /** The list that the spec creates. Default: the exported list. */
+  /** The name of the list in the spec. Default: the name of the exported list. */
   readonly as?: string | undefined;
 }
 
 /**
- * The spec of a draft or of a stored list, from which `apply` creates the same list, byte for byte. If mlist would
- * encode the list differently, the spec copies it by digest.
+ * Returns a spec from which `apply` creates the list of a draft or a location again, byte for byte. The spec copies the
+ * content of a location by digest if it is a single image, or a list that `apply` cannot build from its entries. If a
+ * draft violates rules, its spec violates them, too.
  * @param name - the name as the user typed it. Default: the current draft
- * @throws MlistError `ERR_MLIST_USAGE` if the name of the list is not known; `ERR_MLIST_LIST_INVALID` for a draft that
- * a spec cannot express
+ * @throws MlistError `ERR_MLIST_USAGE` if `as` is undefined, and the list is neither a draft nor a tag in a registry;
+ * `ERR_MLIST_LIST_INVALID` if a spec cannot express the draft
  */
 export async function exportSpec(name: string | undefined, options: ExportOptions): Promise<SpecDocument> {
   const found = await lookup(name, options);
@@ -42,9 +43,11 @@ function listOf(found: LookupResult): string {
   if (location.kind === 'registry' && location.reference.tag !== undefined) {
     return formatReference(withTag(location.reference, location.reference.tag));
   }
-  throw new MlistError('ERR_MLIST_USAGE', `${found.reference} does not name the list that the spec creates`, {
-    hint: 'Name it with --as.',
-  });
+  throw new MlistError(
+    'ERR_MLIST_USAGE',
+    `missing list name for the spec: ${found.reference} is not a tag in a registry`,
+    { hint: 'Set the name of the list with --as.' },
+  );
 }
 
 function ofDraft(draft: Draft, digest: Digest, list: string): SpecDocument {
@@ -58,10 +61,14 @@ function ofDraft(draft: Draft, digest: Digest, list: string): SpecDocument {
   if (spec !== undefined) return spec;
   if (digestOf(draftOf(written)) === digest) return written;
   if (base?.digest === digest) return { list, copy: pinned(base.ref, digest), ...filling };
-  throw new MlistError('ERR_MLIST_LIST_INVALID', `the draft ${listName(draft)} cannot be expressed as a spec`, {
-    reference: listName(draft),
-    hint: 'Push it, and export the list in the registry: the spec then copies it by digest.',
-  });
+  throw new MlistError(
+    'ERR_MLIST_LIST_INVALID',
+    `the draft ${listName(draft)} cannot be expressed as a spec: "mlist apply" would not create the same list`,
+    {
+      reference: listName(draft),
+      hint: 'Push the draft, and export the pushed list instead. Its spec copies the list by digest.',
+    },
+  );
 }
 
 function ofContent(
@@ -98,8 +105,8 @@ function pinned(location: Location, digest: Digest): string {
 }
 
 /**
- * The spec, with duplicates allowed if necessary; undefined unless `apply` accepts it and creates a list with this
- * digest.
+ * Returns the spec, with `allowDuplicates` if necessary. Returns undefined if `apply` would refuse the spec, or would
+ * create a list with another digest.
  */
 function faithful(spec: SpecDocument, digest: Digest): SpecDocument | undefined {
   const draft = draftOf(spec);
@@ -113,7 +120,7 @@ function digestOf(draft: Draft | undefined): Digest | undefined {
   try {
     return encodeDraft(draft).digest;
   } catch (thrown) {
-    // The document is a Docker list with members that the format does not allow, which mlist cannot encode.
+    // mlist cannot encode a Docker list with members that the format does not allow.
     if (thrown instanceof MlistError) return undefined;
     throw thrown;
   }

@@ -6,7 +6,7 @@ import { isIndexType } from '../../oci/media-type.ts';
 import { encodedContentOf, type ContentAccess, type LookupResult } from '../lookup.ts';
 import { stateOf } from '../publish/find-missing.ts';
 
-/** Whether the location of an index has the entries that it lists. */
+/** Whether an entry of an index is available in the location of the index. */
 export interface Availability {
   readonly digest: Digest;
   /** False if the entry, or content below it, is missing. */
@@ -14,9 +14,10 @@ export interface Availability {
 }
 
 /**
- * Checks which entries of an index its location has. In layouts and archives this includes the layers of an image. An
- * engine states which images it has, so only the entries themselves are looked up. Registries are not checked, since
- * that would take a request for each entry.
+ * Checks which entries of an index exist in its location. In layouts and archives, an entry is available only if all
+ * content below it exists, too. In engines, only the entries themselves are looked up, because an engine reports an
+ * image as available only if it has all of its content. Registries are not checked, because that would take a request
+ * for each entry.
  * @returns one element for each entry; undefined for single images, drafts and registries
  */
 export async function availabilityOf(

@@ -9,23 +9,26 @@ import { groupAttestations, viewOfEntry, type BlobView, type ContentDetails, typ
 
 export interface DetailOptions {
   /**
-   * Read the manifests of images from registries and engines, for their sizes. Default: only cached and local
-   * manifests.
+   * Determine the sizes of all images. Default false: only of images whose manifests are cached, or are stored in a
+   * layout or an OCI archive.
    */
   readonly sizes?: boolean | undefined;
-  /** Read also the layers, the nested lists and the predicate types of attestations. Default false. */
+  /**
+   * Also return the configs and layers of images, the entries of nested lists, and the predicate types of attestations.
+   * Default false.
+   */
   readonly tree?: boolean | undefined;
-  /** Read also the referrers of each image and nested list. Default false. */
+  /** Also read the referrers of each image and nested list. Default false. */
   readonly referrers?: boolean | undefined;
-  /** Limit on the manifests that are read. Default 1024. */
+  /** Maximum number of manifests that are read from stores. Default 1024. */
   readonly maxRead?: number | undefined;
 }
 
-/** Limits on the documents that are read and on the entries of nested lists: many times what real lists contain. */
+/** Limits on the number of manifests that are read, and of entries in nested lists. Real lists have far fewer. */
 const MAX_READ = 1024;
 const MAX_INNER = 10_000;
 
-/** Reads the manifests below one list. */
+/** Reads the manifests below one list. The limits apply to all calls together. */
 export class DetailReader {
   readonly #options: ContentAccess & DetailOptions;
   #read = 0;
@@ -36,7 +39,7 @@ export class DetailReader {
   }
 
   /**
-   * The details of an entry. Missing or invalid content is a fault of the entry.
+   * Reads the details of an entry. If its content is missing or invalid, the result has a `fault` instead of details.
    * @throws MlistError if the content cannot be read for another reason, such as a network error
    */
   async detailsOf(child: Child, depth = 0): Promise<ContentDetails> {
@@ -44,7 +47,7 @@ export class DetailReader {
     return { ...content, ...referrers };
   }
 
-  /** The details in a document that is already read. */
+  /** Returns the details in a manifest or list that was already read. */
   async detailsIn(bytes: Uint8Array, child: Child, depth = 0): Promise<ContentDetails> {
     const { digest, mediaType } = child.descriptor;
     if (isIndexType(mediaType)) return this.#nested(readIndex(bytes, mediaType, digest).manifests, child, depth);
@@ -69,7 +72,10 @@ export class DetailReader {
     }
   }
 
-  /** The bytes of a manifest; undefined if it is neither cached nor local, and its content was not requested. */
+  /**
+   * Returns the bytes of a manifest. If neither `sizes` nor `tree` is set, returns undefined for a manifest that is
+   * neither cached nor cheap to read, or whose read fails.
+   */
   async #bytesOf(child: Child): Promise<Uint8Array | undefined> {
     const { sizes = false, tree = false, cache } = this.#options;
     const known = await cache.get(child.descriptor.digest);
@@ -81,8 +87,8 @@ export class DetailReader {
     try {
       return (await readChild(child, this.#options)).bytes;
     } catch (error) {
-      // If no option requests the content, its size is only additional information, and the source may be one that must
-      // not be read, so errors are ignored.
+      // If no option requires the content, a failed read only means that the size is not shown. For example, the source
+      // may be outside the project, where drafts are not permitted to refer to it.
       if (isRequested || this.#options.signal?.aborted === true) throw error;
       return undefined;
     }
@@ -102,7 +108,7 @@ export class DetailReader {
     return { entries: groupAttestations(await Promise.all(views)) };
   }
 
-  /** The referrers of an image or a list, if they were requested. */
+  /** Reads the referrers of an image or a list, if the options request them. */
   async referrersOf({ source, fill, descriptor }: Child): Promise<Pick<ContentDetails, 'referrers'>> {
     const { referrers = false, stores, signal } = this.#options;
     if (!referrers || isAttestation(descriptor)) return {};
@@ -114,7 +120,7 @@ export class DetailReader {
 
 class TooManyError extends Error {}
 
-/** Whether reading a manifest takes neither a request nor an export of an image. */
+/** Whether a manifest can be read from a local file, without a request, an export or a conversion. */
 function isCheapToRead({ kind }: Location): boolean {
   return kind === 'oci' || kind === 'oci-archive';
 }

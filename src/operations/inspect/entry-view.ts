@@ -2,16 +2,16 @@ import { isUnpushed, platformOf, sourceName, type Entry } from '../../draft/draf
 import { attestedDigest, isAttestation, type Annotations, type Descriptor } from '../../oci/descriptor.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 
-/** Details from the manifest of an image or a nested list; absent members were not read. */
+/** Details from the manifest of an image or a nested list; absent members do not apply, or were not read. */
 export interface ContentDetails {
-  /** The size of the image's config and layers in bytes, as they are stored: compressed. */
+  /** The total size of the image's config and layers in bytes, as stored (usually compressed). */
   readonly imageSize?: number;
   readonly config?: BlobView;
   readonly layers?: readonly BlobView[];
   /** The entries of a nested list. */
   readonly entries?: readonly EntryView[];
   readonly referrers?: readonly ReferrerView[];
-  /** Why the content could not be read. */
+  /** The reason if the content could not be read, for example that it is missing. */
   readonly fault?: string;
 }
 
@@ -33,27 +33,26 @@ export interface ReferrerView {
 
 /** An entry of a list for display. */
 export interface EntryView extends ContentDetails {
-  /** The effective platform; undefined if the entry states none. */
+  /** The effective platform; undefined if the entry has none. */
   readonly platform?: Platform;
-  /** The ID of an image of an engine that has no manifest yet. */
+  /** The ID of an engine image that has no manifest yet. `mediaType`, `digest` and `size` are then undefined. */
   readonly image?: string;
-  /** This member, `digest` and `size` are undefined if the image has no manifest yet. */
   readonly mediaType?: string;
   readonly digest?: string;
   readonly size?: number;
   readonly source?: string;
-  /** Whether the location has the entry with its content; undefined if that was not checked. */
+  /** Whether the location has the entry and its content; undefined if that was not checked. */
   readonly available?: boolean;
   readonly annotations?: Annotations;
   readonly artifactType?: string;
-  /** Members that the author has set. */
+  /** The names of the members that the author has set. */
   readonly set?: readonly string[];
   readonly attestations: readonly EntryView[];
 }
 
 /**
  * Converts an entry of a list for display.
- * @param drafted - the entry of the draft that the descriptor was encoded from; undefined for other lists
+ * @param drafted - the draft entry that the descriptor was encoded from; undefined if the list is not a draft
  */
 export function viewOfEntry(entry: Descriptor, drafted: Entry | undefined): EntryView {
   const { platform, mediaType, digest, size, annotations, artifactType } = entry;
@@ -75,13 +74,13 @@ export interface ViewedEntry {
   readonly view: EntryView;
 }
 
-/** The maximum number of attestations below images that the list has several times. */
+/** The maximum number of attestations that are shown below repeated images. */
 const MAX_REPEATED = 100_000;
 
 /**
- * Moves attestations below their image. Those whose image is not in the list stay where they are. A list may
- * have an image any number of times, each with all of its attestations: if these are too many, which happens only in
- * malicious lists, only the first one gets them.
+ * Moves attestations below their images. Attestations whose image is not in the list stay where they are. If a list
+ * contains an image several times, the attestations are repeated below each occurrence, up to a limit that only
+ * malicious lists exceed.
  */
 export function groupAttestations(all: readonly ViewedEntry[]): readonly EntryView[] {
   const isImage = ({ entry }: ViewedEntry) => !isAttestation(entry);

@@ -23,19 +23,19 @@ import { requirePlatforms } from '../require-platforms.ts';
 import { availabilityOf, type Availability } from './availability.ts';
 
 export interface InspectOptions extends ReadOptions {
-  /** Also check which entries of an index its location has. Default false. */
+  /** Also check which entries of an index exist in its location. Default false. */
   readonly checkEntries?: boolean | undefined;
 }
 
 export interface Inspected {
   readonly from: LookupResult['from'];
   readonly reference: string;
-  /** Exact bytes, with media type, digest and size. */
+  /** The exact bytes of the manifest, with its media type, digest and size. */
   readonly content: ManifestContent;
   readonly document: Json;
-  /** The mirror that has resolved the tag, unless the registry has confirmed it. */
+  /** The mirror that resolved the tag, unless the registry has confirmed the digest. */
   readonly mirror?: string;
-  /** Which entries the location of an index has; undefined if that was not checked. */
+  /** Whether each entry of an index exists in its location; undefined if that was not checked. */
   readonly entries?: readonly Availability[];
 }
 
@@ -64,7 +64,7 @@ export async function inspect(
 }
 
 /**
- * Whether the choice selects the content itself: a single image for the chosen platform.
+ * Whether the choice refers to the content itself, because it is a single image for the chosen platform.
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` if the image is for another platform
  */
 async function isChosen(
@@ -80,7 +80,8 @@ async function isChosen(
 }
 
 /**
- * The platform that the config of a single image states; undefined if it cannot be read, unless a platform is chosen.
+ * Returns the platform in the config of a single image. If the config is missing or invalid, returns undefined, or
+ * throws an error if a platform was chosen.
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` if the image is for another platform than the chosen one
  */
 async function ownPlatform(
@@ -116,7 +117,7 @@ function documentOf({ bytes }: ManifestContent, reference: string): Json {
   });
 }
 
-/** One manifest in the shape of `docker manifest inspect --verbose`. */
+/** One manifest in the output format of `docker manifest inspect --verbose`. */
 export interface VerboseManifest {
   readonly Ref: string;
   readonly Descriptor: {
@@ -131,7 +132,7 @@ export interface VerboseManifest {
   readonly OCIManifest?: Json;
 }
 
-/** All manifests of a list, or the one image, in Docker's verbose shape. */
+/** Reads a single image, or one or all manifests of a list, in the format of `docker manifest inspect --verbose`. */
 export async function inspectVerbose(
   name: string | undefined,
   choice: ChildChoice,

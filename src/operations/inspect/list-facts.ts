@@ -5,9 +5,9 @@ import { byteSize, counted } from '../../text/quantity.ts';
 import type { EntryView } from './entry-view.ts';
 import type { ListView } from './show.ts';
 
-/** Texts about a list and its entries, for terminals, trees, Markdown and HTML. */
+/** This file describes a list and its entries, for terminals, trees, Markdown and HTML. */
 
-/** The members of a list, with labels, in the order in which they are printed. Annotations are not included. */
+/** Returns the members of a list with their labels, in the order in which they are printed, without annotations. */
 export function listFacts(view: ListView): readonly (readonly [label: string, text: string])[] {
   const { mediaType, platform, digest, artifactType, subject } = view;
   const size = sizeText(view);
@@ -21,19 +21,19 @@ export function listFacts(view: ListView): readonly (readonly [label: string, te
   ];
 }
 
-/** The label of an entry: its platform, or else its artifact type or media type. */
+/** Returns the label of an entry: its platform or artifact type, or else `list`, `image` or its media type. */
 export function entryLabel({ platform, artifactType, mediaType = '-' }: EntryView): string {
   if (platform !== undefined) return formatPlatform(platform, { all: true });
   return artifactType ?? (isIndexType(mediaType) ? 'list' : isManifestType(mediaType) ? 'image' : mediaType);
 }
 
-/** The digest of content, or the ID of an image that has no manifest yet. */
+/** Returns the digest of content, or the ID of an image that has no manifest yet. */
 export function digestText({ image, digest = '' }: Pick<EntryView, 'image' | 'digest'>, isFull: boolean): string {
   if (image !== undefined) return `image ${shortImageId(image)} (digest after push)`;
   return isFull ? digest : shortDigest(digest);
 }
 
-/** The compression of a layer, or its media type if it has another form. */
+/** Returns the compression of a layer (`gzip`, `zstd` or `uncompressed`). If it is unknown, returns the media type. */
 export function layerKind(mediaType: string): string {
   const [, compression] = /^application\/vnd\.(?:oci|docker)\.image\.[a-z.0-9]+[.+](gzip|zstd)$/.exec(mediaType) ?? [];
   return compression ?? (mediaType === 'application/vnd.oci.image.layer.v1.tar' ? 'uncompressed' : mediaType);
@@ -43,13 +43,13 @@ export function isIncomplete({ available, attestations }: EntryView): boolean {
   return available === false || attestations.some(isIncomplete);
 }
 
-/** Whether the location has the image and all of its attestations. */
+/** Returns `yes` if the location has the image and all of its attestations, else `no` or `without attestations`. */
 export function availableText({ available, attestations }: EntryView): string {
   if (available === false) return 'no';
   return attestations.some(isIncomplete) ? 'without attestations' : 'yes';
 }
 
-/** The size of the image, or of all images of a list if all are known; otherwise that of the document. */
+/** Returns the size of an image, or of all images in a list. If it is unknown, returns the size of the manifest. */
 function sizeText({ size, imageSize, mediaType, entries }: ListView): string | undefined {
   if (!isIndexType(mediaType)) return imageSize === undefined ? bytesText(size) : byteSize(imageSize);
   const images = entries.filter((entry) => entry.image !== undefined || isManifestType(entry.mediaType ?? ''));
@@ -59,5 +59,5 @@ function sizeText({ size, imageSize, mediaType, entries }: ListView): string | u
 }
 
 function bytesText(size: number | undefined): string | undefined {
-  return size === undefined ? undefined : `${counted(size, 'byte')}, without its content`;
+  return size === undefined ? undefined : `${counted(size, 'byte')} (manifest only)`;
 }

@@ -18,20 +18,20 @@ import { availabilityOf } from './availability.ts';
 import { DetailReader, type DetailOptions } from './content-details.ts';
 import { groupAttestations, viewOfEntry, type ContentDetails, type EntryView, type ViewedEntry } from './entry-view.ts';
 
-/** A list for display: images with their attestations. */
+/** A list or a single image for display. */
 export interface ListView extends ContentDetails {
   readonly from: LookupResult['from'];
   readonly reference: string;
-  /** The mirror that has resolved the tag, unless the registry has confirmed it. */
+  /** The mirror that resolved the tag, unless the registry has confirmed the digest. */
   readonly mirror?: string;
   readonly mediaType: string;
-  /** Undefined if an image of a draft has no manifest yet, so that the digest is known only after the push. */
+  /** The digest of the list. Undefined until the push if an image of the draft has no manifest yet. */
   readonly digest?: string;
   readonly size?: number;
   readonly annotations?: Annotations;
   readonly artifactType?: string;
   readonly subject?: string;
-  /** The platform that the config of a single image states. */
+  /** The platform in the config of a single image. */
   readonly platform?: Platform;
   /** The entries of the list; empty for a single image. */
   readonly entries: readonly EntryView[];
@@ -39,12 +39,17 @@ export interface ListView extends ContentDetails {
 
 export interface ShowOptions extends ReadOptions, DetailOptions {}
 
-/** Reads a list or an image for display. The config of an image is read, too, since it states the platform. */
+/**
+ * Reads a list or an image for display. For a single image, the config is read, too, because it states the platform.
+ */
 export async function show(name: string | undefined, options: ShowOptions): Promise<ListView> {
   return viewOf(await lookupForDisplay(name, options), options);
 }
 
-/** Looks up the content to display. A draft may have errors and images without a manifest. */
+/**
+ * Looks up a draft or the content of a location for display. Drafts whose images have no manifest yet are accepted.
+ * Problems that prevent a push in the format of the draft are reported as warnings.
+ */
 export async function lookupForDisplay(name: string | undefined, options: ReadOptions): Promise<LookupResult> {
   const found = await lookup(name, { ...options, allowsUnpushed: true });
   if (found.from === 'draft') reportWarnings(formatProblems(found.draft), options.onEvent);
@@ -83,7 +88,7 @@ export async function viewOf(found: LookupResult, options: ContentAccess & Detai
   };
 }
 
-/** The entries of a list with their details. Content that is known to be missing is not read. */
+/** Returns the entries of a list with their details. Content that is known to be missing is not read. */
 async function viewsOf(
   manifests: readonly Descriptor[],
   found: LookupResult,
@@ -104,10 +109,7 @@ async function viewsOf(
   return groupAttestations(await Promise.all(views));
 }
 
-/**
- * The details of a single image, whose manifest was read already. A fault of the manifest is not reported a second
- * time.
- */
+/** Returns the details of a single image, whose manifest was already read. */
 async function detailsOfImage(found: LookupResult, options: ContentAccess & DetailOptions): Promise<ContentDetails> {
   const { descriptor, bytes } = encodedContentOf(found);
   const isImage = isManifestType(descriptor.mediaType);

@@ -14,12 +14,12 @@ interface ChildrenOptions extends PublishContext {
   readonly missing?: MissingChoice | undefined;
 }
 
-/** Pushes the images that one participant adds, since the repository must have them before a tag refers to them. */
+/** Pushes the images that one participant adds. The repository must have them before a tag refers to them. */
 export class ChildPusher {
   readonly #job: OpenPushJob;
   readonly #options: ChildrenOptions;
   readonly #sent: SentContent;
-  /** The first plan. It states which content the repository was known to have. */
+  /** The first plan. It records which content was known to be in the repository. */
   #first: PushPlan | undefined;
 
   constructor(reference: Reference, entries: readonly Entry[], options: ChildrenOptions) {
@@ -44,7 +44,7 @@ export class ChildPusher {
     }
   }
 
-  /** Runs a write that needs the images. If the registry has lost some, sends them again and repeats the write. */
+  /** Runs a write that needs the images. If the registry has lost images, sends them again and repeats the write. */
   async during<T>(write: () => Promise<T>): Promise<T> {
     return write().catch(async (thrown: unknown) => {
       await this.#resend(thrown);
@@ -53,14 +53,15 @@ export class ChildPusher {
   }
 
   /**
-   * Sends all images again if a write was refused because the repository has lost content that it was known to have.
-   * @throws the error of the write, if it has another reason
+   * Sends the images again if a write failed because the repository has lost content that it was known to have.
+   * @throws the error of the write, if the write failed for another reason
    */
   async #resend(thrown: unknown): Promise<void> {
     const { signal, onEvent } = this.#options;
     signal?.throwIfAborted();
     if (this.#first?.hasKnown !== true || !hasLostContent(thrown, this.#first.plan)) throw thrown;
-    onEvent?.({ type: 'note', message: `${listName(this.#job.draft)} has lost images, which are sent again` });
+    const message = `the registry has lost images of ${listName(this.#job.draft)}: sending them again`;
+    onEvent?.({ type: 'note', message });
     await this.#run(await this.#first.repair(this.#sent.digests));
   }
 

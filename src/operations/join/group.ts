@@ -1,24 +1,28 @@
 /**
- * Groups: the builds that join one tag. The slots of one group form one list, and the newest group takes precedence.
- * docs/join.md explains how groups are ordered without a common clock, and why a wrong order does no harm.
+ * This file identifies and orders groups: the builds that join one tag. The slots of one group form one list, and the
+ * newest group takes precedence. docs/join.md explains how groups are ordered without a common clock, and why a wrong
+ * order does no harm.
  */
 
 export interface Group {
-  /** An id that all runners of one build share. */
+  /** The ID that all participants of one build share. */
   readonly id: string;
-  /** The number of the build, in digits, if the id does not contain a counter. */
+  /** The number of the build, in digits, if the ID does not contain a counter. */
   readonly number?: string | undefined;
-  /** The attempt of the runner's job. A later attempt replaces an earlier one of the same build. */
+  /**
+   * The number of the attempt of the job. The images of a later attempt replace the images of earlier attempts in the
+   * same build.
+   */
   readonly attempt?: number | undefined;
 }
 
-/** A group with its start time, by which groups are ordered. */
+/** A group with its start time, which orders groups that have no common counter. */
 export interface GroupAge extends Group {
-  /** When its first participant started, in milliseconds since 1970. */
+  /** The time when the first participant started, in milliseconds since 1970. */
   readonly began: number;
 }
 
-/** The group of participants without `--group` outside a known CI service. */
+/** The ID of the group if neither the user nor a CI service gives one. */
 export const DEFAULT_GROUP = 'default';
 
 interface Ci {
@@ -27,7 +31,7 @@ interface Ci {
   readonly attempt?: string;
 }
 
-/** The environment variables that identify a build. A later attempt of a job keeps the id of its build. */
+/** The environment variables that identify a build in known CI services. A repeated job keeps the ID of its build. */
 const services: readonly Ci[] = [
   { id: 'GITHUB_RUN_ID', attempt: 'GITHUB_RUN_ATTEMPT' },
   { id: 'CI_PIPELINE_ID', attempt: 'CI_JOB_ID' },
@@ -36,10 +40,10 @@ const services: readonly Ci[] = [
 ];
 
 /**
- * The group of this run.
+ * Determines the group of this participant from the environment of a CI service, or from the ID that the user gives.
  * @param env - the environment of the process
- * @param named - the id that the user gives. If it is the id of the CI build, its number and attempt are used, too
- * @returns undefined if neither the user nor a CI service names a group
+ * @param named - the ID that the user gives. If the CI service has the same ID, its number and attempt are used, too
+ * @returns undefined if neither the user nor a CI service gives an ID
  */
 export function groupOf(env: Readonly<Record<string, string | undefined>>, named?: string): Group | undefined {
   const service = services.find(({ id }) => env[id]);
@@ -61,9 +65,9 @@ function digitsOf(text: string | undefined): string | undefined {
 }
 
 /**
- * Compares the ages of groups: negative if the left group is older, 0 only for the same group. Counters of one series
- * are compared as numbers. Otherwise the group that started later is newer, and in the same millisecond the one with
- * the greater id.
+ * Compares the ages of groups. The result is negative if the left group is older, and 0 only for the same group.
+ * Counters of one series are compared as numbers. Otherwise the group that started later is newer. If both started in
+ * the same millisecond, the group with the greater ID is newer.
  */
 export function compareGroups(left: GroupAge, right: GroupAge): number {
   if (left.id === right.id) return 0;
@@ -74,18 +78,22 @@ export function compareGroups(left: GroupAge, right: GroupAge): number {
 }
 
 interface Counter {
+  /** The prefix of the counter. Only counters of the same series can be compared. */
   readonly series: string;
   readonly digits: string;
 }
 
-/** The counter at the end of an id such as `17` or `job-17`. Two counters form a series if their prefixes are equal. */
+/**
+ * Returns the counter of a group: its number, or the digits at the end of an ID such as `job-17`. Undefined if there is
+ * neither.
+ */
 function counterOf({ id, number }: Group): Counter | undefined {
   if (number !== undefined) return { series: '#', digits: number };
   const [, series = '', digits] = /^(.*?)(\d+)$/s.exec(id) ?? [];
   return digits === undefined ? undefined : { series: `:${series}`, digits };
 }
 
-/** Compares numbers of any length, since ids may exceed the range of JavaScript numbers. */
+/** Compares decimal numbers of any length, because a counter may exceed the range of JavaScript numbers. */
 function compareDigits(left: string, right: string): number {
   const [one, other] = [left.replace(/^0+/, ''), right.replace(/^0+/, '')];
   if (one.length !== other.length) return one.length - other.length;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { backoff } from '../../store/registry/http/retry.ts';
 
 export interface JoinWaitOptions {
-  /** Milliseconds to wait for the other participants; 0 does not wait. */
+  /** Maximum time, in milliseconds, to wait for the other participants. 0: do not wait. */
   readonly waitMs: number;
   /** Milliseconds between two snapshots if there is nothing to do. */
   readonly settleMs: number;
@@ -10,10 +10,13 @@ export interface JoinWaitOptions {
 }
 
 const LONGEST_PAUSE_MS = 5000;
-/** Milliseconds that a registry may take to show an accepted write. A shorter `waitMs` takes precedence. */
+/**
+ * Maximum time, in milliseconds, until a registry must return an accepted write. A shorter `waitMs` other than 0 takes
+ * precedence.
+ */
 const SHOWN_WITHIN_MS = 60_000;
 
-/** The pauses of a join, and the time limits of its waits. All are measured by the monotonic clock. */
+/** Pauses a join between its requests, and limits how long it waits. All times are measured by the monotonic clock. */
 export class JoinWait {
   readonly #options: JoinWaitOptions;
   #end = 0;
@@ -25,12 +28,12 @@ export class JoinWait {
     this.#poll = Math.min(1000, options.settleMs);
   }
 
-  /** Starts the wait, after the images have been pushed. */
+  /** Starts the wait for other participants. Called after the images have been pushed. */
   begin(): void {
     this.#end = performance.now() + this.#options.waitMs;
   }
 
-  /** Pauses before the slots are read again. @returns false if the wait is over */
+  /** Pauses before the slots are read again. Returns false without a pause if `waitMs` has elapsed. */
   async forOthers(): Promise<boolean> {
     const remaining = this.#end - performance.now();
     if (remaining <= 0) return false;
@@ -40,8 +43,9 @@ export class JoinWait {
   }
 
   /**
-   * Pauses before the next request for an accepted write that the registry does not show yet. Each pause is longer.
-   * @returns false if both the wait and the time limit for this write are over
+   * Pauses before a tag is read again because the registry does not return an accepted write yet. The pauses become
+   * longer.
+   * @returns false without a pause if the wait for other participants and the time limit for this write are both over
    */
   async forRegistry(): Promise<boolean> {
     const { waitMs, settleMs } = this.#options;
@@ -55,12 +59,12 @@ export class JoinWait {
     return true;
   }
 
-  /** Ends the wait for the registry, which has shown the accepted write. */
+  /** Resets the wait for the registry. Called when no accepted write is awaited any more. */
   registryShows(): void {
     this.#registry = undefined;
   }
 
-  /** Pauses before a write is repeated that has failed this many times. */
+  /** Pauses before repeating a write that has failed this many times. */
   async afterFailures(times: number): Promise<void> {
     await this.pause(backoff(times));
   }

@@ -32,11 +32,12 @@ export interface JoinOptions extends PublishContext, SourceWaitOptions, MissingP
    */
   readonly expect?: readonly Platform[] | undefined;
   /**
-   * Milliseconds to wait for the others, with `expect`, and for the registry to show accepted writes. Default: no wait
-   * for the others, since the last participant completes the list, and a minute for the registry.
+   * Maximum time, in milliseconds, to wait for the other participants (only with `expect`), and for the registry to
+   * return accepted writes. By default, a participant waits up to a minute for the registry, but not for others,
+   * because the last participant completes the list.
    */
   readonly waitMs?: number | undefined;
-  /** With `expect`: let the list replace a single image whose platform it does not have. Default false. */
+  /** With `expect`: allow the list to replace a single image even if it lacks the image's platform. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Whether attestations are joined with their images. Default: `keep`. */
   readonly attestations?: 'keep' | 'drop' | undefined;
@@ -48,30 +49,35 @@ export interface Joined {
   /** Canonical reference of the tag. */
   readonly ref: string;
   readonly group: Group;
-  /** Whether the tag is complete: it has all platforms of `expect`, or those of all participants so far. */
+  /** Whether the list is complete: it has all platforms of `expect`, or the platforms of all participants so far. */
   readonly complete: boolean;
-  /** Expected platforms that have not joined yet. */
+  /** The expected platforms that have not joined yet. */
   readonly waiting: readonly string[];
-  /** A newer build that has replaced this one, so that the list does not have the images of this participant. */
+  /**
+   * The newer build that has superseded this one; absent if there is none. If it is set, the list may lack the images
+   * of this participant.
+   */
   readonly superseded?: Group;
-  /** The list that the tag has, if it is complete. */
+  /** The descriptor of the list, if it is complete. */
   readonly descriptor?: Descriptor;
   /** The slots of this participant. */
   readonly slots: readonly { readonly platform: string; readonly tag: string }[];
 }
 
-/** Maximum number of writes of a participant. More are not needed, whatever the number of participants. */
+/** Maximum number of rounds of writes. A participant needs fewer rounds, however many participants there are. */
 const MAX_ROUNDS = 50;
-/** Maximum number of times that the registry's tag list may lack own slots that exist. */
+/** Maximum number of reads of a tag list that lacks existing slots of this participant. */
 const MAX_UNLISTED = 6;
 const SETTLE_MS = 1000;
 
 /**
- * Adds the images of this participant to a tag that others add to at the same time, without a merge job. docs/join.md
- * describes the intermediate states of the tag, and why the list is complete in the end.
+ * Adds the images of this participant to a tag. Other participants can add images to it at the same time, and no merge
+ * job is needed. docs/join.md describes the intermediate states of the tag, and why the list is complete in the end.
  * @throws MlistError the errors of reading and pushing the images; `ERR_MLIST_CONFLICT` if participants contradict each
- * other, the wait times out, or others keep changing the tag; `ERR_MLIST_REGISTRY` if the registry does not show an
- * accepted write; `ERR_MLIST_EXPECTATION`, `ERR_MLIST_LIST_INVALID`
+ * other, the wait times out, others keep changing the tag, or (only with `waitMs`) a newer build has superseded this
+ * one; `ERR_MLIST_REGISTRY` if the registry does not return an accepted write; `ERR_MLIST_EXPECTATION` if `expect`
+ * lacks the platform of an image; `ERR_MLIST_LIST_INVALID` if there are no images, or the list would be invalid;
+ * `ERR_MLIST_USAGE` if `expect` is set without `group`
  */
 export async function join(
   reference: TagReference,
@@ -93,12 +99,11 @@ async function joinEntries(reference: TagReference, entries: readonly Entry[], o
   const own = ownSlots(entries, {
     target,
     expect,
-    onLeft: ({ digest }) =>
-      onEvent?.({ type: 'left', what: 'attestation', digest, reason: 'its image is not among those that join' }),
+    onLeft: ({ digest }) => onEvent?.({ type: 'left', what: 'attestation', digest, reason: 'its image is not joined' }),
   });
   const sources = own.flatMap((slot) => slot.sources);
   requireValid({ ...emptyDraft(reference, 'oci'), entries: sources });
-  const hint = 'Slots that were pushed remain. The list includes them when another runner joins.';
+  const hint = 'Slots that were pushed are kept. The list includes their images when another job joins.';
   return withInterruptionReport(options, (reported) => new JoinRun(reference, own, reported).run(), hint);
 }
 
@@ -111,7 +116,7 @@ class JoinRun {
   readonly #slotStore: SlotStore;
   readonly #waiting: JoinWait;
   readonly #children: ChildPusher;
-  /** The last error of each failed write, by tag. */
+  /** The error of the last failed write to each tag, keyed by tag. */
   readonly #failed = new Map<string, MlistError>();
   #memory: Memory = initialMemory;
   /** Whether this participant has written its own slots and waits for other slots. */
@@ -138,7 +143,7 @@ class JoinRun {
       names: expect?.map((platform) => slotName(reference.tag, platform)),
       own: own.map(({ name }) => name),
       onNonSlot: (name, reason) => {
-        if (!reported.has(name)) onEvent?.({ type: 'warning', message: `${name} is ignored: ${reason}` });
+        if (!reported.has(name)) onEvent?.({ type: 'warning', message: `the tag ${name} is ignored: ${reason}` });
         reported.add(name);
       },
     });
@@ -180,7 +185,7 @@ class JoinRun {
     return this.#options.settleMs ?? SETTLE_MS;
   }
 
-  /** Reads the slots and the tag. While it waits for others, failed reads are repeated up to `--retries` times. */
+  /** Reads the slots and the tag. While this participant waits for others, retries failed reads (`--retries`). */
   async #readSnapshot(): Promise<Snapshot> {
     for (let failures = 1; ; failures += 1) {
       try {
@@ -193,7 +198,7 @@ class JoinRun {
     }
   }
 
-  /** Reads the slots and the tag. Reads again if the registry's tag list is behind. */
+  /** Reads the slots and the tag. Reads them again if the registry's tag list is outdated. */
   async #readListed(): Promise<Snapshot> {
     for (let reads = 1; ; reads += 1) {
       const snapshot = await this.#slotStore.read();
@@ -248,7 +253,7 @@ class JoinRun {
     this.#memory = afterWrite(this.#memory, write, typeof result === 'string' ? result : 'unclear');
   }
 
-  /** The last errors of the writes of these tags. */
+  /** Returns the last errors of the failed writes to these tags. */
   #failureOf(names: readonly string[]): MlistError {
     const [first, ...more] = names.flatMap((name) => this.#failed.get(name) ?? []);
     if (first === undefined) throw new MlistError('ERR_MLIST_UNEXPECTED', `no write of ${names.join(', ')} has failed`);
@@ -256,7 +261,9 @@ class JoinRun {
   }
 
   #superseded({ by }: Extract<Decision, { do: 'leave' }>): Joined {
-    const message = `${this.#target} now belongs to the newer build ${by.id}: it does not have the images of the build ${this.#participant.group.id}`;
+    const own = this.#participant.group.id;
+    const images = `whose images are not added to ${this.#target}`;
+    const message = `the newer build ${by.id} has superseded the build ${own}, ${images}`;
     if ((this.#options.waitMs ?? 0) > 0) {
       throw new MlistError('ERR_MLIST_CONFLICT', message, { reference: this.#target });
     }

@@ -17,19 +17,25 @@ import { hasErrors, refusal } from '../../schema/problems.ts';
 import { entryMembers } from '../sources/entry-members.ts';
 import type { Slot } from './slot.ts';
 
-/** The list of a tag that a join starts from. */
+/** The list to which the tag refers before a write. */
 export interface Tagged extends EncodedList {
   readonly draft: Draft;
-  /** Whether the tag has a single image. If so, this is the list of that image, which is not stored yet. */
+  /**
+   * Whether the tag refers to a single image. This object is then a list with only that image. The registry does not
+   * store this list.
+   */
   readonly isImage?: boolean;
 }
 
-/** A list to write, and its draft for the checks. */
+/** A list to write, with the draft from which it was encoded. */
 export interface JoinedList extends EncodedList {
   readonly draft: Draft;
 }
 
-/** The list of a build with expected platforms: its slots in that order, images first, as build tools write it. */
+/**
+ * Returns the list of a build with expected platforms: the images in the order of the slots, followed by the
+ * attestations. Build tools use the same order.
+ */
 export function expectedList(target: string, slots: readonly Slot[]): JoinedList {
   const list = parseReference(target);
   const entries = slots.flatMap((slot) => entriesOf(slot, list));
@@ -37,9 +43,9 @@ export function expectedList(target: string, slots: readonly Slot[]): JoinedList
 }
 
 /**
- * The list of the tag, with the images of the slots instead of those for the same platforms, in canonical order: images
- * by platform, images without a platform, attestations in the order of their images. If the list already has all images
- * of the slots, it is returned unchanged.
+ * Adds the images of the slots to the list of the tag, where they replace images for the same platforms. The result is
+ * in canonical order: images by platform, images without a platform, attestations in the order of their images. If the
+ * list already has all images of the slots, it is returned unchanged.
  */
 export function joinedList(target: string, base: Tagged | undefined, slots: readonly Slot[]): JoinedList {
   const list = parseReference(target);
@@ -102,16 +108,18 @@ function byPlatform(left: Entry, right: Entry): number {
 }
 
 /**
- * Requires a valid list.
- * @throws MlistError `ERR_MLIST_LIST_INVALID`
+ * Checks that the list is valid.
+ * @throws MlistError `ERR_MLIST_LIST_INVALID` if the list violates a rule
  */
 export function requireValid(draft: Draft): void {
   const problems = checkDraft(draft);
-  if (hasErrors(problems))
-    throw refusal(`the images to join to ${listName(draft)}`, problems, 'ERR_MLIST_LIST_INVALID');
+  if (hasErrors(problems)) throw refusal(`joining images to ${listName(draft)}`, problems, 'ERR_MLIST_LIST_INVALID');
 }
 
-/** Requires a valid list, unless the list that it replaces was invalid, too. */
+/**
+ * Checks that the new list is valid, unless the list that it replaces is already invalid.
+ * @throws MlistError `ERR_MLIST_LIST_INVALID` if the new list violates a rule
+ */
 export function requireBetter({ draft }: JoinedList, base: Tagged | undefined): void {
   const before = base === undefined ? [] : checkDraft(base.draft);
   if (!hasErrors(before)) requireValid(draft);

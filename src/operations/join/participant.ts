@@ -5,10 +5,10 @@ import type { Platform } from '../../oci/platform/platform.ts';
 import type { OwnImages } from './protocol.ts';
 import { fullPlatform, slotName, tagOf } from './slot.ts';
 
-/** Groups the images of this participant by slot: one slot for each platform, with the attestations of its images. */
+/** This file groups the images of one participant into slots: one for each platform, with the attestations. */
 
 export interface OwnSlot extends OwnImages {
-  /** The entries with their sources. */
+  /** The draft entries from which `entries` is derived. */
   readonly sources: readonly Entry[];
 }
 
@@ -22,8 +22,8 @@ export interface OwnOptions {
 
 /**
  * Groups the entries of this participant into slots.
- * @throws MlistError `ERR_MLIST_USAGE` for an image without a platform, `ERR_MLIST_EXPECTATION` for a platform that is
- * not expected, `ERR_MLIST_LIST_INVALID` if no entry is an image
+ * @throws MlistError `ERR_MLIST_USAGE` if an image has no platform, `ERR_MLIST_EXPECTATION` if a platform is not
+ * expected, `ERR_MLIST_LIST_INVALID` if no entry is an image
  */
 export function ownSlots(entries: readonly Entry[], { target, expect, onLeft }: OwnOptions): readonly OwnSlot[] {
   const images = entries.filter((entry) => !isAttestationEntry(entry));
@@ -43,20 +43,26 @@ export function ownSlots(entries: readonly Entry[], { target, expect, onLeft }: 
   });
 }
 
-/** The error for a participant without images, which must not succeed because its platform would be missing. */
+/**
+ * Returns the error for a participant without images. If the join succeeded, nobody would notice that the list lacks a
+ * platform.
+ */
 function withoutImages(target: string): MlistError {
   return new MlistError('ERR_MLIST_LIST_INVALID', `cannot join ${target}: the arguments contain no image`, {
     reference: target,
-    hint: 'Name the images that this runner has built.',
+    hint: 'Specify the images that this job has built.',
   });
 }
 
-/** The platform that names the slot: with `--expect` the expected platform that the image matches. */
+/**
+ * Returns the platform of the slot for an image. If platforms are expected, this is the expected platform that the
+ * image matches.
+ */
 function slotPlatform(image: Entry, target: string, expect: readonly Platform[]): string {
   const platform = platformOf(image);
   if (platform === undefined) {
-    throw new MlistError('ERR_MLIST_USAGE', `${describeEntry(image)} cannot join: its platform is unknown`, {
-      hint: 'Give the platform: MANIFEST=OS/ARCH.',
+    throw new MlistError('ERR_MLIST_USAGE', `${describeEntry(image)} cannot join ${target}: its platform is unknown`, {
+      hint: 'Set the platform of the image: MANIFEST=OS/ARCH.',
     });
   }
   const own = fullPlatform(platform);
@@ -67,9 +73,11 @@ function slotPlatform(image: Entry, target: string, expect: readonly Platform[])
   const [only, ...more] = matching;
   if (only !== undefined && more.length === 0) return only;
   const why =
-    only === undefined ? 'does not include its platform' : `matches it more than once: ${matching.join(', ')}`;
-  throw new MlistError('ERR_MLIST_EXPECTATION', `${describeEntry(image)} cannot join ${target}: --expect ${why}`, {
+    only === undefined
+      ? 'its platform is not among the expected platforms'
+      : `several expected platforms match: ${matching.join(', ')}`;
+  throw new MlistError('ERR_MLIST_EXPECTATION', `${describeEntry(image)} cannot join ${target}: ${why}`, {
     reference: target,
-    hint: 'Name every platform of the build in --expect, each exactly once.',
+    remedy: { kind: 'join', change: 'expect-each-once' },
   });
 }

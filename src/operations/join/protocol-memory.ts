@@ -1,28 +1,28 @@
 import type { Digest } from '../../oci/digest.ts';
 
-/** The memory of a participant between snapshots. */
+/** What a participant remembers between snapshots. */
 export interface Memory {
-  /** Tags of own slots that are known to have had this participant's images. */
+  /** The tags of this participant's slots that are known to have had its images. */
   readonly written: readonly string[];
   /**
-   * Whether this participant has sent a list. If its list has overwritten a newer one, it has to restore the newer
-   * list.
+   * Whether this participant has sent a list. If that list has overwritten the list of a newer group, the participant
+   * has to restore the newer list.
    */
   readonly hasPut: boolean;
-  /** Consecutive snapshots with nothing to do. */
+  /** Number of consecutive snapshots with nothing to do. */
   readonly clean: number;
   /** The last write that the registry refused because its condition did not hold. */
   readonly refused?: { readonly name: string; readonly condition: Condition } | undefined;
-  /** The last accepted write of each tag that the registry does not show yet, sorted by tag. */
+  /** The last accepted write to each tag, unless the registry already returns it. Sorted by tag. */
   readonly accepted: readonly AcceptedWrite[];
-  /** Consecutive failed writes, by tag. */
+  /** Number of consecutive failed writes, keyed by tag. */
   readonly failures: Readonly<Record<string, number>>;
 }
 
 export interface AcceptedWrite {
   readonly name: string;
   readonly digest: Digest;
-  /** Previous contents of the tag. While the registry shows one of them, it may not have processed the write yet. */
+  /** Previous contents of the tag. While the registry returns one of them, it may not have processed the write yet. */
   readonly before: readonly Shown[];
 }
 
@@ -31,7 +31,10 @@ export const initialMemory: Memory = { written: [], hasPut: false, clean: 0, acc
 /** The content of a tag in a snapshot. */
 export type Shown = Digest | 'absent';
 
-/** The content that a tag must have for a write to succeed, if the registry supports conditional writes. */
+/**
+ * The content that a tag must have for a write to succeed, if the registry supports conditional writes. Undefined if
+ * the write is unconditional.
+ */
 export type Condition = Shown | undefined;
 
 export interface Write {
@@ -43,11 +46,11 @@ export interface Write {
   readonly condition: Condition;
 }
 
-/** Stands for the joined tag itself among the written names. It is not a valid tag. */
+/** The name that stands for the joined tag itself. It is not a valid tag, so no slot can have it. */
 export const LIST = ':';
 
 /**
- * The memory of a participant after a write.
+ * Returns the memory of a participant after a write.
  * @param outcome - `unclear`: the write failed, but may have been executed
  */
 export function afterWrite(memory: Memory, write: Write, outcome: 'done' | 'unclear' | 'refused'): Memory {

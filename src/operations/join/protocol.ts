@@ -9,9 +9,9 @@ import { LIST, type AcceptedWrite, type Condition, type Memory, type Shown, type
 import { encodeSlot, slotName, tagOf, type StoredSlot } from './slot.ts';
 
 /**
- * The join protocol: decides what a participant does next, from its last snapshot. A participant is one run of
- * `mlist join`. The protocol is pure, so that a test can try every order in which several participants read and write
- * (test/operations/join/join-model.long.test.ts). docs/join.md explains why it is safe.
+ * This file implements the join protocol: it decides what a participant, which is one run of `mlist join`, does next
+ * after a snapshot. All functions are pure, so that a test can try every order in which several participants read and
+ * write (test/operations/join/join-model.long.test.ts). docs/join.md explains why the protocol is safe.
  */
 
 /** The images of this participant for one platform. */
@@ -25,22 +25,22 @@ export interface Participant {
   /** Canonical reference of the tag. */
   readonly target: string;
   readonly group: Group;
-  /** When this participant started, in milliseconds since 1970. */
+  /** The time when this participant started, in milliseconds since 1970. */
   readonly began: number;
   readonly expect?: readonly string[] | undefined;
   readonly own: readonly OwnImages[];
-  /** Maximum number of retries of a failed write (`--retries`). */
+  /** Maximum number of times that a failed write is repeated (`--retries`). */
   readonly retries: number;
 }
 
 /**
- * The slots and the tag as read from the registry. The tags were read one after another, all after the snapshot was
- * started.
+ * The slots and the joined tag, as read from the registry. They are not read atomically, but each of them is read after
+ * the snapshot was started.
  */
 export interface Snapshot {
   /** The slots, sorted by name. */
   readonly slots: readonly StoredSlot[];
-  /** Content under the tag of a slot that is not a slot, by tag. */
+  /** Tags that have the name of a slot but refer to other content, with the digest of that content. */
   readonly nonSlots: ReadonlyMap<string, Digest>;
   readonly base: Tagged | undefined;
 }
@@ -52,21 +52,21 @@ export interface SlotWrite extends Write {
 export type Decision =
   | { readonly do: 'put-slots'; readonly writes: readonly SlotWrite[] }
   | { readonly do: 'put-list'; readonly list: JoinedList; readonly write: Write }
-  /** The registry accepted a write of this tag, but still shows the previous content of the tag. */
+  /** The registry has accepted a write to this tag, but still returns the previous content. */
   | { readonly do: 'await-shown'; readonly name: string; readonly written: Digest; readonly shown: Shown }
-  /** The writes of these tags have failed too often. */
+  /** The writes to these tags have failed too often. */
   | { readonly do: 'give-up'; readonly names: readonly string[] }
   /** Nothing to do, but another snapshot has to confirm it. */
   | { readonly do: 'read-again' }
-  /** Platforms are missing. If the snapshot is settled, a participant that does not wait for them may end. */
+  /** Platforms are missing. If `isSettled`, a participant that does not wait for them may end. */
   | { readonly do: 'wait'; readonly waiting: readonly string[]; readonly isSettled: boolean }
   | { readonly do: 'end'; readonly list: JoinedList }
   /** A newer build has replaced this one. */
   | { readonly do: 'leave'; readonly by: Group };
 
 /**
- * Consecutive snapshots with nothing to do before a participant ends. There is a pause between them, so that the second
- * one shows the writes that others have decided from earlier snapshots.
+ * Number of consecutive snapshots with nothing to do after which a participant ends. It pauses between them, so that
+ * the second one contains the writes that other participants have decided on after earlier snapshots.
  */
 const CLEAN_SNAPSHOTS = 2;
 
@@ -94,8 +94,8 @@ export function decide(
   const next: Memory = { ...memory, written, clean: 0 };
   if (missing.length > 0) {
     const writes = missing.map((own) => writeOf(own, participant, next, snapshot, ownGroup));
-    // Another participant has overwritten a slot and may have written the tag, too. If so, the registry is not behind,
-    // so the accepted write of the tag is forgotten.
+    // If another participant has overwritten a slot, it may have written the tag, too. Earlier content of the tag then
+    // does not mean that the registry is outdated, so the accepted write to the tag is forgotten.
     const accepted = next.accepted.filter(({ name }) => name !== LIST);
     return attempt({ do: 'put-slots', writes }, writes, { ...next, accepted }, participant);
   }
@@ -112,8 +112,8 @@ export function decide(
 }
 
 /**
- * A participant of an older build has nothing to add. If it has sent a list, which may have replaced that of the newer
- * build, it restores the latter.
+ * Decides what a participant of a superseded build does. It adds no images to the tag. If its own list may have
+ * replaced the list of the newer build, it writes the newer list again; otherwise, it leaves.
  */
 function leave(participant: Participant, memory: Memory, snapshot: Snapshot, newest: GroupAge) {
   const list = memory.hasPut ? listOf(participant.target, slotsOf(newest, snapshot), snapshot) : undefined;
@@ -124,11 +124,11 @@ function leave(participant: Participant, memory: Memory, snapshot: Snapshot, new
 }
 
 /**
- * Decides to write the list. While the registry still shows the previous content of the tag, the same list is not
- * written again.
+ * Decides to write the list, unless the registry has already accepted it and still returns the previous content of the
+ * tag.
  */
 function putList(list: JoinedList | undefined, memory: Memory, snapshot: Snapshot, participant: Participant) {
-  if (list === undefined) throw new MlistError('ERR_MLIST_UNEXPECTED', `${participant.target} has nothing to list`);
+  if (list === undefined) throw new MlistError('ERR_MLIST_UNEXPECTED', `there are no slots for ${participant.target}`);
   const { digest } = list;
   const behind = memory.accepted.find((write) => write.name === LIST && write.digest === digest);
   if (behind !== undefined) return awaitShown(behind, memory, snapshot);
@@ -150,7 +150,7 @@ function awaitShown({ name, digest }: AcceptedWrite, memory: Memory, snapshot: S
   return { decision, memory: { ...memory, clean: 0, failures: {} } };
 }
 
-/** The accepted writes that the registry does not show yet: the tag still has its previous content. */
+/** Returns the accepted writes that the registry does not return yet: the tag still has previous content. */
 function notShown({ accepted }: Memory, snapshot: Snapshot): readonly AcceptedWrite[] {
   return accepted.filter(({ name, digest, before }) => {
     const shown = shownAt(name, snapshot);
@@ -167,12 +167,18 @@ function shownAt(name: string, snapshot: Snapshot): Shown {
   return slotNamed(name, snapshot)?.digest ?? snapshot.nonSlots.get(name) ?? 'absent';
 }
 
-/** If a registry refuses a write although the condition holds, it does not support it: the condition is dropped. */
+/**
+ * Returns the condition for a write. Returns undefined if the registry has refused the same condition although the tag
+ * still has that content, because the registry then does not support conditional writes.
+ */
 function conditionFor(name: string, condition: Condition, { refused }: Memory): Condition {
   return refused?.name === name && refused.condition === condition ? undefined : condition;
 }
 
-/** The list of a build's slots; undefined if it is not complete yet. */
+/**
+ * Returns the list to write for the slots of a build. Returns undefined if expected slots are missing, or if the slots
+ * do not all expect the same platforms.
+ */
 function listOf(target: string, slots: readonly StoredSlot[], snapshot: Snapshot): JoinedList | undefined {
   const expect = slots[0]?.expect;
   if (expect === undefined) return joinedList(target, snapshot.base, slots);
@@ -198,7 +204,10 @@ function slotsOf({ id }: Group, { slots }: Snapshot): readonly StoredSlot[] {
   return slots.filter(({ group }) => group.id === id);
 }
 
-/** The age of a group, which started with the first of its participants, according to their slots. */
+/**
+ * Returns a group with its start time, which is the earliest one in its slots.
+ * @param began - the start of a participant whose slots may not be stored yet
+ */
 function ageOf(group: Group, snapshot: Snapshot, began = Number.POSITIVE_INFINITY): GroupAge {
   return { ...group, began: Math.min(began, ...slotsOf(group, snapshot).map((slot) => slot.began)) };
 }
@@ -211,7 +220,10 @@ function newestIn(snapshot: Snapshot, ownGroup: GroupAge): GroupAge {
 }
 
 /**
- * Whether an own slot has to be written. The participant's group is the newest, so slots of other groups are replaced.
+ * Whether a slot of this participant has to be written. The group of the participant is the newest, so slots of other
+ * groups are replaced.
+ * @throws MlistError `ERR_MLIST_CONFLICT` if another participant of the group has overwritten the slot with different
+ * images
  */
 function isToBeWritten(
   own: OwnImages,
@@ -226,8 +238,8 @@ function isToBeWritten(
   if (theirs < ours || !written.includes(own.name)) return true;
   throw new MlistError(
     'ERR_MLIST_CONFLICT',
-    `two runners of the build ${group.id} add different images for ${own.platform} to ${target}`,
-    { reference: target, hint: 'Build each platform on one runner only. Use --group to distinguish builds.' },
+    `two jobs of the build ${group.id} add different images for ${own.platform} to ${target}`,
+    { reference: target, remedy: { kind: 'join', change: 'separate-groups' } },
   );
 }
 
@@ -247,14 +259,11 @@ function writeOf(
 
 function requireSameOptions({ target, group, expect }: Participant, slot: StoredSlot): void {
   if (sameJson(slot.expect, expect)) return;
-  const textOf = (platforms: readonly string[] | undefined) => platforms?.join(',') ?? 'nothing';
+  const textOf = (platforms: readonly string[] | undefined) => platforms?.join(',') ?? 'none';
   throw new MlistError(
     'ERR_MLIST_CONFLICT',
-    `the runners of the build ${group.id} expect different lists under ${target}: ` +
-      `${textOf(slot.expect)} (for ${slot.platform}), and ${textOf(expect)}`,
-    {
-      reference: target,
-      hint: 'Give all of them the same --expect in the same order, and each build its own --group; "mlist join --prune" deletes old slots.',
-    },
+    `the jobs of the build ${group.id} expect different platforms in ${target}: ` +
+      `${textOf(slot.expect)} (the job for ${slot.platform}) and ${textOf(expect)} (this job)`,
+    { reference: target, remedy: { kind: 'join', change: 'expect-the-same' } },
   );
 }

@@ -19,9 +19,9 @@ export interface PrunedSlots {
 
 /**
  * Deletes the slots of a tag. The list keeps its images. A build that is still running loses the slots that its
- * participants have written so far. If the registry cannot delete a single tag, the slot is deleted by digest, which no
- * other tag can have.
- * @throws MlistError `ERR_MLIST_REGISTRY` if the registry supports neither
+ * participants have written so far. If the registry cannot delete a single tag, the manifest of the slot is deleted
+ * instead. This removes no other tag, because no other tag refers to it.
+ * @throws MlistError `ERR_MLIST_REGISTRY` if the registry can delete neither tags nor manifests
  */
 export async function pruneSlots(
   reference: TagReference,

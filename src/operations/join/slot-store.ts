@@ -22,21 +22,21 @@ import type { Condition } from './protocol-memory.ts';
 import type { Snapshot } from './protocol.ts';
 import { readSlot, slotName, slotPrefix, type StoredSlot } from './slot.ts';
 
-/** The result of a write. An error means that the write failed, and may succeed if it is repeated. */
+/** The result of a write. `refused`: its condition does not hold. An error: it failed, but may succeed if repeated. */
 export type PutResult = 'done' | 'refused' | MlistError;
 
 export interface SlotStoreOptions extends ContentOptions {
   readonly stores: Stores;
   readonly targets?: TargetLog | undefined;
-  /** Slots to read by name. Default: those in the registry's tag list. */
+  /** The tags of the slots to read. Default: all slots in the tag list of the repository. */
   readonly names?: readonly string[] | undefined;
-  /** Slots of this participant, which are always read. */
+  /** The tags of this participant's slots, which are always read. */
   readonly own: readonly string[];
-  /** Called for content under the tag of a slot that is not a slot. */
+  /** Called if the content under the tag of a slot is not a slot. */
   readonly onNonSlot: (name: string, reason: string) => void;
 }
 
-/** Maximum number of slots that are read by name, however many a build expects. */
+/** Maximum number of slots that `read` reads in each of its two steps, however many are listed or expected. */
 const MOST_NAMES = 1000;
 
 /** Reads and writes one tag and its slots in a registry. */
@@ -45,7 +45,7 @@ export class SlotStore {
   readonly #target: string;
   readonly #repository: Repository;
   readonly #options: SlotStoreOptions;
-  /** Slots in the last tag list. */
+  /** The tags of the slots in the tag list that was read last. */
   #listed: ReadonlySet<string> = new Set();
 
   constructor(reference: TagReference, options: SlotStoreOptions) {
@@ -56,7 +56,7 @@ export class SlotStore {
     logTarget(options.targets, { reference: this.#target, status: 'not-pushed' });
   }
 
-  /** Reads the slots, then the tag, without a cache. */
+  /** Reads the slots, then the slots that they expect, and finally the tag. No cached content is used. */
   async read(): Promise<Snapshot> {
     const { names, own } = this.#options;
     const first = new Set([...(names ?? (await this.#listSlots())), ...own]);
@@ -75,14 +75,15 @@ export class SlotStore {
     };
   }
 
-  /** The expected slots that exist although the registry's tag list, which may be behind, does not have them. */
+  /** Returns the expected slots that exist but are missing from the registry's tag list, because it is outdated. */
   unlisted({ slots }: Snapshot, expected: readonly string[]): readonly string[] {
     if (this.#options.names !== undefined) return [];
     return slots.map(({ name }) => name).filter((name) => expected.includes(name) && !this.#listed.has(name));
   }
 
   /**
-   * Writes a tag, without retries. A failed write may have been executed; the next snapshot shows that.
+   * Writes a tag, without retries. A write that failed may still have taken effect; the next snapshot shows whether it
+   * has.
    * @throws MlistError if another attempt would fail, too
    */
   async put(content: ManifestContent, tag: string, condition: Condition): Promise<PutResult> {
@@ -108,7 +109,10 @@ export class SlotStore {
     }
   }
 
-  /** Whether a tag whose PUT was refused has the content: it may be immutable and written by another participant. */
+  /**
+   * Whether a tag has the content although the registry refused to write it. This happens if the tag is immutable, and
+   * another participant has already written the same content.
+   */
   async #hasContent(content: ManifestContent, tag: string, error: MlistError): Promise<boolean> {
     if (error.facts.status === undefined || isAboutContent(error, content)) return false;
     const now = await this.#read(tag).catch(() => undefined);
@@ -123,7 +127,7 @@ export class SlotStore {
       for await (const tag of this.#repository.tags(this.#options)) if (tag.startsWith(prefix)) names.push(tag);
     } catch (thrown) {
       const error = asMlistError(thrown);
-      // A repository does not exist before the first push.
+      // The repository may not exist before the first push.
       if (error.code !== 'ERR_MLIST_NOT_FOUND') throw isTransient(error) ? error : unreadableTags(error);
     }
     this.#listed = new Set(names);
@@ -146,8 +150,8 @@ export class SlotStore {
   }
 
   /**
-   * The names of the slots that the build of a stored slot expects. They may differ from those of this build, and are
-   * needed only if slots are read by name.
+   * Returns the tags of the slots that the build of a stored slot expects. That build may be another one than the build
+   * of this participant. Returns an empty array if `names` is undefined, because the tag list then contains all slots.
    */
   #expectedBy({ expect = [] }: StoredSlot): readonly string[] {
     if (this.#options.names === undefined) return [];
@@ -166,7 +170,7 @@ export class SlotStore {
     return { mediaType: document.mediaType, digest, bytes: content.bytes, draft };
   }
 
-  /** The list of a single image, if the tag has an image instead of a list. */
+  /** Returns a list with the single image to which the tag refers. */
   async #singleImage(digest: Digest): Promise<Tagged> {
     const { stores, signal } = this.#options;
     const reference = withDigest(this.#reference, digest);
@@ -176,7 +180,7 @@ export class SlotStore {
     return { ...encodeDraft(draft), digest, draft, isImage: true };
   }
 
-  /** Logs which of this participant's slots already existed. */
+  /** Logs the slots of this participant that already existed with its images. */
   logUnchanged(slots: readonly string[]): void {
     const { targets } = this.#options;
     for (const reference of slots.map((slot) => this.#nameOf(slot)))
@@ -200,7 +204,7 @@ export class SlotStore {
 
 /**
  * Whether the registry reported success, but a read did not confirm the write. Another participant may have written the
- * tag in between.
+ * tag in the meantime.
  */
 function isUnconfirmed({ facts: { status = 0 } }: MlistError): boolean {
   return status >= 200 && status < 300;

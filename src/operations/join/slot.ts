@@ -21,18 +21,18 @@ import type { Group } from './group.ts';
  * repository, under its own tag, so that participants find each other without a merge job.
  */
 export interface Slot {
-  /** Its tag. */
+  /** The tag of the slot. */
   readonly name: string;
-  /** Full platform, such as `linux/arm/v7` or `windows(10.0.20348.2402)/amd64`. */
+  /** The full platform, such as `linux/arm/v7` or `windows(10.0.20348.2402)/amd64`. */
   readonly platform: string;
   /** Canonical reference of the tag that is joined. */
   readonly target: string;
   readonly group: Group;
   /** The start of the first known participant of its group, in milliseconds since 1970. */
   readonly began: number;
-  /** Expected platforms of the list, in its order; undefined if the build expects none. */
+  /** The expected platforms in the order of the list; undefined if the build has no `--expect`. */
   readonly expect?: readonly string[] | undefined;
-  /** The image, or several images if the author wants several for one platform, and their attestations. */
+  /** The images for the platform, usually one, and their attestations. */
   readonly entries: readonly Descriptor[];
 }
 
@@ -41,17 +41,17 @@ export interface StoredSlot extends Slot {
 }
 
 const PREFIX = 'mlist';
-/** A tag has at most 128 characters, 29 of which surround the platform. */
+/** Maximum length of the platform in the tag of a slot. A tag has at most 128 characters, and the rest needs 28. */
 const LONGEST_PLATFORM = 99;
 
-/** The prefix of all slots of one tag. */
+/** Returns the prefix of the slot tags for a joined tag. */
 export function slotPrefix(tag: string): string {
   return `${PREFIX}-${hexOf(tag, 12)}-`;
 }
 
 /**
- * The tag of a slot: `mlist-<12 hex of sha256(tag)>-<platform>-<8 hex of sha256(full platform)>`, which
- * distinguishes platforms whose readable forms are equal.
+ * Returns the tag of a slot: `mlist-<12 hex of sha256(tag)>-<platform>-<8 hex of sha256(full platform)>`. The second
+ * hash distinguishes platforms whose readable forms are equal.
  * @param tag - the joined tag
  * @param platform - as returned by `fullPlatform`
  */
@@ -68,17 +68,17 @@ function hexOf(text: string, digits: number): string {
 }
 
 /**
- * The canonical text of a platform, which is the same for equivalent platforms.
- * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` if the text cannot be parsed back
+ * Formats a platform in canonical form, such as `linux/arm/v7`. Equivalent platforms have the same canonical form.
+ * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` if this form cannot be parsed back to the platform
  */
 export function fullPlatform(platform: Platform): string {
   const text = formatPlatform(normalizePlatform(platform), { all: true });
   if (isWritten(text, platform)) return text;
   throw new MlistError(
     'ERR_MLIST_PLATFORM_INVALID',
-    `the platform ${JSON.stringify(text)} cannot be written as an option`,
+    `the platform ${JSON.stringify(text)} cannot be parsed as OS/ARCH[/VARIANT]`,
     {
-      hint: 'Give the platform of the image: MANIFEST=OS/ARCH.',
+      hint: 'Set the platform of the image: MANIFEST=OS/ARCH.',
     },
   );
 }
@@ -101,7 +101,7 @@ const key = {
   began: 'org.opencontainers.image.created',
 } as const;
 
-/** Encodes a slot. Equal slots give equal bytes. */
+/** Encodes a slot. Equal slots have equal bytes. */
 export function encodeSlot({ target, platform, group, began, expect, entries }: Omit<Slot, 'name'>): ManifestContent {
   const annotations = {
     [key.target]: target,
@@ -129,13 +129,13 @@ export function readSlot({ descriptor, bytes }: ManifestContent, name: string, t
   const [platform, id] = [text(key.platform), text(key.group)];
   const began = Date.parse(text(key.began) ?? '');
   if (text(key.target) !== target || platform === undefined || id === undefined || Number.isNaN(began)) {
-    return 'it is not a slot of this tag';
+    return `it is not a slot of ${target}`;
   }
-  if (slotName(tagOf(target), platform) !== name) return `it is the slot of ${platform}`;
+  if (slotName(tagOf(target), platform) !== name) return `it is a slot for ${platform} under the wrong tag`;
   const expected = platformIn(platform);
   const images = document.manifests.filter((entry) => !isAttestation(entry));
   const matches = (entry: Descriptor) => expected !== undefined && matchesPlatform(entry.platform, expected);
-  if (images.length === 0 || !images.every(matches)) return `its images are not for ${platform}`;
+  if (images.length === 0 || !images.every(matches)) return `it does not consist of images for ${platform}`;
   const [number, attempt, expect] = [text(key.number), text(key.attempt), text(key.expect)];
   const group = { id, ...(number === undefined ? {} : { number }), ...attemptIn(attempt) };
   return {
@@ -173,7 +173,7 @@ function platformIn(text: string): Platform | undefined {
   }
 }
 
-/** The tag of a canonical reference. */
+/** Returns the tag of a canonical reference. */
 export function tagOf(target: string): string {
   return target.slice(target.lastIndexOf(':') + 1);
 }

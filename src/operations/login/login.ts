@@ -19,11 +19,11 @@ export interface LoginOptions {
 }
 
 export interface LoggedIn {
-  /** The registry, as references name it. */
+  /** The registry host as used in references. */
   readonly registry: string;
   readonly username: string;
   readonly location: CredentialLocation;
-  /** Whether the registry has accepted the login; false if it does not require one. */
+  /** Whether the registry has accepted the credentials; false if it does not require a login. */
   readonly verified: boolean;
 }
 
@@ -33,8 +33,9 @@ export interface LoggedOut {
 }
 
 /**
- * The registry of a host, as written in references: `docker.io` for all names of Docker Hub.
- * @throws MlistError `ERR_MLIST_USAGE`
+ * Converts the host that the user has typed to the registry as used in references, such as `docker.io` for all names of
+ * Docker Hub. A URL scheme is removed.
+ * @throws MlistError `ERR_MLIST_USAGE` if the input is not a registry host
  */
 export function registryOf(host: string): string {
   const bare = host.replace(/^https?:\/\//i, '').replace(/\/(?:v[12]\/?)?$/, '');
@@ -50,27 +51,28 @@ export function registryOf(host: string): string {
   const isHost = bare.includes('/') && /^(?:[\w-]+\.)+[\w-]+(?::\d+)?$|^localhost(?::\d+)?$/.test(first);
   throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(withoutPassword(host))} is not a registry host`, {
     hint: isHost
-      ? `A login is for a whole registry: ${first}.`
+      ? `A login applies to the whole registry: use ${first}.`
       : 'Examples: docker.io, registry.example.com, localhost:5000.',
   });
 }
 
 /**
- * Tries a login, and stores it if the registry accepts it.
- * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if the registry refuses it
+ * Checks credentials with the registry, and stores them if the registry accepts them or does not require a login.
+ * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if the registry refuses the credentials; `ERR_MLIST_USAGE` if the user
+ * name or the password is empty, or if the user name contains a colon
  */
 export async function login(
   { registry, username, password }: Login,
   { stores, store, signal, onEvent }: LoginOptions,
 ): Promise<LoggedIn> {
   if (username === '' || password === '') {
-    throw new MlistError(
-      'ERR_MLIST_USAGE',
-      `no ${username === '' ? 'user name' : 'password'} is given for ${registry}`,
-    );
+    throw new MlistError('ERR_MLIST_USAGE', `missing ${username === '' ? 'user name' : 'password'} for ${registry}`);
   }
   if (username.includes(':')) {
-    throw new MlistError('ERR_MLIST_USAGE', 'a user name with a colon cannot be sent to a registry (RFC 7617)');
+    throw new MlistError(
+      'ERR_MLIST_USAGE',
+      'invalid user name: HTTP Basic authentication does not allow a colon (RFC 7617)',
+    );
   }
   const answer = await stores.registries.tryLogin(registry, { type: 'basic', username, password }, signal);
   const verified = answer === 'accepted';
@@ -80,14 +82,17 @@ export async function login(
   const effective = await locationOfLogin(registry, store);
   const stored = location.kind === 'file' ? location.path : location.program;
   if (effective !== undefined && effective !== stored) {
-    onEvent?.({ type: 'warning', message: `${effective} has another login for ${registry}, which takes precedence` });
+    onEvent?.({
+      type: 'warning',
+      message: `the credentials for ${registry} in ${effective} take precedence over the new ones`,
+    });
   }
   return { registry, username, location, verified };
 }
 
 /**
- * Removes a login from where `login` stores it.
- * @throws MlistError `ERR_MLIST_NOT_FOUND` if no login is stored there
+ * Removes the credentials for a registry from the credential helper and the file in which `login` would store them.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if neither has credentials for the registry
  */
 export async function logout(
   registry: string,
@@ -96,8 +101,12 @@ export async function logout(
   const locations = await eraseLogin(registry, store);
   const remaining = await locationOfLogin(registry, store);
   if (locations.length === 0) {
-    throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no login for ${registry}`, {
-      hint: remaining === undefined ? undefined : `The login in ${remaining} is not managed by mlist. Remove it there.`,
+    const message =
+      remaining === undefined
+        ? `there is no login for ${registry}`
+        : `cannot remove the login for ${registry}: it is stored in ${remaining}, which mlist does not change`;
+    throw new MlistError('ERR_MLIST_NOT_FOUND', message, {
+      hint: remaining === undefined ? undefined : `Remove the login from ${remaining}.`,
     });
   }
   if (remaining !== undefined) {

@@ -17,7 +17,7 @@ import { readCandidates } from '../read-candidates.ts';
 
 /** Everything about a list or an image that a page shows. */
 export interface Overview {
-  /** With layers, nested lists and predicate types; with referrers if they were requested. */
+  /** The list with layers, nested lists and predicate types, and with referrers if they were requested. */
   readonly view: ListView;
   /** The exact bytes of the document. For a draft, these are the bytes that would be pushed. */
   readonly bytes: Uint8Array;
@@ -26,18 +26,24 @@ export interface Overview {
    * pushed yet.
    */
   readonly platforms: readonly ExplainedPlatform[];
-  /** Whether the list has more platforms than these. */
+  /** Whether the list has more platforms than `platforms` contains. */
   readonly hasMorePlatforms: boolean;
-  /** Entries of the list that no client can select; attestations are left out. */
+  /** The entries of the list that no client selects for any platform, except attestations. */
   readonly unreachable: readonly ExplainedUnreachable[];
 }
 
 export interface OverviewOptions extends Pick<DetailOptions, 'referrers' | 'maxRead'> {
-  /** Only the referrers of the list itself, since finding those of each image may take long. Default false. */
+  /**
+   * Read the referrers of the list itself. With `referrers`, the referrers of each image are read, too, which may be
+   * slow. Default false.
+   */
   readonly ownReferrers?: boolean | undefined;
 }
 
-/** Limits on the work for one page: platforms, and platforms times entries. Real lists have fewer. */
+/**
+ * Limits on the platforms, and on the product of platforms and entries, that are compared for one page. Real lists have
+ * fewer.
+ */
 const MAX_PLATFORMS = 24;
 const MAX_COMPARED = 20_000;
 
@@ -74,8 +80,8 @@ async function ownReferrers(
 }
 
 /**
- * Whether the list can be pushed, so that clients can select from it. A draft may have errors, or images without a
- * manifest.
+ * Whether clients can select images from the list: it is stored, or it is a draft that can be pushed in its format and
+ * whose images all have manifests.
  */
 function canBePulled(found: LookupResult): boolean {
   if (found.from !== 'draft') return true;

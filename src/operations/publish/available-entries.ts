@@ -9,30 +9,32 @@ import { originsAmong, type MissingChoice } from './fill.ts';
 import { findMissing, isComposite, missingParts, survey, type Survey } from './find-missing.ts';
 import { omitMissing } from './missing-images.ts';
 
-/** The entries of an index that can be read, and where their content is. */
+/** This file determines which entries of an index can be read, and from which locations. */
 
-/** An index that is read to list its entries in a draft. */
+/** An index whose entries are added to a draft. */
 export interface IndexSource {
   readonly source: string;
   readonly store: ReadStore;
   /** All entries of the index. */
   readonly entries: readonly Entry[];
-  /** The entries that were missing when the index was read. Functions add the missing entries that they find. */
+  /**
+   * The entries that were missing when the index was read. `availableEntries` adds the missing entries that it finds.
+   */
   readonly missing: Map<Digest, MissingState>;
-  /** Other sources with the same index, which the store reads missing content from. Default: none. */
+  /** Other sources with the same index, from which the store reads missing content. Default: none. */
   readonly parts?: readonly Origin[] | undefined;
 }
 
 export interface SourceOptions extends ContentOptions {
   readonly missing?: MissingChoice | undefined;
-  /** The requested platforms; undefined if the command has no `--platform`. */
+  /** The requested platforms; undefined if the command has no option `--platform`. */
   readonly platforms?: readonly Platform[] | undefined;
 }
 
 /**
- * The selected entries without those that are missing and may be left out. An entry that another source has gets the
- * location of that source. An entry that other locations complete lists them in `fill`.
- * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images
+ * Returns the selected entries with the locations of their content (see `placedEntry`). Missing entries are left out if
+ * the options allow it.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if entries are missing and must not be left out
  */
 export async function availableEntries(
   selected: readonly Entry[],
@@ -67,8 +69,9 @@ export async function availableEntries(
 interface Placing extends Pick<IndexSource, 'store' | 'parts'>, ContentOptions {}
 
 /**
- * The entry with the location that has its content. If several locations have parts of the content, the entry lists
- * those that complete its source in `fill`.
+ * Returns the entry with the locations of its content. If its source has all of the content, or no other store has the
+ * rest, the entry is unchanged. If another source of the same index has all of the content, the entry gets that source.
+ * Otherwise, `fill` lists the locations of the content that the source lacks.
  */
 export async function placedEntry(
   entry: Entry,

@@ -13,13 +13,15 @@ export interface CheckOptions {
   readonly expect?: readonly Platform[] | undefined;
   /** Allow several images for one platform. Default false. */
   readonly allowDuplicates?: boolean | undefined;
-  /** Allow an empty list. Default false, since clients cannot pull it. */
+  /** Allow an empty list. Default false, because clients cannot pull it. */
   readonly allowEmpty?: boolean | undefined;
-  /** The hint for an empty list. Default: to add images to the draft. */
+  /** The hint for an empty list. Default: a hint to add images, or to allow an empty list. */
   readonly emptyHint?: string | undefined;
-  /** The hint for several images for one platform. Default: to remove one from the draft, or to allow it. */
+  /**
+   * The hint for several images for one platform. Default: a hint to remove one from the draft, or to allow duplicates.
+   */
   readonly duplicateHint?: string | undefined;
-  /** Whether the format is that of `--format`, and not the draft's own. Default false. */
+  /** Whether `--format` overrides the format of the draft. Default false. */
   readonly isFormatOverridden?: boolean | undefined;
   /** Treat warnings as errors. Default false. */
   readonly strict?: boolean | undefined;
@@ -27,8 +29,9 @@ export interface CheckOptions {
 }
 
 /**
- * Checks a draft without any request.
- * @throws MlistError `ERR_MLIST_LIST_INVALID` with all errors, `ERR_MLIST_EXPECTATION`
+ * Checks a draft without sending requests.
+ * @throws MlistError `ERR_MLIST_LIST_INVALID` with all errors if the list is invalid; `ERR_MLIST_EXPECTATION` if an
+ * expected platform is missing
  */
 export function checkBeforePush(draft: Draft, options: CheckOptions): void {
   const { strict, allowDuplicates, allowEmpty = false, expect = [], onEvent } = options;
@@ -41,16 +44,18 @@ export function checkBeforePush(draft: Draft, options: CheckOptions): void {
 
 /**
  * Requires images for the expected platforms.
- * @throws MlistError `ERR_MLIST_EXPECTATION` with all expected platforms that are missing
+ * @throws MlistError `ERR_MLIST_EXPECTATION` if expected platforms are missing. The message lists all of them
  */
 export function requireExpected(reference: string, available: readonly Platform[], expect: readonly Platform[]): void {
   const missing = expect.filter((requested) => !available.some((platform) => matchesPlatform(platform, requested)));
   if (missing.length === 0) return;
   const names = [...new Set(missing.map((requested) => platformNotFoundText(requested, available)))].join(', ');
-  const all = formatPlatforms(available);
   throw new MlistError('ERR_MLIST_EXPECTATION', `${reference} lacks ${names}, which it is expected to have`, {
     reference,
-    hint: `Add the missing images, or expect only what the list has: ${all === '' ? 'no image with a platform' : all}.`,
+    hint:
+      available.length === 0
+        ? 'No image has a platform. Add the missing images.'
+        : `Add the missing images, or expect only the available platforms: ${formatPlatforms(available)}.`,
   });
 }
 
@@ -59,11 +64,14 @@ function asError(problem: Problem, allowEmpty: boolean): readonly Problem[] {
   return problem.rule === 'W-EMPTY' && !allowEmpty ? [{ ...problem, severity: 'error' }] : [];
 }
 
-/** A single error is part of the message; several are listed as problems. */
+/**
+ * Returns the error for a list that cannot be pushed. If there is one problem, it is part of the message. Several
+ * problems are only listed in `problems`.
+ */
 function refusedList(draft: Draft, errors: readonly Problem[], options: CheckOptions): MlistError {
   const subject = `the list ${listName(draft)}`;
   const { message } =
-    errors.length === 1 ? refusal(subject, errors) : { message: `${subject} is refused for ${errors.length} reasons` };
+    errors.length === 1 ? refusal(subject, errors) : { message: `${subject} has ${errors.length} errors` };
   return new MlistError('ERR_MLIST_LIST_INVALID', message, {
     reference: listName(draft),
     problems: errors,
@@ -72,10 +80,10 @@ function refusedList(draft: Draft, errors: readonly Problem[], options: CheckOpt
 }
 
 const WITHOUT_FORMAT =
-  'Push an OCI index instead. A Docker list can hold only images with Docker media types, ' +
-  'without annotations, artifact types, subject, urls or data.';
+  'Push the list as an OCI index. A Docker list can contain only images with Docker media types, ' +
+  'and no annotations, artifact types, subject, urls or data.';
 
-/** The next step that resolves all errors; empty if no single step does. */
+/** Returns the next step that resolves all errors, or an empty object if no single step does. */
 function nextStepFor(draft: Draft, errors: readonly Problem[], options: CheckOptions): NextStep {
   const { emptyHint, duplicateHint, isFormatOverridden = false } = options;
   const isOf = (...rules: readonly string[]) => errors.every(({ rule }) => rules.includes(rule));

@@ -13,21 +13,23 @@ import { isInternalHost, MAX_ORIGINS, originsIn } from '../../store/origins.ts';
 import type { ManifestContent, ReadStore } from '../../store/store.ts';
 import type { Filled, OnEvent, OperationEvent } from '../events.ts';
 
-/** Completes sources that lack content (docs/decisions/0074-filling-sparse-indexes.md). */
+/** This file completes sources that lack content (docs/decisions/0074-filling-sparse-indexes.md). */
 
-/** Refuse a sparse index, leave its missing images out, or read them from where they came from. */
+/** How to handle a sparse index: refuse it, leave its missing images out, or read them from other locations. */
 export type MissingChoice = 'refuse' | 'skip' | 'fill';
 
-/** The policy for content that an index lists but its location lacks. */
+/** How to handle content that an index lists but its location does not have. */
 export interface MissingPolicy {
   /** How missing content is handled. Default: `refuse`. */
   readonly missing?: MissingChoice | undefined;
   /**
-   * With `fill`: where missing content is read from, in this order. Default: the repositories that the source names.
+   * With `fill`: the locations to read missing content from, in this order. Default: the repositories that the source
+   * records as the origins of its content.
    */
   readonly fillFrom?: readonly Location[] | undefined;
   /**
-   * Hosts that the user has named, for example that of the target. A source may name them even if they are internal.
+   * Hosts that the user has named, for example the host of the target. Missing content may be read from them even if
+   * they are internal.
    */
   readonly namedHosts?: readonly string[] | undefined;
 }
@@ -38,18 +40,19 @@ export interface CompletionContext extends MissingPolicy {
   readonly onEvent?: OnEvent | undefined;
 }
 
-/** A source that was read. */
+/** A source that may lack content. */
 export interface IncompleteSource {
   readonly location: Location;
   readonly store: ReadStore;
   readonly content: ManifestContent;
-  /** Other sources that have the same content, which are tried before registries. Default: none. */
+  /** Other sources that have the same index. They are tried before all other locations. Default: none. */
   readonly parts?: readonly Origin[] | undefined;
 }
 
 /**
- * The store of a source, completed by its parts and, with `fill`, by its origins. Origins are opened only when content
- * is missing. Each is reported before the first request to it.
+ * Returns a store that reads from the source. Content that the source lacks is read from `parts` or, with `fill`, from
+ * the locations in `fillFrom` (default: the origins that the source records). Locations other than `parts` are opened
+ * only if content is missing, and each is reported before the first request to it.
  */
 export function completeSource(source: IncompleteSource, context: CompletionContext): ReadStore {
   const { location, store, parts = [] } = source;
@@ -72,7 +75,7 @@ export function completeSource(source: IncompleteSource, context: CompletionCont
   });
 }
 
-/** The event before the first request to an origin. */
+/** Returns the event to emit before the first request to an origin. */
 function asking({ location }: Origin, source: string): OperationEvent {
   return { type: 'origin', reference: formatLocation(location), source };
 }
@@ -104,8 +107,9 @@ async function originsOf(source: IncompleteSource, context: CompletionContext): 
 }
 
 /**
- * The repositories that a source names. Those on this machine or at a private address are left out with a warning,
- * unless the user has named the host: an archive must not make mlist send requests into the network of its user.
+ * Returns the repositories that a source names as its origins. Unless the user has named the host, repositories on this
+ * machine or at a private address are left out with a warning, because an archive must not make mlist send requests to
+ * internal hosts.
  */
 async function namedOrigins(
   { location, store, content }: IncompleteSource,
@@ -119,14 +123,14 @@ async function namedOrigins(
   return [...all].slice(0, MAX_ORIGINS).flatMap(([name, reference]) => {
     if (!isInternalHost(reference.domain) || namedHosts.includes(reference.domain)) return [reference];
     const message =
-      `${formatLocation(location)} names ${name} as the origin of its content. mlist does not read from it, because ` +
-      `its host is this machine or has a private address; to allow it, use --fill-from ${name}`;
+      `${formatLocation(location)} names ${name} as the origin of its content, but mlist does not read from this repository, ` +
+      `because its host is this machine or has a private address. To allow it, use --fill-from ${name}`;
     onEvent?.({ type: 'warning', message });
     return [];
   });
 }
 
-/** The annotations of the descriptors in a manifest. Builders record in them where a layer came from. */
+/** Returns the annotations of the descriptors in a manifest. Builders record in them where a layer came from. */
 function annotationsIn({ bytes }: ManifestContent): readonly (Annotations | undefined)[] {
   const { manifests, layers } = readDocument(bytes);
   const descriptors = [manifests, layers].flatMap((each) => (Array.isArray(each) ? (each as readonly Json[]) : []));
@@ -134,7 +138,8 @@ function annotationsIn({ bytes }: ManifestContent): readonly (Annotations | unde
 }
 
 /**
- * The repository, layout or archive of a location. Missing content is looked up by its digest, so a tag has no meaning.
+ * Removes the tag and digest from the location of a repository, layout or archive, because missing content is looked up
+ * by its own digest.
  */
 export function withoutName(location: Location): Location {
   if (hasPath(location)) return { kind: location.kind, path: location.path };
@@ -147,14 +152,17 @@ function repositoryLocation(reference: Reference): Location {
   return { kind: 'registry', reference, explicit: true };
 }
 
-/** The origins for the `fill` of a draft's entry: those of the stores that have its content. */
+/**
+ * Returns the origins of `store` that are among the holders of an entry's content. The array is empty if `store` is not
+ * a completed store.
+ */
 export async function originsAmong(store: ReadStore, holders: Iterable<ReadStore>): Promise<readonly Origin[]> {
   if (!(store instanceof CompletedStore)) return [];
   const origins = await Promise.all([...holders].map((holder) => store.originOf(holder)));
   return origins.flatMap((origin) => origin ?? []);
 }
 
-/** Opens the source of a draft's entry, completed by the locations in its `fill`. */
+/** Opens the source of an entry. Content that it lacks is read from the locations in `fill`. */
 export async function entrySource(
   entry: Entry,
   { stores, signal, onEvent }: Pick<CompletionContext, 'stores' | 'signal' | 'onEvent'>,
@@ -165,15 +173,15 @@ export async function entrySource(
 }
 
 /**
- * The next step for content that could not be completed. It names the sources that do not have the content, and
- * suggests another one.
+ * Returns the next step if missing content was not found elsewhere: to specify a location or, if locations were already
+ * tried, another one. In the latter case, the hint lists the locations that were tried.
  */
 export function afterAttempts(store: ReadStore): NextStep {
   const attempts = store instanceof CompletedStore ? store.attempts : [];
   if (attempts.length === 0) return { remedy: { kind: 'fill-from', isAnother: false } };
   const texts = attempts.map(({ origin, failure }) => {
-    const why = failure === undefined ? 'does not have it' : failure.message;
-    return `${formatLocation(origin.location)} (${why})`;
+    const reason = failure === undefined ? 'not found' : failure.message;
+    return `${formatLocation(origin.location)} (${reason})`;
   });
-  return { hint: `Asked: ${texts.join('; ')}.`, remedy: { kind: 'fill-from', isAnother: true } };
+  return { hint: `Tried: ${texts.join('; ')}.`, remedy: { kind: 'fill-from', isAnother: true } };
 }

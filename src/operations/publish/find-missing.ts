@@ -8,7 +8,7 @@ import { childrenOfManifest, isForeignLayer, MAX_DEPTH, readGraph, type Manifest
 import type { MissingChoice } from './fill.ts';
 import { MissingContent, type MissingEntries, type MissingState } from '../../transfer/missing-content.ts';
 
-/** Finds content that a location lists but does not have, with as few reads as possible. */
+/** This file finds content that an index lists but its location does not have, with as few reads as possible. */
 
 export interface FindingOptions extends ContentOptions {
   readonly store: ReadStore;
@@ -17,7 +17,7 @@ export interface FindingOptions extends ContentOptions {
 }
 
 /**
- * The entries that the location does not have. Requests to a registry are sent only with `skip` and `fill`: otherwise
+ * Returns the entries that are missing from the location. A registry is queried only with `skip` or `fill`. Otherwise,
  * missing images are found when they are read, without further requests.
  */
 export async function findMissing(
@@ -36,7 +36,10 @@ export async function findMissing(
   );
 }
 
-/** Whether content is absent or incomplete; undefined if the source has it. */
+/**
+ * Returns `absent` if the content is missing from the store, `incomplete` if content below it is missing, and otherwise
+ * undefined. A registry that has a manifest is assumed to have its blobs.
+ */
 export async function stateOf(
   entry: Descriptor,
   options: FindingOptions,
@@ -69,7 +72,9 @@ async function stateBelow(
 }
 
 /**
- * The parts of content that a layout or an archive lacks. Unreadable content is not missing: reading it fails later.
+ * Returns the digests of content that a layout, archive or composite store does not have: the given content, or content
+ * below it. Returns an empty array for a registry, without querying it. Content that exists but cannot be read is not
+ * included, because reading it fails later.
  */
 export async function missingParts(
   store: ReadStore,
@@ -92,16 +97,18 @@ export async function missingParts(
   }
 }
 
-/** The stores that have content and everything below it. */
+/** The result of a search in several stores for a manifest or blob and everything below it. */
 export interface Survey {
-  /** The digests that no store has. */
+  /** The digests of this content that no store has; empty if the content is complete. */
   readonly lacking: readonly Digest[];
+  /** The stores that have a part of the content. */
   readonly holders: ReadonlySet<ReadStore>;
 }
 
 /**
- * Finds out which stores have content and everything below it. A registry that has a manifest is assumed to have the
- * content that the manifest refers to. Unreadable content is not missing: reading it fails later.
+ * Determines which stores have the given content and the content below it. A registry that has a manifest is assumed to
+ * have the content that the manifest refers to. Content that exists but cannot be read is not reported as lacking,
+ * because reading it fails later.
  */
 export async function survey(
   store: ReadStore & CompositeStore,

@@ -1,7 +1,7 @@
 import { errorMessage, MlistError, type ErrorFacts, type TargetOutcome } from '../../errors/errors.ts';
 import type { TargetLog } from '../../transfer/target-log.ts';
 
-/** The message lists at most this many names of each kind; the error's facts contain all. */
+/** Maximum number of targets that the message lists for each outcome. The facts of the error contain all targets. */
 const MOST_NAMED = 5;
 
 interface Interruptible {
@@ -11,7 +11,7 @@ interface Interruptible {
 
 /**
  * Runs work that publishes. If it is interrupted, the error reports the outcome of each target.
- * @param hint - the next step. The interruption's own hint takes precedence
+ * @param hint - the next step. A hint in the reason of the interruption takes precedence
  */
 export async function withInterruptionReport<T, O extends Interruptible>(
   options: O,
@@ -27,14 +27,14 @@ export async function withInterruptionReport<T, O extends Interruptible>(
 }
 
 /**
- * The error of an operation that was interrupted while it published.
- * @param reason - of the abort signal: an interrupt, a timeout, or the reason that the caller of the library gave
+ * Returns the error of an operation that was interrupted while it published.
+ * @param reason - the reason of the abort signal: an interrupt, a timeout, or a value from the caller of the library
  */
 export function interruption(reason: unknown, targets: readonly TargetOutcome[], hint?: string): MlistError {
   const isOwn = reason instanceof MlistError;
   const facts: ErrorFacts = isOwn ? reason.facts : { cause: reason };
   const unknown = targets.find(({ status }) => status === 'unknown');
-  const next = unknown && `Check what ${unknown.reference} has now, or run the same command again.`;
+  const next = unknown && `Check the current digest of ${unknown.reference}, or run the same command again.`;
   return new MlistError(
     isOwn ? reason.code : 'ERR_MLIST_INTERRUPTED',
     `${reasonText(reason)}; ${outcomeText(targets)}`,
@@ -46,7 +46,7 @@ export function interruption(reason: unknown, targets: readonly TargetOutcome[],
   );
 }
 
-/** The reason as text. The message of an interrupt is replaced, since the outcomes of the targets follow. */
+/** Returns the reason as text. For a signal, this is only "interrupted", because the outcomes of the targets follow. */
 function reasonText(reason: unknown): string {
   if (!(reason instanceof MlistError)) return `interrupted: ${errorMessage(reason)}`;
   const isSignal = reason.code === 'ERR_MLIST_INTERRUPTED' || reason.code === 'ERR_MLIST_TERMINATED';
@@ -57,7 +57,7 @@ function isUntouched(targets: readonly TargetOutcome[]): boolean {
   return targets.every(({ status }) => status === 'not-pushed');
 }
 
-/** The names by outcome, in one line. */
+/** Lists the targets by outcome, in one line. */
 export function outcomeText(targets: readonly TargetOutcome[]): string {
   if (isUntouched(targets)) return 'no tag was changed';
   const parts = [

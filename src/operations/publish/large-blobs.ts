@@ -9,7 +9,10 @@ import { ignoreRefusedRead } from './tag-state.ts';
  */
 const WORTH_ASKING = 1024 * 1024;
 
-/** The large blobs that a target already has, among images that cannot be mounted. Each blob is looked up once. */
+/**
+ * Returns the large blobs that a target already has. Blobs that it can mount are not looked up. Each other large blob
+ * is looked up once.
+ */
 export async function existingLargeBlobs(
   target: Store,
   nodes: readonly ManifestNode[],

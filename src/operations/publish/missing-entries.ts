@@ -7,16 +7,19 @@ import { isInEngine } from '../../oci/location.ts';
 import type { OnEvent } from '../events.ts';
 import { attestationsWarning, joinNames, missingText, platformOrDigest } from './missing-images.ts';
 
-/** Entries of a draft whose content is not in their source. */
+/** This file handles entries of a draft whose source does not have their content. */
 
-/** The error for an entry whose content no longer exists, with the cause if the manifest itself exists. */
+/**
+ * Returns the error if the content of an entry no longer exists in its source.
+ * @param cause - the error of the read, if there was one; its message becomes the reason
+ */
 export function entryGone(entry: Entry, draft: Draft, cause?: MlistError): MlistError {
   const list = listName(draft);
   const what = isAttestationEntry(entry) ? 'attestation' : 'image';
-  const why = cause === undefined ? '' : `: ${cause.message}`;
+  const reason = cause === undefined ? '' : `: ${cause.message}`;
   return new MlistError(
     'ERR_MLIST_NOT_FOUND',
-    `the ${what} ${describeEntry(entry)} is gone from its ${storeOf(entry)}${why}`,
+    `the ${what} ${describeEntry(entry)} no longer exists in its ${storeOf(entry)}${reason}`,
     {
       reference: sourceName(entry),
       cause,
@@ -32,7 +35,7 @@ function storeOf({ source }: Entry): string {
   return source.kind === 'registry' ? 'repository' : source.kind === 'oci' ? 'layout' : 'archive';
 }
 
-/** Entries whose source can be read, but does not have them. */
+/** Thrown if a source can be read, but does not have these entries. */
 export class MissingEntriesError extends MlistError {
   readonly entries: readonly Entry[];
 
@@ -42,13 +45,13 @@ export class MissingEntriesError extends MlistError {
   }
 }
 
-/** The error that reports together all entries that one source does not have. */
+/** Returns one error for all entries that one source does not have. */
 function missingFrom(source: string, entries: readonly Entry[], draft: Draft, next: NextStep): MlistError {
   const images = entries.filter((entry) => !isAttestationEntry(entry)).map(descriptorOf);
   const message =
     images.length > 0
       ? missingText(images, new Map(), source)
-      : `${entries.length} attestations are missing from ${source}`;
+      : `${entries.length === 1 ? '1 attestation is' : `${entries.length} attestations are`} missing from ${source}`;
   const error = new MlistError('ERR_MLIST_NOT_FOUND', message, { reference: source, ...next });
   const available = availableText(entries, source, draft);
   return new MissingEntriesError(entries, available === undefined ? error : withFirstHint(error, available));
@@ -70,10 +73,10 @@ function draftHint([first]: readonly Entry[], draft: Draft): string {
 }
 
 /**
- * The results for all entries of a draft.
+ * Returns the results for all entries of a draft.
  * @param next - the next step for missing entries. Default: to edit the draft
- * @throws MlistError for all failures; entries of an index, and attestations, that one source does not have are
- * reported together
+ * @throws MlistError with all failures, if there are any. Missing entries of an index, and missing attestations, are
+ * combined into one error for each source
  */
 export function requireAll<T>(draft: Draft, { values, failures }: Settled<T>, next?: NextStep): readonly T[] {
   const grouped = failures.filter(isGrouped).flatMap(({ entries }) => entries);
@@ -93,7 +96,7 @@ function isGrouped(error: MlistError): error is MissingEntriesError {
   return error instanceof MissingEntriesError && error.entries.every(isPart);
 }
 
-/** Runs work with the entries. If only attestations are missing, runs it again without them. */
+/** Runs `work` with the entries. If only attestations are missing, runs `work` again without these attestations. */
 export async function retryWithoutAttestations<T>(
   entries: readonly Entry[],
   work: (entries: readonly Entry[]) => Promise<T>,
@@ -109,8 +112,8 @@ export async function retryWithoutAttestations<T>(
 }
 
 /**
- * Leaves missing attestations out, with one warning, if nothing else has failed.
- * @returns undefined if something else has failed
+ * If all failures are missing attestations, emits one warning and returns the other entries. Otherwise, returns
+ * undefined.
  */
 export function withoutAttestations(
   entries: readonly Entry[],

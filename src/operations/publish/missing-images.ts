@@ -11,14 +11,15 @@ import { missingParts, stateOf, type FindingOptions } from './find-missing.ts';
 import { omissionOf, type Omission } from '../omissions.ts';
 
 /**
- * Sparse indexes list images that their location does not have. `docker save` writes them after a pull of one platform
- * (docs/decisions/0050-sparse-indexes.md).
+ * This file handles sparse indexes, which list images that their location does not have. For example, `docker save`
+ * writes a sparse index after a pull of one platform (docs/decisions/0050-sparse-indexes.md).
  */
 
-const REPORTED_PRESENT = 'The source reported these images as present when it was checked. Check the source.';
+const REPORTED_PRESENT =
+  'These images existed in the source when it was checked. Check the source, or run the command again.';
 
 /**
- * The next step for missing images in commands without a draft. It does not suggest the option that the user has
+ * Returns the next step for missing images in commands without a draft. It does not suggest an option that the user has
  * already given.
  */
 export function afterMissing(choice: MissingChoice | undefined): NextStep {
@@ -27,14 +28,17 @@ export function afterMissing(choice: MissingChoice | undefined): NextStep {
 }
 
 export interface MissingOptions extends FindingOptions {
-  /** The index, for messages. */
+  /** The reference of the index, for messages. */
   readonly reference: string;
-  /** Whether `--platform` can choose other images. */
+  /** Whether the user can select other images with `--platform`. */
   readonly canChoose: boolean;
 }
 
 export interface MissingOmissions {
-  /** Entries that are left out. */
+  /**
+   * The entries of the index that are left out: missing images, missing attestations, and attestations of missing
+   * images.
+   */
   readonly omitted: ReadonlySet<Descriptor>;
   readonly omissions: readonly Omission[];
   /** Events to report: each skipped image, and one warning for all attestations. */
@@ -42,10 +46,11 @@ export interface MissingOmissions {
 }
 
 /**
- * Decides which of the selected entries are left out. Attestations that are missing, and those of missing images, are
- * left out, unless the user has requested to complete the source.
+ * Decides which of the selected entries are left out because they are missing: missing attestations and, with `skip`,
+ * missing images and their attestations. With `fill`, nothing is left out.
  * @param all - the entries of the index
- * @throws MlistError `ERR_MLIST_NOT_FOUND` for missing images that are not skipped, or if no image would be left
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if an image is missing and is not skipped, if no image would be left, or,
+ * with `fill`, if any entry is missing
  */
 export async function omitMissing(
   selected: readonly Descriptor[],
@@ -76,8 +81,8 @@ export async function omitMissing(
 }
 
 /**
- * Requires an image, or an index that is an entry of a list, to be complete in a layout or an archive.
- * @throws MlistError `ERR_MLIST_NOT_FOUND`
+ * Requires that a layout or archive has all content of an image, or of an index that is an entry of a list.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if content is missing
  */
 export async function requireParts(
   descriptor: Descriptor,
@@ -105,12 +110,12 @@ function noImageLeft(attestations: readonly Descriptor[], { reference }: Missing
   const digests = joinNames(attestations.map(({ digest }) => digest));
   return new MlistError(
     'ERR_MLIST_NOT_FOUND',
-    `attestations are missing from ${reference}, and no image would be left without them: ${digests}`,
-    { reference, hint: 'At least one image must be left.' },
+    `only attestations are selected, and ${reference} does not have these: ${digests}`,
+    { reference, hint: 'Select at least one image.' },
   );
 }
 
-/** Some images of an index are missing, others are available. */
+/** Thrown if only some images of an index are missing, or if `fill` did not find missing content. */
 export class SomeMissing extends MlistError {}
 
 async function missingImages(
@@ -134,7 +139,7 @@ async function missingImages(
   if (there.length === 0) {
     return new MlistError('ERR_MLIST_NOT_FOUND', message, {
       reference,
-      hint: 'None of its images is available: check that all of them were pushed.',
+      hint: 'None of the images in the index is available. Check that the index was pushed or copied together with its images.',
     });
   }
   return new SomeMissing('ERR_MLIST_NOT_FOUND', message, {
@@ -147,7 +152,9 @@ async function missingImages(
 export function missingText(lost: readonly Descriptor[], missing: MissingEntries, reference: string): string {
   const areImages = lost.every((entry) => isServedAsManifest(entry.mediaType) && !isAttestation(entry));
   const what = areImages ? 'images are' : 'content is';
-  const names = lost.map((entry) => nameOf(entry) + (missing.get(entry.digest) === 'incomplete' ? ' (in part)' : ''));
+  const names = lost.map(
+    (entry) => nameOf(entry) + (missing.get(entry.digest) === 'incomplete' ? ' (incomplete)' : ''),
+  );
   return `${what} missing from ${reference}: ${joinNames(names)}`;
 }
 

@@ -8,7 +8,7 @@ import type { Store } from '../../store/store.ts';
 /** The context of operations that write to a target. */
 export interface PublishContext {
   readonly stores: Stores;
-  /** Shared by the copies and pushes of one command, so that content is sent to a target once. */
+  /** Shared by the copies and pushes of one command, so that the same content is sent to a target only once. */
   readonly transfers?: SharedTransfers | undefined;
   /** The outcome of each target. Updated while the operation runs. */
   readonly targets?: TargetLog | undefined;
@@ -17,8 +17,8 @@ export interface PublishContext {
 }
 
 /**
- * Runs work that writes to a location. The tags of an archive or engine are reported after the archive has been written
- * or loaded.
+ * Runs `work`, which writes to a location. For archives and engines, its `tagged` events are held back until the
+ * archive has been written or loaded.
  */
 export async function publish<T, O extends PublishContext>(
   location: Location,
@@ -35,7 +35,7 @@ export async function publish<T, O extends PublishContext>(
     if (event.type === 'tagged') tagged.push(event);
     else options.onEvent?.(event);
   };
-  // An interruption after an archive was sent may be too late: the engine may already have named the image.
+  // If the operation is interrupted after the archive was sent, the engine may already have tagged the image.
   const onSend = (): void => {
     for (const [reference, target] of targets) options.targets?.set(reference, { ...target, status: 'unknown' });
   };

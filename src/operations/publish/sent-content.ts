@@ -1,9 +1,12 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { OnEvent } from '../events.ts';
 
-/** Records the content that transfers store at one target, from their events, and passes the events on. */
+/**
+ * Receives the events of transfers to one target, records which content and names have been stored there, and forwards
+ * the events.
+ */
 export class SentContent {
-  /** Blobs and manifests. */
+  /** The digests of blobs and manifests. */
   readonly digests = new Set<Digest>();
   readonly names = new Set<string>();
   readonly #next: OnEvent | undefined;

@@ -18,11 +18,11 @@ export interface MovingTag {
   readonly tag: string;
   /** Canonical reference, for messages. */
   readonly reference: string;
-  /** The content that the tag has now, if it has been read. */
+  /** The current state of the tag, if it has been read. */
   readonly before?: TagState | undefined;
   /** The error, if reading the tag has failed. */
   readonly unread?: MlistError | undefined;
-  /** The content that the tag must have to be moved; undefined if any content is accepted. */
+  /** The state that the tag must have before it is moved; undefined if any state is accepted. */
   readonly expected?: TagState | undefined;
 }
 
@@ -35,7 +35,7 @@ export interface NextContent {
 
 export interface MoveOptions extends ContentOptions {
   readonly stores: Pick<Stores, 'cache'>;
-  /** Let a list replace a single image whose platform it does not have. Default false. */
+  /** Allow a tag to move from a single image to a list that has no image for its platform. Default false. */
   readonly replaceImage?: boolean | undefined;
   /** Refuse a list that lacks a platform of the list that it replaces. Default false. */
   readonly expectKept?: boolean | undefined;
@@ -43,13 +43,13 @@ export interface MoveOptions extends ContentOptions {
 }
 
 /**
- * Reads the current content of each tag, and determines which platforms its users lose when it is moved. Content in the
- * cache is not read from the registry. If the registry refuses to read a tag, it is moved nevertheless, with a note,
- * because the account may be push-only.
- * @returns the replaced content, by tag
+ * Reads the current content of each tag, and determines which platforms are lost when the tag is moved. Content in the
+ * cache is not read from the registry. If the registry refuses a read, only a note is emitted, because the account
+ * may have only push permission.
+ * @returns the replaced content, keyed by tag
  * @throws MlistError `ERR_MLIST_CONFLICT` if a single image, with or without attestations, would be replaced by a list
- * without its platform; with `expectKept`, `ERR_MLIST_EXPECTATION` for lost platforms, and the registry's error if a
- * tag cannot be read
+ * without its platform; with `expectKept`, `ERR_MLIST_EXPECTATION` if platforms would be lost, and the error of the
+ * registry if a tag cannot be read
  */
 export async function checkMoves(
   store: ContentReader,
@@ -98,7 +98,10 @@ async function checkMove(
   return { before, lost: lost.platforms };
 }
 
-/** The result of a read; undefined if the registry refuses it or serves an invalid document. */
+/**
+ * Returns the result of a read. If the registry refuses the read or serves an invalid document, passes the error to
+ * `onUnread` and returns undefined.
+ */
 async function readable<T>(read: () => Promise<T>, options: Reading): Promise<T | undefined> {
   try {
     return await read();
@@ -110,7 +113,9 @@ async function readable<T>(read: () => Promise<T>, options: Reading): Promise<T 
 
 interface Lost {
   readonly platforms: readonly Platform[];
-  /** Set if a list would replace a single image, or a list of a single image, without an image for its platform. */
+  /**
+   * Set if a list would replace a single image, or a list with a single image, but has no image for the same platform.
+   */
   readonly replaced?: 'image' | 'list';
 }
 
@@ -165,7 +170,7 @@ async function manifestOf(
   return readManifest(bytes, descriptor.mediaType, name);
 }
 
-/** The platforms of a list's images, or of a single image. */
+/** Returns the platforms that a list states for its images, or the platform of a single image. */
 export async function platformsOf(
   manifest: Manifest,
   store: ContentReader,
@@ -182,8 +187,10 @@ export async function platformsOf(
 }
 
 /**
- * The content that a list replaces at a tag, and the platforms that are lost, computed from the drafts of both lists.
- * @throws MlistError `ERR_MLIST_CONFLICT` if it replaces a single image without its platform
+ * Compares the current content of a tag with the list that is to replace it, both given as drafts. Returns the current
+ * digest (`absent` if the tag does not exist) and, if the tag refers to a list, the platforms that the new list lacks.
+ * @throws MlistError `ERR_MLIST_CONFLICT` if the tag refers to a single image, or a list with one, and the new list has
+ * no image for its platform. Not thrown if `replaceImage` is set.
  */
 export function replacedByList(
   reference: string,
@@ -208,15 +215,16 @@ export function replacedByList(
 /** The previous content of a tag: a single image, or a list. */
 interface Previous {
   readonly isImage: boolean;
-  /** Digests of the images; that of a single image. */
+  /** The digests of the images in the list, or the digest of the single image. */
   readonly images: readonly Digest[];
   readonly platforms: readonly Platform[];
 }
 
 /**
- * Whether a list replaces a single image, or a list of one, without an image for its platform. Builders push an image
- * with its attestations as a list. A list of one image may be replaced by one for another Windows release or variant,
- * or by an empty list.
+ * Returns the kind of the previous content if it has a single image, and the new list has no image for the same
+ * platform. Otherwise, returns undefined. A list with a single image is protected, too, because builders push an image
+ * with its attestations as a list. Such a list may still be replaced by a list with an image for another variant or
+ * Windows release, or by an empty list.
  */
 function replacedSingle(
   previous: Previous,
@@ -235,7 +243,10 @@ function without(platforms: readonly Platform[], kept: readonly Platform[]): rea
   return platforms.filter((platform) => !kept.some((candidate) => matchesPlatform(candidate, comparable(platform))));
 }
 
-/** Patches of one Windows release (10.0.20348.N) count as the same platform, and features do not count. */
+/**
+ * Returns a platform without features, and without the patch number of a Windows version (`N` in 10.0.20348.N).
+ * Platforms that differ only in these are treated as the same.
+ */
 function comparable({ os, architecture, variant, 'os.version': version }: Platform): Platform {
   const release = version?.split('.', 3).join('.');
   return {
@@ -252,12 +263,12 @@ function replacesImage(
   platforms: readonly Platform[],
   kind: 'image' | 'list',
 ): MlistError {
-  const image = kind === 'image' ? 'a single image' : 'a list of a single image';
+  const image = kind === 'image' ? 'a single image' : 'a list with a single image';
   const what =
     platforms.length === 0
-      ? `a single manifest without a platform (${shortDigest(before)}), which the list does not contain`
+      ? `a single manifest without a platform (${shortDigest(before)}), and the new list does not contain it`
       : `${image} for ${formatPlatforms(platforms)} (${shortDigest(before)}), and the new list has no image for that platform`;
-  return new MlistError('ERR_MLIST_CONFLICT', `${reference} is ${what}`, {
+  return new MlistError('ERR_MLIST_CONFLICT', `cannot replace ${reference}: it is ${what}`, {
     reference,
     remedy: { kind: 'replace-image' },
   });
@@ -266,7 +277,7 @@ function replacesImage(
 function losesPlatforms(reference: string, before: Digest, platforms: readonly Platform[]): MlistError {
   return new MlistError(
     'ERR_MLIST_EXPECTATION',
-    `${reference} would lose ${formatPlatforms(platforms)}, which ${shortDigest(before)} has`,
-    { reference, hint: 'Add the missing images, or push without "--expect kept".' },
+    `${reference} would lose ${formatPlatforms(platforms)}, which its current list (${shortDigest(before)}) contains`,
+    { reference, hint: 'Add the missing images, or leave out "--expect kept".' },
   );
 }

@@ -8,28 +8,33 @@ import { ignoreNotFound } from '../../errors/not-found.ts';
 import type { Stores } from '../../store/open.ts';
 import { targetName, type TargetRepository } from './target.ts';
 
-/** The digest that a tag has, or `absent` if the tag does not exist. */
+/** The digest that a tag refers to, or `absent` if the tag does not exist. */
 export type TagState = Digest | 'absent';
 
-/** Tag states that were read before they are needed, by `targetName`. */
+/** Prefetched tag states, keyed by `targetName`. The reads may still be in progress. */
 export type PrefetchedTagStates = ReadonlyMap<string, Promise<TagState>>;
 
-/** Reads the state of a tag. */
+/** Resolves a tag to its digest. Returns `absent` if the tag does not exist. */
 export async function digestOfTag(store: ContentReader, tag: string, options: ContentOptions): Promise<TagState> {
   return (await ignoreNotFound(store.resolve(tag, options)))?.digest ?? 'absent';
 }
 
-/** How the state of a tag differs from the expected one, for an error message after the name of the tag. */
+/**
+ * Describes how the state of a tag differs from the expected state. In error messages, the description follows the
+ * reference of the tag.
+ */
 export function stateDifference(before: TagState, expected: TagState): string {
-  if (before === 'absent') return `no longer exists, but was expected to have ${expected}`;
+  if (before === 'absent') return `does not exist, but was expected to refer to ${expected}`;
   return expected === 'absent'
-    ? `already exists, with ${before}`
-    : `has ${before}, not ${expected}: another client has moved it`;
+    ? `already exists and refers to ${before}`
+    : `refers to ${before}, not to ${expected}: another client may have moved it`;
 }
 
 /**
- * The error of a registry that refuses a read, for example to an account that may only push.
- * @throws the error if the registry cannot be reached, or requests a longer wait than mlist accepts
+ * Returns the error of a failed read if the registry served an invalid document or refused the read, for example
+ * because the account may only push.
+ * @throws MlistError the error of the read if the registry could not be reached, its credentials could not be read, or
+ * it requests a longer wait than mlist accepts
  */
 export function refusedRead(thrown: unknown, { signal }: ContentOptions): MlistError {
   signal?.throwIfAborted();
@@ -38,7 +43,10 @@ export function refusedRead(thrown: unknown, { signal }: ContentOptions): MlistE
   return error;
 }
 
-/** The result of a read that is only an optimisation; undefined if the registry refuses the read. */
+/**
+ * Returns the result of a read that is only an optimisation, or undefined if the registry refuses the read.
+ * @throws MlistError if the registry could not be reached, or requests a longer wait than mlist accepts
+ */
 export async function ignoreRefusedRead<T>(asking: Promise<T>, options: ContentOptions): Promise<T | undefined> {
   try {
     return await asking;
@@ -55,7 +63,7 @@ const unreachableCodes: ReadonlySet<ErrorCode> = new Set([
   'ERR_MLIST_UNEXPECTED',
 ]);
 
-/** Whether a push needs the current state of a tag, other than to find out that the tag already has the list. */
+/** Whether a push needs the current state of a tag for more than detecting that the tag already refers to the list. */
 export function isTagUsed(
   reference: string,
   pushes: Readonly<Record<string, Push>> | undefined,
@@ -71,13 +79,14 @@ export interface TagUses {
 
 export interface PrefetchOptions extends ContentOptions {
   readonly stores: Stores;
-  /** Whether a tag has to be read immediately before it is moved, since the push depends on its state. */
+  /** Whether a tag has to be read immediately before it is moved, because the push depends on its state. */
   readonly isLate: (reference: string) => boolean;
 }
 
 /**
- * Reads the tags of a push while its sources are still being read, which saves a round trip. Only tags that the push
- * will read anyway are read: those of targets that do not hold all sources.
+ * Starts to read the tags of a push while its sources are still being read, which saves a round trip. Skips tags for
+ * which `isLate` returns true. Also skips the tags of a target that holds all sources, because a push rarely reads
+ * them.
  */
 export function prefetchTagStates(
   targets: readonly TargetRepository[],

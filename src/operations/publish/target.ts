@@ -16,17 +16,18 @@ import { formatReference, isTag, repositoryName, withTag, type Reference } from 
 /** A repository, layout or archive that a list is pushed to, and the tags to write there. */
 export interface TargetRepository {
   readonly location: Location;
-  /** `domain/path`, or the kind and path of a layout or archive. */
+  /** Identifies the location: `domain/path`, or the kind and path of a layout or archive. */
   readonly key: string;
   readonly tags: readonly string[];
 }
 
 /**
- * The targets of a push.
+ * Returns the targets of a push, each with all its tags.
  * @param list - the list's own reference
- * @param tags - further names: `:v1` is a tag at each target, anything else a reference
+ * @param tags - additional tags: `:v1` is a tag at each target, anything else a reference
  * @param to - locations to push to instead of the list's own reference
- * @throws MlistError `ERR_MLIST_USAGE` for a name that could be a tag or a repository
+ * @throws MlistError `ERR_MLIST_USAGE` if an additional tag is empty or could be a repository, or if a target has a
+ * digest or is an engine
  */
 export function targetsOf(
   list: Reference,
@@ -49,10 +50,10 @@ export function targetsOf(
 function parseTag(list: Reference, own: readonly Location[], text: string): readonly Location[] {
   const tag = text.slice(1);
   if (text.startsWith(':') && isTag(tag)) return own.map((location) => taggedAs(location, tag));
-  if (text === '' || text === ':') throw new MlistError('ERR_MLIST_USAGE', 'empty tag: name the tag to push to');
+  if (text === '' || text === ':') throw new MlistError('ERR_MLIST_USAGE', 'empty tag: specify the tag to push to');
   if (!/[/:]/.test(text)) {
-    throw new MlistError('ERR_MLIST_USAGE', `${text} could be a tag or a repository`, {
-      hint: `Write :${text} for a tag of ${repositoryName(list)}, or the whole reference.`,
+    throw new MlistError('ERR_MLIST_USAGE', `${text} is ambiguous: it could be a tag or a repository`, {
+      hint: `Write :${text} for a tag of ${repositoryName(list)}, or the full reference.`,
     });
   }
   return [parseTarget(text)];
@@ -67,15 +68,15 @@ function parseTarget(text: string): Location {
   const location = parseLocation(text);
   if (isInEngine(location)) throw engineTarget(location);
   if (digestIn(location) === undefined) return location;
-  throw new MlistError('ERR_MLIST_USAGE', `a list is pushed to a tag, not to a digest: ${text}`);
+  throw new MlistError('ERR_MLIST_USAGE', `cannot push to ${text}: a list is pushed to a tag, not to a digest`);
 }
 
-/** The error for an image of an engine as the target of a command other than `copy`. */
+/** Returns the error if a command other than `copy` has an engine as its target. */
 function engineTarget(location: EngineLocation): MlistError {
   const reference = formatLocation(location);
-  return new MlistError('ERR_MLIST_USAGE', `cannot write ${reference}: only "mlist copy" writes to engines`, {
+  return new MlistError('ERR_MLIST_USAGE', `cannot write to ${reference}: only "mlist copy" writes to engines`, {
     reference,
-    hint: `Write to a registry or to oci:DIR:TAG, and load that with "mlist copy oci:DIR:TAG ${reference}".`,
+    hint: `Write to oci:DIR:TAG or to a registry, then load the list with "mlist copy oci:DIR:TAG ${reference}".`,
   });
 }
 
@@ -83,12 +84,12 @@ function tagOf(location: Location): string {
   return nameOfTarget(location) ?? 'latest';
 }
 
-/** The reference of one tag of a target, for messages and for the record of pushes. */
+/** Returns the reference of a tag at a target, for messages and for the record of pushes. */
 export function targetName({ location, key }: TargetRepository, tag: string): string {
   return location.kind === 'registry' ? formatReference(withTag(location.reference, tag)) : `${key}:${tag}`;
 }
 
-/** Whether the target is the source of an entry, so that it has the entry according to the draft. */
+/** Whether an entry was read from the target, which means that the target should already have it. */
 export function isStoredIn(entry: Entry, { location }: TargetRepository): boolean {
   return sameStore(entry.source, location);
 }

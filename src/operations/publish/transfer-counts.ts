@@ -1,7 +1,7 @@
 import type { TransferEvent } from '../../transfer/run.ts';
 import type { OnEvent } from '../events.ts';
 
-/** Numbers of copied blobs and manifests. `bytes` is the number of bytes that were read from the source. */
+/** Counts of transferred blobs and manifests. `bytes` is the total size of the uploaded blobs. */
 export interface TransferCounts {
   readonly manifests: number;
   readonly mounted: number;
@@ -12,7 +12,7 @@ export interface TransferCounts {
 
 export const noTransfers: TransferCounts = { manifests: 0, mounted: 0, uploaded: 0, present: 0, bytes: 0 };
 
-/** Counts copied content from events, and passes the events on. */
+/** Counts transferred content from events, and forwards the events. */
 export class TransferCounter {
   #moved: TransferCounts = noTransfers;
   readonly #next: OnEvent | undefined;

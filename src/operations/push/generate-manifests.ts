@@ -20,17 +20,17 @@ import { entryGone } from '../publish/missing-entries.ts';
 import type { PublishContext } from '../publish/publish.ts';
 import { statedPlatform } from '../stated-platform.ts';
 
-/** Images of engines that keep no manifests: a push generates their manifests before it is planned. */
+/** This file generates manifests for images from engines that store no manifests, before a push is planned. */
 
-/** Each export is written to disk. */
+/** Maximum number of concurrent exports. It is low, because each export is written to disk. */
 const EXPORTS_AT_ONCE = 2;
 
 type Options = Pick<PublishContext, 'stores' | 'signal' | 'onEvent'>;
 
 /**
- * The draft with a manifest for each image. Images without one are exported by their ID. If a compression was chosen,
- * the manifests of earlier pushes are generated again.
- * @throws MlistError `ERR_MLIST_NOT_FOUND` if an image is gone from its engine, and the errors of the engines
+ * Returns the draft with a manifest for each image. Images without a manifest are exported by their ID. If a
+ * compression was chosen, manifests that earlier pushes generated are generated again.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if an image no longer exists in its engine; the errors of the engines
  */
 export async function generateManifests(draft: Draft, options: Options): Promise<Draft> {
   const isGenerated = (entry: Entry) =>
@@ -54,7 +54,7 @@ async function generateManifest(entry: Entry, draft: Draft, options: Options): P
   const { descriptor, bytes } = await store.fetchManifest(name, { signal });
   await stores.cache.put(bytes);
   const { config } = readImageManifest(bytes, descriptor.mediaType, sourceName(entry));
-  // The description of an engine may lack the variant and the version, so the platform is that of the config.
+  // The engine may omit the variant and the version, so the platform is read from the config.
   const isGiven = entry.set?.os != null && entry.set.architecture != null;
   const detected = await statedPlatform(config, sourceName(entry), () => store.fetchBlob(config, { signal }), isGiven);
   const complete = withManifest(entry, { ...descriptor, detected });
@@ -62,19 +62,21 @@ async function generateManifest(entry: Entry, draft: Draft, options: Options): P
   return complete;
 }
 
-/** Emits a note if the name now belongs to another image, because the pinned image is pushed nevertheless. */
+/**
+ * Emits a note if the name of an image no longer refers to it in the engine. The push still uses the image in the
+ * draft.
+ */
 async function noteMovedName(entry: Entry, { stores, signal, onEvent }: Options): Promise<void> {
   const { source } = entry;
   if (!isInEngine(source) || typeof source.image === 'string') return;
   const named = await ignoreNotFound(stores.engineImage(source).then((image) => image.describe({ signal })));
   if (named?.id === contentId(entry)) return;
-  const now =
-    named === undefined ? 'does not exist any more' : `now refers to another image (${shortImageId(named.id)})`;
-  const message = `${sourceName(entry)} ${now}; the push uses the image ${shortImageId(contentId(entry))}, which the draft has`;
+  const now = named === undefined ? 'no longer exists' : `now refers to another image (${shortImageId(named.id)})`;
+  const message = `${sourceName(entry)} ${now}; the push uses the image ${shortImageId(contentId(entry))} from the draft`;
   onEvent?.({ type: 'note', message });
 }
 
-/** Whether the push has generated a manifest for an image of the draft. */
+/** Whether the push has generated manifests that the stored draft does not have yet. */
 export function hasNewManifests(stored: Draft, pushed: Draft): boolean {
   const known = new Map(stored.entries.map((entry) => [contentId(entry), entry.digest]));
   return pushed.entries.some((entry) => {
@@ -83,7 +85,7 @@ export function hasNewManifests(stored: Draft, pushed: Draft): boolean {
   });
 }
 
-/** Copies the manifests that a push has generated for images of engines to the entries of a draft. */
+/** Returns the draft with the manifest descriptors that a push has generated for its engine images. */
 export function withPushedManifests({ entries, ...draft }: Draft, pushed: Draft): Draft {
   const known = new Map(
     pushed.entries.filter(({ image }) => image !== undefined).map((entry) => [contentId(entry), entry]),

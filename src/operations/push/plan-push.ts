@@ -17,39 +17,43 @@ import { isStoredIn } from '../publish/target.ts';
 import type { OpenPushJob, PushDraftOptions, PushJob } from './push-options.ts';
 import { estimateRequests, type RegistryRequests } from './request-estimate.ts';
 
-/** The content that a target is known to have before its push is planned. */
+/** What is known before a push is planned: the tags of the target, cached images, and content that was already sent. */
 export interface KnownContent {
-  /** The tags of the target that were read. */
+  /** The tags of the target, with their states if they were read. */
   readonly tags?: readonly MovingTag[] | undefined;
   /** Images that `readCachedImages` has read. */
   readonly cached?: CachedImages | undefined;
-  /** The content that this command has already sent, which is not sent again. */
+  /** The digests of content that was already sent to the target, and is not sent again. */
   readonly sent?: ReadonlySet<Digest> | undefined;
 }
 
-/** Images by digest; undefined if an image is not in the cache. */
+/** Images, keyed by digest. The promise resolves to undefined if the image is not in the cache. */
 export type CachedImages = ReadonlyMap<Digest, Promise<ManifestNode | undefined>>;
 
 /** The plan of a push to one target. */
 export interface PushPlan {
   readonly draft: Draft;
   readonly plan: Plan;
-  /** Children that the target had and has lost: their cached copies are sent again. */
+  /** Children that the target no longer has. Their manifests are sent again from the cache. */
   readonly resent: readonly Entry[];
-  /** The requests of the push to each registry; empty unless this is a dry run. */
+  /** The estimated requests of the push to each registry; empty unless this is a dry run. */
   readonly requests: readonly RegistryRequests[];
-  /** Whether the target has a part of the content, as known before or found by planning. */
+  /** Whether the plan relies on content that the target is known to have. */
   readonly hasKnown: boolean;
   /**
-   * Plans the push again if the target has lost content: checks every child, and leaves out the content that was sent.
+   * Plans the push again after the target has lost content. Every child is checked, and content that was already sent
+   * is not sent again.
    */
   readonly repair: (sent: ReadonlySet<Digest>) => Promise<PushPlan>;
 }
 
-/** Content that the target may lack: a manifest with everything below it, or a blob that the list names. */
+/** Content that the target may lack: a manifest with everything below it, or a blob that is an entry of the list. */
 type Needed = ManifestNode | ListedBlob;
 
-/** Digests that the target is known to have, and whether that is recent enough to be trusted. */
+/**
+ * The digests in the cached lists that the tags of the target refer to. The value states whether the list was read or
+ * pushed recently enough to trust that the target has the content.
+ */
 type PublishedDigests = ReadonlyMap<string, boolean>;
 
 /** The input of planning: the job, the known content, and the options of the push. */
@@ -61,14 +65,15 @@ interface Planning {
 }
 
 /**
- * Milliseconds. Content that was seen at the registry longer ago is looked up again, since garbage collection may have
- * removed it.
+ * Content that was seen in the registry more than this number of milliseconds ago is looked up again, because garbage
+ * collection may have removed it.
  */
 const TRUSTED_MS = 10 * 60 * 1000;
 
 /**
  * Determines the content that one target lacks, and plans the order in which it is sent.
- * @throws MlistError for all children that cannot be read; `ERR_MLIST_NOT_FOUND` for those that their source has lost
+ * @throws MlistError with the errors of all children that cannot be read; `ERR_MLIST_NOT_FOUND` if a source no longer
+ * has a child
  */
 export async function planPush(job: OpenPushJob, known: KnownContent, options: PushDraftOptions): Promise<PushPlan> {
   const { draft, encoded, target, store } = job;
@@ -102,8 +107,8 @@ export async function planPush(job: OpenPushJob, known: KnownContent, options: P
 }
 
 /**
- * The digests in the cached lists to which tags of a repository refer. A digest maps to true if its list was read or
- * pushed so recently that the repository is trusted to have the digest.
+ * Returns the digests in the lists to which the tags of a target refer, if these lists are cached. A digest maps to
+ * true if its list was read or pushed so recently that the target is trusted to have the digest.
  */
 async function publishedDigests(
   tags: readonly MovingTag[],
@@ -122,8 +127,8 @@ async function publishedDigests(
 }
 
 /**
- * Reads the images of other stores from the cache, while the registry is being asked whether it needs them. Errors are
- * ignored here: planning reads the image again if it is needed, and reports them.
+ * Starts to read images of other stores from the cache, while the tags of the target are read. Errors are ignored: if
+ * an image is needed, planning reads it again and reports the error.
  */
 export function readCachedImages({ draft, target }: PushJob, { stores }: PushDraftOptions): CachedImages {
   const images = draft.entries.filter((entry) => isManifestType(entry.mediaType) && !isStoredIn(entry, target));
@@ -135,7 +140,7 @@ export function readCachedImages({ draft, target }: PushJob, { stores }: PushDra
   return new Map(images.map((entry) => [entry.digest, read(entry).catch(() => undefined)]));
 }
 
-/** The content of an entry that the target may lack; undefined if the target has the entry. */
+/** Returns the content to send for an entry, or undefined if the target has, or is assumed to have, the entry. */
 async function neededOf(entry: Entry, planning: Planning): Promise<Needed | undefined> {
   const { job, known, options } = planning;
   const { draft, target, store } = job;
@@ -148,7 +153,7 @@ async function neededOf(entry: Entry, planning: Planning): Promise<Needed | unde
   const isRegistry = target.location.kind === 'registry';
   if (isRegistry && options.dryRun !== true && !(await isDoubtful(entry, options))) return undefined;
   const looking = hasEntry(store, entry, options);
-  // If a registry refuses the read, it is assumed to have the entry, as the draft states.
+  // If a registry refuses the read, it is assumed to have the entry, because the entry was read from it.
   if ((await (isRegistry ? ignoreRefusedRead(looking, options) : looking)) !== false) return undefined;
   const bytes = isServedAsManifest(entry.mediaType) ? await cache.get(entry.digest) : undefined;
   if (bytes === undefined) throw new MissingEntriesError([entry], entryGone(entry, draft));
@@ -163,9 +168,9 @@ async function hasEntry(store: Store, entry: Entry, { signal }: ContentOptions):
 }
 
 /**
- * Whether the target has an entry of another store. It is trusted to have the entries of a list that was pushed a short
- * while ago. Entries of an older list, and images that cannot be mounted, are looked up at the target, since one
- * request is cheaper than sending all layers.
+ * Whether the target is known to have an entry that was read from another store. Entries of a list that was read or
+ * pushed recently are assumed to exist there. Entries of an older list, and images that cannot be mounted, are looked
+ * up at the target, because one request is cheaper than sending all layers.
  */
 async function isInTarget(entry: Entry, { job, published, options }: Planning): Promise<boolean> {
   const { draft, target, store } = job;
@@ -179,8 +184,8 @@ async function isInTarget(entry: Entry, { job, published, options }: Planning): 
 }
 
 /**
- * The number of entries that the push will look up at the target, and of lists that it will read there. A dry run looks
- * up more.
+ * Returns the number of entries that the push will look up at the target, plus the number of lists that it will read
+ * there. A dry run looks up more.
  */
 async function countReads(planning: Planning): Promise<number> {
   const { job, known, options } = planning;
@@ -215,14 +220,14 @@ async function fromSource(entry: Entry, draft: Draft, options: PushDraftOptions)
   }
 }
 
-/** Opens the source of an entry. A source that does not exist is reported as the entry that needs it. */
+/** Opens the source of an entry. If the source does not exist, the error names the entry. */
 async function sourceOf(entry: Entry, draft: Draft, options: PushDraftOptions): Promise<ReadStore> {
   return entrySource(entry, options).catch((thrown: unknown) => {
     throw errorCode(thrown) === 'ERR_MLIST_NOT_FOUND' ? entryGone(entry, draft, asMlistError(thrown)) : thrown;
   });
 }
 
-/** Whether the target may have lost an entry since it was read. */
+/** Whether the target may have lost an entry since the entry was read. */
 async function isDoubtful(entry: Entry, { stores, force = false }: PushDraftOptions): Promise<boolean> {
   if (force) return true;
   const age = await stores.cache.age(entry.via ?? entry.digest);

@@ -15,22 +15,23 @@ import type { PushDraftOptions } from './push-options.ts';
 import { pushToTarget, type PushedTarget } from './push-target.ts';
 import { TargetGroup, withoutHeldBack } from './target-group.ts';
 
-/** The results of all targets. Some targets may have failed while others succeeded. */
+/** The result of pushing a draft to all its targets. Some targets may have failed while others succeeded. */
 export interface DraftPushed {
-  /** The draft with the manifests that were generated for images of engines. */
+  /** The draft with the manifests that were generated for engine images. */
   readonly draft: Draft;
   readonly encoded: EncodedList;
   readonly pushed: readonly PushedTarget[];
   readonly failures: readonly MlistError[];
 }
 
-/** A target may be an archive, which is a file that stays open until it is written. */
+/** Maximum number of targets that are written concurrently. Each archive keeps a file open until it is written. */
 const TARGETS_AT_ONCE = 16;
 
 /**
- * Pushes a draft to all its targets, without a workspace: nothing is recorded. Missing attestations are left out.
- * @param state - the state of the workspace, which has the digests that the draft was last pushed as
- * @throws MlistError before anything is written, as `push` does
+ * Pushes a draft to all its targets. If all targets fail only because attestations are missing, pushes the list without
+ * these attestations. Nothing is recorded in a workspace.
+ * @param state - the state of the workspace, with the digests of the last pushes of the draft
+ * @throws MlistError if the draft is refused before anything is written; later failures are part of the result
  */
 export async function pushDraft(given: Draft, state: State, options: PushDraftOptions): Promise<DraftPushed> {
   const targets = targetsOf(given.list, options.tags ?? [], options.to ?? []);
@@ -44,7 +45,7 @@ export async function pushDraft(given: Draft, state: State, options: PushDraftOp
   const entries = pushed.length > 0 ? undefined : withoutAttestations(draft.entries, failures, options.onEvent);
   if (entries === undefined) return resultOf(first, log);
   const reduced = { ...draft, entries };
-  // The warnings have been reported already, except that the list is now empty.
+  // All warnings have been reported already, except the one about an empty list.
   checkBeforePush(reduced, entries.length === 0 ? options : { ...options, onEvent: undefined });
   return resultOf(await pushToAll(reduced, state, targets, logged), log);
 }
@@ -93,7 +94,10 @@ function namesOf(target: TargetRepository): readonly string[] {
   return target.tags.map((tag) => targetName(target, tag));
 }
 
-/** The tags of a failed target that were moved before the failure. */
+/**
+ * Returns the tags of a failed target that refer to the list: they were moved before the failure, or already referred
+ * to it.
+ */
 function writtenTags(log: TargetLog, target: TargetRepository): readonly PushedTarget[] {
   return namesOf(target).flatMap((reference) => {
     const status = log.get(reference)?.status;

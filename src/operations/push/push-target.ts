@@ -14,22 +14,23 @@ import { warnAboutSignatures } from './signature-warnings.ts';
 import { readTargetTags } from './target-tags.ts';
 
 export interface PushedTarget {
-  /** Canonical reference, or location. */
+  /** The canonical reference of the tag, or its location in a layout or archive. */
   readonly reference: string;
-  /** `unchanged`: the tag already had this digest. `planned`: a dry run. */
+  /** `unchanged`: the tag already referred to the list. `planned`: a dry run. */
   readonly status: 'pushed' | 'unchanged' | 'planned';
   /** The previous state of the tag; `absent` if it did not exist. Undefined if it was not read. */
   readonly before?: TagState;
-  /** Platforms of the tag's previous list that this list lacks. */
+  /** Platforms that the previous list of the tag has and the new list lacks. */
   readonly lost?: readonly Platform[];
   readonly plan?: Plan;
-  /** For a dry run: the requests that the push of the plan sends to each registry, approximately. */
+  /** For a dry run: the estimated requests of the push to each registry. */
   readonly requests?: readonly RegistryRequests[];
 }
 
 /**
  * Pushes the list to one target: reads its tags, plans the transfer of the content that it lacks, and runs the plan.
- * @throws MlistError `ERR_MLIST_CONFLICT` if another client has moved a tag; the errors of `planPush` and `runPush`
+ * @throws MlistError `ERR_MLIST_CONFLICT` if a tag does not have the expected state; the errors of `planPush` and
+ * `runPush`
  */
 export async function pushToTarget(job: PushJob, options: PushDraftOptions): Promise<readonly PushedTarget[]> {
   const { dryRun, signal } = options;

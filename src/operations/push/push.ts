@@ -16,33 +16,34 @@ import { purgeDraft, rebaseDraft, recordManifests, recordPush } from './record-p
 
 export interface PushOptions extends PushDraftOptions {
   readonly workspace: Workspace;
-  /** Overrides the draft's format. */
+  /** Override the draft's format. */
   readonly format?: Format | undefined;
   /** Remove the draft after a successful push. Default false. */
   readonly purge?: boolean | undefined;
   /** Record the pushed digest of each target in the workspace. Default true. */
   readonly record?: boolean | undefined;
-  /** The time to record. Default: now. */
+  /** Returns the time to record for the push. Default: the current time. */
   readonly now?: (() => Date) | undefined;
 }
 
 export interface Pushed {
   /** Canonical reference of the draft. */
   readonly list: string;
-  /** Descriptor of the list that was pushed, or would be. */
+  /** Descriptor of the list that was pushed, or that would be pushed without `dryRun`. */
   readonly descriptor: Descriptor;
   readonly targets: readonly PushedTarget[];
   /** Whether the draft was removed. */
   readonly purged: boolean;
-  /** With `dryRun`: the hosts that the push contacts, and the logins that they receive. */
+  /** With `dryRun`: the hosts that the push contacts, and the credentials that they receive. */
   readonly hosts?: readonly HostUse[];
 }
 
 /**
  * Pushes a draft of the workspace: first the children that a target lacks, then the list, then its tags.
  * @param list - default: the current draft
- * @throws MlistError before anything is written: `ERR_MLIST_LIST_INVALID` with all problems, `ERR_MLIST_EXPECTATION`,
- *   `ERR_MLIST_CONFLICT`; later the errors of all targets that failed
+ * @throws MlistError before anything is written to a target: `ERR_MLIST_LIST_INVALID` with all problems if the list is
+ * invalid, `ERR_MLIST_EXPECTATION` if an expected platform is missing, `ERR_MLIST_CONFLICT` if a tag does not have the
+ * expected state; later, the errors of all targets that failed
  */
 export async function push(list: Reference | undefined, options: PushOptions): Promise<Pushed> {
   return withInterruptionReport(options, (logged) => pushFromWorkspace(list, logged));
@@ -68,10 +69,7 @@ async function pushFromWorkspace(list: Reference | undefined, options: PushOptio
   return dryRun ? { ...result, hosts: await options.stores.registries.hosts() } : result;
 }
 
-/**
- * Reports the tags that already had the list. Needed for a push that fails, because it returns no result with these
- * tags.
- */
+/** Reports the tags that already referred to the list, because a failed push returns no result that contains them. */
 function reportUnchanged({ encoded: { digest }, pushed }: DraftPushed, { onEvent }: PushOptions): void {
   for (const { reference, status } of pushed)
     if (status === 'unchanged') onEvent?.({ type: 'unchanged', reference, digest });

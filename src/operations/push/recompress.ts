@@ -12,8 +12,8 @@ interface RecompressOptions extends PushDraftOptions {
 }
 
 /**
- * The draft with the digests that its images from docker archives have with `--compression`, if the option is given.
- * The draft is stored, so that later pushes send the same list; a dry run does not store it.
+ * If `--compression` is given, returns the draft with the new digests of its images from docker archives. Except in a
+ * dry run, this draft is stored, so that later pushes send the same list.
  */
 export async function recompressDraft(draft: Draft, options: RecompressOptions): Promise<Draft> {
   const { stores, workspace, dryRun = false, signal } = options;
@@ -25,7 +25,7 @@ export async function recompressDraft(draft: Draft, options: RecompressOptions):
     await stores.cache.put(content.bytes);
     changed.set(entry.digest, content);
     const digests = `${shortDigest(entry.digest)} -> ${shortDigest(content.descriptor.digest)}`;
-    const message = `${formatLocation(entry.source)} with --compression ${stores.compression}: ${digests}`;
+    const message = `the compression ${stores.compression} changes the digest of ${formatLocation(entry.source)}: ${digests}`;
     options.onEvent?.({ type: 'note', message });
   }
   if (changed.size === 0) return draft;
@@ -44,7 +44,11 @@ function changedEntry(entry: Entry, changed: ReadonlyMap<Digest, ManifestContent
   return { ...entry, digest, size };
 }
 
-/** Undefined if the image is not in a docker archive, or its archive does not exist: then the push reports that. */
+/**
+ * Returns the manifest of an image from a docker archive, with the layers compressed as `--compression` requests.
+ * Returns undefined for other entries, and for archives from a pipe. Also returns undefined if the archive does not
+ * exist; the push reports that error.
+ */
 async function recompressed(entry: Entry, { stores, signal }: PushDraftOptions): Promise<ManifestContent | undefined> {
   const { source, digest, mediaType } = entry;
   if (source.kind !== 'docker-archive' || isPipe(source) || !isManifestType(mediaType)) return undefined;

@@ -10,7 +10,10 @@ import type { Stores } from '../../store/open.ts';
 import { hasNewManifests, withPushedManifests } from './generate-manifests.ts';
 import type { PushedTarget } from './push-target.ts';
 
-/** Writes to the workspace after a push. Failures are warnings, since the list has been published by then. */
+/**
+ * This file updates the workspace after a push. Failures are only warnings, because the list has already been
+ * published.
+ */
 
 export interface RecordOptions extends ContentOptions {
   readonly workspace: Workspace;
@@ -22,8 +25,8 @@ export interface RecordOptions extends ContentOptions {
 }
 
 /**
- * Records the pushed digest of each successful target, even if other targets have failed, and caches the list, since
- * its tags may move again.
+ * Records the pushed digest of each successful target, even if other targets have failed, and caches the list, so that
+ * it can still be read after its tags have moved.
  */
 export async function recordPush(
   list: Reference,
@@ -41,7 +44,10 @@ export async function recordPush(
   await orWarn(recorded, `cannot record in the workspace that ${digest} was pushed`, options);
 }
 
-/** Removes the draft, unless it was edited during the push. @returns whether it was removed */
+/**
+ * Removes the draft, unless it was edited during the push.
+ * @returns whether the draft was removed
+ */
 export async function purgeDraft(stored: Draft, options: RecordOptions): Promise<boolean> {
   const name = listName(stored);
   const { workspace, signal, onEvent } = options;
@@ -51,11 +57,11 @@ export async function purgeDraft(stored: Draft, options: RecordOptions): Promise
     onEvent?.({ type: 'warning', message: `the draft ${name} was edited during the push, and is kept` });
   if (removed !== true) return false;
   const recorded = updateState(workspace, (state) => withoutDraft(state, stored.list));
-  await orWarn(recorded, `cannot remove the record of the draft ${name}`, options);
+  await orWarn(recorded, `cannot remove the push records of the draft ${name} from the workspace`, options);
   return true;
 }
 
-/** If a draft was created from a list in a registry and was pushed back to it, makes the pushed list its base. */
+/** If a draft was pushed to the tag from which it was created, makes the pushed list the base of the draft. */
 export async function rebaseDraft(
   draft: Draft,
   { digest }: EncodedList,
@@ -71,12 +77,12 @@ export async function rebaseDraft(
     (current) => (current?.base?.digest === base.digest ? { ...current, base: { ...base, digest } } : current),
     { signal },
   );
-  const what = `cannot record the push in the draft ${listName(draft)}; after the next edit, push it with "--if-digest ${digest}"`;
-  await orWarn(rebased, what, options);
+  const next = `; after the next edit, push the draft with "--if-digest ${digest}"`;
+  await orWarn(rebased, `cannot record the push in the draft ${listName(draft)}`, options, next);
 }
 
 /**
- * Records the manifests that were generated for images of engines, so that the next push does not export them again.
+ * Records the manifests that were generated for engine images, so that the next push does not export the images again.
  */
 export async function recordManifests(stored: Draft, pushed: Draft, options: RecordOptions): Promise<void> {
   const { workspace, record = true, signal } = options;
@@ -86,12 +92,17 @@ export async function recordManifests(stored: Draft, pushed: Draft, options: Rec
   await orWarn(recorded, `cannot record the digests of the images in the draft ${listName(stored)}`, options);
 }
 
-async function orWarn<T>(work: Promise<T>, what: string, { signal, onEvent }: RecordOptions): Promise<T | undefined> {
+async function orWarn<T>(
+  work: Promise<T>,
+  what: string,
+  { signal, onEvent }: RecordOptions,
+  next = '',
+): Promise<T | undefined> {
   try {
     return await work;
   } catch (thrown) {
     signal?.throwIfAborted();
-    onEvent?.({ type: 'warning', message: `${what}: ${asMlistError(thrown).message}` });
+    onEvent?.({ type: 'warning', message: `${what}: ${asMlistError(thrown).message}${next}` });
     return undefined;
   }
 }

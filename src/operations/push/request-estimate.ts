@@ -2,7 +2,7 @@ import { parseLocation } from '../../oci/location.ts';
 import type { Plan } from '../../transfer/plan.ts';
 import { isWorthAsking } from '../publish/large-blobs.ts';
 
-/** The requests that a push sends to one registry. */
+/** The estimated number of requests that a push sends to one registry. */
 export interface RegistryRequests {
   /** The host, with its port if it has one. */
   readonly registry: string;
@@ -12,7 +12,8 @@ export interface RegistryRequests {
 /**
  * Estimates the requests that the push of a plan sends to each registry. Requests for tokens, retries, redirects, and
  * uploads after a refused mount are not included.
- * @param reads - the number of entries that the push looks up at the target, and of lists that it reads there
+ * @param reads - the number of entries that the push looks up at the target, plus the number of lists that it reads
+ * there
  */
 export function estimateRequests(plan: Plan, reads: number): readonly RegistryRequests[] {
   const counts = new Map<string, number>();

@@ -12,8 +12,9 @@ import type { PushPlan } from './plan-push.ts';
 export interface RunPushOptions extends PublishContext, Pick<RunOptions, 'beforeNames'> {}
 
 /**
- * Runs the plan. If the registry has lost children that the plan relied on, sends only these again.
- * @param checking - the check of the tags, which runs at the same time. No tag is moved before the check has succeeded
+ * Runs the plan. If the registry has lost content that the plan relied on, plans the push again and sends the lost
+ * content.
+ * @param checking - the check of the tags, which runs at the same time. No tag is moved before it has succeeded
  */
 export async function runPush(
   planned: PushPlan,
@@ -45,10 +46,10 @@ async function runOnce(
     throw isContentUnknown(thrown) ? lostChildren(asMlistError(thrown), planned) : thrown;
   });
   if (resent.length === 0) return;
-  const what = resent.length === 1 ? 'a manifest' : `${resent.length} manifests`;
+  const [what, them] = resent.length === 1 ? ['a manifest', 'it'] : [`${resent.length} manifests`, 'them'];
   onEvent?.({
     type: 'note',
-    message: `${plan.target.location} no longer had ${what} of the list, which mlist sent again from the cache`,
+    message: `${plan.target.location} no longer had ${what} of the list; mlist sent ${them} again from the cache`,
   });
 }
 
@@ -57,8 +58,8 @@ function isPlatformSet({ set = {} }: Entry): boolean {
 }
 
 /**
- * The error for children that the registry has lost completely: only their manifests are cached, so lost blobs cannot
- * be sent again.
+ * Returns the error if the registry has also lost blobs of children. They cannot be sent again, because only manifests
+ * are cached.
  */
 function lostChildren(error: MlistError, { resent, draft }: PushPlan): MlistError {
   const errors = error instanceof SeveralErrors ? error.errors : [error];

@@ -7,12 +7,12 @@ import { ignoreNotFound } from '../../errors/not-found.ts';
 import { listReferrers } from '../list-referrers.ts';
 import type { MovingTag } from '../publish/tag-moves.ts';
 
-/** The artifact types of signatures that are referrers: two of cosign, one of notation. */
+/** Matches the artifact types of signatures that are stored as referrers: two used by cosign, one by notation. */
 const SIGNATURE_TYPE =
   /^application\/vnd\.(?:dev\.cosign\.artifact\.sig\.|dev\.sigstore\.bundle|cncf\.notary\.signature)/;
 
 /**
- * Warns if a tag is about to move away from a signed list, since the signature does not cover the new list. Failed
+ * Warns if a tag is about to move away from a signed list, because the signature does not cover the new list. Failed
  * reads are ignored.
  */
 export async function warnAboutSignatures(
@@ -31,8 +31,8 @@ export async function warnAboutSignatures(
     const found = signed.get(before);
     if (found === undefined || found.length === 0) continue;
     const message =
-      `${reference} had ${before}, which is signed (${found.join(', ')}); ` +
-      'the signature does not cover the new list, so sign it again';
+      `${reference} is moved from ${before}, which is signed (${found.join(', ')}); ` +
+      'the signature does not cover the new list, so sign the new list';
     onEvent?.({ type: 'warning', message });
   }
 }

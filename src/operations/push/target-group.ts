@@ -10,7 +10,7 @@ type Tagged = Extract<OperationEvent, { type: 'tagged' }>;
 /** Maximum number of commands in a hint. */
 const MAX_COMMANDS = 4;
 
-/** The targets of a push with `allOrNothing`: no tag is moved before all of them have the content. */
+/** The targets of a push with `allOrNothing`: no tag is moved before all targets have the content. */
 export class TargetGroup {
   readonly #gate: NameGate;
   readonly #tagged: Tagged[] = [];
@@ -37,8 +37,8 @@ export class TargetGroup {
   }
 
   /**
-   * The failures with the outcomes of all targets. The message of the last failure lists the outcomes and explains how
-   * to move tags back.
+   * Returns the failures with the outcomes of all targets. The message of the last failure lists the outcomes. If tags
+   * were moved, its hint explains how to move the other tags, and how to move tags back.
    */
   withOutcomes(failures: readonly MlistError[], targets: readonly TargetOutcome[]): readonly MlistError[] {
     const all = failures.flatMap((error) => (error instanceof SeveralErrors ? error.errors : [error]));
@@ -61,14 +61,14 @@ export class TargetGroup {
   }
 }
 
-/** The failures without the plans that were only held back because of another one. */
+/** Removes the errors of plans that were only held back because another plan has failed. */
 export function withoutHeldBack(failures: readonly MlistError[]): readonly MlistError[] {
   return failures.filter((error) => !(error instanceof HeldBackError));
 }
 
 /**
- * The command that moves a tag back. Empty if the previous state of the tag is unknown, and for layouts and archives,
- * in which content without a tag cannot be found any more.
+ * Returns an array with the command that restores the previous state of a tag. The array is empty if this state is
+ * unknown, and for layouts and archives, where content cannot be found without a tag.
  */
 function undoCommand({ target, name, before, digest }: Tagged): readonly string[] {
   if (before === undefined || isLocalLocation(target)) return [];

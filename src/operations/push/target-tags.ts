@@ -1,14 +1,16 @@
 import { isBasedOn, listName, sourceName, type Draft } from '../../draft/draft.ts';
 import { MlistError } from '../../errors/errors.ts';
+import type { Digest } from '../../oci/digest.ts';
 import type { MovingTag } from '../publish/tag-moves.ts';
 import { digestOfTag, isTagUsed, refusedRead, stateDifference, type TagState } from '../publish/tag-state.ts';
 import { isStoredIn, targetName, type TargetRepository } from '../publish/target.ts';
 import type { OpenPushJob, PushDraftOptions, PushJob } from './push-options.ts';
 
 /**
- * Reads the tags of a target before anything is sent, if that can save work or is requested. If the push does not
- * depend on a tag, a failed read does not stop it.
- * @throws MlistError `ERR_MLIST_CONFLICT` for a tag that another client has moved
+ * Returns the tags of a target. Reads their states before anything is sent if the push depends on them, if `readTags`
+ * or `dryRun` is set, or if this can save work. If a tag cannot be read and the push does not depend on its state, the
+ * error is returned as `unread`.
+ * @throws MlistError `ERR_MLIST_CONFLICT` if a tag does not have the expected state
  */
 export async function readTargetTags(job: OpenPushJob, options: PushDraftOptions): Promise<readonly MovingTag[]> {
   const tags = await Promise.all(job.target.tags.map((tag) => readTag(job, tag, options)));
@@ -32,7 +34,10 @@ async function readTag(job: OpenPushJob, tag: string, options: PushDraftOptions)
   }
 }
 
-/** The state that a tag must have to be moved. The base of a draft states it for the draft's own tag only. */
+/**
+ * Returns the state that a tag must have before it is moved: `ifDigest` or, for the tag from which the draft was
+ * created, the digest of its base. Undefined if any state is accepted.
+ */
 function expectedOf(reference: string, draft: Draft, { ifDigest }: PushDraftOptions): TagState | undefined {
   return ifDigest ?? (isBasedOn(draft, reference) ? draft.base?.digest : undefined);
 }
@@ -49,7 +54,7 @@ function isWorthReading(job: PushJob, reference: string, options: PushDraftOptio
 
 /**
  * Refuses to overwrite a tag that another client has moved. If no expected state is known, only warns if the tag no
- * longer has the list that this draft was last pushed as.
+ * longer refers to the list of the last push of this draft.
  */
 function refuseMoved(
   { draft, encoded, pushes, target }: PushJob,
@@ -61,12 +66,21 @@ function refuseMoved(
     throw moved(reference, target, before, expected, ifDigest === undefined ? draft : undefined);
   const last = pushes?.[reference]?.digest;
   if (last !== undefined && last !== before && expected === undefined)
-    onEvent?.({ type: 'warning', message: `${reference} had ${before}, not ${last}, which this draft pushed last` });
+    onEvent?.({
+      type: 'warning',
+      message: movedSinceLastPush(reference, before, last),
+    });
+}
+
+function movedSinceLastPush(reference: string, before: TagState, last: Digest): string {
+  return before === 'absent'
+    ? `${reference} was deleted after the last push of this draft, which had moved it to ${last}`
+    : `${reference} was moved after the last push of this draft: it referred to ${before} before this push, not to ${last}`;
 }
 
 /**
- * The error for a tag that does not have the expected state.
- * @param draft - the draft whose base states what the tag must have; undefined if the caller states it
+ * Returns the error if a tag does not have the expected state.
+ * @param draft - the draft whose base is the expected state; undefined if `ifDigest` is the expected state
  */
 function moved(
   reference: string,
@@ -83,27 +97,27 @@ function moved(
 }
 
 function movedHint(name: string, before: TagState, draft: Draft | undefined): string {
-  if (before === 'absent') return 'Push it as a new tag with "--if-digest absent".';
-  const check = `Check what it has now ("mlist show ${name}")`;
+  if (before === 'absent') return 'To create the tag, push again with "--if-digest absent".';
+  const check = `Check the current content of the tag ("mlist show ${name}")`;
   if (draft === undefined) return `${check}, then push again with "--if-digest ${before}".`;
   return `${check}. ${amendHint(draft, before)}; "mlist push --if-digest ${before}" overwrites the changes of others.`;
 }
 
 /**
- * Explains how to base the draft on the current content of the tag. The steps depend on whether amending would read
- * that list, and on whether the draft already has its images.
+ * Explains how to base the draft on the current list of the tag. The steps depend on whether amending would read that
+ * list, and on whether the draft already has the images of that list.
  */
 function amendHint(draft: Draft, before: TagState): string {
   const list = listName(draft);
   const ofBase = draft.entries.filter((entry) => isBasedOn(draft, sourceName(entry)));
   if (ofBase.length === 0) {
-    return `The draft no longer has an image of that list, so --amend does not read it: start over with "mlist rm ${list}"`;
+    return `The draft no longer has an image from the tag, so --amend does not read the tag: start over with "mlist rm ${list}"`;
   }
   if (ofBase.every(({ via }) => via !== before)) {
     return `"mlist create --amend ${list}" reads it again and keeps your settings`;
   }
   return (
-    `The draft already has its images, but differs in annotations or other members ("mlist diff ${list}"): apply them with ` +
-    `"mlist annotate" and amend again, or start over with "mlist rm ${list}"`
+    `The draft already has the images of the current list, but differs from it in annotations or other members ("mlist diff ${list}"): ` +
+    `set the same values with "mlist annotate" and amend again, or start over with "mlist rm ${list}"`
   );
 }

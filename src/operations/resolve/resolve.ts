@@ -15,25 +15,25 @@ export interface ResolvedManifest {
   readonly reference: string;
   /** The manifest that a client gets. */
   readonly descriptor: Descriptor;
-  /** The platform that it was selected for; undefined if it is a list or a single image. */
+  /** The platform for which the manifest was selected; undefined if it is the list itself or a single image. */
   readonly platform?: Platform;
-  /** The mirror that has resolved the tag, unless the registry has confirmed it. */
+  /** The mirror that resolved the tag, unless the registry has confirmed the digest. */
   readonly mirror?: string;
 }
 
 export interface ResolveOptions extends ReadOptions {
   /**
-   * Whether the platform is that of this machine instead of a requested one. If the result depends on it, a note
-   * reports it. Default false.
+   * Whether `platform` is the platform of this machine because none was requested. If the result depends on the
+   * platform, a note reports the platform. Default false.
    */
   readonly isAssumed?: boolean | undefined;
 }
 
 /**
- * The manifest that a client selects: with a platform, the image that containerd selects, as in `explain`; without one,
- * the list itself. Only entries that containerd may select are read.
- * @param platform - undefined for the list itself
- * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND`
+ * Returns the manifest that a client gets: the image that containerd selects for the platform, as in `explain`, or the
+ * list itself. Only entries that containerd may select are read.
+ * @param platform - the requested platform; undefined for the list itself
+ * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` if containerd selects no image, or cannot pull the selected one
  */
 export async function resolve(
   name: string | undefined,
@@ -48,11 +48,11 @@ export async function resolve(
     if (options.isAssumed !== true) await warnOfOtherPlatform(found, platform, options);
     return { ...facts, descriptor };
   }
+  const text = formatPlatform(platform, { all: true });
   if (options.isAssumed === true) {
-    const text = formatPlatform(platform, { all: true });
     options.onEvent?.({
       type: 'note',
-      message: `for ${text}, the platform of this machine; choose another with --platform`,
+      message: `using ${text}, the platform of this machine; choose another with --platform`,
     });
   }
   const opens = (entry: Descriptor) => rankCandidates([{ place: '1', descriptor: entry }], platform, false).length > 0;
@@ -60,18 +60,17 @@ export async function resolve(
   const { selected, why, reason } = selectAsContainerd(list, { platform });
   if (selected !== undefined) return { ...facts, descriptor: selected.descriptor, platform };
   const available = platformsOf(list);
-  const because = why === 'none' ? '' : `: containerd ${reason}`;
-  throw new MlistError(
-    'ERR_MLIST_PLATFORM_NOT_FOUND',
-    `${found.reference} has no image that ${platformNotFoundText(platform, available)} can run${because}`,
-    {
-      reference: found.reference,
-      hint: availableHint(available),
-    },
-  );
+  const message =
+    why === 'none'
+      ? `${found.reference} has no image that runs on ${platformNotFoundText(platform, available)}`
+      : `containerd cannot pull an image for ${text} from ${found.reference}: ${reason}`;
+  throw new MlistError('ERR_MLIST_PLATFORM_NOT_FOUND', message, {
+    reference: found.reference,
+    hint: availableHint(available),
+  });
 }
 
-/** Warns if a single image is for another platform than requested, since clients pull it without an error. */
+/** Warns if a single image is for another platform than the requested one. Clients would pull it without an error. */
 async function warnOfOtherPlatform(found: LookupResult, platform: Platform, options: ResolveOptions): Promise<void> {
   const [own] = (await platformsOfSingle(found, options)) ?? [];
   if (own === undefined || matchesPlatform(own, platform)) return;
@@ -80,7 +79,7 @@ async function warnOfOtherPlatform(found: LookupResult, platform: Platform, opti
   options.onEvent?.({ type: 'warning', message });
 }
 
-/** The known platforms of the images of a list. */
+/** Returns the known platforms of the images in a list. */
 function platformsOf({ entries }: CandidateList): readonly Platform[] {
   return imagesOf(entries).flatMap((entry) => {
     const platform = isAttestation(entry.descriptor) ? undefined : effectivePlatform(entry);

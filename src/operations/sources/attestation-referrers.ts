@@ -7,14 +7,15 @@ import { listReferrers } from '../list-referrers.ts';
 import type { Resolved } from './resolve-source.ts';
 
 /**
- * Artifact type of BuildKit attestations that refer to their image (docs/attestations/attestation-storage.md in
- * BuildKit).
+ * Artifact type of BuildKit attestations that have their image as the subject (docs/attestations/attestation-storage.md
+ * in BuildKit).
  */
 const ATTESTATION_TYPE = 'application/vnd.docker.attestation.manifest.v1+json';
 
 /**
- * Adds attestations that are referrers of an image after that image, if the image has no attestations in the list. This
- * costs one request per image, so the user has to request it.
+ * Returns the source with additional attestations. For each image without attestations in the list, the attestations
+ * among its referrers are inserted after the image. This takes at least one request per image, so it is done only if
+ * the user requests it.
  */
 export async function withReferringAttestations(
   resolved: Resolved,

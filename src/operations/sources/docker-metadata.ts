@@ -16,9 +16,9 @@ export interface DockerMetadata {
   readonly tags: readonly string[];
   /** The annotations of the list itself. */
   readonly annotations: Annotations;
-  /** The annotations of entries: those of one platform, or of all images. */
+  /** The annotations of entries, for one platform or for all images. */
   readonly entries: readonly EntryAnnotations[];
-  /** Annotations that a list cannot have, unparsed. */
+  /** Annotations that neither a list nor its entries can have, unparsed. */
   readonly unsupported: readonly string[];
 }
 
@@ -27,7 +27,10 @@ export interface EntryAnnotations {
   readonly annotations: Annotations;
 }
 
-/** `TYPE[PLATFORM],TYPE:KEY=VALUE`, as in `docker buildx build --annotation`; without a type for the index. */
+/**
+ * Matches the types before the key of an annotation, as in `docker buildx build --annotation`: for example,
+ * `manifest-descriptor[linux/amd64]:` or `index,manifest:`. Without a type, the annotation is for the index.
+ */
 const LEVELS = /^((?:index|manifest|index-descriptor|manifest-descriptor)(?:\[[^\]]*\])?(?:,(?=[a-z])|:))+/;
 
 interface Level {
@@ -36,11 +39,11 @@ interface Level {
 }
 
 /**
- * Parses the output of docker/metadata-action. The list gets the annotations of the index, those of the manifest (the
- * action's default) and the labels. If several have the same key, the index takes precedence over the manifest, and the
- * manifest over labels. Entries get the annotations of the manifest descriptor.
- * @param name - of the file or variable, for errors
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ * Parses the output of docker/metadata-action. The list gets the labels, and the annotations of the manifest (the
+ * default of the action) and of the index. If a key occurs more than once, the index takes precedence over the
+ * manifest, and the manifest over labels. Entries get the annotations of the manifest descriptor.
+ * @param name - the name of the file or variable, for errors
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the bytes are not such an output, or if a tag is a local location
  */
 export function parseDockerMetadata(bytes: Uint8Array, name: string): DockerMetadata {
   const { value, problems } = readJson(bytes);
@@ -95,24 +98,27 @@ function stringsIn(document: JsonObject, member: string, name: string): readonly
 }
 
 /**
- * The tags in the metadata. They determine where the list is pushed, so paths on this machine, such as layouts and
- * archives, are refused.
+ * Returns the tags in the metadata. Local locations, such as layouts and archives, are refused, because the tags
+ * determine where the list is pushed.
  */
 function tagsIn(document: JsonObject, name: string): readonly string[] {
   const tags = stringsIn(document, 'tags', name);
   const local = tags.find(isLocalLocation);
   if (local === undefined) return tags;
-  throw unusableFile(name, `its tag ${JSON.stringify(local)} is not a reference of a registry`);
+  throw unusableFile(name, `the tag ${JSON.stringify(local)} is a local location, not a registry reference`);
 }
 
 function labelsIn(document: JsonObject, name: string): readonly (readonly [string, string])[] {
   const value: Json = document['labels'] ?? {};
   const pairs = isJsonObject(value) ? Object.entries(value) : undefined;
   if (pairs?.every((pair): pair is [string, string] => typeof pair[1] === 'string') === true) return pairs;
-  throw unusableFile(name, '"labels" is not an object of strings');
+  throw unusableFile(name, '"labels" is not an object with string values');
 }
 
-/** Annotates the images of a draft, of one platform or all. Attestations are skipped. */
+/**
+ * Sets annotations on the images of a draft. Annotations with a platform are set only on images for this platform.
+ * Attestations are skipped.
+ */
 export async function annotateImages(
   list: Reference,
   given: readonly EntryAnnotations[],

@@ -3,7 +3,10 @@ import { attestedDigest, type Descriptor } from '../../oci/descriptor.ts';
 import { isDigest } from '../../oci/digest.ts';
 import { jsonObject, memberNames, type JsonObject } from '../../json/json.ts';
 
-/** The members of an entry that come from a descriptor, unchanged. */
+/**
+ * Converts a descriptor to the members of an entry, without changing values. The platform becomes `detected`, and
+ * members that are not in image-spec become `extra`.
+ */
 export function entryMembers(descriptor: Descriptor): Omit<Entry, 'source'> {
   const { mediaType, digest, size, platform, annotations, artifactType, urls, data } = descriptor;
   const attests = attestedDigest(descriptor);
@@ -24,7 +27,10 @@ export function entryMembers(descriptor: Descriptor): Omit<Entry, 'source'> {
 
 const descriptorMembers = ['mediaType', 'digest', 'size', 'platform', 'annotations', 'artifactType', 'urls', 'data'];
 
-/** Members that mlist does not know, in their order; undefined if all are known. */
+/**
+ * Returns the members of a document that are not in `known`, in their original order. Returns undefined if there are
+ * none.
+ */
 export function unknownMembers(document: object, known: readonly string[]): JsonObject | undefined {
   const names = memberNames(document).filter((name) => !known.includes(name));
   return names.length === 0 ? undefined : jsonObject(names.map((name) => [name, (document as JsonObject)[name]]));

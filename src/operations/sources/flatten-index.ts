@@ -9,12 +9,12 @@ import { MAX_DEPTH } from '../../transfer/graph.ts';
 import type { MissingState } from '../../transfer/missing-content.ts';
 
 export interface FlatteningOptions extends ContentOptions {
-  /** Receives the indexes that do not exist at the source, which stay entries of the list. */
+  /** Receives the indexes that the source does not have. They stay entries of the list. */
   readonly missing: Map<Digest, MissingState>;
 }
 
 /**
- * Replaces nested indexes by their entries, recursively.
+ * Replaces nested indexes with their entries, recursively.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if an index contains itself, or is nested too deeply
  */
 export async function flattenIndex(
@@ -28,9 +28,13 @@ export async function flattenIndex(
       if (!isIndexType(entry.mediaType)) return [entry];
       const subject = `${store.location}@${entry.digest}`;
       if (above.includes(entry.digest) || above.length >= MAX_DEPTH) {
-        throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${subject} contains itself, or is nested too deeply`, {
-          reference: subject,
-        });
+        throw new MlistError(
+          'ERR_MLIST_DOCUMENT_INVALID',
+          `${subject} contains itself, or is nested more than ${MAX_DEPTH} levels deep`,
+          {
+            reference: subject,
+          },
+        );
       }
       const read = await ignoreNotFound(store.fetchManifest(entry.digest, { signal: options.signal, expected: entry }));
       if (read === undefined) {

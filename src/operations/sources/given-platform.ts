@@ -3,14 +3,20 @@ import { changeEntry, type EntryChange } from '../../draft/draft-edit.ts';
 import type { ResolvedSource } from '../../draft/merge.ts';
 import type { Platform } from '../../oci/platform/platform.ts';
 
-/** The platform of `=PLATFORM`, which takes precedence over that of the image. */
+/**
+ * The functions of this file apply the platform of an argument `MANIFEST=PLATFORM`, which takes precedence over the
+ * platform of the image.
+ */
 
-/** Sets the platform of an argument on an entry. */
+/** Returns the entry with the given platform, or the unchanged entry if `platform` is undefined. */
 export function withPlatform(entry: Entry, platform: Platform | undefined): Entry {
   return platform === undefined ? entry : changeEntry(entry, changeOf(platform, entry));
 }
 
-/** The change of an image that a given platform causes; none if no platform is given. */
+/**
+ * Returns an object with the change that a given platform makes to an image. The object is empty if there is no image,
+ * or no platform is given.
+ */
 export function platformChange(
   image: Entry | undefined,
   platform: Platform | undefined,
@@ -19,8 +25,8 @@ export function platformChange(
 }
 
 /**
- * The change that replaces the detected platform by the given one. If the os is the same, the detected version and
- * features are kept unless others are given.
+ * Returns the change that replaces the detected platform with the given one. If the OS is the same, the detected
+ * version and features are kept unless others are given.
  */
 function changeOf(given: Platform, { detected }: Entry): EntryChange {
   const isOtherOs = detected?.os !== given.os;

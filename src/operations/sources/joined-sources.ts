@@ -8,17 +8,17 @@ import { findMissing } from '../publish/find-missing.ts';
 import { readSource, type ManifestArgument, type ManifestSource, type ReadSource } from './read-source.ts';
 import { resolveRead, type Resolved, type ResolveOptions } from './resolve-source.ts';
 
-/** An argument with its source. */
+/** An argument with its resolved source. */
 export interface ResolvedArgument {
   readonly argument: ManifestArgument;
   readonly resolved: Resolved;
 }
 
 /**
- * Resolves arguments concurrently. If several sources have parts of the same index, as engines and archives have after
- * pulls for different platforms, they are joined: the first source has the entries of all of them, and the others are
- * left out.
- * @throws MlistError the errors of all sources that cannot be read
+ * Resolves arguments concurrently. Several sources may have parts of the same index, for example engines and archives
+ * after pulls for different platforms. Such sources are joined: the result of the first one has the entries of all, and
+ * the others have no result.
+ * @throws MlistError with the errors of all sources that cannot be read
  */
 export async function resolveJoined(
   manifests: readonly ManifestArgument[],
@@ -44,7 +44,9 @@ export async function resolveJoined(
   });
 }
 
-/** The sources of a command by the index that they have. Sources that do not lack anything are never joined. */
+/**
+ * Groups the sources of a command by their index. The sources of a group are joined only if one of them lacks content.
+ */
 class PartGroups {
   readonly reading: readonly Promise<ReadSource>[];
   readonly #options: ContentOptions;
@@ -55,13 +57,13 @@ class PartGroups {
     this.#options = options;
   }
 
-  /** Whether no earlier source has parts of the same index. */
+  /** Whether a source has its own result: it is not joined with others, or it is the first of its group. */
   async isFirst(source: ReadSource, at: number): Promise<boolean> {
     const group = await this.#groupOf(source);
     return group === undefined || !group.isSparse || group.members.every((member) => member.at >= at);
   }
 
-  /** The other sources that have the same index; undefined if nothing is read from them. */
+  /** Returns the other sources that have the same index, or undefined if nothing is read from them. */
   async othersOf(source: ReadSource): Promise<readonly Origin[] | undefined> {
     const group = await this.#groupOf(source);
     if (group?.isSparse !== true || group.members.length < 2) return undefined;
@@ -87,12 +89,13 @@ class PartGroups {
 
 interface Group {
   readonly members: readonly { readonly at: number; readonly origin: Origin }[];
-  /** Whether a layout or an archive among them lacks content of the index. */
+  /** Whether a layout or archive of the group lacks content of the index. */
   readonly isSparse: boolean;
 }
 
 /**
- * Whether a source is an index that is expanded, without a platform or a descriptor of its own, and not from a file.
+ * Whether a source is an index that can be joined with others: it is expanded, it is not from a file, and its argument
+ * has neither a platform nor a descriptor.
  */
 function isPart(source: ReadSource): source is ManifestSource {
   const { platform, described, given, isListed = false } = source.argument;

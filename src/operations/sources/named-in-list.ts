@@ -8,10 +8,11 @@ import type { ManifestContent, ContentOptions } from '../../store/store.ts';
 import type { Stores } from '../../store/open.ts';
 
 /**
- * Resolves a MANIFEST argument in a list that was read from a registry. The source of such entries is the list, not the
- * tags of its images: a tag of the same registry is read, and its digest is looked up in the list. If the tag has an
- * index, as builds push it, exactly one of its images must be in the list.
- * @returns the digest of an entry; the argument itself if it names an entry already, or none
+ * Finds the entry that a MANIFEST argument refers to. If a list was read from a registry, the source of its entries is
+ * the list, not the tags of the images. Therefore, a reference in the same registry is resolved, and its digest is
+ * looked up in the list. If the reference is to an index, such as an image with its attestations, exactly one image of
+ * this index must be in the list.
+ * @returns the digest of an entry, or the argument itself if it already selects an entry or if no entry was found
  */
 export async function findInList(
   draft: Draft,

@@ -8,12 +8,12 @@ import { parseReference, sameRepository, tryParseReference, withDigest, type Ref
 import { checkDescriptor, readIndex } from '../../schema/documents.ts';
 import type { ManifestArgument } from './read-source.ts';
 
-/** How sources in a file are parsed: lines, or JSON that build tools write. */
+/** Options for parsing the sources in a file. */
 export interface SourceParsing {
   readonly list: Reference;
-  /** The repository of digests without one. Default: the repository of the list. */
+  /** The repository of sources that are only a digest. Default: the repository of the list. */
   readonly repository?: Reference | undefined;
-  /** Reads `MANIFEST[=PLATFORM]`. */
+  /** Parses `MANIFEST[=PLATFORM]`. */
   readonly parse: (text: string) => ManifestArgument;
 }
 
@@ -25,14 +25,18 @@ export interface SourceParsing {
  * - the metadata of a build of one or more targets (`containerimage.digest` and `image.name`)
  * - other JSON that contains digests, such as the outputs of CI jobs
  * @param name - the name of the file, for errors
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`; `ERR_MLIST_REFERENCE_INVALID` for a line
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the file is invalid or has no sources;
+ * `ERR_MLIST_REFERENCE_INVALID` if a line is not a valid reference
  */
 export function parseSources(bytes: Uint8Array, name: string, parsing: SourceParsing): readonly ManifestArgument[] {
   const text = Buffer.from(bytes).toString('utf8');
   return /^\s*[[{"]/.test(text) || jsonScalar.test(text) ? fromJson(bytes, name, parsing) : fromLines(text, parsing);
 }
 
-/** A number or a word of JSON is the output of a CI job without digests, and not the name of an image. */
+/**
+ * Matches a JSON number, `true`, `false` or `null`. A file with only such a value is the output of a CI job without
+ * digests, and does not contain the name of an image.
+ */
 const jsonScalar = /^\s*(?:null|true|false|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*$/;
 
 function fromLines(text: string, { list, repository = list, parse }: SourceParsing): readonly ManifestArgument[] {
@@ -63,7 +67,7 @@ interface Reading extends Omit<SourceParsing, 'parse'> {
 }
 
 /**
- * The sources in a JSON value.
+ * Returns the sources in a JSON value.
  * @param bytes - the bytes of the file, if the value is the whole file
  */
 function sourcesIn(value: Json, reading: Reading, bytes?: Uint8Array): readonly ManifestArgument[] {
@@ -79,12 +83,16 @@ function isDescriptor(value: JsonObject): boolean {
   return 'digest' in value && 'mediaType' in value;
 }
 
-/** Members of build metadata, some of which are digests of other things than images. */
+/**
+ * Matches the names of build metadata members. These members are not searched for digests, because some of them contain
+ * digests of content other than images.
+ */
 const metadataMember = /^(?:containerimage|buildx)\./;
 
 /**
- * Finds digests and references with a digest anywhere in JSON, such as the outputs of CI jobs, and the builds of
- * several targets. Manifests and descriptors are skipped: their digests are those of configs and layers.
+ * Finds digests, and references with a digest, at any depth of a JSON value, such as the outputs of CI jobs or the
+ * metadata of a build of several targets (`docker buildx bake`). Nested manifests and descriptors are skipped, because
+ * their digests belong to configs and layers.
  */
 function digestsIn(value: Json, reading: Reading): readonly ManifestArgument[] {
   if (typeof value === 'string') return digestArgument(value, reading.repository ?? reading.list);
@@ -97,8 +105,9 @@ function digestsIn(value: Json, reading: Reading): readonly ManifestArgument[] {
 }
 
 /**
- * The image that a text names, if the text is nothing but a sha256 digest or a reference with a digest.
- * @param repository - of digests without one
+ * Returns an array with one argument if `text` is a sha256 digest or a reference with a digest, and an empty array
+ * otherwise. Whitespace around the text is ignored.
+ * @param repository - the repository to use if the text is only a digest
  */
 export function digestArgument(text: string, repository: Reference): readonly ManifestArgument[] {
   const name = text.trim();
@@ -129,15 +138,16 @@ function isBuilt(value: JsonObject): boolean {
 }
 
 /**
- * The image of a build, by its digest: in the repository of the list if it was pushed there, else in the first
- * repository that it was pushed to.
+ * Returns an argument for the image of a build, with its digest. The argument refers to the repository of the list if
+ * the image was pushed there, or else to the first repository that it was pushed to. If the metadata has no image name,
+ * the default repository is used.
  */
 function built(metadata: JsonObject, { name, list, repository = list }: Reading): ManifestArgument {
   const descriptor = metadata['containerimage.descriptor'];
   const digest = metadata['containerimage.digest'] ?? (isJsonObject(descriptor) ? descriptor['digest'] : undefined);
   const names = metadata['image.name'];
   if (typeof digest !== 'string' || !isDigest(digest))
-    throw unusableFile(name, '"containerimage.digest" is not a digest');
+    throw unusableFile(name, 'it has no valid "containerimage.digest"');
   const pushed = (typeof names === 'string' ? names.split(',') : [])
     .map((one) => one.trim())
     .filter((one) => one !== '');
@@ -149,8 +159,9 @@ function built(metadata: JsonObject, { name, list, repository = list }: Reading)
 }
 
 /**
- * Parses a file of build metadata. Other files are refused.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ * Parses a build metadata file, which has one target or, after `docker buildx bake`, several. Returns an argument for
+ * each pushed image.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the file is not build metadata, or has no digest
  */
 export function parseBuildMetadata(
   bytes: Uint8Array,

@@ -9,23 +9,26 @@ import type { ManifestContent, ReadStore } from '../../store/store.ts';
 import { SomeMissing } from '../publish/missing-images.ts';
 import { type SourceWaitOptions, waitForSource } from '../source-wait.ts';
 
-/** Reads the manifest of a MANIFEST argument. */
+/** This file reads the manifest of a MANIFEST argument. */
 
 export interface ManifestArgument {
   readonly location: Location;
   /** The platform of `=PLATFORM`. It takes precedence over the image's config. */
   readonly platform?: Platform | undefined;
-  /** Whether the platform is given elsewhere, so that the config of the image need not state it, as with `platform`. */
+  /**
+   * Whether the platform is given elsewhere, for example by a setting of the entry. If so, the image config may lack
+   * the platform, as if `platform` were set.
+   */
   readonly isPlatformGiven?: boolean | undefined;
   /** A descriptor from a file: the manifest must match it, and the entry is exactly this descriptor. */
   readonly described?: Descriptor | undefined;
   /** An index from a file: its images are in the location's repository; the index itself need not be. */
   readonly given?: GivenIndex | undefined;
-  /** The index is an entry of the list already: it is expanded only with `nested: 'flatten'`. */
+  /** Whether the index is already an entry of the list. It is then expanded only with `nested: 'flatten'`. */
   readonly isListed?: boolean | undefined;
-  /** Whether only a digest was given, so that the repository is assumed to be that of the list. */
+  /** Whether only a digest was given, which means that the repository in `location` is a default. */
   readonly isDigestOnly?: boolean | undefined;
-  /** Whether its position among the arguments has no meaning, as for files in a folder. */
+  /** Whether the argument's position has no meaning, as for files in a folder. */
   readonly isUnordered?: boolean | undefined;
 }
 
@@ -36,7 +39,7 @@ export interface GivenIndex {
   readonly content: ManifestContent;
 }
 
-/** A source that was read: its manifest, or the entry of an image that has none. */
+/** A source that was read: its manifest, or the entry of an image that has no manifest yet. */
 export type ReadSource = ManifestSource | UnpushedSource;
 
 export interface ManifestSource {
@@ -46,12 +49,15 @@ export interface ManifestSource {
   readonly content: ManifestContent;
 }
 
-/** An image of an engine that keeps no manifests. */
+/** An image in an engine that stores no manifests. */
 interface UnpushedSource extends Pick<ManifestSource, 'argument' | 'store'> {
   readonly unpushed: Entry;
 }
 
-/** Reads the manifest of an argument. */
+/**
+ * Reads the manifest of an argument. For an index from a file, returns the content of the file. For an image in an
+ * engine that stores no manifests, returns an entry without a manifest.
+ */
 export async function readSource(argument: ManifestArgument, options: SourceWaitOptions): Promise<ReadSource> {
   const { location, described, given } = argument;
   const { signal } = options;
@@ -70,10 +76,10 @@ export async function readSource(argument: ManifestArgument, options: SourceWait
 }
 
 /**
- * The image of a location in an engine that keeps no manifests. It is pinned by its ID, without an export: the first
- * push generates its manifest.
+ * Finds an image in an engine that stores no manifests. The image is identified by its ID and not exported yet, because
+ * the first push generates its manifest.
  * @returns undefined for all other locations, whose content has a manifest
- * @throws MlistError `ERR_MLIST_NOT_FOUND`, and the errors of the engine
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if the engine does not have the image; the errors of the engine
  */
 async function findUnpushed(
   location: Location,
@@ -84,13 +90,16 @@ async function findUnpushed(
   return image.root === undefined ? image : undefined;
 }
 
-/** The entry of an image that has no manifest yet. */
+/** Returns the entry of an image that has no manifest yet. */
 function unpushedEntry(source: Location, { id, platform, layers }: EngineImage): Entry {
   const image = { id, layers };
   return { source, image, ...unpushedManifest(image), detected: platform };
 }
 
-/** If an image that was given only by its digest cannot be read, adds a hint how to name its repository. */
+/**
+ * Adds a hint to the error if an image that was specified only by its digest is not found or may not be read. The hint
+ * explains how to specify the repository.
+ */
 export async function withRepositoryHint<T>(reading: Promise<T>, location: Location): Promise<T> {
   return reading.catch((thrown: unknown) => {
     const error = asMlistError(thrown);
@@ -100,13 +109,14 @@ export async function withRepositoryHint<T>(reading: Promise<T>, location: Locat
 }
 
 function hinted(error: MlistError, location: Location): MlistError {
-  // Other images of the index were found, so the repository is correct.
+  // The repository is not the problem: it has other images of the index, or `fill` has already tried other locations.
+  // The hint would mislead the user.
   if (error instanceof SomeMissing) return error;
   const { code } = error;
   const [repository = ''] = formatLocation(location).split('@');
   const where =
-    `A digest without a repository is looked for in ${repository}. ` +
-    'If the image is in another repository, write REPO@DIGEST, or name the repository with "mlist create --repo REPO".';
+    `A digest without a repository is looked up in ${repository}. ` +
+    'If the image is in another repository, write REPO@DIGEST, or specify the repository with "mlist create --repo REPO".';
   if (code === 'ERR_MLIST_NOT_FOUND') return withHint(error, where);
   if (code !== 'ERR_MLIST_UNAUTHORIZED') return error;
   return withFurtherHint(error, where);

@@ -36,50 +36,56 @@ import type { Origin } from '../../store/completed-store.ts';
 import type { ManifestContent, ReadStore } from '../../store/store.ts';
 import type { MissingState } from '../../transfer/missing-content.ts';
 
-/** Resolves a MANIFEST argument to entries: that of an image, or those of an index. */
+/** This file resolves a MANIFEST argument to one entry for an image, or to the entries of an index. */
 
 export interface ResolveOptions extends SourceWaitOptions, MissingPolicy {
   /** Use only the images for these platforms; all images if empty. Undefined if the command has no `--platform`. */
   readonly platforms?: readonly Platform[] | undefined;
-  /** `referrers`: for images without attestations, add those that refer to them. Default: `keep`. */
+  /**
+   * `referrers`: for images without attestations in the list, also use the attestations that are their referrers.
+   * Default: `keep`.
+   */
   readonly attestations?: AttestationChoice | undefined;
-  /** keep: an index is one entry. flatten: nested indexes are expanded too. Default: one level is expanded. */
+  /** `keep`: an index is one entry. `flatten`: nested indexes are expanded, too. Default: one level is expanded. */
   readonly nested?: 'keep' | 'flatten' | undefined;
-  /** The platform is given, so that the image's config may lack it. */
+  /** Whether the platform is given, in which case the config of the image may lack it. */
   readonly isPlatformGiven?: boolean | undefined;
 }
 
 export type AttestationChoice = 'keep' | 'drop' | 'referrers';
 
-/** A source that was read: its entries, and the index if it is one. */
+/** A resolved source: its entries and, if it is an index, the index. */
 export interface Resolved extends ResolvedSource {
-  /** The platforms of all its images, including those that were not requested. */
+  /** The platforms of all images of the source, including images that were not requested. */
   readonly platforms: readonly Platform[];
   readonly index?: { readonly document: Index; readonly content: ManifestContent };
-  /** The index is from a file. Each entry has its own source. */
+  /** Set if the index is from a file. Each entry then has its own source. */
   readonly given?: { readonly name: string; readonly isPublished: boolean };
   /** Other sources with the same index, if entries are read from them. */
   readonly parts?: readonly Location[];
-  /** A single image that was left out, since it matches none of the requested platforms. */
+  /** A single image that was left out, because it matches none of the requested platforms. */
   readonly omitted?: Entry;
-  /** Events to report: parts that were left out, and deviations from the specification. */
+  /** Events to report, such as warnings and omissions. */
   readonly events: readonly OperationEvent[];
 }
 
-/** The other sources with the same index, from which missing content of a source is read; undefined without others. */
+/**
+ * Finds the other MANIFEST arguments of the command that have the same index, so that content that the given source
+ * lacks can be read from them. Returns undefined if there are no such arguments, or if no content is missing.
+ */
 export type PartsOf = (source: ReadSource) => Promise<readonly Origin[] | undefined>;
 
 /**
- * Reads the source of an argument.
- * @throws MlistError the errors of the store; `ERR_MLIST_DOCUMENT_INVALID` for content that a list cannot contain
+ * Reads and resolves the source of an argument.
+ * @throws MlistError the errors of the store; `ERR_MLIST_DOCUMENT_INVALID` if a list cannot contain the content
  */
 export async function resolveSource(argument: ManifestArgument, options: ResolveOptions): Promise<Resolved> {
   return resolveRead(readSource(argument, options), options);
 }
 
 /**
- * Resolves a source that was read.
- * @param partsOf - the other sources with the same index. Default: none
+ * Resolves the source of an argument as soon as it has been read.
+ * @param partsOf - finds the other sources with the same index. Default: the source is resolved without other sources
  */
 export async function resolveRead(
   reading: Promise<ReadSource>,
@@ -144,7 +150,7 @@ async function resolveEntry(
 
 /**
  * Resolves a single image.
- * @param detected - the entry of the only image, without the platform of the argument
+ * @param detected - the entry of the image, before the platform of the argument is set
  */
 function resolveImage(
   argument: ManifestArgument,
@@ -162,7 +168,10 @@ function resolveImage(
   return isRequested(entry, options) ? { ...facts, entries: [entry] } : { ...facts, entries: [], omitted: entry };
 }
 
-/** Reads the config of an image, unless its descriptor states the platform. */
+/**
+ * Completes the entry of an image if no platform was found in its descriptor. Returns other entries, such as
+ * attestations and indexes, unchanged.
+ */
 async function completeEntry(
   entry: Entry,
   content: ManifestContent,
@@ -173,7 +182,7 @@ async function completeEntry(
   return isSilent ? imageEntry(entry, content, store, options) : entry;
 }
 
-/** Completes the entry of an image with the members that its config states. */
+/** Completes the entry of an image with the platform from its config and the artifact type from its manifest. */
 async function imageEntry(
   entry: Entry,
   content: ManifestContent,
@@ -192,7 +201,7 @@ async function imageEntry(
   return { ...entry, ...artifact, ...(detected === undefined ? {} : { detected }) };
 }
 
-/** An index whose entries are used. */
+/** An index that is expanded to its entries. */
 interface ExpandedIndex {
   readonly argument: ManifestArgument;
   readonly document: Index;
@@ -221,7 +230,7 @@ async function resolveIndex(
     }),
     signal,
   );
-  // A missing image whose entry states no platform cannot be selected by platform.
+  // A missing image without a platform in its entry cannot be selected by platform.
   const isChosen = (entry: Entry) =>
     isRequested(entry, options) &&
     (platforms.length === 0 || platformOf(entry) !== undefined || !missing.has(entry.digest));
@@ -253,8 +262,8 @@ async function resolveIndex(
 }
 
 /**
- * The entries are read from their own locations. The index itself is looked up, since a published index keeps its
- * bytes.
+ * Resolves an index from a file. Its entries are read from their own locations. The index itself is looked up in the
+ * registry: if it is published, the draft is based on it and keeps its bytes.
  */
 async function resolveGiven(
   argument: ManifestArgument,
@@ -271,20 +280,23 @@ async function resolveGiven(
   return { ...resolved, given: { name, isPublished: published !== undefined } };
 }
 
-/** Whether an entry is for a requested platform. True for attestations and for entries without a platform. */
+/** Whether an entry is for a requested platform. Always true for attestations and for entries without a platform. */
 function isRequested(entry: Entry, { platforms: requested = [] }: ResolveOptions): boolean {
   const platform = isAttestationEntry(entry) ? undefined : platformOf(entry);
   return requested.length === 0 || platform === undefined || requested.some((one) => matchesPlatform(platform, one));
 }
 
 interface EntryReading {
-  /** Whether to check that the entry exists, since the index is from a file. */
+  /** Whether to check that the entry exists, because the index is from a file. */
   readonly isRequired: boolean;
-  /** Missing entries are added to it. */
+  /** Receives the digest of each entry whose manifest or config is missing. */
   readonly missing: Map<Digest, MissingState>;
 }
 
-/** Completes an entry of an index from the image's config if the index states neither platform nor artifact type. */
+/**
+ * Completes an entry of an index from the manifest and config of its image, if the entry has neither a platform nor an
+ * artifact type.
+ */
 async function indexEntry(
   entry: Entry,
   { isRequired, missing }: EntryReading,
@@ -309,8 +321,8 @@ async function indexEntry(
 }
 
 /**
- * Sets the platform of `=PLATFORM` on the only image.
- * @throws MlistError `ERR_MLIST_AMBIGUOUS` if the source is an index of several images
+ * Sets the platform of `=PLATFORM`, if it is given, on the only image of a source.
+ * @throws MlistError `ERR_MLIST_AMBIGUOUS` if a platform is given and the source does not have exactly one image
  */
 export function applyToOnlyImage(entries: readonly Entry[], argument: ManifestArgument): readonly Entry[] {
   if (argument.platform === undefined) return entries;
@@ -319,9 +331,9 @@ export function applyToOnlyImage(entries: readonly Entry[], argument: ManifestAr
   if (only === undefined || more.length > 0) {
     throw new MlistError(
       'ERR_MLIST_AMBIGUOUS',
-      `${formatLocation(argument.location)} is an index of ${images.length} images: a platform cannot be set for all`,
+      `cannot set the platform of ${formatLocation(argument.location)}: it is an index, and ${images.length} of its images are selected`,
       {
-        hint: 'Set it with "mlist annotate", or name one image by its digest.',
+        hint: 'Select one image by its digest, or set the platforms with "mlist annotate".',
         candidates: images.map(describeEntry),
       },
     );

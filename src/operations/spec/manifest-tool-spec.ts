@@ -3,7 +3,7 @@ import { pointerTo } from '../../json/pointer.ts';
 import type { YamlReading } from '../../schema/yaml-document.ts';
 import type { ManifestSpec, PlatformSpec, SpecDocument } from './spec.ts';
 
-/** A difference from the behaviour of manifest-tool, with its pointer. */
+/** A part of a spec that mlist and manifest-tool read differently. */
 export interface Quirk {
   readonly pointer: string;
   readonly message: string;
@@ -14,18 +14,18 @@ export interface Converted {
   readonly quirks: readonly Quirk[];
 }
 
-/** Whether a document is a spec of manifest-tool, which has `image` instead of `list`. */
+/** Whether a document is a spec for manifest-tool, which has `image` instead of `list`. */
 export function isManifestToolSpec(value: Json | undefined): boolean {
   return isJsonObject(value) && 'image' in value && !('list' in value);
 }
 
-/** Converts a pointer into the converted spec to one into the manifest-tool spec. */
+/** Converts a JSON pointer in the converted spec to the pointer of the same member in the manifest-tool spec. */
 export function pointerInTool(pointer: string): string {
   return pointer === '/list' ? '/image' : pointer;
 }
 
 /**
- * Converts a valid spec of manifest-tool, and lists the differences between the two tools.
+ * Converts a valid spec for manifest-tool, and lists the differences between the two tools.
  * @param base - pointer to the spec in the document
  */
 export function fromManifestTool(value: JsonObject, reading: YamlReading, base: string): Converted {
@@ -33,7 +33,7 @@ export function fromManifestTool(value: JsonObject, reading: YamlReading, base: 
   return { document: converter.document(value), quirks: converter.quirks };
 }
 
-/** Platform members by the names in manifest-tool's specs. manifest-tool silently ignores those with `isIgnored`. */
+/** Platform members, keyed by their names in manifest-tool's specs. manifest-tool ignores names with `isIgnored`. */
 const members: Readonly<Record<string, { readonly name: keyof PlatformSpec; readonly isIgnored?: boolean }>> = {
   architecture: { name: 'architecture' },
   os: { name: 'os' },
@@ -57,7 +57,7 @@ class Converter {
   document({ image, tags, annotations, manifests }: JsonObject): SpecDocument {
     const list = image as string;
     const hasTag = /:[^/]*$/.test(list);
-    if (!hasTag) this.#addQuirk('/image', 'manifest-tool would push it without a tag; mlist adds the tag latest');
+    if (!hasTag) this.#addQuirk('/image', 'manifest-tool would push the list without a tag; mlist adds the tag latest');
     const more = isJsonObject(annotations)
       ? Object.entries(annotations).map(([name, one]) => [name, this.#text(one, pointerTo('annotations', name)) ?? ''])
       : [];
@@ -79,7 +79,11 @@ class Converter {
       const at = `${pointer}${pointerTo(written)}`;
       const { name, isIgnored = false } = members[written] ?? {};
       if (name === undefined) return [];
-      if (isIgnored) this.#addQuirk(at, `manifest-tool ignores ${written}, and knows only ${written.replace('.', '')}`);
+      if (isIgnored)
+        this.#addQuirk(
+          at,
+          `manifest-tool ignores ${written} and reads only ${written.replace('.', '')}; mlist reads both`,
+        );
       const read = Array.isArray(value) ? this.#texts(value, at) : this.#text(value, at);
       return read === undefined || read.length === 0 ? [] : [[name, read] as const];
     });
@@ -90,7 +94,7 @@ class Converter {
     return values.flatMap((value, at) => this.#text(value, `${pointer}/${at}`) ?? []);
   }
 
-  /** A number keeps its spelling, such as `10.0`. */
+  /** Converts a value to a string. A number keeps its spelling, such as `10.0`. Returns undefined for null. */
   #text(value: Json | undefined, pointer: string): string | undefined {
     if (value === null || value === undefined) return undefined;
     if (typeof value === 'string') return value;

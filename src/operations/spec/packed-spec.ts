@@ -2,8 +2,8 @@ import type { ListSpec, SpecDocument } from './spec.ts';
 import { parseSpec, type SpecParsing } from './parse-spec.ts';
 
 /**
- * A valid spec, stored as JSON, which needs less memory than the parsed spec in runs of thousands of lists. It is
- * parsed again when its list is applied.
+ * A valid spec as JSON, which needs less memory than a parsed spec. This matters in runs of thousands of lists. The
+ * spec is parsed again when its list is applied.
  */
 export interface PackedSpec {
   readonly json: string;
@@ -20,5 +20,5 @@ export function packSpec(document: SpecDocument): PackedSpec {
 export function unpackSpec({ json }: PackedSpec, parsing: SpecParsing): ListSpec {
   const parsed = parseSpec(JSON.parse(json) as SpecDocument, parsing);
   if ('spec' in parsed) return parsed.spec;
-  throw new Error('a valid spec is no longer valid');
+  throw new Error('a spec that was valid when it was read is now invalid');
 }

@@ -16,11 +16,11 @@ import type { CopySpec, EntrySpec, ListSpec, EntriesSpec, ManifestSpec, Platform
 import { error } from '../../schema/problems.ts';
 
 /**
- * How locations and platforms of a spec are parsed. The caller knows the base folder of relative paths, and the policy
- * for specs that set none.
+ * What the caller provides: the parsers for locations and platforms (the caller knows the base folder for relative
+ * paths), the values for placeholders, and the default policy for missing content.
  */
 export interface SpecParsing extends Pick<MissingPolicy, 'missing' | 'fillFrom'> {
-  /** The values for `${NAME}`. Default: `${` has no meaning. */
+  /** The values for `${NAME}`. If they are undefined, `${` has no special meaning. */
   readonly values?: PlaceholderValues | undefined;
   readonly location: (text: string) => Location;
   readonly platform: (text: string) => Platform;
@@ -28,7 +28,7 @@ export interface SpecParsing extends Pick<MissingPolicy, 'missing' | 'fillFrom'>
 
 export type ParsedSpec = { readonly spec: ListSpec } | { readonly problems: readonly Problem[] };
 
-/** Parses a document that is valid by the schema. Returns the spec, or all problems. Pure. */
+/** Parses a document that the schema has accepted. Returns the spec, or all problems. This is a pure function. */
 export function parseSpec(document: SpecDocument, parsing: SpecParsing): ParsedSpec {
   const parser = new SpecParser(parsing);
   const spec = parser.list(document);
@@ -36,7 +36,8 @@ export function parseSpec(document: SpecDocument, parsing: SpecParsing): ParsedS
 }
 
 /**
- * Removes duplicates: an invalid template has the same problem for every platform, and a platform for every template.
+ * Removes duplicate problems: an invalid template has the same problem for each platform, and an invalid platform has
+ * the same problem for each template.
  */
 function eachOnce(problems: readonly Problem[]): readonly Problem[] {
   return [...new Map(problems.map((problem) => [`${problem.pointer} ${problem.message}`, problem])).values()];
@@ -64,7 +65,7 @@ class SpecParser {
       (name) => !['list', 'tags', 'copy', 'missing', 'fillFrom'].includes(name),
     );
     for (const name of beside)
-      this.#refuse(pointerTo(name), 'cannot be combined with "copy": the list is copied unchanged');
+      this.#refuse(pointerTo(name), 'cannot be combined with "copy", which copies the list unchanged');
     const location = this.#try('/copy', () => this.#location(from));
     return location && { kind: 'copy', from: location, ...this.#policy(document) };
   }
@@ -72,13 +73,13 @@ class SpecParser {
   #entries(document: SpecDocument): EntriesSpec | undefined {
     const { manifests, ignoreMissing, annotations, artifactType, subject, platforms } = document;
     if (manifests === undefined) {
-      this.#refuse('', 'has neither "manifests" nor "copy"');
+      this.#refuse('', 'must have "manifests" or "copy"');
       return undefined;
     }
-    // All are checked, including those that no image uses.
+    // All platforms are checked, including platforms that no image uses.
     for (const [at, text] of (platforms ?? []).entries()) this.#platform(text, pointerTo('platforms', at));
     const isUsed = manifests.some((one) => hasPlaceholder(typeof one === 'string' ? one : one.image));
-    if (platforms !== undefined && !isUsed) this.#refuse('/platforms', 'no image has a placeholder for platforms');
+    if (platforms !== undefined && !isUsed) this.#refuse('/platforms', 'is not used: no image has a placeholder');
     return {
       kind: 'entries',
       format: document.format ?? 'auto',
@@ -99,7 +100,7 @@ class SpecParser {
     if (manifest.mediaType !== undefined) return this.#exact(manifest, pointer, document);
     if (hasPlaceholder(manifest.image)) return this.#template(manifest, image, pointer, document);
     if (manifest.platforms !== undefined)
-      this.#refuse(`${pointer}/platforms`, 'the image has no placeholder: {os}, {arch} or {variant}');
+      this.#refuse(`${pointer}/platforms`, 'is not used: the image has no placeholder ({os}, {arch} or {variant})');
     const location = this.#try(image, () => this.#location(manifest.image));
     const { platform } = manifest;
     const whole = typeof platform === 'string' ? this.#platform(platform, `${pointer}/platform`) : undefined;
@@ -116,21 +117,24 @@ class SpecParser {
     return { location, platform, change: changeOf(manifest), attestations, ...this.#policy(document) };
   }
 
-  /** The policy for content that a source lacks. If a spec has no `fillFrom`, the caller's is used. */
+  /**
+   * Returns the policy for content that a source lacks. If the spec lacks `missing` or `fillFrom`, the values of the
+   * caller are used.
+   */
   #policy({ missing, fillFrom }: SpecDocument): Pick<EntrySpec, 'missing' | 'fillFrom'> {
     const chosen = missing ?? this.#parsing.missing;
     if (fillFrom === undefined) return { missing: chosen, fillFrom: this.#parsing.fillFrom };
-    if (chosen !== 'fill') this.#refuse('/fillFrom', 'needs "missing: fill"');
+    if (chosen !== 'fill') this.#refuse('/fillFrom', 'requires "missing: fill"');
     const locations = fillFrom.flatMap(
       (text, at) => this.#try(pointerTo('fillFrom', at), () => this.#location(text)) ?? [],
     );
     return { missing: chosen, fillFrom: locations };
   }
 
-  /** The entries of an image with placeholders: one for each platform. */
+  /** Returns the entries of an image with placeholders: one for each platform. */
   #template(manifest: ManifestSpec, image: string, pointer: string, document: SpecDocument): readonly EntrySpec[] {
     if (manifest.platform !== undefined)
-      this.#refuse(`${pointer}/platform`, 'an image with placeholders takes its platform from "platforms"');
+      this.#refuse(`${pointer}/platform`, 'cannot be combined with placeholders in the image: use "platforms"');
     const own = manifest.platforms;
     const platforms = own ?? document.platforms;
     if (platforms === undefined) {
@@ -145,7 +149,7 @@ class SpecParser {
     });
   }
 
-  /** An entry with a complete descriptor, as `export` writes it. */
+  /** Returns the entry with a complete descriptor (as `export` writes it), or an empty array if it is invalid. */
   #exact(manifest: ManifestSpec, pointer: string, document: SpecDocument): readonly EntrySpec[] {
     const { mediaType = '', size = 0, platform, annotations, artifactType, urls, data } = manifest;
     for (const name of ['platforms', 'attestations'] as const)
@@ -153,7 +157,7 @@ class SpecParser {
     const location = this.#try(`${pointer}/image`, () => this.#location(manifest.image));
     const digest = location && digestIn(location);
     if (location !== undefined && digest === undefined)
-      this.#refuse(`${pointer}/image`, 'needs a digest, since "mediaType" and "size" describe one manifest');
+      this.#refuse(`${pointer}/image`, 'must have a digest, since "mediaType" and "size" describe one manifest');
     const stated = this.#exactPlatform(platform, `${pointer}/platform`);
     if (location === undefined || digest === undefined) return [];
     const exact: Descriptor = {
@@ -175,7 +179,7 @@ class SpecParser {
     const isWhole = typeof platform.os === 'string' && typeof platform.architecture === 'string';
     const isClear = Object.values(platform).includes(null);
     if (isWhole && !isClear) return platform as Platform;
-    this.#refuse(pointer, 'with "mediaType", os and architecture are required and null is not allowed');
+    this.#refuse(pointer, 'must have os and architecture and must not contain null, because "mediaType" is set');
     return undefined;
   }
 
@@ -185,12 +189,12 @@ class SpecParser {
     return this.#try(pointer, () => {
       targetsOf(list, [tag], []);
       if (parseLocation(tag.startsWith(':') ? `a${tag}` : tag).kind === 'registry') return tag;
-      this.#refuse(pointer, 'is a layout or an archive: lists are applied to registries only');
+      this.#refuse(pointer, 'must be a tag or a registry reference: lists can be applied only to registries');
       return undefined;
     });
   }
 
-  /** A digest without a repository refers to the repository of the list. */
+  /** Parses a location. A digest without a repository refers to the repository of the list. */
   #location(text: string): Location {
     if (this.#list === undefined || !isDigestName(text)) return this.#parsing.location(text);
     return digestOnlyArgument(this.#list, text).location;
@@ -216,7 +220,10 @@ class SpecParser {
   }
 }
 
-/** The changes to an entry. A platform in one string replaces the whole platform, and is not a change. */
+/**
+ * Returns the changes to an entry, or undefined if there are none. A platform that is a string is not a change, because
+ * it replaces the whole platform.
+ */
 function changeOf({ platform, annotations, artifactType }: ManifestSpec): EntryChange | undefined {
   const isPartial = typeof platform === 'object' && platform !== null;
   if (!isPartial && annotations === undefined && artifactType === undefined) return undefined;
@@ -235,14 +242,14 @@ function platformChange({ 'os.features': features, ...rest }: PlatformSpec): Ent
   return { platform, ...(features === undefined ? {} : { features: { clear: true, add: features ?? [] } }) };
 }
 
-/** Placeholders are `{os}`, `{arch}` and `{variant}`. */
+/** Whether a string contains a brace. `expandTemplate` reports invalid placeholders and unmatched braces. */
 export function hasPlaceholder(text: string): boolean {
   return /[{}]/.test(text);
 }
 
 /**
- * Replaces the placeholders by the values of a platform. A missing value is empty.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` for an unknown placeholder, or an unmatched brace
+ * Replaces the placeholders with the values of a platform. A missing variant is replaced with the empty string.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a placeholder is unknown, or a brace is unmatched
  */
 function expandTemplate(template: string, { os, architecture, variant = '' }: Platform): string {
   const values: Readonly<Record<string, string>> = { os, arch: architecture, variant };

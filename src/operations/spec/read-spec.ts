@@ -22,13 +22,13 @@ export interface SpecFile {
 /** One list of a file: its spec, or its problems. */
 export interface SpecUnit extends Place {
   readonly file: string;
-  /** The text of the list name if the spec is invalid; absent if it cannot be read. */
+  /** The list name as written, if the spec is invalid; absent if the name cannot be read. */
   readonly written?: string;
   readonly spec?: PackedSpec;
   readonly problems: readonly PlacedProblem[];
-  /** Problems of the platforms that a valid spec states; only with `checksPlatforms`. */
+  /** The problems of the platforms in a valid spec; only with `checksPlatforms`. */
   readonly platformProblems?: readonly PlacedProblem[];
-  /** Differences from the behaviour of manifest-tool; only for specs of manifest-tool. */
+  /** The differences from the behaviour of manifest-tool; only for manifest-tool specs. */
   readonly quirks?: readonly (Quirk & Place)[];
 }
 
@@ -36,7 +36,10 @@ export interface SpecUnit extends Place {
 const MAX_LISTS = 20_000;
 
 export interface SpecReading extends SpecParsing {
-  /** Also check the platforms by the rules for lists. Default false: `apply` checks the list that it builds. */
+  /**
+   * Also check the platforms against the rules for lists. Default false, because `apply` checks the lists that it
+   * builds.
+   */
   readonly checksPlatforms?: boolean | undefined;
 }
 
@@ -53,7 +56,7 @@ export async function readSpecs(file: SpecFile, parsing: SpecReading): Promise<r
   return units.length > 0 ? units : [{ file: file.name, ...start, problems: [{ ...nothing, ...start }] }];
 }
 
-/** Yields each list of a file with its position. The list is parsed by `read`. */
+/** Yields the position of each list in a file, and a function that parses the list. */
 async function* unitsIn(
   { name: file, bytes }: SpecFile,
   parsing: SpecReading,
@@ -80,14 +83,14 @@ const start: Place = { line: 1, column: 1 };
 const tooMany = error(
   'E-SPEC',
   '',
-  `comes after ${MAX_LISTS} lists: the rest of the file is not read. Split the lists into several files`,
+  `exceeds the limit of ${MAX_LISTS} lists per file: the rest of the file is not read. Split it into several files`,
 );
-const nothing = error('E-SPEC', '', 'contains no spec of a list');
+const nothing = error('E-SPEC', '', 'contains no spec');
 
 interface Readings {
   readonly reading: YamlReading;
   readonly parsing: SpecReading;
-  /** Approximate number of values of one spec. */
+  /** Approximate number of values in one spec. */
   readonly size: number;
 }
 
@@ -122,19 +125,22 @@ function readUnit(file: string, value: Json, base: string, { reading, parsing, s
   return { ...facts, problems, ...origin };
 }
 
-/** The schema has validated the value. */
+/** Casts a value that the schema has accepted. */
 function asSpecDocument(value: Json): SpecDocument {
   return value as unknown as SpecDocument;
 }
 
-/** The name of an invalid spec. It may be any text, so that secret values are not shown. */
+/** Returns the list name of an invalid spec. It may be any string, so secret values in it are replaced. */
 function nameOf(value: Json, isTool: boolean, values: PlaceholderValues | undefined): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const name = (value as JsonObject)[isTool ? 'image' : 'list'];
   return typeof name === 'string' ? withoutSecrets(name, values, []) : undefined;
 }
 
-/** Adds the position to a problem, and a hint if the text is a number without quotes or has placeholders for values. */
+/**
+ * Adds the position to a problem, and a hint if the value is an unquoted number or contains placeholders. Replaces
+ * secret values in the message.
+ */
 function placedIn(
   reading: YamlReading,
   base: string,
@@ -157,5 +163,5 @@ function numberHint({ message }: Problem, reading: YamlReading, pointer: string)
 function valueHint({ message }: Problem, names: readonly string[], values: PlaceholderValues | undefined): string {
   const isType = names.length > 0 && /^must be .*, not string$/.test(message);
   if (isType) return `: the value of \${${names.join('} and ${')}} is always a string`;
-  return values === undefined && message.includes('${') ? '. Values for ${NAME} are given with --set or --env' : '';
+  return values === undefined && message.includes('${') ? '. Set the values for ${NAME} with --set or --env' : '';
 }

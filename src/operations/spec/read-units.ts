@@ -8,11 +8,11 @@ import { unpackSpec } from './packed-spec.ts';
 import type { SpecParsing } from './parse-spec.ts';
 import { readSpecs, type SpecFile, type SpecReading, type SpecUnit } from './read-spec.ts';
 
-/** Reads the specs of several files, and checks them together. */
+/** This file reads the specs of several files, and checks them together. */
 
 /**
- * The specs of all files, in their order. Problems are returned with their specs.
- * @throws MlistError `ERR_MLIST_USAGE` if all specs are valid, and a given value is not used by any of them
+ * Reads the specs of all files, in their order. Problems are returned with their specs.
+ * @throws MlistError `ERR_MLIST_USAGE` if all specs are valid, but a given value is not used in any of them
  */
 export async function readUnits(files: readonly SpecFile[], parsing: SpecReading): Promise<readonly SpecUnit[]> {
   const units: SpecUnit[] = [];
@@ -21,19 +21,19 @@ export async function readUnits(files: readonly SpecFile[], parsing: SpecReading
   return checkUnits(units, parsing);
 }
 
-/** A value that no spec uses is probably the mistyped name of another one. */
+/** Refuses values that no spec uses, because their names are probably mistyped. */
 function requireUse(values: PlaceholderValues | undefined): void {
   const unused = values?.unused ?? [];
   if (unused.length === 0) return;
   const names = unused.map((name) => `\${${name}}`).join(', ');
-  throw new MlistError('ERR_MLIST_USAGE', `the specs do not contain ${names}`, {
+  throw new MlistError('ERR_MLIST_USAGE', `no spec contains ${names}`, {
     hint: 'Remove the value, or correct its name.',
   });
 }
 
 /**
- * Refuses lists that two specs create, and lists that are sources of another spec, since the order of the two would be
- * undefined.
+ * Returns problems in place of each spec that reads or writes a list that another spec writes, because the order of
+ * these accesses is undefined.
  */
 function checkUnits(units: readonly SpecUnit[], parsing: SpecParsing): readonly SpecUnit[] {
   const creators = new Map<string, SpecUnit[]>();
@@ -71,7 +71,7 @@ function repetitions(
 ): readonly string[] {
   return [...namesOf(spec)].flatMap((name) => {
     const others = (creators.get(name) ?? []).filter((one) => one !== unit);
-    return others.length === 0 ? [] : [`${name} is also the list of ${others.map(placeOf).join(', ')}`];
+    return others.length === 0 ? [] : [`${name} is also written by ${others.map(placeOf).join(', ')}`];
   });
 }
 
@@ -86,7 +86,7 @@ function dependencies(
     const other = creators.get(name)?.find((one) => one !== unit);
     return other === undefined
       ? []
-      : [`${name} is read here and created by ${placeOf(other)}: apply that spec first, on its own`];
+      : [`${name} is read here, but written by ${placeOf(other)}: apply that spec first, in a separate run`];
   });
 }
 

@@ -7,11 +7,11 @@ import type { Platform } from '../../oci/platform/platform.ts';
 import { checkList } from '../../schema/rules/list-rules.ts';
 import type { ManifestSpec, PlatformSpec, SpecDocument } from './spec.ts';
 
-/** Checks the platforms that a spec states, without reading its images. */
+/** This file checks the platforms in a spec without reading its images. */
 
 /**
- * Warns about platforms that do not exist and variants that no client selects. A Windows version of the wrong form is
- * an error, as it is in a push.
+ * Returns a warning for each unknown platform and each variant that no client selects, and an error for each invalid
+ * Windows version, as a push does.
  * @param document - a spec that can be parsed
  */
 export function checkPlatforms(document: SpecDocument, parse: (text: string) => Platform): readonly Problem[] {
@@ -41,7 +41,10 @@ function placed(name: string, platforms: readonly string[] = []): readonly State
   return platforms.map((platform, at) => ({ pointer: pointerTo(name, at), platform }));
 }
 
-/** The platform of an object that states it without the image. */
+/**
+ * Converts a platform object. Returns undefined if os or architecture is missing, because it is then read from the
+ * image.
+ */
 function completePlatform(stated: PlatformSpec): Platform | undefined {
   const { os, architecture, variant, 'os.version': version } = stated;
   if (os == null || architecture == null) return undefined;

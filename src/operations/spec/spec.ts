@@ -6,7 +6,7 @@ import type { Platform } from '../../oci/platform/platform.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { MissingChoice, MissingPolicy } from '../publish/fill.ts';
 
-/** The spec of a list in a file: schemas/spec.schema.json. */
+/** The spec of a list as written in a file (schemas/spec.schema.json). */
 export interface SpecDocument {
   readonly list: string;
   readonly tags?: readonly string[];
@@ -25,7 +25,7 @@ export interface SpecDocument {
   readonly allowDuplicates?: boolean;
 }
 
-/** The description of one entry or, with placeholders, of one entry per platform. */
+/** The spec of one entry or, with placeholders, of one entry per platform. */
 export interface ManifestSpec {
   readonly image: string;
   readonly platform?: string | PlatformSpec | null;
@@ -56,13 +56,13 @@ export interface ListSpec {
   readonly content: CopySpec | EntriesSpec;
 }
 
-/** The list is copied unchanged. */
+/** The spec of a list that is copied unchanged. */
 export interface CopySpec extends Pick<MissingPolicy, 'missing' | 'fillFrom'> {
   readonly kind: 'copy';
   readonly from: Location;
 }
 
-/** The list is built from entries. */
+/** The spec of a list that is built from entries. */
 export interface EntriesSpec {
   readonly kind: 'entries';
   readonly format: Format;
@@ -71,8 +71,8 @@ export interface EntriesSpec {
   readonly subject?: Location | Descriptor | undefined;
   readonly entries: readonly EntrySpec[];
   /**
-   * The minimum number of images. Missing images are left out if at least this number remains; undefined if no image
-   * may be missing.
+   * The minimum number of images in the list. Missing images are left out if at least this many images remain. If
+   * undefined, no image may be missing.
    */
   readonly minimum?: number | undefined;
   readonly expect: readonly Platform[];
@@ -81,16 +81,16 @@ export interface EntriesSpec {
 
 export interface EntrySpec extends Pick<MissingPolicy, 'missing' | 'fillFrom'> {
   readonly location: Location;
-  /** The complete platform, as with `=PLATFORM`. */
+  /** The complete platform of the image, as with `MANIFEST=PLATFORM`. */
   readonly platform?: Platform | undefined;
   /** Changes to the entry. The source must be a single image. */
   readonly change?: EntryChange | undefined;
   readonly attestations: 'keep' | 'drop';
-  /** The complete descriptor of the entry; the source is not read. */
+  /** The complete descriptor of the entry. If it is set, the source is not read. */
   readonly exact?: Descriptor | undefined;
 }
 
-/** All locations that the spec names as sources. */
+/** Returns all locations that the spec reads from. */
 export function locationsIn({ content }: ListSpec): readonly Location[] {
   if (content.kind === 'copy') return [content.from, ...(content.fillFrom ?? [])];
   const { subject } = content;

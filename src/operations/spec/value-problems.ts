@@ -6,10 +6,11 @@ import type { YamlReading } from '../../schema/yaml-document.ts';
 import { hasPlaceholder } from './parse-spec.ts';
 import type { SpecDocument } from './spec.ts';
 
-/** Problems of specs with values for `${NAME}`, and messages without the secret ones. */
+/** This file finds problems of values for `${NAME}` in specs, and removes secret values from messages. */
 
 /**
- * Problems of values with braces in images, where braces are placeholders for platforms: values are never parsed again.
+ * Returns a problem for each image with a value that contains a brace. Braces in images are reserved for platform
+ * placeholders, which values cannot contain.
  */
 export function valuesWithBraces(
   { manifests = [] }: SpecDocument,
@@ -22,21 +23,23 @@ export function valuesWithBraces(
     const pointer = pointerTo('manifests', at) + (typeof manifest === 'string' ? '' : '/image');
     const name = reading.valuesAt(base + pointer).find((one) => hasPlaceholder(values.textOf(one)));
     if (name === undefined) return [];
-    return [error('E-SPEC', pointer, `the value of \${${name}} contains a brace, which an image cannot have`)];
+    return [error('E-SPEC', pointer, `the value of \${${name}} contains a brace, which is not allowed in an image`)];
   });
 }
 
-/** Shorter values are not replaced, because they are no secrets and may occur in any message by chance. */
+/**
+ * Minimum length of a value that is replaced. Shorter values are not treated as secret, because they may occur in a
+ * message by chance.
+ */
 const MIN_SECRET = 4;
 
-/**
- * A message must not contain this number of consecutive characters of a secret value, compared without regard to case.
- */
+/** A message must not contain this many consecutive characters of a secret value, regardless of case. */
 const PART = 8;
 
 /**
- * A message in which secret values are replaced by their placeholders.
- * @param names - the values in the text that the message is about. If a part of one remains, the message is replaced
+ * Replaces secret values in a message with their placeholders.
+ * @param names - the names of the values in the text that the message is about. If a part of such a value remains, the
+ * whole message is replaced
  */
 export function withoutSecrets(
   message: string,

@@ -8,7 +8,7 @@ export interface RegistryTagOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The tags of a repository in the registry's order. Pages are fetched while the caller iterates. */
+/** Yields the tags of a repository in the registry's order. Pages are fetched while the caller iterates. */
 export async function* listTags(
   { domain, path }: Reference,
   { stores, signal }: RegistryTagOptions,
@@ -27,10 +27,11 @@ export interface Deleted {
 }
 
 /**
- * Deletes a tag, or, by digest, a manifest with all its tags. With both, deletes the tag if it has that digest. If the
- * registry cannot delete a single tag, the manifest is not deleted instead, since that would delete its other tags,
- * too.
- * @throws MlistError `ERR_MLIST_USAGE` without a tag or digest, `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_CONFLICT`
+ * Deletes a tag or, if the reference has only a digest, a manifest with all its tags. If the reference has both, the
+ * tag is deleted only if it refers to the digest. Throws an error if the registry cannot delete a single tag, because
+ * deleting the manifest would also delete its other tags.
+ * @throws MlistError `ERR_MLIST_USAGE` if there is neither a tag nor a digest, `ERR_MLIST_NOT_FOUND` if the tag or
+ * manifest does not exist, `ERR_MLIST_CONFLICT` if the tag refers to another digest
  */
 export async function deleteReference(reference: Reference, { stores, signal }: RegistryTagOptions): Promise<Deleted> {
   const { tag, digest } = reference;
@@ -44,7 +45,8 @@ export async function deleteReference(reference: Reference, { stores, signal }: 
   if (digest !== undefined) {
     const found = await repository.resolve(tag, { signal });
     if (found.digest !== digest) {
-      const message = `${repositoryName(reference)}:${tag} was not deleted: it has ${found.digest}, not ${digest}`;
+      const tagName = `${repositoryName(reference)}:${tag}`;
+      const message = `${tagName} was not deleted: it refers to ${found.digest}, not ${digest}`;
       throw new MlistError('ERR_MLIST_CONFLICT', message, { reference: name });
     }
   }
@@ -53,15 +55,18 @@ export async function deleteReference(reference: Reference, { stores, signal }: 
 }
 
 export interface DeletedRepository {
-  /** The name of the repository: with its registry, or without one if it is in a folder. */
+  /**
+   * The name of the repository. It includes the registry, unless the repository is in the folder of an embedded
+   * registry.
+   */
   readonly ref: string;
   readonly what: 'repository';
 }
 
 /**
- * Deletes a repository with all its content, if the registry is `mlist serve`.
- * @throws MlistError `ERR_MLIST_USAGE` for a tag or digest, `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_REGISTRY` for other
- * registries
+ * Deletes a repository with all its content. Only `mlist serve` supports this.
+ * @throws MlistError `ERR_MLIST_USAGE` if the reference has a tag or digest, `ERR_MLIST_NOT_FOUND` if the repository
+ * does not exist, `ERR_MLIST_REGISTRY` if the registry does not support the request
  */
 export async function deleteRepository(
   reference: Reference,
@@ -69,10 +74,10 @@ export async function deleteRepository(
 ): Promise<DeletedRepository> {
   const name = repositoryName(reference);
   if (reference.tag !== undefined || reference.digest !== undefined) {
-    const message = `${formatReference(reference)} is not a repository`;
+    const message = `${formatReference(reference)} is not a repository: it has a tag or a digest`;
     throw new MlistError('ERR_MLIST_USAGE', message, {
       reference: name,
-      hint: `Write ${name} to delete the repository.`,
+      hint: `To delete the whole repository, specify ${name}.`,
     });
   }
   await stores.registries.repository(reference).delete({ signal });
@@ -83,6 +88,6 @@ function unnamed(reference: Reference): MlistError {
   const name = repositoryName(reference);
   return new MlistError('ERR_MLIST_USAGE', `${name} is a repository: a tag or a digest is required`, {
     reference: name,
-    hint: `Write ${name}:TAG or ${name}@DIGEST.`,
+    hint: `Specify ${name}:TAG or ${name}@DIGEST.`,
   });
 }

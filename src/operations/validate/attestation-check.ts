@@ -24,16 +24,17 @@ import type { Roots } from './content-roots.ts';
 import type { Root, UnreadableRoot } from './deep-check.ts';
 import { meets, type PredicateRequirement } from './predicate-requirement.ts';
 
-/** Checks that each image of a list has attestations with certain predicate types (docs/rules.md, E-ATTESTATION). */
-
 /**
- * Limits: images that are checked at once and, for each image, attestations in the list, referrers, and statements that
- * are read.
+ * This file checks that each image of a list has attestations with certain predicate types (docs/rules.md,
+ * E-ATTESTATION).
  */
+
+/** Maximum number of images that are checked concurrently. */
 const IMAGES_AT_ONCE = 8;
+/** Maximum number of listed attestations, of referrers, and of statements that are read for each image. */
 const MAX_READ = 32;
 /**
- * A message quotes at most this many predicate types, and this many characters of each, since their texts come from
+ * A message quotes at most `MAX_NAMED` predicate types and `MAX_TEXT` characters of each, because they come from
  * untrusted images.
  */
 const MAX_NAMED = 8;
@@ -50,7 +51,7 @@ interface Findings {
   /** Requirements that are not met yet. */
   readonly missing: Set<PredicateRequirement>;
   readonly predicateTypes: Set<string>;
-  /** Texts about attestations that do not count, each with the reason. */
+  /** Messages that explain why attestations were ignored or not read. */
   readonly faults: string[];
   /** The number of statements that were read. */
   statements: number;
@@ -61,7 +62,9 @@ export class AttestationCheck {
   readonly #stores: Stores;
   readonly #options: ContentOptions;
   readonly #images = new Limiter(IMAGES_AT_ONCE);
-  /** Manifests by digest and location: images with the same layers share an attestation. */
+  /**
+   * The manifests that have been read, keyed by location and digest, because several images may share an attestation.
+   */
   readonly #read = new Map<string, Promise<Uint8Array>>();
 
   constructor(requirements: readonly PredicateRequirement[], stores: Stores, options: ContentOptions) {
@@ -71,8 +74,9 @@ export class AttestationCheck {
   }
 
   /**
-   * Returns one problem for each image that lacks an attestation. A list without images has a problem too.
-   * @throws MlistError if content cannot be read, for example because of the network or missing permissions
+   * Returns a problem for each image that lacks a required attestation, for each nested index that cannot be read, and
+   * for a list without images.
+   * @throws MlistError if a read fails for a reason other than missing or invalid content, such as a network error
    */
   async run({ manifests, image }: Roots): Promise<readonly Problem[]> {
     const problems: Problem[] = [];
@@ -84,7 +88,7 @@ export class AttestationCheck {
     return [...problems, ...checked.flat()];
   }
 
-  /** The images of a list and of the indexes in it, with the attestations that the same list has for them. */
+  /** Returns the images of a list and of its nested indexes, with the attestations that the same list has for them. */
   async #attestedIn(
     entries: readonly (Root | UnreadableRoot)[],
     above: readonly Digest[],
@@ -140,7 +144,8 @@ export class AttestationCheck {
   }
 
   async #readReferrers({ descriptor: image, store, pointer }: Root, findings: Findings): Promise<void> {
-    // Docker archives and engines have no referrers, and an engine answers every tag with its only image.
+    // Docker archives and engine images have no referrers. The referrers tag is not looked up in them, because they
+    // return their only image for every tag.
     if (store.referrers === undefined && store.storedSize !== undefined) return;
     const referrers = (await listReferrers(store, image.digest, this.#options)).filter(mayHoldAttestations);
     let read = 0;
@@ -160,7 +165,7 @@ export class AttestationCheck {
     }
   }
 
-  /** Notes the predicate types of an attestation. If its content is missing or invalid, it does not count. */
+  /** Records the predicate types of an attestation. If its content is missing or invalid, records a fault instead. */
   async #readAttestation(
     attestation: Root | UnreadableRoot,
     image: Digest,
@@ -174,7 +179,7 @@ export class AttestationCheck {
       const manifest = readImageManifest(await this.#bytesOf(attestation), descriptor.mediaType, descriptor.digest);
       const subject = manifest.subject?.digest;
       if (subject === undefined ? isReferrer : subject !== image) {
-        findings.faults.push(`${shortDigest(descriptor.digest)} has another subject`);
+        findings.faults.push(`the subject of ${shortDigest(descriptor.digest)} is not this image`);
         return;
       }
       for (const layer of statementLayers(manifest)) await this.#note(layer, attestation.store, image, findings);
@@ -183,7 +188,7 @@ export class AttestationCheck {
     }
   }
 
-  /** Records the predicate type of a layer. The statement is read only if the annotations do not state the type. */
+  /** Records the predicate type of a layer. The statement is read only if the annotations lack the type. */
   async #note(
     { layer, predicateType }: StatementLayer,
     store: ReadStore,
@@ -225,7 +230,7 @@ export class AttestationCheck {
   }
 }
 
-/** The attestations in a list by the digest of their image. */
+/** Groups the attestations in a list by the digest of their image. */
 function byAttested<T extends { readonly descriptor: Descriptor }>(
   entries: readonly T[],
 ): ReadonlyMap<string, readonly T[]> {
@@ -237,7 +242,7 @@ function byAttested<T extends { readonly descriptor: Descriptor }>(
   return found;
 }
 
-/** Describes missing or invalid content. @throws any other error, since then the image was not checked */
+/** Describes missing or invalid content. Rethrows any other error, because the image could not be checked. */
 function faultText(thrown: unknown, { digest }: Descriptor): string {
   switch (errorCode(thrown)) {
     case 'ERR_MLIST_NOT_FOUND':

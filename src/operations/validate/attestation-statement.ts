@@ -4,27 +4,30 @@ import type { Annotations, Descriptor } from '../../oci/descriptor.ts';
 import { digestAlgorithm, digestEncoded, type Digest } from '../../oci/digest.ts';
 import type { ImageManifest } from '../../oci/manifest.ts';
 
-/** The in-toto statements in the layers of an attestation. Signatures are not verified. */
+/** This file reads the in-toto statements in the layers of an attestation. Signatures are not verified. */
 
 /**
- * The annotation keys of a layer that state its predicate type: the key of BuildKit and in-toto, that of cosign's
- * envelopes, and that of sigstore bundles.
+ * The annotation keys for the predicate type of a layer, as set by BuildKit and in-toto, by cosign (envelopes), and by
+ * sigstore (bundles), in this order.
  */
 const LAYER_KEYS = ['in-toto.io/predicate-type', 'predicateType', 'dev.sigstore.bundle.predicateType'] as const;
 const BUNDLE_KEY = 'dev.sigstore.bundle.predicateType';
 
 const LAYER_TYPE = /^application\/vnd\.(?:in-toto|dsse\.envelope\.|dev\.sigstore\.bundle)/;
 
-/** Artifact types of referrers that may hold attestations. Signatures and plain SBOMs have others. */
+/** Artifact types of referrers that may hold attestations. Signatures and plain SBOMs have other types. */
 const ARTIFACT_TYPE =
   /^application\/vnd\.(?:in-toto|dsse\.envelope\.|dev\.sigstore\.bundle|docker\.attestation\.manifest\.|dev\.cosign\.artifact\.att\.)/;
 
-/** Whether a referrer may hold attestations. Registries may omit its artifact type. */
+/** Whether a referrer may hold attestations. True if the artifact type is missing, because registries may omit it. */
 export function mayHoldAttestations({ artifactType }: Pick<Descriptor, 'artifactType'>): boolean {
   return artifactType === undefined || ARTIFACT_TYPE.test(artifactType);
 }
 
-/** The predicate type that the annotations of a referrer state; undefined if they state none. */
+/**
+ * Returns the predicate type in the annotations of a referrer or manifest with a sigstore bundle. Returns undefined if
+ * there is none.
+ */
 export function bundledPredicate({ annotations }: { readonly annotations?: Annotations }): string | undefined {
   return annotations?.[BUNDLE_KEY];
 }
@@ -32,7 +35,7 @@ export function bundledPredicate({ annotations }: { readonly annotations?: Annot
 /** A layer that holds a statement, an envelope or a bundle. */
 export interface StatementLayer {
   readonly layer: Descriptor;
-  /** The predicate type in the annotations; undefined if only the statement states it. */
+  /** The predicate type in the annotations; undefined if only the statement contains it. */
   readonly predicateType: string | undefined;
 }
 
@@ -51,7 +54,9 @@ export interface Statement {
   readonly isAbout: (digest: Digest) => boolean;
 }
 
-/** Reads a statement, which may be in a DSSE envelope or a sigstore bundle; undefined if the bytes contain none. */
+/**
+ * Reads a statement, which may be in a DSSE envelope or a sigstore bundle. Returns undefined if the bytes contain none.
+ */
 export function readStatement(bytes: Uint8Array): Statement | undefined {
   const document = objectIn(bytes);
   const bundled = document?.['dsseEnvelope'];

@@ -5,17 +5,20 @@ import type { ContentContext, Roots } from './content-roots.ts';
 import { DeepCheck } from './deep-check.ts';
 import type { PredicateRequirement } from './predicate-requirement.ts';
 
-/** Checks of the content below a list: that it exists and matches its descriptors, and which attestations it has. */
+/**
+ * This file checks whether the content below a list exists and matches its descriptors, and whether its images have
+ * attestations.
+ */
 
-/** Which content is checked. Default: none. */
+/** Checks of the content below a document. By default, no content is checked. */
 export interface ContentChecks {
   /** Check every manifest, config and layer. Default false. */
   readonly deep?: boolean | undefined;
-  /** Attestations that each image must have. Default: none. */
+  /** The attestations that each image must have. Default: none. */
   readonly requireAttestations?: readonly PredicateRequirement[] | undefined;
 }
 
-/** How much content was checked, apart from the document itself. */
+/** The amount of content that was checked, without the document itself. */
 export interface Depth {
   readonly manifests: number;
   readonly blobs: number;
@@ -23,7 +26,7 @@ export interface Depth {
 
 export interface ContentReport {
   readonly problems: readonly Problem[];
-  /** How much content was checked; only with `deep`. */
+  /** The amount of content that was checked; only with `deep`. */
   readonly checked?: Depth;
 }
 
@@ -34,7 +37,7 @@ export function needsContent({ deep, requireAttestations = [] }: ContentChecks):
 /**
  * Checks the content below a document.
  * @param known - problems of the document itself, to which the new ones are added
- * @throws MlistError if the content cannot be read, for example because of the network or missing permissions
+ * @throws MlistError if a read fails for a reason other than missing or invalid content, such as a network error
  */
 export async function checkContent(
   roots: Roots,

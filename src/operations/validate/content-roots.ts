@@ -14,14 +14,14 @@ import type { ManifestContent, ReadStore } from '../../store/store.ts';
 import type { LookupResult } from '../lookup.ts';
 import { entrySource } from '../publish/fill.ts';
 
-/** Finds the content that a draft, a list or a document refers to, and where it is read from. */
+/** This file finds the content that a draft, a list or a document refers to, and the stores to read it from. */
 
 export interface ContentContext {
   readonly stores: Stores;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The content that a document refers to, and where it is read from. */
+/** The content that a document refers to, and the stores to read it from. */
 export interface Roots {
   readonly manifests: readonly (Root | UnreadableRoot)[];
   readonly blobs: readonly Root[];
@@ -29,7 +29,7 @@ export interface Roots {
   readonly image?: Root;
 }
 
-/** The content of a draft or of a list. */
+/** Returns the content that a draft, or a list or image in a store, refers to. */
 export async function rootsOfFound(
   found: LookupResult,
   problems: readonly Problem[],
@@ -41,7 +41,7 @@ export async function rootsOfFound(
   return rootsOf(found.content, store, problems);
 }
 
-/** The content of a document in a file, which is in a repository, a layout or an archive. */
+/** Returns the content that a document in a file refers to. This content is read from `location`. */
 export async function rootsOfFile(
   bytes: Uint8Array,
   location: Location,
@@ -52,7 +52,7 @@ export async function rootsOfFile(
   return rootsOf({ bytes }, store, problems);
 }
 
-/** The content of a draft. Its entries name their sources. */
+/** Returns the content that a draft refers to. This content is read from the sources of the entries. */
 export async function rootsOfDraft(draft: Draft, { stores, signal }: ContentContext): Promise<Roots> {
   stores.expect({ read: draft.entries.map(({ source }) => source) });
   const manifests = await Promise.all(
@@ -69,16 +69,19 @@ export async function rootsOfDraft(draft: Draft, { stores, signal }: ContentCont
   return { manifests, blobs: [] };
 }
 
-/** Reports a missing layout or archive for each of its entries. */
+/** Adds the entry to the error for a missing layout or archive, because several entries may be read from it. */
 function withEntry(entry: Entry, thrown: unknown): unknown {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') return thrown;
   return new MlistError(thrown.code, `${describeEntry(entry)}: ${thrown.message}`, thrown.facts);
 }
 
-/** The descriptor is undefined for a document in a file. */
+/** The bytes of a document, and its descriptor. A document in a file has no descriptor. */
 type DocumentBytes = Pick<ManifestContent, 'bytes'> & Partial<Pick<ManifestContent, 'descriptor'>>;
 
-/** The content that a document refers to; none if the document is not a valid manifest. */
+/**
+ * Returns the content that a document refers to. For an invalid document, returns no content if `known` already
+ * contains errors, and throws an error otherwise.
+ */
 function rootsOf({ bytes, descriptor }: DocumentBytes, store: ReadStore, known: readonly Problem[]): Roots {
   const document = readable(bytes, descriptor?.mediaType, known);
   if (document === undefined) return { manifests: [], blobs: [] };

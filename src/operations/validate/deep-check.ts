@@ -19,13 +19,13 @@ import { MAX_DEPTH } from '../../transfer/graph.ts';
 import { error, warning } from '../../schema/problems.ts';
 import type { Stores } from '../../store/open.ts';
 
-/** Checks all content below a list: manifests, configs and layers, each once. */
+/** This file checks all content below a list: manifests, configs and layers, each only once. */
 
-/** Content that a document refers to. */
+/** Content to check, and the store to read it from. */
 export interface Root {
   readonly descriptor: Descriptor;
   readonly store: ReadStore;
-  /** JSON pointer to its descriptor in the document. */
+  /** JSON pointer to the descriptor in the checked document. Nested content has the pointer of the entry above it. */
   readonly pointer: string;
 }
 
@@ -42,7 +42,9 @@ export interface Checked {
   readonly blobs: number;
 }
 
-/** A problem of content, independent of where it is listed. */
+/**
+ * A problem of content. It lacks the position of the descriptor, because the same content may be listed several times.
+ */
 interface Finding {
   readonly severity: Problem['severity'];
   readonly rule: string;
@@ -58,7 +60,7 @@ interface Below {
 
 const nothingBelow: Below = { findings: [], layers: [], children: [] };
 
-/** Maximum number of files that are read at once. */
+/** Maximum number of blobs that are read from layouts and archives concurrently. */
 const READERS = 4;
 
 export class DeepCheck {
@@ -66,7 +68,7 @@ export class DeepCheck {
   readonly #options: ContentOptions;
   readonly #manifests = new Map<string, Promise<Below>>();
   readonly #blobs = new Map<string, Promise<readonly Finding[]>>();
-  /** Configs that have been read. */
+  /** The configs that have been read, keyed by digest. */
   readonly #configs = new Map<Digest, Uint8Array>();
   readonly #readers = new Limiter(READERS);
 
@@ -77,7 +79,7 @@ export class DeepCheck {
 
   /**
    * Checks manifests and blobs with everything below them. A problem that several entries share is reported once.
-   * @throws MlistError if the content cannot be read, for example because of the network or missing permissions
+   * @throws MlistError if a read fails for a reason other than missing or invalid content, such as a network error
    */
   async run(manifests: readonly (Root | UnreadableRoot)[], blobs: readonly Root[]): Promise<Checked> {
     const found = await Promise.all([
@@ -88,7 +90,7 @@ export class DeepCheck {
     return { problems, manifests: this.#manifests.size, blobs: this.#blobs.size };
   }
 
-  /** An entry of an unknown type is looked up as a blob, then as a manifest. */
+  /** Checks an entry. Content with an unknown media type is looked up as a blob, then as a manifest. */
   async #entry(root: Root, above: readonly Digest[]): Promise<readonly Problem[]> {
     if (isServedAsManifest(root.descriptor.mediaType)) return this.#manifest(root, above);
     const findings = await this.#blob(root);
@@ -99,7 +101,8 @@ export class DeepCheck {
 
   async #manifest({ descriptor, store, pointer }: Root, above: readonly Digest[]): Promise<readonly Problem[]> {
     if (above.includes(descriptor.digest) || above.length >= MAX_DEPTH) {
-      return [error('W-NESTED', pointer, `${descriptor.digest} is listed inside itself, or nested too deeply`)];
+      const message = `${descriptor.digest} is listed inside itself, or nested more than ${MAX_DEPTH} levels deep`;
+      return [error('W-NESTED', pointer, message)];
     }
     const { findings, config, layers, children } = await this.#once(this.#manifests, { descriptor, store }, () =>
       this.#read(store, descriptor),
@@ -113,7 +116,10 @@ export class DeepCheck {
     return [...placed(findings, pointer), ...below.flat()];
   }
 
-  /** Reads a manifest. If it is cached, the store only has to confirm that it exists. */
+  /**
+   * Checks a manifest, and returns what it refers to. A cached manifest is not read again if the store can confirm that
+   * it exists.
+   */
   async #read(store: ReadStore, descriptor: Descriptor): Promise<Below> {
     const { digest, mediaType, size } = descriptor;
     try {
@@ -138,7 +144,7 @@ export class DeepCheck {
     }
   }
 
-  /** Checks a config. It is read if its entry states a platform that it has to match. */
+  /** Checks a config. If the entry has a platform, also checks that it matches the platform in the config. */
   async #config(config: Descriptor, { descriptor, store, pointer }: Root): Promise<readonly Problem[]> {
     const { platform } = descriptor;
     const isClaimed = platform !== undefined && !isUnknownPlatform(platform);
@@ -161,9 +167,7 @@ export class DeepCheck {
     });
   }
 
-  /**
-   * Checks a blob. In a registry, its size is looked up; in a layout or an archive, its bytes are read and verified.
-   */
+  /** Checks a blob. In a registry, its size is looked up; in other stores, its bytes are read and verified. */
   #blob({ descriptor, store }: Omit<Root, 'pointer'>): Promise<readonly Finding[]> {
     return this.#once(this.#blobs, { descriptor, store }, () =>
       found(descriptor.digest, async () => {
@@ -191,7 +195,7 @@ export class DeepCheck {
   }
 }
 
-/** The first of the problems with the same rule and message. */
+/** Keeps only the first of the problems that have the same rule and message. */
 function withoutRepeats(problems: readonly Problem[]): readonly Problem[] {
   const reported = new Set<string>();
   return problems.filter(({ rule, message }) => {
@@ -213,13 +217,13 @@ function claimProblems(claimed: Platform, bytes: Uint8Array, digest: Digest, poi
   try {
     const stated = platformOfConfig(readImageConfig(bytes, `the config ${digest}`, { mayLackPlatform: true }));
     if (stated !== undefined) return checkClaim(claimed, stated, `${pointer}/platform`);
-    return [warning('E-PLAT-CONFIG', pointer, `the config ${digest} states no platform`)];
+    return [warning('E-PLAT-CONFIG', pointer, `the config ${digest} has no platform`)];
   } catch (thrown) {
     return placed([findingOf(thrown, 'blob', digest)], pointer);
   }
 }
 
-/** The finding for invalid or missing content. @throws any other error, since then the content was not checked */
+/** Returns the finding for invalid or missing content. Rethrows any other error, since the content was not checked. */
 function findingOf(thrown: unknown, what: 'manifest' | 'blob', digest: Digest): Finding {
   const message = thrown instanceof MlistError ? thrown.message : '';
   switch (errorCode(thrown)) {
@@ -239,7 +243,8 @@ function absent({ location }: ReadStore, digest: Digest): MlistError {
 }
 
 /**
- * Reports content without a store. An error that is not about missing content rejects, so that it ends the whole check.
+ * Returns the problem of content whose store cannot be opened. An error other than missing or invalid content rejects
+ * the promise, which ends the whole check.
  */
 async function lost({ descriptor, pointer, fault }: UnreadableRoot): Promise<readonly Problem[]> {
   const finding = await Promise.resolve(descriptor.digest).then((digest) => findingOf(fault, 'manifest', digest));

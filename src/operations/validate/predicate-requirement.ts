@@ -5,7 +5,7 @@ export interface PredicateRequirement {
   /** The requirement as the user typed it: `provenance`, `sbom`, or a predicate type. */
   readonly name: string;
   /**
-   * The in-toto predicate types that meet the requirement. A type also meets it with a version or path after a slash.
+   * The in-toto predicate types that meet the requirement. A version or path may follow them after a slash.
    */
   readonly types: readonly string[];
 }
@@ -17,7 +17,7 @@ const kinds: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * Parses `provenance` (SLSA), `sbom` (SPDX or CycloneDX), or a predicate type, which is a URI.
- * @throws MlistError `ERR_MLIST_USAGE`
+ * @throws MlistError `ERR_MLIST_USAGE` if the argument is not one of these
  */
 export function parseRequirement(text: string): PredicateRequirement {
   const types = Object.hasOwn(kinds, text) ? kinds[text] : undefined;
@@ -28,7 +28,10 @@ export function parseRequirement(text: string): PredicateRequirement {
   });
 }
 
-/** Whether a predicate type meets a requirement. */
+/**
+ * Whether a predicate type meets a requirement. Whole path segments are compared: `https://slsa.dev/provenance` also
+ * accepts `https://slsa.dev/provenance/v1`.
+ */
 export function meets(predicateType: string, { types }: PredicateRequirement): boolean {
   return types.some((type) => predicateType === type || predicateType.startsWith(`${type}/`));
 }

@@ -5,21 +5,24 @@ import type { SpecParsing } from '../spec/parse-spec.ts';
 import type { SpecFile, SpecUnit } from '../spec/read-spec.ts';
 import { readUnits } from '../spec/read-units.ts';
 
-/** One list of a file of specs. */
+/** The problems of one list in a file with specs. */
 export interface CheckedSpec {
   readonly file: string;
   /** The position of its spec. */
   readonly line: number;
   readonly column: number;
-  /** Canonical reference, or the text of the spec if it is invalid; absent if the spec cannot be read. */
+  /**
+   * The canonical reference of the list, or its name as written if the spec is invalid. Absent if the name cannot be
+   * read.
+   */
   readonly list?: string;
   readonly problems: readonly PlacedProblem[];
 }
 
 /**
- * Checks specs as `apply` does before its first request: schema, references, platforms, and lists that two specs
- * create. No image is read. Differences from manifest-tool are warnings.
- * @throws MlistError `ERR_MLIST_USAGE` if a given value is not used by any spec
+ * Checks specs as `apply` does before its first request: the schema, references and platforms, and conflicts between
+ * specs. No image is read. Differences from manifest-tool are warnings.
+ * @throws MlistError `ERR_MLIST_USAGE` if all specs are valid, but a given value is not used in any of them
  */
 export async function validateSpecs(files: readonly SpecFile[], parsing: SpecParsing): Promise<readonly CheckedSpec[]> {
   const units = await readUnits(files, { ...parsing, checksPlatforms: true });

@@ -29,13 +29,13 @@ export interface Validated {
   readonly subject: string;
   readonly from: LookupResult['from'] | 'file';
   readonly problems: readonly Problem[];
-  /** How much content was checked; only with `deep`. */
+  /** The amount of content that was checked; only with `deep`. */
   readonly checked?: Depth;
 }
 
 /** Options for checks beyond the document itself. */
 export interface ListChecks extends ContentChecks {
-  /** Platforms that the list must have. Default: not checked. */
+  /** The platforms that the list must have. By default, they are not checked. */
   readonly expect?: readonly Platform[] | undefined;
 }
 
@@ -44,17 +44,17 @@ export interface FileOptions extends ListChecks {
   /** Opens the stores of the content. Called only if a check needs them. */
   readonly stores: () => Stores | Promise<Stores>;
   /**
-   * The repository, layout or archive that has the content of the document. Default: unknown; a draft names its
-   * sources.
+   * The repository, layout or archive that has the content that the document refers to. Not needed for drafts, because
+   * their entries record their sources.
    */
   readonly repository?: Location | undefined;
-  /** Also aborts reading from a pipe. */
+  /** Aborts the check, even while it waits for data from a pipe. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Checks the list that a draft would be pushed as, or the content of a location; if requested also its platforms and
- * the content below it.
+ * Checks the list that a push of a draft would write, or the content of a location. If requested, also checks its
+ * platforms and the content below it.
  */
 export async function validateList(
   name: string | undefined,
@@ -73,7 +73,10 @@ export async function validateList(
   return { ...facts, ...(await checkContent(await rootsOfFound(found, problems, context), all, rules, context)) };
 }
 
-/** Compares the platforms of a draft, or of the images at a location. */
+/**
+ * Returns a problem for each difference between the platforms of a draft, or of the images at a location, and the
+ * expected ones.
+ */
 async function expectedIn(
   found: LookupResult,
   problems: readonly Problem[],
@@ -90,8 +93,8 @@ async function expectedIn(
 }
 
 /**
- * Checks a document in a file: the file of a draft as its list, and the index.json of an OCI layout by the rules for
- * layouts.
+ * Checks a document in a file. For a draft file, the list of the draft is checked. For the index.json of an OCI layout,
+ * the rules for layouts apply.
  */
 export async function validateFile(path: string, options: FileOptions): Promise<Validated> {
   const bytes = await readDocument(path, options);
@@ -109,7 +112,8 @@ async function isLayoutIndex(path: string): Promise<boolean> {
 /**
  * Checks a document, which may be a draft.
  * @param subject - the name of the document, for messages
- * @throws MlistError `ERR_MLIST_USAGE` if a check needs the content of the document, and its location is unknown
+ * @throws MlistError `ERR_MLIST_USAGE` if a check needs content that the document refers to, but the location of this
+ * content is unknown
  */
 export async function validateBytes(subject: string, bytes: Uint8Array, options: FileOptions): Promise<Validated> {
   const facts = { subject, from: 'file' } as const;
@@ -139,7 +143,10 @@ async function validateDraft(draft: Draft, options: FileOptions): Promise<Conten
   return checkContent(roots, problems, options, context);
 }
 
-/** As `expectedIn`, for a document in a file. If its location is unknown, only its own entries are compared. */
+/**
+ * Like `expectedIn`, for a document in a file. If the location of its content is unknown, only the platforms in its
+ * entries are compared.
+ */
 async function expectedInDocument(
   subject: string,
   bytes: Uint8Array,
@@ -174,7 +181,7 @@ function compareExpected(available: readonly PlacedPlatform[], expect: readonly 
   const texts = new Set(missing.map((requested) => platformNotFoundText(requested, platforms)));
   const extra = available.filter(({ platform }) => !expect.some((requested) => matchesPlatform(platform, requested)));
   return [
-    ...[...texts].map((text) => error('E-EXPECT', '', `there is no image for ${text}, which is expected`)),
+    ...[...texts].map((text) => error('E-EXPECT', '', `there is no image for the expected platform ${text}`)),
     ...extra.map(({ platform, pointer }) =>
       warning('E-EXPECT', pointer, `the image for ${formatPlatform(platform, { all: true })} is not expected`),
     ),
@@ -191,9 +198,8 @@ async function draftIn(bytes: Uint8Array, subject: string): Promise<Draft | { re
 }
 
 function noRepository(subject: string): MlistError {
-  return new MlistError('ERR_MLIST_USAGE', `the location of the content of ${subject} is unknown`, {
-    remedy: { kind: 'name-repository' },
-  });
+  const message = `cannot check the content that ${subject} refers to: its location is unknown`;
+  return new MlistError('ERR_MLIST_USAGE', message, { remedy: { kind: 'name-repository' } });
 }
 
 function looksLikeDraft(bytes: Uint8Array): boolean {
@@ -210,17 +216,17 @@ function isSpec(bytes: Uint8Array, subject: string): boolean {
   return isManifestToolSpec(spec) ? 'manifests' in spec : 'list' in spec && ('manifests' in spec || 'copy' in spec);
 }
 
-/** The beginning of a document, which is enough to recognise it. */
+/** Returns the beginning of a document as text. It is enough to recognise a spec. */
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.subarray(0, 65_536)).toString('utf8');
 }
 
 function specProblem(subject: string): Problem {
   const name = subject === 'stdin' ? '-' : subject;
-  return error('E-SPEC', '', `is a spec of "mlist apply", not a list: check it with "mlist validate -f ${name}"`);
+  return error('E-SPEC', '', `is a spec for "mlist apply", not a list: check it with "mlist validate -f ${name}"`);
 }
 
-/** Drafts have the largest limit. Larger files are refused by their size. */
+/** Maximum size of a checked document. This is the limit for drafts, which may be larger than lists. */
 const MAX_FILE_BYTES = 4 * MAX_DOCUMENT_BYTES;
 
 async function readDocument(path: string, { signal }: FileOptions): Promise<Uint8Array> {

@@ -6,7 +6,7 @@ import { MediaType } from '../../oci/media-type.ts';
 import { pointerTo } from '../../json/pointer.ts';
 import { error, warning } from '../problems.ts';
 
-/** The rules about annotations (image-spec v1.1.1 annotations.md). */
+/** This file contains the rules about annotations (image-spec v1.1.1 annotations.md). */
 
 const PREFIX = 'org.opencontainers.';
 
@@ -43,10 +43,10 @@ export function* reserved(
   for (const { path, annotations } of owners) {
     for (const name of Object.keys(annotations ?? {})) {
       const pointer = pointerTo(...path, name);
-      if (name === '') yield warning('W-ANNOT', pointer, 'the key of the annotation is empty');
+      if (name === '') yield warning('W-ANNOT', pointer, 'the annotation key is empty');
       else if (name === AnnotationKey.refName) {
         if (!isLayout)
-          yield warning('W-ANNOT', pointer, 'this annotation only has a meaning in the index.json of an OCI layout');
+          yield warning('W-ANNOT', pointer, 'this annotation is only meaningful in the index.json of an OCI layout');
       } else if (name.startsWith(PREFIX) && !predefined.has(name)) {
         yield warning('W-ANNOT', pointer, `unknown annotation: keys that begin with ${PREFIX} are reserved`);
       }

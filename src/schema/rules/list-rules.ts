@@ -11,15 +11,20 @@ import { isImage, platformRules } from './platform-rules.ts';
 import { error, warning } from '../problems.ts';
 
 /**
- * The rules of docs/rules.md for lists that need no registry.
- * Each rule takes a list that is valid against its schema, and checks all entries in one pass.
+ * This file contains the rules for lists in docs/rules.md that can be checked without a registry. Each rule takes a
+ * list that is valid against its schema, and checks all entries in one pass.
  */
+
+/** Options that change the severity of problems, or the set of rules. */
 export interface RuleOptions {
-  /** Report unknown platforms, and variants that no client selects, as errors instead of warnings. Default: false. */
+  /**
+   * Whether to report unknown platforms, and variants that no client selects, as errors instead of warnings. Default
+   * false.
+   */
   readonly strict?: boolean | undefined;
-  /** Report duplicate platforms and duplicate digests as warnings instead of errors. Default: false. */
+  /** Whether to report duplicate platforms and duplicate digests as warnings instead of errors. Default false. */
   readonly allowDuplicates?: boolean | undefined;
-  /** The list is the index.json of an OCI layout. Default: false. */
+  /** Whether the list is the index.json of an OCI layout. Default false. */
   readonly isLayout?: boolean | undefined;
 }
 
@@ -40,12 +45,12 @@ const rules: readonly Rule[] = [
 ];
 
 /**
- * The rules for the index.json of a layout, which may list an image several times, and in which clients do not select
- * by platform.
+ * The rules for the index.json of a layout. It may list an image several times, and clients do not select from it by
+ * platform.
  */
 const layoutRules: readonly Rule[] = [digests, inlineData, subject, reserved];
 
-/** Checks a list against the rules. Returns at most MAX_PROBLEMS problems of each rule. */
+/** Checks a list against the rules. Returns at most MAX_PROBLEMS problems per rule. */
 export function checkList(list: Index, options: RuleOptions = {}): readonly Problem[] {
   return (options.isLayout === true ? layoutRules : rules).flatMap((rule) => take(rule(list, options), MAX_PROBLEMS));
 }
@@ -67,9 +72,9 @@ function* childTypes({ manifests, mediaType }: Index): Iterable<Problem> {
   for (const [at, entry] of manifests.entries()) {
     const pointer = pointerTo('manifests', at, 'mediaType');
     if (isSchema1Type(entry.mediaType)) {
-      yield error('E-SCHEMA1', pointer, 'image manifest schema 1 is obsolete and cannot be listed');
+      yield error('E-SCHEMA1', pointer, 'image manifest schema 1 is obsolete: a list cannot contain it');
     } else if (isIndexType(entry.mediaType)) {
-      const message = 'nested index: many clients do not look into it';
+      const message = 'many clients do not support nested indexes';
       yield mediaType === MediaType.dockerList
         ? error('W-NESTED', pointer, message)
         : warning('W-NESTED', pointer, message);
@@ -88,7 +93,7 @@ function* mixedTypes({ manifests, mediaType }: Index): Iterable<Problem> {
         `a Docker manifest list cannot contain ${entryName(entry)}, whose media type is ${entry.mediaType}`,
       );
     } else if (!isDocker && isDockerType(entry.mediaType)) {
-      yield warning('E-MIX', pointer, 'a Docker manifest inside an OCI index');
+      yield warning('E-MIX', pointer, 'the OCI index lists a Docker manifest');
     }
   }
 }
@@ -118,7 +123,7 @@ function* inlineData({ manifests }: Index): Iterable<Problem> {
 }
 
 function* repeatedDigests({ manifests }: Index, { allowDuplicates = false }: RuleOptions): Iterable<Problem> {
-  // Positions by the digest of the entry, then by the digest of the attested image.
+  // Positions of entries, keyed by their digest, then by the digest of the image that they attest.
   const first = new Map<string, Map<string, number>>();
   for (const [at, entry] of manifests.entries()) {
     const listed = first.get(entry.digest) ?? new Map<string, number>();
@@ -137,8 +142,8 @@ function* repeatedDigests({ manifests }: Index, { allowDuplicates = false }: Rul
 }
 
 /**
- * The position of an earlier entry with this digest. An attestation that several images share may be listed once for
- * each of them.
+ * Returns the position of an earlier entry that this entry repeats, or undefined if there is none. An attestation that
+ * several images share may be listed once for each image.
  */
 function listedBefore(entry: Descriptor, listed: ReadonlyMap<string, number>): number | undefined {
   const subject = attestedDigest(entry);
@@ -159,7 +164,7 @@ function* attestations({ manifests }: Index): Iterable<Problem> {
       const pointer = pointerTo('manifests', at, 'annotations');
       const message =
         subject === undefined
-          ? 'the attestation names no image in vnd.docker.reference.digest'
+          ? 'the annotation vnd.docker.reference.digest of the attestation is missing'
           : `the attestation is for the image ${subject}, which is not in the list`;
       yield warning('W-ATT-ORPHAN', pointer, message);
     }
@@ -188,10 +193,10 @@ function* urls({ manifests }: Index): Iterable<Problem> {
   for (const [at, entry] of manifests.entries()) {
     for (const [position, url] of (entry.urls ?? []).entries()) {
       if (/^https?:/i.test(url)) continue;
-      yield warning('W-URLS', pointerTo('manifests', at, 'urls', position), 'the URL must be http or https');
+      yield warning('W-URLS', pointerTo('manifests', at, 'urls', position), 'must be an http or https URL');
     }
     if (entry.urls !== undefined && isImage(entry)) {
-      yield warning('W-URLS', pointerTo('manifests', at, 'urls'), 'an image with "urls": clients do not follow them');
+      yield warning('W-URLS', pointerTo('manifests', at, 'urls'), 'clients ignore the "urls" of an image');
     }
   }
 }

@@ -3,8 +3,9 @@ import { formatPlatform, normalizePlatform, type Platform } from '../../oci/plat
 import { error, warning } from '../problems.ts';
 
 /**
- * Compares the platform of an entry with that in the image config, after normalisation. A variant or an os.version that
- * only the entry states is a warning, since the config does not confirm it; one that differs is an error.
+ * Returns a problem if the platform of an entry differs from the platform in the image config after normalisation. The
+ * problem is an error, with three exceptions: a variant that only the entry states and an os.version that only the
+ * config states are warnings; an os.version that only the entry states is accepted.
  */
 export function checkClaim(claimed: Platform, stated: Platform, pointer: string): readonly Problem[] {
   const [entry, config] = [normalizePlatform(claimed), normalizePlatform(stated)];

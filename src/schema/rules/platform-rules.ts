@@ -14,7 +14,7 @@ import {
 import { pointerTo } from '../../json/pointer.ts';
 import { error, warning } from '../problems.ts';
 
-/** The rules about the platforms of images in a list. */
+/** This file contains the rules about the platforms of images in a list. */
 
 interface Options {
   readonly strict?: boolean | undefined;
@@ -34,7 +34,7 @@ interface PlacedImage {
   readonly platform: Platform;
 }
 
-/** The images of a list that have a platform, with their positions. */
+/** Returns the images of a list that have a platform, with their positions. */
 function images({ manifests }: Index): readonly PlacedImage[] {
   return manifests.flatMap((entry, at) =>
     entry.platform !== undefined && isImage(entry) ? [{ at, entry, platform: entry.platform }] : [],
@@ -71,7 +71,7 @@ function* unknown(list: Index, { strict = false }: Options): Iterable<Problem> {
   }
 }
 
-/** Reports two images for one platform. The zstd copy of an image, which an annotation marks as such, is exempt. */
+/** Reports several images for one platform. The zstd twin of an image, which an annotation marks, is exempt. */
 function* duplicate(list: Index, { allowDuplicates = false }: Options): Iterable<Problem> {
   const first = new Map<string, PlacedImage>();
   for (const placed of images(list)) {
@@ -85,7 +85,7 @@ function* duplicate(list: Index, { allowDuplicates = false }: Options): Iterable
       const isSpelledDifferently = rawKey(platform) !== rawKey(before.platform);
       const name = formatPlatform(platform, { all: true });
       const digests = `${shortDigest(before.entry.digest)} (entry ${before.at}) and ${shortDigest(entry.digest)}`;
-      const message = `two images for ${name}: ${digests}${isSpelledDifferently ? ', spelled differently' : ''}`;
+      const message = `two images for ${name}: ${digests}${isSpelledDifferently ? ', with different spellings of the platform' : ''}`;
       yield allowDuplicates || isSpelledDifferently
         ? warning('E-DUP-PLATFORM', pointer, message)
         : error('E-DUP-PLATFORM', pointer, message);
@@ -98,8 +98,8 @@ function rawKey({ os, architecture, variant = '' }: Platform): string {
 }
 
 /**
- * Reports entries that clients never select if they take the first entry for their os and architecture: a more specific
- * entry after it.
+ * Reports an entry that follows a less specific entry for the same os and architecture: clients that take the first
+ * match never select it.
  */
 function* shadowed(list: Index): Iterable<Problem> {
   const general = new Map<string, PlacedImage>();
@@ -109,7 +109,7 @@ function* shadowed(list: Index): Iterable<Problem> {
     const before = general.get(key);
     const isSpecific = version !== '' || (variant !== '' && architecture !== 'arm');
     if (before !== undefined && isSpecific) {
-      const message = `clients that select the first match get entry ${before.at} instead: list the more specific entry first`;
+      const message = `clients that select the first match select the less specific entry ${before.at}: list this entry before it`;
       yield warning('W-SHADOW', pointerTo('manifests', placed.at, 'platform'), message);
     } else if (!isSpecific && (architecture !== 'arm' || placed.platform.variant === undefined)) {
       general.set(key, before ?? placed);
@@ -138,7 +138,7 @@ function* variant(list: Index, { strict = false }: Options): Iterable<Problem> {
       yield warning(
         'W-VARIANT',
         pointerTo('manifests', at, 'platform'),
-        'the variant of arm is missing: some clients read it as v7, others as any variant',
+        'the variant of arm is missing: some clients assume v7, others accept any variant',
       );
     }
     if (own === undefined) continue;
@@ -174,7 +174,11 @@ function* windowsVersion(list: Index): Iterable<Problem> {
     if (version === undefined) {
       yield warning('W-WIN-OSVER', pointer, 'os.version is missing: a host may select an image that it cannot run');
     } else if (!/^\d+\.\d+\.\d+(?:\.\d+)?$/.test(version)) {
-      yield error('W-WIN-OSVER', pointer, 'must have the form 10.0.20348 or 10.0.20348.2402');
+      yield error(
+        'W-WIN-OSVER',
+        pointer,
+        'must have the form MAJOR.MINOR.BUILD or MAJOR.MINOR.BUILD.REVISION, such as 10.0.20348.2402',
+      );
     }
   }
 }

@@ -7,17 +7,17 @@ import { Tokens } from './tokens.ts';
 
 /** The sender of a request, with the sender's rights. */
 export interface Caller {
-  /** The user name; undefined for a request without a login. */
+  /** The user name; undefined if the client has not logged in. */
   readonly user: string | undefined;
   readonly rights: readonly Right[];
-  /** Whether the request has valid credentials. A token that was issued without a login is valid too. */
+  /** Whether the request has valid credentials, such as a token issued without a login. Always true for `everybody`. */
   readonly isKnown: boolean;
 }
 
-/** The caller of a request without a login. */
+/** A caller without credentials. It has no rights. */
 export const nobody: Caller = { user: undefined, rights: [], isKnown: false };
 
-/** The caller of every request to a registry that needs no login. */
+/** The caller of every request if the registry has no users or uses `tokenLogin`. */
 export const everybody: Caller = { user: undefined, rights: WRITE_ALL, isKnown: true };
 
 export interface AccessOptions {
@@ -28,9 +28,9 @@ export interface AccessOptions {
 }
 
 /**
- * Decides who may read and write. Credentials are accepted by Basic authentication. If everybody may read, the registry
- * also issues bearer tokens: many clients choose the kind of login by the response to `/v2/`, and with a Basic
- * challenge they would not pull without a login (docs/decisions/0094-anonymous-pulls.md).
+ * Decides who may read and write. Clients log in with Basic authentication. With `anonymousPull`, the registry also
+ * issues bearer tokens: many clients choose the authentication scheme from the response to `/v2/`, and would not pull
+ * without a login after a Basic challenge (docs/decisions/0094-anonymous-pulls.md).
  */
 export class Access {
   readonly #users: Htpasswd | undefined;
@@ -45,7 +45,7 @@ export class Access {
 
   /**
    * Identifies the sender of a request.
-   * @throws RequestError 401 for wrong credentials, or for missing ones if they are required
+   * @throws RequestError 401 if the credentials are wrong, or if they are required and missing
    */
   async identify(request: IncomingMessage): Promise<Caller> {
     const { authorization } = request.headers;
@@ -58,28 +58,32 @@ export class Access {
   }
 
   /**
-   * Checks that a request for `/v2/` has valid credentials, even if everybody may read: clients learn from a response
-   * with status 401 how to log in.
-   * @throws RequestError 401
+   * Checks that a request for `/v2/` has valid credentials, even if anonymous pulls are permitted: the challenge in the
+   * response with status 401 states how clients can log in.
+   * @throws RequestError 401 if the request has no valid credentials
    */
   checkKnown(request: IncomingMessage, { isKnown }: Caller): void {
     if (!isKnown) throw this.#unauthorized(request);
   }
 
   /**
-   * Checks that the caller may do something with a repository.
-   * @throws RequestError 401 without a login, 403 if the user does not have the right
+   * Checks that the caller has the right to read or write a repository.
+   * @throws RequestError if the caller does not have the right: 401 without a login, 403 otherwise
    */
   checkRight(request: IncomingMessage, { user, rights }: Caller, action: Action, name: string): void {
     if (allows(rights, action, name)) return;
     if (user === undefined) throw this.#unauthorized(request, `repository:${name}:${scopes[action]}`);
-    throw new RequestError(403, { code: 'DENIED', message: `this user may not ${action} ${name}`, detail: name });
+    throw new RequestError(403, {
+      code: 'DENIED',
+      message: `user ${JSON.stringify(user)} has no ${action} access to ${name}`,
+      detail: name,
+    });
   }
 
   /**
-   * Issues a token for the caller; undefined if this registry issues none. A token cannot be used to get another token:
-   * otherwise, somebody with a stolen token could renew it forever.
-   * @throws RequestError 401 for a caller with a token
+   * Issues a token for the caller, or returns undefined if this registry does not issue tokens. A token cannot be used
+   * to get another token: otherwise, a stolen token could be renewed forever.
+   * @throws RequestError 401 if the caller has authenticated with a token
    */
   tokenFor({ headers }: IncomingMessage, { user }: Caller): string | undefined {
     if (this.#tokens !== undefined && bearerToken.test(headers.authorization ?? ''))
@@ -96,8 +100,9 @@ export class Access {
   }
 
   /**
-   * Returns a challenge: for a bearer token if the request is for `/v2/` or has an invalid token, otherwise for a user
-   * name and password. The realm has the scheme that the client uses, even behind a proxy that terminates TLS.
+   * Returns an error with status 401 and a challenge for Basic authentication. If the registry issues tokens, requests
+   * for `/v2/` and requests with a token get a challenge for a bearer token instead. Its realm has the scheme that the
+   * client uses, even if a proxy in front of the registry terminates TLS.
    */
   #unauthorized({ headers, url = '' }: IncomingMessage, scope?: string): RequestError {
     const { host, authorization = '', 'x-forwarded-proto': forwarded } = headers;
@@ -111,7 +116,7 @@ const bearerToken = /^Bearer +(\S+)$/i;
 
 const scopes = { read: 'pull', write: 'pull,push' } as const;
 
-/** Whether a request has credentials. Some clients without a login send an empty user name and password. */
+/** Whether a request has credentials. Some clients send an empty user name and password if they are not logged in. */
 function hasCredentials(authorization: string | undefined): boolean {
   return authorization !== undefined && !/^Basic +Og== *$/i.test(authorization);
 }

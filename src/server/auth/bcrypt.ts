@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { workerCode } from '../compiled/bcrypt-worker-code.ts';
 import { RequestError } from '../request-error.ts';
 
-/** Compares the password with `hash`, or hashes it with `cost`. */
+/** A request to compare the password with `hash` or, if `hash` is absent, to hash the password with `cost`. */
 export interface BcryptRequest {
   readonly id: number;
   readonly password: string;
@@ -24,18 +24,21 @@ interface PendingRequest {
 const MAX_PENDING = 128;
 
 /**
- * Runs bcrypt in a worker thread, because it would block the event loop. The thread starts with the first request, and
- * keeps the process alive only while it computes.
+ * Runs bcrypt in a worker thread, so that it does not block the event loop. The first request starts the thread, which
+ * keeps the process alive only while requests are pending.
  */
 export class Bcrypt {
   readonly #pending = new Map<number, PendingRequest>();
   #worker: Worker | undefined;
   #lastId = 0;
 
-  /** Whether the password matches the hash. @throws RequestError 429 if too many comparisons are waiting */
+  /**
+   * Returns whether the password matches the hash.
+   * @throws RequestError 429 if too many comparisons are pending
+   */
   async compare(password: string, hash: string): Promise<boolean> {
     if (this.#pending.size >= MAX_PENDING) {
-      const message = 'too many logins are being checked: try again in a few seconds';
+      const message = 'too many pending logins: try again in a few seconds';
       throw new RequestError(429, { code: 'TOOMANYREQUESTS', message }, { 'retry-after': '2' });
     }
     return (await this.#send({ password, hash })) === true;
@@ -63,7 +66,8 @@ export class Bcrypt {
   }
 
   #start(): Worker {
-    // Without `execArgv`, options of this process such as `--input-type=module` would change how the code is loaded.
+    // Without `execArgv: []`, the thread would inherit options such as `--input-type=module`, which change how the code
+    // is loaded.
     const worker = new Worker(workerCode, { eval: true, execArgv: [] });
     worker.on('message', ({ id, result }: BcryptReply) => {
       this.#pending.get(id)?.resolve(result);
@@ -73,7 +77,7 @@ export class Bcrypt {
     worker.on('error', (error) => this.#rejectAll(error));
     worker.on('exit', (code) => {
       this.#worker = undefined;
-      this.#rejectAll(new Error(`the bcrypt thread ended with exit code ${code}`));
+      this.#rejectAll(new Error(`the bcrypt thread exited with code ${code}`));
     });
     return worker;
   }

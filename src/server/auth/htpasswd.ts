@@ -3,15 +3,16 @@ import { SingleFlight } from '../../async/single-flight.ts';
 import { MlistError, withNextStep } from '../../errors/errors.ts';
 import { readFailure } from '../../fs/file-errors.ts';
 import { readAtMost } from '../../fs/read-file.ts';
+import { byteSize } from '../../text/quantity.ts';
 import { Bcrypt } from './bcrypt.ts';
 import { parseRights, WRITE_ALL, type Right } from './rights.ts';
 
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** The maximum length of a password, because bcrypt ignores further bytes. */
+/** The maximum size of a password in bytes. bcrypt ignores further bytes. */
 const MAX_PASSWORD_BYTES = 72;
 
-/** The default cost of bcrypt libraries. `htpasswd -B` uses 5. */
+/** The default cost of most bcrypt libraries. `htpasswd -B` uses 5 by default. */
 const BCRYPT_COST = 10;
 
 type StoredHash =
@@ -29,17 +30,23 @@ export interface FileUser {
 }
 
 /**
- * The users of a registry, from a file with lines of `USER:HASH` or `USER:HASH:RIGHTS`. A hash is one of bcrypt,
- * `{SHA}` or `{SHA256}`. Without RIGHTS, a user may read and write all repositories.
+ * The users of a registry, read from a file with lines of the form `USER:HASH` or `USER:HASH:RIGHTS`. The hash is a
+ * bcrypt, `{SHA}` or `{SHA256}` hash. Users without RIGHTS may read and write all repositories.
  */
 export class Htpasswd {
   readonly #users: ReadonlyMap<string, Entry>;
-  /** The hash to compare for unknown users, so that the response time does not reveal which users exist. */
+  /**
+   * Passwords of unknown users are compared with this hash, so that the response time does not reveal which users
+   * exist.
+   */
   readonly #decoy: StoredHash;
-  /** Accepted passwords, hashed with the pepper, so that bcrypt runs once per password and not for every request. */
+  /**
+   * Accepted passwords, hashed with the pepper and keyed by user. They make it unnecessary to run bcrypt for each
+   * request.
+   */
   readonly #accepted = new Map<string, Buffer>();
   readonly #pepper = randomBytes(32);
-  /** Comparisons in progress, by user and password, so that parallel requests of one client share them. */
+  /** Comparisons in progress, keyed by password hash and user. Requests with the same credentials share one. */
   readonly #comparisons = new SingleFlight<boolean>();
   readonly #bcrypt = new Bcrypt();
 
@@ -49,10 +56,12 @@ export class Htpasswd {
   }
 
   /**
-   * Reads a file of users.
+   * Reads an htpasswd file.
    * @param signal - aborts reading, for example from a pipe
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_FILE`; `ERR_MLIST_CREDENTIALS` if the file is too large;
-   *   `ERR_MLIST_USAGE` for a line that is not supported, with the user's name and without the hash; the abort reason
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the file does not exist, `ERR_MLIST_FILE` if it cannot be read,
+   *   `ERR_MLIST_CREDENTIALS` if it is too large, `ERR_MLIST_USAGE` if a line is not supported. Messages contain user
+   *   names, but no hashes
+   * @throws the abort reason if `signal` is aborted
    */
   static async load(path: string, signal?: AbortSignal): Promise<Htpasswd> {
     const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, signal }).catch((error: unknown) => {
@@ -60,7 +69,7 @@ export class Htpasswd {
       throw withNextStep(readFailure(path, error), { remedy: { kind: 'hash-password' } });
     });
     if (bytes.length > MAX_BYTES) {
-      const message = `${path} cannot be used: it has more than ${MAX_BYTES} bytes`;
+      const message = `cannot use the htpasswd file ${path}: it is larger than ${byteSize(MAX_BYTES)}`;
       throw new MlistError('ERR_MLIST_CREDENTIALS', message, { path });
     }
     const lines = bytes
@@ -71,14 +80,14 @@ export class Htpasswd {
     return new Htpasswd(new Map(entries.map(({ line, number }) => parseLine(line, path, number))));
   }
 
-  /** Whether the file has no users, so that nobody can log in. */
+  /** Whether the file has no users, which means that nobody can log in. */
   get isEmpty(): boolean {
     return this.#users.size === 0;
   }
 
   /**
-   * The user whose name and password an Authorization header contains (RFC 7617); undefined if they are wrong or
-   * missing.
+   * Returns the user whose name and password an Authorization header contains (RFC 7617), or undefined if they are
+   * wrong or missing.
    */
   async find(authorization: string | undefined): Promise<FileUser | undefined> {
     const encoded = /^Basic +([A-Za-z0-9+/]+=*) *$/i.exec(authorization ?? '')?.[1] ?? '';
@@ -89,12 +98,12 @@ export class Htpasswd {
     return (await this.#isValid(user, password)) && rights !== undefined ? { user, rights } : undefined;
   }
 
-  /** The rights of a user; undefined for an unknown user. */
+  /** Returns the rights of a user, or undefined if the user does not exist. */
   rightsOf(user: string): readonly Right[] | undefined {
     return this.#users.get(user)?.rights;
   }
 
-  /** Ends the thread that compares passwords. */
+  /** Terminates the bcrypt thread and rejects pending comparisons. */
   close(): Promise<void> {
     return this.#bcrypt.close();
   }
@@ -114,21 +123,21 @@ export class Htpasswd {
   async #compare(password: string, stored: StoredHash): Promise<boolean> {
     if (stored.scheme === 'bcrypt') return this.#bcrypt.compare(password, stored.hash);
     const matches = isEqual(createHash(stored.algorithm).update(password).digest('base64'), stored.digest);
-    // With bcrypt, the comparison for an unknown user is slow, so a fast refusal would reveal that this user exists.
+    // If the decoy uses bcrypt, unknown users are refused slowly, so a fast refusal would reveal that this user exists.
     if (!matches && this.#decoy.scheme === 'bcrypt') await this.#bcrypt.compare(password, this.#decoy.hash);
     return matches;
   }
 }
 
 /**
- * Returns the bcrypt hash for a line `USER:HASH`.
- * @throws MlistError `ERR_MLIST_USAGE` if the user name is not valid in such a file, or the password is empty or too
- *   long
+ * Returns the bcrypt hash of a password, for a line `USER:HASH` of an htpasswd file.
+ * @throws MlistError `ERR_MLIST_USAGE` if the user name cannot be used in an htpasswd file, or if the password is empty
+ *   or too long
  */
 export async function hashPassword(user: string, password: string): Promise<string> {
   if (!/^[^:\p{Cc}]+$/u.test(user) || user !== user.trim() || user.startsWith('#')) {
-    throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(user)} is not a user name`, {
-      hint: 'A name has no colon or control character, no space at either end, and does not start with "#".',
+    throw new MlistError('ERR_MLIST_USAGE', `invalid user name ${JSON.stringify(user)}`, {
+      hint: 'A user name must not be empty, contain colons or control characters, start with "#", or start or end with a space.',
     });
   }
   if (password === '') throw new MlistError('ERR_MLIST_USAGE', `missing password for ${user}`);
@@ -147,14 +156,14 @@ export async function hashPassword(user: string, password: string): Promise<stri
 function parseLine(line: string, path: string, number: number): readonly [string, Entry] {
   const colon = line.indexOf(':');
   const user = line.slice(0, colon);
-  // No supported hash contains a colon, so the text after the second colon is the rights.
+  // No supported hash contains a colon, so the text after the second colon is the list of rights.
   const [, text = '', list] = /^([^:]*)(?::(.*))?$/.exec(line.slice(colon + 1)) ?? [];
   const hash = colon > 0 ? parseHash(text) : undefined;
   const rights = list === undefined ? WRITE_ALL : parseRights(list);
   if (hash !== undefined && rights !== undefined) return [user, { hash, rights }];
   const reason =
     colon <= 0
-      ? 'the line does not have the form USER:HASH'
+      ? 'the line must have the form USER:HASH or USER:HASH:RIGHTS'
       : hash === undefined
         ? `the hash of user ${JSON.stringify(user)} is not supported: use bcrypt, {SHA} or {SHA256}`
         : `the rights of user ${JSON.stringify(user)} are invalid: use read or write, optionally with :PREFIX`;
@@ -162,7 +171,7 @@ function parseLine(line: string, path: string, number: number): readonly [string
     path,
     ...(hash === undefined
       ? { remedy: { kind: 'hash-password' } }
-      : { hint: 'Rights are separated by commas, such as "read,write:team/app".' }),
+      : { hint: 'Separate rights with commas, for example "read,write:team/app".' }),
   });
 }
 
@@ -173,7 +182,10 @@ function parseHash(text: string): StoredHash | undefined {
   return { scheme: 'sha', algorithm: name === 'SHA' ? 'sha1' : 'sha256', digest };
 }
 
-/** Returns a hash that matches no password, with the highest cost of the given hashes. */
+/**
+ * Returns a hash that matches no password. It has the highest cost of the given bcrypt hashes; if there are none, it is
+ * a sha256 hash.
+ */
 function decoyOf(hashes: Iterable<StoredHash>): StoredHash {
   const prefixes = [...hashes].flatMap((stored) => (stored.scheme === 'bcrypt' ? [stored.hash.slice(3, 7)] : []));
   const highest = prefixes.sort().at(-1);
@@ -181,7 +193,7 @@ function decoyOf(hashes: Iterable<StoredHash>): StoredHash {
   return { scheme: 'bcrypt', hash: `$2b${highest}${'.'.repeat(53)}` };
 }
 
-/** Compares two texts in constant time. */
+/** Whether two strings are equal. They are compared in constant time. */
 function isEqual(left: string, right: string): boolean {
   const [first, second] = [left, right].map((text) => createHash('sha256').update(text).digest());
   return first !== undefined && second !== undefined && timingSafeEqual(first, second);

@@ -1,6 +1,6 @@
 import { RequestError } from '../request-error.ts';
 
-/** Responses with status 401, whose header `WWW-Authenticate` states how to log in. */
+/** This file creates errors with status 401. Their header `WWW-Authenticate` states how to log in. */
 
 /** The path at which the registry issues tokens. */
 export const TOKEN_PATH = '/token';
@@ -14,7 +14,7 @@ interface BearerParts {
   readonly host: string | undefined;
   /** The scope of the token, such as `repository:team/app:pull`. Default: none. */
   readonly scope?: string | undefined;
-  /** The error code for the token of the request. Default: the request had no token. */
+  /** The reason to add to the challenge if the token of the request was refused. */
   readonly error?: 'insufficient_scope' | 'invalid_token' | undefined;
 }
 
@@ -28,7 +28,10 @@ export function bearerChallenge({ scheme, host = '', scope, error }: BearerParts
   ].join(',');
 }
 
-/** Returns an error with status 401. @param challenge - the value of `WWW-Authenticate` */
-export function unauthorized(challenge: string, message = 'user name and password required'): RequestError {
+/**
+ * Returns an error with status 401.
+ * @param challenge - the value of `WWW-Authenticate`
+ */
+export function unauthorized(challenge: string, message = 'authentication required'): RequestError {
   return new RequestError(401, { code: 'UNAUTHORIZED', message }, { 'www-authenticate': challenge });
 }

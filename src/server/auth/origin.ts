@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { isLoopback } from '../../store/hosts.ts';
 import { RequestError } from '../request-error.ts';
 
-/** Refuses requests that web pages of other sites send through a user's browser. */
+/** This file refuses requests that web pages of other sites send through the browser of a user. */
 
 const hostGrammar = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 
@@ -11,29 +11,32 @@ type RequestHeaders = Pick<IncomingMessage, 'headers' | 'rawHeaders'>;
 /**
  * Checks the Host header. A registry that listens on loopback accepts only loopback names, so that a web page whose
  * host name resolves to 127.0.0.1 cannot access it (DNS rebinding).
- * @throws RequestError 400 for an invalid Host header or several of them, 421 for other names
+ * @throws RequestError 400 if the Host header is missing, invalid or repeated, 421 if the registry listens on loopback
+ *   and the header is not a loopback name
  */
 export function checkHost({ headers: { host }, rawHeaders }: RequestHeaders, listensOnLoopback: boolean): void {
   const count = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length;
   if (host === undefined || count !== 1 || !hostGrammar.test(host)) {
     const message =
-      count > 1 ? 'the request has several Host headers' : 'the Host header is missing or not of the form HOST[:PORT]';
+      count > 1
+        ? 'the request has more than one Host header'
+        : 'the Host header is missing or does not have the form HOST[:PORT]';
     throw new RequestError(400, { code: 'DENIED', message });
   }
   if (!listensOnLoopback || isLoopback(host.replace(/:\d+$/, ''))) return;
   throw new RequestError(421, {
     code: 'DENIED',
-    message: `this registry serves only its own machine, as localhost or 127.0.0.1: to use it as ${host}, start it on an address that other machines can reach`,
+    message: `this registry listens on loopback and accepts only local names, such as localhost or 127.0.0.1: to use it as ${host}, start it on an address that other machines can reach`,
   });
 }
 
 /**
- * Refuses requests with side effects that a browser sends for a page of another site. Such a page cannot read the
- * response, but the browser sends a simple POST without asking the registry first, and the POST would store a blob. The
- * headers that are checked are sent by browsers only.
+ * Refuses requests that have side effects and are sent by a page of another site. Such a page cannot read the response,
+ * but the browser sends a simple POST without asking the registry first, and the POST would store a blob. Only browsers
+ * send the headers that are checked.
  * @param readsFetch - whether reads also have side effects, because the registry fetches content from other registries.
- *   A document that the user opens with a link is accepted nevertheless
- * @throws RequestError 403
+ *   A read is still accepted if the user has followed a link
+ * @throws RequestError 403 if a page of another site has sent the request
  */
 export function checkOrigin({ method = '', headers }: IncomingMessage, readsFetch: boolean): void {
   const isRead = method === 'GET' || method === 'HEAD';
@@ -43,12 +46,12 @@ export function checkOrigin({ method = '', headers }: IncomingMessage, readsFetc
   if (!isForeign && (site === undefined || site === 'same-origin' || site === 'none')) return;
   throw new RequestError(403, {
     code: 'DENIED',
-    message: 'web pages of other sites may not use this registry: send the request without a browser',
+    message: 'web pages of other sites are not permitted to use this registry: send the request without a browser',
   });
 }
 
 /**
- * Whether an origin is the host of the request. Only host and port are compared, because a proxy may have terminated
+ * Whether an origin has the host and port of the request. The schemes may differ, because a proxy may have terminated
  * TLS.
  */
 function isSameHost(origin: string, host: string): boolean {

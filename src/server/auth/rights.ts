@@ -3,7 +3,9 @@ import { isRepositoryName } from '../../oci/reference.ts';
 /** What a user may do with a repository. `write` includes `read`. */
 export type Action = 'read' | 'write';
 
-/** The right to an action on all repositories, or on the repository `prefix` and those below it. */
+/**
+ * The right to read or write all repositories or, with `prefix`, the repository `prefix` and the repositories below it.
+ */
 export interface Right {
   readonly action: Action;
   readonly prefix?: string | undefined;
@@ -12,7 +14,10 @@ export interface Right {
 export const READ_ALL: readonly Right[] = [{ action: 'read' }];
 export const WRITE_ALL: readonly Right[] = [{ action: 'write' }];
 
-/** Parses `read` or `write`, each optionally with `:PREFIX`, separated by commas. Undefined if the text is invalid. */
+/**
+ * Parses a comma-separated list of rights: `read` or `write`, each optionally followed by `:PREFIX`. Returns undefined
+ * if the list is invalid.
+ */
 export function parseRights(text: string): readonly Right[] | undefined {
   const rights = text.split(',').map((part): Right | undefined => {
     const [, action, prefix] = /^(read|write)(?::(.*))?$/.exec(part) ?? [];

@@ -1,11 +1,11 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** The lifetime of a token. Clients then request a new one. */
+/** The lifetime of a token in seconds. Afterwards, clients request a new one. */
 export const TOKEN_SECONDS = 300;
 
 /**
- * Bearer tokens for a user, or for callers without a login. They are signed instead of stored, and become invalid when
- * the registry restarts.
+ * Issues and checks bearer tokens for users, and for callers without a login. Tokens are signed and not stored, and
+ * become invalid when the registry restarts.
  */
 export class Tokens {
   readonly #key = randomBytes(32);
@@ -17,8 +17,8 @@ export class Tokens {
   }
 
   /**
-   * The owner of a valid token, without `user` if it was issued without a login; undefined for an invalid or expired
-   * token.
+   * Returns the owner of a valid token, without `user` if the token was issued without a login. Returns undefined if
+   * the token is invalid or has expired.
    */
   find(token: string): { readonly user?: string } | undefined {
     const [text = '', signature = '', ...others] = token.split('.');

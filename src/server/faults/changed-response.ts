@@ -2,20 +2,26 @@ import type { ServerResponse } from 'node:http';
 import type { Headers } from '../server-exchange.ts';
 
 /**
- * Functions that change a response before it is sent. They replace `writeHead`, `write` and `end`, which the request
- * handlers call.
+ * This file contains functions that change a response before it is sent. They replace `writeHead`, `write` and `end`,
+ * which the request handlers call.
  */
 
 type Write = (chunk: Uint8Array | string, callback?: (error?: Error | null) => void) => boolean;
 type End = (chunk?: Uint8Array | string | (() => void)) => ServerResponse;
 
-/** Changes the headers of a response. @param change - receives the headers with names in lower case */
+/**
+ * Changes the headers of a response.
+ * @param change - receives the headers with names in lower case
+ */
 export function changeHeaders(response: ServerResponse, change: (headers: Headers) => Headers): void {
   const writeHead = response.writeHead.bind(response) as (status: number, headers: Headers) => ServerResponse;
   Object.assign(response, { writeHead: (status: number, headers: Headers = {}) => writeHead(status, change(headers)) });
 }
 
-/** Changes the body of a response. @param change - must return a chunk of the same length */
+/**
+ * Changes the body of a response.
+ * @param change - must return a chunk of the same length
+ */
 export function changeBody(response: ServerResponse, change: (chunk: Buffer, offset: number) => Buffer): void {
   let offset = 0;
   const write = response.write.bind(response) as Write;

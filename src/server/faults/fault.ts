@@ -1,9 +1,9 @@
 import { MlistError } from '../../errors/errors.ts';
 
-/** The kind of a request, by its path. */
+/** The kind of a request, which is determined by its path. */
 export type RequestKind = 'ping' | 'manifest' | 'blob' | 'upload' | 'tags' | 'referrers' | 'token';
 
-/** The requests that a fault applies to: those that match all given members. */
+/** Selects the requests that a fault applies to. A request must match all members that are set. */
 export interface FaultMatch {
   /** The method, such as `PUT`. Default: all methods. */
   readonly method?: string | undefined;
@@ -26,25 +26,25 @@ export type FaultEffect =
   | { readonly cutAfter: number }
   /** Changes the body of a response to GET, and the header `Docker-Content-Digest` of responses to other methods. */
   | { readonly wrongDigest: true }
-  /** Starts an upload instead of mounting a blob, as registries without mounts do. */
+  /** Starts an upload instead of mounting a blob, as registries that do not support mounts do. */
   | { readonly noMount: true }
   /** Disables the referrers API: `/referrers/` is answered with 404, and no response has the header `OCI-Subject`. */
   | { readonly noReferrers: true };
 
-/** A fault that the registry injects, for tests of clients. */
+/** A fault that the registry injects, for testing clients. */
 export type Fault = FaultEffect & {
   /** The requests that the fault applies to. Default: all requests. */
   readonly match?: FaultMatch | undefined;
-  /** The number of matching requests that the fault applies to. Default: all. */
+  /** The maximum number of matching requests that the fault applies to. Default: no limit. */
   readonly times?: number | undefined;
   /** The number of matching requests that are processed normally before the fault applies. Default 0. */
   readonly skip?: number | undefined;
 };
 
-/** The members of a fault that are effects. */
+/** The names of the members that select the effect of a fault. A fault has exactly one of these members. */
 type EffectName = Exclude<MemberOf<FaultEffect>, 'headers'>;
 
-/** The members of all variants of a union. */
+/** The names of the members of all variants of a union. */
 export type MemberOf<Union> = Union extends unknown ? keyof Union : never;
 
 const effectNames: Readonly<Record<EffectName, true>> = {
@@ -58,14 +58,17 @@ const effectNames: Readonly<Record<EffectName, true>> = {
 
 const effects = Object.keys(effectNames);
 
-/** Checks that a fault has exactly one effect. @throws MlistError `ERR_MLIST_USAGE` */
+/**
+ * Checks that a fault has exactly one effect.
+ * @throws MlistError `ERR_MLIST_USAGE` if it has none or several
+ */
 export function checkEffect(fault: object): void {
   const found = effects.filter((name) => (fault as Readonly<Record<string, unknown>>)[name] !== undefined);
   if (found.length === 1) return;
   throw new MlistError('ERR_MLIST_USAGE', `a fault must have exactly one of ${effects.join(', ')}`);
 }
 
-/** The paths of each kind of request. The first kind that matches applies. */
+/** The paths of each kind of request. The first kind whose pattern matches is used. */
 const kinds: Readonly<Record<RequestKind, RegExp>> = {
   ping: /^\/v2\/?$/,
   manifest: /^\/v2\/.+\/manifests\/[^/]+$/,
@@ -87,7 +90,7 @@ export function matches({ match = {}, ...effect }: Fault, method: string, url: s
   return (
     (match.method === undefined || match.method === method) &&
     (match.kind === undefined || match.kind === kind) &&
-    // Not `test`, because a pattern with the flag `g` would continue after its last match.
+    // If the pattern has the flag `g`, `RegExp.test` would start after the previous match.
     (match.path === undefined || url.search(match.path) >= 0)
   );
 }

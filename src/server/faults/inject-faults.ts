@@ -7,7 +7,7 @@ import { matches, type Fault } from './fault.ts';
 
 const OTHER_DIGEST = `sha256:${'0'.repeat(64)}`;
 
-/** Injects the faults of `ServerOptions.faults`. */
+/** Injects faults into the responses to matching requests. */
 export class FaultInjector {
   readonly #faults: readonly { readonly fault: Fault; skipped: number; applied: number }[];
 
@@ -16,7 +16,8 @@ export class FaultInjector {
   }
 
   /**
-   * Applies all faults that match a request. A fault may change the URL of the request, or its response.
+   * Applies the faults that match a request, until one of them answers it. A fault may change the URL of the request,
+   * or its response.
    * @returns whether a fault has answered the request
    */
   async apply(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
@@ -36,7 +37,10 @@ export class FaultInjector {
   }
 }
 
-/** Applies one fault. @returns whether it has answered the request */
+/**
+ * Applies one fault.
+ * @returns whether the fault has answered the request
+ */
 async function inject(fault: Fault, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
   const answer = (status: number, problem: RegistryErrorEntry, headers?: Readonly<Record<string, string>>): true => {
     replyError({ request, response }, new RequestError(status, problem, headers));
@@ -55,13 +59,14 @@ async function inject(fault: Fault, request: IncomingMessage, response: ServerRe
     request.url = (request.url ?? '').replace(/\?.*$/, '');
   } else {
     fault satisfies { readonly noReferrers: true };
-    if (request.method !== 'PUT') return answer(404, { code: 'UNSUPPORTED', message: 'there are no referrers' });
+    if (request.method !== 'PUT')
+      return answer(404, { code: 'UNSUPPORTED', message: 'the referrers API is not supported' });
     changeHeaders(response, withoutSubject);
   }
   return false;
 }
 
-/** Waits for this time, or until the client disconnects. */
+/** Waits for the given time, or until the client disconnects. */
 async function untilClosed(milliseconds: number, response: ServerResponse): Promise<void> {
   const closed = new AbortController();
   const onClose = () => closed.abort();

@@ -5,7 +5,7 @@ import type { Fault } from './fault.ts';
 import type { FaultInjector } from './inject-faults.ts';
 import type { CheckLogin, TokenLogin, TokenLoginOptions } from './token-login.ts';
 
-/** Features of the registry that only tests of clients use. */
+/** Features of the registry that exist only for testing clients. */
 export interface TestSwitches {
   readonly faults: FaultInjector | undefined;
   readonly tokens: TokenLogin | undefined;
@@ -17,7 +17,7 @@ interface SwitchOptions {
   readonly tls?: object | undefined;
 }
 
-/** Creates the test features that the options enable. Their code is loaded only then. */
+/** Creates the test features that the options enable. The code of the others is not loaded. */
 export async function loadTestSwitches(
   { faults, tokenLogin = false, tls }: SwitchOptions,
   limits: Limits,

@@ -7,22 +7,22 @@ import type { Limits } from '../limits/server-limits.ts';
 import { RecentMap } from '../../async/recent-map.ts';
 import { replyJson, type ServerExchange } from '../server-exchange.ts';
 
-/** Options of a token service like that of registries with Bearer authentication. */
+/** Options of the token service at `/token`. */
 export interface TokenLoginOptions {
   /** The lifetime of a token in seconds. Default 300. */
   readonly expiresIn?: number | undefined;
   /**
-   * Whether clients without a login get tokens for pulls. Default: false with `htpasswd`. Without `htpasswd`, all
+   * Whether clients without a login get tokens for pulls. Default false. Without `htpasswd`, this has no effect: all
    * clients get tokens for all actions.
    */
   readonly anonymousPull?: boolean | undefined;
 }
 
-/** Checks the user name and password of an `Authorization` header. Rejects if they are wrong. */
+/** Checks the user name and password in an `Authorization` header. Rejects if they are wrong or missing. */
 export type CheckLogin = (authorization: string | undefined) => Promise<void>;
 
 interface IssuedToken {
-  /** The permitted actions of each resource, such as `repository:team/app`. */
+  /** The permitted actions, keyed by resource, such as `repository:team/app`. */
   readonly actions: ReadonlyMap<string, readonly string[]>;
   readonly expires: number;
 }
@@ -31,8 +31,8 @@ const MAX_TOKENS = 10_000;
 const MAX_FORM_BYTES = 16 * 1024;
 
 /**
- * Issues tokens at `/token`, and requires one for all other requests (distribution, "Token Authentication
- * Specification").
+ * Issues tokens at `/token`, and requires a token for all other requests except the health check (distribution, "Token
+ * Authentication Specification").
  */
 export class TokenLogin {
   readonly #checkLogin: CheckLogin | undefined;
@@ -42,7 +42,7 @@ export class TokenLogin {
   readonly #scheme: 'http' | 'https';
   readonly #tokens = new RecentMap<string, IssuedToken>(MAX_TOKENS);
 
-  /** @param checkLogin - undefined if no login is needed for any action */
+  /** @param parts - `checkLogin` is undefined if the registry has no users */
   constructor(
     options: TokenLoginOptions,
     parts: { readonly checkLogin: CheckLogin | undefined; readonly limits: Limits; readonly scheme: 'http' | 'https' },
@@ -55,9 +55,9 @@ export class TokenLogin {
   }
 
   /**
-   * Answers a request for a token.
-   * @returns false if the request is not one for a token
-   * @throws RequestError 401 if the login is wrong
+   * Answers the request if its path is `/token`.
+   * @returns false if the request has another path
+   * @throws RequestError 401 if the user name or password is wrong, or if they are required and missing
    */
   async issue(exchange: Pick<ServerExchange, 'request' | 'response' | 'query'>, path: string): Promise<boolean> {
     if (path === TOKEN_PATH) await this.#issue(exchange as ServerExchange);
@@ -81,8 +81,8 @@ export class TokenLogin {
   }
 
   /**
-   * Checks the token of a request.
-   * @throws RequestError 401 with the challenge
+   * Checks that the token of a request permits the actions that the request needs.
+   * @throws RequestError 401 with the challenge if the token does not permit them, or is invalid or missing
    */
   check(exchange: Pick<ServerExchange, 'request' | 'name' | 'query'>): void {
     const needed = neededFor(exchange);
@@ -101,13 +101,14 @@ export class TokenLogin {
       scope: scope === '' ? undefined : scope,
       error: sent === undefined ? undefined : isValid ? 'insufficient_scope' : 'invalid_token',
     });
-    throw unauthorized(challenge, 'a token is required');
+    if (sent === undefined) throw unauthorized(challenge);
+    throw unauthorized(challenge, isValid ? 'the token does not permit this request' : 'invalid or expired token');
   }
 }
 
 type NeededActions = readonly (readonly [resource: string, actions: readonly string[]])[];
 
-/** The actions that a token must permit for a request. */
+/** Returns the actions that the token of a request must permit. */
 function neededFor({ request, name, query }: Pick<ServerExchange, 'request' | 'name' | 'query'>): NeededActions {
   if (name === '') return [];
   const { method = '', url = '' } = request;
@@ -118,7 +119,7 @@ function neededFor({ request, name, query }: Pick<ServerExchange, 'request' | 'n
   return [[`repository:${name}`, actions], ...(from === null ? [] : [[`repository:${from}`, ['pull']] as const])];
 }
 
-/** Parses scopes such as `repository:team/app:pull,push`. */
+/** Parses scopes such as `repository:team/app:pull,push`. With `pullOnly`, actions other than `pull` are omitted. */
 function actionsIn(scopes: readonly string[], pullOnly: boolean): ReadonlyMap<string, readonly string[]> {
   const granted = new Map<string, readonly string[]>();
   for (const scope of scopes.slice(0, 100)) {
@@ -136,7 +137,10 @@ async function readForm(request: IncomingMessage, limits: Limits): Promise<URLSe
   return new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
 }
 
-/** The user name and password of an OAuth 2 request, as an `Authorization` header with Basic credentials. */
+/**
+ * Returns the user name and password of an OAuth 2 request as an `Authorization` header with Basic credentials, or
+ * undefined if there is no user name.
+ */
 function basicOf(form: URLSearchParams): string | undefined {
   const username = form.get('username');
   if (username === null) return undefined;

@@ -11,23 +11,24 @@ import { openLayout } from '../../store/layout/open-layout.ts';
 import { nameIn } from '../repository-folder.ts';
 
 export interface CollectedRepository extends Garbage {
-  /** The name of the repository. For a single layout: its folder. */
+  /** The name of the repository. For a single layout, the path of its folder. */
   readonly name: string;
 }
 
 export interface FolderGarbage {
   /** The repositories from which something was removed. */
   readonly removed: readonly CollectedRepository[];
-  /** Freed bytes. */
+  /** The number of bytes that were freed. */
   readonly bytes: number;
-  /** Repositories that could not be collected. */
+  /** Repositories whose garbage could not be collected. */
   readonly skipped: readonly { readonly name: string; readonly message: string }[];
 }
 
 /**
- * Removes content that nothing refers to, from a layout or from the layouts in the folder of `mlist serve`. The
- * registry may be running.
- * @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder does not exist or has no layouts
+ * Removes unreferenced content from a layout, or from all layouts in the folder of a registry. The registry may be
+ * running. A repository whose garbage cannot be collected is skipped and reported in the result. With `dryRun`, nothing
+ * is removed, and the result states what would be.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder does not exist, or has files but no layouts
  */
 export async function collectFolder(dir: string, options: Omit<GarbageOptions, 'exclusively'>): Promise<FolderGarbage> {
   const removed: CollectedRepository[] = [];
@@ -57,11 +58,11 @@ async function layoutsIn(dir: string): Promise<ReadonlyMap<string, string>> {
   for (const folder of names.sort()) {
     const path = join(dir, folder);
     const isLayout = (await stat(join(path, HEADER_FILE)).catch(() => undefined))?.isFile() === true;
-    // The registry does not serve a link to a path outside the folder, so it is not collected either.
+    // The registry does not serve symbolic links to paths outside the folder.
     if (isLayout && isInside(root, await realpath(path))) layouts.set((await nameIn(path)) ?? folder, path);
   }
   if (layouts.size > 0 || names.length === 0) return layouts;
-  throw new MlistError('ERR_MLIST_NOT_FOUND', `${dir} has no OCI layouts`, {
+  throw new MlistError('ERR_MLIST_NOT_FOUND', `${dir} contains no OCI layouts`, {
     path: dir,
     remedy: { kind: 'name-folder' },
   });

@@ -3,9 +3,9 @@ import type { FolderRepositories } from '../folder-repositories.ts';
 import type { RepositoryGates } from '../repository-gates.ts';
 import type { CollectedRepository } from './collect-folder.ts';
 
-/** Garbage collection while the registry runs. */
+/** Options of the garbage collection that runs while the registry serves requests. */
 export interface CollectionOptions {
-  /** Content that was used within this time is kept, in milliseconds. Default: one hour. */
+  /** Keep content that was used within this time, in milliseconds. Default: one hour. */
   readonly grace?: number | undefined;
   /** Also remove untagged manifests that nothing else refers to. Default false. */
   readonly deleteUntagged?: boolean | undefined;
@@ -13,13 +13,16 @@ export interface CollectionOptions {
   readonly interval?: number | undefined;
   /** Called for each repository from which something was removed. */
   readonly onRemoved?: ((removed: CollectedRepository) => void) | undefined;
-  /** Called for each repository that could not be collected. */
+  /**
+   * Called for each repository whose garbage could not be collected. If the folder cannot be read, `name` is
+   * `the folder`.
+   */
   readonly onFailure?: ((name: string, error: unknown) => void) | undefined;
 }
 
 export const HOUR_MS = 60 * 60 * 1000;
 
-/** Collects the garbage of all repositories at the start, and then at intervals. */
+/** Collects the garbage of all repositories at startup, and then at regular intervals. */
 export class PeriodicCollection {
   readonly #repositories: FolderRepositories;
   readonly #changes: RepositoryGates;
@@ -38,7 +41,7 @@ export class PeriodicCollection {
     this.#running = this.#collect();
   }
 
-  /** Stops the collection. Resolves when the removal in progress is complete. */
+  /** Stops the collection. Resolves when a removal in progress is complete. */
   async close(): Promise<void> {
     this.#stop.abort();
     clearTimeout(this.#timer);

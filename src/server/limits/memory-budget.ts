@@ -11,7 +11,7 @@ export function defaultMemory(): number {
   return Math.floor(Math.min(limit, totalmem()) / 2);
 }
 
-/** Counts the memory that the registry uses for content and for documents in requests, and enforces its limit. */
+/** Counts the memory for stored content and for manifests in requests, and enforces the limit. */
 export class MemoryBudget implements MemoryAccount {
   readonly limit: number;
   #used = 0;
@@ -21,21 +21,27 @@ export class MemoryBudget implements MemoryAccount {
     this.limit = limit;
   }
 
-  /** Bytes that are held at the moment. */
+  /** The number of reserved bytes. */
   get used(): number {
     return this.#used;
   }
 
-  /** Sets a function that is called at the limit. It should free at least the number of bytes that it is given. */
+  /**
+   * Sets the function that `reserve` calls if the limit would be exceeded. The function should release at least the
+   * given number of bytes.
+   */
   onFull(evict: (bytes: number) => void): void {
     this.#evict = evict;
   }
 
-  /** Counts bytes before they are used. @throws RequestError 507 if the limit would be exceeded */
+  /**
+   * Reserves bytes before they are used.
+   * @throws RequestError 507 if the limit would be exceeded
+   */
   reserve(bytes: number): void {
     if (this.#used + bytes > this.limit) this.#evict?.(this.#used + bytes - this.limit);
     if (this.#used + bytes > this.limit) {
-      const message = `the memory limit of the registry is exceeded: ${byteSize(this.#used)} of ${byteSize(this.limit)} are in use`;
+      const message = `the request exceeds the memory limit of the registry: ${byteSize(this.#used)} of ${byteSize(this.limit)} are in use`;
       throw new RequestError(507, { code: 'UNAVAILABLE', message });
     }
     this.#used += bytes;

@@ -3,18 +3,18 @@ import type { Socket } from 'node:net';
 interface Connection {
   readonly client: string;
   readonly socket: Socket;
-  /** Requests without a complete response. */
+  /** The number of requests in progress. */
   requests: number;
 }
 
 /**
- * Limits the open connections of a server. At the limit, the connection that has been without a request for the longest
- * time is closed for a new one. If all connections have requests, the new one is closed.
+ * Limits the open connections of a server. At the limit, a new connection replaces the one that has been idle for the
+ * longest time. If none is idle, the new connection is closed.
  */
 export class OpenConnections {
   readonly #limit: number;
   readonly #byClient = new Map<string, Connection>();
-  /** Connections without a request, the longest idle first. */
+  /** Connections without a running request. The one that has been idle for the longest time comes first. */
   readonly #idle = new Set<Connection>();
   #closed = 0;
 
@@ -31,7 +31,10 @@ export class OpenConnections {
     return this.#closed;
   }
 
-  /** Adds a new connection. */
+  /**
+   * Adds a new connection. At the limit, closes the connection that has been idle for the longest time or, if there is
+   * none, the new one.
+   */
   add(socket: Socket): void {
     if (this.open >= this.#limit) {
       const [longestIdle] = this.#idle;
@@ -48,9 +51,9 @@ export class OpenConnections {
   }
 
   /**
-   * Records that a request has begun, so that its connection is not idle.
-   * @param socket - the socket of the request; with TLS, it is not the one that was added
-   * @returns the function to call at its end
+   * Records that a request has begun, so that its connection is not treated as idle.
+   * @param socket - the socket of the request. With TLS, it is not the object that was passed to `add`
+   * @returns a function that the caller must call when the request has ended
    */
   begin(socket: Socket): () => void {
     const client = clientOf(socket);
@@ -71,7 +74,7 @@ export class OpenConnections {
   }
 }
 
-/** Identifies a connection to one server, also by its TLS socket. */
+/** Returns a key for a connection. The TCP socket and the TLS socket of a connection have the same key. */
 function clientOf({ remoteAddress, remotePort, localAddress }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress}`;
 }

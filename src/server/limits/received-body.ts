@@ -3,32 +3,34 @@ import { byteSize } from '../../text/quantity.ts';
 import { RequestError } from '../request-error.ts';
 import type { Limits } from './server-limits.ts';
 
-/** The minimum rate of a request body. */
+/** The minimum rate of a request body: 1 KiB per second. */
 const MIN_BYTES_PER_MS = 1024 / 1000;
 
-/** The time in which the rest of a refused request must arrive. */
+/** The time that a client has to send the rest of a request after the response. */
 const LINGER_MS = 30_000;
 
 /**
- * Reads the body of a request. If the caller stops early, the connection stays open, so that an error response can be
- * sent. The rate is measured only while the registry waits for the client.
- * @param maxBytes - a larger body is refused: before reading if the client states its length, otherwise at the first
- *   chunk above the limit
- * @throws RequestError 413, or 408 if the client is too slow
+ * Yields the body of a request. If the caller stops early, the connection stays open, so that an error response can be
+ * sent. The time that the caller takes to process a chunk does not affect the measured rate.
+ * @param limit - the maximum size of the content in bytes. If `received` and the Content-Length together exceed it, the
+ *   request is refused before its body is read
+ * @param received - the number of bytes of the content that earlier requests have sent. Default 0
+ * @throws RequestError 413 if the limit is exceeded, 408 if the body arrives below the minimum rate
  */
 export async function* requestBody(
   request: IncomingMessage,
   { slowBodyMs }: Pick<Limits, 'slowBodyMs'>,
-  maxBytes: number,
+  limit: number,
+  received = 0,
 ): AsyncGenerator<Uint8Array> {
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  let [size, recentBytes, waitedMs] = [0, 0, 0];
+  if (received + Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
+  let [size, recentBytes, waitedMs] = [received, 0, 0];
   let started = performance.now();
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
     waitedMs += performance.now() - started;
     size += chunk.length;
     recentBytes += chunk.length;
-    if (size > maxBytes) throw tooLarge(maxBytes);
+    if (size > limit) throw tooLarge(limit);
     if (waitedMs > slowBodyMs) {
       if (recentBytes < slowBodyMs * MIN_BYTES_PER_MS) throw tooSlow();
       recentBytes = waitedMs = 0;
@@ -50,8 +52,8 @@ export function discardRest(request: IncomingMessage): void {
   request.once('end', () => clearTimeout(timer));
 }
 
-function tooLarge(maxBytes: number): RequestError {
-  const message = `the content has more than ${byteSize(maxBytes)}, the limit of the registry`;
+function tooLarge(limit: number): RequestError {
+  const message = `the content exceeds the limit of ${byteSize(limit)}`;
   return new RequestError(413, { code: 'SIZE_INVALID', message });
 }
 

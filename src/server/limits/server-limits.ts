@@ -3,8 +3,8 @@ import { defaultMemory, MemoryBudget } from './memory-budget.ts';
 /** Limits of the embedded registry. Requests that exceed a limit are refused. */
 export interface ServerLimits {
   /**
-   * Memory for manifests in requests and, without `dir`, for all content, in bytes. Requests that need more are refused
-   * with 507. Default: half of the memory that the process may use.
+   * Maximum memory for manifests in requests and, without `dir`, for all stored content, in bytes. Requests that need
+   * more are refused with 507. Default: half of the memory that the process may use.
    */
   readonly memoryBytes?: number | undefined;
   /**
@@ -13,17 +13,18 @@ export interface ServerLimits {
    */
   readonly uploadBytes?: number | undefined;
   /**
-   * Maximum number of open connections. At the limit, the connection that has been idle for the longest time is closed
-   * for a new one; if all have requests, the new one is closed. Default 1000.
+   * Maximum number of open connections. At the limit, a new connection replaces the one that has been idle for the
+   * longest time; if none is idle, the new one is closed. Default 1000.
    */
   readonly maxConnections?: number | undefined;
   /** Maximum number of open uploads. Further ones are refused with 429. Default 1000. */
   readonly openUploads?: number | undefined;
-  /** Milliseconds after which an upload without requests is removed. Default 3 600 000 (an hour). */
+  /** Time after which an upload without requests is discarded, in milliseconds. Default 3 600 000 (an hour). */
   readonly uploadIdleMs?: number | undefined;
   /**
-   * The milliseconds over which the rate of a request body is measured, while the registry waits for it. A body of less
-   * than 1 KiB per second is refused with 408. Default 60 000.
+   * The period over which the rate of a request body is measured, in milliseconds. Only time in which the registry
+   * waits for the client is counted. A body that arrives at less than 1 KiB per second is refused with 408.
+   * Default 60 000.
    */
   readonly slowBodyMs?: number | undefined;
 }
@@ -35,8 +36,8 @@ export const HEADER_BYTES = 16 * 1024;
 export const MAX_HEADERS = 200;
 
 /**
- * Returns the limits in effect.
- * @param inMemory - whether content is stored in memory, so that its limit also applies to each blob
+ * Returns the limits in effect. Limits that are not set get their defaults.
+ * @param inMemory - whether content is stored in memory. If so, no blob may be larger than the memory limit
  */
 export function limitsOf(options: ServerLimits = {}, inMemory: boolean): Limits {
   const { memoryBytes = defaultMemory(), uploadBytes = Infinity } = options;

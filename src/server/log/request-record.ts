@@ -16,16 +16,16 @@ export type Endpoint =
   | 'page'
   | 'other';
 
-/** The facts about a request that the log and the metrics contain. */
+/** Records what the log and the metrics report about a request. */
 export class RequestRecord {
   readonly method: string;
   /** Path of the request with its query, as it was sent. */
   readonly path: string;
-  /** Address of the client. */
+  /** IP address of the client. */
   readonly client: string;
   readonly #started = performance.now();
   readonly #response: ServerResponse;
-  /** The user who has logged in. */
+  /** The authenticated user; undefined if the client has not logged in, and for all requests with `tokenLogin`. */
   user: string | undefined;
   endpoint: Endpoint = 'other';
   /** Bytes of the request body that were read. */
@@ -55,7 +55,7 @@ export class RequestRecord {
     return performance.now() - this.#started;
   }
 
-  /** Counts the bytes of a response, whichever handler writes them. */
+  /** Counts the bytes of the response body, regardless of which handler writes them. */
   #countSent(response: ServerResponse): void {
     const write = response.write.bind(response) as (...args: unknown[]) => boolean;
     const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse;

@@ -5,14 +5,14 @@ import { isLoopback } from '../../store/hosts.ts';
 import type { RequestError } from '../request-error.ts';
 import { reply, type Headers, type ServerExchange } from '../server-exchange.ts';
 
-/** The host of the registry as in references. It is the Host header, which was checked before. */
+/** Returns the Host header of the request, which is used as the registry host in references. */
 export function hostOf({ request }: Pick<ServerExchange, 'request'>): string {
   return request.headers.host ?? '';
 }
 
 /**
- * The URL path of the page of a repository, or of a tag or a digest in it. It needs no escaping, because names, tags
- * and digests contain only characters that are allowed in paths.
+ * Returns the URL path of the page for a repository, or for a tag or digest in it. The path needs no escaping, because
+ * names, tags and digests contain only characters that are allowed in paths.
  */
 export function hrefOf(name: string, reference?: string): string {
   if (reference === undefined) return `/-/repo/${name}`;
@@ -39,7 +39,7 @@ export function replyPage(exchange: PageExchange, content: PageContent, status =
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': `${contentSecurityPolicy}; frame-ancestors 'none'`,
       'referrer-policy': 'no-referrer',
-      // Only for trustworthy origins, because browsers ignore this header for other ones and print a warning.
+      // With plain HTTP, browsers ignore this header and print a warning, except on loopback.
       ...(isEncrypted(exchange) || isOnLoopback(exchange) ? { 'cross-origin-opener-policy': 'same-origin' } : {}),
       'cache-control': 'no-store',
     },
@@ -47,7 +47,7 @@ export function replyPage(exchange: PageExchange, content: PageContent, status =
   );
 }
 
-/** Sends an error as a page. */
+/** Sends an error as an HTML page. */
 export function replyErrorPage(exchange: PageExchange, { status, message, headers }: RequestError): void {
   const home = { text: hostOf(exchange), href: '/' };
   const heading = status === 404 ? 'Not found' : status === 401 ? 'Login required' : 'The page cannot be displayed';
@@ -58,7 +58,6 @@ export function replyErrorPage(exchange: PageExchange, { status, message, header
 
 const advice: Readonly<Record<number, string>> = {
   401: 'Reload the page to log in.',
-  403: 'Log in as another user, or ask for the right to read it.',
-  404: 'Check the address, or choose the repository from the list at the top.',
-  500: 'The log of the registry has the reason.',
+  403: 'Ask the operator of the registry for access, or log in as another user.',
+  404: 'Check the address, or follow the link at the top to the list of repositories.',
 };

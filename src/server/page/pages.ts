@@ -21,12 +21,12 @@ import type { Repository } from '../storage.ts';
 import { hostOf, hrefOf, isEncrypted, isOnLoopback, replyPage } from './page-reply.ts';
 import { repositorySummary, tagSummary } from './summaries.ts';
 
-/** The pages for browsers. They change nothing, and work without JavaScript. */
+/** This file handles the requests for pages in a browser. The pages change nothing, and work without JavaScript. */
 
 /** Limits how many pages are built at once, because a page may read many manifests. */
 const building = new Limiter(4);
 
-/** The same limit for content of upstreams, so that a slow upstream does not delay other pages. */
+/** A separate limit for pages with content of upstreams, so that a slow upstream does not delay other pages. */
 const fetching = new Limiter(4);
 
 function limiterFor({ isRemote = false }: Repository): Limiter {
@@ -38,7 +38,7 @@ const MAX_TAGS = 100;
 /** The maximum number of manifests that are read for the page of a list. */
 const MAX_READ = 200;
 
-/** The page `/`: the repositories that the caller may read. */
+/** Sends the page `/`, which lists the repositories that the caller may read. */
 export async function showRepositories(exchange: ServerExchange): Promise<void> {
   const { service, caller } = exchange;
   const all = await service.repositories.names();
@@ -51,7 +51,7 @@ export async function showRepositories(exchange: ServerExchange): Promise<void> 
   replyPage(exchange, repositoriesPage({ items: summaries, next }, hostOf(exchange)));
 }
 
-/** The page `/-/repo/NAME`: the tags of a repository. */
+/** Sends the page `/-/repo/NAME`, which lists the tags of a repository. */
 export async function showTags(exchange: ServerExchange): Promise<void> {
   const { name } = exchange;
   const host = hostOf(exchange);
@@ -71,7 +71,10 @@ export async function showTags(exchange: ServerExchange): Promise<void> {
   );
 }
 
-/** The names after the one in `?after=`, in lexical order, and the address of the next page. */
+/**
+ * Returns the first `limit` names after the name in `?after=`, in lexical order, and the URL of the next page if there
+ * are more.
+ */
 function pageOf({ query, request }: ServerExchange, names: readonly string[], limit: number) {
   const after = query.get('after') ?? '';
   const rest = names.filter((name) => name > after).sort();
@@ -82,7 +85,7 @@ function pageOf({ query, request }: ServerExchange, names: readonly string[], li
   return { items, next };
 }
 
-/** The pages `/-/repo/NAME:TAG` and `/-/repo/NAME@DIGEST`: a list or an image. */
+/** Sends the page `/-/repo/NAME:TAG` or `/-/repo/NAME@DIGEST`, which describes a list or an image. */
 export async function showContent(exchange: ServerExchange): Promise<void> {
   const { name, lastSegment: reference } = exchange;
   const host = hostOf(exchange);
@@ -101,14 +104,14 @@ export async function showContent(exchange: ServerExchange): Promise<void> {
   replyPage(
     exchange,
     await page().catch((error: unknown) => {
-      // If the document was not read, the message is omitted, because it contains the path of the repository.
+      // If the manifest could not be read, the error message is omitted: it may contain a file path of the server.
       const message = content === undefined ? describe(error) : `${describe(error)} ${errorMessage(error)}`;
       return problemPage({ heading, message, bytes: content?.bytes }, trail);
     }),
   );
 }
 
-/** Describes an error that damaged content causes. Throws any other error again. */
+/** Returns a description of an error that missing or invalid content has caused. Rethrows any other error. */
 function describe(error: unknown): string {
   const fault = contentFault(error);
   if (fault === undefined) throw error;

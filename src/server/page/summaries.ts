@@ -11,12 +11,15 @@ import { toRequestError } from '../request-error.ts';
 import type { Repositories, Repository } from '../storage.ts';
 import { hrefOf } from './page-reply.ts';
 
-/** The rows of the pages that list repositories and tags. If one cannot be read, its row has a fault. */
+/**
+ * This file creates the rows of the pages that list repositories and tags. If a repository or tag cannot be read, its
+ * row states the reason in `fault`.
+ */
 
-/** The maximum size of a list that is read for its platforms. */
+/** The maximum size of a list whose platforms are displayed, in bytes. A larger list is not read. */
 const MAX_BYTES = 64 * 1024;
 
-/** The row for a repository; undefined if the repository does not exist. */
+/** Returns the row for a repository, or undefined if the repository does not exist. */
 export async function repositorySummary(
   name: string,
   repositories: Repositories,
@@ -58,7 +61,7 @@ async function platformsOf(
   return [...new Set(entries.flatMap(({ platform }) => (platform === undefined ? [] : [formatPlatform(platform)])))];
 }
 
-/** Describes an error. Paths of the server, which the message may contain, are left out. */
+/** Returns a description of an error for users of the page. It contains no file paths of the server. */
 function faultOf(error: unknown): string {
   return contentFault(error) ?? toRequestError(error).message;
 }

@@ -12,7 +12,7 @@ export class BlobDownload {
   #change = this.#nextChange();
 
   /**
-   * @param chunks - the bytes of the blob. The last chunk is passed on only after the digest was verified
+   * @param chunks - the content of the blob. The last chunk must be yielded only after the digest was verified
    * @param open - finds or creates the local repository
    */
   constructor(digest: Digest, size: number, chunks: AsyncIterable<Uint8Array>, open: () => Promise<Repository>) {
@@ -30,7 +30,7 @@ export class BlobDownload {
     return this.#finished;
   }
 
-  /** Returns the bytes as they arrive. Throws before the last chunk if the digest is wrong or the upstream fails. */
+  /** Yields the bytes as they arrive. Throws before the last chunk if the digest is wrong or the upstream fails. */
   async *read(): AsyncGenerator<Uint8Array> {
     let offset = 0;
     while (!this.#isFinished) {
@@ -45,8 +45,8 @@ export class BlobDownload {
           yield chunk;
         }
       } catch {
-        // The file cannot be read: either the blob was stored under its digest, or the download failed. Both are
-        // handled below.
+        // The upload can no longer be read: either the blob was stored and is read below, or the download failed and
+        // `#finished` rejects.
         await this.#finished;
       }
     }
@@ -56,8 +56,8 @@ export class BlobDownload {
 
   async #run(chunks: AsyncIterable<Uint8Array>, open: () => Promise<Repository>): Promise<Repository> {
     const reading = chunks[Symbol.asyncIterator]();
-    // The repository is created after the first chunk, so that a blob that the upstream does not have creates
-    // nothing.
+    // The repository is created after the first chunk, so that none is created for a blob that the upstream does not
+    // have.
     const first = await reading.next();
     const repository = await open();
     const upload = (this.#upload = await repository.stageBlob());
@@ -74,7 +74,8 @@ export class BlobDownload {
   }
 
   /**
-   * Passes chunks on, and wakes the readers after each: the request for the next chunk means that this one was stored.
+   * Yields the chunks, and wakes the readers after each one. When the next chunk is requested, the previous one has
+   * been stored.
    */
   async *#announced(first: IteratorResult<Uint8Array>, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
     for (let next = first; next.done !== true; next = await rest.next()) {

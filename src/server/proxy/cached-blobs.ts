@@ -11,8 +11,8 @@ interface CachedBlob {
 }
 
 /**
- * The cached blobs of upstreams that are stored in memory. If the memory is full, the least recently used ones are
- * removed: they can be fetched again.
+ * Tracks the blobs of upstreams that are cached in memory. If the memory is full, the least recently used blobs are
+ * removed, because they can be fetched again.
  */
 export class CachedBlobs {
   readonly #blobs = new Map<string, CachedBlob>();
@@ -21,7 +21,7 @@ export class CachedBlobs {
     memory.onFull((bytes) => this.#evict(bytes));
   }
 
-  /** Records that a blob was used. Blobs on disk are ignored, because they are never removed to free memory. */
+  /** Records that a blob was used. Ignores blobs on disk, because removing them would free no memory. */
   touch({ cacheName }: ProxyTarget, blob: CachedBlob): void {
     if (!(blob.repository instanceof MemoryStore)) return;
     const key = `${cacheName} ${blob.digest}`;
@@ -35,7 +35,8 @@ export class CachedBlobs {
       if (freed >= bytes) return;
       this.#blobs.delete(key);
       freed += size;
-      // An error means that the blob was already deleted. It then frees no memory, which the caller checks.
+      // An error means that the blob was already deleted. Its removal then frees no memory, but `reserve` checks the
+      // limit again.
       repository.deleteBlob(digest).catch(() => undefined);
     }
   }

@@ -19,15 +19,18 @@ import { notWritable, UpstreamUnavailable } from './upstream-error.ts';
 /** The time limit for an upstream to confirm a cached tag. */
 const CONFIRM_MS = 5_000;
 
-/** The time limit for an upstream to return all pages of a list. */
+/** The time limit for an upstream to return all pages of tags or referrers. */
 const LIST_MS = 60_000;
 
-/** The maximum number of tags in a list, because it is held in memory. */
+/** The maximum number of tags that are read from a repository of an upstream. They are held in memory. */
 const MAX_TAGS = 200_000;
 
 const MEDIA_TYPE = 'application/octet-stream';
 
-/** A repository of an upstream, for one request. Content that is not in the cache is fetched, verified and stored. */
+/**
+ * Serves a repository of an upstream to a single request. Content that is not in the cache is fetched, verified and
+ * stored.
+ */
 export class CachedRepository implements Repository {
   readonly location: string;
   readonly isRemote = true;
@@ -37,8 +40,8 @@ export class CachedRepository implements Repository {
   readonly #onStale: () => void;
 
   /**
-   * @param hops - the number of proxies that the request has passed. Only requests with the same number share their
-   *   fetches. Otherwise a registry that is its own upstream would wait for itself
+   * @param hops - the number of proxies that the request has passed. Only requests with the same number share a fetch:
+   *   otherwise, a registry that is its own upstream would wait for itself
    * @param onStale - called if content may be out of date, because the upstream is not available
    */
   constructor(cache: ProxyCache, target: ProxyTarget, hops: number, onStale: () => void) {
@@ -64,8 +67,8 @@ export class CachedRepository implements Repository {
   }
 
   /**
-   * Reads a tag. It is served from the cache for some time. After that, the registry checks at the upstream whether the
-   * tag has moved.
+   * Reads a tag. A cached tag is served without a request to the upstream for `ttlMs`. After that, the registry
+   * requests the digest of the tag from the upstream, to check whether the tag has moved.
    */
   async #byTag(tag: string): Promise<ManifestContent> {
     const { confirmed, ttlMs } = this.#cache;
@@ -86,8 +89,9 @@ export class CachedRepository implements Repository {
   }
 
   /**
-   * Fetches a manifest. It is refused if its bytes and the response state different media types, because clients would
-   * interpret it differently.
+   * Fetches a manifest from the upstream.
+   * @throws RequestError 502 if it is invalid, or if its bytes and the response header state different media types:
+   *   clients could interpret it differently
    */
   async #fetch(name: TagOrDigest): Promise<ManifestContent> {
     const content = await this.#ask((remote) => remote.fetchManifest(name));
@@ -99,7 +103,11 @@ export class CachedRepository implements Repository {
     throw new RequestError(502, { code: 'MANIFEST_INVALID', message });
   }
 
-  /** Checks at the upstream whether a cached tag has moved. @returns its new content; undefined if it has not moved */
+  /**
+   * Requests the digest of a cached tag from the upstream. If the upstream no longer has the tag, the tag is removed
+   * from the cache, too.
+   * @returns the new content; undefined if the tag has not moved
+   */
   async #confirm(tag: string, known: Digest): Promise<ManifestContent | undefined> {
     try {
       const signal = AbortSignal.timeout(CONFIRM_MS);
@@ -113,7 +121,7 @@ export class CachedRepository implements Repository {
     }
   }
 
-  /** Runs work that uses the upstream. If the upstream is not available, returns the cached result. */
+  /** Returns the result of work that uses the upstream, or the cached result if the upstream is not available. */
   async #orStale<T>(cached: T, work: () => Promise<T>): Promise<T> {
     try {
       if (!this.#cache.isPaused(this.#target)) return await work();
@@ -124,7 +132,7 @@ export class CachedRepository implements Repository {
     return cached;
   }
 
-  /** Stores a verified manifest. If it cannot be stored, it is served nevertheless. */
+  /** Stores a verified manifest in the cache. If that fails, the manifest is served nevertheless. */
   async #store(content: ManifestContent, name: TagOrDigest): Promise<ManifestContent> {
     this.#learnSizes(content);
     try {
@@ -140,7 +148,7 @@ export class CachedRepository implements Repository {
       const { blobs } = childrenIn(readDocument(bytes), descriptor.mediaType);
       for (const { digest, size } of blobs) this.#cache.sizes.set(this.#sizeKey(digest), size);
     } catch {
-      // Without sizes from the manifest, the registry asks the upstream for the size of each blob.
+      // If the sizes are unknown, the registry requests the size of each blob from the upstream.
     }
   }
 
@@ -149,7 +157,7 @@ export class CachedRepository implements Repository {
     return local && ignoreNotFound(local.fetchManifest(name));
   }
 
-  /** The same as `blobSize`: a blob that garbage collection removes can be fetched again. */
+  /** Does not protect the blob from garbage collection, because it can be fetched again. */
   holdBlob(digest: Digest): Promise<number> {
     return this.blobSize(digest);
   }
@@ -165,7 +173,7 @@ export class CachedRepository implements Repository {
     if (size === undefined) throw new MlistError('ERR_MLIST_NOT_FOUND', `${this.location} has no blob ${digest}`);
     if (size === 'unknown')
       throw this.#cache.failure(
-        new MlistError('ERR_MLIST_REGISTRY', `the upstream does not state the size of ${digest}`),
+        new MlistError('ERR_MLIST_REGISTRY', `the response does not contain the size of blob ${digest}`),
         this.#target,
       );
     this.#cache.sizes.set(this.#sizeKey(digest), size);
@@ -184,7 +192,7 @@ export class CachedRepository implements Repository {
     else yield* this.#download(digest, size).read();
   }
 
-  /** Returns a part of a blob. The whole blob is fetched and verified first. */
+  /** Yields a part of a blob. If the blob is not cached, the whole blob is fetched and verified first. */
   async *readBlobPart(digest: Digest, start: number, end: number): AsyncGenerator<Uint8Array> {
     const local =
       (await this.#localBlob(digest)) ?? (await this.#download(digest, await this.blobSize(digest)).finished);
@@ -195,7 +203,7 @@ export class CachedRepository implements Repository {
     return readWhole(descriptor, () => this.readBlob(descriptor));
   }
 
-  /** The local repository if it has the blob; otherwise undefined. */
+  /** Returns the local repository if it has the blob; otherwise, returns undefined. */
   async #localBlob(digest: Digest): Promise<Repository | undefined> {
     const repository = await this.#cache.find(this.#target);
     const size = repository && (await ignoreNotFound(repository.blobSize(digest)));
@@ -227,8 +235,8 @@ export class CachedRepository implements Repository {
   }
 
   /**
-   * Converts errors of the upstream. After an error, the known size of the blob is forgotten, because the manifest may
-   * have stated a wrong one.
+   * Passes the chunks on, and converts errors of the upstream. After an error, the recorded size of the blob is
+   * deleted, because it may come from a manifest that states a wrong size.
    */
   async *#verified(chunks: AsyncIterable<Uint8Array>, digest: Digest): AsyncGenerator<Uint8Array> {
     try {
@@ -293,8 +301,8 @@ export class CachedRepository implements Repository {
   }
 
   /**
-   * The key for the size of a blob. It contains the repository, because the size in a manifest may be wrong and is used
-   * for this repository only.
+   * Returns the key for the size of a blob. It contains the repository, because a wrong size in a manifest must not
+   * affect other repositories.
    */
   #sizeKey(digest: Digest): string {
     return `${this.#target.cacheName}@${digest}`;
@@ -309,7 +317,10 @@ async function namesOf(names: AsyncIterable<string>): Promise<readonly string[]>
   const all: string[] = [];
   for await (const name of names) {
     if (all.length >= MAX_TAGS)
-      throw new RequestError(502, { code: 'UNAVAILABLE', message: `the repository has more than ${MAX_TAGS} tags` });
+      throw new RequestError(502, {
+        code: 'UNAVAILABLE',
+        message: `too many tags: the repository has more than ${MAX_TAGS} tags`,
+      });
     all.push(name);
   }
   return all;

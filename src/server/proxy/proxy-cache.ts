@@ -13,7 +13,10 @@ import type { ProxyTarget, ProxyUpstream } from './proxy-upstream.ts';
 import { UpstreamUnavailable, upstreamError } from './upstream-error.ts';
 import type { UpstreamSessions } from './upstream-sessions.ts';
 
-/** After a failure of an upstream, cached tags are served without a request to the upstream for this time. */
+/**
+ * After a failure of an upstream, cached tags are served without a request to the upstream for this long. If the
+ * upstream sends `Retry-After`, its value is used instead, up to MAX_PAUSE_MS.
+ */
 const PAUSE_MS = 10_000;
 const MAX_PAUSE_MS = 60_000;
 
@@ -27,22 +30,23 @@ export interface ProxyCacheParts {
 /** The state of the cache that all requests share. */
 export class ProxyCache {
   readonly ttlMs: number;
-  /** Reads of manifests in progress. */
+  /** Manifest reads in progress. */
   readonly reads = new SingleFlight<ManifestContent>();
-  /** Lists of tags and of referrers that are being read from an upstream. */
+  /** Tag lists that are being read from an upstream. */
   readonly tagLists = new SingleFlight<readonly string[]>();
+  /** Referrer lists that are being read from an upstream. */
   readonly referrerLists = new SingleFlight<readonly Descriptor[]>();
-  /** Downloads in progress, by repository, digest and number of hops. */
+  /** Downloads in progress, keyed by repository, digest and number of hops. */
   readonly downloads = new Map<string, BlobDownload>();
-  /** The time at which the upstream last confirmed a tag, by `REPOSITORY:TAG`, on the clock of `performance.now()`. */
+  /** The value of `performance.now()` when the upstream last confirmed a tag, keyed by `REPOSITORY:TAG`. */
   readonly confirmed = new RecentMap<string, number>(10_000);
-  /** Known sizes of blobs, by `REPOSITORY@DIGEST`. They save requests to the upstream. */
+  /** Known blob sizes, keyed by `REPOSITORY@DIGEST`. They save requests to the upstream. */
   readonly sizes = new RecentMap<string, number>(50_000);
   readonly blobs: CachedBlobs;
   readonly sessions: UpstreamSessions;
   readonly onWarning: (message: string) => void;
   readonly #service: Service;
-  /** The time until which no request about cached tags is sent to an upstream. */
+  /** The time until which the cached tags of an upstream are served without a request to it, keyed by upstream. */
   readonly #pausedUntil = new Map<ProxyUpstream, number>();
 
   constructor({ service, sessions, ttlMs, onWarning }: ProxyCacheParts) {
@@ -53,19 +57,19 @@ export class ProxyCache {
     this.blobs = new CachedBlobs(service.limits.memory);
   }
 
-  /** The local repository with the cached content; undefined before anything is cached. */
+  /** Returns the local repository with the cached content, or undefined if nothing is cached yet. */
   find({ cacheName }: ProxyTarget): Promise<Repository | undefined> {
     return this.#service.repositories.find(cacheName);
   }
 
-  /** Finds or creates the local repository. */
+  /** Returns the local repository. Creates it if it does not exist. */
   open({ cacheName }: ProxyTarget): Promise<Repository> {
     return this.#service.repositories.open(cacheName);
   }
 
   /**
-   * Checks the size of a blob, and returns it. The upstream may state any size.
-   * @throws RequestError 507 if the size exceeds the limits of this registry
+   * Returns `size` if a blob of this size is within the limits of this registry. An upstream may state any size.
+   * @throws RequestError 507 if the size exceeds the limits
    */
   checkSize(digest: Digest, size: number): number {
     const { uploadBytes } = this.#service.limits;
@@ -74,7 +78,7 @@ export class ProxyCache {
     throw new RequestError(507, { code: 'UNAVAILABLE', message, detail: digest });
   }
 
-  /** Changes tags of the local repository. Runs alone, after all earlier changes. */
+  /** Runs a change to the local repository while no other change to it runs. */
   change<T>(target: ProxyTarget, work: (local: Repository) => Promise<T>): Promise<T> {
     return this.#service.changes.exclusive(target.cacheName, async () => work(await this.open(target)));
   }
@@ -86,7 +90,7 @@ export class ProxyCache {
 
   /**
    * Runs work with the repository at the upstream, and returns its result.
-   * @throws UpstreamUnavailable, or another error for the client
+   * @throws UpstreamUnavailable if the upstream is not available. Other errors are converted by `upstreamError`
    */
   async ask<T>(target: ProxyTarget, hops: number, work: (remote: RemoteRepository) => Promise<T>): Promise<T> {
     try {
@@ -98,18 +102,22 @@ export class ProxyCache {
     }
   }
 
-  /** Records that an upstream has failed. @returns the error for the client */
+  /**
+   * Converts an error of a request to an upstream. If the upstream is not available, cached tags are served without a
+   * request to it for some time.
+   * @returns the error for the client
+   */
   failure(thrown: unknown, target: ProxyTarget): unknown {
     const { upstream } = target;
     const error = upstreamError(thrown, upstream.host);
     if (!(error instanceof UpstreamUnavailable)) return error;
-    if (!this.isPaused(target)) this.onWarning(`${upstream.host} is not available: ${error.message}`);
+    if (!this.isPaused(target)) this.onWarning(error.message);
     const pause = Math.min(error.retryAfterMs ?? PAUSE_MS, MAX_PAUSE_MS);
     this.#pausedUntil.set(upstream, performance.now() + pause);
     return error;
   }
 
-  /** Ends all downloads. */
+  /** Aborts all downloads, and waits until they have ended. */
   async close(): Promise<void> {
     await this.sessions.close();
     await Promise.allSettled([...this.downloads.values()].map(({ finished }) => finished));

@@ -4,11 +4,11 @@ import { parseMirrorAddress } from '../../store/registry/mirrors/mirror-endpoint
 
 /** A registry whose content is cached. */
 export interface ProxyUpstream {
-  /** The registry, as named in references. */
+  /** The host of the registry, as used in references. */
   readonly host: string;
   /** The host that requests are sent to: the registry itself, or another host with its content. */
   readonly domain: string;
-  /** The path that precedes the repository at that host: empty, or with a slash at its end. */
+  /** The path before the name of each repository at `domain`: empty, or with a trailing slash. */
   readonly prefix: string;
   /** Whether the address begins with `http://`. */
   readonly plainHttp: boolean;
@@ -24,8 +24,9 @@ export interface ProxyTarget {
 }
 
 /**
- * Parses `HOST` or `HOST=URL`. A path in the URL precedes the repository: `https://harbor.example.com/hub`.
- * @throws MlistError `ERR_MLIST_USAGE`; the URL is not quoted, because it may contain a password
+ * Parses `HOST` or `HOST=URL`. A path in the URL precedes the name of each repository, as in
+ * `https://harbor.example.com/hub`.
+ * @throws MlistError `ERR_MLIST_USAGE` if the value is invalid. The message omits the URL, which may contain a password
  */
 export function parseUpstream(text: string): ProxyUpstream {
   const [name = '', ...rest] = text.split('=');
@@ -36,14 +37,14 @@ export function parseUpstream(text: string): ProxyUpstream {
   if (typeof address === 'string') throw invalid(`${host}: ${address}`);
   const path = address.path.replace(/^\/(?:v2(?:\/|$))?/, '');
   if (path !== '' && !isRepositoryName(path))
-    throw invalid(`${host}: the path of the URL is not the name of a repository`);
+    throw invalid(`${host}: the path of the URL is not a valid repository name`);
   const prefix = path === '' ? '' : `${path}/`;
   return { host, domain: address.host, prefix, plainHttp: address.scheme === 'http' };
 }
 
 /**
- * The repository with this path at an upstream; undefined if the path is invalid. At Docker Hub, `nginx` means
- * `library/nginx`.
+ * Returns the repository with this path at an upstream, or undefined if the path is invalid. At Docker Hub, `nginx`
+ * means `library/nginx`.
  */
 export function targetAt(upstream: ProxyUpstream, path: string): ProxyTarget | undefined {
   const name = upstream.host === 'docker.io' && !path.includes('/') ? `library/${path}` : path;
@@ -54,7 +55,8 @@ export function targetAt(upstream: ProxyUpstream, path: string): ProxyTarget | u
 }
 
 /**
- * The first part of the names of local repositories for an upstream: its host, with `_` instead of `:` before the port.
+ * Returns the prefix of the local repositories that cache an upstream, such as `docker.io/`. The `:` before a port is
+ * replaced with `_`.
  */
 export function cachePrefix({ host }: ProxyUpstream): string {
   return `${host.toLowerCase().replace(':', '_')}/`;
@@ -67,11 +69,11 @@ function hostOf(name: string): string {
   } catch {
     // The error below is thrown instead, because it quotes the value.
   }
-  throw invalid(`${JSON.stringify(name.slice(0, 200))} is not the host of a registry, such as docker.io`);
+  throw invalid(`${JSON.stringify(name.slice(0, 200))} is not a registry host such as docker.io`);
 }
 
 function invalid(reason: string): MlistError {
-  return new MlistError('ERR_MLIST_USAGE', `invalid upstream of the proxy: ${reason}`, {
-    hint: 'For example: docker.io, or docker.io=https://mirror.example.com',
+  return new MlistError('ERR_MLIST_USAGE', `invalid proxy upstream: ${reason}`, {
+    hint: 'Use HOST or HOST=URL, such as docker.io or docker.io=https://mirror.example.com.',
   });
 }

@@ -11,23 +11,23 @@ import { hopsOf, MAX_HOPS, UpstreamSessions, type UpstreamOptions } from './upst
 /** Options of the pull-through cache. */
 export interface ProxyOptions {
   /**
-   * The registries to cache. `HOST`, such as `docker.io`; or `HOST=URL` to read the content of HOST from another
-   * address. Repositories of HOST are served as `HOST/REPOSITORY`, with the query `?ns=HOST`, and if there is only one
-   * upstream, also as `REPOSITORY`.
+   * The registries to cache: `HOST`, such as `docker.io`, or `HOST=URL` to read the content of HOST from another
+   * address. A repository of HOST is served as `HOST/REPOSITORY`, and as `REPOSITORY` with the query `?ns=HOST`. If
+   * there is only one upstream, the query is optional.
    */
   readonly upstreams: readonly string[];
-  /** Milliseconds for which a tag is served without asking the upstream again. Default 60 000. */
+  /** The time for which a cached tag is served without a request to the upstream, in milliseconds. Default 60 000. */
   readonly ttlMs?: number | undefined;
   /**
-   * Options for the requests to upstreams. With credentials, all clients can read what the credentials permit. Default:
-   * anonymous.
+   * Options for the requests to upstreams. If they include credentials, all clients of the cache can read everything
+   * that the credentials permit. Default: anonymous requests.
    */
   readonly client?: UpstreamOptions | undefined;
-  /** Receives warnings, such as that an upstream is not available. */
+  /** Called with each warning, for example if an upstream is not available. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** Serves the repositories of upstreams beside the local ones. */
+/** Serves the repositories of upstreams in addition to the local ones. */
 export class PullThrough {
   readonly #service: Service;
   readonly #cache: ProxyCache;
@@ -39,14 +39,14 @@ export class PullThrough {
     this.#upstreams = upstreams;
   }
 
-  /** @throws MlistError `ERR_MLIST_USAGE` if an upstream is invalid, or named twice */
+  /** @throws MlistError `ERR_MLIST_USAGE` if there are no upstreams, or if one is invalid or given twice */
   static async start(service: Service, options: ProxyOptions): Promise<PullThrough> {
     const upstreams = options.upstreams.map(parseUpstream);
-    if (upstreams.length === 0) throw new MlistError('ERR_MLIST_USAGE', 'the proxy needs at least one upstream');
+    if (upstreams.length === 0) throw new MlistError('ERR_MLIST_USAGE', 'the proxy requires at least one upstream');
     const names = upstreams.map(cachePrefix);
     const repeated = upstreams.find((upstream, at) => names.indexOf(cachePrefix(upstream)) < at);
     if (repeated !== undefined)
-      throw new MlistError('ERR_MLIST_USAGE', `the proxy has several upstreams for ${repeated.host}`);
+      throw new MlistError('ERR_MLIST_USAGE', `the proxy upstream ${repeated.host} is given more than once`);
     const plainHttp = upstreams.flatMap((each) => (each.plainHttp ? each.domain : []));
     const client = { ...options.client, plainHttp: [...(options.client?.plainHttp ?? []), ...plainHttp] };
     const { ttlMs = 60_000, onWarning = () => undefined } = options;
@@ -55,8 +55,8 @@ export class PullThrough {
   }
 
   /**
-   * Returns the service with the repositories for one request: the local ones and those of upstreams. A request that
-   * lists all repositories gets only the stored ones, and no request is sent to an upstream.
+   * Returns the service for one request, with the local repositories and the repositories of upstreams. Requests that
+   * list all repositories get only local and cached ones, without a request to an upstream.
    */
   serviceFor(exchange: Omit<ServerExchange, 'service'>): Service {
     if (exchange.name === '') return this.#service;
@@ -67,7 +67,7 @@ export class PullThrough {
     const onStale = () => void response.setHeader('warning', '110 - "Response is Stale"');
     const cached = (target: ProxyTarget) => {
       if (hops < MAX_HOPS) return new CachedRepository(this.#cache, target, hops, onStale);
-      const message = `the request has passed ${hops} proxies: is the registry its own upstream?`;
+      const message = `the request has passed ${hops} proxies: the registry may be its own upstream`;
       throw new RequestError(508, { code: 'UNSUPPORTED', message });
     };
     return {
@@ -76,8 +76,8 @@ export class PullThrough {
         find: async (name) => {
           const named = this.#named(name, namespace);
           const local = named === undefined ? await repositories.find(name) : undefined;
-          // `?ns=` may name a registry that is not an upstream. It must not be answered with content of this
-          // upstream.
+          // If `?ns=` names a registry that is not an upstream, the content of the only upstream must not be served
+          // instead.
           const unnamed = namespace === null ? this.#unnamed(name) : undefined;
           const target = local === undefined ? (named ?? unnamed) : undefined;
           return target === undefined || !this.#canRead(exchange, name, target) ? local : cached(target);
@@ -93,7 +93,8 @@ export class PullThrough {
         names: () => repositories.names(),
         remove: async (name) => {
           const named = namespace === null ? undefined : this.#named(name, namespace);
-          // A request with `?ns=` means the upstream's repository, not the local one of the same name.
+          // With `?ns=`, the name refers to the repository of the upstream, not to the local repository of the same
+          // name.
           if (named !== undefined && named.cacheName !== name) throw notWritable(named);
           return repositories.remove(name);
         },
@@ -103,22 +104,22 @@ export class PullThrough {
   }
 
   /**
-   * The repository name for which a client needs rights. For a read with `?ns=`, it is the name in the cache. Writes
-   * ignore `?ns=`, so the query does not change which rights they need.
+   * Returns the repository name for which the client needs rights. If the request specifies an upstream, this is the
+   * name in the cache. Writes ignore `?ns=`, so that the query does not change which rights they need.
    */
   storedName(name: string, query: URLSearchParams, action: Action): string {
     const namespace = action === 'read' ? query.get('ns') : null;
     return this.#named(name, namespace)?.cacheName ?? name;
   }
 
-  /** Ends all downloads. */
+  /** Aborts all downloads, and waits until they have ended. */
   close(): Promise<void> {
     return this.#cache.close();
   }
 
   /**
-   * The upstream's repository that a request names explicitly, with `?ns=` or with the registry as the first part of
-   * the name; otherwise undefined.
+   * Returns the repository of the upstream that the request specifies, either with `?ns=` or as the first component of
+   * the repository name. Returns undefined if the request specifies no upstream, or if the resulting name is invalid.
    */
   #named(name: string, namespace: string | null): ProxyTarget | undefined {
     const byQuery = this.#upstreams.find(({ host }) => host === namespace);
@@ -128,8 +129,8 @@ export class PullThrough {
   }
 
   /**
-   * The upstream's repository for a name without a registry, which docker sends to a mirror; undefined with several
-   * upstreams.
+   * Returns the repository of the only upstream for a name without a host, such as `library/nginx`: docker sends such
+   * names to a mirror. Returns undefined if there is more than one upstream.
    */
   #unnamed(name: string): ProxyTarget | undefined {
     const [only, ...others] = this.#upstreams;
@@ -137,10 +138,10 @@ export class PullThrough {
   }
 
   /**
-   * Whether the caller may read a repository of an upstream. The caller needs the right for the name in the cache,
-   * whichever name was requested.
-   * @returns false for the source of a mount that the caller may not read
-   * @throws RequestError 401 or 403 if the caller may not read the repository of the request
+   * Whether the caller may read a repository of an upstream. The caller needs the right for the name that the
+   * repository has in the cache, even if the request uses another name.
+   * @returns false if the caller does not have the right, and the repository is the source of a mount
+   * @throws RequestError 401 or 403 if the caller does not have the right, and the repository is the one in the path
    */
   #canRead(exchange: Omit<ServerExchange, 'service'>, name: string, { cacheName }: ProxyTarget): boolean {
     const { request, caller } = exchange;
@@ -150,9 +151,8 @@ export class PullThrough {
   }
 
   /**
-   * Checks that a push may create a local repository with the name of one at the upstream. Clients will then get the
-   * local content.
-   * @throws RequestError 405 if content of the upstream's repository was pulled before, or the caller has not logged in
+   * Checks that a push may create a local repository that hides the repository of the same name at the upstream.
+   * @throws RequestError 405 if content of the repository at the upstream is cached, or if the caller has not logged in
    */
   async #checkNew({ caller }: Pick<ServerExchange, 'caller'>, name: string, target: ProxyTarget): Promise<void> {
     const { repositories } = this.#service;

@@ -20,13 +20,13 @@ export type UpstreamOptions = Pick<
   | 'retries'
   | 'timeoutMs'
 > & {
-  /** Environment variables for HTTP proxies and certificates. Default: those of the process. */
+  /** Environment variables for HTTP proxies and certificates. Default: the environment of the process. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 };
 
-/** A session is replaced after this time, because it keeps failed logins. */
+/** A session is replaced after this time, because it remembers failed logins. */
 const SESSION_MS = 10 * 60_000;
-/** A session is also replaced after this number of repositories, because it keeps their tokens. */
+/** A session is also replaced after this number of repositories, because it stores a token for each. */
 const SESSION_REPOSITORIES = 200;
 
 /** The maximum number of proxies that a request may pass. */
@@ -38,7 +38,7 @@ export interface AcquiredRepository {
   readonly release: () => void;
 }
 
-/** A session, with the number of its users. A retired session is closed when its last user has released it. */
+/** A session and the number of its users. A retired session is closed when its last user has released it. */
 interface Lease {
   readonly session: RegistrySession;
   readonly started: number;
@@ -49,7 +49,7 @@ interface Lease {
 
 /**
  * The sessions for requests to upstreams. The `User-Agent` of each session states how many proxies the request has
- * passed, such as `pull-through/1`, so that a registry detects that it is its own upstream.
+ * passed, such as `pull-through/1`, so that a registry can detect that it is its own upstream.
  */
 export class UpstreamSessions {
   readonly #options: UpstreamOptions;
@@ -64,7 +64,7 @@ export class UpstreamSessions {
     this.#onWarning = onWarning;
   }
 
-  /** Loads the registry client, and creates the sessions. A registry without a proxy does not need the client. */
+  /** Creates the sessions. Loads the registry client, which a registry without a proxy does not need. */
   static async load(options: UpstreamOptions, onWarning: (message: string) => void): Promise<UpstreamSessions> {
     const { RegistrySession: Session } = await import('../../store/registry/session.ts');
     return new UpstreamSessions(options, Session, onWarning);
@@ -81,7 +81,7 @@ export class UpstreamSessions {
   }
 
   /**
-   * Returns a repository of an upstream. The caller must release it.
+   * Returns a repository of an upstream. The caller must call `release` when it no longer uses the repository.
    * @param hops - the number of proxies that the request has passed before this one
    */
   acquire({ reference }: ProxyTarget, hops: number): AcquiredRepository {
@@ -93,7 +93,8 @@ export class UpstreamSessions {
       if (lease.isRetired) void this.#closeUnused(lease);
     };
     const remote = lease.session.repository(reference);
-    // The next use must get a new object: this one remembers content that it has read, even if it is then deleted.
+    // The next use must get a new object, because this one remembers content that it has read, even if the content is
+    // deleted later.
     lease.session.forget(reference);
     return { remote, release };
   }
@@ -128,7 +129,7 @@ function isUsedUp({ started, repositories }: Lease): boolean {
   return performance.now() - started > SESSION_MS || repositories.size >= SESSION_REPOSITORIES;
 }
 
-/** The number of proxies that a request has passed. */
+/** Returns the number of proxies that a request has passed, from its `User-Agent` header. */
 export function hopsOf(userAgent: string | undefined): number {
   return Number(/\bpull-through\/(\d)/.exec(userAgent ?? '')?.[1] ?? 0);
 }

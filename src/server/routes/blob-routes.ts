@@ -11,8 +11,8 @@ import type { Repository } from '../storage.ts';
 export async function getBlob(exchange: ServerExchange): Promise<void> {
   const { request, service } = exchange;
   const { repository, digest } = await blobOf(exchange);
-  // A client that sees in a HEAD response that a blob exists will not upload it, so garbage collection must keep the
-  // blob.
+  // A client that learns from a HEAD response that a blob exists will not upload it, so garbage collection must keep
+  // the blob.
   const isQuery = request.method === 'HEAD' && !service.readOnly;
   const size = await replaceNotFound(isQuery ? repository.holdBlob(digest) : repository.blobSize(digest), () =>
     unknownBlob(digest),
@@ -50,7 +50,7 @@ async function replyRange(
   { repository, digest, size, range, headers }: RangeReply,
 ): Promise<void> {
   if (range === 'unsatisfiable') {
-    const message = `the blob has ${size} bytes`;
+    const message = `the range is outside the blob, which has ${size} bytes`;
     throw new RequestError(416, { code: 'RANGE_INVALID', message }, { 'content-range': `bytes */${size}` });
   }
   const { start, end } = range;
@@ -58,7 +58,7 @@ async function replyRange(
   await replyStream(exchange, 206, { ...headers, ...rangeHeaders }, repository.readBlobPart(digest, start, end));
 }
 
-/** DELETE of a blob (distribution-spec v1.1.1 "Deleting Blobs"). It is deleted even if a manifest refers to it. */
+/** DELETE of a blob (distribution-spec v1.1.1 "Deleting Blobs"), even if a manifest refers to the blob. */
 export async function deleteBlob(exchange: ServerExchange): Promise<void> {
   const { repository, digest } = await blobOf(exchange);
   try {
@@ -67,7 +67,7 @@ export async function deleteBlob(exchange: ServerExchange): Promise<void> {
     if (!(error instanceof MlistError) || error.code !== 'ERR_MLIST_CONFLICT') throw error;
     throw new RequestError(405, {
       code: 'UNSUPPORTED',
-      message: 'this is a manifest: delete it at /manifests/',
+      message: 'the digest refers to a manifest: delete it at /v2/<name>/manifests/<digest>',
       detail: digest,
     });
   }

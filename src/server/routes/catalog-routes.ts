@@ -9,17 +9,15 @@ const MAX_PAGE = 1000;
 /** The number of repositories that are looked up concurrently. */
 const BATCH = 50;
 
-/**
- * Compares names component by component, as docker-registry does: `a/b` precedes `a-b`.
- */
+/** Compares names component by component, as the registry of the distribution project does: `a/b` precedes `a-b`. */
 function order(one: string, other: string): number {
   const [left = '', right = ''] = [one, other].map((name) => name.replaceAll('/', '\0'));
   return left < right ? -1 : Number(left > right);
 }
 
 /**
- * GET of `/v2/_catalog`, as in other registries: the repositories that the caller may read, in lexical order. It also
- * lists repositories without tags.
+ * GET of `/v2/_catalog`, as in other registries: lists the repositories that the caller may read, in lexical order.
+ * Repositories without tags are included.
  */
 export async function listCatalog(exchange: ServerExchange): Promise<void> {
   const { service, caller, query } = exchange;
@@ -41,7 +39,10 @@ interface Page {
   readonly isLast: boolean;
 }
 
-/** Returns the first `limit` names whose repositories exist. Other folders and damaged repositories are skipped. */
+/**
+ * Returns the first `limit` names whose repositories exist. Skips damaged repositories, and folders that are not
+ * layouts.
+ */
 async function existing({ service }: ServerExchange, names: readonly string[], limit: number): Promise<Page> {
   const found: string[] = [];
   for (let at = 0; at < names.length && found.length <= limit; at += BATCH) {

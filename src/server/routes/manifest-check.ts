@@ -16,16 +16,16 @@ export interface CheckedManifest {
 }
 
 /**
- * Parses and checks a manifest of a PUT. Ambiguous JSON, such as duplicate members, is refused, because clients could
- * interpret the same digest differently.
- * @throws RequestError 400 MANIFEST_INVALID with the reason
+ * Parses and checks a manifest that a client pushes. Ambiguous JSON, such as duplicate members, is refused, because
+ * clients could interpret the same bytes differently.
+ * @throws RequestError 400 MANIFEST_INVALID if the manifest is invalid
  */
 export function checkManifest(bytes: Uint8Array, contentType: string | undefined): CheckedManifest {
   try {
     const document = readDocument(bytes);
     const { mediaType, fault } = kindOf(document, contentType);
     if (fault !== undefined) throw invalid(fault);
-    if (document['schemaVersion'] !== 2) throw invalid('its schemaVersion is not 2');
+    if (document['schemaVersion'] !== 2) throw invalid('schemaVersion must be 2');
     return { mediaType, children: childrenIn(document, mediaType) };
   } catch (error) {
     if (!(error instanceof MlistError)) throw error;
@@ -40,17 +40,17 @@ function invalid(reason: string, detail?: unknown): RequestError {
 /**
  * Checks that the repository has all children and blobs of a manifest, and that they match their descriptors. The
  * subject may be pushed later, and foreign layers are not pushed (distribution-spec v1.1.1 "Pushing manifests").
- * @param options - `allowSparse`: all other content may be missing, too
+ * @param options - with `allowSparse`, all other content may be missing, too
  * @returns the content that the repository has
- * @throws RequestError 400 with MANIFEST_INVALID for each wrong descriptor and MANIFEST_BLOB_UNKNOWN for each missing
- *   digest
+ * @throws RequestError 400 if content is missing or does not match, with one MANIFEST_BLOB_UNKNOWN or MANIFEST_INVALID
+ *   problem for each digest
  */
 export async function checkChildren(
   { manifests, blobs }: Children,
   repository: Repository,
   { allowSparse }: { readonly allowSparse: boolean },
 ): Promise<RequiredContent> {
-  // Children are held before they are looked up, so that garbage collection cannot remove them in between.
+  // Without this, garbage collection could remove children after they were looked up.
   for (const { digest } of manifests) await ignoreNotFound(repository.holdBlob(digest));
   const stored = await repository.storedManifests(manifests.map(({ digest }) => digest));
   const isManifest = ({ mediaType, digest }: Descriptor): boolean =>
@@ -82,20 +82,24 @@ async function manifestProblems(
   for (const { mediaType, digest, size } of children) {
     const content = stored.get(digest);
     if (content === undefined) problems.push(missing(digest));
-    else if (content.size !== size) problems.push(mismatch(digest, `has ${content.size} bytes, not ${size}`));
+    else if (content.size !== size)
+      problems.push(mismatch(digest, `has ${content.size} bytes, but its descriptor states ${size}`));
     else if (content.mediaType !== mediaType) {
       const key = `${digest} ${mediaType}`;
       const isAllowed = allowed.get(key) ?? (await canHaveType(mediaType, content, repository));
       allowed.set(key, isAllowed);
-      if (!isAllowed) problems.push(mismatch(digest, `is ${content.mediaType}, not ${mediaType}`));
+      if (!isAllowed) {
+        const reason = `has the media type ${content.mediaType}, but its descriptor states ${mediaType}`;
+        problems.push(mismatch(digest, reason));
+      }
     }
   }
   return problems;
 }
 
 /**
- * Whether stored content may be listed with this media type although it was put with another. Its bytes then state no
- * media type.
+ * Whether an index may list a manifest with this media type, although the manifest was pushed with another one. This is
+ * allowed if the bytes of the manifest do not state a different media type.
  */
 async function canHaveType(mediaType: string, { digest }: Descriptor, repository: Repository): Promise<boolean> {
   if (!isIndexType(mediaType) && !isManifestType(mediaType)) return false;
@@ -109,7 +113,7 @@ async function blobProblem(
 ): Promise<RegistryErrorEntry | undefined> {
   const actual = await ignoreNotFound(repository.holdBlob(digest));
   if (actual === undefined) return missing(digest);
-  return actual === size ? undefined : mismatch(digest, `has ${actual} bytes, not ${size}`);
+  return actual === size ? undefined : mismatch(digest, `has ${actual} bytes, but its descriptor states ${size}`);
 }
 
 function missing(digest: Digest): RegistryErrorEntry {

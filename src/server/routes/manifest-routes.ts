@@ -12,10 +12,10 @@ import { replaceNotFound, RequestError, unknownManifest } from '../request-error
 import { repositoryOf } from './requested-content.ts';
 import type { Repository } from '../storage.ts';
 
-/** How often a PUT is tried if another process removes content of the manifest at the same time. */
+/** The maximum number of attempts to store a manifest while another process removes content that it refers to. */
 const MAX_TRIES = 3;
 
-/** GET and HEAD of `/v2/<name>/manifests/<reference>`. The response has the exact bytes of the PUT. */
+/** GET and HEAD of `/v2/<name>/manifests/<reference>`. Returns exactly the bytes that were pushed. */
 export async function getManifest(exchange: ServerExchange): Promise<void> {
   const { request, lastSegment: reference } = exchange;
   const repository = await repositoryOf(exchange);
@@ -28,7 +28,7 @@ export async function getManifest(exchange: ServerExchange): Promise<void> {
   else reply(exchange, 200, { ...headers, 'content-type': mediaType }, bytes);
 }
 
-/** Reads a manifest by tag or digest. A reference that is neither is treated as unknown. */
+/** Reads a manifest by tag or digest. A reference that is neither is treated as an unknown manifest. */
 export async function fetchManifest(
   repository: Repository,
   reference: string,
@@ -75,8 +75,8 @@ async function storeManifest(exchange: ServerExchange, received: MemoryBytes): P
 }
 
 /**
- * Repeats work that failed because another process removed content after the check. The repeated check reports what is
- * missing.
+ * Repeats work that failed because another process removed content after `checkChildren`. The repeated check reports
+ * the missing content.
  */
 async function repeatIfRemoved(work: () => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries += 1) {
@@ -122,7 +122,7 @@ async function deleteByDigest(repository: Repository, digest: Digest): Promise<v
   } catch (error) {
     if (errorCode(error) !== 'ERR_MLIST_CONFLICT') throw error;
     const message =
-      'an index lists it, and another manifest needs its bytes as a config or a layer: delete one of these first';
+      'cannot delete the manifest: an index lists it, and another manifest refers to the same bytes as a config or layer; delete the index or the other manifest first';
     throw new RequestError(409, { code: 'DENIED', message, detail: digest });
   }
 }
@@ -136,15 +136,21 @@ function checkReference(reference: string, tags: readonly string[]): void {
   throw new RequestError(400, { code: 'TAG_INVALID', message: 'invalid tag', detail: invalid });
 }
 
-/** The digest under which to store the bytes: the one in the path, which they must match, or else their sha256. */
+/**
+ * Returns the digest under which the bytes are stored: the digest in the path or, if the path has a tag, their sha256
+ * digest.
+ * @throws RequestError 400 if the bytes do not match the digest in the path, or if its algorithm is not supported
+ */
 function storageDigest(reference: string, bytes: Uint8Array): Digest {
   if (!isDigest(reference)) return digestOf(bytes);
   if (digestMatches(reference, bytes)) return reference;
-  const message = isVerifiable(reference) ? 'the manifest has a different digest' : 'the algorithm is not supported';
+  const message = isVerifiable(reference)
+    ? 'the manifest does not match the digest'
+    : 'the digest algorithm is not supported';
   throw new RequestError(400, { code: 'DIGEST_INVALID', message, detail: reference });
 }
 
-/** Reads the body of a PUT. A body that is too large is refused as early as possible. */
+/** Reads the body of a PUT. A body that is too large is refused before all of it is read. */
 async function readManifest(exchange: ServerExchange, into: MemoryBytes): Promise<Uint8Array> {
   for await (const chunk of bodyOf(exchange, MAX_DOCUMENT_BYTES)) into.append(chunk);
   return Buffer.concat([...into.read()]);

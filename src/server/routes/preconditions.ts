@@ -2,26 +2,28 @@ import type { IncomingMessage } from 'node:http';
 import type { Digest } from '../../oci/digest.ts';
 import { RequestError } from '../request-error.ts';
 
-/** The entity tag of content: its digest (RFC 9110 section 8.8.3). */
+/** Returns the entity tag of content: its digest in quotes (RFC 9110 section 8.8.3). */
 export function etagOf(digest: Digest): string {
   return `"${digest}"`;
 }
 
-/** Whether the client already has the content, by `If-None-Match` (RFC 9110 section 13.1.2). */
+/** Whether the client already has the content, according to `If-None-Match` (RFC 9110 section 13.1.2). */
 export function isNotModified({ headers }: IncomingMessage, digest: Digest): boolean {
   return matches(headers['if-none-match'], digest);
 }
 
 /**
- * Checks the precondition of a write: `If-Match`, or `If-None-Match: *` for content that must not exist.
+ * Checks the preconditions of a write: `If-Match` with the digest of the current content, or `If-None-Match: *` if the
+ * content must not exist.
  * @param current - the current digest; undefined if the content does not exist
- * @throws RequestError 412 if the precondition fails
+ * @throws RequestError 412 if a precondition fails
  */
 export function checkPreconditions({ headers }: IncomingMessage, current: Digest | undefined): void {
   const { 'if-match': match, 'if-none-match': noneMatch } = headers;
   const isMet = (match === undefined || matches(match, current)) && !matches(noneMatch, current);
   if (isMet) return;
-  const message = current === undefined ? 'the content does not exist' : `the current content is ${current}`;
+  const reason = current === undefined ? 'the content does not exist' : `the current digest is ${current}`;
+  const message = `precondition failed: ${reason}`;
   throw new RequestError(412, { code: 'PRECONDITION_FAILED', message });
 }
 

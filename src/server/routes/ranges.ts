@@ -5,8 +5,9 @@ export interface ByteRange {
 }
 
 /**
- * Parses a Range header (RFC 9110 section 14.2): `bytes=0-499`, `bytes=500-`, `bytes=-500`. Undefined means the whole
- * content: without a header, and for several ranges or another unit, which a server may ignore.
+ * Parses a Range header (RFC 9110 section 14.2): `bytes=0-499`, `bytes=500-`, `bytes=-500`. Returns `unsatisfiable` if
+ * the range contains no bytes of the content. Returns undefined if there is no header, or if the header is invalid or
+ * has several ranges or another unit: a server may ignore such a header and send the whole content.
  */
 export function parseRange(header: string | undefined, size: number): ByteRange | 'unsatisfiable' | undefined {
   const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(header?.replaceAll(' ', '') ?? '') ?? [];
@@ -16,7 +17,10 @@ export function parseRange(header: string | undefined, size: number): ByteRange 
   return start < end ? { start, end } : 'unsatisfiable';
 }
 
-/** Parses the Content-Range of a chunk, such as `0-499` (distribution-spec v1.1.1 "Pushing a blob in chunks"). */
+/**
+ * Parses the Content-Range of a chunk, such as `0-499` (distribution-spec v1.1.1 "Pushing a blob in chunks"). Returns
+ * undefined if it is invalid.
+ */
 export function parseChunkRange(header: string): ByteRange | undefined {
   const [, first, last] = /^(\d{1,15})-(\d{1,15})$/.exec(header) ?? [];
   if (first === undefined || last === undefined || Number(last) < Number(first)) return undefined;

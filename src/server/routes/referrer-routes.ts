@@ -4,7 +4,7 @@ import { MediaType } from '../../oci/media-type.ts';
 import { parseDigestParameter } from './requested-content.ts';
 import { reply, type ServerExchange } from '../server-exchange.ts';
 
-/** Maximum size of a page. It is below the limit of clients for manifests, which also applies to this index. */
+/** The maximum size of a page in bytes. It is below the manifest size limit of clients, which also applies to pages. */
 const MAX_PAGE_BYTES = 3 * 1024 * 1024;
 
 /**

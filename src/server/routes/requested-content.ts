@@ -4,7 +4,7 @@ import { RequestError, unknownName } from '../request-error.ts';
 import type { ServerExchange } from '../server-exchange.ts';
 import type { Repository } from '../storage.ts';
 
-/** Finds the content that a request names. */
+/** This file finds the content that a request refers to. */
 
 /**
  * Returns the repository in the path of a request.
@@ -16,16 +16,22 @@ export async function repositoryOf({ service, name }: ServerExchange): Promise<R
   return repository;
 }
 
-/** The tags of a repository, in any order. Invalid names, which other tools may have stored, are skipped. */
+/**
+ * Returns the tags of a repository, in any order. Names that are not valid tags are skipped: other tools may have
+ * stored them.
+ */
 export async function tagsIn(repository: Repository): Promise<readonly string[]> {
   const tags: string[] = [];
   for await (const name of repository.tags()) if (isTag(name)) tags.push(name);
   return tags;
 }
 
-/** Parses a digest in the path or query of a request. @throws RequestError 400 DIGEST_INVALID */
+/**
+ * Parses a digest in the path or query of a request.
+ * @throws RequestError 400 DIGEST_INVALID if it is not a digest
+ */
 export function parseDigestParameter(text: string): Digest {
   if (isDigest(text)) return text;
-  const message = `invalid digest: ${digestProblem(text) ?? 'it is not of the form ALGORITHM:ENCODED'}`;
+  const message = `invalid digest: ${digestProblem(text) ?? 'it must have the form ALGORITHM:ENCODED'}`;
   throw new RequestError(400, { code: 'DIGEST_INVALID', message, detail: text });
 }

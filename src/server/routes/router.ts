@@ -26,8 +26,8 @@ interface Route {
 export const HEALTH_PATH = /^\/healthz$/;
 
 /**
- * The endpoints of distribution-spec v1.1.1 "Endpoints". A repository name may contain `manifests`, so the last
- * occurrence in the path is the endpoint.
+ * The endpoints of distribution-spec v1.1.1 "Endpoints", and further ones of this registry. A repository name may
+ * contain `manifests`, so the last occurrence in the path is the endpoint.
  */
 const routes: readonly Route[] = [
   { path: /^\/v2\/?$/, endpoint: 'ping', methods: { GET: ping, HEAD: ping } },
@@ -67,7 +67,7 @@ function page(name: 'showRepositories' | 'showTags' | 'showContent'): Route['met
   return { GET: show, HEAD: show };
 }
 
-/** Whether a path is that of a page. Errors are then sent as pages, too. */
+/** Whether a path belongs to the pages for browsers. Errors are then sent as pages, too. */
 export function isPagePath(path = ''): boolean {
   return /^\/(?:$|\?|-\/)/.test(path);
 }
@@ -81,13 +81,14 @@ export interface MatchedRoute {
   readonly handler: Handler;
   /** The repository name; empty for a path without one. */
   readonly name: string;
-  /** The last segment of the path: a tag, a digest or an upload id. */
+  /** The last segment of the path if it is a tag, a digest or an upload id; otherwise empty. */
   readonly lastSegment: string;
 }
 
 /**
  * Finds the handler of a request.
- * @throws RequestError 404 for an unknown endpoint, 400 for an invalid name, 405 for an unsupported method
+ * @throws RequestError 404 if the endpoint is unknown, 400 if the repository name is invalid, 405 if the method is not
+ *   supported
  */
 export function route(method: string, path: string, readOnly: boolean): MatchedRoute {
   const decoded = decodePath(path);
@@ -100,7 +101,9 @@ export function route(method: string, path: string, readOnly: boolean): MatchedR
     const handler = allowed.includes(method) ? methods[method] : undefined;
     if (handler !== undefined)
       return { endpoint, action: action ?? actionOf(method), handler, name: name ?? '', lastSegment };
-    const message = readOnly ? 'the registry is read-only' : `${method} is not supported here`;
+    const message = Object.hasOwn(methods, method)
+      ? 'the registry is read-only'
+      : `${method} is not supported for this path`;
     throw new RequestError(405, { code: 'UNSUPPORTED', message }, { allow: allowed.join(', ') });
   }
   throw unknownEndpoint();
@@ -114,7 +117,10 @@ function actionOf(method: string): Action {
   return READ_METHODS.includes(method) ? 'read' : 'write';
 }
 
-/** Decodes percent escapes. Escaped slashes and control characters are refused, because no name contains them. */
+/**
+ * Decodes percent escapes. Escaped slashes, backslashes and control characters are refused, because no name, tag or
+ * digest contains them.
+ */
 function decodePath(path: string): string {
   try {
     return path
@@ -150,7 +156,8 @@ async function health(exchange: ServerExchange): Promise<void> {
 }
 
 /**
- * GET of the token service (docs/decisions/0094-anonymous-pulls.md). The request has Basic authentication or no login.
+ * GET of `/token`: issues a token to a client that has sent a user name and password, or no credentials
+ * (docs/decisions/0094-anonymous-pulls.md).
  */
 async function token(exchange: ServerExchange): Promise<void> {
   await Promise.resolve();
@@ -169,7 +176,8 @@ async function metrics(exchange: ServerExchange): Promise<void> {
 }
 
 /**
- * GET of `/v2/<name>/tags/list` (distribution-spec v1.1.1 "Listing Tags"): the tags of a repository, in lexical order.
+ * GET of `/v2/<name>/tags/list` (distribution-spec v1.1.1 "Listing Tags"): lists the tags of a repository, in lexical
+ * order.
  */
 async function listTags(exchange: ServerExchange): Promise<void> {
   const { name, query } = exchange;

@@ -11,8 +11,8 @@ import type { Repository, Upload } from '../storage.ts';
 import type { UploadSession } from '../upload-sessions.ts';
 
 /**
- * The endpoints for pushing blobs (distribution-spec v1.1.1 "Pushing blobs"): `/v2/<name>/blobs/uploads/` and the
- * uploads below it.
+ * This file contains the endpoints for pushing blobs (distribution-spec v1.1.1 "Pushing blobs"):
+ * `/v2/<name>/blobs/uploads/` and the uploads below it.
  */
 
 /** POST: starts an upload, stores the body as a blob (`?digest=`), or mounts a blob (`?mount=`). */
@@ -21,7 +21,7 @@ export async function postUpload(exchange: ServerExchange): Promise<void> {
   const [mount, monolithic] = [query.get('mount'), query.get('digest')];
   const mountDigest = mount === null ? undefined : parseDigestParameter(mount);
   const digest = monolithic === null ? undefined : parseDigestParameter(monolithic);
-  // Shared, so that the repository cannot be deleted in between.
+  // The shared gate prevents the repository from being deleted before the upload is registered.
   const session = await service.changes.shared(name, async () => {
     const repository = await service.repositories.open(name);
     if (mountDigest !== undefined && (await mountBlob(exchange, repository, mountDigest))) {
@@ -46,18 +46,21 @@ async function complete(exchange: ServerExchange, session: UploadSession, digest
   replyCreated(exchange, digest);
 }
 
-/** Appends the request body. If it exceeds a limit, the upload ends, so that its memory or disk space is freed. */
+/**
+ * Appends the request body. If the body is refused, for example because it exceeds a limit, the upload ends, so that
+ * its memory or disk space is freed.
+ */
 async function append(exchange: ServerExchange, session: UploadSession): Promise<void> {
   const { limits, uploads } = exchange.service;
   try {
-    await session.upload.append(bodyOf(exchange, limits.uploadBytes - session.upload.size));
+    await session.upload.append(bodyOf(exchange, limits.uploadBytes, session.upload.size));
   } catch (error) {
     if (error instanceof RequestError) await uploads.end(session);
     throw error;
   }
 }
 
-/** GET: the progress of an upload. */
+/** GET: returns the progress of an upload. */
 export async function getUpload(exchange: ServerExchange): Promise<void> {
   await withSession(exchange, (session) => {
     reply(exchange, 204, progressOf(session));
@@ -65,7 +68,7 @@ export async function getUpload(exchange: ServerExchange): Promise<void> {
   });
 }
 
-/** PATCH: appends the request body. If it has a Content-Range, that must start where the last chunk ended. */
+/** PATCH: appends the request body. A Content-Range, if sent, must start where the previous chunk ended. */
 export async function patchUpload(exchange: ServerExchange): Promise<void> {
   await withSession(exchange, async (session) => {
     checkChunk(exchange, session);
@@ -118,23 +121,24 @@ async function use(
     return true;
   });
   if (exists === true) return;
-  throw new RequestError(404, { code: 'BLOB_UPLOAD_UNKNOWN', message: 'there is no such upload', detail: id });
+  throw new RequestError(404, { code: 'BLOB_UPLOAD_UNKNOWN', message: 'blob upload unknown to registry', detail: id });
 }
 
 /**
- * Checks that a chunk starts where the previous one ended (distribution-spec v1.1.1 "Pushing a blob in chunks").
- * @throws RequestError 416 or 400
+ * Checks that a chunk with a Content-Range starts where the previous one ended (distribution-spec v1.1.1 "Pushing a
+ * blob in chunks").
+ * @throws RequestError 416 if it does not, 400 if its Content-Range is invalid
  */
 function checkChunk({ request: { headers } }: ServerExchange, session: UploadSession): void {
   const { 'content-range': header, 'content-length': length } = headers;
   if (header === undefined) return;
   const range = parseChunkRange(header);
   if (range === undefined || (length !== undefined && Number(length) !== range.end - range.start)) {
-    const message = 'the Content-Range is not START-END, or does not match the Content-Length';
+    const message = 'the Content-Range must have the form START-END and match the Content-Length';
     throw new RequestError(400, { code: 'BLOB_UPLOAD_INVALID', message, detail: header });
   }
   if (range.start === session.upload.size) return;
-  const message = `the next chunk must start at ${session.upload.size}`;
+  const message = `the next chunk must start at byte ${session.upload.size}`;
   throw new RequestError(416, { code: 'BLOB_UPLOAD_INVALID', message, detail: header }, progressOf(session));
 }
 
@@ -145,16 +149,16 @@ async function commit(upload: Upload, digest: Digest): Promise<void> {
     if (errorCode(error) !== 'ERR_MLIST_CONTENT_MISMATCH') throw error;
     throw new RequestError(400, {
       code: 'DIGEST_INVALID',
-      message: 'the content has a different digest',
+      message: 'the content does not match the digest',
       detail: digest,
     });
   }
 }
 
 /**
- * Mounts a blob from the repository that `?from=` names, or without `?from=` from any repository that has the blob. The
- * caller must have the right to read the repository.
- * @returns false if no such repository exists
+ * Mounts a blob from the repository in `?from=` or, without `?from=`, from any repository that has the blob. The client
+ * must have the right to read the source repository.
+ * @returns false if no such repository has the blob
  */
 async function mountBlob(
   { service, query, name, caller }: ServerExchange,
@@ -171,7 +175,7 @@ async function mountBlob(
     const descriptor = { mediaType: 'application/octet-stream', digest, size };
     // The blob may be deleted from the source in the meantime.
     if (from !== name) await ignoreNotFound(target.mountBlob(descriptor, source, () => source.readBlob(descriptor)));
-    // The blob may be old and unused, so it is protected from garbage collection.
+    // Protects the blob from garbage collection, because its last use may be long ago.
     if ((await ignoreNotFound(target.holdBlob(digest))) === undefined) continue;
     return true;
   }
@@ -183,8 +187,8 @@ function sizeIn(repository: Repository, digest: Digest): Promise<number | undefi
 }
 
 /**
- * The headers with the progress of an upload. As in other registries, the range is `0-0` both for no bytes and for one
- * byte.
+ * Returns the headers with the progress of an upload. As in other registries, the range is `0-0` for one byte and also
+ * for no bytes.
  */
 function progressOf({ id, name, upload }: UploadSession): Readonly<Record<string, string>> {
   return {

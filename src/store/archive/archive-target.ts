@@ -15,36 +15,34 @@ import { ignoreNotFound } from '../../errors/not-found.ts';
 import { digestMatches, isDigestName, type Digest } from '../../oci/digest.ts';
 import { tagOf, withTag, type Entries } from '../layout/index-entries.ts';
 import { HEADER, HEADER_FILE } from '../layout/layout-header.ts';
-import { checkVerifiable, damagedBlob, damageError, verified, readWhole } from '../verify.ts';
+import { checkVerifiable, contentMismatch, damageError, verified, readWhole } from '../verify.ts';
 import { finishArchive } from './finish-archive.ts';
 import type { OciArchive } from './oci-archive.ts';
 import { blobName } from './tar/tar-blobs.ts';
 import { TarWriter, type TarSink } from './tar/tar-writer.ts';
 
-/** Blobs up to this size are read ahead. */
+/** Maximum size of a blob that is read ahead, in bytes. */
 const SMALL_BLOB_BYTES = 256 * 1024;
+/** Maximum total size of the blobs that are being read ahead, in bytes. */
 const MAX_READ_AHEAD_BYTES = 16 * 1024 * 1024;
 const MAX_CONCURRENT_READS = 64;
 
 export interface ArchiveTargetParts {
   /** The location of the archive, such as `oci-archive:FILE`, for messages. */
   readonly location: string;
-  /**
-   * The archive that exists at this path. Its images are kept, except those that lose their tags because the tags are
-   * written again.
-   */
+  /** The archive to be replaced. An image is kept unless its last tag is moved to new content. */
   readonly existing: OciArchive | undefined;
   /** Returns the full reference for a tag of the archive; undefined if the reference is unknown. */
   readonly imageName: (tag: string) => string | undefined;
   /** `docker`: one image as in `docker save`, without an index. Default: an OCI archive. */
   readonly format?: 'oci' | 'docker' | undefined;
-  /** Opens the file or pipe, before the first write. */
+  /** Opens the file or pipe. Called before the first write. */
   readonly openSink: () => Promise<TarSink>;
 }
 
 /**
- * An OCI archive that is being written. Blobs are written one after another, in the order of the calls of `putBlob`;
- * manifests follow at the end. The archive appears at its path only when `commit` has completed it.
+ * An OCI or docker archive that is being written. Blobs are written one after another, in the order of the `putBlob`
+ * calls. Manifests follow at the end. The archive appears at its path only when `commit` has completed it.
  */
 export class ArchiveTarget implements ContentWriter {
   readonly location: string;
@@ -53,7 +51,7 @@ export class ArchiveTarget implements ContentWriter {
   readonly #manifests = new Map<Digest, ManifestContent>();
   readonly #blobs = new Map<Digest, number>();
   readonly #untagged = new Map<Digest, Descriptor>();
-  /** Total size of the small blobs that are being read ahead. */
+  /** Total size in bytes of the small blobs that are being read ahead. */
   #readAheadBytes = 0;
   /** Limits concurrent reads, because each may keep a file or a connection open. */
   readonly #readers = new Limiter(MAX_CONCURRENT_READS);
@@ -110,8 +108,9 @@ export class ArchiveTarget implements ContentWriter {
     const { digest, size } = descriptor;
     options.signal?.throwIfAborted();
     if (bytes.length !== size || !digestMatches(checkVerifiable(digest), bytes))
-      throw damagedBlob(digest, 'other bytes');
-    if (isDigestName(name) && name !== digest) throw damagedBlob(name, `the digest ${digest}`);
+      throw contentMismatch(`the manifest does not match its digest ${digest} or its size ${size}`);
+    if (isDigestName(name) && name !== digest)
+      throw contentMismatch(`the manifest has the digest ${digest}, not ${name}`);
     if (options.ifMatch !== undefined) await this.#checkCondition(name, options.ifMatch);
     this.#manifests.set(digest, { descriptor: minimalDescriptor(descriptor), bytes });
     if (isDigestName(name)) this.#untagged.set(digest, minimalDescriptor(descriptor));
@@ -119,8 +118,9 @@ export class ArchiveTarget implements ContentWriter {
   }
 
   /**
-   * Reads small blobs ahead while others are written, so that their latencies do not add up. If reading fails, the
-   * promise rejects at once, even if other blobs are to be written first.
+   * Writes a blob after the blobs of earlier calls. Small blobs are read ahead while others are being written, so that
+   * their latencies do not add up. If reading ahead fails, the promise rejects at once, even if earlier blobs have not
+   * been written yet.
    */
   async putBlob(
     blob: Descriptor,
@@ -149,12 +149,16 @@ export class ArchiveTarget implements ContentWriter {
     return this.#readers.run(read).finally(() => (this.#readAheadBytes -= blob.size));
   }
 
-  /** Writes the manifests and the index, and moves the archive to its path. Does nothing if no manifest was put. */
+  /**
+   * Writes the manifests and the index, and moves the archive to its path. If no manifest was put, the archive is
+   * discarded.
+   */
   async commit({ signal }: ContentOptions = {}): Promise<void> {
     if (this.#manifests.size === 0) return this.discard();
     const writer = await this.#open();
     try {
       await finishArchive(writer, {
+        location: this.location,
         entries: this.#entries,
         untagged: [...this.#untagged.values()],
         manifests: this.#manifests,
@@ -171,7 +175,7 @@ export class ArchiveTarget implements ContentWriter {
     }
   }
 
-  /** Removes the temporary file; the existing archive is not changed. */
+  /** Discards the output, such as the temporary file. The existing archive is not changed. */
   async discard(): Promise<void> {
     await this.#writer?.discard();
     this.#writer = undefined;
@@ -196,7 +200,11 @@ export class ArchiveTarget implements ContentWriter {
     return name === undefined ? {} : { [AnnotationKey.imageName]: name };
   }
 
-  /** Only blobs of the existing archive can be read. */
+  /**
+   * Returns the existing archive, because only its blobs can be read. Blobs that were put into the new archive cannot
+   * be read before it is complete.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if there is no existing archive
+   */
   #existingArchive({ digest }: Descriptor): OciArchive {
     if (this.#parts.existing !== undefined) return this.#parts.existing;
     throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no blob ${digest} in ${this.location}`);

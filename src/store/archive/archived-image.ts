@@ -8,8 +8,9 @@ import { displayName } from './tar/tar-names.ts';
 import { invalidArchive, type TarFile } from './tar/tar-file.ts';
 
 /**
- * Reads the config and the layers of an image of a docker archive, which stores images without a manifest.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a part of the image is missing
+ * Finds the config and the layers that manifest.json lists for an image in a docker archive.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a part of the image is missing, if manifest.json and the config
+ * have different numbers of layers, or if the compression of a layer is not supported
  */
 export async function archivedImage(tar: TarFile, image: ArchivedImage): Promise<StoredImage> {
   const config = await tar.bytes(image.config, MAX_DOCUMENT_BYTES);
@@ -33,8 +34,8 @@ export async function archivedImage(tar: TarFile, image: ArchivedImage): Promise
 }
 
 /**
- * The layer with its digest. If the file name does not state the digest of a compressed layer, the layer is read to
- * compute it.
+ * Reads the size and compression of a layer. The digest of a compressed layer is taken from its file name or, if the
+ * name does not contain it, computed.
  */
 async function storedLayer(tar: TarFile, name: string): Promise<StoredLayer> {
   const size = tar.size(name) ?? 0;
@@ -56,7 +57,7 @@ async function compressionOfFile(tar: TarFile, name: string): Promise<ReturnType
   return undefined;
 }
 
-/** The digest in a file name of the form `blobs/sha256/<encoded>`; undefined for other names. */
+/** Returns the digest in a file name of the form `blobs/sha256/<encoded>`, or undefined for other names. */
 function digestInName(name: string): Digest | undefined {
   const [, encoded] = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(name) ?? [];
   return encoded === undefined ? undefined : (`sha256:${encoded}` as Digest);

@@ -11,9 +11,9 @@ import { limitedTo } from '../verify.ts';
 import { BLOCK_BYTES, invalidHeader, isZeroBlock, readHeader } from './tar/tar-header.ts';
 
 /**
- * Compression of a whole archive, as in `docker save | gzip`. Compressed files and pipes cannot be read at random
+ * The compression of a whole archive, as in `docker save | gzip`. Compressed files and pipes cannot be read at random
  * positions, so their content is stored in the spool first. gzip is supported, and zstd where Node supports it. The
- * other formats are only detected, so that an error can name them.
+ * other formats are only detected for the error message.
  */
 export type Compression = 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
@@ -32,7 +32,7 @@ const signatures: readonly (readonly [Compression, RegExp])[] = [
 
 const SIGNATURE_BYTES = 8;
 
-/** Detects the compression by the first bytes; undefined if the format is unknown. */
+/** Detects the compression by the first bytes. Returns undefined if they match no known format. */
 export function compressionIn(bytes: Uint8Array): Compression | undefined {
   const start = Buffer.from(bytes.subarray(0, SIGNATURE_BYTES)).toString('latin1');
   return signatures.find(([, signature]) => signature.test(start))?.[0];
@@ -44,7 +44,7 @@ export async function compressionOf(handle: FileHandle): Promise<Compression | u
 }
 
 export interface SpoolingOptions extends ContentOptions {
-  /** Where the decompressed content is stored. Default: a new spool with the default limit. */
+  /** Where decompressed content and the content of pipes are stored. Default: a new spool with the default limit. */
   readonly spool?: Spool | undefined;
 }
 
@@ -62,11 +62,11 @@ const ALWAYS_ALLOWED_BYTES = 1024 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 
 /**
- * Decompresses a file and closes it.
+ * Decompresses a file, and then releases it.
  * @returns the decompressed temporary file
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the file is damaged, truncated or compressed twice, or if its
- * compression ratio is too high or its format not supported; `ERR_MLIST_USAGE` if the format needs a newer version of
- * Node; `ERR_MLIST_FILE` if the spool is full
+ * compression ratio is too high or its format is not supported; `ERR_MLIST_USAGE` if the format needs a newer version
+ * of Node; `ERR_MLIST_FILE` if the spool is full
  */
 export async function decompress(
   { handle, release }: OpenedFile,
@@ -76,15 +76,17 @@ export async function decompress(
   const stream = decompressor(compression);
   const maxBytes = Math.max(ALWAYS_ALLOWED_BYTES, (await handle.stat()).size * MAX_RATIO);
   const source = createReadStream('', { fd: handle, start: 0, autoClose: false });
-  const exceeded = () => invalidHeader(`it decompresses to more than ${maxBytes} bytes`);
+  const exceeded = () => invalidHeader(`it decompresses to more than the limit of ${maxBytes} bytes`);
   const stored = await store(limitedTo(maxBytes, decompressed(source, stream), exceeded), options);
   await release();
   return stored;
 }
 
 /**
- * Stores the bytes of a pipe in the spool, decompressed.
- * @throws MlistError as `decompress`. The compression ratio is not limited, because the spool limits the size
+ * Stores the bytes of a pipe in the spool, and decompresses them if necessary. The compression ratio is not limited,
+ * because the spool limits the size.
+ * @throws MlistError the errors of `decompress`, and `ERR_MLIST_DOCUMENT_INVALID` if the content is empty or does not
+ * begin like a tar archive
  */
 export async function spoolInput(
   chunks: AsyncIterable<Uint8Array>,
@@ -101,8 +103,8 @@ function decompressor(compression: Compression): Duplex {
   if (compression === 'gzip') return createGunzip({ chunkSize: CHUNK_BYTES });
   if (compression === 'zstd') return zstdStreams('it is compressed with zstd, which').decompress();
   const program = { xz: 'unxz', bzip2: 'bunzip2' }[compression];
-  throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `it is compressed with ${compression}`, {
-    hint: `Decompress it first, with "${program}".`,
+  throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `it is compressed with ${compression}, which is not supported`, {
+    hint: `Decompress the archive first, with "${program}".`,
   });
 }
 
@@ -156,8 +158,8 @@ async function peek(
 }
 
 /**
- * Passes on a stream, and throws at once if it does not begin as a tar archive. The check does not wait for the end,
- * because the stream may be endless.
+ * Passes on a stream, and throws if it does not begin like a tar archive. The check does not wait for the end, because
+ * the stream may be endless.
  */
 async function* checkedStart(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let start: Buffer | undefined = Buffer.alloc(0);

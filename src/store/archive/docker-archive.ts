@@ -30,14 +30,14 @@ import { normalizeName } from './tar/tar-names.ts';
 
 interface NamedImage {
   readonly image: ArchivedImage;
-  /** References in canonical form. */
+  /** The valid references of the image, in canonical form. */
   readonly names: readonly string[];
 }
 
 export interface DockerArchiveOptions extends OpenOptions {
-  /** How uncompressed layers are compressed. Default `none`. */
+  /** How layers that the archive stores uncompressed are compressed. Default `none`. */
   readonly compression?: LayerCompression | undefined;
-  /** Compresses layers. Default: layers are never compressed. */
+  /** Compresses layers. Required unless `compression` is `none`. */
   readonly compressor?: LayerCompressor | undefined;
   /** Called when an uncompressed layer is read and the user has not chosen a compression. */
   readonly onUncompressed?: (() => void) | undefined;
@@ -47,13 +47,13 @@ interface DockerArchiveParts extends DockerArchiveOptions {
   readonly location: string;
   readonly tar: TarFile;
   readonly images: readonly ArchivedImage[];
-  /** The archive as an OCI layout, if it is also one; undefined otherwise. */
+  /** The archive as an OCI layout; undefined if it is not a valid one. */
   readonly layout: OciArchive | undefined;
 }
 
 /**
  * An archive of `docker save`, in the old format (docker 1.10 to 24, podman, build tools) or the new one (docker 25 and
- * later, which is also an OCI layout). Its images are those of manifest.json, not those of the layout's index
+ * later, which is also an OCI layout). Its images are read from manifest.json, not from the index of the layout
  * (docs/decisions/0020-archives.md). Read-only.
  */
 export class DockerArchive implements ContentReader, Recompressor {
@@ -68,7 +68,7 @@ export class DockerArchive implements ContentReader, Recompressor {
     gzip: new Map(),
     zstd: new Map(),
   };
-  /** The images whose manifests have been generated. */
+  /** The images whose manifests have been read or generated. */
   readonly #known = new Set<DerivedImage>();
   readonly #blobs: TarBlobs;
 
@@ -92,7 +92,9 @@ export class DockerArchive implements ContentReader, Recompressor {
       ref === undefined ? this.#images : this.#images.filter(({ names }) => names.includes(canonical ?? ''));
     const [first, ...others] = candidates;
     if (first === undefined) {
-      const available = this.#images.flatMap(({ names }) => names);
+      const available = this.#images.flatMap<string | undefined>(({ names }) =>
+        names.length > 0 ? names : [undefined],
+      );
       throw imageNotFound(this.location, ref, available);
     }
     if (!others.every(({ image }) => isSameImage(image, first.image)))
@@ -111,12 +113,11 @@ export class DockerArchive implements ContentReader, Recompressor {
     const digest = isDigestName(name) ? name : (await this.resolveRef(name)).descriptor.digest;
     const content = await this.#content(digest, expected !== undefined);
     const { descriptor } = content;
-    if (expected !== undefined && (expected.digest !== descriptor.digest || expected.size !== descriptor.size)) {
-      throw new MlistError(
-        'ERR_MLIST_CONTENT_MISMATCH',
-        `${this.location} has ${descriptor.digest} under ${name}, not ${expected.digest}`,
-        { reference: this.location },
-      );
+    if (expected !== undefined && expected.digest !== descriptor.digest) {
+      throw this.#mismatch(name, `refers to ${descriptor.digest}, not ${expected.digest}`);
+    }
+    if (expected !== undefined && expected.size !== descriptor.size) {
+      throw this.#mismatch(name, `has ${descriptor.size} bytes, but its descriptor states ${expected.size}`);
     }
     return { ...content, descriptor: { ...descriptor, mediaType: expected?.mediaType ?? descriptor.mediaType } };
   }
@@ -142,8 +143,9 @@ export class DockerArchive implements ContentReader, Recompressor {
   }
 
   /**
-   * Returns the content with this digest.
-   * @param isListed - whether a draft or a list names the digest. If so, the manifest may be one with compressed layers
+   * Returns the manifest with this digest.
+   * @param isListed - whether the digest comes from a draft or a list. If so, the manifest may have been generated with
+   * another compression than the archive was opened with
    */
   async #content(digest: Digest, isListed: boolean): Promise<ManifestContent> {
     const others: readonly LayerCompression[] = this.#options.compressor === undefined ? [] : ['none', 'gzip'];
@@ -153,7 +155,10 @@ export class DockerArchive implements ContentReader, Recompressor {
     throw new MlistError('ERR_MLIST_NOT_FOUND', `${reference} does not exist`, { reference });
   }
 
-  /** The image whose manifest has this digest with one of these compressions; undefined if no image has it. */
+  /**
+   * Generates the manifests of the images with each of these compressions until one has this digest. Returns the image
+   * and the manifest, or undefined if no manifest has the digest.
+   */
   async #find(
     digest: Digest,
     compressions: readonly LayerCompression[],
@@ -168,8 +173,10 @@ export class DockerArchive implements ContentReader, Recompressor {
   }
 
   /**
-   * Opens a blob by its descriptor alone; undefined if it is not found. Images are read until one has the blob. If none
-   * has it, the blob may be a layer that was compressed for a draft.
+   * Opens a blob of a generated manifest. Manifests are generated one after another until one has the blob: first with
+   * the compression in the options, then with the compression that the media type of the blob states, since a draft may
+   * refer to a layer with that compression. Returns undefined if no manifest has the blob, or if the archive stores it
+   * under its digest.
    */
   async #locate(blob: Descriptor, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
     const stated = this.#options.compressor === undefined ? undefined : compressionOfType(blob.mediaType);
@@ -212,9 +219,14 @@ export class DockerArchive implements ContentReader, Recompressor {
     );
   }
 
+  #mismatch(name: TagOrDigest, fault: string): MlistError {
+    const reference = contentReference(this.location, name);
+    return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `${reference} ${fault}`, { reference });
+  }
+
   /**
-   * The error for a reference that several images match.
-   * @param shared - the name, if all images have the same one. If so, the error lists the candidates by digest
+   * Returns the error for several matching images.
+   * @param shared - the reference that all of them match, if one was given. The error then lists them by digest
    */
   async #ambiguous(images: readonly NamedImage[], shared: string | undefined): Promise<MlistError> {
     const candidates = await Promise.all(
@@ -233,20 +245,20 @@ export class DockerArchive implements ContentReader, Recompressor {
   }
 }
 
-/** Limits concurrent generation of manifests, because each may read whole layers. */
+/** Limits how many manifests are generated concurrently, because each may require reading whole layers. */
 const derivations = new Limiter(4);
 
 const neverCompressed: Pick<LayerCompressor, 'compress'> = {
   compress: () => Promise.reject(new Error('the archive was opened without a compressor')),
 };
 
-/** Whether the image has no uncompressed layer. */
+/** Whether all layers of the image are compressed. */
 function isCompressed({ bytes, descriptor }: ManifestContent): boolean {
   const { blobs } = childrenIn(readDocument(bytes), descriptor.mediaType);
   return blobs.every(({ mediaType }) => mediaType !== layerTypes.none && mediaType !== DOCKER_UNCOMPRESSED);
 }
 
-/** The type that Docker manifests give to uncompressed layers. */
+/** The media type of uncompressed layers in Docker manifests. */
 const DOCKER_UNCOMPRESSED = 'application/vnd.docker.image.rootfs.diff.tar';
 
 /** Whether both are the same image. Some tools list an image once for each of its tags. */
@@ -257,7 +269,8 @@ function isSameImage(one: ArchivedImage, other: ArchivedImage): boolean {
 /**
  * Opens an archive of `docker save`. An archive without manifest.json that is an OCI layout is opened as an OCI
  * archive.
- * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID`
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if the file does not exist; `ERR_MLIST_DOCUMENT_INVALID` if it is neither a
+ * docker archive nor an OCI archive
  */
 export async function openDockerArchive(
   path: string,
@@ -283,7 +296,7 @@ export async function openDockerArchive(
   }
 }
 
-/** The image with normalized file names, as the index of the tar archive has them. */
+/** Normalizes the file names of an image, because the index of the tar file is keyed by normalized names. */
 function withNormalizedNames(image: ArchivedImage, tar: TarFile): ArchivedImage {
   try {
     return { ...image, config: normalizeName(image.config), layers: image.layers.map(normalizeName) };
@@ -297,5 +310,5 @@ function openWithoutList(tar: TarFile, location: string, options: ContentOptions
   const isLegacy = tar.size('repositories') !== undefined;
   const reason = isLegacy ? 'it was created by docker 1.9 or older' : 'it is not an archive of "docker save"';
   const hint = isLegacy ? 'Load it into a container engine, and save it again.' : undefined;
-  throw invalidArchive(tar, `it contains no ${DOCKER_MANIFEST_FILE}: ${reason}`, hint);
+  throw invalidArchive(tar, `${reason} (${DOCKER_MANIFEST_FILE} is missing)`, hint);
 }

@@ -17,7 +17,7 @@ import {
 import type { Entries, Entry } from '../layout/index-entries.ts';
 import { blobName } from './tar/tar-blobs.ts';
 
-/** A manifest of an archive, and the descriptors in it. */
+/** A manifest in an archive, and the descriptors that it contains. */
 export interface ArchivedManifest {
   readonly content: ManifestContent;
   readonly children: Children;
@@ -31,9 +31,8 @@ type Manifests = ReadonlyMap<Digest, ArchivedManifest>;
  */
 const layerType = /^application\/vnd\.(?:oci\.image\.layer\.v1\.tar|docker\.image\.rootfs\.diff\.tar)/;
 
-/** An image of an archive. */
 interface Image extends ArchivedManifest {
-  /** The platform that the list states for the image, with its members joined by "-"; undefined if it states none. */
+  /** The platform in the image's entry, with its members joined by "-"; undefined if the entry has none. */
   readonly platform?: string | undefined;
 }
 
@@ -44,14 +43,15 @@ interface Item {
 }
 
 /**
- * The manifest.json that `docker load` reads (moby, image/tarexport/load.go); undefined if the archive contains no
- * image. Docker's classic store does not support lists: it loads every image that is named here. Therefore a single
- * image, even if it is the only one of a list, gets the names of its entry, and each image of a list with several
- * images gets the tag of the list with its platform, such as `1.0-linux-arm64`. Attestations and signatures are not
- * images.
- * @param hasBlob - whether the archive has the content. Images that are not complete cannot be loaded, and are left
- * out, as are images without a tag if there are several
- * @param names - podman stores an image with a familiar name under `localhost/`
+ * Creates the manifest.json that `docker load` reads (moby, image/tarexport/load.go). Returns undefined if the archive
+ * contains no image that can be loaded.
+ * Docker's classic image store does not support lists: it loads every image in manifest.json. A single image gets the
+ * names of its entry, even if it is the only image of a list. If there are several images, each image of a list gets
+ * the tag of the list followed by its platform, such as `1.0-linux-arm64`; incomplete images and images without a tag
+ * are left out. Attestations and signatures are not images.
+ * @param hasBlob - returns whether the archive has a blob
+ * @param names - whether a single image gets familiar names, as `docker save` writes them, or full ones. podman adds
+ * `localhost/` to familiar names
  */
 export function dockerManifestJson(
   entries: Entries,
@@ -94,8 +94,8 @@ interface Root {
 }
 
 /**
- * The tags of each image as full references, because podman adds `localhost/` to short names. Each tag is given to one
- * image only.
+ * Returns the tags of each image, keyed by digest. They are full references, because podman adds `localhost/` to short
+ * names. Each tag is given to one image only.
  */
 function tagsOf(roots: readonly Root[]): ReadonlyMap<Digest, ReadonlySet<string>> {
   const taken = new Set<string>();
@@ -131,7 +131,7 @@ interface ListEntry {
   readonly platform: string | undefined;
 }
 
-/** The entries of a list without the attestations, even those that look like images. */
+/** Returns the entries of a list. Attestations are left out, because some of them look like images. */
 function entriesOf({ content, children }: ArchivedManifest): readonly ListEntry[] {
   const items = readDocument(content.bytes)['manifests'] as readonly Json[];
   return children.manifests.flatMap((descriptor, at) => {
@@ -147,7 +147,7 @@ function platformText(value: Json | undefined): string | undefined {
   return members.length >= 2 && members.every((member) => typeof member === 'string') ? members.join('-') : undefined;
 }
 
-/** Whether a manifest describes an image, which has file system layers. */
+/** Whether a manifest is an image: its config is an image config, and its layers are file system layers. */
 export function isImage({ blobs }: Pick<Children, 'blobs'>): boolean {
   const [config, ...layers] = blobs;
   return (
@@ -157,7 +157,7 @@ export function isImage({ blobs }: Pick<Children, 'blobs'>): boolean {
   );
 }
 
-/** The name of an entry in engines, with its tag; undefined if the entry has no such name. */
+/** Returns the full reference, with a tag, that engines use for an entry, or undefined if the entry has none. */
 function referenceOf({ descriptor }: Entry): TagReference | undefined {
   const name = canonicalReference(descriptor.annotations?.[AnnotationKey.imageName] ?? '');
   if (name === undefined) return undefined;

@@ -7,9 +7,10 @@ import type { OciArchive } from './oci-archive.ts';
 import { blobName } from './tar/tar-blobs.ts';
 
 /**
- * The manifest of an image that a docker archive contains, with the digest that the image has in the engine. A manifest
- * is ignored unless it has the config and the layers of the image in the same order, because docker 25.0.0 wrote
- * manifests without layers or with layers in a wrong order (moby issues 47065 and 47150).
+ * Finds the manifest of an image in a docker archive that is also a layout, so that the image has the same digest as in
+ * the engine. Returns undefined if no manifest has exactly the config and the layers of the image. Other manifests are
+ * ignored, because docker 25.0.0 wrote manifests without layers or with layers in a wrong order (moby issues 47065 and
+ * 47150).
  */
 export async function embeddedManifest(layout: OciArchive, image: ArchivedImage): Promise<ManifestContent | undefined> {
   const expected = [image.config, ...image.layers];
@@ -28,7 +29,10 @@ function filesOf({ bytes, descriptor }: ManifestContent): readonly string[] {
   return childrenIn(readDocument(bytes), descriptor.mediaType).blobs.map(({ digest }) => blobName(digest));
 }
 
-/** The result of `read`; undefined if the content is missing or damaged, since engines also save incomplete indexes. */
+/**
+ * Returns the result of `read`, or undefined if the content is missing or damaged, because engines also save incomplete
+ * indexes.
+ */
 async function readIfIntact<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();

@@ -13,24 +13,29 @@ import type { TarWriter } from './tar/tar-writer.ts';
 
 /** An archive that has all its new blobs, but no manifests and no index yet. */
 export interface UnfinishedArchive {
+  /** The location of the archive, for messages. */
+  readonly location: string;
   readonly entries: Entries;
-  /** Manifests that were put by digest. Those that no list contains get an entry without a tag in index.json. */
+  /** Manifests that were put by digest. A manifest that no list contains gets an untagged entry in index.json. */
   readonly untagged: readonly Descriptor[];
-  /** New manifests. */
+  /** The manifests that were put, keyed by digest. */
   readonly manifests: ReadonlyMap<Digest, ManifestContent>;
-  /** Sizes of the new blobs in bytes. */
+  /** The sizes of the blobs that were put, in bytes, keyed by digest. */
   readonly written: ReadonlyMap<Digest, number>;
-  /** The archive that is replaced. Those of its images that still have a name are copied. */
+  /**
+   * The archive to be replaced. Blobs and manifests that an entry refers to, directly or indirectly, are copied from
+   * it.
+   */
   readonly existing: OciArchive | undefined;
-  /** `docker`: the archive is written without OCI manifests and without index.json. */
+  /** `docker`: the archive has neither OCI manifests nor index.json. Default: an OCI archive. */
   readonly format?: 'oci' | 'docker' | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Completes an archive: writes the existing blobs that are still needed and the manifests, both in the order of their
- * digests, then index.json and, if the archive contains images, docker's manifest.json. Existing content that nothing
- * refers to is not copied.
+ * Completes an archive. Writes the existing blobs that are still referenced, the manifests, index.json and, if
+ * `docker load` can load an image from the archive, manifest.json. With the format `docker`, the manifests and
+ * index.json are left out. The blobs and manifests that this function writes are sorted by digest.
  */
 export async function finishArchive(writer: TarWriter, archive: UnfinishedArchive): Promise<void> {
   const { existing, signal, written } = archive;
@@ -41,7 +46,7 @@ export async function finishArchive(writer: TarWriter, archive: UnfinishedArchiv
   const roots = unlisted.filter(({ digest }) => !nested.has(digest));
   const entries = roots.reduce((all, root) => withUntaggedEntry(all, root), archive.entries);
   const all = new Map([...listed, ...added]);
-  // An index may list blobs as well.
+  // An index may list blobs among its manifests.
   const blobs = [...all.values()].flatMap(({ children }) => [...children.blobs, ...children.manifests]);
   const oldBlobs = byDigest(blobs).filter(({ digest }) => !written.has(digest) && !all.has(digest));
   for (const blob of oldBlobs) {
@@ -52,13 +57,14 @@ export async function finishArchive(writer: TarWriter, archive: UnfinishedArchiv
   const hasBlob = (blob: Descriptor) => written.has(blob.digest) || existing?.hasBlob(blob) === true;
   const isDocker = archive.format === 'docker';
   const list = dockerManifestJson(entries, all, hasBlob, isDocker ? 'full' : 'familiar');
-  if (!isDocker) await addIndex(writer, entries, all);
+  if (!isDocker) await addIndex(writer, archive.location, entries, all);
   if (list !== undefined) await writer.addBytes(DOCKER_MANIFEST_FILE, list);
 }
 
 /** Writes the manifests and the index of the archive. */
 async function addIndex(
   writer: TarWriter,
+  location: string,
   entries: Entries,
   all: ReadonlyMap<Digest, ArchivedManifest>,
 ): Promise<void> {
@@ -66,11 +72,14 @@ async function addIndex(
   for (const { digest, bytes } of byDigest(contents)) await writer.addBytes(blobName(digest), bytes);
   const document = { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests: [] };
   const index = Buffer.from(formatIndex({ document, entries }));
-  if (index.length > FULL_BYTES) throw new IndexFullError('the archive');
+  if (index.length > FULL_BYTES) throw new IndexFullError(location);
   await writer.addBytes(INDEX_FILE, index);
 }
 
-/** The roots and all manifests below them, by digest. Missing ones, such as those of omitted platforms, are skipped. */
+/**
+ * Reads the roots and all manifests that they list, directly or indirectly, and returns them keyed by digest. Missing
+ * manifests are skipped, for example the images of platforms that were left out.
+ */
 async function reachable(
   { manifests, existing, signal }: UnfinishedArchive,
   roots: readonly Descriptor[],
@@ -90,8 +99,8 @@ async function reachable(
 }
 
 /**
- * The children that the bytes name. The bytes also determine the type, since a list may state a wrong one. Content that
- * is not a manifest has no children.
+ * Returns the children of a manifest. The media type in its bytes takes precedence over the one in its descriptor,
+ * since a list may state a wrong one. Content that is not a manifest has no children.
  */
 function childrenOf({ bytes, descriptor }: ManifestContent): Children {
   const mediaType = factsOf(bytes)?.stated ?? descriptor.mediaType;
@@ -99,7 +108,7 @@ function childrenOf({ bytes, descriptor }: ManifestContent): Children {
   return childrenIn(readDocument(bytes), mediaType);
 }
 
-/** The items without duplicates, in the order of their digests. */
+/** Returns the items sorted by digest, without duplicates. */
 function byDigest<T extends { readonly digest: Digest }>(items: readonly T[]): readonly T[] {
   return [...uniqueByDigest(items)].sort((left, right) => (left.digest < right.digest ? -1 : 1));
 }

@@ -22,10 +22,10 @@ import { LayoutView, type LayoutParts } from '../layout/layout-view.ts';
 import { TarBlobs } from './tar/tar-blobs.ts';
 import { invalidArchive, TarFile, type OpenOptions } from './tar/tar-file.ts';
 
-/** The index of an OCI layout. */
+/** The file with the index of an OCI layout. */
 export const INDEX_FILE = 'index.json';
 
-/** The list of images in an archive of `docker save`. */
+/** The file that lists the images in an archive of `docker save`. */
 export const DOCKER_MANIFEST_FILE = 'manifest.json';
 
 /**
@@ -55,7 +55,8 @@ export class OciArchive implements ContentReader, ReferrerLister, LocalStore, Or
 
   /**
    * Opens an archive.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID`
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the file does not exist; `ERR_MLIST_DOCUMENT_INVALID` if it is not a
+   * valid OCI archive
    */
   static async open(path: string, options: OpenOptions = {}): Promise<OciArchive> {
     const tar = await TarFile.open(path, options);
@@ -67,7 +68,10 @@ export class OciArchive implements ContentReader, ReferrerLister, LocalStore, Or
     }
   }
 
-  /** The layout in an open tar file. */
+  /**
+   * Reads the layout in an open tar file.
+   * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the file does not contain a valid layout
+   */
   static async fromTar(tar: TarFile, location: string, { signal }: ContentOptions = {}): Promise<OciArchive> {
     const header = await tar.bytes(HEADER_FILE, MAX_HEADER_BYTES, signal);
     if (header === undefined) throw notLayout(tar);
@@ -82,7 +86,7 @@ export class OciArchive implements ContentReader, ReferrerLister, LocalStore, Or
     return this.#tar.isCompressed;
   }
 
-  /** The entries of index.json. */
+  /** Returns the entries of index.json. */
   async entries(): Promise<Entries> {
     return (await this.#parts.entries()).all();
   }
@@ -131,7 +135,7 @@ export class OciArchive implements ContentReader, ReferrerLister, LocalStore, Or
     return this.#view.origins(digest);
   }
 
-  /** All manifests that index.json lists, directly or through an index. */
+  /** Returns the descriptors of all content that index.json lists, directly or through an index. */
   async manifests(): Promise<readonly Descriptor[]> {
     return this.#parts.graph.allDescriptors(await this.#view.entries());
   }
@@ -156,6 +160,6 @@ function notLayout(tar: TarFile): MlistError {
   const hint =
     tar.size(DOCKER_MANIFEST_FILE) === undefined
       ? undefined
-      : 'It looks like an archive of "docker save": use docker-archive:FILE.';
-  return invalidArchive(tar, `it contains no ${HEADER_FILE} file, so it is not an OCI archive`, hint);
+      : 'The file looks like an archive of "docker save": use docker-archive:FILE.';
+  return invalidArchive(tar, `it is not an OCI archive, because it contains no ${HEADER_FILE} file`, hint);
 }

@@ -16,18 +16,23 @@ import { pipeSink, type WritePipe } from './tar/pipe-sink.ts';
 export interface WriteArchiveOptions extends ContentOptions {
   /** Name of the archive in errors. Default: its path. */
   readonly name?: string | undefined;
-  /** Returns the full reference for a tag of the archive. Default: unknown. */
+  /**
+   * Returns the full reference for a tag of the archive, or undefined if there is none. The reference is stored as an
+   * annotation of the tag's entry. Default: always undefined.
+   */
   readonly imageName?: ((tag: string) => string | undefined) | undefined;
 }
 
-/** Temporary files older than this were left by a crashed process. */
+/** Temporary files are removed after this time, in milliseconds, if it is unknown whether their process still runs. */
 const STALE_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Runs `work` with an OCI archive to write to. The file is replaced when `work` has succeeded, and unchanged if `work`
- * fails. Images of an existing archive are kept. A lock allows only one writer at a time.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the existing file is not an OCI archive, which is not overwritten;
- * `ERR_MLIST_USAGE` if the existing archive is compressed; `ERR_MLIST_LOCKED`
+ * Runs `work` with an OCI archive to write to. The file is replaced when `work` has succeeded, and left unchanged if
+ * `work` fails. Images of an existing archive are kept unless their last tag is moved. A lock allows only one writer at
+ * a time.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the existing file is not an OCI archive; it is not overwritten.
+ * `ERR_MLIST_USAGE` if the existing archive is compressed; `ERR_MLIST_LOCKED` if another process is writing to it;
+ * `ERR_MLIST_FILE` if its folder does not exist
  */
 export async function writeArchive<T>(
   path: string,
@@ -54,8 +59,8 @@ export async function writeArchive<T>(
 }
 
 /**
- * Runs `work` with an OCI archive that is written to a pipe. If `work` fails, the archive is left without its end, so
- * that readers refuse it.
+ * Runs `work` with an OCI archive that is written to a pipe. If `work` fails, index.json and the end of the archive are
+ * not written, so readers refuse the archive.
  * @param compress - compresses the archive. Default: it is not compressed
  */
 export async function writeArchiveToPipe<T>(
@@ -87,27 +92,29 @@ async function writeTo<T>(
   }
 }
 
-/** Resolves symbolic links, so that the target of a link is replaced and not the link. */
+/**
+ * Resolves symbolic links, so that the file is replaced and not a link to it.
+ * @throws MlistError `ERR_MLIST_FILE` if the folder of the archive does not exist
+ */
 async function resolvePath(path: string, { name = path }: WriteArchiveOptions): Promise<string> {
   const folder = dirname(resolve(path));
   const info = await stat(folder).catch((error: unknown) => {
     if (!isNotFound(error)) throw asMlistError(error);
   });
-  if (info?.isDirectory() !== true) throw missingFolder(folder, dirname(name));
+  if (info?.isDirectory() !== true) throw missingFolder(folder, name);
   return resolveLinks(path);
 }
 
 function missingFolder(folder: string, name: string): MlistError {
-  return new MlistError('ERR_MLIST_FILE', `cannot write an archive: the folder ${name} does not exist`, {
-    path: folder,
-  });
+  const message = `cannot write the archive ${name}: there is no folder ${dirname(name)}`;
+  return new MlistError('ERR_MLIST_FILE', message, { path: folder });
 }
 
 async function openExisting(
   path: string,
   { name = path, signal }: WriteArchiveOptions,
 ): Promise<OciArchive | undefined> {
-  const hint = 'Write to another file, or remove this one first.';
+  const hint = 'Write to another file, or remove the existing file first.';
   const existing = await ignoreNotFound(OciArchive.open(path, { name, signal })).catch((thrown: unknown) => {
     if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_DOCUMENT_INVALID') throw thrown;
     throw withHint(thrown, hint);

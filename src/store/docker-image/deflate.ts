@@ -1,10 +1,10 @@
 import { constants, deflateRaw } from 'node:zlib';
 import { createHash } from '../../oci/digest.ts';
 
-/** One block of a deflate stream. */
+/** A block of data, which is compressed to a part of a deflate stream. */
 export interface DeflateBlock {
   readonly bytes: Uint8Array;
-  /** The end of the data before the block, at most 32 KiB. */
+  /** The data before the block, or its last 32 KiB if it is longer. */
   readonly dictionary: Uint8Array;
   readonly isLast: boolean;
 }
@@ -13,19 +13,19 @@ export interface DeflateBlock {
 export type Deflate = (block: DeflateBlock) => Promise<Uint8Array>;
 
 /**
- * The compression level with the best ratio of size to CPU time. Changing it changes the digests of all compressed
- * layers.
+ * The compression level with the best ratio of size to CPU time. Changing it changes the digests of all layers that
+ * are compressed with gzip.
  */
 export const DEFLATE_LEVEL = 4;
 
 export const BLOCK_BYTES = 1024 * 1024;
 
-/** The window of deflate. */
+/** Size of deflate's window in bytes. */
 export const DICTIONARY_BYTES = 32 * 1024;
 
 /**
- * The size of the output buffer. It exceeds the largest result for a block, so that zlib is called once per block: a
- * second call would add another flush marker.
+ * Size of the output buffer in bytes. It exceeds the largest result for a block, so that zlib is called once per block:
+ * a second call would add another flush marker.
  */
 const OUTPUT_BYTES = BLOCK_BYTES + 64 * 1024;
 
@@ -61,14 +61,16 @@ const EXPECTED = '8d966ea0ed125c47abae8b808e2702cc5a5c3f5119b6b19ab838c395328d68
 let chosen: Promise<Deflate> | undefined;
 
 /**
- * Selects the implementation that produces the expected digest on this machine: Node's zlib or, if a distribution has
- * built Node with another zlib, pako. Thus a compressed layer has the same digest on all machines.
- * @param onNote - called with a message, once, if pako is used
+ * Returns an implementation with the same results on all machines: Node's zlib or, if this build of Node has a zlib
+ * with other results, pako. A compressed layer thus has the same digest everywhere.
+ * @param onNote - called once with a message if pako is used
  */
 export function deflater(onNote?: (message: string) => void): Promise<Deflate> {
   chosen ??= selfTestResult(nodeDeflate).then((result) => {
     if (result === EXPECTED) return nodeDeflate;
-    onNote?.('this build of Node uses another zlib: layers are compressed in JavaScript, which takes longer');
+    onNote?.(
+      'the zlib of this Node build would change layer digests, so layers are compressed in JavaScript, which is slower',
+    );
     return pakoDeflate;
   });
   return chosen;
@@ -86,7 +88,7 @@ export async function selfTestResult(deflate: Deflate): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Pseudo-random words of different lengths, so that matches of many lengths and distances occur. */
+/** Returns pseudo-random words of different lengths, so that matches of many lengths and distances occur. */
 function selfTestData(): Buffer {
   let state = 1;
   const next = (below: number): number => {

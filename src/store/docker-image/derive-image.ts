@@ -9,30 +9,32 @@ import type { LayerCompressor, OpenStream, ReadableLayer } from './layer-compres
 
 /** A layer as an archive or an engine stores it. */
 export interface StoredLayer {
-  /** Streams the layer as it is stored. */
+  /** Streams the stored bytes of the layer. */
   readonly open: OpenStream;
-  /** Size in bytes as it is stored. */
+  /** Number of stored bytes. */
   readonly size: number;
-  /** The descriptor of a compressed layer, which is pushed unchanged. Default: the layer is uncompressed. */
+  /**
+   * The descriptor of a layer that is stored compressed and is pushed unchanged. Default: the layer is uncompressed.
+   */
   readonly descriptor?: Descriptor | undefined;
-  /** The diff id that the config states for the layer. Default: it is computed. */
+  /** The diff ID that the config states for the layer. Default: it is computed. */
   readonly diffId?: Digest | undefined;
 }
 
-/** A layer whose bytes the image does not include: it is stored at its URLs or in a registry. */
+/** A layer that is not stored with the image, but at its URLs or in a registry. */
 export interface AbsentLayer {
   readonly descriptor: Descriptor;
   readonly open?: undefined;
   readonly read?: undefined;
 }
 
-/** An image that is stored without a manifest. */
+/** An image from which a manifest is generated. */
 export interface StoredImage {
   /** Where the image is stored, for messages. */
   readonly location: string;
   /** The exact bytes of the config. */
   readonly config: Uint8Array;
-  /** The lowest layer first. */
+  /** The layers, from the lowest to the highest. */
   readonly layers: readonly (StoredLayer | AbsentLayer)[];
 }
 
@@ -47,18 +49,18 @@ export interface DeriveOptions {
 export interface DerivedImage {
   readonly content: ManifestContent;
   /**
-   * Streams the config or a layer and verifies it. Undefined if the image does not have the blob, or if it is a layer
-   * that is stored elsewhere.
+   * Streams the config or a layer, and verifies it. Returns undefined if the image does not have the blob, or if the
+   * blob is an `AbsentLayer`.
    */
   readonly read: (blob: BlobIdentity, signal?: AbortSignal) => AsyncIterable<Uint8Array> | undefined;
 }
 
 /**
- * Generates the OCI manifest of an image that is stored without one, from its config and its layers. With the
- * compression `none`, it has the same bytes as the manifest that docker 27 and later write for the image (moby,
- * image/tarexport/save.go), so its digest does not depend on the version of docker. With `gzip`, the digest is the same
- * on all machines, because the compression is reproducible.
- * @throws MlistError as `LayerCompressor.compress`
+ * Generates the OCI manifest of an image from its config and its layers. With `compression: 'none'`, the bytes are
+ * identical to the manifest that docker 27 and later write (moby, image/tarexport/save.go), so the image has the same
+ * digest whichever docker version saved it. With `gzip`, the digest is the same on all machines, because the
+ * compression is reproducible.
+ * @throws MlistError the errors of `LayerCompressor.compress`
  */
 export async function deriveImage(image: StoredImage, options: DeriveOptions): Promise<DerivedImage> {
   const { location, config, layers } = image;
@@ -93,8 +95,8 @@ interface ReadableOptions extends DeriveOptions {
 }
 
 /**
- * A layer in the form in which it is pushed. An uncompressed layer has the digest that the config states (its diff id);
- * otherwise the digest is computed.
+ * Compresses a layer if necessary, and returns it with its descriptor. The digest of an uncompressed layer is its diff
+ * ID, which is computed if the config does not state it.
  */
 async function readable(
   { open, size, descriptor, diffId: stated }: StoredLayer,
@@ -110,7 +112,7 @@ async function readable(
   return compressor.compress({ diffId, open }, compression, signal);
 }
 
-/** Computes the digest of a stream. */
+/** Computes the SHA-256 digest of a stream. */
 export async function digestOfStream(chunks: AsyncIterable<Uint8Array>): Promise<Digest> {
   const digester = new Digester();
   for await (const chunk of chunks) digester.update(chunk);

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { BLOCK_BYTES, DICTIONARY_BYTES, type Deflate } from './deflate.ts';
 
-/** The number of blocks that are compressed at the same time: as many as libuv's thread pool has threads by default. */
+/** Number of blocks that are compressed concurrently: as many as libuv's thread pool has threads by default. */
 const CONCURRENT_BLOCKS = 4;
 
 /** The gzip header that Go's compress/gzip writes: without a name and time, and with an unknown operating system. */

@@ -4,28 +4,30 @@ import { DEFLATE_LEVEL, deflater } from './deflate.ts';
 import { blocksOf, gzipBlocks } from './gzip-blocks.ts';
 import { ZSTD_LEVEL, zstdStreams } from './zstd.ts';
 
-/** How layers that are stored uncompressed are compressed. Layers that are compressed already are not changed. */
+/** How layers that are stored uncompressed are compressed. Layers that are already compressed are not changed. */
 export type LayerCompression = 'gzip' | 'zstd' | 'none';
 
-/** Media types of layers (image-spec v1.1.1 layer.md). */
+/** The media type of a layer with each compression (image-spec v1.1.1 layer.md). */
 export const layerTypes: Readonly<Record<LayerCompression, string>> = {
   none: 'application/vnd.oci.image.layer.v1.tar',
   gzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
   zstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
 };
 
-/** The compression that the media type of a layer states; undefined for content of other types. */
+/**
+ * Returns the compression that the media type of an OCI layer states; undefined for all other media types, including
+ * Docker's layer types.
+ */
 export function compressionOfType(mediaType: string): LayerCompression | undefined {
   return (Object.keys(layerTypes) as LayerCompression[]).find((compression) => layerTypes[compression] === mediaType);
 }
 
-/** Compresses a stream of bytes. */
 export type Compress = (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 
 /**
- * The function that compresses in this format.
+ * Returns a function that compresses in this format. For zstd, that function throws MlistError `ERR_MLIST_USAGE` if
+ * this version of Node does not support it.
  * @param onNote - receives a message if compression takes longer than usual on this machine
- * @throws MlistError `ERR_MLIST_USAGE` if this version of Node does not support the format
  */
 export async function compressor(
   format: Exclude<LayerCompression, 'none'>,
@@ -55,8 +57,8 @@ export async function* through(chunks: AsyncIterable<Uint8Array>, stream: Duplex
 }
 
 /**
- * Identifies the exact output of a compression: formats with the same identifier compress the same data to the same
- * bytes. The identifier for zstd contains the version of its library, on which the result depends.
+ * Returns an identifier for the exact output of a compression: if the identifiers are the same, the same data is
+ * compressed to the same bytes. For zstd, it contains the version of the library, on which the result depends.
  */
 export function formatOf(compression: Exclude<LayerCompression, 'none'>): string {
   if (compression === 'gzip') return `gzip-${DEFLATE_LEVEL}`;

@@ -12,12 +12,12 @@ export type OpenStream = (signal?: AbortSignal) => AsyncIterable<Uint8Array>;
 
 /** A layer that is stored uncompressed. */
 export interface UncompressedLayer {
-  /** The digest in the image's config. The layer is verified against it when it is compressed. */
+  /** The digest of the layer in the image's config. If the layer has another digest, compression fails. */
   readonly diffId: Digest;
   readonly open: OpenStream;
 }
 
-/** A layer in the form in which it is pushed. */
+/** A layer as it is pushed. */
 export interface ReadableLayer {
   readonly descriptor: Descriptor;
   /** Streams the content of the descriptor, and verifies it. */
@@ -27,15 +27,16 @@ export interface ReadableLayer {
 export interface LayerCompressorOptions {
   /** Where the compressed layers are stored. */
   readonly spool: Spool;
-  /** Compressed layers of earlier commands. Default: none. */
+  /** The digests and sizes of layers that earlier commands have compressed. Default: none. */
   readonly records?: LayerRecords | undefined;
   /** Receives a message if compression takes longer than usual on this machine. */
   readonly onNote?: ((message: string) => void) | undefined;
 }
 
 /**
- * Compresses the layers of one command. Each layer is compressed once, and one at a time, since a single layer uses the
- * whole thread pool. The results are stored in one file of the spool, so that memory use does not depend on their size.
+ * Compresses the layers of one command. Each layer without a record is compressed once. These layers are compressed one
+ * at a time, since a single layer uses the whole thread pool. The results are stored in one file of the spool, so
+ * memory use does not depend on their size.
  */
 export class LayerCompressor {
   readonly #options: LayerCompressorOptions;
@@ -48,9 +49,9 @@ export class LayerCompressor {
   }
 
   /**
-   * Compresses a layer. If an earlier command has recorded its digest and size, the layer is compressed only when it is
-   * read.
-   * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the layer does not match its diff id; `ERR_MLIST_FILE` if the
+   * Compresses a layer. If an earlier command has recorded its digest and size, the layer is compressed only when the
+   * result is read.
+   * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the layer does not match its diff ID; `ERR_MLIST_FILE` if the
    * spool is full; `ERR_MLIST_USAGE` if this version of Node does not support the compression
    */
   compress(
@@ -102,7 +103,7 @@ export class LayerCompressor {
   }
 }
 
-/** The chunks of a layer. Fails after the last chunk if they do not match the diff id. */
+/** Passes on the chunks of a layer. Fails after the last chunk if the layer does not match its diff ID. */
 async function* verifiedLayer(
   { diffId, open }: UncompressedLayer,
   signal: AbortSignal | undefined,

@@ -14,19 +14,19 @@ const MAX_RECORD_BYTES = 1024;
 const recordName = /^[0-9a-f]{64,128}\.[a-z0-9.-]+$/;
 
 /**
- * Records the digest and size of compressed layers, in files `layers/<diff id>.<format>` of the workspace. With a
- * record, the manifest of an image can be generated without compressing the layer, so a layer that the target already
+ * Records the digest and size of compressed layers, in files `layers/<diff ID in hex>.<format>` of the workspace. With
+ * a record, the manifest of an image can be generated without compressing the layer, so a layer that the target already
  * has is not compressed again.
  */
 export class LayerRecords {
   readonly #folder: string | undefined;
 
-  /** @param workspaceFolder - path of the workspace; undefined: nothing is recorded */
+  /** @param workspaceFolder - path of the workspace. If undefined, nothing is recorded */
   constructor(workspaceFolder: string | undefined) {
     this.#folder = workspaceFolder === undefined ? undefined : join(workspaceFolder, 'layers');
   }
 
-  /** The compressed layer; undefined if it is not recorded, or the record is damaged. */
+  /** Returns the digest and size of a compressed layer, or undefined if there is no valid record. */
   async find(diffId: Digest, format: string): Promise<BlobIdentity | undefined> {
     const path = this.#pathOf(diffId, format);
     if (path === undefined) return undefined;
@@ -53,7 +53,7 @@ export class LayerRecords {
   }
 
   /**
-   * Removes records, and no other files, that were written more than `age` milliseconds ago.
+   * Removes the records that were written at least `age` milliseconds ago. Other files in the folder are kept.
    * @returns the number of removed records
    */
   async prune(age: number): Promise<number> {

@@ -2,8 +2,8 @@ import type { Duplex } from 'node:stream';
 import { MlistError } from '../../errors/errors.ts';
 
 /**
- * The members of node:zlib for zstd, which exist since Node 22.15. This project compiles with the types of Node 20,
- * which lack them.
+ * The zstd members of node:zlib in Node 22.15 and newer. The types of Node 20, with which this project compiles, lack
+ * them.
  */
 interface Zstd {
   readonly createZstdCompress?: (options: object) => Duplex;
@@ -16,7 +16,7 @@ export const ZSTD_LEVEL = 3;
 
 /**
  * Returns functions that create streams for zstd.
- * @param subject - what needs zstd, such as `--compression zstd`, for the error
+ * @param subject - the beginning of the error message, such as `zstd compression`
  * @throws MlistError `ERR_MLIST_USAGE` if this version of Node does not support zstd
  */
 export function zstdStreams(subject: string): { readonly compress: () => Duplex; readonly decompress: () => Duplex } {

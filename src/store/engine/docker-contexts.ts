@@ -8,21 +8,21 @@ import { readJson } from '../../json/parse.ts';
 import { createHash } from '../../oci/digest.ts';
 import type { EngineTls } from './engine-address.ts';
 
-/** Docker contexts, as `docker context` stores them in docker's configuration folder. */
+/** This module reads Docker contexts, which `docker context` stores in docker's configuration folder. */
 
-/** The context that docker uses by default: DOCKER_HOST or the default socket. */
+/** The name of docker's built-in context, which uses DOCKER_HOST or the default socket. */
 export const DEFAULT_CONTEXT = 'default';
 
-/** Size limit for each file. The largest files are config.json files with many logins. */
+/** Size limit for each file. The largest files are config.json files with the credentials of many registries. */
 const MAX_BYTES = 1024 * 1024;
 
 export interface DockerContext {
-  /** The address of the engine. */
+  /** The address of the engine, such as `unix:///var/run/docker.sock`. */
   readonly host: string;
   readonly tls?: EngineTls;
 }
 
-/** The context that `docker context use` has selected; undefined if none is selected. */
+/** Returns the context that was selected with `docker context use`. Returns undefined if there is none. */
 export async function currentContext(folder: string): Promise<string | undefined> {
   const path = join(folder, 'config.json');
   const name = memberOf(await readDocument(path), 'currentContext');
@@ -30,9 +30,10 @@ export async function currentContext(folder: string): Promise<string | undefined
 }
 
 /**
- * Reads a context.
- * @param origin - where the name of the context comes from, for errors
- * @throws MlistError `ERR_MLIST_USAGE` if the context does not exist, with the names of those that exist
+ * Reads the address and the TLS settings of a context.
+ * @param origin - how the context was selected, for error messages, such as `set in DOCKER_CONTEXT`
+ * @throws MlistError `ERR_MLIST_USAGE` if the context does not exist, is damaged or has no Docker endpoint;
+ * `ERR_MLIST_FILE` if one of its files cannot be read
  */
 export async function readContext(folder: string, name: string, origin: string): Promise<DockerContext> {
   const id = createHash('sha256').update(name).digest('hex');
@@ -41,14 +42,14 @@ export async function readContext(folder: string, name: string, origin: string):
   const endpoint = memberOf(memberOf(metadata, 'Endpoints'), 'docker');
   const host = memberOf(endpoint, 'Host');
   if (typeof host !== 'string' || host === '') {
-    throw new MlistError('ERR_MLIST_USAGE', `the Docker context ${name} has no address of a Docker engine`);
+    throw new MlistError('ERR_MLIST_USAGE', `the Docker context ${name} has no Docker endpoint`);
   }
   const isVerified = memberOf(endpoint, 'SkipTLSVerify') !== true;
   const tls = await readTls(join(folder, 'contexts', 'tls', id, 'docker'), isVerified);
   return { host, ...(tls === undefined ? {} : { tls }) };
 }
 
-/** The names of all contexts, in alphabetical order. */
+/** Returns the names of all contexts: first `default`, then the others in alphabetical order. */
 async function contextNames(folder: string): Promise<readonly string[]> {
   const meta = join(folder, 'contexts', 'meta');
   const entries = await readdir(meta).catch(() => []);
@@ -60,8 +61,9 @@ async function contextNames(folder: string): Promise<readonly string[]> {
 }
 
 /**
- * The certificates in a folder: `ca.pem`, `cert.pem` and `key.pem`.
- * @returns undefined if the folder has none of them, unless `isVerified` is false
+ * Reads the TLS files in a folder: `ca.pem`, `cert.pem` and `key.pem`. Each may be missing.
+ * @param isVerified - whether the certificate of the engine is verified
+ * @returns undefined if all files are missing and `isVerified` is true: the folder then does not configure TLS
  */
 export async function readTls(folder: string, isVerified: boolean): Promise<EngineTls | undefined> {
   const [ca, cert, key] = await Promise.all(
@@ -78,9 +80,9 @@ export async function readTls(folder: string, isVerified: boolean): Promise<Engi
 
 async function unknownContext(folder: string, name: string, origin: string): Promise<MlistError> {
   const names = (await contextNames(folder)).join(', ');
-  return new MlistError('ERR_MLIST_USAGE', `there is no Docker context ${JSON.stringify(name)} (${origin})`, {
+  return new MlistError('ERR_MLIST_USAGE', `Docker context not found: ${JSON.stringify(name)} (${origin})`, {
     path: folder,
-    hint: `Available: ${names}.`,
+    hint: `Available contexts: ${names}.`,
   });
 }
 
@@ -89,12 +91,14 @@ async function readDocument(path: string): Promise<Json | undefined> {
   if (bytes === undefined || bytes.length === 0) return undefined;
   const { value, problems } = readJson(bytes);
   if (value !== undefined) return value;
-  throw new MlistError('ERR_MLIST_USAGE', `${path} is damaged: ${problems[0]?.message ?? 'it is not JSON'}`, { path });
+  throw new MlistError('ERR_MLIST_USAGE', `cannot parse ${path}: ${problems[0]?.message ?? 'it is not JSON'}`, {
+    path,
+  });
 }
 
 /**
- * Reads a file; undefined if it does not exist.
- * @throws MlistError `ERR_MLIST_FILE` if it is too large, or not a regular file
+ * Reads a file. Returns undefined if it does not exist.
+ * @throws MlistError `ERR_MLIST_FILE` if it cannot be read, is too large, or is not a regular file
  */
 async function readIfThere(path: string): Promise<Buffer | undefined> {
   const bytes = await readAtMost(path, { maxBytes: MAX_BYTES, onlyFile: true }).catch((thrown: unknown) => {
@@ -102,7 +106,7 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
     throw readFailure(path, thrown);
   });
   if (bytes === undefined || bytes.length <= MAX_BYTES) return bytes;
-  throw new MlistError('ERR_MLIST_FILE', `cannot read ${path}: it has more than ${MAX_BYTES} bytes`, { path });
+  throw new MlistError('ERR_MLIST_FILE', `cannot read ${path}: it is larger than ${MAX_BYTES} bytes`, { path });
 }
 
 function memberOf(value: Json | undefined, name: string): Json | undefined {

@@ -1,13 +1,13 @@
 import { MlistError } from '../../errors/errors.ts';
 import type { EngineKind } from '../../oci/engine-location.ts';
 
-/** The address of a container engine, in the forms of DOCKER_HOST and CONTAINER_HOST. */
+/** The address of a container engine, from DOCKER_HOST, CONTAINER_HOST, a Docker context or the default socket. */
 export interface EngineAddress {
   readonly kind: EngineKind;
   readonly host: EngineHost;
-  /** The address as messages show it, such as `unix:///var/run/docker.sock`. */
+  /** The address for messages, such as `unix:///var/run/docker.sock`. Passwords are masked. */
   readonly text: string;
-  /** Where the address was found, such as `DOCKER_HOST` or `the context desktop-linux`. */
+  /** Where the address comes from, such as `DOCKER_HOST` or `the Docker context desktop-linux`. */
   readonly origin: string;
 }
 
@@ -18,7 +18,7 @@ export type EngineHost =
   /** The arguments of the ssh command that connects stdin and stdout to the engine. */
   | { readonly type: 'ssh'; readonly arguments: readonly string[] };
 
-/** The content of PEM files for the connection to an engine. */
+/** The TLS settings for an engine. The certificates and the key are the contents of PEM files. */
 export interface EngineTls {
   readonly ca?: Buffer;
   readonly cert?: Buffer;
@@ -40,7 +40,7 @@ const DEFAULT_TLS_PORT = 2376;
 /**
  * Parses an address as the docker CLI does: `unix://PATH`, `npipe://PATH`, `tcp://HOST[:PORT]`, `HOST:PORT`,
  * `ssh://[USER@]HOST[:PORT][/PATH]`.
- * @throws MlistError `ERR_MLIST_USAGE` for other forms, such as `http://`
+ * @throws MlistError `ERR_MLIST_USAGE` if the address is invalid, or has another form, such as `http://HOST`
  */
 export function parseAddress(address: string, options: ParseAddressOptions): EngineAddress {
   const { kind, origin } = options;
@@ -49,7 +49,7 @@ export function parseAddress(address: string, options: ParseAddressOptions): Eng
   const found = (host: EngineHost): EngineAddress => ({ kind, host, text, origin });
   switch (scheme) {
     case 'unix':
-      if (!rest.startsWith('/')) throw invalidAddress(text, origin, 'the path of a socket is absolute');
+      if (!rest.startsWith('/')) throw invalidAddress(text, origin, 'the path of the socket must be absolute');
       return found({ type: 'socket', path: rest });
     case 'npipe':
       return found({ type: 'socket', path: rest.replaceAll('/', '\\') });
@@ -65,8 +65,8 @@ export function parseAddress(address: string, options: ParseAddressOptions): Eng
 }
 
 /**
- * Masks the parts of an address that may be a password or a token: the text between a colon and the last `@`, and the
- * query.
+ * Masks the parts of an address that may contain a password or a token: everything between the first colon after the
+ * scheme and the last `@`, and the query.
  */
 function withoutSecrets(address: string): string {
   return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?([^/@:]*):.*@/is, '$1$2:***@').replace(/\?.*$/s, '?***');
@@ -75,32 +75,45 @@ function withoutSecrets(address: string): string {
 function parseTcp(hostAndPort: string, text: string, { origin, tls }: ParseAddressOptions): EngineHost {
   const [, host, port] = /^(\[[0-9a-f:.]+\]|[^:/\\@?#]+)(?::(\d{1,5}))?\/?$/i.exec(hostAndPort) ?? [];
   if (host === undefined) {
-    const hint = hostAndPort.startsWith('/') ? `Write a socket as unix://${hostAndPort}.` : undefined;
-    throw invalidAddress(text, origin, 'it is not of the form HOST:PORT', hint);
+    const hint = hostAndPort.startsWith('/') ? `For a socket, write unix://${hostAndPort}.` : undefined;
+    throw invalidAddress(text, origin, 'it must have the form tcp://HOST[:PORT]', hint);
   }
   const number = port === undefined ? (tls === undefined ? DEFAULT_PORT : DEFAULT_TLS_PORT) : Number(port);
-  if (number < 1 || number > 65_535) throw invalidAddress(text, origin, 'the port is not in the range 1 to 65535');
+  if (number < 1 || number > 65_535) throw invalidAddress(text, origin, 'the port must be between 1 and 65535');
   const name = host.replace(/^\[|\]$/g, '');
   return { type: 'tcp', host: name, port: number, ...(tls === undefined ? {} : { tls }) };
 }
 
 /**
- * The arguments of ssh. A host or user that begins with `-` could be an option of ssh that runs a command, so it is
- * refused.
+ * Returns the arguments of the ssh command that runs `docker system dial-stdio` or `podman system dial-stdio` on the
+ * host of the engine.
+ * @throws MlistError `ERR_MLIST_USAGE` if the address is invalid, or if its user or host begins with `-`, because ssh
+ * could parse it as an option that runs a command
  */
 function sshArguments(address: string, text: string, { kind, origin }: ParseAddressOptions): readonly string[] {
   const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (url === undefined || url.hostname === '') throw invalidAddress(text, origin, 'it names no host');
+  if (url === undefined) throw invalidAddress(text, origin, 'it is not a valid URL');
+  if (url.hostname === '') throw invalidAddress(text, origin, 'the host is missing');
   if (url.password !== '')
     throw invalidAddress(text, origin, 'a password in the address is not supported', 'Use an ssh key.');
-  if (url.search !== '' || url.hash !== '') throw invalidAddress(text, origin, 'it has a query or a fragment');
-  const user = decodeURIComponent(url.username);
+  if (url.search !== '' || url.hash !== '')
+    throw invalidAddress(text, origin, 'a query or a fragment is not supported');
+  const decode = (part: string): string => {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      throw invalidAddress(text, origin, 'its percent-encoding is invalid');
+    }
+  };
+  const user = decode(url.username);
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (host.startsWith('-') || user.startsWith('-')) throw invalidAddress(text, origin, 'it contains an option of ssh');
-  if (!/^[\w.:%-]+$/.test(host)) throw invalidAddress(text, origin, 'its host name is invalid');
-  const path = decodeURIComponent(url.pathname);
+  if (host.startsWith('-') || user.startsWith('-'))
+    throw invalidAddress(text, origin, 'the user and the host must not begin with "-"');
+  if (!/^[\w.:%-]+$/.test(host)) throw invalidAddress(text, origin, 'the host name is invalid');
+  const path = decode(url.pathname);
+  // The remote shell would interpret other characters.
   if (!/^[\w./+-]*$/.test(path))
-    throw invalidAddress(text, origin, 'its path contains characters that a shell interprets');
+    throw invalidAddress(text, origin, 'the path may only contain letters, digits and the characters _ . / + -');
   const [program, option] = kind === 'podman' ? ['podman', '--url'] : ['docker', '--host'];
   return [
     ...['-o', 'ConnectTimeout=30', '-T'],
@@ -113,11 +126,7 @@ function sshArguments(address: string, text: string, { kind, origin }: ParseAddr
 }
 
 function invalidAddress(text: string, origin: string, reason: string, hint?: string): MlistError {
-  return new MlistError(
-    'ERR_MLIST_USAGE',
-    `${origin} is not the address of an engine: ${text.slice(0, 300)}: ${reason}`,
-    {
-      hint: hint ?? 'Use unix://PATH, tcp://HOST:PORT or ssh://USER@HOST.',
-    },
-  );
+  return new MlistError('ERR_MLIST_USAGE', `invalid engine address ${text.slice(0, 300)} (from ${origin}): ${reason}`, {
+    hint: hint ?? 'Use unix://PATH, tcp://HOST:PORT or ssh://USER@HOST.',
+  });
 }

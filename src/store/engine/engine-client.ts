@@ -12,7 +12,7 @@ import { connectTo } from './engine-connection.ts';
 import { connectionFailure, cutResponse, engineRefusal, silentEngine, type EngineStep } from './engine-error.ts';
 import { sendBody, type RequestBody } from './request-body.ts';
 
-/** One request and its result, for `--debug`. */
+/** Reports the status of a response or, in `note`, the error of a failed connection. `--debug` logs these events. */
 export interface EngineRequestEvent {
   readonly type: 'request';
   readonly method: string;
@@ -23,9 +23,9 @@ export interface EngineRequestEvent {
 }
 
 export interface EngineClientOptions {
-  /** Milliseconds without any data after which a request fails. */
+  /** A request without `waitMs` fails if no data is sent or received for this many milliseconds. */
   readonly timeoutMs: number;
-  /** The environment of ssh. */
+  /** The environment of ssh processes. */
   readonly env: NodeJS.ProcessEnv;
   readonly signal?: AbortSignal | undefined;
   readonly waiting?: ReportPending | undefined;
@@ -34,12 +34,15 @@ export interface EngineClientOptions {
 
 export interface EngineRequest extends ContentOptions {
   readonly step: EngineStep;
-  /** The path without the API version, such as `/images/json`. */
+  /** The path, with the API version if it is known, such as `/v1.48/images/json`. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>> | undefined;
-  /** Milliseconds until the response begins, after the body has been sent. Default: the timeout of the client. */
+  /**
+   * Maximum time, in milliseconds, until the response begins. If the request has a body, the time starts when the body
+   * has been sent, and the same limit applies to the wait for each later part of the response. Default: `timeoutMs`.
+   */
   readonly waitMs?: number | undefined;
-  /** The body of a POST request. Default: a GET request. */
+  /** The request body. A request with a body is a POST request; a request without one is a GET request. */
   readonly body?: RequestBody | undefined;
 }
 
@@ -59,12 +62,13 @@ export class EngineClient {
 
   /**
    * Sends a request and reads its JSON response.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`, `ERR_MLIST_UNAUTHORIZED`, `ERR_MLIST_REGISTRY`, `ERR_MLIST_NETWORK`,
-   * `ERR_MLIST_TIMEOUT`
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` for HTTP 404; `ERR_MLIST_UNAUTHORIZED` for HTTP 401 and 403, or if access
+   * to the socket is denied; `ERR_MLIST_REGISTRY` for other error responses and invalid responses; `ERR_MLIST_NETWORK`
+   * if the connection fails; `ERR_MLIST_TIMEOUT` if the engine sends no data for too long
    */
   async json(request: EngineRequest): Promise<Json> {
     const chunks: Uint8Array[] = [];
-    const exceeded = () => this.#invalidAnswer(request, `it has more than ${MAX_ANSWER_BYTES} bytes`);
+    const exceeded = () => this.#invalidAnswer(request, `it is larger than ${MAX_ANSWER_BYTES} bytes`);
     const reading = async (): Promise<void> => {
       for await (const chunk of limitedTo(MAX_ANSWER_BYTES, this.stream(request), exceeded)) chunks.push(chunk);
     };
@@ -75,8 +79,8 @@ export class EngineClient {
   }
 
   /**
-   * Sends a request and streams the body of its response. The stream fails if the connection ends before the body is
-   * complete.
+   * Sends a request and streams the response body. The stream fails if the connection ends before the body is complete.
+   * @throws MlistError the errors of `json`, except the one for an invalid response body
    */
   async *stream(request: EngineRequest): AsyncGenerator<Uint8Array> {
     const { step, body, waitMs = this.#options.timeoutMs } = request;
@@ -98,7 +102,7 @@ export class EngineClient {
       });
     try {
       idle.restart(body === undefined ? waitMs : this.#options.timeoutMs);
-      // An engine may take long to respond after it has received the whole body.
+      // Engines process the body after they have received it, and the processing may take longer than `timeoutMs`.
       const onSent = (isLast: boolean): void => idle.restart(isLast ? waitMs : this.#options.timeoutMs);
       const response = await this.#send(request, idle.signal, connection.socket, onSent);
       report(response.statusCode);
@@ -126,7 +130,7 @@ export class EngineClient {
   ): Promise<IncomingMessage> {
     const { body } = request;
     return new Promise((resolve, reject) => {
-      // A missing socket emits its error before the request has a listener for it.
+      // If the socket file does not exist, `socket` emits its error before the request listens for errors.
       socket.once('error', reject);
       const headers = {
         ...{ Host: 'docker', 'User-Agent': 'mlist', Accept: '*/*', Connection: 'close' },
@@ -135,7 +139,7 @@ export class EngineClient {
       const method = methodOf(request);
       const call = httpRequest({ method, path: targetOf(request), headers, signal, createConnection: () => socket })
         .on('response', resolve)
-        // Node closes the connection without an error if a server answers with status 101.
+        // Without this listener, Node would close the connection on status 101 without emitting an error.
         .on('upgrade', (response: IncomingMessage) => {
           response.resume();
           resolve(response);
@@ -160,7 +164,7 @@ export class EngineClient {
   }
 
   #invalidAnswer({ step }: EngineRequest, reason: string): MlistError {
-    const text = `cannot ${step.what} ${step.reference}: the answer of the engine is invalid: ${reason}`;
+    const text = `cannot ${step.what} ${step.reference}: the engine sent an invalid response: ${reason}`;
     return new MlistError('ERR_MLIST_REGISTRY', text, { reference: step.reference });
   }
 }
@@ -174,7 +178,7 @@ function targetOf({ path, query = {} }: EngineRequest): string {
   return parameters === '' ? path : `${path}?${parameters}`;
 }
 
-/** Aborts a request after a time without data. */
+/** Aborts its signal when the time runs out, or when the given signal is aborted. */
 class IdleTimer {
   readonly #controller = new AbortController();
   readonly signal: AbortSignal;

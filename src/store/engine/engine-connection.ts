@@ -7,15 +7,18 @@ import { startableProgram } from '../program-path.ts';
 import type { EngineHost } from './engine-address.ts';
 
 export interface EngineConnection {
-  /** The connection. It emits errors as `error` events. */
+  /** The byte stream to and from the engine. It emits errors as `error` events. */
   readonly socket: Duplex;
-  /** Returns why a connection broke, if the socket does not state the reason, as with ssh. */
+  /**
+   * Only for ssh connections. Waits until ssh has ended, and returns its error, or undefined if it did not fail. The
+   * socket often reports only that the connection was closed.
+   */
   readonly reason?: () => Promise<Error | undefined>;
 }
 
 /**
  * Opens one connection to an engine.
- * @param env - the environment of ssh
+ * @param env - the environment of the ssh process
  */
 export function connectTo(host: EngineHost, env: NodeJS.ProcessEnv): EngineConnection {
   switch (host.type) {
@@ -42,29 +45,33 @@ function connectWithTls({ host, port, tls }: Extract<EngineHost, { type: 'tcp' }
   });
 }
 
-/** Maximum length of ssh's output in an error. */
+/** Maximum length, in characters, of ssh's output in an error message. */
 const MAX_MESSAGE = 2000;
 
-/** The error for a failed ssh command. The message is what ssh printed. */
+/**
+ * Reports that ssh could not be started or has failed. The message is what ssh printed to stderr, or a reason such as
+ * `exit code 1` if it printed nothing.
+ */
 export class SshError extends Error {
   override readonly name = 'SshError';
 }
 
-/** A connection through `ssh HOST docker system dial-stdio`. The process ends with the connection. */
+/**
+ * Starts ssh, which runs `docker system dial-stdio` or `podman system dial-stdio` on the host. Closing the connection
+ * stops the ssh process.
+ */
 function connectThroughSsh(sshArguments: readonly string[], env: NodeJS.ProcessEnv): EngineConnection {
   const program = startableProgram('ssh', env);
-  if (program === undefined) return failedConnection(new SshError('it cannot be run: it is not on PATH'));
+  if (program === undefined) return failedConnection(new SshError('executable file not found in PATH'));
   const child = spawn(program, sshArguments, { env, stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
   let printed = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     printed = (printed + text).slice(0, MAX_MESSAGE);
   });
   const ended = new Promise<Error | undefined>((resolve) => {
-    child.on('error', (error) => resolve(new SshError(`it cannot be run: ${foreignMessage(error)}`)));
+    child.on('error', (error) => resolve(new SshError(`the program cannot be started: ${foreignMessage(error)}`)));
     child.on('close', (code) => {
-      resolve(
-        code === 0 || code === null ? undefined : new SshError(printed.trim() || `it ended with exit code ${code}`),
-      );
+      resolve(code === 0 || code === null ? undefined : new SshError(printed.trim() || `exit code ${code}`));
     });
   });
   const socket = Duplex.from({ readable: child.stdout, writable: child.stdin });

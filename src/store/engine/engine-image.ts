@@ -7,38 +7,38 @@ import type { Reference } from '../../oci/reference.ts';
 import { checkDescriptor } from '../../schema/documents.ts';
 import { repositoryIn } from '../origins.ts';
 
-/** An image as an engine describes it, without an export (`GET /images/NAME/json`). */
+/** An image as its engine describes it (`GET /images/NAME/json`). */
 export interface EngineImage {
-  /** The digest of the index or manifest, or of the config if the engine keeps no manifests. */
+  /** The digest of the index or manifest; the config digest if the engine keeps no manifests. */
   readonly id: Digest;
-  /** The platform, with the members that the engine states. podman states neither `variant` nor `os.version`. */
+  /** The platform, as far as the engine reports it. podman reports neither `variant` nor `os.version`. */
   readonly platform: Platform;
-  /** The digests of the uncompressed layers, the lowest first. */
+  /** The diff IDs of the layers, the base layer first. */
   readonly layers: readonly Digest[];
   /**
-   * The descriptor of the index or manifest; undefined if the engine keeps no manifests, so that one is generated from
-   * an export.
+   * The descriptor of the index or manifest. Absent if the engine keeps no manifests. If the engine is too old to
+   * describe its manifests, only the digest is known: `mediaType` is empty, and `size` is 0.
    */
   readonly root?: Descriptor;
-  /** The repositories in the names of the image, without tags. The image need not exist in them. */
+  /** The repositories in the image's `RepoDigests`. They do not necessarily have the image. */
   readonly repositories: readonly Reference[];
-  /** The manifests of an index. Empty if the engine does not list them. */
+  /** The entries of the index. Empty for a single image, and if the engine does not report them. */
   readonly parts: readonly EnginePart[];
 }
 
-/** A manifest of an index in an engine. */
+/** An entry of an index in an engine. */
 export interface EnginePart {
   readonly descriptor: Descriptor;
-  /** Whether the engine has its content. An index lists every platform, but engines usually pull only some. */
+  /** Whether the engine has the content. Engines usually pull only some of the platforms that an index lists. */
   readonly isAvailable: boolean;
-  /** The size in bytes of all content that the manifest refers to; 0 if the engine does not state it. */
+  /** The total size in bytes of the content that the manifest refers to; 0 if the engine does not report it. */
   readonly contentBytes: number;
 }
 
 /**
  * Parses the description of an image.
- * @param hidesManifests - whether the engine has manifests, but is too old to describe them. If so, the ID is the
- * digest of the index or manifest
+ * @param hidesManifests - whether the engine keeps manifests, but is too old to describe them. If so, the ID is used as
+ * the digest of the index or manifest
  * @returns undefined if the description is invalid
  */
 export function parseEngineImage(value: Json, hidesManifests: boolean): EngineImage | undefined {
@@ -68,16 +68,16 @@ export function parseEngineImage(value: Json, hidesManifests: boolean): EngineIm
   return { ...facts, root: minimalDescriptor(root), ...(isIndexType(root.mediaType) ? {} : { parts: [] }) };
 }
 
-/** The root of an image in a containerd store whose API is older than 1.48: only its digest is known. */
+/** Placeholders for the media type and size of a root that the engine does not describe (API before 1.48). */
 const unknownRoot = { mediaType: '', size: 0 };
 
-/** The ID of an image as a digest. podman omits the algorithm. */
+/** Parses an image ID as a digest. podman omits the algorithm. */
 function idOf(value: Json | undefined): Digest | undefined {
   const id = typeof value === 'string' && /^[0-9a-f]{64}$/.test(value) ? `sha256:${value}` : value;
   return typeof id === 'string' && isDigest(id) ? id : undefined;
 }
 
-/** A string member of a response; undefined if it is empty or of another type. */
+/** Returns the value if it is a non-empty string; otherwise undefined. */
 export function textIn(value: Json | undefined): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -20,9 +20,9 @@ import type { Engine } from './engine.ts';
 import { ImageExports, type ExportsOptions } from './image-exports.ts';
 
 /**
- * One image of a container engine as a content store. The containerd store has manifests, which are read as they are.
- * The classic store and podman have none: a manifest is generated from an export, as for a docker archive. The engine
- * is contacted only when content is read.
+ * Reads one engine image as a store. Manifests in the containerd store are read unchanged. The classic store and podman
+ * do not keep manifests: a manifest is generated from the export, as for a docker archive. The engine is not contacted
+ * before the store is used.
  */
 export class EngineStore implements ContentReader, LocalStore, OriginLister {
   readonly location: string;
@@ -31,7 +31,7 @@ export class EngineStore implements ContentReader, LocalStore, OriginLister {
   readonly #options: ExportsOptions;
   #exports: Promise<ImageExports> | undefined;
 
-  /** @param image - a location without a digest beside the name */
+  /** @param image - the location of the image, without `EngineLocation.digest` */
   constructor(image: EngineLocation, open: () => Promise<Engine>, options: ExportsOptions) {
     this.location = formatEngineLocation(image);
     this.#image = image;
@@ -39,12 +39,15 @@ export class EngineStore implements ContentReader, LocalStore, OriginLister {
     this.#options = options;
   }
 
-  /** The engine's description of the image. */
+  /** Returns the engine's description of the image, without exporting the image. */
   async describe(options: ContentOptions = {}): Promise<EngineImage> {
     return (await this.#open()).inspect(this.#image, options);
   }
 
-  /** The digest of the index or manifest of the image. An engine without manifests has to export the image for it. */
+  /**
+   * Returns the digest of the image's index or manifest. If the engine keeps no manifests, the image is exported to
+   * generate one.
+   */
   async rootDigest(options: ContentOptions = {}): Promise<Digest> {
     const { root } = await this.describe(options);
     return root?.digest ?? (await this.#savedDescriptor()).digest;
@@ -82,8 +85,8 @@ export class EngineStore implements ContentReader, LocalStore, OriginLister {
   }
 
   /**
-   * The repositories that the export names, then those of the engine. Images of engines without manifests are complete,
-   * so they need no origins.
+   * Returns the repositories from annotations in the export, then the repositories in the image's `RepoDigests`.
+   * Returns an empty array if the engine keeps no manifests, because its images are always complete.
    */
   async origins(digest: Digest): Promise<readonly Reference[]> {
     const { root, repositories } = await this.describe();
@@ -111,7 +114,7 @@ export class EngineStore implements ContentReader, LocalStore, OriginLister {
     return this.#exports;
   }
 
-  /** The generated manifest of an engine without manifests. */
+  /** Exports an image from an engine that keeps no manifests, and returns the descriptor of the generated manifest. */
   async #savedDescriptor(): Promise<Descriptor> {
     return (await (await (await this.#exported()).saved()).resolveRef()).descriptor;
   }
@@ -129,7 +132,7 @@ export class EngineStore implements ContentReader, LocalStore, OriginLister {
     const reference = contentReference(this.location, digest);
     return new MlistError(
       'ERR_MLIST_NOT_FOUND',
-      `${reference} is not in the engine: it was not pulled or built there`,
+      `the engine does not have ${reference}: it was neither pulled nor built there`,
       {
         reference,
       },
@@ -137,7 +140,7 @@ export class EngineStore implements ContentReader, LocalStore, OriginLister {
   }
 }
 
-/** Whether the index lists a manifest that the engine does not have. */
+/** Whether the image's index lists this manifest, but the engine does not have it. */
 function isUnavailable({ parts }: EngineImage, digest: Digest): boolean {
   return parts.some(({ descriptor, isAvailable }) => descriptor.digest === digest && !isAvailable);
 }

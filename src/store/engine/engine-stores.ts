@@ -13,7 +13,7 @@ export interface EngineStoresOptions extends EngineClientOptions, ExportsOptions
   readonly environment: EngineEnvironment;
 }
 
-/** The engines and images that a command reads. Each engine is found once, and each image is exported once. */
+/** Opens the engines and images that a command uses. Each engine is looked up once, and each image has one store. */
 export class EngineStores {
   readonly #options: EngineStoresOptions;
   readonly #engines = new Map<string, Promise<Engine>>();
@@ -23,7 +23,7 @@ export class EngineStores {
     this.#options = options;
   }
 
-  /** The store of the image in a location. The engine is contacted when content is read. */
+  /** Returns the store of an engine image. The engine is not contacted before the store is used. */
   store({ kind, context, image: named }: EngineLocation): EngineStore {
     const image = { kind, image: named, ...(context === undefined ? {} : { context }) };
     const create = () => new EngineStore(image, () => this.engine(image), this.#options);
@@ -31,8 +31,8 @@ export class EngineStores {
   }
 
   /**
-   * The engine of a location.
-   * @throws MlistError as `findEngine`
+   * Returns the engine of a location.
+   * @throws the errors of `findEngine`, for example if no engine is found
    */
   engine(location: EngineLocation): Promise<Engine> {
     return getOrCreate(this.#engines, storeName(location), async () => {
@@ -41,7 +41,7 @@ export class EngineStores {
     });
   }
 
-  /** Runs `work` with a target, and then loads the written content into the engine of the location. */
+  /** Runs `work` with a target, and then loads the written content into the engine (see `loadImage`). */
   async load<T>(
     location: EngineLocation,
     options: LoadOptions,

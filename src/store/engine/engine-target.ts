@@ -27,19 +27,19 @@ export interface EngineTargetParts {
   readonly image: EngineLocation;
   readonly imageStore: ImageStore;
   readonly spool: Spool;
-  /** Whether only a plan is requested. If so, the engine gets no requests about its content. */
+  /** Whether this is a dry run. If so, the current image in the engine is not looked up. */
   readonly dryRun: boolean;
 }
 
-/** The archive of an image or list that is to be loaded. */
+/** A complete archive that can be sent to an engine, and the image or list in it. */
 export interface LoadableArchive {
   readonly file: SpoolFile;
   readonly root: ManifestContent;
 }
 
 /**
- * An image or list that is written to a container engine. It is collected in a temporary archive, since engines load
- * whole archives only: an OCI archive for the containerd store, and a docker archive for other stores.
+ * Collects an image or list for a container engine in a temporary archive, because engines can only load whole
+ * archives. The containerd store gets an OCI archive, and other stores get a docker archive.
  */
 export class EngineTarget implements ContentWriter {
   readonly location: string;
@@ -83,7 +83,9 @@ export class EngineTarget implements ContentWriter {
     const root = (await this.#currentImage())?.root;
     if (root !== undefined) return minimalDescriptor(root);
     const reference = contentReference(this.location, name);
-    throw new MlistError('ERR_MLIST_NOT_FOUND', `${reference} does not exist, or has no manifest`, { reference });
+    throw new MlistError('ERR_MLIST_NOT_FOUND', `no manifest found for ${reference}`, {
+      reference,
+    });
   }
 
   fetchManifest(name: TagOrDigest, options: ContentOptions = {}): Promise<ManifestContent> {
@@ -117,7 +119,7 @@ export class EngineTarget implements ContentWriter {
     return this.#archive.putBlob(blob, open, options);
   }
 
-  /** Completes the archive and returns it; undefined if nothing was written. */
+  /** Completes the archive and returns it. Returns undefined if no image or list was written. */
   async commit(options: ContentOptions = {}): Promise<LoadableArchive | undefined> {
     if (this.#root === undefined) return undefined;
     await this.#archive.commit(options);
@@ -125,12 +127,15 @@ export class EngineTarget implements ContentWriter {
     return file === undefined ? undefined : { file, root: this.#root };
   }
 
-  /** Removes the archive. */
+  /** Deletes the temporary archive. */
   async discard(): Promise<void> {
     await this.#opened.file?.release();
   }
 
-  /** The image that has the target's name in the engine now; undefined if no image has it. */
+  /**
+   * Returns the image to which the target's name currently refers in the engine. Returns undefined if there is none, in
+   * a dry run, and for engines that keep no manifests.
+   */
   #currentImage(): Promise<EngineImage | undefined> {
     const { engine, image, dryRun } = this.#parts;
     if (dryRun || !this.engine.holdsLists) return Promise.resolve(undefined);
@@ -145,7 +150,7 @@ export class EngineTarget implements ContentWriter {
     return image.parts.length > 0 && image.parts.every(({ isAvailable }) => isAvailable);
   }
 
-  /** Refuses artifacts that are not images, such as Helm charts, which the classic store and podman cannot hold. */
+  /** Refuses artifacts that are not images, such as Helm charts, if the engine can only store images. */
   #requireImage({ bytes, descriptor }: ManifestContent): void {
     if (this.engine.holdsLists) return;
     if (isImage(childrenIn(readDocument(bytes), descriptor.mediaType))) return;
@@ -155,7 +160,7 @@ export class EngineTarget implements ContentWriter {
       `cannot load ${this.#name}: ${descriptor.digest} is not a container image`,
       {
         reference,
-        hint: `${this.engine.name} has images only. Copy it to a registry, an OCI layout or an OCI archive.`,
+        hint: `${this.engine.name} can only store images. Copy this content to a registry, an OCI layout or an OCI archive.`,
       },
     );
   }

@@ -1,5 +1,5 @@
 import { getOrCreate } from '../../async/single-flight.ts';
-import { MlistError } from '../../errors/errors.ts';
+import { errorCode, MlistError } from '../../errors/errors.ts';
 import { ignoreNotFound } from '../../errors/not-found.ts';
 import { isJsonObject, type Json } from '../../json/json.ts';
 import { nameOfImage, type EngineLocation } from '../../oci/engine-location.ts';
@@ -8,24 +8,24 @@ import type { Platform } from '../../oci/platform/platform.ts';
 import { familiarReference, formatReference } from '../../oci/reference.ts';
 import type { ContentOptions } from '../store.ts';
 import type { EngineClient } from './engine-client.ts';
-import { nameOf } from './engine-error.ts';
+import { nameOf, type EngineStep } from './engine-error.ts';
 import { parseEngineImage, type EngineImage } from './engine-image.ts';
 import type { RequestBody } from './request-body.ts';
 
-/** The newest version of Docker's API that mlist supports. */
+/** The newest version of the Docker Engine API that mlist supports. */
 const KNOWN_API = [1, 51] as const;
-/** The first version that describes the manifests of an image. */
+/** The first API version that describes the manifests of an image. */
 const MANIFESTS_API = [1, 48] as const;
-/** The version of Docker 23, the first one that can use the containerd store. */
+/** The API version of Docker 23, the first release that can use the containerd store. */
 const CONTAINERD_API = [1, 42] as const;
 
 /** An export may take long to begin: the classic store and podman write the whole image to their disk first. */
 const EXPORT_WAIT_MS = 15 * 60 * 1000;
 
-/** Engines unpack the layers of an image after they have received it, and report nothing in the meantime. */
+/** A load may take long to finish: engines unpack the layers after they have received them, and send no progress. */
 const LOAD_WAIT_MS = 60 * 60 * 1000;
 
-/** The image store of Docker, or podman. Only the containerd store holds lists. */
+/** The image store of an engine: one of Docker's two, or podman's. Only the containerd store can hold lists. */
 export type ImageStore = 'containerd' | 'classic' | 'podman';
 
 type ApiVersion = readonly [number, number];
@@ -53,8 +53,9 @@ export class Engine {
   }
 
   /**
-   * Describes an image. Each image is looked up once.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`, and the errors of the client
+   * Describes an image. The result is cached.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the engine does not have the image; `ERR_MLIST_CONTENT_MISMATCH` if it
+   * returns a different image; and the errors of `EngineClient.json`
    */
   inspect(location: EngineLocation, options: ContentOptions = {}): Promise<EngineImage> {
     const key = nameOfImage(location.image);
@@ -70,7 +71,7 @@ export class Engine {
     const reference = formatLocation(location);
     if (location.kind === 'podman' && typeof image !== 'string' && image.domain === 'docker.io') {
       const found = await ignoreNotFound(this.#describe(formatReference(image), reference, options));
-      // podman stores images that it builds under localhost/, and looks there for short names.
+      // podman tags the images that it builds as localhost/NAME, and also resolves short names to these images.
       const name = `localhost/${familiarReference(image)}`;
       return checkDigest(found ?? (await this.#describe(name, reference, options)), image, reference);
     }
@@ -84,14 +85,13 @@ export class Engine {
     const value = await this.#client.json({ step, path: `${prefix(api)}/images/${name}/json`, query, signal });
     const image = parseEngineImage(value, hidesManifests);
     if (image !== undefined) return image;
-    throw new MlistError('ERR_MLIST_REGISTRY', `${this.name} describes ${reference} in an unknown format`, {
+    throw new MlistError('ERR_MLIST_REGISTRY', `${this.name} sent an invalid description of ${reference}`, {
       reference,
     });
   }
 
   /**
-   * Streams a tar archive of an image. The stream fails if the connection ends before the archive is complete.
-   * @param platform - export only the image for this platform; ignored by engines that cannot choose
+   * Exports an image as a tar stream. The stream fails if the connection ends before the archive is complete.
    */
   async *export(image: EngineImage, reference: string, options: ExportOptions = {}): AsyncGenerator<Uint8Array> {
     const { platform, signal } = options;
@@ -102,25 +102,29 @@ export class Engine {
     yield* this.#client.stream({ step, path: `${prefix(api)}/images/get`, query, waitMs: EXPORT_WAIT_MS, signal });
   }
 
-  /** The kind of image store of the engine, which determines whether it can hold lists. */
+  /**
+   * Determines which image store the engine has.
+   * @param reference - the location, or the name of the engine, for error messages
+   */
   async imageStore(reference: string): Promise<ImageStore> {
     const { api, isPodman, hidesManifests } = await this.#negotiate(reference);
     if (isPodman) return 'podman';
     if (hidesManifests) return 'containerd';
-    // An older engine with the containerd store has `hidesManifests`, which was checked above.
+    // With an older API, the store is the classic one, because `hidesManifests` would otherwise be true.
     const isContainerd = isAtLeast(api, MANIFESTS_API) && (await this.#hasContainerdStore(api, reference));
     return isContainerd ? 'containerd' : 'classic';
   }
 
   /**
-   * Describes the image that has exactly this name now, without a cached result.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`, and the errors of the client
+   * Describes the image to which the location's name currently refers. Unlike `inspect`, does not use the cache, look
+   * up `localhost/NAME` in podman, or check the digest.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if there is no such image, and the errors of `EngineClient.json`
    */
   current(location: EngineLocation, options: ContentOptions = {}): Promise<EngineImage> {
     return this.#describe(nameOfImage(location.image), formatLocation(location), options);
   }
 
-  /** Sends an archive to the engine, and streams its response. */
+  /** Sends an archive to the engine, and streams the response. Clears the cache of `inspect`. */
   async *load(archive: RequestBody, reference: string, { signal }: ContentOptions = {}): AsyncGenerator<Uint8Array> {
     const { api } = await this.#negotiate(reference);
     const request = { step: { what: 'load', reference }, path: `${prefix(api)}/images/load`, query: { quiet: '1' } };
@@ -128,7 +132,7 @@ export class Engine {
     yield* this.#client.stream({ ...request, body: archive, waitMs: LOAD_WAIT_MS, signal });
   }
 
-  /** The names of all images. */
+  /** Returns the names of all tagged images (`RepoTags`). */
   async names({ signal }: ContentOptions = {}): Promise<readonly string[]> {
     const step = { what: 'list the images of', reference: this.name };
     const { api } = await this.#negotiate(this.name);
@@ -147,14 +151,19 @@ export class Engine {
     return this.#facts;
   }
 
-  /** Reads the facts of the engine, with the newest version of the API that both sides support. */
+  /**
+   * Selects the newest API version that both sides support, or else the engine's oldest, and uses it to read the facts
+   * about the engine.
+   */
   async #readFacts(reference: string): Promise<EngineFacts> {
-    const step = { what: 'reach the engine for', reference };
-    const value = await this.#client.json({ step, path: '/version' });
+    const step = { what: reference === this.name ? 'connect to' : 'connect to the engine for', reference };
+    const value = await this.#client.json({ step, path: '/version' }).catch((thrown: unknown) => {
+      // Every container engine has this path, so this server is not an engine.
+      throw errorCode(thrown) === 'ERR_MLIST_NOT_FOUND' ? this.#notAnEngine(step, ' (HTTP 404)') : thrown;
+    });
     const answer = isJsonObject(value) ? value : {};
     const newest = versionOf(answer['ApiVersion']);
-    if (newest === undefined)
-      throw new MlistError('ERR_MLIST_REGISTRY', `${this.name} does not respond like a container engine`);
+    if (newest === undefined) throw this.#notAnEngine(step);
     const oldest = versionOf(answer['MinAPIVersion']) ?? newest;
     const known = isAtLeast(newest, KNOWN_API) ? KNOWN_API : newest;
     const api = isAtLeast(known, oldest) ? known : oldest;
@@ -163,8 +172,13 @@ export class Engine {
     return { api, isPodman: isPodman(answer['Components']), hidesManifests };
   }
 
+  #notAnEngine({ what, reference }: EngineStep, detail = ''): MlistError {
+    const message = `cannot ${what} ${reference}: ${this.name} did not respond like a container engine${detail}`;
+    return new MlistError('ERR_MLIST_REGISTRY', message, { reference });
+  }
+
   async #hasContainerdStore(api: ApiVersion, reference: string): Promise<boolean> {
-    const step = { what: 'read the image store of the engine for', reference };
+    const step = { what: 'determine the image store of the engine for', reference };
     const value = await this.#client.json({ step, path: `${prefix(api)}/info` });
     const status = isJsonObject(value) ? value['DriverStatus'] : undefined;
     return JSON.stringify(status ?? []).includes('"io.containerd.snapshotter.v1"');
@@ -172,23 +186,25 @@ export class Engine {
 }
 
 export interface ExportOptions extends ContentOptions {
+  /** Export only the image for this platform. Engines that do not support this export all platforms. */
   readonly platform?: Platform | undefined;
 }
 
-/** Whether the engine is podman, which also serves Docker's API, possibly at the address in DOCKER_HOST. */
+/** Whether the engine is podman. DOCKER_HOST may refer to podman, because podman also serves Docker's API. */
 function isPodman(components: Json | undefined): boolean {
   const named = Array.isArray(components) ? (components as readonly Json[]).filter(isJsonObject) : [];
   return named.some(({ Name }) => Name === 'Podman Engine');
 }
 
 /**
- * Checks that an image has the ID or digest by which it is named. An engine without manifests does not store the digest
- * with which an image was pulled, so the digest is not checked there.
+ * Checks that the engine has returned the image with the requested ID or digest, and returns the image. A requested
+ * manifest digest is not checked if the engine keeps no manifests.
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the engine has returned a different image
  */
 function checkDigest(found: EngineImage, image: EngineLocation['image'], reference: string): EngineImage {
   const [named, actual] = typeof image === 'string' ? [image, found.id] : [image.digest, found.root?.digest];
   if (named === undefined || actual === undefined || actual === named) return found;
-  const message = `the engine returns another image for ${reference}: ${actual}`;
+  const message = `the engine returned a different image for ${reference}: ${actual}`;
   throw new MlistError('ERR_MLIST_CONTENT_MISMATCH', message, { reference });
 }
 

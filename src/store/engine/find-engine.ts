@@ -6,7 +6,10 @@ import { dockerFolder, variable, type Environment } from '../environment.ts';
 import { currentContext, DEFAULT_CONTEXT, readContext, readTls } from './docker-contexts.ts';
 import { parseAddress, type EngineAddress } from './engine-address.ts';
 
-/** Finds the engine that the docker or podman command would use. */
+/**
+ * This module finds engines. Docker is found by the settings of the docker command, podman by CONTAINER_HOST. If these
+ * are not set, the default sockets are used.
+ */
 
 export interface EngineEnvironment {
   readonly env: Environment;
@@ -17,9 +20,9 @@ export interface EngineEnvironment {
 
 /**
  * Finds the address of an engine.
- * @param context - the Docker context that the location names
- * @throws MlistError `ERR_MLIST_USAGE` for an invalid address or an unknown context, `ERR_MLIST_NETWORK` if no engine
- * is found
+ * @param context - the Docker context in the location; undefined if the location has none
+ * @throws MlistError `ERR_MLIST_USAGE` if the address is invalid or the context does not exist; `ERR_MLIST_NETWORK` if
+ * no address is configured and no default socket exists
  */
 export async function findEngine(
   kind: EngineKind,
@@ -30,8 +33,9 @@ export async function findEngine(
 }
 
 /**
- * DOCKER_HOST takes precedence over DOCKER_CONTEXT, which takes precedence over the context that `docker context use`
- * has selected.
+ * Returns the address of the Docker engine. It comes from the first of these that is set: the context in the location,
+ * DOCKER_HOST, DOCKER_CONTEXT, and the context that was selected with `docker context use`. If none is set, it is the
+ * default socket. The context `default` stands for DOCKER_HOST or the default socket.
  */
 async function findDocker(named: string | undefined, environment: EngineEnvironment): Promise<EngineAddress> {
   const folder = dockerFolder(environment.env, environment.home);
@@ -42,7 +46,11 @@ async function findDocker(named: string | undefined, environment: EngineEnvironm
   if (context === DEFAULT_CONTEXT)
     return host === undefined ? defaultDocker(environment) : dockerHost(host, folder, environment);
   const from =
-    named !== undefined ? 'named in the location' : selected !== undefined ? 'DOCKER_CONTEXT' : 'the current one';
+    named !== undefined
+      ? 'named in the location'
+      : selected !== undefined
+        ? 'set in DOCKER_CONTEXT'
+        : 'selected with "docker context use"';
   const { host: address, tls } = await readContext(folder, context, from);
   return parseAddress(address, { kind: 'docker-daemon', origin: `the Docker context ${context}`, tls });
 }
@@ -55,7 +63,10 @@ async function dockerHost(host: string, folder: string, environment: EngineEnvir
   return parseAddress(host, { kind: 'docker-daemon', origin: 'DOCKER_HOST', tls });
 }
 
-/** The first socket that exists: the default one, that of a rootless engine, that of Docker Desktop. */
+/**
+ * Returns the address of the first socket that exists: the system's engine, a rootless engine, or Docker Desktop. On
+ * Windows, returns the address of the default named pipe.
+ */
 async function defaultDocker(environment: EngineEnvironment): Promise<EngineAddress> {
   if (environment.platform === 'win32') return socket('docker-daemon', '//./pipe/docker_engine', 'npipe');
   const runtime = variable(environment.env, 'XDG_RUNTIME_DIR');
@@ -77,7 +88,7 @@ async function findPodman(environment: EngineEnvironment): Promise<EngineAddress
 
 async function firstSocket(kind: EngineKind, paths: readonly string[]): Promise<EngineAddress> {
   for (const path of paths) {
-    // A socket in an unreadable folder counts as existing, since connecting to it reports the reason.
+    // If access to the folder is denied, the socket may exist. The attempt to connect then reports the denied access.
     const isThere = await stat(path).then(
       () => true,
       (thrown: unknown) => errorCode(thrown) === 'EACCES',
@@ -88,10 +99,13 @@ async function firstSocket(kind: EngineKind, paths: readonly string[]): Promise<
     kind === 'podman'
       ? [
           'podman service',
-          'Start it with "systemctl --user start podman.socket" or "podman system service", or set CONTAINER_HOST.',
+          'Start the service with "systemctl --user start podman.socket" or "podman system service", or set CONTAINER_HOST.',
         ]
-      : ['Docker engine', 'Start it, set DOCKER_HOST, or name a context: docker-daemon@CONTEXT:NAME.'];
-  const message = `no ${program} is running here: there is no socket ${paths.join(' or ')}`;
+      : [
+          'Docker engine',
+          'Start Docker, set DOCKER_HOST, or specify a Docker context in the location: docker-daemon@CONTEXT:NAME.',
+        ];
+  const message = `no ${program} found: there is no socket at ${paths.join(' or ')}`;
   throw new MlistError('ERR_MLIST_NETWORK', message, { hint });
 }
 

@@ -14,31 +14,30 @@ import { limitedTo } from '../verify.ts';
 import type { EngineImage, EnginePart } from './engine-image.ts';
 import type { Engine } from './engine.ts';
 
-/** Manifests that are requested within this time are exported together. */
+/** If several manifests are requested within this time, one export of the whole image is used for all of them. */
 const BATCH_MS = 20;
 
-/**
- * The size that is allowed for an export in addition to the content of the image: tar headers, lists of images,
- * indexes.
- */
+/** Maximum size of what an export contains in addition to the image: tar headers, `index.json` and `manifest.json`. */
 const OVERHEAD_BYTES = 64 * 1024 * 1024;
 
 export interface ExportsOptions extends ContentOptions {
-  /** Where exports are stored. They are read at random positions, because their list of images comes last. */
+  /**
+   * Stores the exports. Reading them requires random access, because `index.json` may be at the end of the tar stream.
+   */
   readonly spool: Spool;
-  /** The compression of the layers of engines without manifests, which export layers uncompressed. */
+  /** How to compress layers from engines that keep no manifests. These engines export layers uncompressed. */
   readonly compression: LayerCompression;
   readonly compressor: () => Promise<LayerCompressor>;
 }
 
-/** Manifests that are requested together. */
+/** The manifests that were requested within `BATCH_MS`. */
 interface Batch {
   readonly wanted: Set<Digest>;
-  /** Whether only one manifest was requested. */
+  /** Whether only one manifest was requested. Resolves after `BATCH_MS`. */
   readonly isSingle: Promise<boolean>;
 }
 
-/** The exports of one image. Each part is exported at most once, and only if it is needed. */
+/** Exports one image, as a whole or for single platforms. Each export is requested at most once, when it is needed. */
 export class ImageExports {
   readonly #engine: Engine;
   readonly #image: EngineImage;
@@ -46,7 +45,7 @@ export class ImageExports {
   readonly #options: ExportsOptions;
   #whole: Promise<OciArchive> | undefined;
   #saved: Promise<DockerArchive> | undefined;
-  /** Exports of one platform, by the digest of its manifest. */
+  /** Exports of single platforms, keyed by manifest digest. */
   readonly #parts = new Map<Digest, Promise<OciArchive>>();
   #batch: Batch | undefined;
 
@@ -57,19 +56,19 @@ export class ImageExports {
     this.#options = options;
   }
 
-  /** The whole image of a containerd store. */
+  /** Exports a whole image from a containerd store. */
   whole(): Promise<OciArchive> {
     this.#whole ??= this.#openLayout();
     return this.#whole;
   }
 
-  /** An image of a classic store or podman, in the format of `docker save`. */
+  /** Exports an image from a classic store or podman, in the format of `docker save`. */
   saved(): Promise<DockerArchive> {
     this.#saved ??= this.#openSaved();
     return this.#saved;
   }
 
-  /** An export that has this manifest. If only one of several platforms is needed, the others are not exported. */
+  /** Returns an export with this manifest. If only one of several platforms is needed, the others are not exported. */
   async withManifest(digest: Digest): Promise<OciArchive> {
     const exported = this.#whole ?? this.#parts.get(digest);
     if (exported !== undefined) return exported;
@@ -84,8 +83,8 @@ export class ImageExports {
   }
 
   /**
-   * An export that has this blob. Usually the export already exists, since a blob is read after the manifest that names
-   * it.
+   * Returns an export that contains this blob. Exports the whole image only if no existing export contains the blob.
+   * Usually one does, because the manifest that refers to the blob was read first.
    */
   async withBlob(digest: Digest): Promise<OciArchive> {
     for (const opening of [this.#whole, ...this.#parts.values()]) {
@@ -111,8 +110,8 @@ export class ImageExports {
   }
 
   /**
-   * The part with this manifest, if it can be exported alone: it is the only image for its platform, and the engine has
-   * images for other platforms.
+   * Returns the part with this manifest if it can be exported alone, that is, if it is the only image for its platform,
+   * and the engine has images for other platforms. Otherwise, returns undefined.
    */
   #separatePart(digest: Digest): EnginePart | undefined {
     const images = this.#image.parts.filter(({ descriptor, isAvailable }) => isAvailable && !isAttestation(descriptor));
@@ -133,9 +132,13 @@ export class ImageExports {
     const compressor = await this.#options.compressor();
     const archive = await openDockerArchive(this.#reference, { ...this.#opening(), compression, compressor });
     if (archive instanceof DockerArchive) return archive;
-    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `the export of ${this.#reference} contains no list of images`, {
-      reference: this.#reference,
-    });
+    throw new MlistError(
+      'ERR_MLIST_DOCUMENT_INVALID',
+      `cannot read ${this.#reference}: its export has no manifest.json`,
+      {
+        reference: this.#reference,
+      },
+    );
   }
 
   #opening(platform?: Platform): OpenOptions {
@@ -143,7 +146,7 @@ export class ImageExports {
     const reference = this.#reference;
     const maxBytes = maxBytesOf(this.#image);
     const exceeded = () => {
-      const message = `the engine sends more than the ${maxBytes} bytes that ${reference} can have according to its description`;
+      const message = `the export of ${reference} is larger than ${maxBytes} bytes, although the engine describes a smaller image`;
       return new MlistError('ERR_MLIST_CONTENT_MISMATCH', message, { reference });
     };
     const input = () =>
@@ -153,8 +156,8 @@ export class ImageExports {
 }
 
 /**
- * Maximum number of bytes of an export. Unlimited for image stores that do not state the size of their content, which
- * are all except that of containerd.
+ * Returns the size limit for an export, in bytes, or Infinity if the engine does not report the size of the content.
+ * Only the containerd store reports it.
  */
 function maxBytesOf({ parts }: EngineImage): number {
   const content = parts.reduce((sum, { contentBytes }) => sum + contentBytes, 0);

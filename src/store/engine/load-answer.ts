@@ -5,27 +5,28 @@ import { limitedTo } from '../verify.ts';
 import { quotedMessage } from './engine-error.ts';
 import { textIn } from './engine-image.ts';
 
-/** The response of an engine to a load request. */
+/** The result of a load request, as the engine reports it. */
 export interface LoadAnswer {
-  /** Why the engine has not loaded the archive, or cannot use the loaded image; undefined after a success. */
+  /** The engine's error if it could not load the archive, or cannot use the loaded image. Absent after a success. */
   readonly failure?: string;
   /**
-   * Whether the engine has stored and named the image. If there is also a `failure`, the engine cannot run the image.
+   * Whether the engine has stored and tagged the image. If `failure` is also set, the engine cannot run this image.
    */
   readonly isStored: boolean;
 }
 
-/** Size limit for the response, which may contain many progress messages. */
+/** Size limit for a response, which may contain many progress messages. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const MAX_LINE_BYTES = 64 * 1024;
 
 /**
- * Reads the response to a load request: a stream of JSON values, one per line (moby, pkg/jsonmessage). Errors come with
- * HTTP 200. The containerd store reports an image that it cannot unpack only in a message, after "Loaded image".
+ * Reads the response to a load request: a stream of JSON values, one per line (moby, pkg/jsonmessage). Docker also
+ * reports errors in this stream, with status 200. If the containerd store cannot unpack the image, it reports this only
+ * in a progress message after "Loaded image".
  * @throws MlistError `ERR_MLIST_REGISTRY` if the response is invalid or too long
  */
 export async function readLoadAnswer(chunks: AsyncIterable<Uint8Array>, reference: string): Promise<LoadAnswer> {
-  const exceeded = () => invalid(reference, `it has more than ${MAX_ANSWER_BYTES} bytes`);
+  const exceeded = () => invalid(reference, `it is larger than ${MAX_ANSWER_BYTES} bytes`);
   let failure: string | undefined;
   let isStored = false;
   try {
@@ -36,7 +37,7 @@ export async function readLoadAnswer(chunks: AsyncIterable<Uint8Array>, referenc
       isStored ||= textIn(value['stream'])?.startsWith('Loaded image') === true;
     }
   } catch (thrown) {
-    // An engine may close the connection after an error.
+    // After it has reported an error, an engine may close the connection. The reported error is then the cause.
     if (failure === undefined) throw thrown;
   }
   return { isStored, ...(failure === undefined ? {} : { failure: quotedMessage(failure) }) };
@@ -44,7 +45,7 @@ export async function readLoadAnswer(chunks: AsyncIterable<Uint8Array>, referenc
 
 function failureIn({ error, errorDetail, stream }: Readonly<Record<string, Json | undefined>>): string | undefined {
   const detail = isJsonObject(errorDetail) ? textIn(errorDetail['message']) : undefined;
-  if (error !== undefined || errorDetail !== undefined) return detail ?? textIn(error) ?? 'it gives no reason';
+  if (error !== undefined || errorDetail !== undefined) return detail ?? textIn(error) ?? 'no reason was given';
   const message = textIn(stream);
   return message?.startsWith('Error unpacking image') === true ? message : undefined;
 }
@@ -57,7 +58,7 @@ async function* linesOf(chunks: AsyncIterable<Uint8Array>, reference: string): A
       if (!isBlank(bytes.subarray(0, end))) yield bytes.subarray(0, end);
       bytes = bytes.subarray(end + 1);
     }
-    if (bytes.length > MAX_LINE_BYTES) throw invalid(reference, `a line has more than ${MAX_LINE_BYTES} bytes`);
+    if (bytes.length > MAX_LINE_BYTES) throw invalid(reference, `a line is longer than ${MAX_LINE_BYTES} bytes`);
     rest = bytes;
   }
   if (!isBlank(rest)) yield rest;
@@ -68,6 +69,6 @@ function isBlank(line: Uint8Array): boolean {
 }
 
 function invalid(reference: string, reason: string): MlistError {
-  const message = `cannot load ${reference}: the answer of the engine is invalid: ${reason}`;
+  const message = `cannot load ${reference}: the engine sent an invalid response: ${reason}`;
   return new MlistError('ERR_MLIST_REGISTRY', message, { reference });
 }

@@ -13,16 +13,17 @@ import { EngineTarget, type LoadableArchive } from './engine-target.ts';
 import type { Engine, ImageStore } from './engine.ts';
 import { readLoadAnswer, type LoadAnswer } from './load-answer.ts';
 
-/** The image or list that an engine has under the target's name after it has loaded an archive. */
+/** An image or list that was loaded into an engine, as the engine describes it. */
 export interface LoadedImage {
   /** The name of the engine, such as `podman at unix:///run/podman/podman.sock`. */
   readonly engine: string;
   readonly store: ImageStore;
   /**
-   * The engine's ID of the image: in the containerd store the digest of the list or manifest, else that of the config.
+   * The ID of the image in the engine: the digest of the list or manifest in the containerd store, otherwise the config
+   * digest.
    */
   readonly id: Digest;
-  /** The platforms of the images in the engine, as far as the engine states them. */
+  /** The platforms of the loaded images. Images whose platform the engine does not report are omitted. */
   readonly platforms: readonly Platform[];
 }
 
@@ -31,17 +32,18 @@ export interface LoadOptions extends ContentOptions {
   readonly dryRun?: boolean | undefined;
   readonly waiting?: ReportPending | undefined;
   /**
-   * Called when the archive is about to be sent. An interruption after this call may leave the new tag in the engine.
+   * Called just before the archive is sent. If the command is interrupted after this call, the engine may already have
+   * moved the tag.
    */
   readonly onSend?: (() => void) | undefined;
   readonly onLoaded?: ((loaded: LoadedImage) => void) | undefined;
 }
 
 /**
- * Runs `work` with a target. If `work` succeeds, loads the written content into an engine, and verifies the content of
- * the engine afterwards. The engine names the image as its last step, so an earlier failure leaves its names unchanged.
- * @throws MlistError `ERR_MLIST_USAGE` if the location is not a name with a tag; `ERR_MLIST_REGISTRY` if the engine
- * cannot load the content; `ERR_MLIST_CONTENT_MISMATCH` if it has other content afterwards
+ * Runs `work` with a target. If `work` succeeds, loads the written content into the engine, and checks that the tag
+ * then refers to this content. The engine does not move the tag before it has received the whole archive.
+ * @throws MlistError `ERR_MLIST_USAGE` if the location has no tag; `ERR_MLIST_REGISTRY` if the engine cannot load the
+ * content; `ERR_MLIST_CONTENT_MISMATCH` if the tag does not refer to this content afterwards
  */
 export async function loadImage<T>(
   engine: Engine,
@@ -69,9 +71,9 @@ export async function loadImage<T>(
 function requireName(image: EngineLocation): string {
   const reference = formatEngineLocation(image);
   if (typeof image.image !== 'string' && image.image.tag !== undefined) return reference;
-  throw new MlistError('ERR_MLIST_USAGE', `cannot write ${reference}: it is not a name with a tag`, {
+  throw new MlistError('ERR_MLIST_USAGE', `cannot write ${reference}: a target must be an image name with a tag`, {
     reference,
-    hint: `Name the image, such as ${image.kind}:team/app:1.0.`,
+    hint: `Specify a name with a tag, such as ${image.kind}:team/app:1.0.`,
   });
 }
 
@@ -94,8 +96,9 @@ async function load(engine: Engine, loading: Loading, options: LoadOptions): Pro
 }
 
 /**
- * The failure that an error response states: podman answers with status 500 where Docker reports the error in a
- * response with status 200.
+ * Converts a response with HTTP status 5xx and a message to a failed load, because podman reports a failed load with
+ * status 500. Docker reports it in the body of a response with status 200.
+ * @throws any other error unchanged
  */
 function statedFailure(thrown: unknown): LoadAnswer {
   const { status = 0, diagnostics: [reported] = [] } = thrown instanceof MlistError ? thrown.facts : {};
@@ -103,7 +106,10 @@ function statedFailure(thrown: unknown): LoadAnswer {
   return { failure: reported.message, isStored: false };
 }
 
-/** Compares the image in the engine with the content that was sent. */
+/**
+ * Checks that the name now refers to the content that was sent, and returns the loaded image.
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the name refers to other content, or does not exist
+ */
 async function verify(
   engine: Engine,
   { image, imageStore, archive: { root } }: Loading,
@@ -119,7 +125,7 @@ async function verify(
     return { engine: engine.name, store: imageStore, id: found.id, platforms: isList ? platforms : [found.platform] };
   }
   const state =
-    found === undefined ? 'it has no image of that name' : `the name has ${found.id} instead of ${expected}`;
+    found === undefined ? 'has no image with this name' : `this name refers to ${found.id} instead of ${expected}`;
   const message = `${engine.name} reports that it has loaded ${reference}, but ${state}`;
   throw new MlistError('ERR_MLIST_CONTENT_MISMATCH', message, { reference });
 }
@@ -137,22 +143,27 @@ function refused(
     reference,
     diagnostics: [{ code: '', message: failure }],
     hint: isStored
-      ? `The image has the name ${name} now. Remove it, or load a working image under that name.`
+      ? `The name ${name} now refers to this image. Remove the image, or load a working one with the same name.`
       : hintFor(imageStore, root, failure),
   });
 }
 
-/** Suggests where an image that an engine refuses can be stored instead. */
+/**
+ * Returns a hint for a failed load: the likely cause, or other locations to copy the image to. Returns undefined for
+ * the containerd store.
+ */
 function hintFor(imageStore: ImageStore, root: ManifestContent, failure: string): string | undefined {
   if (imageStore === 'containerd') return undefined;
-  if (/diff ?id|digest did not match/i.test(failure)) return 'The layers of the image do not agree with its config.';
-  const others = 'A Docker engine with the containerd store, a registry or oci-archive:FILE can hold it.';
+  if (/diff ?id|digest did not match/i.test(failure))
+    return 'The layers of the image probably do not match the diff IDs in its config. Build or export the image again.';
+  const others =
+    'Copy the image to a registry, to oci-archive:FILE, or to a Docker engine with the containerd image store.';
   const { blobs } = childrenIn(readDocument(root.bytes), root.descriptor.mediaType);
   const isZstd = blobs.some(({ mediaType }) => mediaType.endsWith('+zstd'));
-  return isZstd ? `Its layers are compressed with zstd, which older engines cannot read. ${others}` : others;
+  return isZstd ? `The image has zstd-compressed layers, which older engines cannot read. ${others}` : others;
 }
 
-/** The digest of the config, which the classic store and podman use as the ID. */
+/** Returns the config digest of an image, which is its ID in the classic store and in podman. */
 function configOf({ bytes, descriptor }: ManifestContent): Digest | undefined {
   return childrenIn(readDocument(bytes), descriptor.mediaType).blobs[0]?.digest;
 }

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import type { ClientRequest } from 'node:http';
 
-/** A request body whose size is known before it is sent. */
+/** A request body of known size. */
 export interface RequestBody {
-  /** Its media type, such as `application/x-tar`. */
+  /** The media type, such as `application/x-tar`. */
   readonly type: string;
-  /** Its size in bytes. */
+  /** The size in bytes. */
   readonly size: number;
   readonly chunks: () => AsyncIterable<Uint8Array>;
 }
@@ -13,7 +13,7 @@ export interface RequestBody {
 /**
  * Sends the body of a request with backpressure. Stops if the request is closed, for example because the engine has
  * refused it. If the body cannot be read, the request is destroyed, so that the engine discards what it has received.
- * @param onSent - called after each chunk
+ * @param onSent - called with false after each chunk, and with true at the end of the body
  */
 export async function sendBody(
   { chunks }: RequestBody,

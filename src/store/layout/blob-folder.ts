@@ -7,7 +7,15 @@ import { isNotFound, writeFailure } from '../../fs/file-errors.ts';
 import { Limiter } from '../../async/limiter.ts';
 import { openFiles } from '../../fs/open-files.ts';
 import { digestAlgorithm, digestEncoded, isDigest, isVerifiable, type Digest } from '../../oci/digest.ts';
-import { checkVerifiable, damagedBlob, damageError, verified, readWhole, type BlobIdentity } from '../verify.ts';
+import {
+  checkVerifiable,
+  contentMismatch,
+  damagedBlob,
+  damageError,
+  readWhole,
+  verified,
+  type BlobIdentity,
+} from '../verify.ts';
 import { fileChunks } from './file-chunks.ts';
 import { realPathInside } from './path-inside.ts';
 import { StagedBlob } from './staged-blob.ts';
@@ -16,24 +24,24 @@ import { preciseVersion, VerifiedFiles } from './verified-files.ts';
 /** Limits concurrent blob writes: each keeps one file open, or two if its source is a layout. */
 export const blobWrites = new Limiter(64);
 
-/** Temporary files of unknown processes that are older than this were left by a crashed process. */
+/** Temporary files are removed after this time, in milliseconds, if it is unknown whether their process still runs. */
 export const STALE_MS = 24 * 60 * 60 * 1000;
 
-/** A use within this time of the previous one is not recorded, in milliseconds. */
+/** To save writes, a blob that was used less than this number of milliseconds ago is not marked as used again. */
 export const RECENT_MS = 30_000;
 
-/** The file of a blob. Times are in milliseconds. */
+/** Facts about the file of a blob. Times are in milliseconds since the epoch. */
 export interface BlobFile {
   readonly size: number;
   readonly inode: number;
   readonly modified: number;
-  /** Time of the last upload, mount or use. Adding or removing a hard link counts as a use. */
+  /** When the blob was last uploaded, mounted or marked as used. Adding or removing a hard link also sets this time. */
   readonly used: number;
   /** Number of repositories and layouts that share the file. */
   readonly links: number;
 }
 
-/** The facts about a blob's file; undefined if it is not a regular file. */
+/** Returns the facts about a blob's file, or undefined if it is not a regular file. */
 function fileOf(info: Stats): BlobFile | undefined {
   if (!info.isFile()) return undefined;
   const { size, ino, mtimeMs, ctimeMs, nlink } = info;
@@ -59,7 +67,7 @@ export class BlobFolder {
     this.#name = name;
   }
 
-  /** Size of the blob's file in bytes; undefined if it does not exist. */
+  /** Returns the size of a blob in bytes, or undefined if its file does not exist or is not a regular file. */
   async size(digest: Digest): Promise<number | undefined> {
     const real = await this.#realPath(digest);
     if (real === undefined) return undefined;
@@ -72,7 +80,10 @@ export class BlobFolder {
     }
   }
 
-  /** Reads and verifies a whole small blob: at most 4 MiB. */
+  /**
+   * Reads a whole blob and verifies it.
+   * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the blob has more than `MAX_DOCUMENT_BYTES`
+   */
   bytes(blob: BlobIdentity, signal?: AbortSignal): Promise<Uint8Array> {
     return openFiles.run(() => readWhole(blob, () => this.stream(blob, signal)));
   }
@@ -96,9 +107,9 @@ export class BlobFolder {
   }
 
   /**
-   * Streams a blob to a client. A chunk is valid until the next one is requested. A file that this process has verified
-   * within the last hour is not verified again unless it has changed. As in `stream`, the last chunk is passed on only
-   * after the blob was verified.
+   * Streams a blob to a client. A chunk is valid until the next one is requested. A blob that this process has received
+   * or verified within the last hour is not hashed again if its file is unchanged. The last chunk is yielded only after
+   * the blob was verified, or its file was found unchanged.
    */
   async *serve(blob: BlobIdentity): AsyncGenerator<Uint8Array> {
     const { digest, size } = blob;
@@ -126,7 +137,7 @@ export class BlobFolder {
     for await (const chunk of chunks) {
       length += chunk.length;
       if (length === size && (await versionOf(handle)) !== version)
-        throw damagedBlob(digest, 'changed while it was read', this.#name);
+        throw contentMismatch(`the blob ${digest} in ${this.#name} changed while it was being read`);
       yield chunk;
     }
   }
@@ -177,8 +188,9 @@ export class BlobFolder {
   }
 
   /**
-   * Creates a hard link to the blob of another layout.
-   * @returns false if that fails, for any reason
+   * Creates the blob as a hard link to its file in another layout.
+   * @returns whether both layouts have a blob of this size afterwards; false, for example, if they are on different
+   * file systems
    */
   async linkFrom(other: BlobFolder, { digest, size }: BlobIdentity): Promise<boolean> {
     const from = await other.#realPath(digest);
@@ -187,7 +199,7 @@ export class BlobFolder {
     return (await this.size(digest)) === size;
   }
 
-  /** All blobs. Other files are skipped. */
+  /** Yields the digests of all blobs. Other files are skipped. */
   async *all(): AsyncGenerator<Digest> {
     const folder = join(this.#root, 'blobs');
     for (const algorithm of await listFolder(folder)) {
@@ -200,7 +212,7 @@ export class BlobFolder {
     }
   }
 
-  /** The file of a blob; undefined if it does not exist, or is not a regular file. */
+  /** Returns the facts about a blob's file, or undefined if it does not exist or is not a regular file. */
   async file(digest: Digest): Promise<BlobFile | undefined> {
     try {
       return fileOf(await lstat(this.#path(digest)));
@@ -217,9 +229,9 @@ export class BlobFolder {
   }
 
   /**
-   * Removes a blob unless its file has changed since the caller examined it. The file is renamed before the check, so
-   * that a concurrent upload of the same blob is not removed.
-   * @returns whether it was removed
+   * Removes a blob unless its file has changed since the caller examined it. The file is renamed before it is checked,
+   * so that a concurrent upload of the same blob is not removed.
+   * @returns whether the blob was removed
    */
   async removeUnchanged(digest: Digest, seen: BlobFile): Promise<boolean> {
     const path = this.#path(digest);
@@ -232,8 +244,8 @@ export class BlobFolder {
     }
     const found = fileOf(await lstat(aside));
     const isSame = found?.inode === seen.inode && found.modified === seen.modified;
-    // A blob that was uploaded in the meantime is renamed back. If yet another upload has created the file since, it
-    // has the same bytes.
+    // A file that was uploaded in the meantime is renamed back. If the blob was uploaded again after the first rename,
+    // the new file is replaced: both files have the same bytes.
     await (isSame ? unlink(aside) : rename(aside, path));
     return isSame;
   }
@@ -258,8 +270,8 @@ export class BlobFolder {
   }
 
   /**
-   * Whether the blob exists and is intact, so that it need not be stored. Also marks it as used, so that garbage
-   * collection of other processes keeps it for the grace time.
+   * Whether the blob exists and is intact, which means that it need not be stored again. An intact blob is marked as
+   * used, so that garbage collection in another process keeps it for the grace time.
    */
   async keeps(blob: BlobIdentity, signal?: AbortSignal): Promise<boolean> {
     if (!(await this.hasIntact(blob, signal))) return false;
@@ -269,7 +281,7 @@ export class BlobFolder {
     return (await this.size(blob.digest)) === blob.size;
   }
 
-  /** Creates the file of a blob with `create`, after creating its folder. */
+  /** Creates the folder of a blob if it does not exist, and calls `create` with the path of the blob. */
   async #create(digest: Digest, create: (to: string) => Promise<void>): Promise<void> {
     const path = this.#path(digest);
     const folder = join(this.#root, 'blobs', digestAlgorithm(digest));
@@ -306,7 +318,7 @@ export class BlobFolder {
     return realPathInside(this.#root, this.#path(digest), this.#name);
   }
 
-  /** The path of a blob. Validates the digest first, so that the path cannot contain separators or `..`. */
+  /** Returns the path of a blob. Validates the digest first, so that the path cannot contain separators or `..`. */
   #path(digest: Digest): string {
     return join(this.#root, 'blobs', digestAlgorithm(checkVerifiable(digest)), digestEncoded(digest));
   }

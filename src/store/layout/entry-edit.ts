@@ -6,14 +6,15 @@ import { entryOf, isMinimal, mediaTypeIn, tagOf, type Entries, type Entry } from
 import { allowsMediaType, type ManifestFacts } from './manifest-facts.ts';
 
 /**
- * An edit of the entries that has not been stored yet: the entries of `base` with its changes. Its cost depends on the
- * number of changes only. Members that mlist does not know are kept, and unchanged entries stay the same objects.
+ * An edit that has not been stored yet. Its lookups return the entries of `base` with the changes applied. The cost of
+ * a change does not depend on the number of entries. Unchanged entries stay the same objects, with the members that
+ * mlist does not know.
  */
 export class EntryEdit implements EntrySet, EntryChanges {
   readonly #base: EntrySet;
-  /** For each replaced entry of the base, its replacement; undefined for a removed entry. */
+  /** Maps each replaced entry of the base to its replacement, and each removed entry to undefined. */
   readonly #changed = new Map<Entry, Entry | undefined>();
-  /** For each replacement, the entry of the base. */
+  /** Maps each replacement to the entry of the base that it replaces. */
   readonly #origins = new Map<Entry, Entry>();
   #added: readonly Entry[] = [];
   #dropped = new Set<Digest>();
@@ -35,8 +36,8 @@ export class EntryEdit implements EntrySet, EntryChanges {
   }
 
   /**
-   * The digests of entries that were removed or moved to another digest. Corrections of media type or size do not
-   * count.
+   * The digests of entries that were removed, or whose tag was moved to another digest or media type. Entries that
+   * `correct` has changed are not included.
    */
   get dropped(): readonly Digest[] {
     return [...this.#dropped];
@@ -60,7 +61,10 @@ export class EntryEdit implements EntrySet, EntryChanges {
     return this.#current(this.#base.withDigest(digest), (entry) => entry.descriptor.digest === digest);
   }
 
-  /** Moves the tag to this content. An existing tag keeps its position in index.json. */
+  /**
+   * Creates the tag, or moves it to this content. An existing tag keeps its position in index.json. Other entries with
+   * the tag, and minimal entries with the digest, are removed.
+   */
   tag(descriptor: Descriptor, tag: string): void {
     const [first, ...others] = this.tagged(tag);
     const isUnchanged =
@@ -79,17 +83,17 @@ export class EntryEdit implements EntrySet, EntryChanges {
     for (const entry of this.withDigest(digest)) this.#drop(entry);
   }
 
-  /** Appends an entry without a tag, unless the digest has an entry. */
+  /** Appends an entry without a tag, unless an entry with this digest exists. */
   addUntagged(descriptor: Descriptor): void {
     if (this.withDigest(descriptor.digest).length === 0) this.#append(entryOf(descriptor));
   }
 
-  /** Appends a minimal entry, unless the digest has one. */
+  /** Appends a minimal entry, unless a minimal entry with this digest exists. */
   addMinimal(descriptor: Descriptor): void {
     if (!this.withDigest(descriptor.digest).some(isMinimal)) this.#append(entryOf(descriptor));
   }
 
-  /** Removes the minimal entries of these digests: manifests that an index lists do not need an entry. */
+  /** Removes the minimal entries with these digests. A manifest that an index lists does not need one. */
   removeMinimal(digests: Iterable<Digest>): void {
     for (const digest of digests) for (const entry of this.withDigest(digest)) if (isMinimal(entry)) this.#drop(entry);
   }
@@ -146,8 +150,8 @@ export class EntryEdit implements EntrySet, EntryChanges {
 }
 
 /**
- * The media types of these digests in index.json. If a digest has several entries, the minimal one counts, else the
- * first.
+ * Returns the media types that index.json states for these digests, keyed by digest. If a digest has several entries,
+ * the minimal one takes precedence, then the first one. Digests without an entry are left out.
  */
 export function mediaTypesIn(entries: EntrySet, digests: Iterable<Digest>): ReadonlyMap<Digest, string> {
   const types = new Map<Digest, string>();

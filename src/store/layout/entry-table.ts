@@ -2,29 +2,28 @@ import { getOrCreate } from '../../async/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { tagOf, type Entries, type Entry } from './index-entries.ts';
 
-/**
- * The entries of index.json with the lookups that reads and edits need. Their cost does not depend on the number of
- * entries.
- */
+/** The entries of index.json, with lookups by tag and by digest whose cost does not depend on the number of entries. */
 export interface EntrySet {
-  /** All entries in their order. */
+  /** Returns all entries in the order of index.json. */
   all(): Entries;
   tagged(tag: string): Entries;
   withDigest(digest: Digest): Entries;
 }
 
-/**
- * The changes of an edit: for each replaced entry its replacement, undefined for each removed one, and the appended
- * entries.
- */
+/** The changes that an edit makes to the entries. */
 export interface EntryChanges {
+  /** Maps each replaced entry to its replacement, and each removed entry to undefined. */
   readonly changed: ReadonlyMap<Entry, Entry | undefined>;
+  /** The entries to append. */
   readonly added: Entries;
 }
 
-/** The entries of a layout, in memory. An edit is applied synchronously, after it has been written to the files. */
+/** The entries of a layout, in memory. An edit is applied only after it has been written to the files. */
 export class EntryTable implements EntrySet {
-  /** The entries in their order. Removed entries leave empty slots until half of the slots are empty. */
+  /**
+   * The entries in the order of index.json. A removed entry leaves an empty slot. The empty slots are removed when they
+   * outnumber the entries by more than 64.
+   */
   #slots: (Entry | undefined)[] = [];
   readonly #positions = new Map<Entry, number>();
   readonly #byTag = new Map<string, Entry[]>();
@@ -32,7 +31,8 @@ export class EntryTable implements EntrySet {
   #all: Entries | undefined;
 
   constructor(entries: Entries) {
-    // The lists have no readers yet. They are not copied for each entry, because all tags may have one digest.
+    // The arrays are extended in place, because nothing has read them yet. Copying them for each entry, as `apply`
+    // does, would take quadratic time if many tags have the same digest.
     for (const [position, entry] of entries.entries()) {
       const tag = tagOf(entry);
       this.#positions.set(entry, position);
@@ -94,7 +94,10 @@ export class EntryTable implements EntrySet {
   }
 }
 
-/** Removes or adds an entry of a list. The list is copied, because readers may still iterate over the old one. */
+/**
+ * Removes `before` from the entries of a key, and adds `after`. The array is copied, because a reader may still be
+ * iterating over the old one.
+ */
 function replaceIn<K>(
   map: Map<K, Entry[]>,
   key: K | undefined,

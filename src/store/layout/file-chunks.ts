@@ -6,13 +6,13 @@ export interface ChunkOptions {
   readonly signal?: AbortSignal | undefined;
   /** Whether a chunk may be overwritten as soon as the next one is requested. Default false. */
   readonly reuse?: boolean | undefined;
-  /** Creates the error for a file that is shorter than expected. `size` is the actual size. */
+  /** Creates the error that is thrown if the file ends before `end`. `size` is the actual size. */
   readonly truncated: (size: number) => Error;
 }
 
 /**
- * The bytes of a file from `start` to `end` (exclusive). The next chunk is read while the consumer handles the current
- * one. With `reuse`, two buffers are enough for a file of any size.
+ * Streams the bytes of a file from `start` to `end` (exclusive). Reads the next chunk while the consumer handles the
+ * current one. With `reuse`, all chunks share two buffers.
  */
 export async function* fileChunks(
   handle: FileHandle,
@@ -32,7 +32,7 @@ export async function* fileChunks(
       if (bytesRead === 0) throw truncated(at);
       return buffer.subarray(0, bytesRead);
     });
-    // The consumer may stop before it requests this chunk, so a failure to read it must not be unhandled.
+    // If the consumer stops before it requests this chunk, a read error would otherwise be an unhandled rejection.
     reading.catch(() => undefined);
     return reading;
   };

@@ -13,11 +13,11 @@ import { tagOf, type Entry } from './index-entries.ts';
 import { familyOf } from './manifest-facts.ts';
 
 export interface GarbageOptions extends ContentOptions {
-  /** Milliseconds for which content is kept after it was last used. */
+  /** Time, in milliseconds, for which unreachable content is kept after its last use. */
   readonly grace: number;
-  /** Also remove manifests without a tag that nothing else refers to. Default false. */
+  /** Whether to also remove unreachable manifests that have an untagged entry; see `collectGarbage`. Default false. */
   readonly deleteUntagged?: boolean | undefined;
-  /** Remove nothing. Default false. */
+  /** Whether to only report what would be removed. Default false. */
   readonly dryRun?: boolean | undefined;
   /** Runs `work` while no manifest is being added. Default: `work` runs at once. */
   readonly exclusively?: ((work: () => Promise<void>) => Promise<void>) | undefined;
@@ -27,27 +27,31 @@ export interface GarbageOptions extends ContentOptions {
 export interface Garbage {
   /** Manifests whose entries were removed from index.json. */
   readonly manifests: readonly Digest[];
-  /** Files that were removed, including those of the manifests. */
+  /** Blobs whose files were removed, including the bytes of the removed manifests. */
   readonly blobs: readonly Digest[];
-  /** Number of bytes that were freed. Files that other repositories share do not count. */
+  /** Number of bytes freed. Files that are shared with other repositories or layouts are not counted. */
   readonly bytes: number;
 }
 
-/** Number of blobs that are removed under one lock. New manifests wait for the lock. */
+/** Maximum number of blobs that are removed while the lock is held. Clients that put manifests wait for the lock. */
 const BATCH = 200;
 
-/** The content that the entries of a layout refer to, directly or indirectly. */
+/** The result of a search for reachable content. */
 interface Reached {
+  /** The digests of the roots, and of all content that they refer to, directly or indirectly. */
   readonly digests: ReadonlySet<Digest>;
-  /** The entries without a tag that are not reachable. */
+  /**
+   * With `deleteUntagged`: the untagged entries that are unreachable and whose grace time has passed. Otherwise empty.
+   */
   readonly unreached: readonly Entry[];
 }
 
 /**
- * Removes unreachable content. The roots are the entries of index.json: tags, and manifests that were put by digest.
- * Content is reachable if a root refers to it, directly or indirectly, or if its subject is reachable.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a reachable manifest cannot be read, because the content that it
- * refers to is unknown
+ * Removes content that is unreachable and has not been used within the grace time. Content is reachable if it is a
+ * root, or if a root refers to it directly or indirectly. The roots are the entries of index.json. With
+ * `deleteUntagged`, an untagged entry is a root only if it was used within the grace time, or its subject is reachable.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a reachable manifest exists but cannot be read, because the
+ * content that it refers to is then unknown
  */
 export async function collectGarbage(
   layout: EditedLayout,
@@ -56,7 +60,8 @@ export async function collectGarbage(
 ): Promise<Garbage> {
   const { dryRun = false, deleteUntagged = false } = options;
   const collection = new Collection(layout, editor, options);
-  // The first pass runs without the lock. Most of the content that it finds unreachable still is when it is removed.
+  // The first pass runs without the lock, so that writers do not wait. Each batch is checked again under the lock
+  // before it is removed.
   const found = await reachedFrom(await layout.index.entries(), layout, options, Date.now());
   if (dryRun) return await collection.simulate(found);
   if (deleteUntagged && found.unreached.length > 0) await collection.removeUntagged();
@@ -65,7 +70,7 @@ export async function collectGarbage(
 }
 
 class Collection {
-  /** The content that this collection has removed. */
+  /** The content removed so far or, in a dry run, the content that would be removed. */
   readonly removed = { manifests: [] as Digest[], blobs: [] as Digest[], bytes: 0 };
   readonly #layout: EditedLayout;
   readonly #editor: IndexEditor;
@@ -87,8 +92,8 @@ class Collection {
   }
 
   /**
-   * Removes the entries of unreachable manifests. Their blobs are removed afterwards: while a blob is missing, no index
-   * may be put that lists its manifest, and a crash must leave blobs without an entry, not entries without a blob.
+   * Removes the entries of unreachable manifests. `removeBlobs` removes their blobs afterwards, so a crash in between
+   * leaves blobs without an entry, but never an entry without its blob.
    */
   async removeUntagged(): Promise<void> {
     await this.#exclusively(async (lock, now) => {
@@ -106,7 +111,10 @@ class Collection {
     });
   }
 
-  /** Removes the blobs that no entry reaches. */
+  /**
+   * Removes the blobs that `found` does not contain. Under the lock, skips blobs that have become reachable, or were
+   * used within the grace time.
+   */
   async removeBlobs(found: Reached): Promise<void> {
     const { index, graph, blobs } = this.#layout;
     const candidates = await this.#candidates(found);
@@ -135,7 +143,7 @@ class Collection {
     return candidates;
   }
 
-  /** The file of a blob whose last use is longer ago than the grace time; undefined otherwise. */
+  /** Returns the file of a blob if the blob has not been used within the grace time; otherwise undefined. */
   async #oldFile(digest: Digest, now: number): Promise<BlobFile | undefined> {
     const file = await this.#layout.blobs.file(digest);
     return file !== undefined && now - file.used >= this.#options.grace ? file : undefined;
@@ -148,7 +156,8 @@ class Collection {
 
   /**
    * Runs `work` under the lock of the layout.
-   * @param work - receives the current time of the file system's clock, which also sets the times of blobs
+   * @param work - receives the lock and the current time. The time is from the clock of the file system, because it is
+   * compared with the times of blob files
    */
   async #exclusively(work: (lock: HeldLock, now: number) => Promise<void>): Promise<void> {
     const { signal, exclusively } = this.#options;
@@ -197,7 +206,7 @@ async function reachedFrom(
   return { digests: reached, unreached };
 }
 
-/** Whether a manifest, or one that it lists, was used after this time. */
+/** Whether a manifest, or a manifest that it lists directly or indirectly, was used after this time. */
 async function isYoung(digest: Digest, { blobs, graph }: EditedLayout, since: number): Promise<boolean> {
   const pending = [digest];
   const seen = new Set<Digest>();
@@ -212,12 +221,10 @@ async function isYoung(digest: Digest, { blobs, graph }: EditedLayout, since: nu
   return false;
 }
 
-/**
- * Whether content may refer to other content: a manifest does, a blob does not, and `unknown` content has to be read.
- */
+/** `manifest`: may refer to other content. `blob`: does not. `unknown`: has to be read to find out. */
 type ContentKind = 'manifest' | 'unknown' | 'blob';
 
-/** The digests that roots reach. */
+/** Collects the digests of the added roots, and of all content that they refer to directly or indirectly. */
 class Marking {
   readonly #layout: EditedLayout;
   readonly #reached = new Set<Digest>();
@@ -246,10 +253,12 @@ class Marking {
     const facts = await graph.facts(digest);
     if (facts === undefined) {
       if (kind === 'unknown' || (await blobs.file(digest)) === undefined) return [];
-      const message = `${location}@${digest} cannot be read, so what it refers to is not known`;
+      const reference = `${location}@${digest}`;
+      const reason = `the manifest ${reference} cannot be read, so the content that it refers to is unknown`;
+      const message = `cannot collect garbage: ${reason}`;
       throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', message, {
-        reference: `${location}@${digest}`,
-        hint: 'Push it again, or delete it.',
+        reference,
+        hint: 'Push the manifest again, or delete it.',
       });
     }
     const { manifests, subject } = facts;

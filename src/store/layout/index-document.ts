@@ -15,19 +15,22 @@ export interface Index {
   readonly entries: Entries;
 }
 
-/** The size up to which entries are added to an index.json, in bytes: about 200 000 tags. */
+/** Entries are added to index.json only up to this size, in bytes. It is enough for about 200 000 tags. */
 export const FULL_BYTES = 64 * 1024 * 1024;
 
 /**
- * Limits for reading index.json. They exceed those of a manifest, because the file contains all tags of a repository of
- * the embedded registry. The size exceeds that of a full file, so that a file that another tool has extended can be
- * read, and made smaller.
+ * Limits for reading index.json. They are higher than for a manifest, because an index.json of the embedded registry
+ * contains all tags of a repository. `maxBytes` exceeds `FULL_BYTES`, so that a file that another tool has extended can
+ * still be read and made smaller.
  */
 export const INDEX_LIMITS = { maxBytes: 96 * 1024 * 1024, maxValues: 4_000_000 };
 
-/** The error if index.json would become larger than `FULL_BYTES`. */
+/**
+ * Thrown if index.json would exceed `FULL_BYTES` or, if an edit removes something or adds no bytes,
+ * `INDEX_LIMITS.maxBytes`.
+ */
 export class IndexFullError extends MlistError {
-  /** For messages. */
+  /** `FULL_BYTES` as text, for messages. */
   static readonly limit = byteSize(FULL_BYTES);
 
   constructor(location: string) {
@@ -39,17 +42,18 @@ export class IndexFullError extends MlistError {
 
 /**
  * Parses index.json.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if it is not a valid index
  */
 export function parseIndex(bytes: Uint8Array): Index {
   const document = readDocument(bytes, INDEX_LIMITS);
-  const { fault } = kindOf(document, MediaType.ociIndex);
-  if (fault !== undefined) throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', fault);
+  const kind = kindOf(document, MediaType.ociIndex);
+  if (kind.fault !== undefined) throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', kind.fault);
   const { schemaVersion } = document;
-  // Go writes null for an empty list.
+  // Go programs write null for an empty array.
   const manifests = document['manifests'] === null ? [] : document['manifests'];
   if (schemaVersion !== 2 || !Array.isArray(manifests)) {
-    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', 'it is not an image index');
+    const fault = schemaVersion === 2 ? '"manifests" is not an array' : '"schemaVersion" is not 2';
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', fault);
   }
   const entries = (manifests as readonly Json[]).map((json, position) => ({
     descriptor: descriptorAt(json, 'manifests', position),
@@ -61,7 +65,7 @@ export function parseIndex(bytes: Uint8Array): Index {
 /** Caches the serialized entries, so that only new entries are serialized when index.json is written again. */
 const texts = new WeakMap<JsonObject, string>();
 
-/** Serializes the document with these entries. All other members are unchanged. */
+/** Serializes the document with these entries. Its other members are unchanged. */
 export function formatIndex({ document, entries }: Index): string {
   const members = memberNames(document).map((name) => {
     const value = document[name] ?? null;
@@ -70,12 +74,13 @@ export function formatIndex({ document, entries }: Index): string {
   return `{${members.join(',')}}`;
 }
 
-/** The size of an index when it is written, in bytes. It may be one byte too large. */
+/** Returns the size of the serialized index in bytes; if there are entries, one byte more (see `entryBytes`). */
 export function indexBytes({ document, entries }: Index): number {
-  return entries.reduce((sum, entry) => sum + entryBytes(entry), formatIndex({ document, entries: [] }).length);
+  const rest = Buffer.byteLength(formatIndex({ document, entries: [] }));
+  return entries.reduce((sum, entry) => sum + entryBytes(entry), rest);
 }
 
-/** The size of an entry with its comma, in bytes. */
+/** Returns the size of a serialized entry in bytes, with a comma after it. The last entry has no comma. */
 export function entryBytes(entry: Entry): number {
   return Buffer.byteLength(textOf(entry)) + 1;
 }

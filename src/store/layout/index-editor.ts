@@ -32,7 +32,7 @@ export interface EditedLayout {
 }
 
 export interface PutContentOptions extends PutOptions {
-  /** The bytes of the manifest. */
+  /** The bytes of the manifest. They are written again if garbage collection has removed them. */
   readonly bytes: Uint8Array;
 }
 
@@ -40,7 +40,7 @@ type Change = (edit: EntryEdit) => Promise<void>;
 type After = (lock: HeldLock) => Promise<void>;
 
 interface EditOptions extends ContentOptions {
-  /** Whether the edit removes something, so that it is stored in a full index.json too. */
+  /** Whether the edit removes something. Such an edit is stored even if index.json is full. */
   readonly isRemoval?: boolean | undefined;
 }
 
@@ -52,26 +52,27 @@ interface PendingEdit extends EditOptions {
   readonly reject: (error: unknown) => void;
 }
 
-/** Milliseconds after which edits in the journal are merged into index.json. */
+/** Minimum and maximum delay until the journal is merged into index.json, in milliseconds. */
 const MERGE_MS = 500;
 const MAX_MERGE_MS = 2000;
 
-/** The lock for writes to index.json. Other tools do not use it. */
+/** Returns the path of the lock for writes to index.json. Other tools do not use this lock. */
 export function indexLock(root: string): string {
   return join(root, '.index.json.lock');
 }
 
 /**
- * Edits index.json, one change at a time. An untagged manifest has a minimal entry until an index lists it. Then the
- * entry is removed, so that index.json does not list all children of indexes. The entry is kept if the index lists the
- * manifest with a wrong size or type, or if the client has sent another media type than the bytes imply.
+ * Edits index.json. Concurrent edits are applied one after another. An untagged manifest has a minimal entry until an
+ * index lists it. The entry is then removed, so that index.json does not also list the children of indexes. However, it
+ * is kept if the index lists the manifest with a wrong size or media type, or if the client has sent another media type
+ * than the bytes imply.
  */
 export class IndexEditor {
   readonly #layout: EditedLayout;
   readonly #queue = new SerialQueue();
   #pending: PendingEdit[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** Duration of the last merge. */
+  /** Duration of the last merge in milliseconds. */
   #mergeMs = 0;
 
   constructor(layout: EditedLayout) {
@@ -79,10 +80,11 @@ export class IndexEditor {
   }
 
   /**
-   * Adds a manifest whose blob is stored: under a tag, or with an untagged entry if no entry or index lists it yet.
+   * Adds a manifest whose blob is already stored. If `tag` is defined, moves the tag to the manifest. Otherwise adds an
+   * untagged entry, unless an entry or an index already lists the manifest.
    * @param isNew - whether the blob was missing or damaged before
-   * @throws MlistError `ERR_MLIST_CONFLICT` if the condition of the options is not met, `ERR_MLIST_NOT_FOUND` if
-   * content that they require is missing; `ERR_MLIST_FILE` if index.json is full
+   * @throws MlistError `ERR_MLIST_CONFLICT` if the condition `ifMatch` is not met; `ERR_MLIST_NOT_FOUND` if content in
+   * `requires` is missing; `ERR_MLIST_FILE` if index.json is full
    */
   put(requested: Descriptor, tag: string | undefined, isNew: boolean, options: PutContentOptions): Promise<void> {
     return this.#edit(options, async (edit) => {
@@ -128,10 +130,10 @@ export class IndexEditor {
   }
 
   /**
-   * Removes a manifest with all its tags. Its blob is removed too, unless another manifest has it as its config or a
-   * layer.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_CONFLICT` if the blob is needed and an index lists the
-   *   manifest, because the manifest would still exist
+   * Removes a manifest with all its tags. Its blob is removed too, unless a manifest has it as its config or a layer,
+   * or an index lists it as a blob.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the manifest does not exist; `ERR_MLIST_CONFLICT` if an index lists the
+   * manifest and its blob has to be kept, because the manifest would then still exist
    */
   remove(digest: Digest, options: ContentOptions): Promise<void> {
     const { graph, blobs, keepUntagged } = this.#layout;
@@ -158,7 +160,7 @@ export class IndexEditor {
     });
   }
 
-  /** Writes the edits of the journal to index.json. */
+  /** Writes the edits of the journal to index.json, and removes the journal. */
   async merge(options: ContentOptions = {}): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -189,8 +191,8 @@ export class IndexEditor {
   }
 
   /**
-   * Checks that the required content exists. It cannot be removed later, because the stored edit makes garbage
-   * collection of other processes keep it.
+   * Checks that the required content exists. Garbage collection cannot remove the content before the edit is stored,
+   * because this process holds the lock.
    */
   async #checkRequired(entries: EntrySet, { manifests, blobs }: RequiredContent): Promise<void> {
     const claims = await this.#layout.graph.findClaims(entries, manifests);
@@ -204,7 +206,10 @@ export class IndexEditor {
       if ((await this.#layout.blobs.size(digest)) === undefined) throw this.#notFound(`@${digest}`);
   }
 
-  /** The media type of the digest before the edit; undefined if it is not a manifest. */
+  /**
+   * Returns the media type of the digest before the edit: the type that its bytes state, or else the type in index.json
+   * or the type that the bytes imply. Returns undefined if the bytes state no type and the digest was not a manifest.
+   */
   async #currentType(entries: EntrySet, digest: Digest, isNew: boolean): Promise<string | undefined> {
     const facts = await this.#layout.graph.facts(digest);
     const listed = mediaTypesIn(entries, [digest]).get(digest);
@@ -226,9 +231,9 @@ export class IndexEditor {
   }
 
   /**
-   * Adds a minimal entry for each of these digests whose manifest is stored, if no entry or index lists it correctly
-   * after the edit, or if the edit would change its media type.
-   * @param typesBefore - media types before the edit
+   * Keeps the stored manifests among these digests listed: adds a minimal entry for each manifest that no entry or
+   * index would list correctly after the edit, or whose media type the edit would change.
+   * @param typesBefore - the media types in index.json before the edit, keyed by digest
    * @param removed - the manifest that is being removed
    */
   async #keepListed(
@@ -271,7 +276,7 @@ export class IndexEditor {
   #edit({ signal, isRemoval }: EditOptions, change: Change, after?: After): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#pending.push({ change, after, signal, isRemoval, resolve, reject });
-      // Edits that arrive while others are being stored are then stored together.
+      // Edits that arrive before the queue runs `#storePending` are stored together with this one.
       if (this.#pending.length === 1) void this.#queue.run(() => this.#storePending());
     });
   }
@@ -322,8 +327,8 @@ export class IndexEditor {
   }
 
   /**
-   * Schedules a merge of the journal: so rarely that merging takes at most a twentieth of the time, if that is possible
-   * within two seconds.
+   * Schedules a merge of the journal. The delay is 20 times the duration of the last merge, limited to the range from
+   * `MERGE_MS` to `MAX_MERGE_MS`. Unless the upper limit applies, merging thus takes at most about 5 % of the time.
    */
   #mergeLater(): void {
     if (this.#timer !== undefined) return;
@@ -334,8 +339,9 @@ export class IndexEditor {
   }
 
   #inUse(digest: Digest): MlistError {
-    const message = `an index lists ${digest}, and another manifest needs its bytes as a config or a layer`;
-    return new MlistError('ERR_MLIST_CONFLICT', message, { reference: `${this.#layout.location}@${digest}` });
+    const reference = `${this.#layout.location}@${digest}`;
+    const message = `cannot delete ${reference}: an index lists it, and its bytes are also needed as a blob`;
+    return new MlistError('ERR_MLIST_CONFLICT', message, { reference, hint: 'Delete the index first.' });
   }
 
   #notFound(name: string): MlistError {
@@ -344,7 +350,10 @@ export class IndexEditor {
   }
 }
 
-/** Whether a claim describes the content as it is stored. If it does, the content needs no entry in index.json. */
+/**
+ * Whether a claim is an entry of index.json, or states the size and the family of the media type of the stored content.
+ * If so, the content needs no further entry in index.json.
+ */
 function isCorrect({ descriptor, isRoot }: Claim, stored: Descriptor | undefined): boolean {
   if (isRoot) return true;
   return descriptor.size === stored?.size && familyOf(descriptor.mediaType) === familyOf(stored.mediaType);

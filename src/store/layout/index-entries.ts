@@ -3,13 +3,15 @@ import type { Digest } from '../../oci/digest.ts';
 import { jsonObject, type JsonObject } from '../../json/json.ts';
 
 /**
- * An entry of index.json. All functions in this file are pure. Members that mlist does not know are kept, and unchanged
- * entries stay the same objects.
+ * This file contains functions for the entries of index.json. Arrays and entries are never modified: a function that
+ * changes entries returns an array in which the unchanged entries are the same objects.
  */
+
+/** An entry of index.json. */
 export interface Entry {
   /** Media type, digest, size and annotations. */
   readonly descriptor: Descriptor;
-  /** The entry as in index.json, with all members. */
+  /** The entry as in index.json, including the members that mlist does not know. */
   readonly json: JsonObject;
 }
 
@@ -19,7 +21,7 @@ export function descriptorsOf(entries: Entries): readonly Descriptor[] {
   return entries.map(({ descriptor }) => descriptor);
 }
 
-/** The tag of an entry (image-spec v1.1.1 annotations.md, `org.opencontainers.image.ref.name`). */
+/** Returns the tag of an entry: the value of `org.opencontainers.image.ref.name` (image-spec v1.1.1 annotations.md). */
 export function tagOf({ descriptor }: Entry): string | undefined {
   return descriptor.annotations?.[AnnotationKey.refName];
 }
@@ -46,8 +48,9 @@ export function entryOf({ mediaType, digest, size }: Descriptor, tag?: string, e
 }
 
 /**
- * Moves the tag to this content. An existing tag keeps its position in index.json.
- * @param extra - annotations of a new entry in addition to the tag
+ * Creates the tag, or moves it to this content, and returns the new entries. An existing tag keeps its position in
+ * index.json. Other entries with the tag, and minimal entries with the digest, are removed.
+ * @param extra - further annotations for the entry of a created or moved tag
  */
 export function withTag(entries: Entries, descriptor: Descriptor, tag: string, extra?: Annotations): Entries {
   const first = entries.find((entry) => tagOf(entry) === tag);
@@ -59,19 +62,22 @@ export function withTag(entries: Entries, descriptor: Descriptor, tag: string, e
   return withoutMinimalEntries(others, [descriptor.digest]);
 }
 
-/** Appends an entry without a tag, unless the digest has an entry. */
+/** Appends an entry without a tag, unless an entry with this digest exists. */
 export function withUntaggedEntry(entries: Entries, descriptor: Descriptor): Entries {
   const exists = entries.some(({ descriptor: { digest } }) => digest === descriptor.digest);
   return exists ? entries : [...entries, entryOf(descriptor)];
 }
 
-/** Removes the minimal entries of these digests. */
+/** Returns the entries except the minimal ones with these digests. */
 function withoutMinimalEntries(entries: Entries, digests: Iterable<Digest>): Entries {
   const removed = new Set(digests);
   return entries.filter((entry) => !(removed.has(entry.descriptor.digest) && isMinimal(entry)));
 }
 
-/** The media type that these entries of one digest state: that of the minimal entry, else that of the first one. */
+/**
+ * Returns the media type of entries that all have the same digest, or undefined if there are no entries. A minimal
+ * entry takes precedence over the first entry.
+ */
 export function mediaTypeIn(entries: Entries): string | undefined {
   return (entries.find(isMinimal) ?? entries[0])?.descriptor.mediaType;
 }

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asMlistError, MlistError } from '../../errors/errors.ts';
+import { asMlistError, MlistError, type ErrorFacts } from '../../errors/errors.ts';
 import { writeFileAtomic, type HeldLock } from '../../fs/atomic.ts';
 import { isNotFound } from '../../fs/file-errors.ts';
 import { fileVersion, isFineTime } from '../../fs/file-version.ts';
@@ -24,44 +24,47 @@ import { appendToJournal, JOURNAL_FILE, journalLine, removeJournal, withJournal 
 import { realPathInside } from './path-inside.ts';
 
 /**
- * Milliseconds. A file that is younger than this when it is read may be written again without a change of its
- * modification time.
+ * A file that was modified less than this many milliseconds before it is read may be written again without a change of
+ * its modification time.
  */
 const SETTLED_MS = 1_000;
 
 /** Maximum number of attempts to read index.json while other processes rewrite it. */
 const READ_TRIES = 20;
 
-/** Larger journals are merged into index.json at once. */
+/** Maximum size of the journal. An edit that would exceed it is written to index.json together with the journal. */
 const MAX_JOURNAL_BYTES = 16 * 1024 * 1024;
 
-/** The content of the files when this process last read or wrote them. */
+/** The content of index.json and the journal when this process last read or wrote them. */
 interface State {
   readonly table: EntryTable;
   readonly document: JsonObject;
-  /** The versions of the files; undefined if a file may have changed without a new version. */
+  /** The version of index.json; undefined if the file may have changed without a new version. */
   readonly index: string | undefined;
+  /** The version of the journal; undefined if the file may have changed without a new version. */
   readonly journal: string | undefined;
   /**
-   * The size of the journal if this process wrote it last, 0 if it does not exist; undefined if it must not be appended
-   * to, because another process wrote it, or because it could not be removed.
+   * The size of the journal if this process wrote it last; 0 if it does not exist. Undefined if nothing may be appended
+   * to it, because another process wrote it or it could not be removed.
    */
   readonly journalSize: number | undefined;
-  /** The size of an index.json with all entries, in bytes; undefined until it is needed. */
+  /** The size of index.json after a merge of the journal, in bytes; undefined until it is needed. */
   readonly bytes?: number | undefined;
 }
 
 /**
- * Adds an edit to those that are stored together.
- * @param options - `isRemoval`: store the edit also in a full index, from which it removes something. Default false
+ * Adds an edit to the edits that are being stored together.
+ * @param options - `isRemoval`: whether the edit removes something. Such an edit is stored even if the index is full.
+ * Default false
  * @throws MlistError `ERR_MLIST_FILE` if the index is full
  */
 export type StoreChange = (edit: EntryEdit, options?: { readonly isRemoval?: boolean | undefined }) => void;
 
 interface Version {
   readonly version: string;
+  /** Whether every later write to the file will change its modification time; see `SETTLED_MS`. */
   readonly isSettled: boolean;
-  /** Whether the file system stores fractions of seconds, so that every change changes the version. */
+  /** Whether the file system stores fractions of seconds. If so, every write changes the version. */
   readonly hasFineTime: boolean;
 }
 
@@ -89,7 +92,7 @@ function parseOr<T>(bytes: Uint8Array, parse: (bytes: Uint8Array) => T, failure:
   }
 }
 
-/** By how many bytes an edit makes index.json larger. */
+/** Returns the number of bytes by which an edit makes index.json larger; negative if it makes index.json smaller. */
 function growthOf({ changed, added }: EntryEdit): number {
   let grown = 0;
   for (const [before, after] of changed) grown += (after === undefined ? 0 : entryBytes(after)) - entryBytes(before);
@@ -97,7 +100,9 @@ function growthOf({ changed, added }: EntryEdit): number {
   return grown;
 }
 
-/** index.json of a layout (image-spec v1.1.1 image-layout.md "index.json file"), with its journal. */
+/**
+ * Reads and writes the index.json of a layout (image-spec v1.1.1 image-layout.md "index.json file") and its journal.
+ */
 export class IndexFile {
   readonly #root: string;
   readonly #name: string;
@@ -115,8 +120,8 @@ export class IndexFile {
   /**
    * @param root - real path of the layout's folder
    * @param name - name of that folder in errors
-   * @param journalFrom - number of entries from which edits are appended to the journal, so that `merge` must be called
-   *   later. Default: they are always written to index.json
+   * @param journalFrom - if index.json has at least this many entries, edits are appended to the journal, and the
+   * caller must call `merge` later. Default: all edits are written to index.json
    */
   constructor(root: string, name: string, journalFrom = Infinity) {
     this.#root = root;
@@ -138,7 +143,7 @@ export class IndexFile {
 
   /**
    * Returns the entries for reading; use `edit` to change them. Unchanged files are not read again.
-   * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a file is missing or damaged
+   * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if index.json is missing or damaged, or the journal is damaged
    */
   async entries(): Promise<EntryTable> {
     for (;;) {
@@ -151,8 +156,9 @@ export class IndexFile {
   }
 
   /**
-   * Stores the edits that `change` passes to `store`, all together. If a file cannot be read, nothing is written.
-   * @param change - receives the edits that were passed to `store` so far, as one edit
+   * Calls `change`, and then stores all edits that it has passed to `store` with one write. If a file cannot be read,
+   * nothing is written.
+   * @param change - receives an edit that contains all edits passed to `store` so far
    */
   async edit(change: (edit: EntryEdit, store: StoreChange) => Promise<void>, lock: HeldLock): Promise<void> {
     const state = await this.#load(await this.#versions());
@@ -166,7 +172,7 @@ export class IndexFile {
       await change(all, (edit, { isRemoval = false } = {}) => {
         if (edit.isEmpty) return;
         const grown = growthOf(edit);
-        // An edit that is appended to the journal is checked too, because it must fit into index.json later.
+        // An edit that is appended to the journal is checked too, because a merge writes it to index.json later.
         const maxBytes = grown > 0 && !isRemoval ? FULL_BYTES : INDEX_LIMITS.maxBytes;
         if (bytes + grown > maxBytes) throw new IndexFullError(this.#name);
         const line = journalLine(edit);
@@ -208,7 +214,7 @@ export class IndexFile {
     }
   }
 
-  /** Creates an empty index if the file does not exist. An existing file is validated. */
+  /** Creates an empty index.json, or validates the existing one. */
   async create(lock: HeldLock): Promise<void> {
     if ((await realPathInside(this.#root, this.#path, this.#name)) !== undefined) await this.#readIndex();
     else {
@@ -234,7 +240,7 @@ export class IndexFile {
   async #write({ table, document }: State, entries: Entries, lock: HeldLock): Promise<State> {
     const text = formatIndex({ document, entries });
     const bytes = Buffer.byteLength(text);
-    // mlist could not read a larger file.
+    // mlist cannot read larger files.
     if (bytes > INDEX_LIMITS.maxBytes) throw new IndexFullError(this.#name);
     await writeFileAtomic(this.#path, text, { lock });
     await removeJournal(this.#journal);
@@ -248,7 +254,7 @@ export class IndexFile {
     return [await versionOf(this.#path), await versionOf(this.#journal)];
   }
 
-  /** The current state: that in memory, unless a file has changed. */
+  /** Returns the state in memory or, if a file has changed, reads the files again. */
   async #load(seen: readonly [Version, Version]): Promise<State> {
     let [index, journal] = seen;
     const generation = this.#generation;
@@ -302,7 +308,7 @@ export class IndexFile {
 
   async #read(path: string): Promise<Uint8Array> {
     const real = await realPathInside(this.#root, path, this.#name);
-    if (real === undefined) throw this.#damaged(path, new Error('it is missing'));
+    if (real === undefined) throw this.#invalid(path, 'is missing');
     try {
       return await readAtMost(real, { maxBytes: INDEX_LIMITS.maxBytes, onlyFile: true });
     } catch (error) {
@@ -311,11 +317,16 @@ export class IndexFile {
   }
 
   #damaged(path: string, reason: Error): MlistError {
+    const { problems = [], hint } = reason as Partial<MlistError>;
+    return this.#invalid(path, `is damaged: ${reason.message}`, { problems, ...(hint === undefined ? {} : { hint }) });
+  }
+
+  #invalid(path: string, fault: string, facts: Pick<ErrorFacts, 'problems' | 'hint'> = {}): MlistError {
     const file = path === this.#path ? 'index.json' : JOURNAL_FILE;
-    return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${join(this.#name, file)} is damaged: ${reason.message}`, {
+    return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${join(this.#name, file)} ${fault}`, {
       path,
-      problems: reason instanceof MlistError ? reason.problems : [],
-      hint: (reason as Partial<MlistError>).hint ?? 'Nothing was changed. Repair the file, or use another folder.',
+      hint: 'Nothing was changed. Restore or repair the file, or use another folder.',
+      ...facts,
     });
   }
 }

@@ -15,18 +15,18 @@ import { tagOf, type Entries, type Entry } from './index-entries.ts';
 import { INDEX_LIMITS } from './index-document.ts';
 
 /**
- * The journal of a layout: edits that are not in index.json yet, one JSON document per line. The embedded registry
- * appends to it, because index.json would have to be written as a whole for each edit
+ * The file with the journal of a layout: edits that are not in index.json yet, one JSON document per line. The embedded
+ * registry appends edits to it instead of rewriting the whole index.json for each edit
  * (docs/decisions/0093-journal-of-a-layout.md).
  */
 export const JOURNAL_FILE = 'index.journal';
 
 const HEADER = '{"mlistJournal":1}\n';
 
-/** How an edit changes the entries of one key: of a tag, or of a digest without a tag. */
+/** How an edit changes the entries with one key. The key is a tag or, for untagged entries, a digest. */
 interface KeyChange {
   readonly tag?: string | undefined;
-  /** The digest, if the key is that of entries without a tag. */
+  /** The digest of the untagged entries. Either `tag` or `digest` is present. */
   readonly digest?: Digest | undefined;
   /** The digests that the entries of the key had before the edit. */
   readonly before: readonly Digest[];
@@ -34,7 +34,7 @@ interface KeyChange {
   readonly after: Entries;
 }
 
-/** The line of the journal for an edit. */
+/** Formats an edit as a line of the journal. */
 export function journalLine(edit: EntryEdit): string {
   const keys = new Map<string, Entry>();
   for (const [before, after] of edit.changed) {
@@ -60,8 +60,8 @@ export function journalLine(edit: EntryEdit): string {
 }
 
 /**
- * Appends lines, and syncs the file.
- * @param size - the size of the file after the last append of this process; 0 if the file is to be created
+ * Appends lines to the journal, and syncs it.
+ * @param size - the size of the file after the last append of this process; 0 creates the file
  * @returns the new size
  */
 export async function appendToJournal(
@@ -82,7 +82,7 @@ export async function appendToJournal(
         }
         await syncData(file);
       } catch (error) {
-        // The callers get an error, so no process may read these edits later.
+        // The callers get an error, so these edits must not take effect later.
         await file.truncate(size).catch(() => undefined);
         throw error;
       } finally {
@@ -105,9 +105,10 @@ export async function removeJournal(path: string): Promise<void> {
 }
 
 /**
- * The entries of index.json with the edits of a journal. Edits of a key are applied only if index.json has the digests
- * that the key had before them; otherwise another tool has changed the key since.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the journal has another format
+ * Applies the edits of a journal to the entries of index.json, and returns the result. If the entries of a key
+ * in index.json have neither the digests before the first edit of the key nor the digests after the last one, another
+ * tool has changed the key. That change is kept, and the edits of the key are ignored.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the journal has another format, or a line is damaged
  */
 export function withJournal(entries: Entries, journal: Uint8Array): Entries {
   const changes = netChanges(journal);
@@ -127,14 +128,17 @@ export function withJournal(entries: Entries, journal: Uint8Array): Entries {
   return table.all();
 }
 
-/** The changes of all edits together, by key: `before` of the first edit and `after` of the last one. */
+/**
+ * Combines the changes of all edits to a key: `before` is from the first edit, `after` from the last one. The result is
+ * keyed by tag or digest.
+ */
 function netChanges(journal: Uint8Array): ReadonlyMap<string, KeyChange> {
   const [header = '', ...lines] = Buffer.from(journal).toString('utf8').split('\n');
   const net = new Map<string, KeyChange>();
-  // The text after the last line break is empty, or an edit that was interrupted and not acknowledged.
+  // The text after the last line break is empty or an interrupted edit, which was not acknowledged.
   if (lines.length === 0) return net;
   if (`${header}\n` !== HEADER) {
-    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', 'it is not a journal of this version of mlist');
+    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `its first line is not ${HEADER.trim()}`);
   }
   const complete = lines.slice(0, -1);
   for (const [position, line] of complete.entries()) {
@@ -159,12 +163,15 @@ function isHole(line: string): boolean {
   return line.includes('\0');
 }
 
-/** The error for an invalid line that is not an interrupted edit at the end. Skipping it would lose tags silently. */
+/**
+ * Creates the error for an invalid line that is not an interrupted edit at the end of the file. Skipping such a line
+ * would lose tags silently.
+ */
 function damagedLine(number: number): MlistError {
-  return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `line ${number} is not an edit`, {
+  return new MlistError('ERR_MLIST_DOCUMENT_INVALID', `line ${number} is not a valid edit`, {
     hint:
-      `Nothing was changed. Restore the file from a copy, or remove line ${number}: ` +
-      'the tags and manifests that it names may then be missing or have an earlier state.',
+      `Nothing was changed. Restore the file from a backup, or remove line ${number}. Without this line, ` +
+      'the tags and manifests in it may be missing or have an earlier state.',
   });
 }
 
@@ -183,7 +190,10 @@ function parseChange(json: Json): KeyChange {
   const key = tag ?? digest;
   const isKey = typeof key === 'string' && (tag === undefined ? isDigest(key) : digest === undefined);
   if (!isKey || !isDigestList(before) || !Array.isArray(after)) {
-    throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', 'it is not a change');
+    throw new MlistError(
+      'ERR_MLIST_DOCUMENT_INVALID',
+      'a change needs "before", "after", and either "tag" or "digest"',
+    );
   }
   return {
     ...(tag === undefined ? { digest: key as Digest } : { tag: key }),

@@ -17,11 +17,11 @@ export interface NamedFile {
   readonly name: string;
 }
 
-/** Content of the file. */
+/** The content of the oci-layout file that mlist writes. */
 export const HEADER = JSON.stringify({ imageLayoutVersion: VERSION });
 
 /**
- * Whether the folder has an `oci-layout` file.
+ * Whether the folder has an oci-layout file.
  * @param name - name of the layout in errors
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the file is damaged, or its version is not supported
  */
@@ -35,18 +35,16 @@ export async function hasHeader(root: string, name: string): Promise<boolean> {
 }
 
 /**
- * Checks the content of the file.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`
+ * Checks the content of an oci-layout file.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if it is damaged, or its version is not supported
  */
 export function checkHeader(bytes: Uint8Array, file: NamedFile): void {
   const { path, name } = file;
   const version = versionIn(bytes, file);
   if (version === VERSION) return;
-  throw new MlistError(
-    'ERR_MLIST_DOCUMENT_INVALID',
-    `${name}: imageLayoutVersion is ${JSON.stringify(version)}, but only ${JSON.stringify(VERSION)} is supported`,
-    { path },
-  );
+  const found = version === undefined ? 'missing' : JSON.stringify(version);
+  const message = `${name}: imageLayoutVersion is ${found}; only ${JSON.stringify(VERSION)} is supported`;
+  throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', message, { path });
 }
 
 function versionIn(bytes: Uint8Array, { path, name }: NamedFile): unknown {

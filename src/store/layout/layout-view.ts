@@ -18,13 +18,13 @@ import { descriptorsOf, tagOf } from './index-entries.ts';
 import { typeByDigest } from './manifest-facts.ts';
 import { isManifestClaim, MAX_CONCURRENT_READS, type Claim, type ManifestGraph } from './manifest-graph.ts';
 
-/** The parts of a layout, stored as a folder or an archive. */
+/** The parts of a layout that `LayoutView` needs. The layout is a folder or an archive. */
 export interface LayoutParts {
   /** The location of the layout, such as `oci:DIR`, for messages. */
   readonly location: string;
   readonly graph: ManifestGraph;
   entries(): Promise<EntrySet>;
-  /** Size of a blob in bytes; undefined if it does not exist. */
+  /** Returns the size of a blob in bytes, or undefined if the blob does not exist. */
   size(digest: Digest): Promise<number | undefined>;
   bytes(blob: BlobIdentity, signal?: AbortSignal): Promise<Uint8Array>;
 }
@@ -32,9 +32,9 @@ export interface LayoutParts {
 interface FoundManifest {
   readonly digest: Digest;
   readonly size: number;
-  /** The media type that the entry of the tag states; undefined if the bytes determine it. */
+  /** The media type in the tag's entry; undefined if the manifest was requested by digest. */
   readonly mediaType?: string | undefined;
-  /** The media type of the digest in index.json. */
+  /** The media type of the digest in index.json, if the manifest was requested by digest and has an entry. */
   readonly listed?: string | undefined;
 }
 
@@ -46,7 +46,7 @@ export class LayoutView {
     this.#parts = parts;
   }
 
-  /** The entries of index.json in their order, with their annotations. */
+  /** Returns the descriptors of all entries in the order of index.json, with their annotations. */
   async entries(): Promise<readonly Descriptor[]> {
     return descriptorsOf((await this.#parts.entries()).all());
   }
@@ -59,7 +59,7 @@ export class LayoutView {
   async fetchManifest(name: TagOrDigest, { expected, signal }: FetchOptions = {}): Promise<ManifestContent> {
     const { digest, size, mediaType, listed } = await this.#find(name, signal);
     if (expected !== undefined && expected.digest !== digest) {
-      throw this.#mismatch(name, `is ${digest}, not ${expected.digest}`);
+      throw this.#mismatch(name, `refers to ${digest}, not ${expected.digest}`);
     }
     const bytes = await this.#parts.bytes({ digest, size }, signal);
     if (expected !== undefined && expected.size !== size) {
@@ -69,13 +69,16 @@ export class LayoutView {
     return { descriptor: { mediaType: type, digest, size }, bytes };
   }
 
-  /** The digests of manifests that the layout does not have. */
+  /** Returns the digests for which the layout has no manifest. */
   async missing(digests: readonly Digest[]): Promise<readonly Digest[]> {
     const stored = await this.stored(digests);
     return digests.filter((digest) => !stored.has(digest));
   }
 
-  /** The manifests that the layout has, with the media type and the size of their bytes. */
+  /**
+   * Returns the descriptors of the given manifests that the layout has, keyed by digest. They state the media type and
+   * size of the stored bytes.
+   */
   async stored(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>> {
     if (digests.length === 0) return new Map();
     const entries = await this.#parts.entries();
@@ -92,7 +95,10 @@ export class LayoutView {
     return stored;
   }
 
-  /** The tags in the order of index.json, without duplicates. Layouts of other tools may use any text as a tag. */
+  /**
+   * Yields the tags in the order of index.json, without duplicates. In layouts that other tools have written, a tag may
+   * be any string.
+   */
   async *tags({ signal }: ContentOptions = {}): AsyncGenerator<string> {
     signal?.throwIfAborted();
     yield* new Set(
@@ -118,14 +124,17 @@ export class LayoutView {
     return artifactType === undefined ? all : all.filter((descriptor) => descriptor.artifactType === artifactType);
   }
 
-  /** The repositories that the entries of a manifest name; those of all entries if it has no entry of its own. */
+  /**
+   * Returns the repositories that the annotations of a manifest's entries name. If the manifest has no entry, the
+   * annotations of all entries are used.
+   */
   async origins(digest: Digest): Promise<readonly Reference[]> {
     const entries = await this.entries();
     const own = entries.filter((entry) => entry.digest === digest);
     return originsIn((own.length > 0 ? own : entries).map(({ annotations }) => annotations));
   }
 
-  /** Whether the digest is listed as a manifest. Its blob may be missing. */
+  /** Whether index.json or an index lists the digest as a manifest. Its blob may be missing. */
   async isManifest(digest: Digest): Promise<boolean> {
     const claim = (await this.#parts.graph.findClaims(await this.#parts.entries(), [digest])).get(digest);
     return claim !== undefined && isManifestClaim(claim);
@@ -141,8 +150,8 @@ export class LayoutView {
   }
 
   /**
-   * Finds a manifest. A tag has the media type of its entry; for a digest, the type that the stored bytes state takes
-   * precedence.
+   * Finds a manifest by its tag or digest.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if it is not listed, or its blob is missing
    */
   async #find(name: TagOrDigest, signal?: AbortSignal): Promise<FoundManifest> {
     signal?.throwIfAborted();
@@ -164,9 +173,13 @@ export class LayoutView {
     const entries = (await this.#parts.entries()).tagged(tag);
     const byDigest = new Map(entries.map(({ descriptor }) => [descriptor.digest, descriptor]));
     if (byDigest.size > 1) {
-      throw new MlistError('ERR_MLIST_AMBIGUOUS', `${this.#reference(tag)} matches ${byDigest.size} manifests`, {
-        candidates: [...byDigest.keys()].map((digest) => `${location}@${digest}`),
-      });
+      throw new MlistError(
+        'ERR_MLIST_AMBIGUOUS',
+        `${this.#reference(tag)} matches ${byDigest.size} manifests: specify one of them`,
+        {
+          candidates: [...byDigest.keys()].map((digest) => `${location}@${digest}`),
+        },
+      );
     }
     const [descriptor] = byDigest.values();
     return descriptor && minimalDescriptor(descriptor);

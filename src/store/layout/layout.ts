@@ -46,8 +46,8 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
   readonly #holdMs: number;
 
   /**
-   * @param dir - the folder as specified by the user
-   * @param root - its real path
+   * @param dir - name of the folder in locations and errors
+   * @param root - real path of the folder
    * @param mode - as in the options of `openLayout`
    */
   constructor(dir: string, root: string, { keepUntagged, journalFrom, holdMs = RECENT_MS }: LayoutMode) {
@@ -69,12 +69,12 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     this.#editor = new IndexEditor(this.#edited);
   }
 
-  /** The descriptors in index.json in their order, with annotations. */
+  /** Returns the descriptors of all entries in the order of index.json, with their annotations. */
   entries(): Promise<readonly Descriptor[]> {
     return this.#view.entries();
   }
 
-  /** Resolves the name in a location `oci:DIR:NAME`; without a name, the only image or list. */
+  /** Resolves the name in a location `oci:DIR:NAME`. Without a name, resolves to the only image or list. */
   resolveRef(ref?: string): Promise<ResolvedEntry> {
     return resolveEntry(this.#parts, ref);
   }
@@ -109,12 +109,15 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     return (await this.missingManifests([digest])).length === 0;
   }
 
-  /** The digests of manifests that the layout does not have. */
+  /** Returns the digests for which the layout has no manifest. */
   missingManifests(digests: readonly Digest[]): Promise<readonly Digest[]> {
     return this.#view.missing(digests);
   }
 
-  /** The manifests that the layout has, with the media type and the size of their bytes. */
+  /**
+   * Returns the descriptors of the given manifests that the layout has, keyed by digest. They state the media type and
+   * size of the stored bytes.
+   */
   storedManifests(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Descriptor>> {
     return this.#view.stored(digests);
   }
@@ -128,7 +131,7 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
   }
 
   /**
-   * The size of a blob in bytes.
+   * Returns the size of a blob in bytes.
    * @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist
    */
   async blobSize(digest: Digest): Promise<number> {
@@ -146,10 +149,10 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     const { digest, size } = descriptor;
     checkVerifiable(digest);
     if (bytes.length !== size || !digestMatches(digest, bytes)) {
-      throw contentMismatch(`the manifest to be stored is not ${digest}`);
+      throw contentMismatch(`the manifest does not match its digest ${digest} or its size ${size}`);
     }
     if (isDigestName(name) && name !== digest)
-      throw contentMismatch(`the manifest to be stored is ${digest}, not ${name}`);
+      throw contentMismatch(`the manifest has the digest ${digest}, not ${name}`);
     if (!isDigestName(name)) checkTag(name);
     const isNew = await this.#blobs.write(descriptor, bytes);
     this.#parts.graph.record(digest, bytes);
@@ -165,20 +168,20 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
    */
   async holdBlob(digest: Digest): Promise<number> {
     const file = await this.#blobs.file(digest);
-    // Without the lock, a garbage collection could be about to remove the blob.
+    // Waiting for the lock ensures that no garbage collection is about to remove the blob.
     if (file !== undefined && Date.now() - file.used > this.#holdMs) {
       await this.#editor.exclusive(() => this.#blobs.refresh(digest));
     }
     return await this.blobSize(digest);
   }
 
-  /** Removes unreachable content; see the function `collectGarbage`. */
+  /** Removes unreachable content, as `collectGarbage` in garbage.ts describes. */
   async collectGarbage(options: GarbageOptions): Promise<Garbage> {
     const { collectGarbage } = await import('./garbage.ts');
     return await collectGarbage(this.#edited, this.#editor, options);
   }
 
-  /** Writes the edits of the journal to index.json, for other tools. */
+  /** Writes the edits of the journal to index.json, where other tools can read them. */
   mergeJournal(options: ContentOptions = {}): Promise<void> {
     return this.#editor.merge(options);
   }
@@ -194,7 +197,7 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
       if (await this.#blobs.keeps({ digest, size }, options.signal)) return;
       const staged = await this.#blobs.stage();
       try {
-        await staged.append(open(), { signal: options.signal, limit: size });
+        await staged.append(open(), { signal: options.signal, expected: { digest, size } });
         if (staged.size !== size)
           throw contentMismatch(`${digest} has ${size} bytes, but ${staged.size} were received`);
       } catch (error) {
@@ -214,7 +217,7 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
     return source instanceof Layout;
   }
 
-  /** Mounts a blob from another layout: by a hard link if both are on the same file system, otherwise by a copy. */
+  /** Stores a blob as a hard link to its file in another layout (`mounted`) or else as a copy (`uploaded`). */
   async mountBlob(
     descriptor: Descriptor,
     from: ContentReader,
@@ -228,24 +231,30 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
 
   /**
    * Removes a blob, even if a manifest refers to it.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_CONFLICT` if it is a manifest
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the blob does not exist; `ERR_MLIST_CONFLICT` if it is a manifest
    */
   async deleteBlob(digest: Digest): Promise<void> {
     if (await this.#view.isManifest(digest)) {
-      throw new MlistError('ERR_MLIST_CONFLICT', `${digest} is a manifest of ${this.location}`);
+      throw new MlistError(
+        'ERR_MLIST_CONFLICT',
+        `cannot delete the blob ${digest} in ${this.location}: it is a manifest`,
+      );
     }
     await this.#blobs.remove(digest);
   }
 
   /**
-   * Removes a manifest and all its tags. Its children and blobs are kept. Its bytes are kept, too, if another manifest
-   * has them as a config or layer.
+   * Removes a manifest and all its tags, but not its children and blobs. The bytes of the manifest remain as a blob if
+   * a manifest has them as its config or a layer, or an index lists them as a blob.
    */
   deleteManifest(digest: Digest, options: ContentOptions = {}): Promise<void> {
     return this.#editor.remove(digest, options);
   }
 
-  /** The tags in the order of index.json, without duplicates. Layouts of other tools may use any text as a tag. */
+  /**
+   * Yields the tags in the order of index.json, without duplicates. In layouts that other tools have written, a tag may
+   * be any string.
+   */
   tags(options: ContentOptions = {}): AsyncGenerator<string> {
     return this.#view.tags(options);
   }
@@ -265,5 +274,7 @@ export class Layout implements ContentWriter, TagStore, ReferrerLister, Mounter,
 
 function checkTag(tag: string): void {
   if (isTag(tag) || refName.test(tag)) return;
-  throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `invalid image name ${JSON.stringify(tag.slice(0, 200))}`);
+  const message = `invalid image name ${JSON.stringify(tag.slice(0, 200))}`;
+  const form = 'use letters and digits, with single separators such as "-", "." or "/" between them';
+  throw new MlistError('ERR_MLIST_REFERENCE_INVALID', `${message}: ${form}`);
 }

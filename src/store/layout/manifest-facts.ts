@@ -6,16 +6,18 @@ import { childrenIn, readDocument } from '../../oci/children.ts';
 import { kindOf } from '../../oci/manifest.ts';
 import { isIndexType, isManifestType, MediaType } from '../../oci/media-type.ts';
 
-/** Facts about a manifest, from its own bytes. A descriptor in an index may state something else. */
+/**
+ * Facts about a manifest, read from its bytes. An index that lists the manifest may state another media type or size.
+ */
 export interface ManifestFacts {
   readonly size: number;
-  /** The `mediaType` member, if its value is the type of a manifest or index. */
+  /** The `mediaType` member, if it is a manifest or index type and the other members do not contradict it. */
   readonly stated?: string | undefined;
-  /** The manifest type that the other members imply, if there is no `mediaType`. */
+  /** The media type that the other members imply, if there is no `mediaType`. */
   readonly implied?: string | undefined;
-  /** The entries of an index. */
+  /** The entries of an index; empty for an image. */
   readonly manifests: readonly Descriptor[];
-  /** The config and the layers of an image. */
+  /** The config and the layers of an image; empty for an index. */
   readonly blobs: readonly Digest[];
   readonly subject?: Descriptor | undefined;
   /**
@@ -25,15 +27,15 @@ export interface ManifestFacts {
   readonly others: readonly Digest[];
 }
 
-/** The facts about a manifest; undefined if the bytes are not a JSON object. */
+/** Returns the facts about a manifest, or undefined if the bytes are not a JSON object. */
 export function factsOf(bytes: Uint8Array): ManifestFacts | undefined {
   const document = ignoreInvalid(() => readDocument(bytes));
   if (document === undefined) return undefined;
   const { mediaType, fault } = kindOf(document);
   const known = fault === undefined ? mediaType : undefined;
   const isStated = document['mediaType'] !== undefined;
-  // The members determine whether a document is an index, whatever its media type. A document with an invalid
-  // descriptor has no children.
+  // The members determine whether a document is an index, whatever its media type. If a descriptor is invalid, the
+  // document has no children, and `others` contains all its digests.
   const isIndex = Array.isArray(document['manifests']);
   const children = ignoreInvalid(() => childrenIn(document, isIndex ? MediaType.ociIndex : MediaType.ociManifest));
   const [manifests, blobs] = [children?.manifests ?? [], children?.blobs.map(({ digest }) => digest) ?? []];
@@ -48,7 +50,7 @@ export function factsOf(bytes: Uint8Array): ManifestFacts | undefined {
   };
 }
 
-/** The digests of all descriptors in a document, including those in unknown members. */
+/** Yields the valid values of all `digest` members at any depth, also inside unknown members. */
 function* digestsIn(value: Json): Generator<Digest> {
   if (Array.isArray(value)) {
     for (const item of value as readonly Json[]) yield* digestsIn(item);
@@ -68,15 +70,15 @@ function ignoreInvalid<T>(read: () => T): T | undefined {
   }
 }
 
-/** The family of a media type. Only indexes and images are read for their children. */
+/** Returns the family of a media type: `index` for lists, `image` for other manifests, and `other` for all else. */
 export function familyOf(mediaType: string): 'index' | 'image' | 'other' {
   if (isIndexType(mediaType)) return 'index';
   return isManifestType(mediaType) ? 'image' : 'other';
 }
 
 /**
- * The media type of content that is fetched by digest: the one that its bytes state; else the one in index.json, if the
- * bytes allow it; else the one that its members imply.
+ * Returns the media type of content that is fetched by digest: the type that its bytes state; else the type in
+ * index.json, if the bytes allow it; else the type that its members imply; else `application/octet-stream`.
  * @param facts - undefined if the bytes cannot be read
  * @param listed - the type in index.json; undefined if no entry has the digest
  */

@@ -9,34 +9,37 @@ import type { Entry } from './index-entries.ts';
 import { familyOf, factsOf, type ManifestFacts } from './manifest-facts.ts';
 import type { BlobIdentity } from '../verify.ts';
 
-/** The blobs of a layout, stored as a folder or an archive. */
+/** Reads the blobs of a layout or an OCI archive. */
 export interface ManifestBytes {
-  /** Size of a blob in bytes; undefined if it does not exist. */
+  /** Returns the size of a blob in bytes, or undefined if the blob does not exist. */
   size(digest: Digest): Promise<number | undefined> | number | undefined;
   bytes(blob: BlobIdentity): Promise<Uint8Array>;
 }
 
-/** A listing of content: the descriptor of an entry of index.json, or of an entry of an index. */
+/** The descriptor with which index.json, or an index that is stored as a blob, lists some content. */
 export interface Claim {
   /**
-   * Media type and size as the entry states them. Those in an index may be wrong; those in index.json are wrong only if
-   * it is damaged.
+   * The descriptor of the entry. Its media type and size may be wrong in an index that is stored as a blob; in
+   * index.json, they are wrong only if the file is damaged.
    */
   readonly descriptor: Descriptor;
-  /** Whether it is an entry of index.json, not of an index. */
+  /** Whether the entry is in index.json itself, rather than in an index that is stored as a blob. */
   readonly isRoot: boolean;
 }
 
 export interface FindClaimsOptions {
-  /** A manifest that is about to be removed: its entries are ignored. */
+  /** A manifest that is about to be removed. It gets no claim. If it is an index, its entries are ignored. */
   readonly removed?: Digest | undefined;
-  /** Selects the preferred claims. Default: claims that list the content as a manifest. */
+  /**
+   * Whether a claim takes precedence over other claims for the same digest. Default: claims that list the content as a
+   * manifest do.
+   */
   readonly accepts?: ((claim: Claim) => boolean) | undefined;
 }
 
 /**
- * Codes of errors in a manifest that are ignored when the graph is read: other tools leave damaged manifests, and the
- * rest of the layout is usable.
+ * A manifest is skipped if reading it fails with one of these codes, because other tools leave damaged manifests in
+ * layouts that are otherwise usable.
  */
 const TOLERATED: readonly ErrorCode[] = [
   'ERR_MLIST_NOT_FOUND',
@@ -45,7 +48,7 @@ const TOLERATED: readonly ErrorCode[] = [
   'ERR_MLIST_DIGEST_INVALID',
 ];
 
-/** Limit for manifests that are read concurrently. */
+/** Maximum number of manifests that are read concurrently. */
 export const MAX_CONCURRENT_READS = 16;
 
 const BIT = { index: 1, image: 2, other: 4 } as const;
@@ -53,15 +56,18 @@ const BIT = { index: 1, image: 2, other: 4 } as const;
 /**
  * The manifests of a layout, and the content that they refer to. A manifest belongs to the layout if its blob exists
  * and an entry of index.json, or an index of the layout, lists it as a manifest. A blob that nothing lists as a
- * manifest does not count as one, even if its bytes are those of a manifest.
+ * manifest is not treated as one, even if its bytes are a valid manifest.
  */
 export class ManifestGraph {
   readonly #blobs: ManifestBytes;
-  /** Facts by digest. They never change, so they are cached without a time limit. */
+  /**
+   * The facts of the manifests that have been read, keyed by digest. The content of a digest never changes, so the
+   * cache has no time limit.
+   */
   readonly #known = new Map<Digest, ManifestFacts>();
-  /** For each digest, the indexes that have been read and list it. They need not be listed themselves. */
+  /** Maps each digest to the known indexes that list it. These indexes need not be listed themselves. */
   readonly #parents = new Map<Digest, Digest[]>();
-  /** Sets of entries whose readable indexes have all been read. */
+  /** Entry sets whose readable indexes have all been read. */
   readonly #complete = new WeakSet<EntrySet>();
   /** Indexes that are listed, but missing or damaged. They are read again each time, because they may be repaired. */
   readonly #unreadable = new Set<Digest>();
@@ -70,7 +76,10 @@ export class ManifestGraph {
     this.#blobs = blobs;
   }
 
-  /** All listed descriptors: a digest occurs once for each family of media types with which it is listed. */
+  /**
+   * Returns the roots and all descriptors in the indexes below them. A digest occurs once for each family of media
+   * types with which it is listed.
+   */
   async allDescriptors(roots: Iterable<Descriptor>): Promise<readonly Descriptor[]> {
     const seen = new Map<Digest, number>();
     const all: Descriptor[] = [];
@@ -85,7 +94,7 @@ export class ManifestGraph {
         seen.set(digest, before | BIT[family]);
         all.push(descriptor);
         if (family !== 'index') continue;
-        // The loop awaits only indexes that are not cached, which keeps it fast.
+        // Awaiting only the indexes that are not cached keeps this loop fast.
         for (const child of this.#known.get(digest)?.manifests ?? (await this.children(descriptor)))
           nextLevel.push(child);
       }
@@ -95,8 +104,9 @@ export class ManifestGraph {
   }
 
   /**
-   * For each of these digests that is listed, returns a claim, an accepted one if possible. Their blobs may be missing.
-   * The graph knows which indexes list a digest, so the cost does not depend on the number of entries.
+   * Returns one claim for each of these digests that is listed, keyed by digest: the first one that `accepts` selects,
+   * or else the first one. The listed blob may be missing. The graph records which indexes list a digest, so the cost
+   * does not depend on the number of entries.
    */
   async findClaims(
     entries: EntrySet,
@@ -122,7 +132,7 @@ export class ManifestGraph {
     return claims;
   }
 
-  /** The entries of an index; empty if the content is not an index or cannot be read. */
+  /** Returns the entries of an index. The result is empty if the content is not an index or cannot be read. */
   async children({ mediaType, digest }: Descriptor): Promise<readonly Descriptor[]> {
     return familyOf(mediaType) === 'index' ? ((await this.facts(digest))?.manifests ?? []) : [];
   }
@@ -131,7 +141,7 @@ export class ManifestGraph {
     return familyOf(mediaType) === 'other' ? undefined : (await this.facts(digest))?.subject;
   }
 
-  /** The manifests with this subject, with their descriptors and documents, by digest. */
+  /** Returns the documents of the listed manifests that have this subject, keyed by digest. */
   async referrers(roots: Iterable<Descriptor>, subject: Digest): Promise<ReadonlyMap<Digest, JsonObject>> {
     const documents = new Map<Digest, JsonObject>();
     for (const descriptor of await this.allDescriptors(roots)) {
@@ -144,7 +154,7 @@ export class ManifestGraph {
   }
 
   /**
-   * Whether a manifest has the digest as its config or a layer, or an index lists it as something other than a
+   * Whether the blob with this digest is the config or a layer of a manifest, or is listed as something other than a
    * manifest.
    */
   async isNeeded(roots: Iterable<Descriptor>, digest: Digest): Promise<boolean> {
@@ -159,7 +169,7 @@ export class ManifestGraph {
     return false;
   }
 
-  /** The facts about a manifest; undefined if it does not exist or cannot be read. */
+  /** Returns the facts about a manifest, or undefined if it does not exist or cannot be read. */
   async facts(digest: Digest): Promise<ManifestFacts | undefined> {
     const known = this.#known.get(digest);
     if (known !== undefined) return known;
@@ -167,7 +177,10 @@ export class ManifestGraph {
     return bytes && this.record(digest, bytes);
   }
 
-  /** Caches the facts of verified bytes. */
+  /**
+   * Caches and returns the facts about a manifest, or returns undefined if the bytes are not a JSON object. The caller
+   * must have verified the bytes.
+   */
   record(digest: Digest, bytes: Uint8Array): ManifestFacts | undefined {
     const known = this.#known.get(digest);
     if (known !== undefined) return known;
@@ -192,7 +205,8 @@ export class ManifestGraph {
   }
 
   /**
-   * The claims for a digest: entries of index.json, and entries of known indexes, which need not be listed themselves.
+   * Yields the claims for a digest: first the entries of index.json, then the entries of known indexes, which need not
+   * be listed themselves.
    */
   *#claims(entries: EntrySet, digest: Digest): Generator<Claim & { readonly parent?: Digest }> {
     for (const { descriptor } of entries.withDigest(digest)) yield { descriptor, isRoot: true };
@@ -203,7 +217,9 @@ export class ManifestGraph {
     }
   }
 
-  /** Whether the layout lists this digest as an index. */
+  /**
+   * Whether index.json lists this digest as an index, directly or through other indexes. `reached` caches the results.
+   */
   #isIndex(entries: EntrySet, digest: Digest, removed: Digest | undefined, reached: Map<Digest, boolean>): boolean {
     const known = digest === removed ? false : reached.get(digest);
     if (known !== undefined) return known;
@@ -257,7 +273,7 @@ export class ManifestGraph {
   }
 }
 
-/** Whether a claim lists its content as a manifest. */
+/** Whether a claim lists its content as a manifest. Every entry of index.json does, whatever its media type. */
 export function isManifestClaim({ descriptor, isRoot }: Claim): boolean {
   return isRoot || familyOf(descriptor.mediaType) !== 'other';
 }

@@ -18,16 +18,16 @@ export interface LayoutOptions extends ContentOptions {
   readonly create?: boolean | undefined;
   /**
    * Whether a manifest keeps an untagged entry when its last tag is moved or removed, as in a registry. Default false:
-   * the entry is removed and the blobs stay, as skopeo and buildx do.
+   * the entry is removed and the blobs are kept, as with skopeo and buildx.
    */
   readonly keepUntagged?: boolean | undefined;
   /**
-   * If index.json has at least this number of entries, edits are appended to a journal, which makes many edits cheaper.
-   * The journal is merged into index.json within two seconds, or at once by `mergeJournal`. Default: each edit is
-   * written to index.json.
+   * If index.json has at least this many entries, edits are appended to a journal, which is cheaper than rewriting
+   * index.json. The journal is merged into index.json within about two seconds, or at once by `mergeJournal`. Default:
+   * each edit is written to index.json.
    */
   readonly journalFrom?: number | undefined;
-  /** `holdBlob` marks a blob as used again only after this time, in milliseconds. Default 30 000. */
+  /** Minimum time, in milliseconds, before `holdBlob` marks a blob as used again. Default 30 000. */
   readonly holdMs?: number | undefined;
   /** Name of the layout in errors. Default: its path. */
   readonly name?: string | undefined;
@@ -36,7 +36,8 @@ export interface LayoutOptions extends ContentOptions {
 /**
  * Opens an OCI image layout (image-spec v1.1.1 image-layout.md).
  * @throws MlistError `ERR_MLIST_NOT_FOUND` if it does not exist and `create` is false; `ERR_MLIST_DOCUMENT_INVALID` if
- * its oci-layout file is damaged, or if `create` finds a damaged index.json
+ * its oci-layout file is damaged or has an unsupported version, or if `create` is true and the folder has a damaged
+ * index.json but no oci-layout file
  */
 export async function openLayout(dir: string, options: LayoutOptions = {}): Promise<Layout> {
   options.signal?.throwIfAborted();
@@ -52,7 +53,10 @@ export async function openLayout(dir: string, options: LayoutOptions = {}): Prom
   return new Layout(name, root, { keepUntagged, journalFrom, holdMs });
 }
 
-/** The real path of the folder. Without `create`, undefined if the folder does not exist. */
+/**
+ * Returns the real path of the folder. If the folder does not exist, creates it if `create` is true, and returns
+ * undefined otherwise.
+ */
 async function rootOf(dir: string, create: boolean): Promise<string | undefined> {
   try {
     if (create) await createFolders(dir);
@@ -64,7 +68,7 @@ async function rootOf(dir: string, create: boolean): Promise<string | undefined>
 }
 
 /**
- * Creates a layout, and keeps an existing index.json. The oci-layout file is written last, so that a folder with that
+ * Creates a layout. An existing index.json is kept. The oci-layout file is written last, so that a folder with this
  * file always has an index.json.
  */
 async function createLayout(root: string, name: string, { signal }: ContentOptions): Promise<void> {

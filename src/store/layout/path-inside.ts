@@ -5,10 +5,10 @@ import { isNotFound } from '../../fs/file-errors.ts';
 import { isInside } from '../../fs/is-inside.ts';
 
 /**
- * The real path of a file or folder of the layout, with all links resolved; undefined if it does not exist.
- * Layouts are untrusted input, so links to paths outside the layout are refused.
+ * Returns the real path of a file or folder in a layout, with all links resolved, or undefined if it does not exist.
+ * Layouts are untrusted input, so paths that lead outside the layout through a link are refused.
  * @param name - name of the layout in errors
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` for such a link
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the real path is outside the layout
  */
 export async function realPathInside(root: string, path: string, name: string): Promise<string | undefined> {
   let real: string;
@@ -20,5 +20,5 @@ export async function realPathInside(root: string, path: string, name: string): 
   }
   if (isInside(root, real)) return real;
   const link = join(name, relative(root, path));
-  throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${link} is a link to a path outside the layout`, { path });
+  throw new MlistError('ERR_MLIST_DOCUMENT_INVALID', `${link} resolves to a path outside the layout`, { path });
 }

@@ -8,7 +8,7 @@ import type { LayoutParts } from './layout-view.ts';
 /** The entry that a location such as `oci:DIR[:REF]` resolves to. */
 export interface ResolvedEntry {
   readonly descriptor: Descriptor;
-  /** The name of the entry in the layout: a tag or a full reference. */
+  /** The name of the entry: a tag or a full reference; absent if the entry has no name. */
   readonly ref?: string;
 }
 
@@ -16,16 +16,17 @@ export interface ResolvedEntry {
 const ATTACHMENT_TAG = /^[a-z0-9+._-]+-[0-9a-f]{32,128}(?:\.(?:sig|att|sbom))?$/;
 
 /**
- * Resolves a reference to an image or list, by its tag or by the full name in its annotations, which container engines
- * write. Without a reference, resolves to the only image or list; signatures and attestations are ignored.
- * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_AMBIGUOUS` with the candidates
+ * Resolves a name to an image or list. The name is a tag, or a full reference as container engines store it in
+ * annotations. Without a name, resolves to the only image or list; signatures and attestations are ignored.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if there is no match; `ERR_MLIST_AMBIGUOUS` with the candidates if there are
+ * several
  */
 export async function resolveEntry(parts: LayoutParts, ref: string | undefined): Promise<ResolvedEntry> {
   const entries = (await parts.entries()).all();
   const candidates = ref === undefined ? await topLevelEntries(parts, entries) : entriesOf(entries, ref);
   const digests = new Set(candidates.map(({ descriptor }) => descriptor.digest));
   const [first] = candidates;
-  if (first === undefined) throw imageNotFound(parts.location, ref, namesOf(entries));
+  if (first === undefined) throw imageNotFound(parts.location, ref, entries.map(nameOf));
   if (digests.size > 1) throw ambiguous(parts.location, ref, candidates);
   const name = ref ?? candidates.map(nameOf).find((each) => each !== undefined);
   return { descriptor: minimalDescriptor(first.descriptor), ...(name === undefined ? {} : { ref: name }) };
@@ -39,8 +40,9 @@ function entriesOf(entries: Entries, ref: string): Entries {
 }
 
 /**
- * The entries without attachments and untagged children of lists. If any entry has a name, entries without one are
- * ignored, because other tools keep the entry of an image whose name was moved.
+ * Returns the entries except attachments (such as signatures) and unnamed children of lists. If any of these entries
+ * has a name, entries without one are left out, too, because other tools keep the entry of an image after its name was
+ * moved. If nothing would remain, returns all entries.
  */
 async function topLevelEntries({ graph }: LayoutParts, entries: Entries): Promise<Entries> {
   const digests = new Set<Digest>(entries.map(({ descriptor }) => descriptor.digest));
@@ -58,31 +60,46 @@ async function topLevelEntries({ graph }: LayoutParts, entries: Entries): Promis
   return [named, topLevel, entries].find((candidates) => candidates.length > 0) ?? [];
 }
 
-/** The full name that containerd writes (`images.AnnotationImageName`), in canonical form. */
+/** Returns the full name that containerd writes (`images.AnnotationImageName`), in canonical form. */
 function imageNameOf({ descriptor }: Entry): string | undefined {
   const name = descriptor.annotations?.[AnnotationKey.imageName];
   return name === undefined ? undefined : canonicalReference(name);
 }
 
-/** The full name of an entry. skopeo and podman store it in the annotation for the tag. */
+/** Returns the full name of an entry. skopeo and podman store it in the annotation for the tag. */
 function fullNameOf(entry: Entry): string | undefined {
   const tag = tagOf(entry);
   return imageNameOf(entry) ?? (tag?.includes('/') === true ? canonicalReference(tag) : undefined);
 }
 
-/** The full name that containerd writes, else the tag. */
+/** Returns the full name that containerd writes, or else the tag. */
 function nameOf(entry: Entry): string | undefined {
   return imageNameOf(entry) ?? tagOf(entry);
 }
 
-/** The error for a name that no image of a layout or archive has or, without a name, for a layout without images. */
-export function imageNotFound(location: string, ref: string | undefined, names: readonly string[]): MlistError {
-  if (ref === undefined) return new MlistError('ERR_MLIST_NOT_FOUND', `${location} contains no image`);
+/**
+ * Returns the error for a layout or archive without an image of this name or, if no name is given, without any images.
+ * @param names - the names of all images; undefined for an image without a name
+ */
+export function imageNotFound(
+  location: string,
+  ref: string | undefined,
+  names: readonly (string | undefined)[],
+): MlistError {
+  if (ref === undefined) return new MlistError('ERR_MLIST_NOT_FOUND', `${location} contains no images`);
   const reference = `${location}:${ref}`;
   return new MlistError('ERR_MLIST_NOT_FOUND', `${reference} does not exist`, {
     reference,
-    hint: names.length === 0 ? 'Its images have no names.' : `Available: ${names.slice(0, MAX_NAMES).join(', ')}.`,
+    hint: hintOf(location, names),
   });
+}
+
+function hintOf(location: string, names: readonly (string | undefined)[]): string {
+  if (names.length === 0) return `${location} contains no images.`;
+  const available = [...new Set(names)].filter((name) => name !== undefined).slice(0, MAX_NAMES);
+  return available.length === 0
+    ? `The images in ${location} have no names. Specify one by its digest: ${location}@DIGEST.`
+    : `Available: ${available.join(', ')}.`;
 }
 
 /** Maximum number of names or candidates in an error. */
@@ -101,8 +118,4 @@ function ambiguous(location: string, ref: string | undefined, entries: Entries):
     reference: location,
     candidates: [...candidates].slice(0, MAX_NAMES),
   });
-}
-
-function namesOf(entries: Entries): readonly string[] {
-  return [...new Set(entries.flatMap((entry) => nameOf(entry) ?? []))];
 }

@@ -5,22 +5,22 @@ import { syncFile } from '../../fs/atomic.ts';
 import { writeFailure } from '../../fs/file-errors.ts';
 import { writeAt } from '../../fs/write-at.ts';
 import { digestAlgorithm, Digester, type Digest } from '../../oci/digest.ts';
-import { cancelledUpload, checkVerifiable, contentMismatch } from '../verify.ts';
+import { cancelledUpload, checkVerifiable, contentMismatch, type BlobIdentity } from '../verify.ts';
 
 const CHUNK = 256 * 1024;
 
 export interface AppendOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Maximum size of the blob in bytes. Default: no limit. */
-  readonly limit?: number | undefined;
+  /** The blob that the bytes belong to. More bytes than its size are refused. Default: any number is accepted. */
+  readonly expected?: BlobIdentity | undefined;
 }
 
 /** Moves a file to the path of the blob with this digest. */
 export type MoveToBlob = (file: string, digest: Digest) => Promise<void>;
 
 /**
- * A blob that is being uploaded: a temporary file that becomes a blob after its digest was verified. Readers never see
- * an incomplete blob.
+ * A blob that is being uploaded. Its bytes are in a temporary file, which is moved to the path of the blob after the
+ * digest was verified, so readers never see an incomplete blob.
  */
 export class StagedBlob {
   readonly #file: string;
@@ -44,23 +44,26 @@ export class StagedBlob {
     return new StagedBlob(file, moveToBlob);
   }
 
-  /** Number of bytes that were received so far. */
+  /** Number of bytes received so far. */
   get size(): number {
     return this.#size;
   }
 
-  /** Appends bytes, with backpressure. If the source fails, the bytes received before the failure are kept. */
-  async append(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, options: AppendOptions = {}): Promise<void> {
+  /** Appends chunks. Each is written before the next one is read. If the source fails, the written chunks are kept. */
+  async append(
+    chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    { signal, expected }: AppendOptions = {},
+  ): Promise<void> {
     const fail = (error: unknown): never => {
       throw writeFailure(dirname(this.#file), error);
     };
     const handle = await open(this.#file, 'r+').catch(fail);
     try {
       for await (const chunk of chunks) {
-        options.signal?.throwIfAborted();
+        signal?.throwIfAborted();
         if (this.#isDiscarded) throw cancelledUpload();
-        if (this.#size + chunk.length > (options.limit ?? Infinity)) {
-          throw contentMismatch(`the content is longer than ${options.limit} bytes`);
+        if (expected !== undefined && this.#size + chunk.length > expected.size) {
+          throw contentMismatch(`${expected.digest} has ${expected.size} bytes, but more were received`);
         }
         await writeAt(handle, chunk, this.#size).catch(fail);
         this.#digester.update(chunk);
@@ -71,9 +74,7 @@ export class StagedBlob {
     }
   }
 
-  /**
-   * The bytes from `start` to the last one that was received. They must be read before the blob is stored or discarded.
-   */
+  /** Streams the bytes received so far, from `start` on. The stream must end before `commit` or `discard` is called. */
   async *read(start: number): AsyncGenerator<Uint8Array> {
     const end = this.#size;
     const handle = await open(this.#file, 'r');
@@ -81,7 +82,7 @@ export class StagedBlob {
       for (let at = start; at < end;) {
         const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
         const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
-        if (bytesRead === 0) throw new MlistError('ERR_MLIST_FILE', `${this.#file} is truncated`, { path: this.#file });
+        if (bytesRead === 0) throw this.#truncated();
         at += bytesRead;
         yield buffer.subarray(0, bytesRead);
       }
@@ -91,9 +92,9 @@ export class StagedBlob {
   }
 
   /**
-   * Verifies the digest and moves the file to its final path. May be called once; the temporary file is removed in any
-   * case.
-   * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the bytes have another digest; nothing is stored then
+   * Verifies the digest and moves the file to the path of the blob. May be called once. If it fails, the temporary file
+   * is removed.
+   * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the bytes have another digest
    */
   async commit(digest: Digest): Promise<void> {
     try {
@@ -113,6 +114,11 @@ export class StagedBlob {
   async discard(): Promise<void> {
     this.#isDiscarded = true;
     await unlink(this.#file).catch(() => undefined);
+  }
+
+  #truncated(): MlistError {
+    const message = `cannot read the temporary file ${this.#file}: it has fewer bytes than were written`;
+    return new MlistError('ERR_MLIST_FILE', message, { path: this.#file });
   }
 
   /** Removes the bytes of failed writes, syncs the file, and returns its digest. */

@@ -7,12 +7,15 @@ import type { Step } from '../../async/pending.ts';
 import { backoff } from './http/retry.ts';
 import { verifyStatedDigest } from './blobs/verify-response.ts';
 
-/** A change counts as failed only after this number of reads have not shown it, because reads may lag behind writes. */
+/**
+ * Maximum number of reads to confirm a change. One read may not be enough, because some registries show a write only
+ * after a delay.
+ */
 const READS = 3;
 
 /**
- * A change whose response has another 2xx status than the distribution-spec requires. A login page or a proxy may have
- * sent it, so a read has to confirm the change.
+ * A change whose response has a 2xx status other than the one that the distribution-spec requires. The response may be
+ * a login page or come from a proxy, so a read has to confirm the change.
  */
 export interface UnconfirmedChange {
   readonly step: Step;
@@ -21,16 +24,17 @@ export interface UnconfirmedChange {
   /** The status that the distribution-spec requires. */
   readonly expected: number;
   /**
-   * Reads the result of the change. Returns undefined if the change is visible; otherwise what the registry shows, such
-   * as `does not have it`.
+   * Reads the result of the change. Returns undefined if the change is visible. Otherwise returns the end of the error
+   * message, such as `does not have it`.
    */
   readonly read: () => Promise<string | undefined>;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Waits until a read confirms a change.
- * @throws MlistError `ERR_MLIST_REGISTRY` with the status and what the registry shows, or why the read failed
+ * Reads the result of a change until the change is visible.
+ * @throws MlistError `ERR_MLIST_REGISTRY` if a read fails, or if the change is not visible after `READS` reads; the
+ * reason of the signal if it is aborted
  */
 export async function confirmChange(change: UnconfirmedChange): Promise<void> {
   const { connection, read, signal } = change;
@@ -45,7 +49,12 @@ export async function confirmChange(change: UnconfirmedChange): Promise<void> {
   }
 }
 
-/** How the registry's answer contradicts an upload, for messages; undefined if the registry has the blob. */
+/**
+ * Checks whether the result of `queryBlob` shows that the registry has the blob. Returns undefined if it does.
+ * Otherwise returns the end of the error message, such as `does not have it`.
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the `Docker-Content-Digest` header is invalid, or has another
+ * digest
+ */
 export function blobShownInstead(
   { status, headers }: Pick<RegistryResponse, 'status' | 'headers'>,
   descriptor: Descriptor,
@@ -55,11 +64,12 @@ export function blobShownInstead(
   const stated = headers['docker-content-digest'];
   verifyStatedDigest(subject, stated, descriptor);
   const size = statedSize(headers);
-  if (size === undefined && stated !== descriptor.digest) return 'states neither its digest nor its size';
-  return size === undefined || size === descriptor.size ? undefined : `has ${size} bytes of it, not ${descriptor.size}`;
+  if (size === undefined && stated !== descriptor.digest) return 'does not report its digest or size';
+  if (size === undefined || size === descriptor.size) return undefined;
+  return `reports ${size} bytes for it, not ${descriptor.size}`;
 }
 
-/** The `content-length` of a response; undefined if it is missing or the body is encoded. */
+/** Returns the `content-length` of a response; undefined if it is missing or invalid, or if the body is encoded. */
 export function statedSize(headers: RegistryResponse['headers']): number | undefined {
   if (encodingOf(headers) !== undefined) return undefined;
   const length = headers['content-length'];
@@ -68,10 +78,11 @@ export function statedSize(headers: RegistryResponse['headers']): number | undef
 
 function unconfirmed({ step, connection, status, expected }: UnconfirmedChange, shown: string): MlistError {
   const { host } = connection.base;
-  const message = `cannot ${step.what} ${step.reference}: ${host} answered HTTP ${status}, not ${expected}, and ${shown}`;
+  const response = `${host} responded with HTTP ${status} instead of ${expected}`;
+  const message = `cannot ${step.what} ${step.reference}: ${response}, and ${shown}`;
   return new MlistError('ERR_MLIST_REGISTRY', message, {
     reference: step.reference,
     status,
-    hint: 'A login page or a proxy may have answered in place of the registry.',
+    hint: 'Check whether a login page or a proxy responded in place of the registry.',
   });
 }

@@ -8,7 +8,7 @@ import type { OpenUploads } from './blobs/open-uploads.ts';
 import { apiUrl, sameOrigin } from './http/address.ts';
 import type { Address, Endpoint } from './http/endpoint.ts';
 import type { HttpClient } from './http/http-client.ts';
-import { followRedirects, type LocatedResponse } from './http/redirect.ts';
+import { followRedirects, redirectFailure, type LocatedResponse } from './http/redirect.ts';
 import { drain, readBody, type HttpResponse } from './http/response.ts';
 import {
   backoff,
@@ -35,29 +35,36 @@ export interface ConnectionParts {
   readonly endpoint: Endpoint;
   readonly authorizer: Authorizer;
   readonly client: HttpClient;
-  /** Limits requests, including uploads. */
+  /** Limits concurrent requests. An upload holds one slot until it ends. */
   readonly requests: Limiter;
-  /** The limit for requests if the registry uses HTTP/2, where they share one connection. */
+  /**
+   * The limit for `requests` after the first response over HTTP/2. It may be higher than for HTTP/1.1, because requests
+   * over HTTP/2 share one connection.
+   */
   readonly maxHttp2Requests: number;
-  /** Limits uploads, each of which uses an HTTP/1.1 connection of its own. */
+  /** Limits concurrent uploads, each of which uses its own HTTP/1.1 connection. */
   readonly uploadSlots: Limiter;
   /**
-   * Limits response bodies that are being read. This limit is separate to prevent a deadlock: an upload holds a request
-   * slot while it waits for the body that it forwards, so a body must not wait for a request slot.
+   * Limits the number of response bodies that are streamed concurrently. It is separate from `requests` to prevent a
+   * deadlock: an upload holds a request slot while it waits for the body that it forwards, so reading that body must
+   * not require a request slot.
    */
   readonly bodies: Limiter;
   readonly writes: WriteGate;
   readonly secrets: SecretRedactor;
   readonly steps: PendingSteps;
   readonly uploads: OpenUploads;
-  /** Headers for requests to the registry's own origin. Secret. Default: none. */
+  /** Additional headers for requests to the registry's own origin. They may contain secrets. Default: none. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /**
-   * Whether the host is a mirror. Requests to a mirror are retried only after it has answered once, because other hosts
-   * have the same content. Default false.
+   * Whether the host is a mirror. Requests to a mirror are retried only after it has responded once, because other
+   * hosts have the same content. Default false.
    */
   readonly isMirror?: boolean | undefined;
-  /** The reason why requests are sent without a login, for errors. Default: requests may have a login. */
+  /**
+   * The next step to suggest in errors that credentials might have prevented. Set only if the registry is not allowed
+   * to receive credentials.
+   */
   readonly withoutLogin?: NextStep | undefined;
   /**
    * Called before each request with the scopes that it needs; throws if they are not allowed. Default: all are allowed.
@@ -68,27 +75,27 @@ export interface ConnectionParts {
 /** A repository, and the connection to its registry. */
 export interface ConnectedRepository {
   readonly connection: Connection;
-  /** The repository as `domain/path`, for errors. */
+  /** The repository as `domain/path`, for error messages. */
   readonly location: string;
   readonly path: string;
 }
 
 const MAX_LOGINS = 4;
 /**
- * Maximum number of additional attempts at a write that failed while other writes were in progress. They do not count
- * as retries.
+ * Maximum number of additional attempts at a write that failed while other writes were in progress. They are not
+ * counted as retries.
  */
 const MAX_OVERLAPS = 3;
 const MAX_ERROR_BODY = 64 * 1024;
 
 interface Received extends LocatedResponse {
-  /** The login that the request was sent with. */
+  /** The authorization that the request was sent with. */
   readonly sent: Authorization;
 }
 
 /**
- * Sends requests to one registry: adds the login, follows redirects, retries failed requests and limits concurrent
- * ones. Errors name the step and the reference.
+ * Sends requests to one registry. Adds the authorization, follows redirects, retries failed requests, and limits the
+ * number of concurrent requests. The errors state the step and the reference.
  */
 export class Connection {
   readonly #parts: ConnectionParts;
@@ -98,7 +105,7 @@ export class Connection {
     this.#parts = parts;
   }
 
-  /** Maximum number of retries of a request. */
+  /** Maximum number of retries of a request; 0 for a mirror that has not responded yet. */
   get retries(): number {
     const { isMirror = false, client } = this.#parts;
     return isMirror && !this.#hasAnswered ? 0 : client.retries;
@@ -121,17 +128,20 @@ export class Connection {
     return this.#parts.client;
   }
 
-  /** Announces the repositories that the command will use, so that one token covers them. */
+  /** Announces the scopes of later requests, so that one token covers all of them. */
   expect(scopes: readonly Scope[]): void {
     this.#parts.authorizer.expect(scopes);
   }
 
-  /** Sends a request and reads at most `maxBytes` bytes of the response. */
+  /**
+   * Sends a request and reads the response.
+   * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the body is longer than `maxBytes`
+   */
   async request(request: RegistryRequest, maxBytes: number): Promise<RegistryResponse> {
     return this.#parts.requests.run(() => this.#read(request, maxBytes));
   }
 
-  /** Runs an upload, whose requests share one request slot, so that it never waits for a slot between them. */
+  /** Runs an upload. All its requests share one request slot, so it never waits for a slot between them. */
   async withUploadSlot<T>(upload: (send: SendRequest) => Promise<T>): Promise<T> {
     const { uploadSlots, requests } = this.#parts;
     const send: SendRequest = (request, maxBytes) => this.#read(request, maxBytes);
@@ -151,8 +161,8 @@ export class Connection {
   }
 
   /**
-   * Sends a request and returns the response before its body is read. The caller must call `discard` of the response in
-   * any case.
+   * Sends a request and returns the response without reading its body. The caller must always call `discard` on the
+   * response, even after reading the whole body.
    */
   async open(request: RegistryRequest): Promise<RegistryStream> {
     const leaveSlot = await this.#parts.bodies.acquire();
@@ -178,7 +188,7 @@ export class Connection {
 
   /**
    * Sends a request until a response is accepted or no further retry is allowed.
-   * @param take - reads an accepted response. A connection error in it is retried too
+   * @param take - reads an accepted response; if it fails with a connection error, the request is retried
    */
   async #withRetries<T>(
     request: RegistryRequest,
@@ -199,7 +209,11 @@ export class Connection {
         if (status < 500) this.#hasAnswered = true;
         const retryAfterMs = parseRetryAfter(headers['retry-after'], Date.now());
         const isTooLong = exceedsMaxWait({ status, retryAfterMs });
-        if (accept.includes(status) && !isTooLong) return await take(received);
+        if (accept.includes(status) && !isTooLong) {
+          return await take(received).catch((thrown: unknown) => {
+            throw redirectFailure(received.url, this.base, thrown);
+          });
+        }
         const failure = await this.#failure(request, received, retryAfterMs);
         steps.recordResponse(step, describeStatus(status, retryAfterMs));
         const canRetry = isRetryableStatus(status) && (isRepeatable || isUnprocessedStatus(status));
@@ -219,8 +233,8 @@ export class Connection {
   }
 
   /**
-   * Adds a hint that no login was sent, if a login could have prevented the error. Some registries answer 404 to
-   * requests without a login.
+   * Adds the next step `withoutLogin` to an error that credentials might have prevented. A 404 may be such an error,
+   * because some registries send it for anonymous requests to private repositories.
    */
   #withLoginHint(error: MlistError): MlistError {
     const { withoutLogin } = this.#parts;
@@ -228,7 +242,7 @@ export class Connection {
     return withoutLogin === undefined || !isRefusal ? error : withNextStep(error, withoutLogin);
   }
 
-  /** The error for a response that is not accepted. */
+  /** Reads the body of a response whose status is not accepted, and creates the error for the response. */
   async #failure(
     request: RegistryRequest,
     { url: location, response, sent }: Received,
@@ -252,7 +266,7 @@ export class Connection {
     return isUntrusted ? withNextStep(failure, { remedy: { kind: 'trust-connection' } }) : failure;
   }
 
-  /** Sends a request. A manifest is written only when the write gate permits it. */
+  /** Makes one attempt at a request. A manifest write first waits until the write gate lets it begin. */
   async #attempt(
     request: RegistryRequest,
     streams: boolean,
@@ -265,7 +279,10 @@ export class Connection {
     return { received, write };
   }
 
-  /** Sends a request, and repeats it with a login if the registry requires one. */
+  /**
+   * Sends a request. If the registry refuses it with 401 or 403, and the authorizer can provide other authorization,
+   * sends it again, at most `MAX_LOGINS` times.
+   */
   async #sendWithLogin(request: RegistryRequest, streams: boolean): Promise<Received> {
     const { authorizer } = this.#parts;
     const { scopes } = request;
@@ -288,8 +305,9 @@ export class Connection {
   }
 
   /**
-   * Requests the challenge of `/v2/`, since some registries send one for that path only (distribution-spec v1.1.1
-   * "Determining Support").
+   * Requests `/v2/` and returns the challenge in the response, because some registries send a challenge only for that
+   * path (distribution-spec v1.1.1 "Determining Support"). Returns undefined if there is none, or if an earlier
+   * challenge is known.
    */
   async #challenge(address: Address, { signal }: RegistryRequest): Promise<string | undefined> {
     if (this.#parts.authorizer.hasLearned) return undefined;
@@ -305,9 +323,9 @@ export class Connection {
   }
 
   /**
-   * Sends a request and follows redirects. The login is sent to the registry's own origin only. After a redirect
-   * through another origin, it is not sent at all: that origin could otherwise choose which request is sent with the
-   * login.
+   * Sends a request and follows redirects. Only the registry's own origin receives the authorization. After a redirect
+   * to another origin, no request carries it, even if that origin redirects back to the registry. Otherwise, that
+   * origin could choose which request the registry receives with the authorization.
    */
   async #sendAndRedirect(
     request: RegistryRequest,
@@ -349,7 +367,10 @@ export class Connection {
     return response;
   }
 
-  /** The configured headers. Headers that authenticate are credentials, so only a trusted address receives them. */
+  /**
+   * Returns the configured headers for requests to the registry's own origin. Headers that authenticate are
+   * credentials, so they are omitted if the address is not trusted.
+   */
   #ownHeaders({ isTrusted }: Address): Readonly<Record<string, string>> {
     const { headers = {} } = this.#parts;
     if (isTrusted) return headers;

@@ -8,9 +8,10 @@ import { listTags } from './tags.ts';
 const MAX_BYTES = 64 * 1024;
 
 /**
- * Deletes a repository with its content, with a request that only mlist's own registry supports, since the
- * distribution-spec does not define one.
- * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_REGISTRY` if the registry does not have the extension
+ * Deletes a repository with its content. The distribution-spec defines no request for this, so mlist sends a request
+ * that only its own registry supports.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if the repository does not exist; `ERR_MLIST_REGISTRY` if the registry does
+ * not support the request
  */
 export async function deleteRepository(parts: ConnectedRepository, options: ContentOptions): Promise<void> {
   const { connection, location, path } = parts;
@@ -25,14 +26,14 @@ export async function deleteRepository(parts: ConnectedRepository, options: Cont
   } as const;
   const { status } = await connection.request(request, MAX_BYTES);
   if (status === 202) return;
-  // A 404 has several reasons: a retry after a first request that succeeded, a missing repository, or a registry
-  // without the extension.
+  // A 404 means either that the registry does not support the request, or that the repository no longer exists, for
+  // example because an earlier attempt has deleted it and its response was lost.
   if (status === 404 && (await ignoreNotFound(checkExists(parts, options))) === undefined) return;
-  const message = `cannot delete ${location}: ${connection.base.host} does not delete repositories (HTTP ${status})`;
+  const message = `cannot delete ${location}: ${connection.base.host} does not support deleting repositories (HTTP ${status})`;
   throw new MlistError('ERR_MLIST_REGISTRY', message, {
     reference: location,
     status,
-    hint: `Only "mlist serve" supports this. Delete the tags that "mlist tags ${location}" lists, and manifests by digest.`,
+    hint: `Only a writable "mlist serve" supports this. Delete each tag that "mlist tags ${location}" lists, or each manifest by its digest.`,
   });
 }
 

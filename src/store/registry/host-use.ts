@@ -1,39 +1,43 @@
 import { asMlistError } from '../../errors/errors.ts';
 import type { Authorizer } from './auth/auth.ts';
 
-/** A host that a command contacts, and the login that it would receive. */
+/** A host that a command contacts, and the credentials that it may receive. */
 export interface HostUse {
-  /** The host as references name it, or the host of a mirror. */
+  /** The registry as it appears in references, or the host of a mirror. */
   readonly host: string;
   readonly access: 'read' | 'write';
   /** Whether the host is a mirror of another registry. */
   readonly isMirror: boolean;
   /**
-   * stored: a login is stored, which the host receives if it requires one. none: no login is stored. not-allowed: the
-   * host is not one of the allowed registries, so it receives no login. unreadable: the file or helper with the login
-   * cannot be read.
+   * stored: the host receives the stored credentials if it requires a login. none: no credentials are stored, or they
+   * must not be sent over http. not-allowed: the host is not one of the allowed registries. unreadable: the file or the
+   * credential helper that has the credentials cannot be read.
    */
   readonly login: 'stored' | 'none' | 'not-allowed' | 'unreadable';
-  /** The files, variables and helpers with the login. Empty if the source of the credentials names no place. */
+  /**
+   * The files, environment variables and credential helpers from which the credentials are read. Empty if there are no
+   * credentials, or if their source does not report where they are stored.
+   */
   readonly places: readonly string[];
   /**
-   * The host of the token service that receives the login in place of the registry; undefined until the registry names
-   * one.
+   * The host of the token service that receives the credentials instead of the registry. Undefined until the registry
+   * has sent the address of a token service.
    */
   readonly tokenService?: string;
-  /** Why the login is unreadable. */
+  /** The error message if `login` is `unreadable`. */
   readonly problem?: string;
 }
 
-/** A connection of a session to one host, with the members that `useOf` reads. */
+/** A host for which a session has created a `Connection`. */
 export interface Contact {
   readonly host: string;
   readonly isMirror: boolean;
+  /** Whether the host may receive credentials. */
   readonly isAllowed: boolean;
   readonly authorizer: Authorizer;
 }
 
-/** Looks up the logins of a connection, without a request. */
+/** Describes how a session uses a host. Looks up the credentials, but sends no request to the host. */
 export async function useOf({ host, isMirror, isAllowed, authorizer }: Contact): Promise<HostUse> {
   const { tokenService, writes } = authorizer;
   const access = writes ? ('write' as const) : ('read' as const);

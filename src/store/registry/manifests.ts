@@ -28,20 +28,23 @@ export interface RegistryFetchOptions extends FetchOptions {
   readonly fresh?: boolean | undefined;
 }
 
-/** Maximum number of times that a name that is known to exist is read again after a 404. */
+/** Maximum number of times that a tag or digest is read again after a 404, if it is known to exist. */
 const REREADS = 3;
 
-/** The manifests and tags of one repository (distribution-spec v1.1.1 "Pulling manifests", "Pushing Manifests"). */
+/**
+ * Reads, writes and deletes the manifests and tags of one repository (distribution-spec v1.1.1 "Pulling manifests",
+ * "Pushing Manifests").
+ */
 export class Manifests {
   readonly #parts: ConnectedRepository;
-  /** Reads that are in progress, so that concurrent reads of the same content share one request. */
+  /** Reads in progress. Concurrent reads of the same content share one request. */
   readonly #reads = new SingleFlight<ManifestContent>();
   /**
-   * Names that are known to exist. A 404 for one of them is retried, because a registry may answer 404 while a tag is
-   * being moved.
+   * Tags and digests that are known to exist. A 404 for one of them is retried, because a registry may answer 404 while
+   * a tag is being moved.
    */
   readonly #existing = new Set<TagOrDigest>();
-  /** For each digest, the tag that a reference names together with the digest. */
+  /** Tags from references with both a tag and a digest, keyed by digest. */
   readonly #tags = new Map<TagOrDigest, string>();
 
   constructor(parts: ConnectedRepository) {
@@ -49,9 +52,10 @@ export class Manifests {
   }
 
   /**
-   * Requests the descriptor of a manifest by HEAD; undefined if HEAD is refused, or if the response lacks a part of the
-   * descriptor. A response whose media type is not that of a manifest, such as an HTML page, is ignored whatever its
-   * status.
+   * Requests the descriptor of a manifest by HEAD. Returns undefined if HEAD is refused, or if the response lacks a
+   * part of the descriptor. Also returns undefined if the response has neither a `Docker-Content-Digest` header nor the
+   * media type of a manifest, because it may be an HTML page.
+   * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the response has another digest than the requested one
    */
   async head(name: TagOrDigest, { signal }: ContentOptions): Promise<Descriptor | undefined> {
     const { status, headers } = await this.#readExisting('HEAD', name, { accept: [200, ...HEAD_REFUSED], signal });
@@ -61,11 +65,14 @@ export class Manifests {
     if (status !== 200 || !isDigest(digest) || mediaType === undefined || size === undefined) return undefined;
     if (headers['docker-content-digest'] === undefined && !isServedAsManifest(mediaType)) return undefined;
     if (isDigest(name) && isVerifiable(name) && digest !== name)
-      throw mismatch(this.#nameOf(name), `was served with the header Docker-Content-Digest: ${digest}`);
+      throw mismatch(this.#nameOf(name), `has another digest in the response (Docker-Content-Digest: ${digest})`);
     return { mediaType, digest, size };
   }
 
-  /** Whether the registry has a manifest: by HEAD, or by GET if HEAD is refused or its response is incomplete. */
+  /**
+   * Whether the registry has a manifest. Sends HEAD, and also GET if HEAD is refused, or if the response to HEAD does
+   * not identify the manifest.
+   */
   async has(digest: Digest, { signal }: ContentOptions): Promise<boolean> {
     const { status, headers } = await this.#read('HEAD', digest, { accept: [200, 404, ...HEAD_REFUSED], signal });
     if (status === 404) return false;
@@ -75,7 +82,10 @@ export class Manifests {
     return (await ignoreNotFound(this.#get(digest, { signal }))) !== undefined;
   }
 
-  /** Fetches and verifies a manifest. Callers that request the same manifest at once share the request. */
+  /**
+   * Fetches and verifies a manifest. Concurrent calls with equal `name` and `expected` share one request, except with
+   * `fresh`.
+   */
   async get(name: TagOrDigest, options: RegistryFetchOptions): Promise<ManifestContent> {
     const { expected, fresh, signal } = options;
     if (fresh === true) return this.#get(name, options);
@@ -98,9 +108,11 @@ export class Manifests {
   }
 
   /**
-   * Writes a manifest. A PUT of the same bytes is retried, even if the registry may have processed it. A PUT with a
-   * condition is not retried, because its condition would fail if the first PUT had succeeded. Any 2xx status except
-   * 201 is confirmed by reading the manifest.
+   * Writes a manifest. The PUT is retried even if the registry may have processed it, because every attempt writes the
+   * same bytes. A PUT with a condition is not retried in this case, because the condition would fail if the first PUT
+   * had succeeded. With `once`, no PUT is retried. After a 2xx status other than 201, the manifest is read to confirm
+   * the write.
+   * @throws MlistError `ERR_MLIST_CONFLICT` if the condition fails; `ERR_MLIST_REGISTRY` if the write is not confirmed
    */
   async put({ descriptor, bytes }: ManifestContent, name: TagOrDigest, options: PutOptions): Promise<void> {
     const { ifMatch, once = false, signal } = options;
@@ -131,7 +143,10 @@ export class Manifests {
     this.#existing.add(name);
   }
 
-  /** Undefined if the registry has these bytes under a name; otherwise what it shows, for messages. */
+  /**
+   * Reads a manifest after a write. Returns undefined if the registry has these bytes. Otherwise returns the end of the
+   * error message, such as `does not have it`.
+   */
   async #shownInstead(
     name: TagOrDigest,
     bytes: Uint8Array,
@@ -140,27 +155,31 @@ export class Manifests {
     const head = await this.#read('HEAD', name, { accept: [200, 404, ...HEAD_REFUSED], fresh: true, signal });
     if (head.status === 404) return 'does not have it';
     const stated = head.status === 200 ? (head.headers['docker-content-digest'] ?? '') : '';
-    if (isDigest(stated) && isVerifiable(stated)) return digestMatches(stated, bytes) ? undefined : `has ${stated}`;
+    if (isDigest(stated) && isVerifiable(stated))
+      return digestMatches(stated, bytes) ? undefined : `has ${stated} instead`;
     const response = await this.#read('GET', name, { accept: [200, 404], fresh: true, signal });
     if (response.status === 404) return 'does not have it';
     if (Buffer.compare(response.bytes, bytes) === 0) return undefined;
     const type = mediaTypeOfHeader(response.headers['content-type']) ?? '';
-    return `has ${digestOf(response.bytes)} (${isMediaType(type) ? type : 'of unknown type'})`;
+    return `has ${digestOf(response.bytes)} (${isMediaType(type) ? type : 'unknown media type'}) instead`;
   }
 
-  /** Records that a reference names a tag together with a digest. */
+  /**
+   * Records the tag of a reference that has both a tag and a digest. If the registry does not find the digest, the
+   * manifest is read by this tag.
+   */
   learn(digest: Digest, tag: string): void {
     this.#tags.set(digest, tag);
   }
 
-  /** Records that a tag exists, since it was listed. */
+  /** Records that a tag exists because it was listed, so that a 404 for it is retried. */
   markExisting(tag: string): void {
     this.#existing.add(tag);
   }
 
   /**
    * Deletes a tag, or a manifest with all its tags. The registry should answer 202 (distribution-spec v1.1.1 "Deleting
-   * Manifests"). Any other 2xx status is confirmed by a read.
+   * Manifests"). After another 2xx status, a read confirms the deletion.
    */
   async delete(name: TagOrDigest, { signal }: ContentOptions): Promise<void> {
     const { connection, path } = this.#parts;
@@ -171,7 +190,7 @@ export class Manifests {
       target: this.#target(name),
       scopes: [deleteIn(path)],
       accept: [200, 202, 204, 400, 405],
-      // The first request may have succeeded, although its response was lost.
+      // After a retry, a 404 means that an earlier attempt succeeded, but its response was lost.
       acceptAgain: [404],
       signal,
     };
@@ -189,7 +208,10 @@ export class Manifests {
     return (await this.#read('GET', name, { accept: [200, 404], signal })).status === 200;
   }
 
-  /** Reads a manifest. If it is known to exist, a 404 is retried. */
+  /**
+   * Requests a manifest. After a 404 for a digest whose tag is known, the manifest is read by this tag. A 404 for a tag
+   * or digest that is known to exist is retried.
+   */
   async #readExisting(method: 'GET' | 'HEAD', name: TagOrDigest, options: ReadOptions): Promise<RegistryResponse> {
     for (let attempt = 1; ; attempt += 1) {
       const isRetried = this.#existing.has(name) && attempt <= REREADS;
@@ -209,8 +231,9 @@ export class Manifests {
   }
 
   /**
-   * Reads the manifest with a digest by its tag: a pull-through cache may not know the digest before its tag has been
-   * read.
+   * Reads the manifest of a digest by the tag that was recorded with `learn`, because a pull-through cache may not have
+   * the digest before its tag has been read. Returns undefined if no tag is recorded, or if the tag does not refer to
+   * the digest.
    */
   async #readByTag(name: TagOrDigest, options: ReadOptions): Promise<RegistryResponse | undefined> {
     const tag = this.#tags.get(name);
@@ -249,13 +272,15 @@ export class Manifests {
 }
 
 interface ReadOptions extends Pick<RegistryRequest, 'accept' | 'signal' | 'retries'> {
-  /** Media types for the `Accept` header in addition to the usual ones. */
+  /** Media types for the `Accept` header, in addition to `MANIFEST_ACCEPT`. */
   readonly types?: readonly string[];
   readonly fresh?: boolean | undefined;
 }
 
 /**
- * The media type of content without a descriptor: that of the `Content-Type` header, or the one that the body states.
+ * Returns the media type of a manifest that was requested without a descriptor. Takes it from the `Content-Type`
+ * header, or from the body if the header is not the type of a manifest or list. Also takes it from the body if the
+ * header is the type of a Docker manifest, because some registries send this header with OCI manifests.
  */
 function typeOf(contentType = '', bytes: Uint8Array, subject: string): string {
   if (contentType === MediaType.dockerManifest) return typeOfDockerManifest(bytes);
@@ -263,22 +288,19 @@ function typeOf(contentType = '', bytes: Uint8Array, subject: string): string {
 }
 
 /**
- * The error for a registry that refuses a deletion. Registries need not support deletion, and many delete only by
- * digest (distribution-spec v1.1.1 "Deleting tags").
+ * Creates the error for a deletion that the registry refuses. Registries may disable all deletions, or support deletion
+ * only by digest (distribution-spec v1.1.1 "Deleting tags").
  */
 function cannotDelete(subject: string, status: number, isByDigest: boolean, host: string): MlistError {
-  const what = isByDigest ? 'manifests' : 'single tags';
-  return new MlistError(
-    'ERR_MLIST_REGISTRY',
-    `cannot delete ${subject}: ${host} does not delete ${what} (HTTP ${status})`,
-    {
-      reference: subject,
-      status,
-      hint: isByDigest
-        ? 'Deletion may have to be enabled in the registry.'
-        : 'It may delete the manifest with all its tags: "mlist delete REPO@DIGEST".',
-    },
-  );
+  const what = isByDigest ? 'manifests' : 'tags';
+  const message = `cannot delete ${subject}: ${host} does not support deleting ${what} (HTTP ${status})`;
+  return new MlistError('ERR_MLIST_REGISTRY', message, {
+    reference: subject,
+    status,
+    hint: isByDigest
+      ? 'Check whether deletion is enabled in the configuration of the registry.'
+      : 'Delete the manifest with "mlist delete REPO@DIGEST" instead. This also deletes its other tags.',
+  });
 }
 
 function conditionOf(expected: PutOptions['ifMatch']): Readonly<Record<string, string>> {

@@ -5,19 +5,25 @@ import type { Endpoint } from './http/endpoint.ts';
 import type { HttpClient } from './http/http-client.ts';
 import { connectionFailure } from './request-failure.ts';
 
-/** The answer of a registry to an anonymous request for `/v2/`. */
+/** The response of a registry to an anonymous request for `/v2/`. */
 export interface RegistryProbe {
-  /** The address that answered. */
+  /** The address that responded. */
   readonly url: string;
-  /** 200 or 401 if it is a registry. */
+  /** The HTTP status. A registry responds with 200 or 401. */
   readonly status: number;
-  /** Milliseconds until the response. */
+  /** Milliseconds from the start of the request to its response. */
   readonly milliseconds: number;
-  /** How the registry wants clients to log in, such as `bearer`; empty if it requires no login. Untrusted texts. */
+  /**
+   * The authentication schemes that the registry requests, such as `bearer`, with the realm of each. Empty if the
+   * registry requires no login. The strings come from the registry and are untrusted.
+   */
   readonly authentication: readonly { readonly scheme: string; readonly realm?: string | undefined }[];
   /** Whether the certificate was verified. Undefined for http. */
   readonly verified?: boolean | undefined;
-  /** Seconds by which the clock of the registry is ahead of this machine's; undefined if it states no time. */
+  /**
+   * Seconds by which the clock of the registry is ahead of the clock of this machine. Undefined if the response has no
+   * valid `Date` header.
+   */
   readonly clockSkewSeconds?: number | undefined;
 }
 
@@ -25,13 +31,25 @@ interface ProbeOptions {
   readonly domain: string;
   readonly endpoint: Endpoint;
   readonly client: HttpClient;
+  /** Returns whether the server certificate is verified for an https URL. */
+  readonly verifies: (url: URL) => Promise<boolean>;
   readonly signal?: AbortSignal | undefined;
 }
 
 const MAX_REALM = 300;
 
-/** Sends one request to each address of a registry until one answers. Redirects are not followed. */
-export async function probeRegistry({ domain, endpoint, client, signal }: ProbeOptions): Promise<RegistryProbe> {
+/**
+ * Requests `/v2/` from each address of a registry until one responds. Does not follow redirects.
+ * @throws MlistError `ERR_MLIST_NETWORK` or `ERR_MLIST_TIMEOUT` if no address responds; the reason of the signal if it
+ * is aborted
+ */
+export async function probeRegistry({
+  domain,
+  endpoint,
+  client,
+  verifies,
+  signal,
+}: ProbeOptions): Promise<RegistryProbe> {
   const started = Date.now();
   try {
     const { base, isUnverified, response } = await endpoint.tryAddresses((address) =>
@@ -54,7 +72,7 @@ export async function probeRegistry({ domain, endpoint, client, signal }: ProbeO
         scheme,
         realm: realmText(parameters['realm']),
       })),
-      verified: base.protocol === 'https:' ? !isUnverified : undefined,
+      verified: base.protocol === 'https:' ? !isUnverified && (await verifies(base)) : undefined,
       clockSkewSeconds: skewOf(headers['date'], (started + ended) / 2),
     };
   } catch (thrown) {
@@ -69,8 +87,8 @@ function realmText(realm: string | undefined): string | undefined {
 }
 
 /**
- * The clock skew in seconds; undefined without a valid `Date` header. That header has whole seconds, so half a second
- * is added.
+ * Returns the clock skew in seconds; undefined if the `Date` header is missing or invalid. The header is truncated to
+ * whole seconds, so half a second is added to it.
  */
 function skewOf(date: string | undefined, now: number): number | undefined {
   const time = date === undefined ? Number.NaN : Date.parse(date);

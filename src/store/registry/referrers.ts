@@ -17,13 +17,13 @@ export interface ReferrersParts extends ConnectedRepository {
   readonly fetchManifest: (name: TagOrDigest, options: FetchOptions) => Promise<ManifestContent>;
 }
 
-/** Maximum number of pages, since a registry might always state a next one. */
+/** Maximum number of pages. It ends the listing if the registry sends a link to a next page in every response. */
 const MAX_PAGES = 1000;
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /**
- * The accepted statuses. Registries without the referrers API answer 404 or another error (distribution-spec v1.1.1
- * "Listing Referrers").
+ * Statuses that are accepted for the first page. A registry without the referrers API should answer 404
+ * (distribution-spec v1.1.1 "Listing Referrers"); some answer 400 or 405.
  */
 const STATUSES = [200, 400, 404, 405];
 
@@ -31,7 +31,8 @@ const STATUSES = [200, 400, 404, 405];
 export class ReferrersOf {
   readonly #parts: ReferrersParts;
   /**
-   * Whether the registry has the referrers API, which then works for every digest; undefined before the first request.
+   * Whether the referrers API exists, as the last response has shown; undefined before the first response. The value
+   * applies to all digests.
    */
   #hasApi: boolean | undefined;
 
@@ -40,10 +41,11 @@ export class ReferrersOf {
   }
 
   /**
-   * The manifests whose subject is the digest, from the referrers API or, if the registry does not have it, from the
-   * fallback tag. This method filters them by artifact type, since a registry may ignore the filter.
-   * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if a page is on another host; `ERR_MLIST_REGISTRY` if the pages
-   * never end
+   * Lists the manifests whose subject has the digest, from the referrers API or, if the registry does not have it, from
+   * the referrers tag. Filters them by artifact type after reading them, because a registry may ignore a filter in the
+   * request.
+   * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if the link to the next page leads to another host;
+   * `ERR_MLIST_REGISTRY` if the registry sends too many pages or bytes
    */
   async list(
     digest: Digest,
@@ -55,15 +57,15 @@ export class ReferrersOf {
     return referrers.filter((referrer) => referrer.artifactType === artifactType);
   }
 
-  /** Whether the registry has the referrers API, so that no fallback tag is needed. */
+  /** Whether the registry has the referrers API. If not, clients list referrers under the referrers tag. */
   async hasApi(digest: Digest, options: ContentOptions): Promise<boolean> {
     return this.#hasApi ?? (await this.#page(this.#first(digest), digest, STATUSES, options)).status === 200;
   }
 
-  /** The referrers from the API; undefined if the registry does not have it. */
+  /** Reads the referrers from the API. Returns undefined if the registry does not have it. */
   async #fromApi(digest: Digest, options: ContentOptions): Promise<readonly Descriptor[] | undefined> {
     if (this.#hasApi === false) return undefined;
-    const subject = `the referrers of ${this.#parts.location}@${digest}`;
+    const subject = `the list of referrers of ${this.#parts.location}@${digest}`;
     const referrers = new Map<Digest, Descriptor>();
     let target: string | URL | undefined = this.#first(digest);
     let size = 0;
@@ -76,7 +78,8 @@ export class ReferrersOf {
       }
       size += bytes.length;
       target = this.#next(response, digest);
-      if (pages >= MAX_PAGES || size > MAX_BYTES) throw tooManyPages(subject);
+      if (pages >= MAX_PAGES) throw this.#tooLong(digest, `${MAX_PAGES} pages`);
+      if (size > MAX_BYTES) throw this.#tooLong(digest, `${MAX_BYTES / 1024 / 1024} MiB`);
     }
     return [...referrers.values()];
   }
@@ -108,7 +111,7 @@ export class ReferrersOf {
     return response;
   }
 
-  /** The address of the next page; undefined on the last one. */
+  /** Returns the address of the next page; undefined on the last page, or if the link leads to the same page. */
   #next(response: RegistryResponse, digest: Digest): URL | undefined {
     const { connection, location } = this.#parts;
     const address = nextAddress(response, this.#first(digest), connection.base, `${location}@${digest}`);
@@ -116,8 +119,8 @@ export class ReferrersOf {
   }
 
   /**
-   * The referrers from the fallback tag (distribution-spec v1.1.1 "Referrers Tag Schema"). If it is missing or not an
-   * index, there are no referrers.
+   * Reads the referrers from the referrers tag (distribution-spec v1.1.1 "Referrers Tag Schema"). Returns an empty
+   * array if the tag does not exist or is not an index.
    */
   async #fromTag(digest: Digest, { signal }: ContentOptions): Promise<readonly Descriptor[]> {
     const { fetchManifest, location } = this.#parts;
@@ -126,8 +129,11 @@ export class ReferrersOf {
     if (content === undefined || !isIndexType(content.descriptor.mediaType)) return [];
     return readIndex(content.bytes, content.descriptor.mediaType, `${location}:${tag}`).manifests;
   }
-}
 
-function tooManyPages(subject: string): MlistError {
-  return new MlistError('ERR_MLIST_REGISTRY', `cannot list ${subject}: the pages never end`);
+  #tooLong(digest: Digest, limit: string): MlistError {
+    const { connection, location } = this.#parts;
+    const reference = `${location}@${digest}`;
+    const message = `cannot list the referrers of ${reference}: ${connection.base.host} sends more than ${limit}`;
+    return new MlistError('ERR_MLIST_REGISTRY', message, { reference });
+  }
 }

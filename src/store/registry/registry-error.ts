@@ -5,13 +5,13 @@ const MAX_CODE = 80;
 const MAX_TEXT = 300;
 const MAX_DEPTH = 4;
 
-/** The members of a `detail` whose value is a sentence. Their names are not shown. */
+/** Members of a `detail` that contain a sentence. Messages contain their values, but not their names. */
 const sentences = new Set(['message', 'description', 'reason', 'error']);
 
 /**
- * Parses the errors of a registry (distribution-spec v1.1.1 "Error Codes"). Registries deviate from the spec in many
- * ways, so each member is read separately, and a member of an unexpected type is ignored.
- * @param redact - removes secrets. It is applied before a text is shortened, so that no part of a secret is shown
+ * Parses the errors in the body of a response (distribution-spec v1.1.1 "Error Codes"). Registries deviate from the
+ * spec in many ways, so `errors` may be missing or a single error, and the members of an error may have any type.
+ * @param redact - removes secrets. It is called before a string is shortened, so that no part of a secret remains
  */
 export function readRegistryError(bytes: Uint8Array, redact: (text: string) => string): readonly Diagnostic[] {
   const document = parse(bytes);
@@ -31,12 +31,12 @@ export function readRegistryError(bytes: Uint8Array, redact: (text: string) => s
 
 const unknownContent = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);
 
-/** Whether a registry refuses a manifest because content that it refers to is missing. */
+/** Whether an error reports that the registry lacks content that a manifest refers to. */
 export function namesUnknownContent(diagnostics: readonly Diagnostic[] = []): boolean {
   return diagnostics.some(({ code }) => unknownContent.has(code));
 }
 
-/** The code, message and detail in one line. */
+/** Formats an error of a registry, such as `DENIED: access denied (quota exceeded)`. */
 export function describeDiagnostic({ code, message, detail = '' }: Diagnostic): string {
   const isRepeated = message.includes(detail);
   const text = isRepeated ? message : message === '' ? detail : `${message} (${detail})`;
@@ -56,7 +56,9 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A value for messages: strings unchanged, members as `name: value`, and nothing for null and empty values. */
+/**
+ * Formats a value for messages. Trims strings, formats members as `name: value`, and leaves out null and empty values.
+ */
 function textOf(value: unknown, depth = 0): string {
   if (typeof value === 'string') return value.trim();
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);

@@ -31,7 +31,7 @@ export interface RepositoryParts {
   readonly path: string;
 }
 
-/** One repository of a registry (distribution-spec v1.1.1). */
+/** Reads and writes one repository of a registry (distribution-spec v1.1.1). */
 export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLister {
   readonly domain: string;
   readonly path: string;
@@ -66,8 +66,8 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
   }
 
   /**
-   * Fetches a manifest. If it does not exist and the caller expects a certain descriptor, the content is also looked up
-   * as a blob.
+   * Fetches a manifest. If the registry has no manifest with the digest of `options.expected`, reads the content as a
+   * blob, because an entry of a list may refer to a blob.
    */
   async fetchManifest(name: TagOrDigest, options: RegistryFetchOptions = {}): Promise<ManifestContent> {
     try {
@@ -84,7 +84,10 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
     }
   }
 
-  /** Records that a reference names a tag together with a digest. */
+  /**
+   * Records the tag of a reference that has both a tag and a digest. If the registry does not find the digest, the
+   * manifest is read by this tag.
+   */
   learn(digest: Digest, tag: string): void {
     this.#manifests.learn(digest, tag);
   }
@@ -146,7 +149,7 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
     return this.#blobs.read(descriptor, options);
   }
 
-  /** The bytes of a blob from `start` on. The caller verifies the whole blob. */
+  /** Reads a blob from the offset `start` without verifying it. The caller must verify the whole blob. */
   readUnverified(descriptor: Descriptor, start: number, options: ContentOptions = {}): AsyncIterable<Uint8Array> {
     return this.#blobs.readUnverified(descriptor, start, options);
   }
@@ -172,22 +175,25 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
 }
 
 /**
- * The repository at the registry itself that a store reads, directly or from mirrors; undefined for stores that do not
- * read from a registry.
+ * Returns the repository that a store reads. If the store reads from mirrors, this is the repository on the registry
+ * itself. Returns undefined for stores that do not read from a registry.
  */
 function originOf(store: ContentReader & { readonly origin?: unknown }): Repository | undefined {
   if (store instanceof Repository) return store;
   return store.origin instanceof Repository ? store.origin : undefined;
 }
 
-/** Statuses with which registries refuse a type of manifest. */
+/** Statuses that registries send if they refuse a manifest because of its type. */
 const refusals: ReadonlySet<number | undefined> = new Set([400, 405, 415, 422]);
 
-/** Adds a hint to the refusal of an attestation. Returns any other failure unchanged. */
+/** Adds a hint if the registry has refused an attestation. Returns any other error unchanged. */
 function explainAttestation(thrown: unknown, bytes: Uint8Array): unknown {
   const isRefusal = thrown instanceof MlistError && refusals.has(thrown.facts.status) && thrown.hint === undefined;
   if (!isRefusal || !isAttestation(bytes)) return thrown;
-  return withNextStep(thrown, { hint: 'It is an attestation.', remedy: { kind: 'drop-attestations' } });
+  return withNextStep(thrown, {
+    hint: 'The manifest is an attestation, which some registries refuse.',
+    remedy: { kind: 'drop-attestations' },
+  });
 }
 
 /** Whether all layers of a manifest are in-toto statements. */

@@ -1,4 +1,11 @@
-import { errorCode, errorMessage, MlistError, type Diagnostic, type ErrorCode } from '../../errors/errors.ts';
+import {
+  errorCode,
+  errorMessage,
+  MlistError,
+  type Diagnostic,
+  type ErrorCode,
+  type NextStep,
+} from '../../errors/errors.ts';
 import type { Remedy } from '../../errors/remedy.ts';
 import { digestsIn } from '../../oci/digest.ts';
 import type { Authorization } from './auth/auth.ts';
@@ -6,23 +13,25 @@ import { parseChallenges } from './auth/challenge.ts';
 import { loginText, refusedLoginHint } from './credentials/credentials.ts';
 import { apiHost } from './http/address.ts';
 import { ProxyFailure } from './http/proxy.ts';
+import { RedirectFailure } from './http/redirect.ts';
 import { isTimeout, waitText } from './http/retry.ts';
+import { isTlsError, isUntrustedCertificate } from './http/tls-errors.ts';
 import type { Step } from '../../async/pending.ts';
 import { describeDiagnostic, namesUnknownContent, readRegistryError } from './registry-error.ts';
 import type { Scope } from './auth/scope.ts';
 import type { SecretRedactor } from '../../errors/redact.ts';
 
-/** Creates the errors for failed requests. They name the step, the reference and the reason. */
+/** This module creates the errors for failed requests. Each message has the step, the reference and the reason. */
 
 export interface FailedResponse {
   readonly status: number;
   readonly body: Uint8Array;
   readonly host: string;
-  /** The address that sent the response. It differs from the registry after a redirect. */
+  /** The address that sent the response. After a redirect, its host may differ from `host`. */
   readonly location: URL;
-  /** The `Retry-After` of the response. */
+  /** The wait in the `Retry-After` header, in milliseconds. */
   readonly retryAfterMs: number | undefined;
-  /** The login that the request was sent with. */
+  /** The authorization that the request was sent with. */
   readonly sent: Authorization;
   /** The scopes that the request needs. */
   readonly scopes: readonly Scope[];
@@ -30,13 +39,14 @@ export interface FailedResponse {
   readonly challenge: string | undefined;
   /** Whether the request uploads a blob or writes a manifest. */
   readonly isWrite: boolean;
-  /** Whether the request had a condition, which may fail with 412. */
+  /** Whether the request had a condition. If the condition fails, the registry answers 412. */
   readonly hasCondition: boolean;
 }
 
-/** The error for a response whose status is not accepted. */
+/** Creates the error for a response whose status is not accepted. */
 export function responseFailure(step: Step, response: FailedResponse, secrets: SecretRedactor): MlistError {
-  // After a redirect to another host, the response is not that of the registry, so the error does not quote it.
+  // After a redirect, the response may come from another host. Its body is not quoted, because it is not an error of
+  // the registry.
   const isOwn = response.location.host === response.host;
   const diagnostics = isOwn ? readRegistryError(response.body, (text) => secrets.redact(text, response.location)) : [];
   const reported = diagnostics.map(describeDiagnostic).join('; ');
@@ -52,13 +62,13 @@ export function responseFailure(step: Step, response: FailedResponse, secrets: S
   });
 }
 
-/** Maximum number of digests from a response that an error contains. */
+/** Maximum number of digests that an error copies from a response. */
 const MAX_DIGESTS = 10;
 
-/** Describes the last response to a pending step, such as `HTTP 503 with Retry-After 30 s`. */
+/** Describes the last response to a pending step, such as `HTTP 503, Retry-After: 30 s`. */
 export function describeStatus(status: number, retryAfterMs: number | undefined): string {
   if (retryAfterMs === undefined) return `HTTP ${status}`;
-  return `HTTP ${status} with Retry-After ${Math.ceil(retryAfterMs / 1000)} s`;
+  return `HTTP ${status}, Retry-After: ${Math.ceil(retryAfterMs / 1000)} s`;
 }
 
 /** Describes the last attempt at a pending step that got no response, such as `none, ECONNRESET`. */
@@ -67,12 +77,12 @@ export function describeNoResponse(thrown: unknown): string {
   return code === undefined ? 'none' : `none, ${code}`;
 }
 
-/** The registry of a host, as references and `mlist login` name it. */
+/** Returns the name of a registry for `mlist login`, from the host of its API. */
 function registryName(host: string): string {
   return host === apiHost('docker.io') ? 'docker.io' : host;
 }
 
-/** Explains a 401 or 403: what has refused the request, and with which login it was sent. */
+/** Explains a 401 or 403. The reason and the hint depend on whether the request was sent with credentials. */
 function explainRefusal(response: FailedResponse): Explanation {
   const { status, host, sent } = response;
   const registry = registryName(host);
@@ -82,25 +92,28 @@ function explainRefusal(response: FailedResponse): Explanation {
   if (status === 403) {
     const reason = hasLogin ? `${host} denies access with ${login}` : `${host} denies anonymous access`;
     const hint = hasLogin
-      ? 'Check the permissions of the account on this repository.'
+      ? 'Check whether the account has permission for this repository.'
       : `Log in with "mlist login ${registry}".`;
     return { code, reason, hint };
   }
   if (lacksAccess(response)) {
     const [other, hint] = hasLogin
-      ? [`${login} does not give access to it`, 'Check the spelling and the permissions of the account.']
-      : ['it is private', `Check the spelling, or log in with "mlist login ${registry}".`];
+      ? [
+          `${login} do not give access to it`,
+          'Check the spelling of the repository and the permissions of the account.',
+        ]
+      : ['it is private', `Check the spelling of the repository, or log in with "mlist login ${registry}".`];
     return { code, reason: `there is no such repository on ${host}, or ${other}`, hint };
   }
   if (hasLogin) return { code, reason: `${host} does not accept ${login}`, hint: refusedLoginHint(registry, place) };
-  const hint = `Log in with "mlist login ${registry}"; a missing repository may look like this too.`;
+  const hint = `Log in with "mlist login ${registry}". Some registries report a missing repository in the same way.`;
   return { code, reason: `${host} requires a login`, hint };
 }
 
 /**
- * Whether the registry has refused a valid token because it lacks access. A token service also issues tokens for
- * repositories that are private or do not exist, for which the registry then answers 401. An anonymous write is always
- * refused, so it does not count.
+ * Whether the registry has refused a valid token that does not permit the request. Token services also issue tokens for
+ * private and missing repositories, and the registry then answers 401. Returns false for anonymous writes, because
+ * writing usually requires a login.
  */
 function lacksAccess({ sent, scopes, challenge = '' }: FailedResponse): boolean {
   if (sent.cachedToken === undefined || scopes.length === 0) return false;
@@ -109,21 +122,26 @@ function lacksAccess({ sent, scopes, challenge = '' }: FailedResponse): boolean 
 }
 
 function missingContent(host: string): Omit<Explanation, 'code'> {
-  return { reason: `${host} does not have it`, hint: 'Check the spelling, and that it was pushed.' };
-}
-
-/** Explains a 404 to a write: the repository, the upload or content that a manifest refers to is missing. */
-function missingTarget(host: string, diagnostics: readonly Diagnostic[]): Omit<Explanation, 'code'> {
-  const codes = new Set(diagnostics.map(({ code }) => code));
-  if (codes.has('BLOB_UPLOAD_UNKNOWN')) return { reason: `${host} no longer knows the upload` };
-  if (namesUnknownContent(diagnostics)) return { reason: `${host} lacks content that the manifest refers to` };
   return {
-    reason: `${host} has no such repository to write to`,
-    hint: 'Create the project or repository at the registry first, or check the spelling of the target.',
+    reason: `${host} does not have it`,
+    hint: 'Check the spelling of the reference, and that the content was pushed.',
   };
 }
 
-/** Whether a quota is exceeded, which Harbor and others report with 403. */
+/**
+ * Explains a 404 in response to a write: the repository, the upload, or content that a manifest refers to is missing.
+ */
+function missingTarget(host: string, diagnostics: readonly Diagnostic[]): Omit<Explanation, 'code'> {
+  const codes = new Set(diagnostics.map(({ code }) => code));
+  if (codes.has('BLOB_UPLOAD_UNKNOWN')) return { reason: `the upload no longer exists on ${host}` };
+  if (namesUnknownContent(diagnostics)) return { reason: `${host} lacks content that the manifest refers to` };
+  return {
+    reason: `the repository does not exist on ${host}`,
+    hint: 'Create the project or repository in the registry first, or check the spelling of the target.',
+  };
+}
+
+/** Whether the errors report that a storage quota is exceeded. Harbor and other registries report this with 403. */
 function isOutOfSpace(diagnostics: readonly Diagnostic[]): boolean {
   return diagnostics.some(({ message }) =>
     /\bquota\b|storage resource|insufficient storage|upper limit/i.test(message),
@@ -141,12 +159,12 @@ function explain(response: FailedResponse, diagnostics: readonly Diagnostic[]): 
   if (location.host !== host && status >= 400 && status < 500) {
     return {
       code: status === 404 ? 'ERR_MLIST_NOT_FOUND' : 'ERR_MLIST_REGISTRY',
-      reason: `${host} redirects to ${location.host}, which refuses it`,
+      reason: `${host} redirected the request to ${location.host}, and that host refused it`,
     };
   }
   if (status === 403 && isOutOfSpace(diagnostics)) {
-    const hint = 'Free space at the registry, or ask for a larger quota.';
-    return { code: 'ERR_MLIST_UNAUTHORIZED', reason: `${host} refuses it for lack of space`, hint };
+    const hint = 'Free space in the registry, or ask for a larger quota.';
+    return { code: 'ERR_MLIST_UNAUTHORIZED', reason: `${host} refused it for lack of space`, hint };
   }
   if (status === 401 || status === 403) return explainRefusal(response);
   if (status === 404)
@@ -155,92 +173,107 @@ function explain(response: FailedResponse, diagnostics: readonly Diagnostic[]): 
     return {
       code: 'ERR_MLIST_CONFLICT',
       reason: `it has changed on ${host} in the meantime`,
-      hint: 'Inspect its current content, then try again.',
+      hint: 'Inspect the current content of the tag before you try again.',
     };
-  const later = retryAfterMs === undefined ? '' : ` and asks to wait for ${waitText(retryAfterMs)}`;
+  const later = retryAfterMs === undefined ? '' : ` and asks clients to wait ${waitText(retryAfterMs)}`;
   if (status === 429 || diagnostics.some(({ code }) => code === 'TOOMANYREQUESTS')) {
     return {
       code: 'ERR_MLIST_REGISTRY',
       reason: `${host} limits the rate of requests${later}`,
-      hint: 'Try later, or log in for a higher limit.',
+      hint: 'Try again later. Many registries have a higher limit for users who are logged in.',
     };
   }
   if (status >= 500)
-    return { code: 'ERR_MLIST_REGISTRY', reason: `${host} reports a server error${later}`, hint: 'Try again later.' };
+    return { code: 'ERR_MLIST_REGISTRY', reason: `${host} reported a server error${later}`, hint: 'Try again later.' };
   if (status === 413)
     return {
       code: 'ERR_MLIST_REGISTRY',
-      reason: `${host} limits the size of a request`,
-      hint: 'Raise the limit of the registry, or of the proxy in front of it, such as client_max_body_size of nginx.',
+      reason: `the request is too large for ${host}`,
+      hint: 'Raise the size limit of the registry or of the proxy in front of it, for example client_max_body_size in nginx.',
     };
   if (isWrite && diagnostics.some(({ message }) => /\bimmutable\b|\bimmutability\b/i.test(message)))
     return {
       code: 'ERR_MLIST_REGISTRY',
       reason: `${host} does not allow the tag to be overwritten`,
-      hint: 'Push to a new tag, or change the rule for immutable tags at the registry.',
+      hint: 'Push to a new tag, or change the rule for immutable tags in the registry.',
     };
-  return { code: 'ERR_MLIST_REGISTRY', reason: `${host} refuses it` };
+  return { code: 'ERR_MLIST_REGISTRY', reason: `${host} refused it` };
 }
 
-/** Codes of errors with which a server ends the handshake because the client certificate is missing or not accepted. */
+/** Error codes for the TLS alerts that servers send if the client certificate is missing or not accepted. */
 const clientRefused =
-  /^ERR_SSL_.*ALERT_(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)/;
-/** Codes of errors for a response that is not TLS, such as that of a registry that serves plain http. */
-const plainServer = /^(?:EPROTO$|ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST))/;
-const untrustedServer = /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL)/;
+  /^ERR_SSL_.*ALERT_(?:(?:BAD_|UNSUPPORTED_)?CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)/;
+/** Error codes for a response that is not TLS, for example from a registry that serves plain http. */
+const plainServer = /^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)/;
+/** Error codes for a server that supports no TLS version that Node supports. */
+const versionMismatch = /^ERR_SSL_(?:.*ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL)/;
+
+/** Reasons and hints, keyed by error code, for certificates that are invalid even if their CA is trusted. */
+const invalidCertificates: Readonly<Record<string, { readonly reason: string; readonly hint: string }>> = {
+  CERT_HAS_EXPIRED: { reason: 'has expired', hint: 'Renew the certificate, or check the clock of this machine.' },
+  CERT_NOT_YET_VALID: { reason: 'is not valid yet', hint: 'Check the clock of this machine.' },
+  ERR_TLS_CERT_ALTNAME_INVALID: {
+    reason: 'is not valid for this host name',
+    hint: 'Use a host name from the certificate, or issue a certificate for this host name.',
+  },
+};
 
 const PROXY_HINT = 'Check the address of the proxy in HTTPS_PROXY or HTTP_PROXY.';
 
-/** The error for a request without a complete response. */
+/** Creates the error for a request without a complete response. Passes an `MlistError` to `withReference` instead. */
 export function connectionFailure(step: Step, registryHost: string, thrown: unknown): MlistError {
   if (thrown instanceof MlistError) return withReference(step, thrown);
   const isProxy = thrown instanceof ProxyFailure;
-  const host = isProxy ? `the proxy ${thrown.proxy}` : registryHost;
+  const isRedirected = thrown instanceof RedirectFailure;
+  const host = isProxy ? `the proxy ${thrown.proxy}` : isRedirected ? thrown.host : registryHost;
   const code = errorCode(thrown) ?? '';
-  const facts = { reference: step.reference, cause: thrown };
-  const prefix = `cannot ${step.what} ${step.reference}`;
-  if (isTimeout(thrown)) {
-    return new MlistError('ERR_MLIST_TIMEOUT', `${prefix}: ${host} does not answer in time`, {
-      ...facts,
-      remedy: unreachableRemedy(step, host) ?? { kind: 'more-time' },
+  const fail = (reason: string, nextStep: NextStep, kind: ErrorCode = 'ERR_MLIST_NETWORK') =>
+    new MlistError(kind, `cannot ${step.what} ${step.reference}: ${reason}`, {
+      reference: step.reference,
+      cause: thrown,
+      ...nextStep,
     });
+  const mirror = isProxy ? undefined : mirrorRemedy(step, registryHost);
+  if (isTimeout(thrown)) {
+    return fail(`${host} did not respond in time`, { remedy: mirror ?? { kind: 'more-time' } }, 'ERR_MLIST_TIMEOUT');
   }
   if (clientRefused.test(code)) {
-    return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${host} refuses the TLS handshake (${code})`, {
-      ...facts,
-      hint: 'It may require a client certificate: put NAME.cert and NAME.key into certs.d/HOST.',
+    return fail(`${host} refused the TLS handshake (${code})`, {
+      hint: 'The server may require a client certificate: put NAME.cert and NAME.key into certs.d/HOST.',
     });
   }
   if (plainServer.test(code)) {
-    return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${host} does not speak TLS here (${code})`, {
-      ...facts,
-      ...(isProxy ? { hint: PROXY_HINT } : { remedy: { kind: 'plain-http', host } }),
-    });
+    const nextStep = isProxy
+      ? { hint: PROXY_HINT }
+      : isRedirected
+        ? {}
+        : { remedy: { kind: 'plain-http', host } as const };
+    return fail(`${host} did not respond with TLS (${code})`, nextStep);
   }
-  if (untrustedServer.test(code)) {
-    return new MlistError('ERR_MLIST_NETWORK', `${prefix}: the certificate of ${host} is not trusted (${code})`, {
-      ...facts,
-      remedy: { kind: 'trust-certificate', host },
-    });
+  if (isUntrustedCertificate(thrown)) {
+    const { reason = 'is not trusted', hint } = invalidCertificates[code] ?? {};
+    const nextStep = hint === undefined ? { remedy: { kind: 'trust-certificate', host } as const } : { hint };
+    return fail(`the certificate of ${host} ${reason} (${code})`, nextStep);
   }
-  const remedy = code.startsWith('HTTP2_') ? ({ kind: 'http1' } as const) : unreachableRemedy(step, host);
+  if (isTlsError(thrown)) {
+    const hint = 'The server may support only old TLS versions. mlist requires TLS 1.2 or later.';
+    return fail(`the TLS connection to ${host} failed (${code})`, versionMismatch.test(code) ? { hint } : {});
+  }
+  const remedy = code.startsWith('HTTP2_') ? ({ kind: 'http1' } as const) : mirror;
   const hint = isProxy ? PROXY_HINT : unreachableHints[code];
-  const nextStep = remedy === undefined ? { hint } : { remedy };
-  return new MlistError('ERR_MLIST_NETWORK', `${prefix}: ${networkReason(host, code, thrown)}`, {
-    ...facts,
-    ...nextStep,
-  });
+  return fail(networkReason(host, code, thrown), remedy === undefined ? { hint } : { remedy });
 }
 
-/**
- * Suggests a mirror if a read from Docker Hub fails, because networks that block Docker Hub usually have mirrors of it.
- */
-function unreachableRemedy({ what }: Step, host: string): Remedy | undefined {
+/** Suggests a mirror if a read from Docker Hub fails. Some networks block Docker Hub, but provide a mirror of it. */
+function mirrorRemedy({ what }: Step, host: string): Remedy | undefined {
   if (what !== 'read' || host !== apiHost('docker.io')) return undefined;
   return { kind: 'mirror', registry: 'docker.io' };
 }
 
-/** Adds the step to errors of redirects, addresses and token services, which do not name the reference. */
+/**
+ * Adds the step and the reference to an `ERR_MLIST_REGISTRY` or `ERR_MLIST_FORBIDDEN_ADDRESS` that has no reference,
+ * such as the error for a forbidden redirect. Returns any other error unchanged.
+ */
 export function withReference<Thrown>({ what, reference }: Step, error: Thrown): Thrown | MlistError {
   if (!(error instanceof MlistError)) return error;
   const { code, message, facts } = error;
@@ -249,17 +282,18 @@ export function withReference<Thrown>({ what, reference }: Step, error: Thrown):
   return new MlistError(code, `cannot ${what} ${reference}: ${message}`, { ...facts, reference });
 }
 
+/** Reasons, keyed by error code. In messages, they follow the name of the host. */
 const reasons: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'refuses the connection',
-  ECONNRESET: 'broke the connection',
-  EPIPE: 'broke the connection',
-  ENOTFOUND: 'is not a host name that can be resolved',
+  ECONNREFUSED: 'refused the connection',
+  ECONNRESET: 'closed the connection unexpectedly',
+  EPIPE: 'closed the connection unexpectedly',
+  ENOTFOUND: 'cannot be resolved: no such host',
   EAI_AGAIN: 'cannot be resolved at the moment',
   EHOSTUNREACH: 'cannot be reached',
   ENETUNREACH: 'cannot be reached',
-  HTTP_101: 'switches to another protocol',
-  HTTP2_UNPROCESSED: 'refuses to process requests over HTTP/2',
-  HTTP2_PROTOCOL: 'violates the protocol of HTTP/2',
+  HTTP_101: 'unexpectedly switched to another protocol',
+  HTTP2_UNPROCESSED: 'did not process the request over HTTP/2',
+  HTTP2_PROTOCOL: 'violated the HTTP/2 protocol',
   HPE_HEADER_OVERFLOW: 'sent headers that are too large',
 };
 
@@ -270,8 +304,8 @@ const unreachableHints: Readonly<Record<string, string>> = {
 
 function networkReason(host: string, code: string, thrown: unknown): string {
   if (code === 'EPROXY') return errorMessage(thrown);
-  const reason = reasons[code] ?? (code.startsWith('HPE_') ? 'does not answer with HTTP' : undefined);
+  const reason = reasons[code] ?? (code.startsWith('HPE_') ? 'sent an invalid HTTP response' : undefined);
   return reason === undefined
-    ? `${host}: ${code || errorMessage(thrown).slice(0, 200)}`
+    ? `the request to ${host} failed (${code || errorMessage(thrown).slice(0, 200)})`
     : `${host} ${reason} (${code})`;
 }

@@ -35,7 +35,7 @@ import type { RegistryConfiguration } from './mirrors/registry-configuration.ts'
 export interface SessionOptions extends RegistryOptions {
   /** The `User-Agent` header. */
   readonly userAgent: string;
-  /** Environment variables. Proxies and certificate files are read from them. */
+  /** Environment variables, which configure proxies and certificate files. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -51,7 +51,7 @@ interface Registry {
   readonly sentBlobs: SentBlobs;
 }
 
-/** The registries that one command uses: their connections, logins and limits. */
+/** The registries that one command uses, with their connections, tokens and limits. */
 export class RegistrySession {
   readonly #options: SessionOptions;
   readonly #registries = new Map<string, Registry>();
@@ -59,7 +59,10 @@ export class RegistrySession {
   readonly #secrets = new SecretRedactor();
   readonly #pool: ConnectionPool;
   readonly #authorities: ConfiguredAuthorities;
-  /** Further pools, for mirrors and for hosts with certificates of their own, by these certificates. */
+  /**
+   * Pools for mirrors and for hosts with their own certificates, keyed by these certificates. Mirrors without their own
+   * certificates share the pool whose key is undefined.
+   */
   readonly #otherPools = new Map<HostCertificates | undefined, ConnectionPool>();
   readonly #sources: MirroredSources | undefined;
   /** The names of the repositories that the command writes to. */
@@ -69,7 +72,7 @@ export class RegistrySession {
   readonly #steps = new PendingSteps();
   readonly #uploads = new OpenUploads();
   readonly #closed = new AbortController();
-  /** Aborts with the command and when the session is closed. */
+  /** Aborts when the command is aborted or the session is closed. */
   readonly #signal: AbortSignal;
 
   constructor(options: SessionOptions) {
@@ -92,12 +95,12 @@ export class RegistrySession {
     }
   }
 
-  /** Announces a repository that this or a later command writes to, so that it is read from the registry itself. */
+  /** Makes this session read a repository from the registry itself, because this or a later command writes to it. */
   bypassMirrors(reference: Reference): void {
     this.#written.add(repositoryName(reference));
   }
 
-  /** The repository at the registry itself, for everything that is written, and for reads that a write depends on. */
+  /** Returns the repository on the registry itself, for writes, and for reads that a write depends on. */
   repository(reference: Reference): Repository {
     const { domain, path, digest, tag } = reference;
     const create = () => new Repository({ ...this.#registry(domain), domain, path });
@@ -107,8 +110,9 @@ export class RegistrySession {
   }
 
   /**
-   * The repository for reading, from its mirrors if it has any.
-   * @throws MlistError `ERR_MLIST_CONFIGURATION` if a configuration file is invalid; `ERR_MLIST_BLOCKED`
+   * Returns the repository for reads. If it has mirrors and the command does not write to it, reads use the mirrors.
+   * @throws MlistError `ERR_MLIST_CONFIGURATION` if a configuration file is invalid; `ERR_MLIST_BLOCKED` if a
+   * configuration file blocks the registry
    */
   async source(reference: Reference): Promise<SourceRepository> {
     const registry = this.repository(reference);
@@ -116,7 +120,7 @@ export class RegistrySession {
     return this.#sources.open(registry, reference);
   }
 
-  /** The mirror that has resolved the tag of a reference; undefined if the registry has. */
+  /** Returns the mirror that has resolved the tag of a reference; undefined if no mirror has resolved it. */
   mirrorOf(reference: Reference): string | undefined {
     return this.#sources?.mirrorOf(formatReference(reference));
   }
@@ -129,12 +133,12 @@ export class RegistrySession {
     if (!this.#isAllowed(domain)) throw writeNotAllowed(domain, `${domain}/${path}`);
   }
 
-  /** Whether a registry is one of the allowed registries, so that it would receive its login. */
+  /** Whether a registry is one of the allowed registries, which may receive credentials. */
   allowsLogin(domain: string): boolean {
     return this.#isAllowed(domain);
   }
 
-  /** The hosts that the command has contacted or announced, with the logins that they would receive. */
+  /** Describes the use of each host that the command has contacted, or has announced with `expect`. */
   async hosts(): Promise<readonly HostUse[]> {
     const uses = await Promise.all(this.#contacts.map(useOf));
     return uses.sort((left, right) => sortKey(left).localeCompare(sortKey(right)));
@@ -148,9 +152,9 @@ export class RegistrySession {
 
   /**
    * Checks whether a registry accepts these credentials.
-   * @returns `unasked` if the registry does not require a login, so that they were not checked
-   * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if it refuses them, `ERR_MLIST_NOT_FOUND` if it is not a registry,
-   *   `ERR_MLIST_BLOCKED` if it is not one of the allowed registries
+   * @returns `accepted`, or `unasked` if the registry requires no login and has therefore not checked the credentials
+   * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if the registry refuses them; `ERR_MLIST_NOT_FOUND` if the host is not
+   * a registry; `ERR_MLIST_BLOCKED` if the registry is not one of the allowed registries
    */
   async tryLogin(domain: string, credentials: Credentials, signal?: AbortSignal): Promise<'accepted' | 'unasked'> {
     if (!this.#isAllowed(domain)) throw loginNotAllowed(domain);
@@ -161,39 +165,44 @@ export class RegistrySession {
       MAX_PING,
     );
     if (status === 404) {
-      throw new MlistError('ERR_MLIST_NOT_FOUND', `${domain} does not respond like a registry (HTTP 404 to /v2/)`, {
-        reference: domain,
-        status,
-      });
+      throw new MlistError(
+        'ERR_MLIST_NOT_FOUND',
+        `cannot log in to ${domain}: it is not a registry (HTTP 404 for /v2/)`,
+        {
+          reference: domain,
+          status,
+        },
+      );
     }
     return authorizer.hasLearned ? 'accepted' : 'unasked';
   }
 
   /**
-   * Requests `/v2/` of a registry without a login.
-   * @throws MlistError `ERR_MLIST_NETWORK`, `ERR_MLIST_TIMEOUT`, or the errors of certificates
+   * Sends a registry an anonymous request for `/v2/`.
+   * @throws MlistError `ERR_MLIST_NETWORK` or `ERR_MLIST_TIMEOUT` if no address of the registry responds, or the error
+   * of `ConnectionPool.route` if the proxy settings or certificates are invalid
    */
   probe(domain: string, signal?: AbortSignal): Promise<RegistryProbe> {
     const { endpoint, client } = this.#connect({ domain });
-    return probeRegistry({ domain, endpoint, client, signal });
+    const verifies = async (url: URL) => (await this.#pool.trust.forHost(url)).verify;
+    return probeRegistry({ domain, endpoint, client, verifies, signal });
   }
 
-  /** The certificate of a registry's API, which is not verified. */
+  /** Returns the certificate that the API of a registry presents, without verifying it. */
   certificate(domain: string): Promise<ServerCertificate> {
     return this.#pool.certificate(new URL(`https://${apiHost(domain)}`));
   }
 
   /**
-   * The steps that registries and token services have not answered yet, such as `read docker.io/library/ubuntu:22.04`,
-   * with the progress of uploads and the last responses to requests that are retried.
+   * The steps that still wait for a registry or a token service, such as `read docker.io/library/ubuntu:22.04`, with
+   * the progress of each upload and the last response to each request that is being retried.
    */
   get unanswered(): readonly string[] {
     return this.#steps.all;
   }
 
   /**
-   * Closes all connections. Requests that are running fail without a retry. Uploads have two seconds to cancel
-   * themselves at the registry.
+   * Aborts all requests. Closes all connections once the open uploads have been cancelled, or after two seconds.
    */
   async close(): Promise<void> {
     this.#closed.abort(new MlistError('ERR_MLIST_INTERRUPTED', 'the session was closed'));
@@ -303,8 +312,8 @@ export class RegistrySession {
   }
 
   /**
-   * The connection pool for a host. Mirrors have less time to connect, and hosts with certificates of their own need a
-   * separate pool.
+   * Returns the connection pool for a host. Mirrors have a shorter timeout, and hosts with their own certificates need
+   * a separate pool.
    */
   #poolFor({ host, certificates }: ConfiguredEndpoint, isMirror: boolean): ConnectionPool {
     const { timeoutMs = defaults.timeoutMs } = this.#options;
@@ -337,7 +346,7 @@ export class RegistrySession {
     this.#reportOnce(message, this.#options.onWarning);
   }
 
-  /** Reports each warning and each note once. */
+  /** Reports a warning or note, unless the same message was reported before. */
   #reportOnce(message: string, report: ((message: string) => void) | undefined): void {
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
@@ -345,24 +354,27 @@ export class RegistrySession {
   }
 }
 
-/** The host of a connection, with its settings. */
+/** A host to connect to, and the settings for the connection. */
 interface ConnectTarget {
-  /** The registry as references name it, or the host of a mirror. */
+  /** The registry as it appears in references, or the host of a mirror. */
   readonly domain: string;
-  /** The source of credentials. Default: that of the session. */
+  /** The source of credentials. Default: the source of the session. */
   readonly credentials?: CredentialsSource | undefined;
-  /** The configuration that names the host; undefined for a registry that a reference names. */
+  /** The configured endpoint to connect to; undefined if the host is the registry itself. */
   readonly configured?: ConfiguredEndpoint | undefined;
-  /** Whether another host serves the same content. Default false. */
+  /** Whether the host is a mirror, which means that other hosts have the same content. Default false. */
   readonly isMirror?: boolean | undefined;
 }
 
-/** A key that sorts hosts that are written to before the others. */
+/** Returns a sort key that puts hosts with write access first. */
 function sortKey({ access, host }: HostUse): string {
   return `${access === 'write' ? 0 : 1} ${host}`;
 }
 
-/** The headers that a configuration file sets for a host. Headers that authenticate count as a login. */
+/**
+ * Returns the headers that a configuration file sets for a host. If the host is not one of the allowed registries,
+ * headers that authenticate are omitted, because they are credentials.
+ */
 function headersFor(
   configured: ConfiguredEndpoint | undefined,
   isAllowed: boolean,
@@ -371,7 +383,7 @@ function headersFor(
   return Object.fromEntries(Object.entries(configured.headers).filter(([name]) => !isAuthenticating(name)));
 }
 
-/** The path and the query of the API at a configured host. */
+/** Returns the path and the query of the API on a configured host, such as `/v2?ns=docker.io`. */
 function apiOf({ apiPath, namespace }: ConfiguredEndpoint): string {
   return namespace === undefined ? apiPath : `${apiPath}?${new URLSearchParams({ ns: namespace }).toString()}`;
 }

@@ -13,14 +13,14 @@ import { pullFrom } from './auth/scope.ts';
 const PAGE_TAGS = 1000;
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 
-/** Maximum number of pages, since a registry might always state a next one. */
+/** Maximum number of pages. It ends the listing if the registry sends a link to a next page in every response. */
 const MAX_PAGES = 10_000;
 
 /**
- * All tags of a repository, page by page, in the order of the registry (distribution-spec v1.1.1 "Listing Tags"). Skips
- * names that are not valid tags, since no reference could name them.
- * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if a page is on another host; `ERR_MLIST_REGISTRY` for an invalid
- * list
+ * Lists the tags of a repository page by page, in the order of the registry (distribution-spec v1.1.1 "Listing Tags").
+ * Skips invalid tags, because no reference can contain them.
+ * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if the link to the next page leads to another host;
+ * `ERR_MLIST_REGISTRY` if a response is not a list of tags, or if the registry repeats a page or sends too many pages
  */
 export async function* listTags(parts: ConnectedRepository, { signal }: ContentOptions): AsyncGenerator<string> {
   const { connection, path } = parts;
@@ -54,15 +54,20 @@ function tagsIn(bytes: Uint8Array, { location, connection }: ConnectedRepository
   return (tags as readonly unknown[]).filter((tag): tag is string => typeof tag === 'string' && isTag(tag));
 }
 
-/** Throws if a registry repeats a page or never ends the list. */
+/**
+ * Records and returns the address of the next page.
+ * @throws MlistError `ERR_MLIST_REGISTRY` if this page was read before, or if there are more than `MAX_PAGES` pages
+ */
 function checkNext(
   address: URL | undefined,
   { connection, location }: ConnectedRepository,
   pages: Set<string>,
 ): URL | undefined {
   if (address === undefined) return undefined;
-  if (pages.has(address.href) || pages.size >= MAX_PAGES) {
-    const message = `cannot list the tags of ${location}: ${connection.base.host} repeats a page, or sends more than ${MAX_PAGES}`;
+  const isRepeated = pages.has(address.href);
+  if (isRepeated || pages.size >= MAX_PAGES) {
+    const reason = isRepeated ? 'sent a link to a page that was already read' : `sends more than ${MAX_PAGES} pages`;
+    const message = `cannot list the tags of ${location}: ${connection.base.host} ${reason}`;
     throw new MlistError('ERR_MLIST_REGISTRY', message, { reference: location });
   }
   pages.add(address.href);

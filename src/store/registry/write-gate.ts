@@ -1,13 +1,13 @@
 /**
- * The limit after overlapping writes have failed for the first time. If writes fail under this limit too, they are sent
- * one by one.
+ * The limit after the failure of an overlapping write with a `peak` above this number. After a failure with a lower or
+ * equal `peak`, the limit is 1.
  */
 const FIRST_LIMIT = 4;
 
-/** After this many successful writes in a row the limit is doubled. */
+/** After this number of successful writes, the limit is doubled. */
 const WRITES_TO_RECOVER = 16;
 
-/** The limit is removed when it would reach the default number of concurrent requests. */
+/** The default limit for concurrent requests. If the limit for writes would reach this number, it is removed. */
 const MAX_LIMIT = 32;
 
 export interface Write {
@@ -16,8 +16,8 @@ export interface Write {
 }
 
 /**
- * Limits how many manifests are written to one registry at once, after overlapping writes have failed. Gitea, for
- * example, answers some of them with 500.
+ * Limits concurrent manifest writes to one registry after overlapping writes have failed. Gitea, for example, answers
+ * some overlapping writes with 500.
  */
 export class WriteGate {
   readonly #writes = new Set<Write>();
@@ -42,7 +42,7 @@ export class WriteGate {
     for (const wake of waiting) wake();
   }
 
-  /** Records a successful write, and raises the limit after several. */
+  /** Records a successful write. Raises the limit after `WRITES_TO_RECOVER` of them. */
   succeeded(): void {
     this.#successes += 1;
     if (this.#successes < WRITES_TO_RECOVER) return;
@@ -50,7 +50,10 @@ export class WriteGate {
     this.#limit = this.#limit * 2 < MAX_LIMIT ? this.#limit * 2 : Number.POSITIVE_INFINITY;
   }
 
-  /** Lowers the limit after a 5xx, if other writes overlapped this one. @returns whether they did */
+  /**
+   * Lowers the limit after a 5xx response to a write, if other writes overlapped it.
+   * @returns whether other writes overlapped it
+   */
   failed({ peak }: Write): boolean {
     if (peak === 1) return false;
     this.#successes = 0;

@@ -117,9 +117,9 @@ describe('normalisation', () => {
     ['linux/*', /wildcards/],
     ['linux/arm/v7/x', /more than three parts/],
     ['wasip1', /neither a known operating system nor a known architecture/],
-    ['', /not an operating system/],
-    ['linux/', /not an architecture/],
-    ['linux(+)/amd64', /not an operating system/],
+    ['', /not a valid operating system/],
+    ['linux/', /not a valid architecture/],
+    ['linux(+)/amd64', /not a valid operating system/],
     ['windows(%zz)/amd64', /percent-encoded/],
   ])('rejects %j', (text, reason) => {
     expect(() => parsePlatform(text, { default: machine })).toThrow(reason);

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ManifestContent, ContentReader } from '../../../src/store/store.ts';
 import { answer, type Rule } from '../../support/recording-proxy.ts';
+import { MAX_DOCUMENT_BYTES } from '../../../src/json/parse.ts';
+import { parseDigest } from '../../../src/oci/digest.ts';
 import { bytesOf } from '../samples.ts';
 import { layerOf, put, repository, served, session } from './setup.ts';
 
@@ -95,5 +97,21 @@ describe('downloads', () => {
     proxy.on(/^GET .*blobs/, ({ pass }) => pass({ cutAfter: 0 }));
     await expect(bytesOf(source.readBlob(blob.descriptor))).rejects.toMatchObject({ code: 'ERR_MLIST_NETWORK' });
     expect(proxy.requestsMatching(/^GET/)).toHaveLength(3);
+  });
+
+  test('into memory are limited to the size of a document', async () => {
+    const source = repository(session(), 'localhost:1', 'repo');
+    const descriptor = { ...layerOf(1).descriptor, size: MAX_DOCUMENT_BYTES + 1 };
+    await expect(source.fetchBlob(descriptor)).rejects.toMatchObject({ code: 'ERR_MLIST_CONTENT_MISMATCH' });
+  });
+
+  test('with an unsupported digest algorithm are refused with the supported ones', async () => {
+    const { proxy, host } = await served();
+    proxy.on(/^GET .*blobs/, answer(200, {}, 'x'));
+    const descriptor = { ...layerOf(1).descriptor, digest: parseDigest(`sha3-256:${'0'.repeat(64)}`) };
+    await expect(repository(session(), host, 'repo').fetchBlob(descriptor)).rejects.toMatchObject({
+      code: 'ERR_MLIST_CONTENT_MISMATCH',
+      hint: 'mlist can verify sha256, sha384 and sha512.',
+    });
   });
 });

@@ -118,12 +118,23 @@ describe('uploads', () => {
     expect(count.opened).toBe(1);
   });
 
+  test('fail if the source ends too early, without blame of the registry', async () => {
+    const { host } = await served();
+    const { descriptor, bytes } = layerOf(10);
+    const open = () => pieces(bytes.subarray(0, 5));
+    await expect(repository(session(), host, 'repo').putBlob(descriptor, open)).rejects.toMatchObject({
+      code: 'ERR_MLIST_CONTENT_MISMATCH',
+      message: expect.stringContaining('cannot be uploaded: its source ended after 5 bytes') as unknown,
+      hint: 'Check the source: it is damaged, or was changed during the upload.',
+    });
+  });
+
   test('fail if the registry accepts chunks without progress', async () => {
     const { proxy, host } = await served();
     const target = repository(session({ retries: 1 }), host, 'repo');
     proxy.on(/^POST/, ({ pass }) => pass({ headers: { 'oci-chunk-min-length': String(MIB) } }));
     proxy.on(/^PATCH/, answer(202, { range: '0-99' }));
-    await expect(put(target, layerOf(70 * MIB))).rejects.toThrow('makes no progress');
+    await expect(put(target, layerOf(70 * MIB))).rejects.toThrow('did not increase the offset');
     expect(proxy.requestsMatching(/^(?:POST|PATCH)/).map(({ method }) => method)).toEqual([
       ...['POST', 'PATCH', 'PATCH'],
       ...['POST', 'PATCH', 'PATCH'],
@@ -132,7 +143,7 @@ describe('uploads', () => {
 
   test.each([
     ['a piece is changed', (bytes: Uint8Array) => Buffer.from(bytes).fill(0, 10, 11), 'DIGEST_INVALID'],
-    ['it ends too early', (bytes: Uint8Array) => bytes.subarray(0, -1), 'ends after'],
+    ['it ends too early', (bytes: Uint8Array) => bytes.subarray(0, -1), 'source ended after'],
   ])('fail if the bytes do not match the descriptor: %s', async (_name, change, message) => {
     const { proxy, host } = await served();
     const target = repository(session(), host, 'repo');

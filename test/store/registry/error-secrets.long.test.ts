@@ -318,6 +318,9 @@ test('an unhandled rejection prints no credentials', async () => {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [stderr] = await Promise.all([text(child.stderr), once(child, 'close')]);
-  expect([child.exitCode, stderr]).toEqual([1, expect.stringContaining('broke the connection (ECONNRESET)')]);
+  expect([child.exitCode, stderr]).toEqual([
+    1,
+    expect.stringContaining('closed the connection unexpectedly (ECONNRESET)'),
+  ]);
   for (const secret of secrets) expect(stderr).not.toContain(secret);
 });

@@ -91,7 +91,11 @@ describe('pages', () => {
       const headers = { 'content-type': listed.mediaType, link: `<?page=${pages}>; rel="next"` };
       return answer(200, headers, listed.bytes)(exchange);
     });
-    await expect(repo.referrers(digest)).rejects.toMatchObject({ code: 'ERR_MLIST_REGISTRY' });
+    await expect(repo.referrers(digest)).rejects.toMatchObject({
+      code: 'ERR_MLIST_REGISTRY',
+      message: expect.stringMatching(/^cannot list the referrers of \S+: \S+ sends more than 1000 pages$/) as unknown,
+      facts: { reference: `${repo.location}@${digest}` },
+    });
   });
 });
 

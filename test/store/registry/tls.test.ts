@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import * as tls from 'node:tls';
 import { rootCertificates } from 'node:tls';
 import { describe, expect, test } from '@jest/globals';
+import { asMlistError, type MlistError } from '../../../src/errors/errors.ts';
 import { certificateFolders } from '../../../src/store/registry/http/certificates.ts';
 import { Authority } from '../../support/certificates.ts';
 import { runMlist } from '../../support/mlist.ts';
@@ -156,7 +157,7 @@ describeWith('openssl', 'a certificate of a private authority', () => {
     withAuthority(async ({ read }) => {
       await expect(read({}, 'plain.example')).rejects.toMatchObject({
         code: 'ERR_MLIST_NETWORK',
-        message: expect.stringContaining('plain.example does not speak TLS here') as unknown,
+        message: expect.stringContaining('plain.example did not respond with TLS') as unknown,
         facts: { remedy: { kind: 'plain-http', host: 'plain.example' } },
       });
     }));
@@ -164,8 +165,52 @@ describeWith('openssl', 'a certificate of a private authority', () => {
   test('for another name is refused', () =>
     withAuthority(async ({ read, authority }) => {
       const caFile = authority.certificate.certFile;
-      await expect(read({ caFile }, 'misnamed.example')).rejects.toMatchObject(untrusted);
+      const error = await failureOf(read({ caFile }, 'misnamed.example'));
+      expect(error.message).toContain(
+        'certificate of misnamed.example is not valid for this host name (ERR_TLS_CERT_ALTNAME_INVALID)',
+      );
+      expect([error.facts.hint, error.facts.remedy]).toEqual([expect.stringContaining('host name'), undefined]);
     }));
+});
+
+async function failureOf(work: Promise<unknown>): Promise<MlistError> {
+  return work.then(
+    () => Promise.reject(new Error('there was no error')),
+    (thrown: unknown) => asMlistError(thrown),
+  );
+}
+
+describeWith('openssl', 'a handshake that fails although the authority is trusted', () => {
+  const oldVersions = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' };
+  test.each<[string, number, object, string, string]>([
+    [
+      'an expired certificate',
+      -1,
+      {},
+      'the certificate of HOST has expired (CERT_HAS_EXPIRED)',
+      'Renew the certificate',
+    ],
+    [
+      'old TLS versions only',
+      2,
+      oldVersions,
+      'the TLS connection to HOST failed (ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION)',
+      'TLS 1.2 or later',
+    ],
+  ])('because of %s: the reason, and no advice to trust the authority', (_name, days, options, reason, hint) =>
+    withFolder(async (folder) => {
+      const authority = new Authority(folder);
+      const serverTls = { ...authority.sign('server', undefined, days), ...options };
+      const proxy = cleanup(await RecordingProxy.start({ tls: serverTls }));
+      const from = session({ retries: 0, caFile: authority.certificate.certFile });
+      const error = await failureOf(repository(from, proxy.host, 'repo').fetchManifest('v1'));
+      expect([error.code, error.message.replaceAll(proxy.host, 'HOST')]).toEqual([
+        'ERR_MLIST_NETWORK',
+        `cannot read HOST/repo:v1: ${reason}`,
+      ]);
+      expect([error.facts.hint, error.facts.remedy]).toEqual([expect.stringContaining(hint), undefined]);
+    }),
+  );
 });
 
 describeWith('openssl', 'a client’s certificate', () => {
@@ -408,7 +453,10 @@ describeWith('openssl', 'a registry on this machine', () => {
     withAuthority(async ({ secure, read, other }) => {
       const proxy = cleanup(await RecordingProxy.start());
       proxy.on(/./, answer(307, { location: 'https://other.example/x' }));
-      await expect(read({}, proxy.host)).rejects.toMatchObject(untrusted);
+      await expect(read({}, proxy.host)).rejects.toMatchObject({
+        ...untrusted,
+        message: expect.stringContaining('the certificate of other.example is not trusted') as unknown,
+      });
       expect([secure.requests, other.requests]).toEqual([[], []]);
     }));
 });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, jest, test } from '@jest/globals';
+import { asMlistError } from '../../../src/errors/errors.ts';
 import type { Credentials, CredentialsSource } from '../../../src/store/registry/credentials/credentials.ts';
 import type { RegistryOptions } from '../../../src/store/registry/registry-options.ts';
 import { parseReference } from '../../../src/oci/reference.ts';
@@ -319,9 +320,21 @@ describe('a token request', () => {
       tokens.proxy.on(/token/, answer(status));
       await expect(at('a').resolve('v1')).rejects.toMatchObject({
         code: 'ERR_MLIST_REGISTRY',
-        message: expect.stringMatching(new RegExp(`issues no token for .*\\(HTTP ${status}\\)`)) as unknown,
+        message: expect.stringMatching(new RegExp(`did not issue a token for .*\\(HTTP ${status}\\)`)) as unknown,
       });
     }
+  });
+
+  test.each([
+    [414, undefined],
+    [500, 'Try again later.'],
+  ])('suggests a retry only if it may succeed: status %d', async (status, hint) => {
+    const { at, tokens } = await guarded({}, { retries: 0 });
+    tokens.proxy.on(/token/, answer(status));
+    const thrown: unknown = await at('a')
+      .resolve('v1')
+      .catch((error: unknown) => error);
+    expect(asMlistError(thrown).facts.hint).toBe(hint);
   });
 
   test('for source and target may fail with 404: then the blob is uploaded', async () => {

@@ -5,7 +5,7 @@ export const addCommand: CommandDeclaration = {
   name: 'add',
   usage: '[LIST] MANIFEST[=PLATFORM]...',
   positionals: { min: 1, max: Number.POSITIVE_INFINITY, kinds: [['draft', 'image=platform'], ['image=platform']] },
-  summary: 'Add images to a draft, replacing those for the same platform',
+  summary: 'Add images to a draft, and replace existing images for the same platform',
   uses: ['draft', 'registry'],
   options: [
     { name: 'keep', type: 'boolean', describe: 'Keep existing images for the same platform' },

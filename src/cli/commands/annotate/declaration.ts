@@ -65,7 +65,7 @@ export const annotateCommand: CommandDeclaration = {
   examples: [
     ['mlist annotate --arch arm64 --variant v8', 'Set the variant of the arm64 image in the current draft'],
     ['mlist annotate team/app:1.0 team/app:1.0-x86 --os linux --arch x86_64', 'Set the platform of an image'],
-    ["mlist annotate --platform linux/arm64 --variant ''", 'Remove the variant'],
+    ["mlist annotate --platform linux/arm64 --variant ''", 'Remove the variant of the arm64 image'],
     ['mlist annotate --all --annotation org.opencontainers.image.vendor=Example', 'Annotate every image'],
   ],
   load: () => import('./handler.ts'),

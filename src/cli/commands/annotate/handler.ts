@@ -55,7 +55,10 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   return 0;
 }
 
-/** @throws MlistError `ERR_MLIST_USAGE` if `--all` is combined with another selection, or only the list would change */
+/**
+ * Checks the arguments that are combined with `--all`.
+ * @throws MlistError `ERR_MLIST_USAGE` if they also select single images, or change only the list itself
+ */
 function refuseWithAll(args: ParsedArguments, { change }: Changes, isSelected: boolean): void {
   if (isSelected) {
     throw new MlistError('ERR_MLIST_USAGE', '--all cannot be combined with a MANIFEST argument or --platform', {
@@ -69,7 +72,7 @@ function refuseWithAll(args: ParsedArguments, { change }: Changes, isSelected: b
   }
 }
 
-/** The result as a document: schemas/output/annotate.schema.json. */
+/** Converts the result for the `--json` output: schemas/output/annotate.schema.json. */
 function annotatedDocument({ list, changed, entries }: Annotated): object {
   const documents = entries.map(({ entry }) => entryDocument(entry));
   const [only] = documents.length === 1 ? documents : [];
@@ -111,7 +114,7 @@ function changes(args: ParsedArguments, context: Context): Changes {
   };
 }
 
-/** Features are added, as in docker. An empty value clears the existing ones first. */
+/** Parses the features to add to the existing ones, as in docker. An empty value first removes the existing ones. */
 function featureChange(args: ParsedArguments): AnnotateOptions['change']['features'] {
   if (!args.has('os-features')) return undefined;
   const features = args.texts('os-features').flatMap((text) => (text === '' ? [''] : text.split(',')));
@@ -125,7 +128,7 @@ async function choose(candidates: readonly Entry[], context: Context): Promise<E
   return candidates[answer - 1];
 }
 
-/** Replaces the candidates of an error with complete commands. */
+/** Replaces the candidates in an error with complete commands that select them. */
 function withCommands(thrown: unknown, list: string | undefined, args: ParsedArguments): unknown {
   if (!(thrown instanceof MlistError) || thrown.facts.candidates === undefined) return thrown;
   const name = list ?? thrown.facts.reference ?? '';
@@ -135,8 +138,8 @@ function withCommands(thrown: unknown, list: string | undefined, args: ParsedArg
 }
 
 /**
- * The options of this command line, for a suggested command. Without `--platform`, because that command names the
- * entry.
+ * Returns the options of this command line for a suggested command. `--platform` is left out, because the suggested
+ * command names the entry.
  */
 function typedOptions(args: ParsedArguments): string {
   return args.command.options

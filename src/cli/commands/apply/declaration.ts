@@ -12,7 +12,7 @@ export const applyCommand: CommandDeclaration = {
   name: 'apply',
   usage: '-f FILE...',
   positionals: { min: 0, max: 0, kinds: [['file']] },
-  summary: 'Create or update the lists that YAML or JSON files specify',
+  summary: 'Create or update lists from specs in YAML or JSON files',
   uses: ['registry'],
   options: [
     {
@@ -21,7 +21,7 @@ export const applyCommand: CommandDeclaration = {
       type: 'string',
       repeat: true,
       value: 'FILE',
-      describe: 'Read specs (docs/apply.md) or specs of manifest-tool from FILE, or - for stdin',
+      describe: 'Read specs (docs/apply.md) or manifest-tool specs from FILE, or - for stdin',
     },
     ...specOptions,
     {
@@ -34,7 +34,7 @@ export const applyCommand: CommandDeclaration = {
       type: 'string',
       value: 'kept',
       choices: ['kept'],
-      describe: 'Refuse lists that lack a platform that their tag has now; a spec can require other platforms',
+      describe: 'Refuse a list that lacks a platform that its tag has now; a spec can require other platforms',
     },
     replaceImageOption,
     { ...missingOption, describe: `${missingOption.describe}; a spec can override this` },
@@ -44,7 +44,7 @@ export const applyCommand: CommandDeclaration = {
     {
       name: 'force',
       type: 'boolean',
-      describe: 'Check all content of each list, and write its tags even if they already refer to it',
+      describe: 'Check all content of each list, and write its tags even if they already refer to the list',
     },
     {
       name: 'shard',

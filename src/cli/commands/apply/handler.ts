@@ -64,16 +64,16 @@ function report({ lists, writes, hosts }: Applied, context: Context): void {
 
 type Target = AppliedList['targets'][number];
 
-/** Reports what a dry run would do with a tag: write it, or leave it because it already has the list. */
+/** Prints what a dry run would do with a tag: whether the tag would be written, and what it refers to now. */
 function reportTag(target: Target, { output }: Context): void {
   output.note(['  tag      ', 'dim'], `${target.reference} ${stateOf(target)}`.trimEnd());
   reportLost(output, target.reference, target);
 }
 
 function stateOf({ status, before }: Target): string {
-  if (status === 'unchanged') return 'already has it';
+  if (status === 'unchanged') return 'already refers to the list';
   if (before === undefined) return '';
-  return before === 'absent' ? 'is new' : `has ${before}`;
+  return before === 'absent' ? 'is new' : `refers to ${before}`;
 }
 
 function countsOf(lists: readonly AppliedList[]): Record<AppliedList['status'], number> {
@@ -82,7 +82,7 @@ function countsOf(lists: readonly AppliedList[]): Record<AppliedList['status'], 
   return counts;
 }
 
-/** Prints all errors, and returns the highest exit code. */
+/** Prints all errors. Returns the highest exit code, or 0 if there is no error. */
 function finish({ lists, interruption }: Applied, unreadable: readonly MlistError[], { output }: Context): number {
   const [first, ...more] = [
     ...unreadable,
@@ -95,7 +95,7 @@ function finish({ lists, interruption }: Applied, unreadable: readonly MlistErro
   return error.exitCode;
 }
 
-/** The result as a document: schemas/output/apply.schema.json. */
+/** Converts the result for the `--json` output: schemas/output/apply.schema.json. */
 function documentOf({ lists, writes, hosts }: Applied, unreadable: readonly MlistError[]): object {
   return {
     counts: countsOf(lists),

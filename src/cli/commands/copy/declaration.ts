@@ -34,14 +34,15 @@ export const copyCommand: CommandDeclaration = {
     {
       name: 'referrers',
       type: 'boolean',
-      describe: 'Also copy referrers of the list and its images, such as signatures and SBOMs, and the tags of cosign',
+      describe: 'Also copy referrers of the list and its images, such as signatures and SBOMs, and cosign tags',
     },
     {
       name: 'expect',
       type: 'string',
       repeat: true,
       value: 'PLATFORM[,PLATFORM]',
-      describe: 'Refuse content that lacks one of these platforms (kept: those that the tag has now)',
+      describe:
+        'Refuse content that lacks one of these platforms; "kept" stands for the platforms that the tag has now',
     },
     replaceImageOption,
     {
@@ -50,13 +51,14 @@ export const copyCommand: CommandDeclaration = {
       type: 'string',
       repeat: true,
       value: ':TAG',
-      describe: 'Also write this tag at the target; all tags move after the content',
+      describe: 'Also write this tag at the target; all tags are written after the content',
     },
     {
       name: 'if-digest',
       type: 'string',
       value: 'DIGEST',
-      describe: 'Copy only if the tag has DIGEST (absent: does not exist) or already has the content',
+      describe:
+        'Copy only if the tag refers to DIGEST or, with "absent", does not exist; a tag that already refers to the content is accepted',
     },
     { name: 'dry-run', type: 'boolean', describe: 'Print the plan and the digest without writing anything' },
     waitForSourceOption,
@@ -65,14 +67,17 @@ export const copyCommand: CommandDeclaration = {
     {
       name: 'force',
       type: 'boolean',
-      describe: 'Check all content of the target, even if its tag already has the digest',
+      describe: 'Check all content at the target, even if the tag already refers to it',
     },
   ],
   foreignOptions: [
     ['all', 'All platforms of a list are copied unless --platform selects some.'],
     ['multi-arch', 'All platforms of a list are copied unless --platform selects some.'],
-    ['recursive', 'Use --referrers to copy signatures and attestations, too.'],
-    ['preserve-digests', 'Digests never change unless --platform or --attestations drop selects content.'],
+    ['recursive', 'Use --referrers to also copy signatures and other referrers.'],
+    [
+      'preserve-digests',
+      'Digests are preserved unless --platform, --attestations drop or --missing skip leaves out content.',
+    ],
   ],
   examples: [
     ['mlist copy team/app:1.0 registry.example/team/app', 'Copy to another registry, under the same tag'],
@@ -82,7 +87,7 @@ export const copyCommand: CommandDeclaration = {
     ['mlist copy team/app:1.0 oci-archive:app.tar --platform linux/arm64', 'Export the arm64 image for docker load'],
     [
       'mlist copy team/app:1.0 docker-daemon:team/app:1.0',
-      'Load a list into a Docker engine with the containerd store',
+      'Load a list into a Docker engine with the containerd image store',
     ],
     ['mlist copy team/app:1.0 oci-archive:- | docker load', 'Load an image into an engine'],
     [

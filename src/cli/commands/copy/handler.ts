@@ -40,11 +40,14 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   return 0;
 }
 
-/** Parses a `--tag` of the form `:TAG`. @throws MlistError `ERR_MLIST_USAGE` */
+/**
+ * Parses a `--tag` of the form `:TAG`.
+ * @throws MlistError `ERR_MLIST_USAGE` if the text has another form
+ */
 function readTag(text: string): string {
   const tag = text.slice(1);
   if (text.startsWith(':') && isTag(tag)) return tag;
-  throw new MlistError('ERR_MLIST_USAGE', `--tag takes a tag of the target as :TAG, not ${JSON.stringify(text)}`, {
+  throw new MlistError('ERR_MLIST_USAGE', `--tag takes :TAG, a tag at the target, not ${JSON.stringify(text)}`, {
     hint: 'For another repository, use a second "mlist copy".',
   });
 }
@@ -87,7 +90,7 @@ function engineDocument({ engine }: Copied): object | undefined {
   return { store, id, platforms: platforms.map((platform) => formatPlatform(platform, { all: true })) };
 }
 
-/** The result as a document: schemas/output/copy.schema.json. */
+/** Converts the result for the `--json` output: schemas/output/copy.schema.json. */
 function documentOf(copied: CopyOutcome): object {
   const { mediaType, digest, size } = copied.descriptor;
   return {

@@ -10,10 +10,10 @@ import { missingArguments } from '../../args/parse-arguments.ts';
 import { imageOptions } from './source-file.ts';
 
 /**
- * The name of the list that `create` creates: the first argument; or else the first tag of the metadata; or else, with
- * `--amend`, the current draft. If the user has omitted the list because the metadata names it, the first argument is
- * an image. That is an error, because a push would overwrite the image.
- * @throws MlistError `ERR_MLIST_USAGE` if no list is named, or the first argument may be an image
+ * Returns the list that `create` creates: the list argument, or else the first tag in the metadata, or else, with
+ * `--amend`, the current draft. If metadata is given, the user may have omitted the list. A first positional that may
+ * be an image is then refused, because a push would overwrite the image.
+ * @throws MlistError `ERR_MLIST_USAGE` if no list is given, or the first positional may be an image
  */
 export async function createdName(
   { list: typed, rest }: ListAndRest,
@@ -31,13 +31,9 @@ export async function createdName(
 
 function missingName({ command }: ParsedArguments, metadata: DockerMetadata | undefined): MlistError {
   if (metadata === undefined) return missingArguments(command, ['LIST']);
-  return new MlistError(
-    'ERR_MLIST_USAGE',
-    'missing argument: LIST, and the metadata of --docker-metadata has no tags',
-    {
-      hint: 'Put the list first: "mlist create LIST IMAGE...", or configure tags for docker/metadata-action.',
-    },
-  );
+  return new MlistError('ERR_MLIST_USAGE', 'missing argument: LIST (the metadata of --docker-metadata has no tags)', {
+    hint: 'Put the list first: "mlist create LIST IMAGE...", or configure tags for docker/metadata-action.',
+  });
 }
 
 function refuseImage(
@@ -51,14 +47,14 @@ function refuseImage(
   const [first] = tags;
   if (first !== undefined) {
     if (tags.some((tag) => formatReference(parseListName(tag)) === name)) return;
-    const message = `${name} is not a tag of --docker-metadata, so it is unclear whether it is the list or an image`;
-    const hint = `If it is the list, use "--list ${name}". If it is an image, use "--list ${first}".`;
+    const message = `${name} may be the list or an image: it is not among the tags of --docker-metadata`;
+    const hint = `If it is the list, pass "--list ${name}". If it is an image, name the list with "--list ${first}".`;
     throw new MlistError('ERR_MLIST_USAGE', message, { hint });
   }
   const isSingle = rest.length === 0 && !imageOptions.some((option) => args.has(option));
   if (!isSingle || args.flag('amend')) return;
-  const message = `${typed} is used as the list, so no image is named: the metadata of --docker-metadata has no tags`;
+  const message = `missing images: ${typed} is used as the list, and the metadata of --docker-metadata has no tags`;
   throw new MlistError('ERR_MLIST_USAGE', message, {
-    hint: `If it is an image, put the list first: "mlist create LIST ${typed}". If it is the list, add its images.`,
+    hint: `If ${typed} is an image, put the list first: "mlist create LIST ${typed}". If it is the list, add images.`,
   });
 }

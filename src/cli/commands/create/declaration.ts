@@ -28,12 +28,12 @@ export const createCommand: CommandDeclaration = {
       name: 'amend',
       alias: 'a',
       type: 'boolean',
-      describe: 'Update an existing draft from the given sources, or from all its sources',
+      describe: 'Update an existing draft from the given sources; without sources, read all its sources again',
     },
     {
       name: 'replace',
       type: 'boolean',
-      describe: 'Replace the images of an existing draft, keeping what annotate has set',
+      describe: 'Replace the images of an existing draft, and keep what annotate has set',
     },
     formatOption,
     platforms,
@@ -44,12 +44,12 @@ export const createCommand: CommandDeclaration = {
     {
       name: 'push',
       type: 'boolean',
-      describe: 'Push the list at once, and print its digest; the draft is kept',
+      describe: 'Push the list immediately, and print its digest; the draft is kept',
     },
     {
       name: 'no-draft',
       type: 'boolean',
-      describe: 'With --push: create no draft, and ignore an existing draft of that name',
+      describe: 'With --push: create no draft, and ignore an existing draft of this name',
     },
     ...pushOptions,
     {
@@ -59,7 +59,7 @@ export const createCommand: CommandDeclaration = {
       repeat: true,
       value: 'FILE',
       describe:
-        'Read sources from FILE, or - for stdin: one per line, or JSON (descriptors, an index, build metadata, or digests in the outputs of CI jobs)',
+        'Read sources from FILE, or - for stdin: one per line, or JSON (descriptors, an index, build metadata, or CI job outputs with digests)',
     },
     {
       name: 'metadata-file',
@@ -72,7 +72,8 @@ export const createCommand: CommandDeclaration = {
       name: 'digests-dir',
       type: 'string',
       value: 'DIR',
-      describe: 'Add an image for each file in DIR, whose name or content is a digest; --expect sets the order',
+      describe:
+        'Add one image for each file in DIR; its digest is the name or the content of the file; --expect sets the order',
     },
     {
       name: 'repo',
@@ -80,7 +81,7 @@ export const createCommand: CommandDeclaration = {
       value: 'REPO',
       describe: 'Use REPO for digests that are given without a repository (default: the repository of LIST)',
     },
-    { ...dockerMetadataOption, describe: `${dockerMetadataOption.describe}; the first tag is the default of LIST` },
+    { ...dockerMetadataOption, describe: `${dockerMetadataOption.describe}; the first tag is the default for LIST` },
   ],
   foreignOptions: [
     ['append', 'Add images to a published list with "mlist add docker://LIST IMAGE --push".'],

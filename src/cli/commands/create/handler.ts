@@ -44,10 +44,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   return 0;
 }
 
-/**
- * Refuses options that `--no-draft` excludes: without a draft, the list must be pushed at once, and nothing can be
- * updated.
- */
+/** Refuses `--no-draft` without `--push`, because nothing would be stored, and with options that update a draft. */
 function refuseNoDraft(args: ParsedArguments): void {
   if (!args.flag('no-draft')) return;
   if (!args.flag('push')) throw new MlistError('ERR_MLIST_USAGE', '--no-draft needs --push');
@@ -69,15 +66,14 @@ async function sourcesOf(
   const replace = args.flag('replace');
   if (replace && args.flag('amend')) throw usageError(args.command, '--amend and --replace cannot be used together');
   const files = args.texts('file').map(inputName).join(', ');
-  if (files !== '' && sources.length === 0) throw new MlistError('ERR_MLIST_USAGE', `${files} contains no sources`);
-  if (replace && sources.length === 0)
-    throw usageError(args.command, '--replace needs all images of the list as arguments');
+  if (files !== '' && sources.length === 0) throw new MlistError('ERR_MLIST_USAGE', `no sources in ${files}`);
+  if (replace && sources.length === 0) throw usageError(args.command, '--replace needs the new images of the list');
   return sources;
 }
 
 interface CreateResult {
   readonly created: Created;
-  /** The created draft, with the annotations of the metadata. */
+  /** The created draft, with the annotations from the metadata. */
   readonly draft: Draft;
 }
 
@@ -110,7 +106,7 @@ async function createDraft(list: Reference, place: DraftTarget, request: CreateR
   };
 }
 
-/** Creates the draft. With `--push` it also pushes the list to all tags of the metadata. */
+/** Creates the draft. With `--push`, also pushes it: to its reference, and to the tags in `-t` and the metadata. */
 async function createOrPush(list: Reference, request: CreateRequest): Promise<Edited<CreateResult>> {
   const { sources, metadata, args, context } = request;
   const make = (place: DraftTarget): Promise<CreateResult> => createDraft(list, place, request);
@@ -125,7 +121,10 @@ async function createOrPush(list: Reference, request: CreateRequest): Promise<Ed
   });
 }
 
-/** Adds a hint about the order of arguments to an error that the order of other tools causes. */
+/**
+ * Adds a hint about the order of the arguments to an error with this code, if the user has put the list in `-t`, as
+ * with other tools.
+ */
 function withListFirst(thrown: unknown, code: ErrorCode, args: ParsedArguments, context: Context): unknown {
   const hint = listFirstHint(args, context);
   if (hint === undefined || !(thrown instanceof MlistError) || thrown.code !== code) return thrown;
@@ -133,8 +132,9 @@ function withListFirst(thrown: unknown, code: ErrorCode, args: ParsedArguments, 
 }
 
 /**
- * The hint for users of tools whose option `-t` names the list, so that all arguments are images. It shows the same
- * command with the list first. Undefined if an argument would need quoting in a shell.
+ * Returns a hint for users of tools whose option `-t` names the list, and whose arguments are all images. The hint
+ * shows the same command with the list first. Undefined if no `-t` names a repository, or if an argument would need
+ * quotes in a shell.
  */
 function listFirstHint(args: ParsedArguments, context: Context): string | undefined {
   const [list, ...tags] = args.texts('tag').filter((tag) => tag.includes('/'));
@@ -146,7 +146,7 @@ function listFirstHint(args: ParsedArguments, context: Context): string | undefi
   return `The list comes before its images: "${command}".`;
 }
 
-/** The changes to the list. `--index-annotation` takes precedence over the metadata. */
+/** Returns the changes to the list itself. `--index-annotation` takes precedence over the metadata. */
 function changeOf(args: ParsedArguments, metadata: DockerMetadata | undefined): ReturnType<typeof listChange> {
   const change = listChange(args);
   if (metadata === undefined || Object.keys(metadata.annotations).length === 0) return change;
@@ -159,6 +159,7 @@ async function annotateAll(
   context: Context,
   { workspace }: DraftTarget,
 ): Promise<Draft> {
-  for (const text of unsupported) context.output.warn(`a list cannot have the annotation ${text}, so it is skipped`);
+  for (const text of unsupported)
+    context.output.warn(`the annotation ${text} is skipped: neither a list nor its entries can have it`);
   return annotateImages(list, entries, { workspace, signal: context.signal });
 }

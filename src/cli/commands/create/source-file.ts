@@ -11,8 +11,8 @@ import { inputName, readInput } from '../../args/input-file.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
 /**
- * The sources of `create`: its arguments, then those of `--file`, `--metadata-file` and `--digests-dir`. A digest
- * without a repository is looked up in the repository of `--repo`, or else of the list.
+ * Returns the sources for `create`: first the arguments, then the sources in `--file`, `--metadata-file` and
+ * `--digests-dir`. A digest without a repository is looked up in `--repo`, or else in the repository of the list.
  */
 export async function readSources(
   manifests: readonly string[],
@@ -41,7 +41,7 @@ export async function readSources(
   return [...manifests.map(parse), ...(await Promise.all([...listed, ...built, ...digests])).flat()];
 }
 
-/** The options that add further images to those of the arguments. */
+/** The options that specify images in addition to the arguments. */
 export const imageOptions = ['file', 'metadata-file', 'digests-dir'] as const;
 
 function repositoryOf(args: ParsedArguments, manifests: readonly string[]): Reference | undefined {
@@ -60,5 +60,8 @@ function repositoryOf(args: ParsedArguments, manifests: readonly string[]): Refe
 function bareRepository(text: string): Reference {
   const reference = parseTypedReference(text);
   if (reference.tag === undefined && reference.digest === undefined) return reference;
-  throw new MlistError('ERR_MLIST_USAGE', `--repo takes a repository, without a tag or a digest: ${text}`);
+  throw new MlistError(
+    'ERR_MLIST_USAGE',
+    `--repo takes a repository without a tag or digest, not ${JSON.stringify(text)}`,
+  );
 }

@@ -4,20 +4,20 @@ export const deleteCommand: CommandDeclaration = {
   name: 'delete',
   usage: 'REF',
   positionals: { min: 1, max: 1, kinds: [['image']] },
-  summary: 'Delete a tag from a registry, a manifest and all its tags, or a repository',
+  summary: 'Delete a tag, a manifest with all its tags, or a repository from a registry',
   uses: ['registry'],
   options: [
     {
       name: 'repository',
       type: 'boolean',
-      describe: 'Delete the repository REF with all its content; only "mlist serve" supports it',
+      describe: 'Delete the repository REF with all its content; only "mlist serve" supports this',
     },
     {
       name: 'dir',
       type: 'string',
       value: 'DIR',
       describe:
-        'With --repository: delete it from DIR, the folder of "mlist serve --dir"; REF is its name, such as team/app',
+        'With --repository: delete the repository from DIR, the folder of "mlist serve --dir"; REF is only its name, such as team/app',
     },
   ],
   examples: [

@@ -14,7 +14,7 @@ import { registryReference } from '../../args/typed-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-/** Deletes a tag, a manifest or a repository. There is no default tag, because the deletion must be explicit. */
+/** Deletes a tag, a manifest or a repository. There is no default tag, so that no tag is deleted by accident. */
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const { output } = context;
   const dir = args.text('dir');
@@ -49,7 +49,7 @@ async function deleteFromFolder(
   const { FolderRepositories } = await import('../../../server/folder-repositories.ts');
   if (!isRepositoryName(name)) {
     throw new MlistError('ERR_MLIST_USAGE', `${JSON.stringify(name)} is not the name of a repository`, {
-      hint: 'With --dir, a name has no registry and no tag, such as team/app.',
+      hint: 'With --dir, pass only the name of the repository, such as team/app, without a registry or tag.',
     });
   }
   const repositories = await FolderRepositories.inFolder(resolve(cwd, dir), { create: false });
@@ -57,7 +57,7 @@ async function deleteFromFolder(
   throw new MlistError('ERR_MLIST_NOT_FOUND', `there is no repository ${name} in ${dir}`, { path: dir });
 }
 
-/** Adds a hint to the error for a name that the registry does not have, if a draft has this name. */
+/** If the reference was not found but a draft has this name, adds a hint about "mlist rm". */
 async function withDraftName(thrown: unknown, typed: string, workspace: Workspace): Promise<unknown> {
   if (!(thrown instanceof MlistError) || thrown.code !== 'ERR_MLIST_NOT_FOUND') return thrown;
   const list = listIn(parseLocation(typed));

@@ -4,7 +4,10 @@ import type { Compared, DiffSide } from '../../../operations/diff/diff.ts';
 import { markdownCode, markdownTable } from '../../../text/markdown.ts';
 import { formatValue } from './render-diff.ts';
 
-/** A comparison as Markdown: a sentence, the changed members of the list, and a table of its entries. */
+/**
+ * Formats a comparison as Markdown: both sides, a summary, the changed members of the list, and a table of the changed
+ * entries.
+ */
 export function diffMarkdown({ before, after, verdict, list, entries }: Compared): readonly string[] {
   const heading = [
     `### ${markdownCode(after.reference)}`,
@@ -31,7 +34,7 @@ function describeSide({ reference, from, digest }: DiffSide): string {
 
 function verdictText(verdict: Compared['verdict'], entries: readonly EntryDifference[]): string {
   if (verdict === 'same') return 'Identical, byte for byte.';
-  if (verdict === 'equal') return 'Equal content, but different bytes: a push changes the digest.';
+  if (verdict === 'equal') return 'Equal content, but different bytes and digests.';
   const counts = (['added', 'changed', 'removed', 'moved'] as const).flatMap((type) => {
     const count = entries.filter((entry) => entry.type === type).length;
     return count === 0 ? [] : [`${count} ${type}`];
@@ -43,7 +46,7 @@ function verdictText(verdict: Compared['verdict'], entries: readonly EntryDiffer
 function rowOf(entry: EntryDifference): readonly string[] {
   const before = entry.type === 'added' ? '' : markdownCode(shortDigest(entry.before.digest));
   const after = entry.type === 'removed' ? '' : markdownCode(shortDigest(entry.after.digest));
-  // The digest is omitted, because other columns contain it.
+  // The digest is omitted, because the columns "Before" and "After" contain it.
   const members = 'changes' in entry ? entry.changes.filter(({ member }) => member !== 'digest') : [];
   return [markdownCode(entry.name), entry.type, before, after, members.map(changeText).join('<br>')];
 }

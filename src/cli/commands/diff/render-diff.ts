@@ -10,7 +10,7 @@ export function renderDiff({ before, after, verdict, list, entries }: Compared, 
   output.line(['--- ', 'red'], describeSide(before));
   output.line(['+++ ', 'green'], describeSide(after));
   if (verdict === 'same') return output.line('identical, byte for byte');
-  if (verdict === 'equal') output.line('equal content, but different bytes: a push changes the digest');
+  if (verdict === 'equal') output.line('equal content, but different bytes and digests');
   for (const change of list) renderMember('', change, output);
   for (const entry of entries) renderEntry(entry, output);
 }
@@ -41,7 +41,7 @@ function renderMember(indent: string, { member, before, after }: MemberChange, o
   output.line(indent, [member, 'cyan'], ': ', [formatValue(before), 'red'], ' -> ', [formatValue(after), 'green']);
 }
 
-/** The value of a member as text. */
+/** Formats the value of a member: a string without quotes, any other value as JSON, and undefined as `(none)`. */
 export function formatValue(value: Json | undefined): string {
   if (value === undefined) return '(none)';
   return typeof value === 'string' ? value : writeJson(value);

@@ -7,7 +7,7 @@ import type { ParsedArguments } from '../../args/command-declaration.ts';
 import type { Context } from '../../context.ts';
 import { diagnosisDocument, renderDiagnosis } from './render-diagnosis.ts';
 
-/** Exits with the code of the failure if the named registry cannot be reached, else with 0. */
+/** Returns the highest exit code of the problems with the given registry, or 0 if there are none. */
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const { env, home, platform, systemFolder, uid, cwd, signal, output } = context;
   const [host] = args.positionals;

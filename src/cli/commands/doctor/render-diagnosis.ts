@@ -9,7 +9,7 @@ import { hintOf } from '../../output/remedy-hint.ts';
 
 type Row = readonly Span[];
 
-/** The report as a document: schemas/output/doctor.schema.json. */
+/** Converts the report for the `--json` output: schemas/output/doctor.schema.json. */
 export function diagnosisDocument({ program, ...sections }: Diagnosis, registry: RegistryStatus | undefined): object {
   const reached = registry && { ...registry, problems: registry.problems.map(errorDocument) };
   return { ...program, ...sections, registry: reached };
@@ -35,7 +35,7 @@ export function renderDiagnosis(diagnosis: Diagnosis, registry: RegistryStatus |
   section(
     'Proxies',
     proxies.map(({ name, value = '', hasLogin, problem }) => [
-      `${name}: ${value}${hasLogin ? ' (with a login)' : ''}`,
+      `${name}: ${value}${hasLogin ? ' (with credentials)' : ''}`,
       ...problemSpans(problem),
     ]),
   );
@@ -44,7 +44,7 @@ export function renderDiagnosis(diagnosis: Diagnosis, registry: RegistryStatus |
     ...mirrors.rules.map(mirrorRow),
   ]);
   section('Engines', engines.map(engineRow));
-  section('Logins', [
+  section('Credentials', [
     ...logins.files.map(fileRow),
     ...logins.logins.map(({ registry, from, helper }): Row => {
       const name = registry === '*' ? 'every registry' : registry;
@@ -116,10 +116,10 @@ function registryRows(status: RegistryStatus): readonly Row[] {
     problems,
   } = status;
   const rows: Row[] = [];
-  if (url !== undefined) rows.push([`${url} answers in ${milliseconds} ms with HTTP ${code ?? ''}`]);
+  if (url !== undefined) rows.push([`${url} answered in ${milliseconds} ms with HTTP ${code ?? ''}`]);
   if (url !== undefined && code !== 200 && code !== 401)
-    rows.push([['a registry answers /v2/ with HTTP 200 or 401', 'yellow']]);
-  if (url !== undefined && verified === undefined) rows.push(['not encrypted: plain http']);
+    rows.push([['unexpected status: a registry answers /v2/ with HTTP 200 or 401', 'yellow']]);
+  if (url !== undefined && verified === undefined) rows.push(['not encrypted: plain HTTP']);
   if (certificate !== undefined) {
     const { protocol, owner, issuer, validTo = 'unknown' } = certificate;
     const trust = verified === true ? 'verified' : 'not verified';
@@ -128,8 +128,8 @@ function registryRows(status: RegistryStatus): readonly Row[] {
   for (const { scheme, realm } of authentication)
     rows.push([`requires a login: ${scheme}${realm === undefined ? '' : ` from ${realm}`}`]);
   if (url !== undefined && authentication.length === 0) rows.push(['requires no login for /v2/']);
-  const noLogin = loginAllowed ? 'no login is stored for it' : 'gets no login: it is not an allowed registry';
-  rows.push([login === undefined ? noLogin : `login from ${login}`]);
+  const noLogin = loginAllowed ? 'no stored credentials' : 'no credentials are sent: not an allowed registry';
+  rows.push([login === undefined ? noLogin : `credentials from ${login}`]);
   if (isSkewed(status)) rows.push([[skewText(status), 'yellow']]);
   for (const problem of problems) {
     rows.push([[problem.message, 'yellow']]);
@@ -141,5 +141,5 @@ function registryRows(status: RegistryStatus): readonly Row[] {
 
 function skewText({ clockSkewSeconds = 0 }: RegistryStatus): string {
   const [seconds, side] = [Math.abs(clockSkewSeconds), clockSkewSeconds > 0 ? 'behind' : 'ahead of'];
-  return `the clock of this machine is ${seconds} s ${side} that of the registry: tokens and certificates may be refused`;
+  return `the clock of this machine is ${seconds} s ${side} the clock of the registry: tokens and certificates may be refused`;
 }

@@ -48,7 +48,7 @@ async function locate(name: string, waitMs: number, context: Context): Promise<P
   }
 }
 
-/** Reads the manifest, and succeeds only if it is or contains an image for the platform. */
+/** Looks up a list or image. Returns exit code 0 only if it is or contains an image for the platform. */
 async function findPlatform(name: string, platform: Platform, waitMs: number, context: Context): Promise<number> {
   const { output } = context;
   const options = { ...context, allowsUnpushed: true, waitForSourceMs: waitMs };

@@ -5,7 +5,7 @@ export const explainCommand: CommandDeclaration = {
   name: 'explain',
   usage: '[LIST|REF]',
   positionals: { min: 0, max: 1, kinds: [['draft', 'image']] },
-  summary: 'Explain which image each client selects, and whether this machine runs it',
+  summary: 'Explain which image each client selects, and whether this machine can run it',
   uses: ['draft', 'registry'],
   options: [
     {
@@ -13,13 +13,13 @@ export const explainCommand: CommandDeclaration = {
       type: 'string',
       repeat: true,
       value: 'PLATFORM[,PLATFORM]',
-      describe: 'Set the requested platforms (default: linux, and the architecture of this machine)',
+      describe: 'Set the requested platforms (default: linux with the architecture of this machine)',
     },
     {
       name: 'exit-code',
       type: 'boolean',
       describe:
-        'Exit with code 4 if a client gets no image that fits a requested platform, or with 8 if clients get different images',
+        'Exit with code 4 if a client gets no image that runs on a requested platform, or with code 8 if clients get different images',
     },
     {
       name: 'verbose',
@@ -33,7 +33,7 @@ export const explainCommand: CommandDeclaration = {
     ['mlist explain team/app:1.0', 'Show what docker, containerd, podman and others select on this machine'],
     [
       'mlist explain team/app:1.0 --platform linux/arm64 --platform linux/arm/v7',
-      'Show what they select on other machines',
+      'Show what clients select on other machines',
     ],
     [
       'mlist explain team/app:1.0 --platform linux/amd64,linux/arm64 --exit-code',

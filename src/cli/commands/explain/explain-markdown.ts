@@ -11,7 +11,7 @@ import {
   summaryOf,
 } from '../../../operations/explain/explain-facts.ts';
 
-/** An explanation as Markdown: the images of the list, then a sentence and a table for each platform. */
+/** Formats an explanation as Markdown: the images of the list, then a sentence and a table for each platform. */
 export function explainMarkdown(explained: Explained): readonly string[] {
   const notes = entryNotes(explained);
   const images = explained.entries.filter(({ kind }) => kind !== 'attestation');

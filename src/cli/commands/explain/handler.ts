@@ -19,8 +19,8 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   const width = output.json || markdown ? undefined : output.terminalWidth;
   const host = context.host ?? (await readHost({ platform: context.platform }));
   const platforms = readRequestedPlatforms(args.texts('platform'));
-  // The warnings are dropped, because the table contains the same facts.
   const onEvent = markdown ? context.onEvent : withoutFromEvents(context.onEvent, output);
+  // Warnings are not reported with the table, because it contains the same facts.
   const explained = await explain(list, platforms, { ...context, onEvent, host, warns: width === undefined });
   if (output.json) output.document(documentOf(explained, host));
   else if (markdown) {
@@ -31,14 +31,17 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   return args.flag('exit-code') ? exitCodeOf(explained.platforms) : 0;
 }
 
-/** Returns 4 if a client gets no image that fits, otherwise 8 if clients get different images, otherwise 0. */
+/**
+ * Returns 4 if a client gets no image that runs on a requested platform, otherwise 8 if clients get different images,
+ * otherwise 0.
+ */
 function exitCodeOf(platforms: readonly ExplainedPlatform[]): number {
   const verdicts = new Set(platforms.map(({ verdict }) => verdict));
   if (verdicts.has('nothing') || verdicts.has('broken')) return exitCodes.ERR_MLIST_PLATFORM_NOT_FOUND;
   return verdicts.has('different') ? exitCodes.ERR_MLIST_DIFFERS : 0;
 }
 
-/** The result as a document: schemas/output/explain.schema.json. */
+/** Converts the result for the `--json` output: schemas/output/explain.schema.json. */
 function documentOf({ from, reference, ...facts }: Explained, host: HostFacts): object {
   const { entries, platforms, unreachable } = facts;
   return {
@@ -57,7 +60,7 @@ function documentOf({ from, reference, ...facts }: Explained, host: HostFacts): 
   };
 }
 
-/** The facts of this machine, without the magic bytes of binfmt_misc handlers. */
+/** Returns the facts about this machine, without the magic bytes of the binfmt_misc handlers. */
 function hostDocument({ binfmt, ...facts }: HostFacts): object {
   if (binfmt === undefined) return facts;
   const handlers = binfmt.handlers.map(({ name, isEnabled, interpreter, hasInterpreter, flags }) => ({

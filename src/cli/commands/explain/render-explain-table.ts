@@ -15,7 +15,7 @@ import {
 import { renderClient, runStyles } from './render-explain.ts';
 
 export interface TableOptions {
-  /** Print the attestations, and all details of each client. */
+  /** Whether to print the attestations, and all details of each client. */
   readonly verbose: boolean;
   readonly width: number;
 }
@@ -40,7 +40,10 @@ const entryColumns: readonly Column[] = [
   { header: 'NOTE', style: 'yellow' },
 ];
 
-/** Prints the entries, if the reader needs them to understand the selections of the clients. */
+/**
+ * Prints the entries if an entry has a note, or if clients get different images or no image that runs on a requested
+ * platform. With `verbose`, always prints them.
+ */
 function renderEntries(explained: Explained, { verbose, width }: TableOptions, output: Output): void {
   const notes = entryNotes(explained);
   if (!verbose && notes.size === 0 && !explained.platforms.some(isDivided)) return;
@@ -82,8 +85,8 @@ function verdictSpan(runs: Runs | undefined): Span {
 }
 
 /**
- * Prints whether this machine runs the selected images, why, and how to make it run them. Without `verbose`, images
- * that run natively are omitted.
+ * Prints whether this machine can run the selected images, with the reason and suggested commands. Without `verbose`,
+ * images that run natively are omitted.
  */
 function renderRuns(platform: ExplainedPlatform, machine: string, options: TableOptions, output: Output): void {
   const { verbose, width } = options;

@@ -12,8 +12,8 @@ import { escapeLine } from '../../../text/escape.ts';
 import { entryNotes, machineText, platformText, selectedImages } from '../../../operations/explain/explain-facts.ts';
 
 /**
- * Prints an explanation for other programs: the list, and for each platform the selection of each client and whether
- * this machine runs it.
+ * Prints an explanation without a table, for stdout that is not a terminal: the list, then for each platform what each
+ * client selects, and which selected images this machine can run.
  */
 export function renderExplained(explained: Explained, output: Output): void {
   const { reference, from, digest, platforms } = explained;
@@ -49,9 +49,9 @@ function renderEntries(explained: Explained, output: Output): void {
 
 const verdicts: Readonly<Record<ExplainedPlatform['verdict'], readonly [string, Style]>> = {
   same: ['all clients get the same image', 'green'],
-  different: ['clients get different images, each of which fits', 'yellow'],
-  broken: ['some clients get no image that fits', 'red'],
-  nothing: ['no client gets an image that fits', 'red'],
+  different: ['clients get different images, all of which run on the requested platform', 'yellow'],
+  broken: ['some clients get no image that runs on the requested platform', 'red'],
+  nothing: ['no client gets an image that runs on the requested platform', 'red'],
 };
 
 function renderPlatform({ platform, verdict, clients }: ExplainedPlatform, output: Output): void {
@@ -76,7 +76,8 @@ export function renderClient(
   const fact = (label: string, text: Span) => renderFact([`  ${label.padEnd(8)}`, 'dim'], text, output, width);
   if (isTerminal) fact('version', version);
   const selection = picked === undefined ? 'none' : textOf(picked);
-  if (picked !== undefined && !fits) fact('picks', [`${selection}, which does not fit`, 'red']);
+  if (picked !== undefined && !fits)
+    fact('picks', [`${selection}, which does not run on the requested platform`, 'red']);
   else fact('picks', [selection, fits ? 'green' : 'red']);
   fact('because', reason);
   if (wants.length > 0) fact('wants', shortened(wants));
@@ -102,7 +103,7 @@ function textOf({ place, platform, digest }: SelectedEntry): string {
   return `entry ${place}, ${platform ?? 'no platform'}, ${shortDigest(digest)}`;
 }
 
-/** Prints each selected image once, and whether this machine runs it. */
+/** Prints, once for each selected image, whether this machine can run it, with the reason and suggested commands. */
 function renderRuns(platform: ExplainedPlatform, machine: string, output: Output): void {
   const images = selectedImages(platform);
   if (images.length === 0) return;

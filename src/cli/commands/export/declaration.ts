@@ -4,7 +4,7 @@ export const exportCommand: CommandDeclaration = {
   name: 'export',
   usage: '[LIST|REF]',
   positionals: { min: 0, max: 1, kinds: [['draft', 'image']] },
-  summary: 'Print the spec of a list for mlist apply',
+  summary: 'Print a list as a spec for mlist apply',
   uses: ['draft', 'registry'],
   options: [
     {
@@ -17,7 +17,7 @@ export const exportCommand: CommandDeclaration = {
   examples: [
     [
       'mlist export team/app:1.0 --as registry.example/team/app:1.0 > app.yaml',
-      'Export a list, to apply it to another registry',
+      'Export a list in order to apply it to another registry',
     ],
   ],
   load: () => import('./handler.ts'),

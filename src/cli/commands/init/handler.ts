@@ -4,7 +4,7 @@ import { Workspace } from '../../../draft/workspace/workspace.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-/** Creates the workspace in the current folder, or in the folder that `--workspace` names. */
+/** Creates the workspace: `.mlist/` in the current folder, or the folder given with `--workspace`. */
 export async function run(args: ParsedArguments, { output, cwd, workspace }: Context): Promise<number> {
   const created = args.has('workspace') ? workspace : new Workspace(join(cwd, WORKSPACE_FOLDER));
   await created.create({ gitignore: true });

@@ -13,21 +13,21 @@ export const joinCommand: CommandDeclaration = {
       type: 'string',
       repeat: true,
       value: 'PLATFORM[,PLATFORM]',
-      describe: 'Write the tag only when all these platforms have joined, and list them in this order',
+      describe: 'Write the tag only when there are images for all these platforms, and sort them in this order',
     },
     {
       name: 'group',
       type: 'string',
       value: 'ID',
       describe:
-        'Set the ID that all jobs of this build share, and no other build (default: the run ID of the CI system)',
+        'Set an ID that all jobs of this build share and no other build uses (default: the run ID of the CI system)',
     },
     {
       name: 'wait',
       type: 'string',
       value: 'DURATION',
       describe:
-        'With --expect: wait up to DURATION, such as 20m, for the other jobs (default 0: the last job writes the tag)',
+        'With --expect: wait up to DURATION, such as 20m, for the other jobs (default: do not wait; the last job writes the tag)',
     },
     {
       name: 'attestations',
@@ -43,7 +43,7 @@ export const joinCommand: CommandDeclaration = {
     {
       name: 'prune',
       type: 'boolean',
-      describe: 'Delete the temporary tags of earlier builds from the repository of REF',
+      describe: 'Delete leftover temporary tags from the repository of REF; run this only while no build is running',
     },
   ],
   examples: [
@@ -52,7 +52,7 @@ export const joinCommand: CommandDeclaration = {
       'Run in each job of a CI matrix; the last job writes the tag',
     ],
     ['mlist join team/app:nightly team/app:nightly-riscv64 --group "$BUILD"', 'Add a platform to an existing tag'],
-    ['mlist join --prune team/app:1.0', 'Delete leftover temporary tags while no build is running'],
+    ['mlist join --prune team/app:1.0', 'Delete leftover temporary tags'],
   ],
   load: () => import('./handler.ts'),
 };

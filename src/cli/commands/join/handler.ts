@@ -51,7 +51,7 @@ async function prune(
   args: ParsedArguments,
   { stores, output, signal, onEvent }: Context,
 ): Promise<number> {
-  if (more.length > 0) throw usageError(args.command, '--prune takes only REF');
+  if (more.length > 0) throw usageError(args.command, '--prune takes only REF, without MANIFEST');
   const { ref, pruned } = await pruneSlots(reference, { stores: await stores(), signal, onEvent });
   if (output.json) output.document({ ref, pruned });
   return 0;

@@ -25,7 +25,7 @@ export const loginCommand: CommandDeclaration = {
   ],
   examples: [
     ['mlist login registry.example.com --username me --password-stdin < password.txt', 'Log in from a script'],
-    ['mlist login docker.io --username me', 'Log in on a terminal, with a password prompt'],
+    ['mlist login docker.io --username me', 'Log in interactively, with a password prompt'],
   ],
   load: () => import('./handler.ts'),
 };

@@ -9,6 +9,6 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   const store = credentialOptions(args, context);
   const { registry, locations } = await logout(registryOf(args.positionals[0] ?? ''), { store, onEvent });
   if (output.json) output.document({ registry, keepers: locations.map(credentialLocationDocument) });
-  else output.line(`Removed the login for ${registry}`);
+  else output.line(`Removed the credentials for ${registry}`);
   return 0;
 }

@@ -7,6 +7,6 @@ export const pruneCommand: CommandDeclaration = {
   summary: 'Remove cached blobs that no draft uses',
   uses: [],
   options: [],
-  examples: [['mlist prune', 'Remove unused blobs that are older than an hour']],
+  examples: [['mlist prune', 'Remove unused cached blobs that are older than an hour']],
   load: () => import('./handler.ts'),
 };

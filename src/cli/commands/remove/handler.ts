@@ -14,7 +14,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   const { list, rest } = platforms.length === 0 ? listBeforeOthers(args, context) : listFirst(args, context);
   if (rest.length === 0 && platforms.length === 0) {
     throw new MlistError('ERR_MLIST_USAGE', 'missing argument: MANIFEST or DIGEST', {
-      hint: 'Name an entry by its source or digest, or select entries with --platform.',
+      hint: 'Specify an entry by its source or digest, or select entries with --platform.',
     });
   }
   const manifests = rest.map((text) => typedName(text, context));

@@ -10,7 +10,7 @@ export const rmCommand: CommandDeclaration = {
     {
       name: 'all',
       type: 'boolean',
-      describe: 'Remove all drafts of the workspace; on a terminal, ask first unless --no-input is given',
+      describe: 'Remove all drafts of the workspace; on a terminal, ask for confirmation unless --no-input is given',
     },
   ],
   examples: [

@@ -5,7 +5,7 @@ import { missingArguments, usageError } from '../../args/parse-arguments.ts';
 import type { Context } from '../../context.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 
-/** Removes each draft, and reports all that cannot be removed. */
+/** Removes drafts. Drafts that cannot be removed are reported after the others have been removed. */
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const { output } = context;
   const { removed, errors } = await (args.flag('all') ? removeAll(args, context) : removeNamed(args, context));

@@ -4,10 +4,12 @@ import type { ServedRequest } from '../../../server/start-registry.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
 import type { Output } from '../../output/output.ts';
 
-/** The maximum length of a path in the log, in characters. It limits how much a client can write with one request. */
+/**
+ * The maximum length of a path in the log, in characters. It limits what a client can add to the log with one request.
+ */
 const MAX_PATH = 2000;
 
-/** A request as a JSON line: schemas/output/event.schema.json. */
+/** The log entry for a request. Its JSON form is described in schemas/output/event.schema.json. */
 interface AccessRecord {
   readonly type: 'access';
   readonly time: string;
@@ -22,7 +24,7 @@ interface AccessRecord {
   readonly error: string | undefined;
 }
 
-/** Returns the function that logs requests in the format of `--access-log`; undefined if requests are not logged. */
+/** Returns a function that logs requests as `--access-log` requires, or undefined if requests are not logged. */
 export function accessLog(args: ParsedArguments, output: Output): ((request: ServedRequest) => void) | undefined {
   const format = args.text('access-log') ?? 'auto';
   if (format === 'off' || (format === 'auto' && output.isQuiet)) return undefined;

@@ -23,7 +23,7 @@ export const serveCommand: CommandDeclaration = {
     {
       name: 'gc',
       type: 'boolean',
-      describe: 'Remove content of --dir that nothing refers to, at the start and then regularly',
+      describe: 'With --dir: remove unreferenced content at the start and then regularly',
     },
     graceOption,
     deleteUntaggedOption,
@@ -40,9 +40,9 @@ export const serveCommand: CommandDeclaration = {
       type: 'string',
       value: 'FILE',
       describe:
-        'Require a login; each line of FILE is USER:HASH[:RIGHTS] with a bcrypt, {SHA} or {SHA256} hash, and RIGHTS such as read,write:team/app (default: write everything)',
+        'Require a login; each line of FILE is USER:HASH[:RIGHTS], with a bcrypt, {SHA} or {SHA256} hash and RIGHTS such as read,write:team/app; without RIGHTS, USER may read and write all repositories',
     },
-    { name: 'anonymous-pull', type: 'boolean', describe: 'With --htpasswd: allow everybody to pull' },
+    { name: 'anonymous-pull', type: 'boolean', describe: 'With --htpasswd: allow pulls without a login' },
     {
       name: 'allow-sparse',
       type: 'boolean',
@@ -60,20 +60,20 @@ export const serveCommand: CommandDeclaration = {
       name: 'drain',
       type: 'string',
       value: 'DURATION',
-      describe: 'When interrupted, let running requests and uploads continue for DURATION (default 10s)',
+      describe: 'When interrupted, let requests and uploads in progress continue for up to DURATION (default 10s)',
     },
     {
       name: 'proxy',
       type: 'string',
       repeat: true,
       value: 'HOST[=URL]',
-      describe: 'Cache what clients pull from the registry HOST, and read it from URL if URL is given',
+      describe: 'Cache content that clients pull from the registry HOST; with URL, the content is read from URL',
     },
     {
       name: 'proxy-ttl',
       type: 'string',
       value: 'DURATION',
-      describe: 'Serve a cached tag for DURATION before it is compared with the registry again (default 1m)',
+      describe: 'Serve a cached tag for DURATION before checking it against the registry again (default 1m)',
     },
     {
       name: 'proxy-login',
@@ -97,13 +97,13 @@ export const serveCommand: CommandDeclaration = {
       name: 'max-open-uploads',
       type: 'number',
       value: 'N',
-      describe: 'Refuse uploads while N others are open (default 1000)',
+      describe: 'Refuse new uploads while N uploads are open (default 1000)',
     },
     {
       name: 'upload-idle',
       type: 'string',
       value: 'DURATION',
-      describe: 'Remove an upload after DURATION without a request (default 1h)',
+      describe: 'Discard an upload that receives no request for DURATION (default 1h)',
     },
     {
       name: 'hash-password',
@@ -122,11 +122,11 @@ export const serveCommand: CommandDeclaration = {
     ['mlist serve --dir ./cache --proxy docker.io', 'Cache what clients pull from Docker Hub'],
     [
       'mlist serve --addr 0.0.0.0:5000 --tls-cert cert.pem --tls-key key.pem --htpasswd users --anonymous-pull',
-      'Let everybody pull, and require a login to push',
+      'Allow pulls without a login, and require a login to push',
     ],
     [
       'mlist serve --hash-password me > users && mlist serve --htpasswd users',
-      'Require a login, with a prompt for the password',
+      'Create the user "me" with a password prompt, and require a login',
     ],
   ],
   foreignOptions: [['port', 'Use --addr HOST:PORT.']],

@@ -16,7 +16,7 @@ import { safeRequestPath } from '../../../errors/redact.ts';
 import { accessLog } from './access-log.ts';
 import { limitsIn, proxyIn } from './serve-options.ts';
 
-/** Milliseconds after which a registry that is stopping prints a note. */
+/** If stopping the registry takes longer than this, in milliseconds, a note is printed. */
 const NOTE_AFTER_MS = 300;
 
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
@@ -39,7 +39,7 @@ async function printEntry(user: string, args: ParsedArguments, context: Context)
   return 0;
 }
 
-/** Prompts for the password a second time: otherwise, a typing error would only be noticed at the first login. */
+/** Prompts for the password again, because a typing error would otherwise be noticed only at the first login. */
 async function confirm(password: string, user: string, args: ParsedArguments, context: Context): Promise<void> {
   const question = { what: 'password', question: 'Repeat the password: ', option: '--password-stdin', hidden: true };
   if ((await ask(question, user, args, context)) !== password)
@@ -80,7 +80,7 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
       const url = safeRequestPath(request.path);
       output.request?.({ type: 'request', method, url, status, milliseconds });
       if (fault !== undefined)
-        onEvent({ type: 'warning', message: `${method} ${url} failed with ${status}: ${errorMessage(fault)}` });
+        onEvent({ type: 'warning', message: `${method} ${url} failed with HTTP ${status}: ${errorMessage(fault)}` });
       log?.(request);
     },
   });
@@ -92,28 +92,35 @@ async function serve(args: ParsedArguments, context: Context): Promise<number> {
   return 0;
 }
 
-/** Closes the registry. If that takes longer, reports what the registry waits for. */
+/** Closes the registry. If this takes longer than `NOTE_AFTER_MS`, prints a note about what the registry waits for. */
 async function closeWithNote(registry: RunningRegistry, drain: number, { onEvent }: Context): Promise<void> {
-  const message = `stopping: running requests and uploads may continue for ${formatDuration(drain)}; a second signal ends them at once`;
+  const message = `stopping: requests and uploads in progress may continue for up to ${formatDuration(drain)}; a second signal ends them immediately`;
   const note = setTimeout(() => onEvent({ type: 'note', message }), NOTE_AFTER_MS);
   await registry.close().finally(() => clearTimeout(note));
 }
 
 /**
- * Warnings about content that other machines may read or change, and about connections that are not encrypted. A
- * registry on loopback needs none, because only this machine can reach it.
+ * Returns a warning if the registry requires no login or does not use TLS. Returns an empty array otherwise, and for a
+ * loopback address, which only this machine can reach.
  */
 function exposures(args: ParsedArguments, address: string): readonly string[] {
   if (isLoopback(address.replace(/:\d+$/, ''))) return [];
   if (!args.has('htpasswd')) {
     const actions = args.flag('read-only') ? 'read' : 'read and change';
-    return [`everybody who can reach ${address} may ${actions} all content: use --htpasswd`];
+    return [`everyone who can reach ${address} can ${actions} all content: use --htpasswd`];
   }
   if (args.has('tls-cert')) return [];
-  return [`connections to ${address} are not encrypted, and neither are passwords: use --tls-cert and --tls-key`];
+  return [
+    `connections to ${address} are not encrypted, and passwords are sent in clear text: use --tls-cert and --tls-key`,
+  ];
 }
 
-/** The options of the garbage collection. Removals are printed on stderr, because stdout contains only the URL. */
+/**
+ * Returns the options of the garbage collection that runs while the registry serves requests, or undefined without
+ * `--gc`. Removals are printed on stderr, because stdout contains only the URL.
+ * @throws MlistError `ERR_MLIST_USAGE` if `--gc` conflicts with another option, or is missing although an option needs
+ *   it
+ */
 function collectionOptions(args: ParsedArguments, { onEvent }: Context): CollectionOptions | undefined {
   const unused = ['grace', 'delete-untagged'].find((name) => args.has(name));
   if (!args.flag('gc')) {
@@ -126,7 +133,7 @@ function collectionOptions(args: ParsedArguments, { onEvent }: Context): Collect
     ...garbageOptions(args),
     onRemoved: (removed) => onEvent({ type: 'note', message: removalText(removed) }),
     onFailure: (name, error) =>
-      onEvent({ type: 'warning', message: `${name} was not collected: ${errorMessage(error)}` }),
+      onEvent({ type: 'warning', message: `garbage collection of ${name} failed: ${errorMessage(error)}` }),
   };
 }
 

@@ -8,10 +8,13 @@ import { atLeastOne, parseSize } from '../../args/size.ts';
 import { byteSize } from '../../../text/quantity.ts';
 import type { Context } from '../../context.ts';
 
-/** The minimum of `--memory`, in bytes. A smaller number probably lacks its unit. */
+/** The minimum of `--memory`, in bytes. A smaller value is probably a number without its unit. */
 const MIN_MEMORY = 1024 * 1024;
 
-/** Reads the limits of the registry. @throws MlistError `ERR_MLIST_USAGE` */
+/**
+ * Reads the limits of the registry.
+ * @throws MlistError `ERR_MLIST_USAGE` if a value is invalid
+ */
 export function limitsIn(args: ParsedArguments): ServerLimits {
   const idle = args.text('upload-idle');
   return {
@@ -27,7 +30,7 @@ function memoryIn(args: ParsedArguments): number | undefined {
   const size = sizeIn(args, 'memory');
   if (size === undefined || size >= MIN_MEMORY) return size;
   throw new MlistError('ERR_MLIST_USAGE', `--memory must be at least 1MiB, not ${byteSize(size)}`, {
-    hint: 'A number without a unit is a number of bytes: use a size such as 500MB or 10GiB.',
+    hint: 'A number without a unit is in bytes. Use a size such as 500MB or 10GiB.',
   });
 }
 
@@ -37,9 +40,9 @@ function sizeIn(args: ParsedArguments, name: string): number | undefined {
 }
 
 /**
- * Reads the options of `--proxy` and the connection options; undefined without `--proxy`. Configured mirrors are not
- * used, because a mirror in the configuration of docker is often this registry itself.
- * @throws MlistError `ERR_MLIST_USAGE`
+ * Returns the options of the proxy and its connections, or undefined without `--proxy`. Configured mirrors are not
+ * used, because the mirror in the configuration of docker is often this registry itself.
+ * @throws MlistError `ERR_MLIST_USAGE` if an option is invalid, or if `--proxy` is missing although an option needs it
  */
 export async function proxyIn(args: ParsedArguments, context: Context): Promise<ProxyOptions | undefined> {
   const ttl = args.text('proxy-ttl');
@@ -48,7 +51,7 @@ export async function proxyIn(args: ParsedArguments, context: Context): Promise<
     if (unused !== undefined) throw new MlistError('ERR_MLIST_USAGE', `--${unused} needs --proxy`);
     return undefined;
   }
-  // Only a proxy needs the code of the registry client.
+  // Imported dynamically, because a registry without a proxy does not need the registry client.
   const { connectionOptions } = await import('../../args/open-stores.ts');
   const { storedCredentials } = await import('../../../store/registry/credentials/stored-credentials.ts');
   return {

@@ -16,27 +16,27 @@ export const showCommand: CommandDeclaration = {
     {
       name: 'referrers',
       type: 'boolean',
-      describe: 'Show a tree that also has the referrers of the list and its images',
+      describe: 'Show a tree that includes the referrers of the list and its images',
     },
     {
       name: 'sizes',
       type: 'boolean',
       describe:
-        'Read the manifests of all images, for their compressed sizes (default: only of those that are cached or local)',
+        'Read the manifests of all images to show their compressed sizes; otherwise, only cached and local manifests are read',
     },
     { name: 'digests', type: 'boolean', describe: 'Show full digests' },
     {
       name: 'html',
       type: 'string',
       value: 'FILE',
-      describe: 'Write a page for browsers to FILE instead, with the tree, and what each client selects',
+      describe: 'Write an HTML page with the tree and the selections of all clients to FILE, and print nothing',
     },
     outputFormatOption,
   ],
   examples: [
     ['mlist show ubuntu:24.04 --sizes', 'Show a list in a registry, with the sizes of its images'],
-    ['mlist show team/app:1.0 --tree', 'Also show what is in each image'],
-    ['mlist show team/app:1.0 --html app.html', 'Write a page that needs no other files'],
+    ['mlist show team/app:1.0 --tree', 'Show the layers and attestations of each image'],
+    ['mlist show team/app:1.0 --html app.html', 'Write an HTML page that needs no other files'],
   ],
   load: () => import('./handler.ts'),
 };

@@ -22,7 +22,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
   return 0;
 }
 
-/** Writes a page that needs neither a server nor other files. */
+/** Writes an HTML page that needs neither a server nor other files. */
 async function writeHtml(list: string | undefined, args: ParsedArguments, context: Context): Promise<number> {
   const other = ['json', 'format', 'digests'].find((name) => args.has(name));
   if (other !== undefined) throw usageError(args.command, `--html and --${other} cannot be used together`);
@@ -33,7 +33,7 @@ async function writeHtml(list: string | undefined, args: ParsedArguments, contex
   return 0;
 }
 
-/** The result as a document: schemas/output/show.schema.json. */
+/** Converts the result for the `--json` output: schemas/output/show.schema.json. */
 function documentOf({ from, reference, entries, ...facts }: ListView): object {
   return withPlatformForms({ from, ref: reference, ...facts, entries: entries.map(entryDocument) });
 }

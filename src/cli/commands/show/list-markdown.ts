@@ -21,7 +21,7 @@ const columns = [
   { header: 'Source' },
 ] as const;
 
-/** A list as Markdown: its members, then a table of its entries. Nested lists and layers are not included. */
+/** Formats a list as Markdown: its members, then a table of its entries. Nested lists and layers are not included. */
 export function listMarkdown(view: ListView, isFull: boolean): readonly string[] {
   const facts = listFacts(view).map(([label, text]) => `- ${label}: ${label === 'size' ? text : markdownCode(text)}`);
   const annotations = Object.entries(view.annotations ?? {}).map(

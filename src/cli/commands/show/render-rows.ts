@@ -6,13 +6,13 @@ import { escapeLine } from '../../../text/escape.ts';
 import { availableText, digestText, isIncomplete } from '../../../operations/inspect/list-facts.ts';
 
 export interface RowOptions {
-  /** Add a column with the sizes of the images in bytes. */
+  /** Whether to add a column with the sizes of the images, in bytes. */
   readonly sizes: boolean;
-  /** Print full digests. */
+  /** Whether to print full digests. */
   readonly digests: boolean;
 }
 
-/** Prints a list for other programs: one row for each entry, with all columns, whatever the width. */
+/** Prints a list for other programs: one row for each entry, without wrapping. Empty cells contain `-`. */
 export function renderRows(view: ListView, options: RowOptions, output: Output): void {
   output.line([view.reference, 'bold'], ['  ', 'dim'], [view.from, 'dim']);
   output.line(['type     ', 'dim'], view.mediaType);

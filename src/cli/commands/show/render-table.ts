@@ -22,7 +22,7 @@ const columns: readonly Column[] = [
   { header: 'SOURCE', style: 'dim' },
 ];
 
-/** Prints a list on a terminal: columns without content are left out, and sizes are those of the images. */
+/** Prints a list on a terminal. Empty columns are left out. The sizes are image sizes, not manifest sizes. */
 export function renderListTable(view: ListView, isFull: boolean, output: Output, width: number): void {
   renderTitle(view, output, width);
   for (const [label, text] of listFacts(view)) renderFact([label.padEnd(9), 'dim'], text, output, width);

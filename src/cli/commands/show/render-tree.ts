@@ -6,7 +6,7 @@ import { escapeLine } from '../../../text/escape.ts';
 import { textOf, type Output, type Span } from '../../output/output.ts';
 import { digestText, entryLabel, layerKind, listFacts } from '../../../operations/inspect/list-facts.ts';
 
-/** A line of the tree, with notes below it. */
+/** A node of the tree: a line, with notes and children below it. */
 interface TreeNode {
   /** The parts of the line, two spaces apart. The first one is padded, so that the second parts of siblings align. */
   readonly parts: readonly Span[];
@@ -16,7 +16,7 @@ interface TreeNode {
 
 /**
  * Prints a list as a tree: nested lists, images with their layers, attestations with their predicate types, referrers.
- * @param width - the columns of the terminal; infinite for other programs
+ * @param width - the columns of the terminal. Infinite if stdout is not a terminal
  */
 export function renderTree(view: ListView, isFull: boolean, output: Output, width: number): void {
   const facts = listFacts(view).map(([label, text]) => `${label.padEnd(6)} ${text}`);
@@ -71,7 +71,7 @@ function blobNode(label: string, blob: BlobView, isFull: boolean): TreeNode {
   };
 }
 
-/** A size, aligned with those of the lines above and below. */
+/** Formats a size, padded so that the sizes of siblings are aligned. */
 function sizeText(bytes: number): string {
   return byteSize(bytes).padStart(10);
 }
@@ -95,7 +95,7 @@ function referrerNode({ artifactType, mediaType, ...referrer }: ReferrerView, is
   return { parts: [['referrer', 'dim'], digestText(referrer, isFull), [artifactType ?? mediaType, 'cyan']] };
 }
 
-/** Labels are padded up to this width. */
+/** The maximum width to which labels are padded. Longer labels are not padded, and do not widen the others. */
 const MAX_PADDED = 32;
 
 class TreePrinter {

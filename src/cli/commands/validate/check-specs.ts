@@ -1,5 +1,6 @@
 import { exitCodes, type MlistError, type Problem, SeveralErrors } from '../../../errors/errors.ts';
 import { type CheckedSpec, validateSpecs } from '../../../operations/validate/validate-specs.ts';
+import { withoutPassword } from '../../../oci/reference.ts';
 import { counted } from '../../../text/quantity.ts';
 import { readSpecFiles, specParsing } from '../../args/spec-files.ts';
 import type { ParsedArguments } from '../../args/command-declaration.ts';
@@ -7,15 +8,19 @@ import { usageError } from '../../args/parse-arguments.ts';
 import type { Context } from '../../context.ts';
 import { errorDocument, type Output } from '../../output/output.ts';
 
-/** Options that apply to lists only, so that they are refused for specs. */
-const listOptions = ['deep', 'repo', 'allow-duplicates', 'list'];
+/** Options that apply only to lists, and are therefore refused with `--file`. */
+const listOptions = ['deep', 'repo', 'allow-duplicates', 'expect', 'require-attestation', 'list'];
 
 /** Checks the specs of `validate -f` without sending requests. */
 export async function checkSpecs(args: ParsedArguments, context: Context): Promise<number> {
   const beside = listOptions.find((name) => args.has(name));
   if (beside !== undefined) throw usageError(args.command, `--file and --${beside} cannot be used together`);
   const [list] = args.positionals;
-  if (list !== undefined) throw usageError(args.command, '--file cannot be used with another document');
+  if (list !== undefined)
+    throw usageError(
+      args.command,
+      `--file cannot be combined with another argument: ${JSON.stringify(withoutPassword(list))}`,
+    );
   const parsing = specParsing(args, context);
   const { files, unreadable } = await readSpecFiles(args, context);
   const specs = await validateSpecs(files, parsing);
@@ -50,7 +55,7 @@ function report(specs: readonly CheckedSpec[], refused: readonly CheckedSpec[], 
   else if (specs.length > 0) output.note(['valid ', 'green'], total);
 }
 
-/** The result as a document: schemas/output/validate.schema.json. */
+/** Converts the result for the `--json` output: schemas/output/validate.schema.json. */
 function documentOf(
   specs: readonly CheckedSpec[],
   refused: readonly CheckedSpec[],

@@ -37,21 +37,21 @@ export const validateCommand: CommandDeclaration = {
       repeat: true,
       value: 'KIND[,KIND]',
       describe:
-        'Refuse a list with an image that lacks an attestation: provenance, sbom or a predicate type (signatures are not verified)',
+        'Refuse a list if an image lacks an attestation of this kind: provenance, sbom or a predicate type (signatures are not verified)',
     },
     {
       name: 'repo',
       type: 'string',
       value: 'REPO',
-      describe: 'Look up the content of a file in REPO, which is a repository, a layout or an archive',
+      describe: 'Look up the content that FILE refers to in REPO: a repository, a layout or an archive',
     },
   ],
   examples: [
-    ['mlist validate ./index.json', 'Validate a file; its path begins with ./, ../, / or a drive letter'],
-    ['mlist validate team/app:1.0 --expect linux/amd64,linux/arm64', 'Refuse a draft or list that lacks a platform'],
+    ['mlist validate ./index.json', 'Validate a file; its path must begin with ./, ../, / or a drive letter'],
+    ['mlist validate team/app:1.0 --expect linux/amd64,linux/arm64', 'Refuse a list that lacks one of two platforms'],
     [
       'mlist validate docker://team/app:1.0 --require-attestation provenance,sbom',
-      'Refuse a list with an image without attestations',
+      'Refuse a list if an image lacks one of these attestations',
     ],
     ['mlist validate --deep --strict team/app:1.0', 'Fail a CI job with exit code 3 if there is any problem'],
     ['mlist validate -f lists.yaml --set VERSION=1.2.3', 'Check the specs of "mlist apply" before they are applied'],

@@ -4,6 +4,7 @@ import { exitCodes, MlistError, type Problem, withFirstHint } from '../../../err
 import { isLocalLocation } from '../../../oci/location.ts';
 import { validateBytes, validateFile, validateList, type Validated } from '../../../operations/validate/validate.ts';
 import { parseRequirement } from '../../../operations/validate/predicate-requirement.ts';
+import { counted } from '../../../text/quantity.ts';
 import { readExpected } from '../../args/platform-arguments.ts';
 import { usageError } from '../../args/parse-arguments.ts';
 import { onlyList, typedLocation } from '../../args/typed-arguments.ts';
@@ -30,7 +31,8 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
         `: ${message}`,
       );
     }
-    if (checked !== undefined) output.note(`checked ${checked.manifests} manifests and ${checked.blobs} blobs`);
+    if (checked !== undefined)
+      output.note(`checked ${counted(checked.manifests, 'manifest')} and ${counted(checked.blobs, 'blob')}`);
     output.note(valid ? ['valid ', 'green'] : ['refused ', 'red'], subject);
   }
   return valid ? 0 : exitCodes.ERR_MLIST_DOCUMENT_INVALID;
@@ -43,7 +45,10 @@ async function check(name: string | undefined, args: ParsedArguments, context: C
   const isDocument = name === '-' || (name !== undefined && isFile(name));
   const needsRepository = checks.deep || checks.expect.length > 0 || checks.requireAttestations.length > 0;
   if (repository !== undefined && !(needsRepository && isDocument)) {
-    throw new MlistError('ERR_MLIST_USAGE', '--repo needs a file, and --deep, --expect or --require-attestation');
+    throw new MlistError(
+      'ERR_MLIST_USAGE',
+      '--repo needs a file, and one of --deep, --expect and --require-attestation',
+    );
   }
   if (!isDocument) {
     return validateList(name, { ...rules, ...checks }, context).catch(async (thrown: unknown) => {
@@ -62,12 +67,15 @@ async function check(name: string | undefined, args: ParsedArguments, context: C
     : context.waiting(`validate ${name}`, validateFile(resolve(context.cwd, name), options));
 }
 
-/** Reads the checks to run. @throws MlistError `ERR_MLIST_USAGE` for `--expect kept`, because no tag is replaced */
+/**
+ * Reads the options that select checks.
+ * @throws MlistError `ERR_MLIST_USAGE` if `--expect kept` is given
+ */
 function readChecks(args: ParsedArguments) {
   const { expect, expectKept } = readExpected(args.texts('expect'));
   if (expectKept) {
-    throw new MlistError('ERR_MLIST_USAGE', '--expect kept is only possible if a tag is replaced', {
-      hint: 'Name the platforms, or use "mlist push --dry-run --expect kept".',
+    throw new MlistError('ERR_MLIST_USAGE', '--expect kept cannot be used with validate, which does not move tags', {
+      hint: 'List the expected platforms, or use "mlist push --dry-run --expect kept".',
     });
   }
   const required = args.texts('require-attestation').flatMap((text) => text.split(','));
@@ -78,12 +86,14 @@ function readChecks(args: ParsedArguments) {
   };
 }
 
-/** Whether a name is a path. Only its beginning decides, so that the meaning does not depend on which files exist. */
+/**
+ * Whether a name is a path. Only its beginning decides, so the meaning of a name does not depend on which files exist.
+ */
 function isFile(name: string): boolean {
   return /^(?:\.{0,2}[\\/]|[A-Za-z]:[\\/])/.test(name);
 }
 
-/** Adds a hint to the error for a name that neither the workspace nor a registry has, if a file has this name. */
+/** If a list cannot be validated but a file has its name, adds a hint that shows how to specify the file. */
 async function withFileHint(thrown: unknown, name: string | undefined, { cwd, signal }: Context): Promise<unknown> {
   if (!(thrown instanceof MlistError) || name === undefined || isLocalLocation(name) || signal.aborted) return thrown;
   const info = await stat(resolve(cwd, name)).catch(() => undefined);
@@ -92,7 +102,9 @@ async function withFileHint(thrown: unknown, name: string | undefined, { cwd, si
   return withFirstHint(thrown, hint);
 }
 
-/** The members that identify what was validated: a reference for a list or draft, a path for a file, none for stdin. */
+/**
+ * Returns the members that identify what was validated: `ref` for a list or draft, `path` for a file, none for stdin.
+ */
 function subjectDocument(subject: string, from: Validated['from']): object {
   if (from !== 'file') return { from, ref: subject };
   return subject === 'stdin' ? { from: 'stdin' } : { from, path: subject };

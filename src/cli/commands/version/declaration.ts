@@ -4,11 +4,11 @@ export const versionCommand: CommandDeclaration = {
   name: 'version',
   usage: '',
   positionals: { min: 0, max: 0 },
-  summary: 'Print the version, the commit, and what this Node supports',
+  summary: 'Print the version, the commit, and which features this version of Node supports',
   uses: [],
   options: [],
   examples: [
-    ['mlist version --json', 'Print the facts that a bug report needs as JSON'],
+    ['mlist version --json', 'Print the details for a bug report as JSON'],
     ['mlist --version', 'Print only the version'],
   ],
   load: () => import('./handler.ts'),

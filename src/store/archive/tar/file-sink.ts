@@ -5,7 +5,7 @@ import { writeFailure } from '../../../fs/file-errors.ts';
 import { writeAt } from '../../../fs/write-at.ts';
 import type { TarSink } from './tar-writer.ts';
 
-/** A temporary file that is moved to its path when the archive is complete. */
+/** Writes to a temporary file, which is moved to the path of the archive when the archive is complete. */
 export class FileSink implements TarSink {
   readonly #path: string;
   readonly #temporaryPath: string;

@@ -1,8 +1,8 @@
 import { invalidHeader } from './tar-header.ts';
 
 /**
- * Records of a pax header for the entry that follows (POSIX.1-2017 pax, "pax Extended Header"), limited to the keys
- * that are used.
+ * The values that a pax header sets for the next entry (POSIX.1-2017 pax, "pax Extended Header"), as far as mlist uses
+ * them.
  */
 export interface PaxRecords {
   readonly path?: string;
@@ -11,8 +11,9 @@ export interface PaxRecords {
 }
 
 /**
- * Reads records of the form `LENGTH KEY=VALUE\n`. Other records, such as times and owners, are ignored.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID`, also for sparse files of GNU tar
+ * Reads records of the form `LENGTH KEY=VALUE\n`. Records with other keys, such as times and owners, are ignored.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a record is damaged, or if the header is for a sparse file of GNU
+ * tar
  */
 export function readPax(bytes: Uint8Array): PaxRecords {
   const records = new Map<string, string>();

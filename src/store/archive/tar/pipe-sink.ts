@@ -6,7 +6,10 @@ import type { TarSink } from './tar-writer.ts';
 /** Writes bytes to a pipe. The promise resolves when the caller may reuse the buffer. */
 export type WritePipe = (bytes: Uint8Array) => Promise<void>;
 
-/** An archive in a pipe. If it is discarded, it lacks the blocks of zeros at its end, so readers refuse it. */
+/**
+ * Creates the output for an archive in a pipe. A discarded archive lacks its last files, such as index.json, and the
+ * blocks of zeros at its end, so readers refuse it.
+ */
 export function pipeSink(write: WritePipe, compress?: Compress): TarSink {
   if (compress !== undefined) return new CompressingSink(write, compress);
   return { write, finish: () => Promise.resolve(), discard: () => Promise.resolve() };

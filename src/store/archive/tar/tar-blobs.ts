@@ -5,14 +5,14 @@ import { checkVerifiable, damagedBlob, damageError, verified, readWhole, type Bl
 import type { TarFile } from './tar-file.ts';
 
 /**
- * The file name of a blob in a layout: `blobs/<algorithm>/<encoded>`.
+ * Returns the file name of a blob in a layout: `blobs/<algorithm>/<encoded>`.
  * @throws MlistError `ERR_MLIST_DIGEST_INVALID` if the digest is invalid or its algorithm is not supported
  */
 export function blobName(digest: Digest): string {
   return `blobs/${digestAlgorithm(checkVerifiable(digest))}/${digestEncoded(digest)}`;
 }
 
-/** The blobs of an archive, by digest. */
+/** Reads the blobs of an archive by their digests. */
 export class TarBlobs {
   readonly #tar: TarFile;
   readonly #nameOf: (digest: Digest) => string;
@@ -23,12 +23,15 @@ export class TarBlobs {
     this.#nameOf = nameOf;
   }
 
-  /** Size of a blob in bytes; undefined if it does not exist. */
+  /** Returns the size of a blob in bytes, or undefined if it does not exist. */
   size(digest: Digest): number | undefined {
     return this.#tar.size(this.#nameOf(digest));
   }
 
-  /** Reads and verifies a whole small blob: at most 4 MiB. */
+  /**
+   * Reads a whole blob and verifies it.
+   * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the blob has more than `MAX_DOCUMENT_BYTES`
+   */
   bytes(blob: BlobIdentity, signal?: AbortSignal): Promise<Uint8Array> {
     return openFiles.run(() => readWhole(blob, () => this.stream(blob, signal)));
   }

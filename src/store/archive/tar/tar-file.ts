@@ -11,21 +11,21 @@ import { indexTar, type IndexOptions, type TarIndex } from './tar-index.ts';
 const CHUNK = 256 * 1024;
 
 /**
- * Maximum number of archives that stay open, so that they are read as they were when they were opened. Further archives
- * are opened for each read.
+ * If this many archives are open, further uncompressed ones are opened for each read instead of staying open. An
+ * archive that stays open can be read even if its file is replaced.
  */
 const MAX_OPEN_ARCHIVES = 64;
 let openArchives = 0;
 
 /**
- * A tar archive that is indexed once and then read by byte ranges, also concurrently. Nothing is unpacked, and the
- * memory does not depend on the size of the archive.
+ * A tar archive that is indexed once and then read by byte ranges. Its files can be read concurrently. Nothing is
+ * unpacked, and memory use does not depend on the size of the archive.
  */
 export class TarFile {
   readonly path: string;
   /** Name of the archive in errors. */
   readonly name: string;
-  /** Whether the archive file is compressed. */
+  /** Whether the whole archive is compressed. */
   readonly isCompressed: boolean;
   /** The open file; undefined if the archive is opened for each read. */
   readonly #opened: OpenedFile | undefined;
@@ -43,8 +43,9 @@ export class TarFile {
   }
 
   /**
-   * Opens an archive. A compressed archive is decompressed to the spool, and the content of a pipe is stored there.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND`; `ERR_MLIST_DOCUMENT_INVALID` if it is not a complete tar archive
+   * Opens an archive. A compressed archive is decompressed into the spool, and the content of a pipe is stored there.
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the file does not exist; `ERR_MLIST_DOCUMENT_INVALID` if it is not a
+   * complete tar archive
    */
   static async open(path: string, { signal, name = path, location, input, spool }: OpenOptions = {}): Promise<TarFile> {
     signal?.throwIfAborted();
@@ -60,7 +61,7 @@ export class TarFile {
       const opened = compression === undefined ? plain : await decompress(plain, compression, { spool, signal });
       const index = await indexOrRelease(opened, signal);
       const isCompressed = compression !== undefined;
-      // A decompressed file was unlinked, so it cannot be opened a second time.
+      // A decompressed archive is a temporary file, which is removed when it is closed, so it must stay open.
       if (!isCompressed && openArchives >= MAX_OPEN_ARCHIVES) {
         await opened.release();
         return new TarFile(file, { index, version, isCompressed });
@@ -88,12 +89,12 @@ export class TarFile {
     }
   }
 
-  /** The normalized names of all files. */
+  /** Returns the normalized names of all files. */
   names(): Iterable<string> {
     return this.#index.keys();
   }
 
-  /** Size of a file in bytes; undefined if it does not exist. */
+  /** Returns the size of a file in bytes, or undefined if it does not exist. */
   size(name: string): number | undefined {
     return this.#index.get(name)?.size;
   }
@@ -109,7 +110,7 @@ export class TarFile {
         signal?.throwIfAborted();
         const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
         const { bytesRead } = await handle.read(buffer, 0, buffer.length, at).catch(fail);
-        if (bytesRead === 0) throw invalidArchive(this, 'it was truncated while it was read');
+        if (bytesRead === 0) throw invalidArchive(this, 'it was truncated while it was being read');
         at += bytesRead;
         yield buffer.subarray(0, bytesRead);
       }
@@ -119,7 +120,7 @@ export class TarFile {
   }
 
   /**
-   * Reads a whole small file; undefined if it does not exist.
+   * Reads a whole file. Returns undefined if it does not exist.
    * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if it has more than `maxBytes` bytes
    */
   async bytes(name: string, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array | undefined> {
@@ -142,13 +143,16 @@ export class TarFile {
     await this.#opened.release();
   }
 
-  /** The open file. An archive that is opened for each read must not have changed since it was indexed. */
+  /**
+   * Returns the open file, or opens it again if it does not stay open.
+   * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the file has changed since it was indexed
+   */
   async #acquire(): Promise<OpenedFile> {
     if (this.#opened !== undefined) return { handle: this.#opened.handle, release: () => Promise.resolve() };
     const reopened = await openPlain(this);
     if (versionOf(await reopened.handle.stat()) === this.#version) return reopened;
     await reopened.release();
-    throw invalidArchive(this, 'it changed while it was being read');
+    throw invalidArchive(this, 'it has changed since it was opened');
   }
 }
 
@@ -166,21 +170,24 @@ function versionOf({ dev, ino, size, mtimeMs }: Stats): string {
 export interface OpenOptions extends SpoolingOptions {
   /** Name of the archive in errors. Default: its path. */
   readonly name?: string | undefined;
-  /** Opens a pipe with the archive, which is read instead of the file at the path. */
+  /** Opens a pipe with an archive, such as stdin. The pipe is read instead of the file at the path. */
   readonly input?: (() => AsyncIterable<Uint8Array>) | undefined;
-  /** The location of the store in errors. Default: the kind of archive with its name, or stdin for a pipe. */
+  /**
+   * The location of the archive in errors. Default: `oci-archive:` or `docker-archive:` followed by `name`; in errors
+   * about the tar file in a pipe, `stdin`.
+   */
   readonly location?: string | undefined;
 }
 
 export interface StreamOptions extends ContentOptions {
-  /** Maximum number of bytes. Default: all. */
+  /** Maximum number of bytes to stream. Default: all. */
   readonly first?: number | undefined;
 }
 
 async function openPlain(file: NamedFile): Promise<OpenedFile> {
   const { path, name } = file;
   try {
-    // Opening a pipe could block.
+    // Opening a named pipe would block until another process writes to it.
     if (!(await stat(path)).isFile()) throw invalidArchive(file, 'it is not a regular file');
     const handle = await open(path, 'r');
     return { handle, release: () => closeQuietly(handle) };
@@ -207,7 +214,7 @@ async function indexOrRelease(
   }
 }
 
-/** Adds the file to errors about its content. */
+/** Adds the name of the file to errors about its content. */
 function withFileName(file: NamedFile, error: unknown): unknown {
   if (!(error instanceof MlistError)) return asMlistError(error);
   const isNamed = error.facts.path !== undefined || error.facts.reference !== undefined;

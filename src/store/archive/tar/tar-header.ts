@@ -2,7 +2,7 @@ import { MlistError } from '../../../errors/errors.ts';
 
 /**
  * A header block of a tar archive (POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar 1.35 manual, "Basic Tar
- * Format"). Three formats use the same 512 bytes: v7, ustar with a name prefix, and GNU with its own magic.
+ * Format"). Three formats share this block of 512 bytes: v7, ustar with a name prefix, and GNU with its own magic.
  */
 export interface TarHeader {
   readonly name: string;
@@ -12,7 +12,7 @@ export interface TarHeader {
   readonly link: string;
 }
 
-/** `pax`, `global` and GNU's `longName` and `longLink` are extension headers for the next entries. */
+/** `pax`, `global` and GNU's `longName` and `longLink` are extension headers, which apply to the entries after them. */
 export type TarType = 'file' | 'folder' | 'symlink' | 'hardlink' | 'pax' | 'global' | 'longName' | 'longLink' | 'label';
 
 export const BLOCK_BYTES = 512;
@@ -32,7 +32,7 @@ const types: Readonly<Record<string, TarType>> = {
   V: 'label',
 };
 
-/** Unsupported entry types, with their names in errors. */
+/** Unsupported entry types, and how error messages describe them. */
 const unsupported: Readonly<Record<string, string>> = {
   '3': 'a character device',
   '4': 'a block device',
@@ -50,7 +50,7 @@ export function isZeroBlock(block: Uint8Array): boolean {
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if it is not a header, or its entry type is not supported
  */
 export function readHeader(block: Uint8Array): TarHeader {
-  if (!hasChecksum(block)) throw invalidHeader('a header has a wrong checksum: it is not a tar archive');
+  if (!hasChecksum(block)) throw invalidHeader('it is damaged or not a tar archive: a header has a wrong checksum');
   const flag = String.fromCharCode(block[156] ?? 0);
   const name = nameOf(block);
   const kind = types[flag];
@@ -63,15 +63,15 @@ export function readHeader(block: Uint8Array): TarHeader {
 }
 
 /**
- * Whether the checksum of a header block matches: the sum of all bytes, with the checksum field counted as spaces. Some
- * old tools add the bytes as signed numbers.
+ * Whether the checksum of a header block is correct. It is the sum of all bytes, with spaces in place of the checksum
+ * field. Some old tools add the bytes as signed numbers.
  */
 function hasChecksum(block: Uint8Array): boolean {
   const stated = /^[ \0]*([0-7]+)[ \0]*$/.exec(Buffer.from(block.subarray(148, 156)).toString('latin1'))?.[1];
   if (stated === undefined) return false;
   let unsigned = 0;
   let signed = 0;
-  // An iterator would be ten times as slow, and an archive may have 200,000 headers.
+  // An iterator would be ten times as slow, and an archive may have 200 000 headers.
   for (let at = 0; at < block.length; at += 1) {
     const counted = at >= 148 && at < 156 ? 0x20 : (block[at] ?? 0);
     unsigned += counted;
@@ -82,8 +82,8 @@ function hasChecksum(block: Uint8Array): boolean {
 }
 
 /**
- * The name of an entry. ustar splits a long name at a slash and stores its start in the prefix field, which GNU uses
- * for times.
+ * Returns the name of an entry. ustar splits a long name at a slash and stores the first part in the prefix field,
+ * which GNU uses for times.
  */
 function nameOf(block: Uint8Array): string {
   const name = readText(block.subarray(0, 100));
@@ -92,7 +92,7 @@ function nameOf(block: Uint8Array): string {
   return prefix === '' ? name : `${prefix}/${name}`;
 }
 
-/** Text up to the first NUL. */
+/** Returns the text of a field up to the first NUL. */
 export function readText(field: Uint8Array): string {
   const end = field.indexOf(0);
   return Buffer.from(end < 0 ? field : field.subarray(0, end)).toString('utf8');
@@ -116,7 +116,7 @@ function readBase256(field: Uint8Array, name: string): number {
   throw invalidHeader(`the size of ${JSON.stringify(name)} is negative or too large`);
 }
 
-/** An error in a tar archive. `TarFile` adds the name of the file. */
+/** Creates the error for an invalid tar archive. `TarFile` adds the name of the file to the message. */
 export function invalidHeader(reason: string): MlistError {
   return new MlistError('ERR_MLIST_DOCUMENT_INVALID', reason);
 }

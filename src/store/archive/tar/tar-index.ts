@@ -2,7 +2,15 @@ import type { FileHandle } from 'node:fs/promises';
 import type { MlistError } from '../../../errors/errors.ts';
 import type { ContentOptions } from '../../store.ts';
 import { readPax, type PaxRecords } from './pax.ts';
-import { BLOCK_BYTES, isZeroBlock, readHeader, readText, invalidHeader, type TarHeader } from './tar-header.ts';
+import {
+  BLOCK_BYTES,
+  invalidHeader,
+  isZeroBlock,
+  readHeader,
+  readText,
+  type TarHeader,
+  type TarType,
+} from './tar-header.ts';
 import { linkedName, normalizeName, displayName } from './tar-names.ts';
 
 /** Position of a file's content in the archive, in bytes. */
@@ -11,19 +19,19 @@ export interface TarEntry {
   readonly size: number;
 }
 
-/** The files of an archive by normalized name. Links have the position of their target. */
+/** The files of an archive, keyed by normalized name. Links have the position of their target. */
 export type TarIndex = ReadonlyMap<string, TarEntry>;
 
-/** Limit for the number of files: ten times as many as a list of 4 MiB can refer to. */
+/** Maximum number of files in an archive: ten times as many as a list of 4 MiB can refer to. */
 const MAX_ENTRIES = 200_000;
 
-/** Limit for the content of an extension header. */
+/** Maximum size of the content of an extension header, in bytes. */
 const MAX_EXTENSION_BYTES = 1024 * 1024;
 
-/** Limit for links that point to links. */
+/** A link that leads through this many other links is refused. */
 const MAX_HOPS = 16;
 
-/** Size of one read. The headers of small files are close together, so one read returns several. */
+/** Number of bytes per read. The headers of small files are close together, so one read returns several. */
 const WINDOW_BYTES = 16 * 1024;
 
 export interface IndexOptions extends ContentOptions {
@@ -34,7 +42,7 @@ export interface IndexOptions extends ContentOptions {
   readonly requiresEnd?: boolean | undefined;
 }
 
-/** Values of extension headers for the next entry. */
+/** The values that extension headers set for the next entry. */
 interface Pending {
   readonly name?: string;
   readonly link?: string;
@@ -65,7 +73,7 @@ export async function indexTar(
     const header = readHeader(block);
     const size = sizeOf(header, pending);
     const start = at + BLOCK_BYTES;
-    if (start + size > length) throw truncated(displayName(header.name));
+    if (start + size > length) throw truncated(`${displayName(header.name)} is incomplete`);
     const extension = isExtension(header) ? await blocks.extension(header, start) : undefined;
     if (extension === undefined) {
       entries.add(header, pending, { offset: start, size });
@@ -75,15 +83,24 @@ export async function indexTar(
     }
     at += Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
   }
-  if (requiresEnd && at >= length) throw truncated('the end of the archive');
+  if (requiresEnd && at >= length) throw truncated('the blocks of zeros at its end are missing');
   if (Object.keys(pending).length > 0) throw invalidHeader('it ends after an extension header');
   return entries.resolved();
 }
 
+/** Entry types that must not have content, and how error messages describe them. */
+const withoutContent: Readonly<Partial<Record<TarType, string>>> = {
+  folder: 'folder',
+  symlink: 'symbolic link',
+  hardlink: 'hard link',
+  label: 'volume label',
+};
+
 function sizeOf(header: TarHeader, { pax }: Pending): number {
   const size = isExtension(header) ? header.size : (pax?.size ?? header.size);
-  if (size !== 0 && ['folder', 'symlink', 'hardlink', 'label'].includes(header.type)) {
-    throw invalidHeader(`${displayName(header.name)} is a ${header.type} and states a size of ${size} bytes`);
+  const kind = withoutContent[header.type];
+  if (size !== 0 && kind !== undefined) {
+    throw invalidHeader(`${displayName(header.name)} is a ${kind}, but its header states a size of ${size} bytes`);
   }
   return size;
 }
@@ -92,7 +109,10 @@ function isExtension({ type }: TarHeader): boolean {
   return type === 'pax' || type === 'global' || type === 'longName' || type === 'longLink';
 }
 
-/** Collects the entries. Duplicate names are refused, because tools disagree about which of the entries is valid. */
+/**
+ * Collects the entries. A name must not occur twice, except for folders, because tools disagree about which of the
+ * entries takes effect.
+ */
 class Entries {
   readonly #files = new Map<string, TarEntry>();
   readonly #links = new Map<string, string>();
@@ -118,14 +138,15 @@ class Entries {
     this.#folders.add(name);
   }
 
-  /** The index with all links resolved. Links whose target does not exist are skipped. */
+  /** Returns the index with all links resolved. Links that do not lead to a file are left out. */
   resolved(): TarIndex {
     const all = new Map(this.#files);
     for (const [name, first] of this.#links) {
       let target = first;
       let hops = 0;
       for (; this.#links.has(target) && hops < MAX_HOPS; hops += 1) target = this.#links.get(target) ?? target;
-      if (hops === MAX_HOPS) throw invalidHeader(`the link ${displayName(name)} is part of a loop`);
+      if (hops === MAX_HOPS)
+        throw invalidHeader(`the link ${displayName(name)} leads through ${MAX_HOPS} or more links`);
       const entry = this.#files.get(target);
       if (entry !== undefined) all.set(name, entry);
     }
@@ -151,30 +172,30 @@ class Blocks {
       this.#start = at;
       this.#end = at + (await fill(this.#file, this.#buffer, at));
     }
-    if (at + BLOCK_BYTES > this.#end) throw truncated(`the header at byte ${at}`);
+    if (at + BLOCK_BYTES > this.#end) throw truncated(`the header at byte ${at} is incomplete`);
     return this.#buffer.subarray(at - this.#start, at - this.#start + BLOCK_BYTES);
   }
 
-  /** Reads the content of an extension header. */
+  /** Reads the values in an extension header. */
   async extension({ type, size }: TarHeader, start: number): Promise<Pending> {
     if (size > MAX_EXTENSION_BYTES)
       throw invalidHeader(`an extension header has ${size} bytes, more than the limit of ${MAX_EXTENSION_BYTES}`);
     const bytes = Buffer.alloc(size);
     if (start + size > this.#length || (await fill(this.#file, bytes, start)) < size)
-      throw truncated('an extension header');
+      throw truncated('an extension header is incomplete');
     if (type === 'longName') return { name: readText(bytes) };
     if (type === 'longLink') return { link: readText(bytes) };
     const pax = readPax(bytes);
     if (type === 'pax') return { pax };
-    if (Object.keys(pax).length > 0) throw invalidHeader('a global header sets the same name or size for all files');
+    if (Object.keys(pax).length > 0)
+      throw invalidHeader(
+        'a global pax header sets the path, link target or size of all files, which is not supported',
+      );
     return {};
   }
 }
 
-/**
- * Fills the buffer from this position of the file. Returns the number of bytes, which is less than the buffer holds
- * only at the end of the file.
- */
+/** Reads from this position of the file until the buffer is full or the file ends. Returns the number of bytes read. */
 async function fill(file: FileHandle, buffer: Buffer, at: number): Promise<number> {
   let done = 0;
   while (done < buffer.length) {
@@ -185,6 +206,6 @@ async function fill(file: FileHandle, buffer: Buffer, at: number): Promise<numbe
   return done;
 }
 
-function truncated(where: string): MlistError {
-  return invalidHeader(`it is truncated, in ${where}`);
+function truncated(fault: string): MlistError {
+  return invalidHeader(`it is truncated: ${fault}`);
 }

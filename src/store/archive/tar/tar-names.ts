@@ -1,20 +1,21 @@
 import { invalidHeader } from './tar-header.ts';
 
 /**
- * Removes `./` and repeated slashes from a name. The result is empty for the root folder of the archive. Names are used
- * only as keys, so names that lead outside the archive could do no harm, but an archive with such names is malicious
- * and therefore refused.
- * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` for absolute names and names with `..`
+ * Removes `./` and repeated slashes from a name. The result is empty for the root folder of the archive. Names are only
+ * used as keys, so a name that leads outside the archive would do no harm. An archive with such a name is refused
+ * anyway, because it is malicious.
+ * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the name is absolute or contains `..`
  */
 export function normalizeName(name: string): string {
   if (name.startsWith('/')) throw invalidHeader(`the name ${displayName(name)} is absolute`);
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..')) throw invalidHeader(`the name ${displayName(name)} points outside the archive`);
+  if (parts.includes('..')) throw invalidHeader(`the name ${displayName(name)} contains ".."`);
   return parts.join('/');
 }
 
 /**
- * The normalized target of a link, which is relative to the folder of a symbolic link, or to the root for a hard link.
+ * Returns the normalized target of a link. The target of a symbolic link is relative to the folder of the link; the
+ * target of a hard link is relative to the root of the archive.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the target is outside the archive
  */
 export function linkedName(name: string, link: string, kind: 'symlink' | 'hardlink'): string {

@@ -5,17 +5,17 @@ import { BLOCK_BYTES } from './tar-header.ts';
 const MAX_USTAR_SIZE = 0o77777777777;
 const MAX_NAME_BYTES = 100;
 
-/** Where an archive is written to, sequentially. */
+/** The output of an archive, which is written sequentially. */
 export interface TarSink {
   write(bytes: Uint8Array): Promise<void>;
   /**
-   * Truncates the output to this length, which removes a file that was written partly. Undefined if the sink cannot do
-   * that, as for a pipe.
+   * Truncates the output to this length, to remove a file that was only partly written. Undefined if the output cannot
+   * be truncated, as with a pipe.
    */
   rewind?(length: number): void;
-  /** Called after the last write. */
+  /** Completes the output. Called after the last write. */
   finish(): Promise<void>;
-  /** Called instead of `finish` if the archive is not completed. */
+  /** Discards the output. Called if the archive is not completed. */
   discard(): Promise<void>;
 }
 
@@ -26,7 +26,7 @@ export interface TarSink {
 export class TarWriter {
   readonly #sink: TarSink;
   #length = 0;
-  /** Rejects if a file that was written partly could not be removed from the output. */
+  /** Rejected if a partly written file could not be removed from the output; all later calls then fail. */
   #state: Promise<void> = Promise.resolve();
 
   constructor(sink: TarSink) {
@@ -34,15 +34,16 @@ export class TarWriter {
   }
 
   /**
-   * Appends a file from a stream, which must have exactly `size` bytes. If the stream fails, what was written of the
-   * file is removed again; if that is impossible, all later calls fail.
+   * Appends a file from a stream, which must have exactly `size` bytes. If the stream fails, the partly written file is
+   * removed from the output; if the output cannot be truncated, all later calls fail.
    */
   async add(name: string, size: number, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
     await this.#state;
     const start = this.#length;
     let isStarted = false;
     try {
-      // A stream that cannot be opened fails before its first chunk.
+      // The headers are written only after the first chunk was read, so that nothing is written if the stream cannot be
+      // opened.
       for await (const chunk of chunks) {
         if (!isStarted) await this.#write(headersOf(name, size));
         isStarted = true;
@@ -60,7 +61,7 @@ export class TarWriter {
     return this.add(name, bytes.length, [bytes]);
   }
 
-  /** Completes the archive. */
+  /** Writes the blocks of zeros that end an archive, and completes the output. */
   async finish(): Promise<void> {
     await this.#state;
     await this.#write(Buffer.alloc(2 * BLOCK_BYTES));
@@ -87,7 +88,7 @@ export class TarWriter {
   }
 }
 
-/** The header of a file. If the name or the size does not fit into it, a pax header precedes it. */
+/** Returns the header of a file. If the name or the size is too long for its field, a pax header precedes it. */
 function headersOf(name: string, size: number): Buffer {
   const isLong = Buffer.byteLength(name) > MAX_NAME_BYTES;
   const records = [
@@ -100,7 +101,7 @@ function headersOf(name: string, size: number): Buffer {
   return Buffer.concat([headerOf('pax', content.length, 'x'), content, padding(content.length), header]);
 }
 
-/** `LENGTH KEY=VALUE\n`; the length includes its own digits. */
+/** Returns a record of the form `LENGTH KEY=VALUE\n`. The length includes its own digits. */
 function paxRecord(key: string, value: string): string {
   const rest = ` ${key}=${value}\n`;
   const bytes = Buffer.byteLength(rest);

@@ -11,7 +11,7 @@ import { basicHeader, type TokenSender } from './token-service.ts';
 import { checkRealm } from './realm-trust.ts';
 
 export interface AuthorizerOptions {
-  /** The registry, as references name it. */
+  /** The registry as it appears in references, such as `docker.io`. */
   readonly registry: string;
   /** Returns the credentials for a repository. Repositories of one registry may use different accounts. */
   readonly credentials: (repository: string) => Promise<Credentials | undefined>;
@@ -20,13 +20,13 @@ export interface AuthorizerOptions {
   readonly tokens: TokenSender;
 }
 
-/** The login of a request. */
+/** How a request is authenticated. */
 export interface Authorization {
-  /** The `Authorization` header; absent for a request without a login. Secret. */
+  /** The value of the `Authorization` header, which is secret. Absent if the request has no such header. */
   readonly header?: string;
   /**
-   * Whether the request is authenticated as an account. A token alone does not show that, because token services also
-   * issue anonymous tokens.
+   * Whether the request is authenticated with the credentials of an account. The token does not show this, because
+   * token services also issue anonymous tokens.
    */
   readonly hasLogin?: boolean;
   /** Where the credentials were found, for messages. */
@@ -34,14 +34,14 @@ export interface Authorization {
   readonly cachedToken?: CachedToken;
 }
 
-/** A request that was answered with 401 or 403. */
+/** A request that the registry refused with 401 or 403. */
 export interface RefusedRequest {
   readonly status: number;
   /** The `WWW-Authenticate` header. */
   readonly challenge: string | undefined;
   readonly sent: Authorization;
   readonly scopes: readonly Scope[];
-  /** The login of the previous attempt, if the request was sent before. */
+  /** The authorization of the previous attempt at this request; undefined for the first attempt. */
   readonly before?: Authorization | undefined;
   /** The address of the registry's API. */
   readonly base: URL;
@@ -53,28 +53,29 @@ interface BearerChallenge {
 }
 
 /**
- * Milliseconds. A token that is refused before it has this age cannot have expired, so it does not permit the request.
+ * Maximum age of a fresh token, in milliseconds. If the registry refuses a fresh token, the usual reason is a missing
+ * scope, not the expiry of the token.
  */
 const FRESH_MS = 2_000;
 
 /**
- * Adds logins to the requests to one registry. The first 401 shows how the registry authenticates. One token covers all
- * repositories that the command uses; if the token service does not issue such a token, or the registry does not accept
- * it, each set of scopes gets its own token.
+ * Authenticates the requests to one registry. The first 401 shows which authentication the registry requires. If
+ * possible, requests share tokens for the announced scopes. If the token service does not issue such a token, or the
+ * registry refuses it, a token with only the needed scopes is used.
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #tokens: TokenCache;
   readonly #credentials = new Map<string, Promise<Credentials | undefined>>();
-  /** Keys of the sets of scopes that need a token of their own, because a token with more scopes was refused. */
+  /** Keys of the sets of scopes that need a separate token, because a shared token was refused. */
   readonly #narrow = new Set<string>();
-  /** The scopes that the registry required in its challenge, by the key of the scopes that were requested. */
+  /** The scopes that challenges of the registry have required, keyed by `keyOf(scopes)` of the refused request. */
   readonly #challenged = new Map<string, readonly Scope[]>();
-  /** The announced scopes by resource, in the order of the announcements. */
+  /** The announced scopes, keyed by resource, in the order in which they were announced. */
   readonly #expected = new Map<string, Scope>();
   #basic = false;
   #bearer: TokenService | undefined;
-  /** Realms that failed to issue a token. They are not used again while the registry also accepts Basic. */
+  /** Realms of services that failed or are not trusted. They are not used again if the registry also accepts Basic. */
   readonly #unusable = new Set<string>();
 
   constructor(options: AuthorizerOptions) {
@@ -94,8 +95,8 @@ export class Authorizer {
   }
 
   /**
-   * Returns the login for a request that needs these scopes; an empty one until the first 401. The repository of the
-   * first scope determines the account.
+   * Returns the authorization for a request that needs these scopes. Returns an empty object before the first 401, or
+   * if Basic is used and there are no usable credentials. The repository of the first scope determines the account.
    */
   async authorize(scopes: readonly Scope[]): Promise<Authorization> {
     if (!this.#basic && this.#bearer === undefined) return {};
@@ -115,15 +116,16 @@ export class Authorizer {
     }
   }
 
-  /** Records that the registry has accepted the login of a request. */
+  /** Records that the registry has accepted a request, and therefore its token. */
   accepted({ cachedToken }: Authorization): void {
     if (cachedToken !== undefined) cachedToken.isAccepted = true;
   }
 
   /**
    * Handles a 401 or 403.
-   * @returns whether the request should be sent again with another login
-   * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if the address of the token service is not allowed
+   * @returns whether the request should be sent again, with the authorization that `authorize` returns then
+   * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if the address of the token service is forbidden, and the registry
+   * does not accept Basic
    */
   async refused({ status, challenge, sent, scopes, before, base }: RefusedRequest): Promise<boolean> {
     if (status === 403) return this.#useOwnToken(sent.cachedToken, scopes);
@@ -134,15 +136,12 @@ export class Authorizer {
     if (bearer !== undefined)
       return this.#learnBearer(bearer, sent, scopes) || this.#pauseForToken(bearer.parameters, sent, before);
     if (sent.header !== undefined) return false;
-    // The challenge in the response to another request may have named the token service in the meantime.
+    // In the meantime, the response to another request may have contained a challenge with a token service.
     if (this.#bearer !== undefined) return true;
     return this.#basic && (await this.#credentialsFor(scopes))?.type === 'basic';
   }
 
-  /**
-   * The credentials for the announced scopes, without duplicates. Looks them up without sending a request to the
-   * registry.
-   */
+  /** Returns the credentials for the announced scopes or, if none are announced, the registry. Omits duplicates. */
   async logins(): Promise<readonly Credentials[]> {
     const scopes = this.#expected.size === 0 ? [undefined] : [...this.#expected.values()];
     const found = await Promise.all(scopes.map((scope) => this.#credentialsFor(scope === undefined ? [] : [scope])));
@@ -151,24 +150,25 @@ export class Authorizer {
       .filter((one, at, all) => all.findIndex((other) => sameCredentials(one, other)) === at);
   }
 
-  /** The host of the token service; undefined until the registry has named one. */
+  /** The host of the token service in use; undefined if there is none, for example before the first 401. */
   get tokenService(): string | undefined {
     return this.#bearer?.realm.host;
   }
 
-  /** Whether any announced scope permits more than reading. */
+  /** Whether the announced scopes include actions other than `pull`. */
   get writes(): boolean {
     return [...this.#expected.values()].some(({ actions }) => actions.some((action) => action !== 'pull'));
   }
 
-  /** Whether a 401 has shown how the registry authenticates. */
+  /** Whether a 401 has shown which authentication the registry requires. */
   get hasLearned(): boolean {
     return this.#basic || this.#bearer !== undefined;
   }
 
   /**
-   * The first Bearer challenge whose token service may be used; undefined if no such challenge exists.
-   * @throws MlistError if a token service may not be used, no other one may, and the registry does not accept Basic
+   * Returns the first Bearer challenge whose token service may be used; undefined if there is no such challenge.
+   * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if the token services of all Bearer challenges have forbidden
+   * addresses, and the registry does not accept Basic
    */
   #usableBearer(challenges: readonly Challenge[], base: URL, acceptsBasic: boolean): BearerChallenge | undefined {
     const { registry, authHosts } = this.#options;
@@ -208,8 +208,9 @@ export class Authorizer {
   }
 
   /**
-   * Waits after the first 401 to a new token, because the token may not have reached all servers of the registry yet.
-   * @returns whether the request should be sent again with this token
+   * Waits if a new token was refused with 401 for the first time, because it may not have reached all servers of the
+   * registry yet.
+   * @returns whether the request should be sent again with the same token
    */
   async #pauseForToken(
     parameters: Challenge['parameters'],
@@ -227,8 +228,8 @@ export class Authorizer {
   }
 
   /**
-   * Records that the registry requires more than these scopes.
-   * @returns whether this was not recorded before
+   * Records the scopes that the registry requires for a request with these scopes.
+   * @returns false if they were recorded before
    */
   #isNewRequirement(scopes: readonly Scope[], required: readonly Scope[]): boolean {
     const key = keyOf(scopes);
@@ -239,8 +240,9 @@ export class Authorizer {
   }
 
   /**
-   * Requests a token for exactly these scopes from now on.
-   * @returns whether the refused token had other scopes
+   * Records that requests with these scopes need a separate token. Does nothing if no token was refused, or if the
+   * refused token had exactly the needed scopes.
+   * @returns whether the request should be sent again with a separate token
    */
   #useOwnToken(refused: CachedToken | undefined, scopes: readonly Scope[]): boolean {
     if (refused === undefined || keyOf(refused.scopes) === keyOf(this.#neededScopes(scopes))) return false;
@@ -249,8 +251,8 @@ export class Authorizer {
   }
 
   /**
-   * The scopes to request a token for. Those of a challenge come first, because some token services issue a token for
-   * the first scope only.
+   * Returns the scopes to request a token for. The scopes from a challenge come first, because some token services
+   * issue a token for the first scope only.
    */
   #neededScopes(scopes: readonly Scope[]): readonly Scope[] {
     return mergeScopes([...(this.#challenged.get(keyOf(scopes)) ?? []), ...scopes]);
@@ -277,8 +279,8 @@ export class Authorizer {
   }
 
   /**
-   * The announced scopes of this account for one token, if they include the needed scopes and others; undefined
-   * otherwise.
+   * Returns the group of announced scopes of this account that includes the needed scopes; undefined if there is no
+   * such group, or if it has no other scopes.
    */
   async #sharedScopes(
     needed: readonly Scope[],
@@ -298,10 +300,7 @@ export class Authorizer {
     );
   }
 
-  /**
-   * Reads the credentials with the function of the options, which may belong to a user of the library and throw any
-   * value.
-   */
+  /** Calls the `credentials` option. Users of the library can provide this function, so it may throw any value. */
   async #readCredentials(repository: string): Promise<Credentials | undefined> {
     const { registry, credentials } = this.#options;
     try {
@@ -313,7 +312,7 @@ export class Authorizer {
     }
   }
 
-  /** Registers the secrets of credentials, so that later messages do not contain them. */
+  /** Registers the secrets of the credentials, so that messages do not contain them. Returns the credentials. */
   #redact(credentials: Credentials | undefined): Credentials | undefined {
     const { secrets } = this.#options;
     if (credentials?.type === 'basic') secrets.add(credentials.password, encoded(credentials));
@@ -344,7 +343,8 @@ const unusable: ReadonlySet<unknown> = new Set<ErrorCode>([
 ]);
 
 /**
- * Whether a token service cannot be used because it fails or is not trusted, and not because it has refused the login.
+ * Whether the token service has failed or is not trusted. False if it has refused the credentials, or if it has sent a
+ * `Retry-After` that is longer than mlist waits.
  */
 function isUnusable(error: unknown): boolean {
   if (!(error instanceof MlistError) || exceedsMaxWait(error.facts)) return false;
@@ -360,8 +360,5 @@ function neededFirst(scopes: readonly Scope[], needed: readonly Scope[]): readon
 
 function parseRealm(text: string, registry: string): URL {
   if (URL.canParse(text)) return new URL(text);
-  throw new MlistError(
-    'ERR_MLIST_FORBIDDEN_ADDRESS',
-    `${registry} names a token service whose address is not an absolute URL`,
-  );
+  throw new MlistError('ERR_MLIST_FORBIDDEN_ADDRESS', `${registry} sent a token realm that is not an absolute URL`);
 }

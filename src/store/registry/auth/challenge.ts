@@ -1,4 +1,7 @@
-/** A challenge of a `WWW-Authenticate` header (RFC 9110 section 11.6.1). The scheme and the names are in lower case. */
+/**
+ * A challenge in a `WWW-Authenticate` header (RFC 9110 section 11.6.1). The scheme and the parameter names are in lower
+ * case.
+ */
 export interface Challenge {
   readonly scheme: string;
   readonly parameters: Readonly<Record<string, string>>;
@@ -11,8 +14,8 @@ const token68 = /\s*[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|$)/y;
 const comma = /\s*,/y;
 
 /**
- * Parses all challenges of a header. There may be several, since Node joins repeated headers with commas. Parsing stops
- * at a syntax error and returns the challenges before it.
+ * Parses the challenges in the first 16 KiB of a header. There may be several, for example because Node joins repeated
+ * headers with commas. Stops at a syntax error, and returns the challenges and parameters before it.
  */
 export function parseChallenges(header: string): readonly Challenge[] {
   const challenges: Challenge[] = [];
@@ -42,7 +45,6 @@ function parametersOf(reader: HeaderReader): Readonly<Record<string, string>> {
   }
 }
 
-/** Reads a header from left to right. */
 class HeaderReader {
   readonly #text: string;
   position = 0;
@@ -55,7 +57,7 @@ class HeaderReader {
     return this.position >= this.#text.length;
   }
 
-  /** Matches a sticky expression at the position, and moves the position to the end of the match. */
+  /** Matches a sticky regular expression at `position`, and moves `position` to the end of the match. */
   match(sticky: RegExp): RegExpExecArray | null {
     sticky.lastIndex = this.position;
     const match = sticky.exec(this.#text);

@@ -3,9 +3,9 @@ import type { AuthHost } from '../registry-options.ts';
 import { apiHost, checkAddress, sameOrigin } from '../http/address.ts';
 
 /**
- * Registries and the token services that may receive their credentials. A registry chooses the address of its token
- * service, so a hostile registry could name any token service and have a password sent to it. Therefore only the pair
- * of a registry and its token service is trusted, not the token service for all registries.
+ * Registries and the token services that may receive their credentials. A registry names its token service itself, so a
+ * hostile registry could direct the credentials to any host. Therefore, a token service is trusted only for the
+ * registry in the same pair.
  */
 const knownPairs: readonly AuthHost[] = [
   { registry: 'docker.io', host: 'auth.docker.io' },
@@ -14,9 +14,9 @@ const knownPairs: readonly AuthHost[] = [
   { registry: 'registry.gitlab.com', host: 'gitlab.com' },
 ];
 
-/** A token service that a registry names. */
+/** A token service, and the registry whose challenge contains it. */
 export interface Realm {
-  /** The registry, as references name it. */
+  /** The registry as it appears in references, such as `docker.io`. */
   readonly registry: string;
   /** The address of the registry's API. */
   readonly base: URL;
@@ -26,10 +26,10 @@ export interface Realm {
 
 /**
  * Checks the address of a token service.
- * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if no request may be sent there, not even an anonymous one
+ * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if requests to it are forbidden, even without credentials
  */
 export function checkRealm({ realm, base }: Realm): void {
-  checkAddress('a token realm', realm, base);
+  checkAddress('a token realm at', realm, base);
   if (realm.hash !== '') {
     throw new MlistError('ERR_MLIST_FORBIDDEN_ADDRESS', `${base.host} sent a token realm with a fragment`);
   }
@@ -37,7 +37,7 @@ export function checkRealm({ realm, base }: Realm): void {
 
 /**
  * Checks that a token service may receive the registry's credentials.
- * @throws MlistError `ERR_MLIST_UNAUTHORIZED` with the remedy that would allow it
+ * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if the token service is not trusted
  */
 export async function checkCredentialTrust(realm: Realm): Promise<void> {
   if (
@@ -49,7 +49,7 @@ export async function checkCredentialTrust(realm: Realm): Promise<void> {
   const { registry, realm: url } = realm;
   throw new MlistError(
     'ERR_MLIST_UNAUTHORIZED',
-    `${registry} names the token service ${url.host}, which is not trusted with its credentials`,
+    `cannot log in to ${registry}: its token service ${url.host} is not trusted to receive the credentials`,
     {
       remedy: { kind: 'trust-token-service', registry, host: url.host },
     },
@@ -62,7 +62,10 @@ function isPair({ registry, realm, authHosts }: Realm): boolean {
   );
 }
 
-/** Whether two host names belong to one owner: the same registrable domain by the Public Suffix List. */
+/**
+ * Whether two host names have the same registrable domain according to the Public Suffix List, and therefore the same
+ * owner.
+ */
 async function sameOwner(left: string, right: string): Promise<boolean> {
   const { getDomain } = await import('tldts');
   const [leftDomain, rightDomain] = [left, right].map((host) => getDomain(host, { allowPrivateDomains: true }));

@@ -1,10 +1,10 @@
 /**
- * Actions on a resource that a token allows: `type:name:action,action` (distribution, docs "Token Scope
- * Documentation").
+ * The actions that a token permits on one resource, written as `type:name:action,action` (distribution, docs "Token
+ * Scope Documentation").
  */
 export interface Scope {
   readonly type: string;
-  /** The repository, if the type is `repository`. */
+  /** The name of the resource: the repository if the type is `repository`. */
   readonly name: string;
   /** The actions, sorted and unique. `*` stands for all actions. */
   readonly actions: readonly string[];
@@ -26,13 +26,18 @@ export function formatScope({ type, name, actions }: Scope): string {
   return `${type}:${name}:${actions.join(',')}`;
 }
 
-/** Maximum number of scopes in one token request, because token services limit the length of the URL. */
+/** Maximum number of scopes in one token request. Token services limit the length of the URL. */
 const MAX_SCOPES = 20;
 
-/** Maximum length of the `scope` of a challenge, because registries are not trusted. A longer one is ignored. */
+/**
+ * Maximum length of the `scope` parameter of a challenge. Longer values are ignored, because registries are untrusted.
+ */
 const MAX_SCOPE_TEXT = 4096;
 
-/** Parses the scopes of a challenge. Invalid scopes are skipped. The name of a resource may contain a colon. */
+/**
+ * Parses the `scope` parameter of a challenge. Skips invalid scopes, and returns at most `MAX_SCOPES`. The name of a
+ * resource may contain colons.
+ */
 export function parseScopes(text: string | undefined): readonly Scope[] {
   if (text === undefined || text.length > MAX_SCOPE_TEXT) return [];
   return mergeScopes(
@@ -59,7 +64,7 @@ export function coverAll(granted: readonly Scope[], required: readonly Scope[]):
   return required.every((scope) => granted.some((candidate) => covers(candidate, scope)));
 }
 
-/** Merges the scopes of each resource. The resources are in the order of their first scopes. */
+/** Merges the scopes of each resource into one scope. The resources keep the order in which they first occur. */
 export function mergeScopes(scopes: readonly Scope[]): readonly Scope[] {
   const merged = new Map<string, Scope>();
   for (const scope of scopes) {
@@ -70,14 +75,15 @@ export function mergeScopes(scopes: readonly Scope[]): readonly Scope[] {
   return [...merged.values()];
 }
 
-/** A key for a set of scopes, which does not depend on their order. */
+/** Returns a map key for a set of scopes. Their order does not matter. */
 export function keyOf(scopes: readonly Scope[]): string {
   return mergeScopes(scopes).map(formatScope).sort().join(' ');
 }
 
 /**
- * Splits the scopes of a command into groups of at most `MAX_SCOPES`, one for each token. Repositories that are written
- * to are in every group, since a mount needs its target and its source in one token.
+ * Splits the scopes of a command into groups of at most `MAX_SCOPES`. One token is requested for each group. If the
+ * command pushes to only a few repositories, every group contains their scopes: a cross-repository mount needs one
+ * token for its source and its target.
  */
 export function groupScopes(expected: readonly Scope[]): readonly (readonly Scope[])[] {
   const all = mergeScopes(expected);

@@ -6,13 +6,13 @@ import type { SecretRedactor } from '../../../errors/redact.ts';
 import { fetchToken, type Token, type TokenSender } from './token-service.ts';
 import { checkCredentialTrust } from './realm-trust.ts';
 
-/** The token service that a registry names in its challenge. */
+/** The token service in a registry's challenge. */
 export interface TokenService {
   readonly realm: URL;
   /** The address of the registry's API. */
   readonly base: URL;
   readonly service: string | undefined;
-  /** Whether the registry also accepts Basic. */
+  /** Whether the registry also accepts Basic authentication. */
   readonly acceptsBasic: boolean;
 }
 
@@ -34,13 +34,17 @@ export interface TokenCacheOptions {
   readonly tokens: TokenSender;
 }
 
-/** The tokens of one registry, in memory. Concurrent requests for the same set of scopes share one token request. */
+/**
+ * Caches the tokens of one registry in memory. Concurrent callers that need the same scopes share one token request.
+ */
 export class TokenCache {
   readonly #options: TokenCacheOptions;
   readonly #tokens = new Map<string, Promise<CachedToken>>();
   readonly #received: CachedToken[] = [];
   readonly #stale = new WeakSet<CachedToken>();
-  /** The accounts. They are identified by their index, so that keys of tokens contain no secrets. */
+  /**
+   * The credentials that were used so far. The keys of `#tokens` contain an index into this array instead of secrets.
+   */
   readonly #accounts: (Credentials | undefined)[] = [];
 
   constructor(options: TokenCacheOptions) {
@@ -48,8 +52,8 @@ export class TokenCache {
   }
 
   /**
-   * Returns a token for exactly these scopes. Requests a new one if the cache has no such token, or if it is about to
-   * expire.
+   * Returns a token for exactly these scopes. Requests a new one if the cache has no usable token for them. Failures
+   * with `ERR_MLIST_UNAUTHORIZED` are cached, too.
    */
   async get(
     service: TokenService,
@@ -74,7 +78,10 @@ export class TokenCache {
     return fetching;
   }
 
-  /** A token that the registry has accepted before and whose scopes include these. */
+  /**
+   * Returns a token that the registry has already accepted and that covers these scopes; undefined if there is no such
+   * token.
+   */
   accepted(
     service: TokenService,
     needed: readonly Scope[],
@@ -90,7 +97,7 @@ export class TokenCache {
     return performance.now() < token.token.expires && !this.#stale.has(token);
   }
 
-  /** Forgets a token that has expired or was revoked. */
+  /** Excludes a token from further use, because it has expired or was revoked. */
   forget(token: CachedToken): void {
     this.#stale.add(token);
   }

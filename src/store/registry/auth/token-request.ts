@@ -7,7 +7,10 @@ import type { TokenHttpRequest, TokenResponse, TokenSender } from './token-servi
 
 const MAX_TOKEN_RESPONSE_BYTES = 1024 * 1024;
 
-/** Sends token requests with the timeout and the retries of the registry, but without following redirects. */
+/**
+ * Creates a sender of token requests. It uses the timeout and the retries of the HTTP client, but does not follow
+ * redirects.
+ */
 export function tokenSender(client: HttpClient, steps: PendingSteps): TokenSender {
   return {
     send: async (request) => {

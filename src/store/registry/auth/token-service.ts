@@ -2,30 +2,34 @@ import { MlistError } from '../../../errors/errors.ts';
 import { loginText, refusedLoginHint, type Credentials } from '../credentials/credentials.ts';
 import type { HttpResponse } from '../http/response.ts';
 import { describeDiagnostic, readRegistryError } from '../registry-error.ts';
-import { parseRetryAfter, waitText } from '../http/retry.ts';
+import { isTransientStatus, parseRetryAfter, waitText } from '../http/retry.ts';
 
 /** A request for a token (distribution, docs "Token Authentication" and "OAuth2 Token Authentication"). */
 export interface TokenRequest {
-  /** The registry, as references name it. */
+  /** The registry as it appears in references, such as `docker.io`. */
   readonly registry: string;
   readonly realm: URL;
   readonly service: string | undefined;
   /**
-   * Scopes such as `repository:NAME:pull,push`, the most important one first, because some services use only the first.
+   * Scopes such as `repository:NAME:pull,push`, the most important one first, because some services use only the first
+   * one.
    */
   readonly scopes: readonly string[];
   readonly credentials: Credentials | undefined;
-  /** Whether the registry accepts no other login, so that a 404 or 405 of the token service is worth a retry. */
+  /**
+   * Whether Basic authentication cannot replace the token. If so, the request is retried after a 404 or 405, which a
+   * proxy in front of the token service may have sent.
+   */
   readonly isOnlyLogin: boolean;
   readonly redact: (text: string) => string;
-  /** Receives every token of a response, so that it can be removed from messages. */
+  /** Called with every token in a response, to keep it out of messages. */
   readonly keepSecret: (token: string) => void;
 }
 
 export interface Token {
   readonly value: string;
   /**
-   * The time from which the token is not used any more, shortly before it expires, in milliseconds of
+   * The time at which the cache stops using the token, shortly before it expires, in milliseconds of
    * `performance.now()`.
    */
   readonly expires: number;
@@ -60,15 +64,16 @@ const MIN_LIFETIME_S = 60;
 const EXPIRY_MARGIN_S = 10;
 
 /**
- * Statuses with which a service refuses a kind of token request that it does not support. A proxy may also answer 404
- * or 405.
+ * Statuses that mean that a token service does not support the method of a request. A 404 or 405 may also come from a
+ * proxy in front of the service.
  */
 const unsupported = new Set([404, 405, 501]);
 
 /**
  * Requests a token. An identity token is sent by POST. Otherwise the request is a GET, with or without Basic
  * credentials; if the service does not support GET, the password is sent by POST.
- * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if the service refuses, `ERR_MLIST_REGISTRY` if its response has no token
+ * @throws MlistError `ERR_MLIST_UNAUTHORIZED` if the service refuses the credentials or anonymous access;
+ * `ERR_MLIST_REGISTRY` if it responds with another error, or without a valid token
  */
 export async function fetchToken(request: TokenRequest, sender: TokenSender): Promise<Token> {
   const { send, retries, pause } = sender;
@@ -91,10 +96,10 @@ async function requestToken(request: TokenRequest, send: TokenSender['send']): P
 }
 
 function identityTokenRefused({ registry, realm, credentials }: TokenRequest, status: number): MlistError {
-  const login = loginText(registry, credentials?.place);
+  const used = loginText(registry, credentials?.place);
   return new MlistError(
     'ERR_MLIST_UNAUTHORIZED',
-    `the token service ${realm.host} does not accept identity tokens, and ${login} is one (HTTP ${status})`,
+    `the token service ${realm.host} does not support identity tokens, but ${used} are an identity token (HTTP ${status})`,
     { status, hint: `Log in with a user name and a password: "mlist login ${registry}".` },
   );
 }
@@ -114,7 +119,7 @@ function post(
   });
 }
 
-/** The URL of a GET. The query of the realm is kept. */
+/** Returns the URL of the GET request. Keeps the query parameters of the realm. */
 function tokenUrl({ realm, service, scopes, credentials }: TokenRequest): URL {
   const url = new URL(realm);
   if (service !== undefined) url.searchParams.append('service', service);
@@ -124,7 +129,7 @@ function tokenUrl({ realm, service, scopes, credentials }: TokenRequest): URL {
   return url;
 }
 
-/** The `authorization` header for Basic credentials; no header for other credentials. */
+/** Returns an object with the `authorization` header for Basic credentials, otherwise an empty object. */
 export function basicHeader(credentials: Credentials | undefined): Readonly<Record<string, string>> {
   if (credentials?.type !== 'basic') return {};
   const { username, password } = credentials;
@@ -154,13 +159,14 @@ function tokenRefused({ registry, realm, credentials, redact }: TokenRequest, re
     new MlistError('ERR_MLIST_UNAUTHORIZED', `${service} ${message} (${facts})`, { status, diagnostics, hint });
   if (![400, 401, 403].includes(status)) {
     const retryAfterMs = parseRetryAfter(headers['retry-after'], Date.now());
-    const later = retryAfterMs === undefined ? '' : ` and asks to wait for ${waitText(retryAfterMs)}`;
-    const message = `${service} issues no token for ${registry}${later} (${facts})`;
-    const details = { status, retryAfterMs, diagnostics, hint: 'Try again later.' };
+    const later = retryAfterMs === undefined ? '' : ` and asks clients to wait ${waitText(retryAfterMs)}`;
+    const message = `${service} did not issue a token for ${registry}${later} (${facts})`;
+    const hint = isTransientStatus(status) ? 'Try again later.' : undefined;
+    const details = { status, retryAfterMs, diagnostics, hint };
     return new MlistError('ERR_MLIST_REGISTRY', message, details);
   }
   if (credentials === undefined)
-    return refused(`issues no token for ${registry} without a login`, `Log in with "mlist login ${registry}".`);
+    return refused(`did not issue an anonymous token for ${registry}`, `Log in with "mlist login ${registry}".`);
   const { place } = credentials;
   return refused(`does not accept ${loginText(registry, place)}`, refusedLoginHint(registry, place));
 }
@@ -180,7 +186,7 @@ function parse(realm: URL, bytes: Uint8Array): TokenDocument {
   }
 }
 
-/** All tokens of a response. Besides the token itself, it may have a refresh token or an identity token. */
+/** Returns all tokens in a response, including refresh tokens and identity tokens. */
 function tokensIn(document: TokenDocument): readonly string[] {
   return Object.entries(document).flatMap(([name, value]: [string, unknown]) =>
     /token$/i.test(name) && typeof value === 'string' ? [value] : [],
@@ -188,5 +194,5 @@ function tokensIn(document: TokenDocument): readonly string[] {
 }
 
 function noToken(realm: URL): MlistError {
-  return new MlistError('ERR_MLIST_REGISTRY', `the response of the token service ${realm.host} has no token`);
+  return new MlistError('ERR_MLIST_REGISTRY', `the token service ${realm.host} sent a response without a valid token`);
 }

@@ -5,7 +5,7 @@ import { HEAD_REFUSED } from '../http/retry.ts';
 
 export interface BlobQuery {
   readonly connection: Connection;
-  /** Sends the HEAD. Default: a request of the connection. */
+  /** Sends the HEAD request. Default: `connection.request`. */
   readonly send?: SendRequest;
   readonly request: Pick<RegistryRequest, 'step' | 'target' | 'scopes' | 'signal'>;
   readonly descriptor: Descriptor;
@@ -13,7 +13,8 @@ export interface BlobQuery {
 
 /**
  * Requests the status (200 or 404) and the headers of a blob: by HEAD or, if HEAD is refused, by GET of the first byte.
- * The `content-length` in the result is that of the whole blob, if the registry states it.
+ * The `content-length` in the result is the size of the whole blob; it is undefined if the registry does not report the
+ * size.
  */
 export async function queryBlob({
   connection,

@@ -34,14 +34,18 @@ export class Blobs {
   }
 
   /**
-   * Whether the registry has a blob of this size. A proxy in front of the registry may answer 200 with another size.
+   * Whether the registry has the blob. Returns false if the response has another size, because a proxy in front of the
+   * registry may have sent it.
    */
   async has(descriptor: Descriptor, options: ContentOptions): Promise<boolean> {
     const size = await this.size(descriptor, options);
     return size === 'unknown' || size === descriptor.size;
   }
 
-  /** The size that the registry states for a blob; undefined if it does not have the blob. */
+  /**
+   * Requests the size of a blob. Returns `unknown` if the registry does not report it, and undefined if the registry
+   * does not have the blob.
+   */
   async size(descriptor: Descriptor, { signal }: ContentOptions): Promise<number | 'unknown' | undefined> {
     const { connection } = this.#parts;
     const request = { ...this.#readRequest(descriptor), signal };
@@ -51,17 +55,23 @@ export class Blobs {
     return statedSize(headers) ?? 'unknown';
   }
 
-  /** Reads a small blob into memory. */
+  /**
+   * Reads a blob into memory and verifies it.
+   * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if it does not match the descriptor, or if the descriptor has a
+   * size of more than `MAX_DOCUMENT_BYTES`
+   */
   async fetch(descriptor: Descriptor, { signal }: ContentOptions): Promise<Uint8Array> {
     const subject = this.#nameOf(descriptor);
-    if (descriptor.size > MAX_DOCUMENT_BYTES)
-      throw mismatch(subject, `has ${descriptor.size} bytes, which is too large to read into memory`);
+    if (descriptor.size > MAX_DOCUMENT_BYTES) {
+      const fault = `cannot be read into memory: its ${descriptor.size} bytes exceed the limit of ${MAX_DOCUMENT_BYTES}`;
+      throw mismatch(subject, fault, 'The limit applies to configs and other documents.');
+    }
     const read = async (): Promise<Uint8Array> => {
       const request = { ...this.#readRequest(descriptor), method: 'GET', accept: [200], signal } as const;
       const response = await this.#parts.connection.request(request, MAX_DOCUMENT_BYTES);
       const { headers } = response;
-      // A blob that is itself a gzip file may be sent unchanged with `Content-Encoding: gzip`, so it must not be
-      // decoded.
+      // Some registries send `Content-Encoding: gzip` with a blob that is itself a gzip file. Therefore bytes that
+      // already match the digest are not decoded.
       const isUnchanged = isVerifiable(descriptor.digest) && digestMatches(descriptor.digest, response.bytes);
       const bytes = isUnchanged ? response.bytes : await decodedDocument(response, subject);
       verifyBytes(subject, bytes, descriptor);
@@ -75,7 +85,7 @@ export class Blobs {
     return readBlob(this.#download(descriptor, options));
   }
 
-  /** The bytes of a blob from the offset `start`, unverified. The caller verifies the whole blob. */
+  /** Reads a blob from the offset `start` without verifying it. The caller must verify the whole blob. */
   readUnverified(descriptor: Descriptor, start: number, options: ContentOptions): AsyncIterable<Uint8Array> {
     return readBytes(this.#download(descriptor, options), start);
   }
@@ -99,7 +109,7 @@ export class Blobs {
 
   /**
    * Mounts a blob from another repository of the registry, without checking first whether that repository has it. If
-   * the registry answers 202, it has opened an upload, which is continued. If it refuses the mount, or no token for
+   * the registry answers 202, it has opened an upload, which is continued. If the mount is refused, or no token for
    * both repositories is issued, the blob is uploaded.
    */
   async mount(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<BlobTransfer> {
@@ -124,8 +134,8 @@ export class Blobs {
   }
 
   /**
-   * Whether a mount succeeded. Some registries answer 200 instead of 201, so a HEAD checks whether the repository has
-   * the blob.
+   * Whether a mount succeeded. Some registries answer 200 or 204 instead of 201. After such a response, the blob is
+   * requested to confirm that the repository has it.
    */
   async #isMounted(descriptor: Descriptor, response: RegistryResponse, { signal }: ContentOptions): Promise<boolean> {
     const { status, headers } = response;
@@ -140,7 +150,10 @@ export class Blobs {
     return query !== undefined && blobShownInstead(query, descriptor, subject) === undefined;
   }
 
-  /** The response to a mount; undefined if no token for both repositories is issued, or the registry fails. */
+  /**
+   * Requests a mount, and returns the response, which may be a refusal. Returns undefined if no token for both
+   * repositories is issued, or if the request still fails with 408, 425, 499 or 5xx after all retries.
+   */
   async #tryMount(
     descriptor: Descriptor,
     from: string,
@@ -170,8 +183,8 @@ export class Blobs {
   }
 
   /**
-   * Uploads a blob. All requests of an upload use one request slot, so that an upload that has begun never waits for
-   * other uploads.
+   * Uploads a blob. All requests of an upload use one request slot, so an upload that has begun never waits for other
+   * uploads.
    */
   async #upload(
     descriptor: Descriptor,
@@ -209,5 +222,5 @@ export class Blobs {
   }
 }
 
-/** Accepted statuses of a mount: the blob is mounted, or has to be uploaded. Retryable statuses are retried first. */
+/** Accepted statuses of a mount. After 202 or a refusal, the blob is uploaded. Retryable statuses are not included. */
 const MOUNT_STATUSES = [200, 201, 202, 204, ...REFUSALS];

@@ -4,20 +4,21 @@ import type { RegistryRequest, RegistryStream } from '../request.ts';
 import type { Connection } from '../connection.ts';
 import { connectionFailure } from '../request-failure.ts';
 import { connectionClosed } from '../http/connect.ts';
+import { redirectFailure } from '../http/redirect.ts';
 import { backoff, isConnectionError } from '../http/retry.ts';
 import { mismatch, mismatchError, verifyStatedDigest } from './verify-response.ts';
 
 export interface BlobReading {
   readonly connection: Connection;
-  /** GET of the blob, without a range. */
+  /** The GET request for the blob, without a range. */
   readonly request: Omit<RegistryRequest, 'accept' | 'headers'>;
   readonly descriptor: Descriptor;
 }
 
 /**
- * Reads a blob of any length (distribution-spec v1.1.1 "Pulling blobs"), and verifies it. After a connection error, the
- * remaining bytes are requested with a range (RFC 9110 section 14.2). An attempt that yields no bytes counts as a
- * retry.
+ * Streams and verifies a blob of any length (distribution-spec v1.1.1 "Pulling blobs"). After a connection error, the
+ * remaining bytes are requested with a range (RFC 9110 section 14.2). The retries are counted from the last attempt
+ * that yielded bytes.
  */
 export function readBlob(reading: BlobReading): AsyncIterable<Uint8Array> {
   return verified(reading.descriptor, readBytes(reading, 0), mismatchError(reading.request.step.reference));
@@ -34,8 +35,10 @@ export async function* readBytes(reading: BlobReading, start: number): AsyncGene
   if (start > 0 && start >= descriptor.size) return;
   for (let failures = 0; ;) {
     const before = offset;
+    let address = base;
     try {
       const { response, body, end } = await openPart(reading, offset);
+      address = response.url;
       try {
         for await (const chunk of body) {
           offset += chunk.length;
@@ -49,20 +52,20 @@ export async function* readBytes(reading: BlobReading, start: number): AsyncGene
       continue;
     } catch (thrown) {
       client.signals.throwIfAborted(request.signal);
-      // All bytes of the blob were received. Only the end of the response is missing, which does no harm.
+      // All bytes of the blob have been received. Only the end of the response is missing, which can be ignored.
       if (isConnectionError(thrown) && offset === descriptor.size) return;
       failures = offset > before ? 1 : failures + 1;
       if (!isConnectionError(thrown) || failures > connection.retries)
-        throw connectionFailure(request.step, base.host, thrown);
+        throw connectionFailure(request.step, base.host, redirectFailure(address, base, thrown));
     }
     await client.pause(backoff(failures), request.signal);
   }
 }
 
-/** The part of a blob in one response. */
+/** The part of a blob that one response contains. */
 interface Part {
   readonly response: RegistryStream;
-  /** The bytes of the part, from the requested offset. */
+  /** The bytes of the part, which starts at the requested offset. */
   readonly body: AsyncIterable<Uint8Array>;
   /**
    * The offset after the last byte of the part. A registry may send less than was requested (RFC 9110 section 15.3.7).
@@ -96,7 +99,11 @@ async function* skipBytes(count: number, body: AsyncIterable<Uint8Array>): Async
   }
 }
 
-/** Checks the `content-range` of a 206. @returns the offset after the last byte of the part */
+/**
+ * Checks the `Content-Range` header of a 206 response.
+ * @returns the offset after the last byte of the part
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the part does not start at `start`, or is not a part of the blob
+ */
 function checkPart({ request, descriptor }: BlobReading, { headers }: RegistryStream, start: number): number {
   const range = headers['content-range'] ?? '';
   const [, from, last, total] = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(range) ?? [];
@@ -106,20 +113,25 @@ function checkPart({ request, descriptor }: BlobReading, { headers }: RegistrySt
   const stated = JSON.stringify(range.slice(0, 100));
   throw mismatch(
     request.step.reference,
-    `was requested from byte ${start} on, but was served with the range ${stated}`,
+    `was requested from byte ${start} on, but was served with Content-Range ${stated}`,
   );
 }
 
 function checkLength({ request }: BlobReading, { headers }: RegistryStream, expected: number): void {
   const stated = headers['content-length'];
   if (stated === undefined || Number(stated) === expected) return;
-  const hint = 'The manifest that lists it states a wrong size, or the registry or a proxy has changed the content.';
-  throw mismatch(request.step.reference, `is sent with ${stated.slice(0, 20)} bytes, not ${expected}`, hint);
+  const hint =
+    'Either the manifest states a wrong size for this content, or the registry or a proxy has changed the content.';
+  throw mismatch(
+    request.step.reference,
+    `was served with a Content-Length of ${stated.slice(0, 20)} bytes, not ${expected}`,
+    hint,
+  );
 }
 
 /**
- * Whether the headers mark the end of the body. If not, a broken connection cannot be distinguished from the end of the
- * body (RFC 9112 section 6.3).
+ * Whether the headers determine the end of the body. If not, a broken connection cannot be distinguished from the end
+ * of the body (RFC 9112 section 6.3).
  */
 function statesItsEnd({ headers }: RegistryStream): boolean {
   return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;

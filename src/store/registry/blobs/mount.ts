@@ -11,19 +11,20 @@ interface SentBlob {
 }
 
 /**
- * Maximum number of digests that are remembered. It is enough for any list, and limits the memory of commands that
- * process thousands of lists. A blob whose digest was forgotten may be uploaded twice.
+ * Maximum number of digests that are recorded. This limits the memory of commands that process thousands of lists.
+ * If the digest of a blob is no longer recorded, the blob may be uploaded again.
  */
 const MAX_BLOBS = 10_000;
 
 /**
- * The blobs that a command has sent to one registry, so that it uploads each blob once. Other callers that send the
- * blob to the same repository wait for the first one; callers that send it to another repository mount it from there.
+ * Records the blobs that a command has sent to one registry, so that each is uploaded only once. Concurrent callers
+ * that send a blob to the same repository wait for the first one; callers that send it to another repository mount it
+ * from the first repository.
  */
 export class SentBlobs {
   // Each caller has its own source and signal, so the failure of one does not fail the others.
   readonly #running = new SingleFlight<BlobTransfer>({ sharesFailures: false });
-  /** For each digest, the first repository that has the blob or receives it. */
+  /** The first repository to which each blob was or is being sent, and the transfer, keyed by digest. */
   readonly #sent = new RecentMap<Digest, SentBlob>(MAX_BLOBS);
 
   /**
@@ -42,8 +43,8 @@ export class SentBlobs {
   }
 
   /**
-   * Another repository that has the blob; undefined if no other has it. Waits for a transfer of the blob that is still
-   * running.
+   * Returns another repository that has the blob; undefined if there is none. Waits for a transfer of the blob that is
+   * still running.
    */
   async otherRepository(repository: string, digest: Digest): Promise<string | undefined> {
     const sent = this.#sent.get(digest);

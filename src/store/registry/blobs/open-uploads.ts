@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * The uploads of a session that have not ended. When the session is closed, it waits for them, so that they can be
- * cancelled at the registry.
+ * The uploads of a session that have not ended. When the session is closed, it waits until they have been cancelled.
  */
 export class OpenUploads {
   readonly #open = new Set<Promise<unknown>>();

@@ -1,11 +1,17 @@
 const MIB = 1024 * 1024;
 
-/** Limits for the size of a chunk, if a registry asks for chunks or does not accept the whole blob in one request. */
+/**
+ * Limits for the size of a chunk. They apply if a registry requests chunks, or if a request with the whole blob has
+ * failed.
+ */
 const LARGEST = 64 * MIB;
 const SMALLEST = MIB;
 const SMALLEST_AFTER_BREAK = 8 * MIB;
 
-/** The number of bytes per request of an upload: all, until the registry asks for chunks or refuses the whole blob. */
+/**
+ * The number of bytes per request of an upload. The whole blob is sent in one request, unless the registry requests
+ * chunks, or such a request has failed.
+ */
 export class UploadChunk {
   readonly #blobSize: number;
   #size = Number.POSITIVE_INFINITY;
@@ -21,7 +27,7 @@ export class UploadChunk {
   }
 
   /**
-   * Sets the minimum size of a chunk that the registry states.
+   * Sets the minimum size of a chunk that the registry requires, and switches to chunks. Ignores an invalid header.
    * @param header - `OCI-Chunk-Min-Length`
    */
   setMinimum(header: string | undefined): void {
@@ -32,8 +38,8 @@ export class UploadChunk {
   }
 
   /**
-   * Halves the size after 413, but not below 1 MiB.
-   * @returns whether that was possible
+   * Reduces the size after a 413: halves it, to at most 64 MiB, but not below 1 MiB or the registry's minimum.
+   * @returns whether the size was reduced
    */
   halve(): boolean {
     const smallest = Math.max(SMALLEST, this.#minimum);
@@ -43,7 +49,10 @@ export class UploadChunk {
     return true;
   }
 
-  /** Halves the size after a connection that broke, perhaps because the request was too large, but not below 8 MiB. */
+  /**
+   * Halves the size after a broken connection, in case the request was too large, but not below 8 MiB or 8 times the
+   * minimum of the registry.
+   */
   halveAfterBreak(): void {
     if (Math.min(this.#size, this.#blobSize) >= 2 * Math.max(SMALLEST_AFTER_BREAK, 8 * this.#minimum)) this.halve();
   }

@@ -1,9 +1,11 @@
+import type { MlistError } from '../../../errors/errors.ts';
 import { mismatch } from './verify-response.ts';
 
 /**
- * The bytes of a blob, for an upload in one or more slices. If each slice begins where the previous one ended, the
- * source is read once. Otherwise it is opened again and read up to the start of the slice. It is also opened again if
- * the previous slice was abandoned while it waited for bytes, because those bytes would be missing from the next slice.
+ * Supplies the bytes of a blob to an upload, in one or more slices. If each slice begins where the previous one ended,
+ * the source is read once. For a slice that begins earlier, the source is opened again and read up to the start of the
+ * slice. It is also opened again if the previous slice was abandoned while it waited for bytes, because those bytes
+ * would be missing from the next slice.
  */
 export class UploadSource {
   readonly #subject: string;
@@ -16,7 +18,7 @@ export class UploadSource {
     this.#open = open;
   }
 
-  /** The error of the source, if reading it has failed. Retrying the upload would not help. */
+  /** The first error from reading the source; undefined if there is none. After an error, a retry would not help. */
   get failure(): { readonly thrown: unknown } | undefined {
     return this.#failure;
   }
@@ -27,15 +29,17 @@ export class UploadSource {
   }
 
   /**
-   * Opens the source and reads its first bytes, while the registry opens the upload. Errors are thrown by the first
-   * slice.
+   * Opens the source and starts reading it, while the registry opens the upload. An error is thrown by the first slice.
    */
   begin(): void {
     this.#opened = new Opened(this.#open());
     this.#opened.readAhead();
   }
 
-  /** The bytes from `start` to `end` (exclusive). */
+  /**
+   * Yields the bytes from `start` to `end` (exclusive).
+   * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the source ends before `end`
+   */
   async *slice(start: number, end: number): AsyncGenerator<Uint8Array> {
     try {
       const opened = await this.#openedUpTo(start);
@@ -49,7 +53,7 @@ export class UploadSource {
       } finally {
         opened.isBusy = false;
       }
-      if (opened.position < end) throw mismatch(this.#subject, `ends after ${opened.position} bytes at its source`);
+      if (opened.position < end) throw tooShort(this.#subject, opened.position);
     } catch (thrown) {
       this.#failure ??= { thrown };
       throw thrown;
@@ -67,6 +71,11 @@ export class UploadSource {
     this.#opened = undefined;
     await opened?.close();
   }
+}
+
+function tooShort(subject: string, length: number): MlistError {
+  const hint = 'Check the source: it is damaged, or was changed during the upload.';
+  return mismatch(subject, `cannot be uploaded: its source ended after ${length} bytes`, hint);
 }
 
 /** An opened source, which can be read once, from its start to its end. */
@@ -88,7 +97,10 @@ class Opened {
     this.#ahead.catch(() => undefined);
   }
 
-  /** The next bytes from `start` to `end` (exclusive); undefined after `end`, or after the last byte of the source. */
+  /**
+   * Returns the next bytes between `start` and `end` (exclusive); undefined after `end`, or after the last byte of the
+   * source.
+   */
   async read(start: number, end: number): Promise<Uint8Array | undefined> {
     while (this.position < end) {
       const chunk = this.#rest.length > 0 ? this.#rest : await this.#nextChunk();

@@ -19,7 +19,7 @@ export interface UploadTarget {
   readonly connection: Connection;
   /** Sends requests in the request slot that the upload holds from its beginning to its end. */
   readonly send: SendRequest;
-  /** The path of the API for the blobs of the repository: `/v2/NAME/blobs/`. */
+  /** The API path of the blobs in the repository: `/v2/NAME/blobs/`. */
   readonly path: string;
   readonly scope: Scope;
   /** The reference of the blob, for errors. */
@@ -27,12 +27,15 @@ export interface UploadTarget {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A registry may read the whole blob again before it answers, so the timeout grows by a second for this many bytes. */
+/**
+ * The timeout of the last request is extended by one second per this number of bytes, because a registry may read the
+ * whole blob again before it responds.
+ */
 const VERIFIED_BYTES_PER_SECOND = 8 * 1024 * 1024;
 
 /**
- * The timeout for cancelling an upload. It is short, because the end of the command waits for it after an interrupt or
- * an error.
+ * The timeout for cancelling an upload. It is short, because a command that fails or is interrupted waits for the
+ * cancellation.
  */
 export const CANCEL_MS = 1_000;
 
@@ -40,8 +43,8 @@ export const CANCEL_MS = 1_000;
 const MAX_RESPONSE_BYTES = 1024 * 1024;
 
 /**
- * The number of bytes that a `Range` header states. `0-0` is treated as 0, although it could also mean one byte.
- * Undefined for an invalid header.
+ * Returns the number of bytes that the registry has received, from a `Range` header such as `0-99`; undefined if the
+ * header is missing or invalid. `0-0` is treated as 0, although it could also mean one byte.
  */
 function receivedBytes(range: string | undefined): number | undefined {
   const end = /(?:^|[=\s])0-(\d{1,15})$/.exec(range ?? '')?.[1];
@@ -50,17 +53,17 @@ function receivedBytes(range: string | undefined): number | undefined {
 }
 
 /**
- * Uploads a blob (distribution-spec v1.1.1 "Pushing blobs"): in one request, or in chunks if the registry states a
- * minimum length for them or has refused the whole blob. After a failure, the upload continues at the offset that the
- * registry states, or starts again. Each attempt without progress counts as a retry. An upload that fails is cancelled
- * at the registry.
+ * Uploads a blob (distribution-spec v1.1.1 "Pushing blobs"): in one request, or in chunks if the registry has sent a
+ * minimum length for chunks, or if a request with the whole blob has failed. After a failure, the upload continues at
+ * the offset that the registry reports, or starts again. The retries are counted from the last attempt that made
+ * progress. An upload that fails is cancelled.
  */
 export class BlobUpload {
   readonly #target: UploadTarget;
   readonly #descriptor: Descriptor;
   readonly #source: UploadSource;
   readonly #chunk: UploadChunk;
-  /** The URL for the next request, which each response of the registry may change. */
+  /** The URL for the next request. Each response of the registry may change it. */
   #location: URL | undefined;
   #offset = 0;
   #hasResumed = false;
@@ -75,7 +78,8 @@ export class BlobUpload {
 
   /**
    * Runs the upload to its end.
-   * @param started - the response that has already opened the upload, such as that to a mount
+   * @param started - the response that has already opened the upload, such as the response to a mount; undefined if the
+   * upload has to be opened
    */
   async run(started: RegistryResponse | undefined): Promise<void> {
     const progress = () => `${this.#sentBytes} of ${this.#descriptor.size} bytes sent`;
@@ -146,11 +150,11 @@ export class BlobUpload {
   #follow({ headers, url }: RegistryResponse): void {
     const location = headers['location'];
     if (location === undefined || !URL.canParse(location, url.href)) {
-      throw new MlistError('ERR_MLIST_REGISTRY', `${url.host} opened an upload without a location`);
+      throw new MlistError('ERR_MLIST_REGISTRY', `the response of ${url.host} has no valid Location header`);
     }
     const address = new URL(location, url);
     address.hash = '';
-    checkAddress('an upload location', address, this.#target.connection.base);
+    checkAddress('an upload location at', address, this.#target.connection.base);
     this.#location = address;
   }
 
@@ -202,8 +206,8 @@ export class BlobUpload {
 
   /**
    * Decides how to continue after a failure: `done` if the registry has the blob, `again` for a retry, `smaller` for
-   * another attempt with smaller chunks, which does not count as a retry.
-   * @throws the failure, if the upload cannot continue
+   * another attempt with smaller chunks, which is not counted as a retry.
+   * @throws the failure if the upload cannot continue
    */
   async #recover(thrown: unknown): Promise<'done' | 'again' | 'smaller'> {
     const canRead = this.#source.failure === undefined;
@@ -214,7 +218,7 @@ export class BlobUpload {
       if (await this.#resume()) return 'again';
       if (await this.#isThere()) return 'done';
     }
-    // After a 404, the registry does not know the upload any more, so a new one is opened.
+    // After a 404, the upload no longer exists, so there is nothing to cancel.
     if (thrown.facts.status === 404) this.#location = undefined;
     await this.#cancel();
     this.#offset = 0;
@@ -223,7 +227,7 @@ export class BlobUpload {
 
   #isRecoverable({ code, facts }: MlistError): boolean {
     const { status } = facts;
-    // Without a location, the request that opens an upload has failed, after its own retries.
+    // If there is no location, the request that opens the upload has failed. It has already been retried.
     if (this.#location === undefined || exceedsMaxWait(facts)) return false;
     if (code === 'ERR_MLIST_NETWORK' || code === 'ERR_MLIST_TIMEOUT') {
       this.#chunk.halveAfterBreak();
@@ -233,13 +237,14 @@ export class BlobUpload {
     if (status === 413) return this.#chunk.halve();
     if (status === 405) return this.#chunk.disable();
     if (status === 400) return this.#isTransient(facts);
-    // The registry does not know the upload, expects another offset or has lost bytes, so the upload starts again.
+    // The registry may have lost the upload or some of its bytes, or expect another offset. The upload is resumed or
+    // started again.
     return status === 202 || status === 404 || status === 416 || isRetryableStatus(status);
   }
 
   /**
-   * Whether a refusal may be temporary. A registry may refuse an upload that was resumed, or lose its state for a
-   * moment. A second 400 is treated as permanent.
+   * Whether a 400 may be temporary. Returns true after a resumption, because the registry may have refused to resume,
+   * and for the first `BLOB_UPLOAD_INVALID`, because the registry may have lost the state of the upload for a moment.
    */
   #isTransient({ diagnostics = [] }: ErrorFacts): boolean {
     const isInvalid = !this.#wasInvalid && diagnostics.some(({ code }) => code === 'BLOB_UPLOAD_INVALID');
@@ -250,8 +255,8 @@ export class BlobUpload {
   }
 
   /**
-   * Asks the registry for the offset (distribution-spec v1.1.1 "Get upload status").
-   * @returns whether the upload can continue there
+   * Requests the number of bytes that the registry has received (distribution-spec v1.1.1 "Get upload status").
+   * @returns whether the upload can continue after them
    */
   async #resume(): Promise<boolean> {
     if (this.#location === undefined) return false;
@@ -266,12 +271,15 @@ export class BlobUpload {
     return true;
   }
 
-  /** Whether the registry has the blob, although the response was lost. */
+  /** Whether the registry has the blob, which means that only the response was lost. */
   async #isThere(): Promise<boolean> {
     return (await this.#shownInstead().catch(() => 'unknown')) === undefined;
   }
 
-  /** Undefined if the registry has the blob; otherwise what it shows instead, for messages. */
+  /**
+   * Requests the blob. Returns undefined if the registry has it. Otherwise returns the end of the error message, such
+   * as `does not have it`.
+   */
   async #shownInstead(): Promise<string | undefined> {
     const { connection, send, path, scope, subject, signal } = this.#target;
     const descriptor = this.#descriptor;
@@ -279,7 +287,10 @@ export class BlobUpload {
     return blobShownInstead(await queryBlob({ connection, send, request, descriptor }), descriptor, subject);
   }
 
-  /** Cancels the upload at the registry, if it is open (distribution-spec at 967efdc). Ignores failures. */
+  /**
+   * Cancels the upload if it is open. Ignores failures, because a registry may not support this request, which was
+   * added to the distribution-spec after v1.1.1 (commit 967efdc).
+   */
   async #cancel(): Promise<void> {
     const location = this.#location;
     if (location === undefined) return;
@@ -305,14 +316,14 @@ export class BlobUpload {
   }
 }
 
-/** Appends the digest to an upload location, whose own query stays unchanged, since it may be signed. */
+/** Appends the digest to an upload location. The query of the location stays unchanged, because it may be signed. */
 function withDigest({ href }: URL, digest: string): URL {
   const separator = /[?&]$/.test(href) ? '' : href.includes('?') ? '&' : '?';
   return new URL(`${href}${separator}digest=${encodeURIComponent(digest)}`);
 }
 
-/** The error for a registry whose responses all state the same offset. */
+/** Creates the error for a chunk that the registry has accepted without increasing the offset. */
 function stuck({ connection, subject }: UploadTarget): MlistError {
-  const message = `cannot upload ${subject}: ${connection.base.host} accepts chunks, but makes no progress (HTTP 202)`;
+  const message = `cannot upload ${subject}: ${connection.base.host} accepted a chunk, but did not increase the offset (HTTP 202)`;
   return new MlistError('ERR_MLIST_REGISTRY', message, { reference: subject, status: 202 });
 }

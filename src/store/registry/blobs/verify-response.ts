@@ -4,8 +4,8 @@ import type { Descriptor } from '../../../oci/descriptor.ts';
 import type { FaultError } from '../../verify.ts';
 
 /**
- * Checks a response against the requested digest and size. Registry responses are untrusted.
- * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH`
+ * Checks a response, which is untrusted, against the requested digest and size.
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if one of them differs, or the digest algorithm is not supported
  */
 export function verifyBytes(
   subject: string,
@@ -19,15 +19,22 @@ export function verifyBytes(
   throw isVerifiable(digest) ? wrongDigest(subject, digest) : unsupportedAlgorithm(subject, digest);
 }
 
-/** Checks the `Docker-Content-Digest` header, which is optional, against the bytes. */
+/**
+ * Checks the bytes against the optional `Docker-Content-Digest` header.
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the header is invalid or has another digest
+ */
 export function verifyHeader(subject: string, header: string | undefined, bytes: Uint8Array): void {
   if (header === undefined) return;
   if (!isDigest(header)) throw wrongHeader(subject, header);
   if (isVerifiable(header) && !digestMatches(header, bytes))
-    throw mismatch(subject, `does not match its header Docker-Content-Digest: ${header}`);
+    throw mismatch(subject, `does not match the header Docker-Content-Digest: ${header}`);
 }
 
-/** Checks the header against the requested digest. A digest of another algorithm cannot be compared and is accepted. */
+/**
+ * Checks the `Docker-Content-Digest` header against the requested digest. A header with another digest algorithm cannot
+ * be compared and is accepted.
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the header is invalid or has another digest
+ */
 export function verifyStatedDigest(
   subject: string,
   header: string | undefined,
@@ -38,8 +45,10 @@ export function verifyStatedDigest(
 }
 
 function wrongHeader(subject: string, header: string): MlistError {
-  const value = isDigest(header) ? header : 'which is not a digest';
-  return mismatch(subject, `was served with the header Docker-Content-Digest: ${value}`);
+  const fault = isDigest(header)
+    ? `has another digest in the response (Docker-Content-Digest: ${header})`
+    : 'has an invalid Docker-Content-Digest header in the response';
+  return mismatch(subject, fault);
 }
 
 /**
@@ -52,7 +61,7 @@ export function mismatchError(subject: string): FaultError {
       case 'unsupported-algorithm':
         return unsupportedAlgorithm(subject, digest);
       case 'too-long':
-        return mismatch(subject, `is longer than ${size} bytes`);
+        return mismatch(subject, `is longer than the ${size} bytes in its descriptor`);
       case 'size':
         return wrongSize(subject, fault.actual, size, fault.hasDigest);
       case 'digest':
@@ -62,7 +71,8 @@ export function mismatchError(subject: string): FaultError {
 }
 
 function unsupportedAlgorithm(subject: string, digest: Digest): MlistError {
-  return mismatch(subject, `cannot be verified: the digest algorithm ${digestAlgorithm(digest)} is not supported`);
+  const fault = `cannot be verified: the digest algorithm ${digestAlgorithm(digest)} is not supported`;
+  return mismatch(subject, fault, 'mlist can verify sha256, sha384 and sha512.');
 }
 
 function wrongDigest(subject: string, digest: Digest): MlistError {
@@ -70,20 +80,20 @@ function wrongDigest(subject: string, digest: Digest): MlistError {
 }
 
 /**
- * The error for a blob of another size than its descriptor states. If the digest matches, the list or manifest that
- * refers to the blob is wrong, not the content of the registry.
+ * Creates the error for content whose size differs from its descriptor. If the digest matches, the content is correct,
+ * and the list or manifest that contains the descriptor is wrong.
  */
 function wrongSize(subject: string, actual: number, size: number, hasDigest: boolean): MlistError {
   if (!hasDigest) return mismatch(subject, `has ${actual} bytes, not ${size}`);
-  const hint = 'The list or manifest that refers to it states a wrong size, and has to be built again.';
+  const hint = 'The list or manifest that refers to this content states a wrong size. Build it again.';
   return mismatch(subject, `has ${actual} bytes, but its descriptor states ${size}`, hint);
 }
 
-const CHANGED = 'The registry, or a proxy in front of it, has changed the content. It was not used.';
+const CHANGED = 'Check the registry and any proxy in front of it: the response was changed or damaged.';
 
 /**
- * The error for content that differs from its descriptor.
- * @param fault - what is wrong, such as `has 3 bytes, not 4`
+ * Creates the error for content that does not match its descriptor.
+ * @param fault - the end of the message, such as `has 3 bytes, not 4`
  */
 export function mismatch(subject: string, fault: string, hint = CHANGED): MlistError {
   return new MlistError('ERR_MLIST_CONTENT_MISMATCH', `${subject} ${fault}`, { reference: subject, hint });

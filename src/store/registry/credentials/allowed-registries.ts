@@ -3,7 +3,7 @@ import { parseReference, withoutPassword } from '../../../oci/reference.ts';
 import { apiHost } from '../http/address.ts';
 
 /**
- * The registries that may receive a login or be written to. Other registries are only read, and without a login
+ * The registries that may receive credentials or be written to. Other registries can only be read, and only anonymously
  * (docs/security.md).
  */
 export class AllowedRegistries {
@@ -17,18 +17,18 @@ export class AllowedRegistries {
   }
 
   /**
-   * Parses `HOST`, `HOST:PORT`, `*.DOMAIN` and `*.DOMAIN:PORT`. A pattern without a port only allows hosts without one,
-   * and a wildcard allows subdomains at any depth, but not the domain itself.
+   * Parses `HOST`, `HOST:PORT`, `*.DOMAIN` and `*.DOMAIN:PORT`. A pattern without a port allows only hosts without a
+   * port. A wildcard allows subdomains at any depth, but not the domain itself.
    * @param option - the name of the option, for errors
-   * @throws MlistError `ERR_MLIST_USAGE` for an invalid pattern
+   * @throws MlistError `ERR_MLIST_USAGE` if a pattern is invalid
    */
   static parse(patterns: readonly string[], option: string): AllowedRegistries {
     return new AllowedRegistries(patterns.map((pattern) => parsePattern(pattern, option)));
   }
 
   /**
-   * Whether a registry is one of the allowed registries.
-   * @param registry - the host of a registry or mirror, with its port, as references name it
+   * Whether a registry or mirror is one of the allowed registries.
+   * @param registry - the host and, if references contain it, the port
    */
   allows(registry: string): boolean {
     const name = registry.toLowerCase();
@@ -39,12 +39,15 @@ export class AllowedRegistries {
 function parsePattern(text: string, option: string): string {
   const pattern = text.toLowerCase() === 'index.docker.io' ? 'docker.io' : text.toLowerCase();
   const host = pattern.startsWith('*.') ? `a${pattern.slice(1)}` : pattern;
-  // In references, a first part without a dot or a port is a namespace of docker.io, not a host.
+  // A host without a dot or a port, other than `localhost`, would never match: in references, it is a namespace of
+  // docker.io.
   if (registryOf(host) === host) return pattern;
   throw new MlistError(
     'ERR_MLIST_USAGE',
     `${option} takes HOST, HOST:PORT or *.DOMAIN, not ${JSON.stringify(withoutPassword(text))}`,
-    { hint: 'Examples: docker.io, registry.example.com:5000, *.example.com.' },
+    {
+      hint: 'A HOST without a port must contain a dot, or be localhost. For example: docker.io, registry.example.com:5000, *.example.com.',
+    },
   );
 }
 
@@ -58,30 +61,26 @@ function registryOf(host: string): string | undefined {
   }
 }
 
-/** The hint that explains why a registry gets no login, with the remedy. */
+/** Returns the hint and the remedy for a request without credentials to a registry that is not allowed. */
 export function withoutLogin(registry: string): NextStep {
   return {
-    hint: `No login was sent, because ${registry} is not an allowed registry.`,
+    hint: `No credentials were sent, because ${registry} is not an allowed registry.`,
     remedy: { kind: 'allow-registry', registry, access: 'read' },
   };
 }
 
-/** The error for a write to a registry that is only read. */
+/** Creates the error for a write to a repository whose registry is not allowed. */
 export function writeNotAllowed(registry: string, repository: string): MlistError {
-  return new MlistError(
-    'ERR_MLIST_BLOCKED',
-    `${repository} may not be written to: ${registry} is not an allowed registry`,
-    {
-      reference: repository,
-      remedy: { kind: 'allow-registry', registry, access: 'write' },
-    },
-  );
+  return new MlistError('ERR_MLIST_BLOCKED', `cannot write to ${repository}: ${registry} is not an allowed registry`, {
+    reference: repository,
+    remedy: { kind: 'allow-registry', registry, access: 'write' },
+  });
 }
 
-/** The error for a login that the user has typed for a registry that is not allowed. */
+/** Creates the error for a login to a registry that is not allowed. */
 export function loginNotAllowed(registry: string): MlistError {
-  return new MlistError('ERR_MLIST_BLOCKED', `no login may be sent to ${registry}: it is not an allowed registry`, {
+  return new MlistError('ERR_MLIST_BLOCKED', `cannot log in to ${registry}: it is not an allowed registry`, {
     reference: registry,
-    remedy: { kind: 'allow-registry', registry, access: 'write' },
+    remedy: { kind: 'allow-registry', registry, access: 'read' },
   });
 }

@@ -6,7 +6,7 @@ import { checkDockerConfig } from '../../../schema/docker-documents.ts';
 import { basicCredentials, type Credentials } from './credentials.ts';
 
 /**
- * A file with credentials: Docker's config.json or the auth.json of podman and skopeo
+ * The content of a credentials file: Docker's config.json, or the auth.json of podman and skopeo
  * (schemas/docker-config.schema.json).
  */
 export interface AuthFile {
@@ -15,7 +15,7 @@ export interface AuthFile {
   readonly credHelpers?: Readonly<Record<string, string>>;
 }
 
-/** An entry of a file. All members are secret. */
+/** An entry of `auths`. All members are secret. */
 export interface Auth {
   readonly auth?: string;
   readonly username?: string;
@@ -24,11 +24,11 @@ export interface Auth {
   readonly registrytoken?: string;
 }
 
-/** Docker's files use this key for Docker Hub; references and other files use the names below. */
+/** The key for Docker Hub in Docker's files. References and other files use one of `HUB_NAMES`. */
 const HUB_KEY = 'https://index.docker.io/v1/';
 const HUB_NAMES = ['docker.io', 'index.docker.io', 'registry-1.docker.io'];
 
-/** The key of a registry in files and for credential helpers. */
+/** Returns the key under which credentials files and credential helpers store the credentials for a registry. */
 export function credentialKey(registry: string): string {
   return isHub(registry) ? HUB_KEY : registry;
 }
@@ -42,9 +42,9 @@ function namesOf(registry: string): readonly string[] {
 }
 
 /**
- * Reads a file with credentials, which may be a pipe.
- * @returns undefined if the file does not exist
- * @throws MlistError `ERR_MLIST_CREDENTIALS` with the path of the file; the reason of the signal if it is aborted
+ * Reads a credentials file, which may be a pipe. Returns undefined if the file does not exist.
+ * @throws MlistError `ERR_MLIST_CREDENTIALS` if the file cannot be read or is invalid; the reason of the signal if it
+ * is aborted
  */
 export async function readAuthFile(
   path: string,
@@ -62,48 +62,51 @@ export async function readAuthFile(
   return parseAuthFile(kind === 'legacy' ? wrapLegacy(bytes) : bytes, path);
 }
 
-/** The error for a file with credentials that cannot be read. */
+/** Creates the error for a credentials file that cannot be read. Returns `ERR_MLIST_CREDENTIALS` errors unchanged. */
 export function cannotRead(path: string, thrown: unknown): MlistError {
   if (thrown instanceof MlistError && thrown.code === 'ERR_MLIST_CREDENTIALS') return thrown;
   const message = thrown instanceof MlistError ? thrown.message : `cannot read ${path}: ${readReason(thrown)}`;
   return new MlistError('ERR_MLIST_CREDENTIALS', message, { path, cause: thrown });
 }
 
-/** Converts Docker's legacy file ~/.dockercfg, which contains only the value of the member `auths`. */
+/** Wraps the content of Docker's legacy file ~/.dockercfg in `{"auths": …}`, because it is only the value of `auths`. */
 function wrapLegacy(bytes: Uint8Array): Uint8Array {
   return bytes.length === 0 ? bytes : Buffer.concat([Buffer.from('{"auths":'), bytes, Buffer.from('}')]);
 }
 
 /**
- * Parses a file with credentials.
- * @throws MlistError `ERR_MLIST_CREDENTIALS`, without quoting the content of the file
+ * Parses a credentials file.
+ * @throws MlistError `ERR_MLIST_CREDENTIALS` if it is invalid; the message does not quote its content
  */
 export function parseAuthFile(bytes: Uint8Array, path: string): AuthFile {
   const checked = checkDockerConfig(bytes);
   if ('value' in checked) return checked.value as unknown as AuthFile;
   const [first] = checked.problems;
-  const pointer = first?.pointer === '' ? 'the top' : (first?.pointer ?? '');
-  throw new MlistError('ERR_MLIST_CREDENTIALS', `${path} cannot be used: ${first?.message ?? ''} at ${pointer}`, {
+  const where = first === undefined || first.pointer === '' ? '' : ` at ${first.pointer}`;
+  throw new MlistError('ERR_MLIST_CREDENTIALS', `${path} cannot be used: ${first?.message ?? ''}${where}`, {
     path,
-    hint: 'Correct the file. It was not changed.',
+    hint: 'Correct the file. mlist has not changed it.',
   });
 }
 
-/** The name of the credential helper that a file configures for a registry. */
+/** Returns the name of the credential helper that a file configures for a registry; undefined if there is none. */
 export function helperFor({ credHelpers = {}, credsStore }: AuthFile, registry: string): string | undefined {
   const key = [credentialKey(registry), ...namesOf(registry)].find((name) => Object.hasOwn(credHelpers, name));
   const helper = key === undefined ? credsStore : credHelpers[key];
   return helper === '' ? undefined : helper;
 }
 
-/** Whether a file configures no logins. If it configures none, Docker uses the credential helper of the system. */
+/**
+ * Whether a file has neither credentials nor credential helpers. If so, Docker uses the default credential helper of
+ * the system.
+ */
 export function hasNoLogins({ auths = {}, credHelpers = {}, credsStore = '' }: AuthFile): boolean {
   return Object.keys(auths).length + Object.keys(credHelpers).length === 0 && credsStore === '';
 }
 
 /**
- * The keys of a file that apply to a repository, the most specific first: namespaces from the longest to the shortest
- * (containers-auth.json(5)), then the key of the registry, then other spellings of its host.
+ * Returns the keys of `auths` that apply to a repository, the most specific first: namespaces from the longest to the
+ * shortest (containers-auth.json(5)), then the key of the registry, then other spellings of its host.
  */
 export function keysFor({ auths = {} }: AuthFile, registry: string, repository: string): readonly string[] {
   const parts = repository === '' ? [] : repository.split('/');
@@ -114,8 +117,8 @@ export function keysFor({ auths = {} }: AuthFile, registry: string, repository: 
 }
 
 /**
- * The keys of a file that name a whole registry, in any spelling: first those with https, then those with http, then
- * those without a scheme.
+ * Returns the keys of `auths` for a whole registry, in any spelling: first keys with https, then keys with http, then
+ * keys without a scheme.
  */
 export function spellingsOf(auths: Readonly<Record<string, Auth>>, registry: string): readonly string[] {
   const names = namesOf(registry);
@@ -125,19 +128,19 @@ export function spellingsOf(auths: Readonly<Record<string, Auth>>, registry: str
     .sort((left, right) => rank(left) - rank(right) || (left < right ? -1 : 1));
 }
 
-/** The host of a key for a whole registry; undefined if the key is a namespace. */
+/** Returns the host in a key for a whole registry; undefined if the key is for a namespace. */
 function hostOf(key: string): string | undefined {
   return /^(?:https?:\/\/([^/]+)(?:\/.*)?|([^/]+)(?:\/(?:v[12]\/?)?)?)$/.exec(key)?.slice(1).find(Boolean);
 }
 
-/** The token of an entry, if it has one. */
+/** Returns the token of an entry; undefined if it has none. */
 export function tokenIn({ identitytoken, registrytoken }: Auth): Credentials | undefined {
   if (registrytoken) return { type: 'bearer', token: registrytoken };
   return identitytoken ? { type: 'identity', token: identitytoken } : undefined;
 }
 
 /**
- * The credentials of an entry.
+ * Returns the credentials of an entry; undefined if it has none.
  * @throws MlistError `ERR_MLIST_CREDENTIALS` if the member `auth` is invalid; the message does not quote its value
  */
 export function credentialsIn(entry: Auth, key: string, path: string): Credentials | undefined {
@@ -151,10 +154,10 @@ export function credentialsIn(entry: Auth, key: string, path: string): Credentia
   const member = `auths[${JSON.stringify(key)}].auth`;
   throw new MlistError(
     'ERR_MLIST_CREDENTIALS',
-    `${path} cannot be used: ${member} is not the base64 of user:password`,
+    `${path} cannot be used: ${member} is not base64-encoded USER:PASSWORD`,
     {
       path,
-      hint: 'Log in to the registry again.',
+      hint: 'Correct the entry, or remove it and log in again.',
     },
   );
 }

@@ -7,16 +7,16 @@ import type { Environment } from '../../environment.ts';
 import { findProgram, startableProgram } from '../../program-path.ts';
 
 /**
- * A program that stores credentials: `docker-credential-NAME get|store|erase` with the key of the registry on stdin and
- * JSON on stdout (docker-credential-helpers, README "Development"). A configured helper that is not installed is an
- * error.
+ * A program that stores credentials: `docker-credential-NAME get|store|erase` (docker-credential-helpers, README
+ * "Development"). `get` and `erase` read the key of the registry from stdin, and `store` reads JSON. `get` writes JSON
+ * to stdout. A configured helper that is not installed is an error.
  */
 export interface CredentialHelper {
-  /** The suffix of the program's name. */
+  /** NAME in the name of the program, `docker-credential-NAME`. */
   readonly name: string;
-  /** The environment of the program. The program is searched for on its PATH. */
+  /** The environment of the program. Its PATH is searched for the program. */
   readonly env: Environment;
-  /** Stops the program. */
+  /** Aborting it kills the running program. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -24,11 +24,11 @@ export interface HelperOptions extends Omit<CredentialHelper, 'name'> {
   readonly platform: NodeJS.Platform;
 }
 
-/** Limits concurrent helpers, since a command may run one for each registry. */
+/** Limits concurrent reads from helpers, since a command may run a helper for each registry. */
 const helpers = new Limiter(8);
 
 const NOT_FOUND = 'credentials not found in native keychain';
-const NOT_STARTED = 'it cannot be started: is it installed, and on PATH?';
+const NOT_STARTED = 'it could not be started; check that it is installed and on PATH';
 const TIME_LIMIT_S = 30;
 const MAX_OUTPUT = 1024 * 1024;
 
@@ -36,11 +36,14 @@ export function programOf({ name }: Pick<CredentialHelper, 'name'>): string {
   return `docker-credential-${name}`;
 }
 
-/** The stored credentials for a key; undefined if the helper does not have any. */
+/**
+ * Returns the stored credentials for a key; undefined if the helper has none.
+ * @throws MlistError `ERR_MLIST_CREDENTIALS` if the helper fails
+ */
 export async function readFromHelper(helper: CredentialHelper, key: string): Promise<Credentials | undefined> {
   const { code, stdout } = await helpers.run(() => run(helper, 'get', key));
   if (code !== 0 && stdout.trim() === NOT_FOUND) return undefined;
-  if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
+  if (code !== 0) throw failed(helper, `it exited with code ${String(code)}`);
   const { Username: username, Secret: secret } = parse(helper, stdout);
   if (secret === '' || username === '') return undefined;
   return username === '<token>' ? { type: 'identity', token: secret } : { type: 'basic', username, password: secret };
@@ -57,17 +60,17 @@ export async function storeInHelper(
   secret: string,
 ): Promise<void> {
   const { code } = await run(helper, 'store', JSON.stringify({ ServerURL: key, Username: username, Secret: secret }));
-  if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
+  if (code !== 0) throw failed(helper, `it exited with code ${String(code)}`);
 }
 
 /**
  * Removes the credentials for a key.
- * @returns whether the helper had any
+ * @returns whether the helper had credentials for the key
  */
 export async function eraseFromHelper(helper: CredentialHelper, key: string): Promise<boolean> {
   if ((await readFromHelper(helper, key)) === undefined) return false;
   const { code } = await run(helper, 'erase', key);
-  if (code !== 0) throw failed(helper, `it ended with exit code ${String(code)}`);
+  if (code !== 0) throw failed(helper, `it exited with code ${String(code)}`);
   return true;
 }
 
@@ -76,8 +79,8 @@ export function helperOf(name: string, { env, signal }: HelperOptions): Credenti
 }
 
 /**
- * The helper for the keychain of the system, if it is installed. Docker uses this helper if its configuration file has
- * no logins.
+ * Returns the helper for the system keychain; undefined if it is not installed. Docker uses this helper if its
+ * configuration file has neither credentials nor helpers.
  */
 export function defaultHelper(options: HelperOptions): CredentialHelper | undefined {
   const { env, platform } = options;
@@ -96,7 +99,7 @@ function parse(helper: CredentialHelper, stdout: string): { readonly Username: s
   }
   const { Username, Secret } = (output ?? {}) as { readonly Username?: unknown; readonly Secret?: unknown };
   if (typeof Username !== 'string' || typeof Secret !== 'string')
-    throw failed(helper, 'its output has no Username and Secret');
+    throw failed(helper, 'Username or Secret is missing from its output');
   return { Username, Secret };
 }
 
@@ -109,7 +112,8 @@ interface HelperResult {
 
 /**
  * Runs a helper without a shell. Its output may be secret, so no message quotes it.
- * @throws MlistError `ERR_MLIST_CREDENTIALS` if it cannot be run; the reason of the signal if it is aborted
+ * @throws MlistError `ERR_MLIST_CREDENTIALS` if it cannot be started, is killed, writes too much or exceeds the time
+ * limit; the reason of the signal if it is aborted
  */
 async function run(helper: CredentialHelper, action: 'get' | 'store' | 'erase', input: string): Promise<HelperResult> {
   const { env, signal } = helper;
@@ -126,7 +130,7 @@ async function run(helper: CredentialHelper, action: 'get' | 'store' | 'erase', 
   const onAbort = () => stop.abort(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
   // The timeout option of spawn would keep this process alive if the helper could not be started.
-  const onTimeout = () => stop.abort(failed(helper, `it did not answer within ${TIME_LIMIT_S} s`));
+  const onTimeout = () => stop.abort(failed(helper, `it did not respond within ${TIME_LIMIT_S} s`));
   const timer = setTimeout(onTimeout, TIME_LIMIT_S * 1000);
   try {
     child.stdin.on('error', () => undefined);
@@ -139,8 +143,8 @@ async function run(helper: CredentialHelper, action: 'get' | 'store' | 'erase', 
 }
 
 /**
- * Waits for a helper to end. After the helper was stopped, it is not awaited, because programs that it has started may
- * keep its output open.
+ * Waits until a helper has exited and its output is closed. If the helper was stopped, rejects at once, because its
+ * child processes may keep the output open.
  */
 function resultOf(child: Child, helper: CredentialHelper, stop: AbortController): Promise<HelperResult> {
   return new Promise((resolve, reject) => {
@@ -148,14 +152,14 @@ function resultOf(child: Child, helper: CredentialHelper, stop: AbortController)
     let size = 0;
     child.stdout.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > MAX_OUTPUT) stop.abort(failed(helper, 'its output is too long'));
+      if (size > MAX_OUTPUT) stop.abort(failed(helper, `its output is larger than ${MAX_OUTPUT} bytes`));
       else chunks.push(chunk);
     });
     child.on('error', (cause) => {
       reject(failed(helper, NOT_STARTED, cause));
     });
     child.on('close', (code, signal) => {
-      if (signal !== null) reject(failed(helper, `it was stopped by ${signal}`));
+      if (signal !== null) reject(failed(helper, `it was killed by ${signal}`));
       else resolve({ code, stdout: Buffer.concat(chunks).toString('utf8') });
     });
     stop.signal.addEventListener('abort', () => {
@@ -171,6 +175,6 @@ function resultOf(child: Child, helper: CredentialHelper, stop: AbortController)
 function failed(helper: CredentialHelper, reason: string, cause?: unknown): MlistError {
   return new MlistError('ERR_MLIST_CREDENTIALS', `the credential helper ${programOf(helper)} failed: ${reason}`, {
     cause,
-    hint: 'See credsStore and credHelpers in the Docker configuration.',
+    hint: 'Check credsStore and credHelpers in the credentials file, such as ~/.docker/config.json.',
   });
 }

@@ -31,19 +31,21 @@ import { dockerConfigPath, StoredCredentials, type StoredCredentialsOptions } fr
 
 /** The user name and password for one registry. */
 export interface Login {
-  /** The registry, as references name it. */
+  /** The registry as it appears in references, such as `docker.io`. */
   readonly registry: string;
   readonly username: string;
   readonly password: string;
 }
 
-/** Where credentials were stored or removed. */
+/** The place where credentials were stored, or from which they were removed. */
 export type CredentialLocation =
   { readonly kind: 'helper'; readonly program: string } | { readonly kind: 'file'; readonly path: string };
 
 /**
- * Stores credentials where other tools find them: in the credential helper that the file configures, else in the file.
- * @throws MlistError `ERR_MLIST_CREDENTIALS`, `ERR_MLIST_LOCKED`
+ * Stores credentials where other tools find them: in the credential helper for the registry or, if there is none, in
+ * the credentials file.
+ * @throws MlistError `ERR_MLIST_CREDENTIALS` if the file is invalid or the helper fails; `ERR_MLIST_LOCKED` if another
+ * process has locked the file
  */
 export async function storeLogin(login: Login, options: StoredCredentialsOptions): Promise<CredentialLocation> {
   const path = pathFor(options);
@@ -51,7 +53,7 @@ export async function storeLogin(login: Login, options: StoredCredentialsOptions
   const helper = configuredHelper(file.parsed, login.registry, path, options);
   const key = credentialKey(login.registry);
   if (helper !== undefined) {
-    const what = `store the login in ${programOf(helper)}`;
+    const what = `store the credentials in ${programOf(helper)}`;
     await waitFor(options.waiting, what, storeInHelper(helper, key, login.username, login.password));
     return { kind: 'helper', program: programOf(helper) };
   }
@@ -61,8 +63,9 @@ export async function storeLogin(login: Login, options: StoredCredentialsOptions
 }
 
 /**
- * Removes the credentials for a registry in all spellings of its name.
- * @returns the places that had credentials
+ * Removes the credentials for a registry from the credential helper, if there is one, and from the credentials file. In
+ * the file, entries for other spellings of the registry are removed, too.
+ * @returns the locations from which credentials were removed
  */
 export async function eraseLogin(
   registry: string,
@@ -75,7 +78,7 @@ export async function eraseLogin(
   if (helper !== undefined) {
     const program = programOf(helper);
     const erasing = eraseFromHelper(helper, credentialKey(registry));
-    if (await waitFor(options.waiting, `remove the login from ${program}`, erasing))
+    if (await waitFor(options.waiting, `remove the credentials from ${program}`, erasing))
       erased.push({ kind: 'helper', program });
   }
   if (keysToErase(parsed, registry).length === 0) return erased;
@@ -86,7 +89,8 @@ export async function eraseLogin(
 }
 
 /**
- * Where the credentials for a registry are found now: a path, a variable or a program; undefined if no login is stored.
+ * Returns the place where the credentials for a registry are found: a path, an environment variable or a program.
+ * Returns undefined if there are no credentials.
  */
 export async function locationOfLogin(
   registry: string,
@@ -100,7 +104,11 @@ function pathFor(options: StoredCredentialsOptions): string {
   return options.authFile ?? variable(options.env, 'REGISTRY_AUTH_FILE') ?? dockerConfigPath(options);
 }
 
-/** The helper that a file configures. For Docker's own file without logins, this is the helper of the system. */
+/**
+ * Returns the helper that a file configures for a registry. If the file is Docker's config.json, and has neither
+ * credentials nor helpers, returns the default helper of the system, as Docker does. Returns undefined if there is no
+ * helper.
+ */
 function configuredHelper(
   file: AuthFile,
   registry: string,
@@ -123,7 +131,10 @@ interface FileContent {
   readonly isAbsent: boolean;
 }
 
-/** Reads a file for an edit. Invalid files, pipes and devices are errors, so that they are never overwritten. */
+/**
+ * Reads a credentials file that may be edited later. Refuses invalid files, pipes and devices, which must not be
+ * overwritten.
+ */
 async function contentOf(path: string): Promise<FileContent> {
   try {
     const bytes = await readAtMost(path, { maxBytes: MAX_DOCUMENT_BYTES, onlyFile: true });

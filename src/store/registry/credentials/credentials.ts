@@ -1,8 +1,8 @@
 /** Credentials for one registry. */
 export type Credentials = {
   /**
-   * Where the credentials were found, for messages: a path, a variable or the name of a helper. Absent if the user has
-   * entered them.
+   * Where the credentials were found, for messages: a path, an environment variable or the name of a helper. Absent,
+   * for example, if the user has entered them.
    */
   readonly place?: string;
 } & (
@@ -13,27 +13,27 @@ export type Credentials = {
   | { readonly type: 'bearer'; readonly token: string }
 );
 
-/** Describes a login in messages, with the place where it was found. */
+/** Returns a description for messages, such as `the credentials for docker.io from DOCKER_AUTH_CONFIG`. */
 export function loginText(registry: string, place: string | undefined): string {
-  return place === undefined ? `the login for ${registry}` : `the login for ${registry} from ${place}`;
+  return place === undefined ? `the credentials for ${registry}` : `the credentials for ${registry} from ${place}`;
 }
 
 export function refusedLoginHint(registry: string, place: string | undefined): string {
   if (place === undefined)
     return 'Check the user name and the password; some registries require an access token instead of the password.';
   return place === 'DOCKER_AUTH_CONFIG'
-    ? 'Correct that variable. It takes precedence over "mlist login".'
+    ? 'Correct DOCKER_AUTH_CONFIG. It takes precedence over the credentials that "mlist login" stores.'
     : `Log in again with "mlist login ${registry}".`;
 }
 
 /**
- * Finds the credentials for a registry, named as in references, and a repository, since repositories of one registry
- * may have different accounts. Without a repository, it finds the account for the whole registry. Returns undefined for
- * anonymous access.
+ * Returns the credentials for a repository or, without `repository`, for the whole registry; undefined for anonymous
+ * access. Repositories of one registry may use different accounts. `registry` is the host that references contain, such
+ * as `docker.io`.
  */
 export type CredentialsSource = (registry: string, repository?: string) => Promise<Credentials | undefined>;
 
-/** Whether both are the same account with the same secret. */
+/** Whether both are the same account with the same secret, or both are undefined. */
 export function sameCredentials(left: Credentials | undefined, right: Credentials | undefined): boolean {
   if (left === undefined || right === undefined) return left === right;
   if (left.type === 'basic')
@@ -41,7 +41,7 @@ export function sameCredentials(left: Credentials | undefined, right: Credential
   return right.type === left.type && left.token === right.token;
 }
 
-/** Credentials with a user name and a password; undefined if one of them is empty. */
+/** Returns Basic credentials; undefined if the user name or the password is empty. */
 export function basicCredentials(username: string, password: string): Credentials | undefined {
   return username === '' || password === '' ? undefined : { type: 'basic', username, password };
 }

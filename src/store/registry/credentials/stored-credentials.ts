@@ -24,11 +24,10 @@ export interface StoredCredentialsOptions {
   readonly uid?: number | undefined;
   /** If set, this is the only file that is read (`--authfile`). */
   readonly authFile?: string | undefined;
-  /** Stops running helpers and the reading of files, which may be pipes. */
+  /** Aborting it kills running helpers, and stops reads from pipes. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Reports as pending that a helper runs or a file is read, which may take long if it is a pipe. Default: not
-   * reported.
+   * Reports running helpers and reads of files, which may be pipes, as pending work. Default: they are not reported.
    */
   readonly waiting?: ReportPending | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -36,14 +35,15 @@ export interface StoredCredentialsOptions {
 
 export interface FoundCredentials {
   readonly credentials: Credentials;
-  /** Where the credentials were found: a path, a variable or the name of a helper. */
+  /** Where the credentials were found: a path, an environment variable or the name of a helper. */
   readonly place: string;
 }
 
 /**
- * The credentials of the user. With `--authfile`, only that file is read. Otherwise they come from the first of these
- * that has any: `DOCKER_AUTH_CONFIG`, `REGISTRY_AUTH_FILE`, Docker's config.json, the auth.json of podman and skopeo,
- * ~/.dockercfg, and the keychain of the system if Docker's configuration has no logins (docs/registries.md).
+ * Returns a function that finds the credentials of the user. If `authFile` is set, it reads only this file. Otherwise,
+ * it uses the first of these that has credentials for the repository: `DOCKER_AUTH_CONFIG`, `REGISTRY_AUTH_FILE`,
+ * Docker's config.json, the auth.json of podman and skopeo, ~/.dockercfg, and the system keychain if Docker's
+ * config.json has neither credentials nor helpers (docs/registries.md).
  */
 export function storedCredentials(options: StoredCredentialsOptions): CredentialsSource {
   const stored = new StoredCredentials(options);
@@ -53,12 +53,11 @@ export function storedCredentials(options: StoredCredentialsOptions): Credential
   };
 }
 
-/** The path of Docker's config.json. */
 export function dockerConfigPath({ env, home }: Pick<StoredCredentialsOptions, 'env' | 'home'>): string {
   return join(dockerFolder(env, home), 'config.json');
 }
 
-/** A file that may have credentials. */
+/** A file that may have credentials: ~/.dockercfg (`legacy`), or a file in the format of Docker's config.json. */
 export interface AuthFileLocation {
   readonly path: string;
   readonly kind: 'config' | 'legacy';
@@ -66,7 +65,7 @@ export interface AuthFileLocation {
 
 type AuthFileOptions = Pick<StoredCredentialsOptions, 'env' | 'home' | 'platform' | 'uid'>;
 
-/** The files that may have credentials, in the order in which they are searched. */
+/** Returns the files that may have credentials, in the order in which they are searched. */
 export function authFileLocations(options: AuthFileOptions): readonly AuthFileLocation[] {
   const { env, home, platform, uid } = options;
   const runtime = variable(env, 'XDG_RUNTIME_DIR');
@@ -84,7 +83,7 @@ export function authFileLocations(options: AuthFileOptions): readonly AuthFileLo
   ];
 }
 
-/** Finds the credentials of the user. Reads each file, and asks each helper for a registry, once. */
+/** Finds the credentials of the user. Reads each file once, and asks each helper once for each registry. */
 export class StoredCredentials {
   readonly #options: StoredCredentialsOptions;
   readonly #files = new Map<string, Promise<AuthFile | undefined>>();
@@ -116,14 +115,14 @@ export class StoredCredentials {
     const { path } = location;
     const file = await this.#read(location);
     if (file === undefined && isRequired) {
-      throw new MlistError('ERR_MLIST_NOT_FOUND', `the file with credentials ${path} does not exist`, { path });
+      throw new MlistError('ERR_MLIST_NOT_FOUND', `the credentials file ${path} does not exist`, { path });
     }
     return file && this.#inAuthFile(file, path, registry, repository);
   }
 
   /**
-   * Finds credentials in a file. If the file configures a helper for the registry, passwords in the file are ignored,
-   * but tokens are used.
+   * Finds credentials in a file. If the file configures a helper for the registry, the helper is asked first. If the
+   * helper has no credentials, the tokens in the file are used, but not its passwords.
    */
   async #inAuthFile(
     file: AuthFile,
@@ -149,16 +148,19 @@ export class StoredCredentials {
     return getOrCreate(this.#files, path, () => waitFor(waiting, `read ${path}`, readAuthFile(path, kind, signal)));
   }
 
-  /** Asks a helper once for each registry, since some helpers take a second. */
+  /** Asks a helper once for each registry, since a call may take a second. */
   #ask(helper: CredentialHelper, registry: string): Promise<Credentials | undefined> {
     const key = `${helper.name} ${registry}`;
     return getOrCreate(this.#helperResults, key, () => {
-      const what = `get the login for ${registry} from ${programOf(helper)}`;
+      const what = `get the credentials for ${registry} from ${programOf(helper)}`;
       return waitFor(this.#options.waiting, what, readFromHelper(helper, credentialKey(registry)));
     });
   }
 
-  /** `DOCKER_AUTH_CONFIG` must be `{"auths": {KEY: {"auth": ...}}}`. Any other value is ignored with a warning. */
+  /**
+   * Finds credentials in `DOCKER_AUTH_CONFIG`. Its value must be `{"auths": {KEY: {"auth": ...}}}`; any other value is
+   * ignored with a warning.
+   */
   async #inVariable(registry: string, repository: string): Promise<FoundCredentials | undefined> {
     const text = variable(this.#options.env, 'DOCKER_AUTH_CONFIG');
     if (text === undefined) return undefined;
@@ -167,15 +169,15 @@ export class StoredCredentials {
       this.#variable ??= parseAuthFile(Buffer.from(text), place);
       checkVariable(this.#variable);
     } catch (thrown) {
-      this.#options.onWarning?.(`${asMlistError(thrown).message}: it is not used`);
+      this.#options.onWarning?.(`${asMlistError(thrown).message}; the variable is ignored`);
       return undefined;
     }
     return this.#inAuthFile(this.#variable, place, registry, repository);
   }
 
   /**
-   * Finds credentials in the keychain of the system. A failure is a warning, not an error, because the user has not
-   * configured the keychain explicitly.
+   * Finds credentials in the system keychain. A failure is a warning, not an error, because the user has not configured
+   * the keychain explicitly.
    */
   async #inKeychain(registry: string): Promise<FoundCredentials | undefined> {
     const { signal, onWarning } = this.#options;
@@ -199,7 +201,7 @@ function checkVariable(file: AuthFile): void {
   if (hasOnlyAuths && entries.every((entry) => Object.keys(entry).join() === 'auth')) return;
   throw new MlistError(
     'ERR_MLIST_CREDENTIALS',
-    'DOCKER_AUTH_CONFIG has members other than "auths" with an "auth" each',
+    'DOCKER_AUTH_CONFIG must contain only "auths", and only "auth" in each entry of "auths"',
   );
 }
 

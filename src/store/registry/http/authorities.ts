@@ -9,16 +9,16 @@ import { TlsContexts } from './tls-contexts.ts';
 export interface AuthorityOptions {
   readonly caFile: string | undefined;
   readonly env: Environment;
-  /** Stops the reading of files, which may be pipes. */
+  /** Aborts the reading of files. A file may be a pipe that never ends or delivers slowly. */
   readonly signal?: AbortSignal | undefined;
-  /** Reports as pending that a file is being read, which may take long if it is a pipe. */
+  /** Reports each read of a file as pending while it runs. */
   readonly waiting?: ReportPending | undefined;
   readonly onWarning: (message: string) => void;
 }
 
 /**
- * The certificate authorities that all hosts of a session trust: those of Node, `--ca-file`, `SSL_CERT_FILE`,
- * `NODE_EXTRA_CA_CERTS`, and those of the system. Files are read once.
+ * The CA certificates that a session trusts for all hosts: from Node, `--ca-file`, `SSL_CERT_FILE`,
+ * `NODE_EXTRA_CA_CERTS` and the system. Each file is read once.
  */
 export class ConfiguredAuthorities {
   readonly #options: AuthorityOptions;
@@ -34,17 +34,21 @@ export class ConfiguredAuthorities {
   }
 
   /**
-   * The TLS contexts for a host. All hosts without certificates of their own share the same contexts.
+   * Returns the TLS contexts for a host. All hosts without certificates of their own share the same contexts.
    * @throws MlistError if certificates cannot be read or are invalid
    */
-  async contextsFor(certificates: HostCertificates | undefined): Promise<TlsContexts> {
+  async contextsFor(host: string, certificates: HostCertificates | undefined): Promise<TlsContexts> {
     const configured = await (this.#read ??= this.#readFiles());
     const system = { bundle: bundleOfSystem, store: storeOfSystem };
-    const create = () => new TlsContexts({ configured, system, certificates });
-    return hasAny(certificates) ? create() : (this.#shared ??= create());
+    const common = { configured, system, certificates };
+    if (hasAny(certificates)) return new TlsContexts({ ...common, host });
+    return (this.#shared ??= new TlsContexts({ ...common, host: undefined }));
   }
 
-  /** The files of `--ca-file` and the environment. An unreadable file of the environment is a warning, as in Node. */
+  /**
+   * Reads the files from `--ca-file` and the environment. An unreadable file from the environment only causes a
+   * warning, as in Node.
+   */
   async #readFiles(): Promise<readonly string[]> {
     const { caFile, env, signal, waiting, onWarning } = this.#options;
     const read = (path: string) => waitFor(waiting, `read ${path}`, readPem(path, signal));
@@ -67,7 +71,7 @@ function hasAny(certificates: HostCertificates | undefined): boolean {
   return certificates !== undefined && (certificates.authorities.length > 0 || certificates.client !== undefined);
 }
 
-/** Files with the certificate authorities of the system, as in Go (crypto/x509 root_linux.go, root_bsd.go). */
+/** Files that may contain the system's CA certificates, as in Go (crypto/x509 root_linux.go, root_bsd.go). */
 const systemBundles = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/tls/certs/ca-bundle.crt',
@@ -81,8 +85,8 @@ let bundle: readonly string[] | undefined;
 let store: readonly string[] | undefined;
 
 /**
- * The system's authorities from one file. Reading one file is much faster than `storeOfSystem`, for which Node reads
- * all files in the folders of the system.
+ * Reads the system CA certificates from the bundle file of the system. This is much faster than `storeOfSystem`, for
+ * which Node reads every file in the system's certificate folders.
  */
 function bundleOfSystem(): readonly string[] {
   if (bundle !== undefined) return bundle;
@@ -91,8 +95,8 @@ function bundleOfSystem(): readonly string[] {
 }
 
 /**
- * Node 22.15 and later can read the certificate authorities of the system. Earlier versions use only the file of
- * `bundleOfSystem`.
+ * Reads all system CA certificates. Returns an empty array in versions of Node before 22.15, which cannot read them. In
+ * this case, only the bundle file is used.
  */
 function storeOfSystem(): readonly string[] {
   const { getCACertificates } = tls as { getCACertificates?: (type: 'system') => readonly string[] };

@@ -6,13 +6,13 @@ import { readAtMost, readRegularSync } from '../../../fs/read-file.ts';
 import { variable, type Environment } from '../../environment.ts';
 
 /**
- * The certificates for one registry from its folder `certs.d/HOST[:PORT]`: certificate authorities in `*.crt`, and a
- * client certificate with its key in `NAME.cert` and `NAME.key` (docs.docker.com "Verify repository client with
- * certificates"; containers-certs.d(5)).
+ * The certificates for one host, from its folder `certs.d/HOST[:PORT]` or from a `hosts.toml`. The folder contains CA
+ * certificates in `*.crt`, and a client certificate with its key in `NAME.cert` and `NAME.key` (docs.docker.com "Verify
+ * repository client with certificates"; containers-certs.d(5)).
  */
 export interface HostCertificates {
   readonly folder: string;
-  /** Certificate authorities in PEM. */
+  /** CA certificates in PEM. */
   readonly authorities: readonly string[];
   readonly client: ClientCertificate | undefined;
 }
@@ -29,8 +29,8 @@ export interface FolderOptions {
 }
 
 /**
- * The `certs.d` folders of the containers tools and of Docker. For each host, the first one that has a folder for the
- * host is used.
+ * Returns the `certs.d` folders of podman and Docker. For each host, the first one that has a folder for the host is
+ * used.
  */
 export function certificateFolders({ env, home, platform }: FolderOptions): readonly string[] {
   if (platform === 'win32') return [join(variable(env, 'ProgramData') ?? 'C:\\ProgramData', 'docker', 'certs.d')];
@@ -45,11 +45,11 @@ export function certificateFolders({ env, home, platform }: FolderOptions): read
 }
 
 /**
- * The certificates for a host; undefined if no folder has any. A folder without read permission is skipped with a
- * warning: on some machines only root may read /etc/docker/certs.d.
+ * Reads the certificates for a host from the first folder that exists. Returns undefined if none exists. A folder
+ * without read permission is skipped with a warning, because on some machines only root may read /etc/docker/certs.d.
  * @param names - the folder names for the host, such as `example.com:443` and `example.com`
  * @throws MlistError `ERR_MLIST_CREDENTIALS` if a client certificate has no key, or a key has no certificate;
- * `ERR_MLIST_FILE` if one of them is not a regular file or contains no PEM data
+ * `ERR_MLIST_FILE` if one of the files is not a regular file or contains no PEM data
  */
 export function certificatesFor(
   names: readonly string[],
@@ -61,14 +61,18 @@ export function certificatesFor(
       return readFolder(folder);
     } catch (thrown) {
       const code = errorCode(thrown) ?? '';
-      if (code === 'EACCES' || code === 'EPERM') onWarning(`cannot read the certificates in ${folder}: ${code}`);
+      if (code === 'EACCES' || code === 'EPERM')
+        onWarning(`cannot read the certificates in ${folder}: ${readReason(thrown)}`);
       else if (code !== 'ENOENT' && code !== 'ENOTDIR') throw thrown;
     }
   }
   return undefined;
 }
 
-/** The name of the folder for a host. Windows does not allow colons in file names, so Docker omits them there. */
+/**
+ * Returns the folder name for a host. Colons are omitted on Windows, where file names cannot contain them. Docker does
+ * the same.
+ */
 function folderName(host: string): string {
   return process.platform === 'win32' ? host.replaceAll(':', '') : host;
 }
@@ -90,15 +94,15 @@ function readFolder(folder: string): HostCertificates {
 function incompletePair(folder: string, stem: string, missing: string): MlistError {
   return new MlistError(
     'ERR_MLIST_CREDENTIALS',
-    `${folder} has only one of ${stem}.cert and ${stem}.key: ${stem}.${missing} is missing`,
+    `the client certificate in ${folder} is incomplete: ${stem}.${missing} is missing`,
     {
       path: folder,
-      hint: 'A client certificate is a pair, NAME.cert and NAME.key; certificate authorities end in .crt.',
+      hint: 'A client certificate needs both NAME.cert and NAME.key. The names of CA certificates end in .crt.',
     },
   );
 }
 
-/** Reads certificates from a standard location, which must be a regular file. */
+/** Reads certificates from a file in a standard location. Throws if it is not a regular file. */
 export function readPemFile(path: string): string {
   return pemIn(readRegularSync(path), path);
 }
@@ -106,9 +110,9 @@ export function readPemFile(path: string): string {
 const MAX_PEM_BYTES = 16 * 1024 * 1024;
 
 /**
- * Reads certificates from a file that the user has named. It may be a pipe.
- * @throws MlistError `ERR_MLIST_NOT_FOUND`, or `ERR_MLIST_FILE` if the file cannot be read, is too large or contains no
- * PEM data; the reason of the signal if it is aborted
+ * Reads certificates from a file that an option, an environment variable or a `hosts.toml` specifies. It may be a pipe.
+ * @throws MlistError `ERR_MLIST_NOT_FOUND` if the file does not exist; `ERR_MLIST_FILE` if it cannot be read, is too
+ * large or contains no PEM data; the reason of the signal if it is aborted
  */
 export async function readPem(path: string, signal: AbortSignal | undefined): Promise<string> {
   let bytes: Buffer;
@@ -121,10 +125,11 @@ export async function readPem(path: string, signal: AbortSignal | undefined): Pr
     throw new MlistError(code, `cannot read the certificates in ${path}: ${readReason(cause)}`, { path, cause });
   }
   if (bytes.length <= MAX_PEM_BYTES) return pemIn(bytes.toString('utf8'), path);
-  throw new MlistError('ERR_MLIST_FILE', `${path} cannot be used: it has more than ${MAX_PEM_BYTES} bytes`, { path });
+  const message = `cannot read the certificates in ${path}: it is larger than ${MAX_PEM_BYTES} bytes`;
+  throw new MlistError('ERR_MLIST_FILE', message, { path });
 }
 
 function pemIn(text: string, path: string): string {
   if (text.includes('-----BEGIN ')) return text;
-  throw new MlistError('ERR_MLIST_FILE', `${path} contains no PEM data`, { path });
+  throw new MlistError('ERR_MLIST_FILE', `cannot read the certificates in ${path}: it contains no PEM data`, { path });
 }

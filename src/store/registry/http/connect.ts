@@ -11,11 +11,12 @@ export interface HostAndPort {
  * Opens a TCP connection.
  * @param onSent - called when the first packet has been sent, so that the caller can work during the round trip; must
  * not throw
- * @throws Error with Node's code or `ETIMEDOUT`
+ * @throws Error with Node's code if the connection fails, or `ETIMEDOUT` after `timeoutMs`
  */
 export function connectTcp(address: HostAndPort, timeoutMs: number, onSent?: () => void): Promise<Socket> {
   const socket = openSocket(tcpOptions(address));
-  // Node emits the event just before it connects, so the callback runs after the current task.
+  // Node emits this event just before it sends the packet, so the callback is deferred until the current task has
+  // ended.
   if (onSent !== undefined) socket.once('connectionAttempt', () => setImmediate(onSent));
   return opened(socket, 'connect', timeoutMs);
 }
@@ -26,7 +27,7 @@ export function tcpOptions({ host, port }: HostAndPort): TcpNetConnectOpts {
 }
 
 /**
- * Resolves `localhost` names without DNS, which may not know them or may return another address (RFC 6761 section 6.3).
+ * Resolves `localhost` names without DNS, which may not know them or may return other addresses (RFC 6761 section 6.3).
  */
 const loopbackLookup: LookupFunction = (_host, { all = false }, callback) => {
   const addresses = [
@@ -37,11 +38,15 @@ const loopbackLookup: LookupFunction = (_host, { all = false }, callback) => {
   else callback(null, '127.0.0.1', 4);
 };
 
-/** Waits until a socket is connected. Destroys it if that fails. */
+/**
+ * Waits until a socket emits `connect` or `secureConnect`. Destroys the socket if it fails or does not emit the event
+ * in time.
+ */
 export function opened(socket: Socket, event: 'connect' | 'secureConnect', timeoutMs: number): Promise<Socket> {
+  const pending = event === 'connect' ? 'the TCP connection' : 'the TLS handshake';
   return new Promise((resolve, reject) => {
-    // If this process was busy, the socket may have connected in time although its event was not emitted yet.
-    const expire = () => (expiry = setImmediate(() => socket.destroy(timeoutError(event))));
+    // If this process was busy, the socket may have connected in time although Node has not emitted the event yet.
+    const expire = () => (expiry = setImmediate(() => socket.destroy(timeoutError(pending))));
     const timer = setTimeout(expire, timeoutMs);
     let expiry: NodeJS.Immediate | undefined;
     const stopTimer = () => {
@@ -66,7 +71,7 @@ export function opened(socket: Socket, event: 'connect' | 'secureConnect', timeo
 }
 
 /**
- * The error for a timeout, with the code `ETIMEDOUT`.
+ * Creates the error for a timeout, with the code `ETIMEDOUT`.
  * @param what - describes the event that did not happen in time
  */
 export function timeoutError(what: string): Error {

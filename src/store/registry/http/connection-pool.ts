@@ -12,7 +12,7 @@ import { certificateOf, connectDirectTls, connectTls, type ServerCertificate, ty
 import { TrustStore, type HostTrust, type TrustOptions } from './trust-store.ts';
 import type { Environment } from '../../environment.ts';
 
-/** The connections and settings with which requests are sent to one origin. */
+/** The connections and settings for requests to one origin. */
 export interface Route {
   /** Agents that keep connections open for later requests. */
   readonly agents: { readonly http?: HttpAgent; readonly https?: HttpsAgent };
@@ -21,9 +21,12 @@ export interface Route {
    * switched off.
    */
   readonly http2?: Http2Connection | undefined;
-  /** Whether a proxy forwards the requests, so that the request line has the absolute URL (RFC 9112 section 3.2.2). */
+  /**
+   * Whether a proxy forwards the requests, which then need the absolute URL in the request line (RFC 9112 section
+   * 3.2.2).
+   */
   readonly absolute: boolean;
-  /** Headers for the proxy. Secret. */
+  /** Headers for a proxy that forwards the requests. Secret. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -33,14 +36,14 @@ export interface ConnectionPoolOptions extends TrustOptions {
   readonly timeoutMs: number;
   /** Whether HTTP/2 is switched off. Default false. */
   readonly http1?: boolean | undefined;
-  /** Receives the passwords of proxies, so that messages do not contain them. */
+  /** Receives the passwords of proxies, so that they are redacted in messages. */
   readonly secrets: SecretRedactor;
 }
 
 /**
- * The connections of a command. Trusted certificates, client certificates and proxies depend on the host of a
- * connection, not on the registry that redirected to it. The pool does not limit concurrent requests, because a
- * download that waits for a connection could block the upload that it supplies with bytes.
+ * Opens connections and reuses them. Trusted certificates, client certificates and proxies depend on the host of a
+ * connection, not on the registry that redirected to this host. The pool does not limit concurrent requests, because an
+ * upload would be blocked if the download that supplies its bytes had to wait for a connection.
  */
 export class ConnectionPool {
   readonly trust: TrustStore;
@@ -55,8 +58,8 @@ export class ConnectionPool {
   }
 
   /**
-   * The route to the origin of a URL, created on first use.
-   * @param isUnverified - do not verify the certificate. Default false
+   * Returns the route to the origin of a URL, and creates it on first use.
+   * @param isUnverified - whether to skip the verification of the certificate. Default false
    * @throws MlistError if the proxy settings or the certificates are invalid
    */
   async route(url: URL, isUnverified = false): Promise<Route> {
@@ -71,14 +74,14 @@ export class ConnectionPool {
   }
 
   /**
-   * The certificate that a host sends, without verification.
-   * @throws the errors of a connection
+   * Returns the certificate that a host presents, without verifying it.
+   * @throws MlistError if the proxy settings or the certificates are invalid; Error if the connection fails
    */
   async certificate(url: URL): Promise<ServerCertificate> {
     return certificateOf(this.#track(await connect(await this.#destination(url, true), HTTP1)));
   }
 
-  /** Closes all connections. Requests that are running fail. */
+  /** Closes all connections. Requests in progress fail. */
   close(): void {
     for (const { agents, http2 } of this.#routes.values()) {
       http2?.close();
@@ -122,8 +125,8 @@ export class ConnectionPool {
   }
 
   /**
-   * Registers a connection for `close`. An agent does not know a connection that opens after its request has ended, so
-   * its own `destroy` would miss it.
+   * Registers a connection for `close`. The `destroy` method of an agent would miss a connection that opens after its
+   * request has ended.
    */
   #track(socket: Socket): Socket {
     this.#sockets.add(socket);
@@ -134,22 +137,23 @@ export class ConnectionPool {
 
 interface Destination extends HostAndPort {
   readonly origin: string;
-  /** The certificates for the host; undefined for http. */
+  /** The trust settings for the host; undefined for http. */
   readonly trust: HostTrust | undefined;
   /** The proxy, which opens a tunnel to the host for https, and forwards the requests for http. */
   readonly proxy: Proxy | undefined;
-  /** The certificates for a proxy with an https address. */
+  /** The trust settings for the proxy; undefined if its address is not https. */
   readonly proxyTrust: HostTrust | undefined;
   readonly timeoutMs: number;
 }
 
-/** The protocol for bodies of any length, each of which uses a connection of its own. */
+/** The ALPN protocols of a connection that does not use HTTP/2. */
 const HTTP1 = ['http/1.1'];
 
 /**
  * Opens a connection, directly or through a proxy.
- * @param protocols - the protocols that the server may choose with TLS
- * @throws Error with Node's code or `ETIMEDOUT`; ProxyFailure; MlistError if the proxy refuses the tunnel
+ * @param protocols - the ALPN protocols from which the server may choose
+ * @throws Error with Node's code or `ETIMEDOUT` if the connection to the host fails; ProxyFailure if the connection to
+ * the proxy fails; MlistError if the proxy refuses the tunnel
  */
 function connect(destination: Destination, protocols: readonly string[]): Promise<Socket> {
   const { host, trust, proxy, timeoutMs } = destination;
@@ -198,8 +202,9 @@ interface Handshake extends Omit<TlsOptions, 'verify' | 'context'> {
 }
 
 /**
- * Opens a connection and starts TLS on it. If the certificate needs more authorities, this is repeated on a new
- * connection. Parsing the authorities takes up to 50 ms, so it happens while a connection is being opened.
+ * Opens a connection and starts TLS on it. If other CA certificates are needed to verify the certificate of the server,
+ * this is repeated on a new connection. Parsing CA certificates takes up to 50 ms, so it happens while a connection is
+ * being opened.
  */
 function secured({ trust, ...options }: Handshake, open: (onSent: () => void) => Promise<Socket>): Promise<Socket> {
   const { verify, contexts, key } = trust;
@@ -218,7 +223,7 @@ function secured({ trust, ...options }: Handshake, open: (onSent: () => void) =>
 
 const agentOptions: AgentOptions = { keepAlive: true, scheduling: 'lifo', maxFreeSockets: 256 };
 
-/** Makes an agent open its connections with this function. */
+/** Makes an agent open its connections with `open`. */
 function withConnect<Agent extends HttpAgent>(agent: Agent, open: () => Promise<Socket>): Agent {
   agent.createConnection = (_options, callback) => {
     open().then(

@@ -5,7 +5,7 @@ import { bodyTooLong } from './response.ts';
 import type { RegistryResponse } from '../request.ts';
 import { mismatch } from '../blobs/verify-response.ts';
 
-/** The `content-encoding` of a body; undefined if it is not encoded. */
+/** Returns the `content-encoding` of a body in lower case; undefined if the body is not encoded. */
 export function encodingOf(headers: RegistryResponse['headers']): string | undefined {
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
   return encoding === '' || encoding === 'identity' ? undefined : encoding;
@@ -14,8 +14,8 @@ export function encodingOf(headers: RegistryResponse['headers']): string | undef
 /**
  * Decodes the body of a response. Some registries and proxies compress with gzip although the request asks for
  * `identity`.
- * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` for another encoding, `ERR_MLIST_DOCUMENT_INVALID` for a document
- * that is too large
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the encoding is not gzip, or the body cannot be decompressed;
+ * `ERR_MLIST_DOCUMENT_INVALID` if the decompressed document is too large
  */
 export async function decodedDocument(
   { headers, bytes }: Pick<RegistryResponse, 'headers' | 'bytes'>,

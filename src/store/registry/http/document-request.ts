@@ -20,15 +20,16 @@ export interface DocumentRequest {
 }
 
 /**
- * Limit for the whole request, as a multiple of `timeoutMs`, so that a response that arrives byte by byte times out
- * too.
+ * Timeout for the whole request, as a multiple of `timeoutMs`. Without it, a response that arrives byte by byte would
+ * never time out.
  */
 const TOTAL_TIMEOUT_FACTOR = 4;
 
 /**
  * Sends one request with got, and returns as soon as the response headers have arrived. Retries, redirects,
  * decompression and errors for HTTP statuses are switched off. No other module imports got.
- * @throws Node's error, or an MlistError from the connection
+ * @throws Node's error; ProxyFailure if the connection to a proxy fails; MlistError if a proxy refuses the tunnel, or
+ * if configured certificates are invalid
  */
 export async function sendDocument(request: DocumentRequest): Promise<HttpResponse> {
   const { url, method, route, slot, timeoutMs } = request;
@@ -64,8 +65,8 @@ export async function sendDocument(request: DocumentRequest): Promise<HttpRespon
 }
 
 /**
- * A signal that aborts with the given one until it is released. got never removes its listener from a signal, so with
- * the given signal each request would stay in memory until the end of the command.
+ * Returns a signal that aborts with the given one until `release` is called. got never removes its listener from a
+ * signal, so every request would stay in memory until the end of the command if got received the given signal.
  */
 function detachableSignal(signal: AbortSignal | undefined): {
   readonly signal: AbortSignal;
@@ -78,7 +79,10 @@ function detachableSignal(signal: AbortSignal | undefined): {
   return { signal: detachable.signal, release: () => signal?.removeEventListener('abort', abort) };
 }
 
-/** An empty body, so that got sends `content-length: 0`: some registries refuse a chunked request without a body. */
+/**
+ * An empty body, for which got sends `content-length: 0`. Without a body, it would send a chunked request, which some
+ * registries refuse.
+ */
 const NO_BODY = new Uint8Array();
 
 function hasBody({ method }: DocumentRequest): boolean {
@@ -86,15 +90,18 @@ function hasBody({ method }: DocumentRequest): boolean {
 }
 
 /**
- * The function with which got starts the request. If a proxy forwards the request, the request line has the absolute
- * URL.
+ * Returns the function that got calls to start the request. If a proxy forwards the request, the request line contains
+ * the absolute URL.
  */
 function sendWith({ absolute }: Route, slot: Http2Slot | undefined): RequestFunction {
   return (url, options, callback) =>
     startRequest(url, absolute ? { ...options, path: url.href } : options, slot, callback);
 }
 
-/** The error that got wraps together with the request. It has the code and the address. */
+/**
+ * Returns the original error if got has wrapped it. The original error has the code and the address of the failed
+ * connection.
+ */
 function causeOf(error: Error): Error {
   const { cause } = error;
   return cause instanceof MlistError || errorCode(cause) !== undefined ? (cause as Error) : error;

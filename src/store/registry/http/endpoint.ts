@@ -2,31 +2,35 @@ import { errorCode } from '../../../errors/errors.ts';
 import { isLoopback } from '../../hosts.ts';
 import { apiHost } from './address.ts';
 import { bodyOf, readBody, type HttpResponse } from './response.ts';
+import { isUntrustedCertificate } from './tls-errors.ts';
 
 export interface EndpointOptions {
-  /** The registry, as references name it. */
+  /** The registry, as it appears in references. */
   readonly domain: string;
   readonly plainHttp: boolean;
   readonly insecure: boolean;
-  /** Whether certificates are configured for the registry, so that it uses TLS. */
+  /**
+   * Whether CA certificates are configured for the registry. If so, https is tried before http even if the registry is
+   * on this machine.
+   */
   readonly hasCertificates: () => boolean;
   /**
-   * The only scheme that is tried first. Default: https, or http for registries of `plainHttp` and for those on this
-   * machine without certificates.
+   * The scheme from a configuration file. Default: https, or http if `plainHttp` is set. For registries on this
+   * machine, the default is to try both: http first, or https first if certificates are configured.
    */
   readonly scheme?: 'https' | 'http' | undefined;
   /** The path and the query of the API. Default `/v2`. */
   readonly api?: string | undefined;
-  /** Whether requests to an address with `scheme` http may carry credentials. Default false. */
+  /** Whether requests may carry credentials if `scheme` is http. Default false. */
   readonly trustsHttp?: boolean | undefined;
   /**
    * Whether a configuration file permits plain http and unverified TLS for requests without credentials. Called only if
-   * no other address answers.
+   * no other address responds.
    */
   readonly permitsInsecure?: (() => Promise<boolean>) | undefined;
 }
 
-/** An address of a registry's API, with the security of its connections. */
+/** An address of a registry's API, and how secure the connections to it are. */
 export interface Address {
   readonly base: URL;
   /** Whether requests may carry credentials. */
@@ -36,9 +40,9 @@ export interface Address {
 }
 
 /**
- * The address of a registry's API. The scheme is https, unless the registry is on this machine or http was requested.
- * The first address that answers is used for all later requests. A fallback from https to http requires `insecure` or,
- * for requests without credentials, `permitsInsecure`.
+ * Determines the address of a registry's API. The scheme is https or, if requested, http. For registries on this
+ * machine, both are tried by default. For others, a fallback from https to http requires `insecure` or, for requests
+ * without credentials, `permitsInsecure`. The first address that responds is used for all later requests.
  */
 export class Endpoint {
   readonly #options: EndpointOptions;
@@ -49,7 +53,7 @@ export class Endpoint {
     this.#options = options;
   }
 
-  /** The address that answered, or before any answer the one that is tried first. */
+  /** The address that has responded; before the first response, the address that is tried first. */
   get base(): URL {
     return this.#address.base;
   }
@@ -77,7 +81,7 @@ export class Endpoint {
     return new URL(`${scheme}://${apiHost(domain)}${api}`);
   }
 
-  /** Sends a request to the address that has answered before, or to each address until one answers. */
+  /** Sends a request to the address that has responded before, or to each address until one responds. */
   async tryAddresses(send: (address: Address) => Promise<HttpResponse>): Promise<Reached> {
     if (this.#reached !== undefined) return { ...this.#reached, response: await send(this.#reached) };
     const { response, failure } = await this.#try(this.#addresses(), send);
@@ -89,12 +93,12 @@ export class Endpoint {
         isUnverified: true,
       }));
       const second = await this.#try(insecure, send);
-      // A verified address may have answered another request in the meantime. From then on requests have credentials,
+      // A verified address may have answered another request in the meantime. Requests carry credentials from then on,
       // so an unverified response must not determine where they are sent.
       if (this.#hasReachedTrusted()) second.response?.response.discard();
       else if (second.response !== undefined) return second.response;
     }
-    throw failure ?? new Error('no address answers');
+    throw failure ?? new Error('no address responded');
   }
 
   #hasReachedTrusted(): boolean {
@@ -151,8 +155,8 @@ function isLocal(domain: string): boolean {
 }
 
 /**
- * Codes of errors that the wrong scheme may cause: a reset, a refused connection or an invalid message, but not a TLS
- * alert.
+ * Error codes that may be caused by the wrong scheme: a reset, a refused connection or an invalid message, but not a
+ * TLS alert.
  */
 const otherScheme = /^(?:ECONNRESET|ECONNREFUSED|EPIPE|EPROTO|HPE_|ERR_SSL_(?!.*ALERT_))/;
 
@@ -160,19 +164,17 @@ function mayBeOtherScheme(thrown: unknown): boolean {
   return otherScheme.test(errorCode(thrown) ?? '');
 }
 
-/** Codes of errors for a certificate that is not trusted. */
-const untrusted = /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/;
-
-/** Whether unverified TLS or plain http could succeed instead. */
+/** Whether a request that has failed with this error might succeed over unverified TLS or plain http. */
 function mayBeInsecure(thrown: unknown): boolean {
-  return mayBeOtherScheme(thrown) || untrusted.test(errorCode(thrown) ?? '');
+  return mayBeOtherScheme(thrown) || isUntrustedCertificate(thrown);
 }
 
 const MAX_BAD_REQUEST_BYTES = 64 * 1024;
 
 /**
- * Reads the body of a 400 into memory. A TLS server answers a plain http request with 400, but a registry may do so
- * too. Therefore the other scheme is tried, and if that fails, this response is used.
+ * Reads the body of a 400 into memory. A TLS server answers a plain http request with 400, but a registry may also
+ * answer 400 for other reasons. Therefore https is tried if it was not tried before, and this response is used only if
+ * that fails.
  */
 async function bufferResponse(response: HttpResponse): Promise<HttpResponse> {
   const bytes = await readBody(response, MAX_BAD_REQUEST_BYTES, 'the response').catch(() => new Uint8Array());

@@ -19,27 +19,30 @@ export interface HttpClientOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onRequest?: ((event: RequestEvent) => void) | undefined;
   readonly onWarning: (message: string) => void;
-  /** The rule of a configuration file that chose the host, for `onRequest`. */
+  /** The setting that chose the host. Reported to `onRequest`. */
   readonly chosenBy?: string | undefined;
 }
 
 export interface HttpRequest extends Pick<DocumentRequest, 'method' | 'url' | 'headers' | 'signal'> {
   readonly body?: Uint8Array | AsyncIterable<Uint8Array> | undefined;
-  /** Whether the body of the response may have any length, so that it is streamed. */
+  /** Whether the body of the response is streamed, because it may have any length. Default false. */
   readonly streamsResponse?: boolean | undefined;
   /**
-   * Whether the request is part of an upload or a mount. Many of these are sent at once, and `sendStream` is faster for
-   * them than got.
+   * Whether the request is part of an upload or a mount. A command may send many such requests concurrently,
+   * and `sendStream` is faster for them than got. Default false.
    */
   readonly isUpload?: boolean | undefined;
-  /** Milliseconds that are added to the timeout of the response, which starts after the body has been sent. */
+  /** Milliseconds to add to the timeout of the response. This timeout starts when the body has been sent. */
   readonly extraTimeoutMs?: number | undefined;
   /**
-   * Whether the response states the location of an upload that has to be cancelled. If so, an abort takes effect only
-   * after `ABORT_DELAY_MS`.
+   * Whether the request opens an upload. If so, an abort takes effect only after `ABORT_DELAY_MS`, because the upload
+   * cannot be cancelled without the location in the response. Default false.
    */
   readonly opensUpload?: boolean | undefined;
-  /** Do not verify the certificate of the server. The request must not carry credentials. */
+  /**
+   * Whether to skip the verification of the server's certificate. If so, the request must not carry credentials.
+   * Default false.
+   */
   readonly isUnverified?: boolean | undefined;
 }
 
@@ -49,7 +52,7 @@ export const ABORT_DELAY_MS = 1_000;
 /** Maximum number of further attempts at a request that an HTTP/2 server has not processed. */
 const MAX_RESENDS = 3;
 
-/** Sends the requests to one registry and to the hosts that it names. */
+/** Sends requests to one registry, and to other hosts to which it refers, such as its token service. */
 export class HttpClient {
   readonly signals: LinkedSignals;
   readonly #options: HttpClientOptions;
@@ -65,7 +68,7 @@ export class HttpClient {
     return this.#options.retries;
   }
 
-  /** Sends one request, after any delay that the registry has asked for, and reports it to `onRequest`. */
+  /** Sends one request, after any delay that the registry has requested, and reports it to `onRequest`. */
   async send(request: HttpRequest): Promise<HttpResponse> {
     const delayMs = this.#gate.remainingMs;
     if (delayMs > 0) await this.pause(delayMs, request.signal);
@@ -115,8 +118,8 @@ export class HttpClient {
   }
 
   /**
-   * Sends a request until the server has processed it. Attempts that the server has not processed do not count as
-   * retries.
+   * Sends a request, and sends it again if the server has not processed it, at most `MAX_RESENDS` times. These further
+   * attempts are not counted as retries.
    */
   async #resend(signal: AbortSignal | undefined, send: () => Promise<HttpResponse>): Promise<HttpResponse> {
     for (let attempt = 1; ; attempt += 1) {
@@ -125,13 +128,13 @@ export class HttpClient {
       } catch (thrown) {
         if (!isUnprocessed(thrown) || attempt > MAX_RESENDS) throw thrown;
       }
-      // The second attempt is not delayed, because the server has probably only closed its connection after a number of
-      // requests.
+      // The second attempt is not delayed: usually, the first one fails only because the server closes each connection
+      // after a certain number of requests.
       if (attempt > 1) await sleep(backoff(attempt - 1), undefined, { signal });
     }
   }
 
-  /** Delays later requests to this registry if the response has a `Retry-After`, and reports its warnings. */
+  /** Delays later requests after a retryable response with `Retry-After`. Reports the warnings in the response. */
   #observe({ status, headers }: HttpResponse, url: URL): void {
     const retryAfterMs = parseRetryAfter(headers['retry-after'], Date.now());
     if (retryAfterMs !== undefined && isRetryableStatus(status) && !exceedsMaxWait({ status, retryAfterMs }))
@@ -154,7 +157,7 @@ export class HttpClient {
   }
 
   /**
-   * Waits this long.
+   * Waits for the given time.
    * @throws the reason of the signal if it is aborted
    */
   async pause(milliseconds: number, signal?: AbortSignal): Promise<void> {

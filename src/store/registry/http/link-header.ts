@@ -2,7 +2,7 @@ import { MlistError } from '../../../errors/errors.ts';
 import type { RegistryResponse } from '../request.ts';
 import { apiUrl, sameOrigin } from './address.ts';
 
-/** The target of `Link: </v2/NAME/tags/list?last=x>; rel="next"` (RFC 8288); undefined on the last page. */
+/** Returns the target of `Link: </v2/NAME/tags/list?last=x>; rel="next"` (RFC 8288); undefined on the last page. */
 function nextPage(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
   for (const [, target = '', parameters = ''] of header.matchAll(/<([^>]*)>((?:\s*;\s*[^,<"]*(?:"[^"]*")?)*)/g)) {
@@ -12,10 +12,10 @@ function nextPage(header: string | undefined): string | undefined {
 }
 
 /**
- * The address of the next page of a list; undefined on the last page. If the path of the link ends with that of the
- * first page, only the query of the link is used, because a registry behind a proxy may not know the scheme or the path
- * that its clients use.
- * @param path - of the first page
+ * Returns the address of the next page of a list; undefined on the last page. A registry behind a proxy may not know
+ * the scheme or the path that its clients use. Therefore, if the path of the link ends like the path of the first page,
+ * only the query of the link is used.
+ * @param path - the path of the first page
  * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if the link leads to another host
  */
 export function nextAddress(
@@ -29,7 +29,7 @@ export function nextAddress(
   const address = new URL(link, url);
   if (address.host !== base.host) {
     const host = `${address.protocol}//${address.host}`;
-    const message = `${base.host} sent a link to the next page of ${reference} at ${host}, another host`;
+    const message = `cannot read the next page for ${reference}: ${base.host} sent a link to another host, ${host}`;
     throw new MlistError('ERR_MLIST_FORBIDDEN_ADDRESS', message, { reference });
   }
   const end = path.split('/').slice(-2).join('/');

@@ -8,18 +8,18 @@ import { hostAndPort, timeoutError, type HostAndPort } from './connect.ts';
 /** The proxy for the requests to a host. */
 export interface Proxy {
   readonly url: URL;
-  /** `Proxy-Authorization`; undefined if the address has no login. Secret. */
+  /** The `Proxy-Authorization` header; undefined if the configured URL has no credentials. Secret. */
   readonly authorization: string | undefined;
-  /** The secrets to remove from messages: the password, and the encoded login of the header. */
+  /** Secrets that must not appear in messages: the password, and the encoded credentials in the header. */
   readonly secrets: readonly string[];
 }
 
 export type ProxyFor = (url: URL) => Proxy | undefined;
 
 /**
- * Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, also in lower case, as Go's golang.org/x/net/http/httpproxy does,
- * which other registry clients use.
- * @throws MlistError `ERR_MLIST_USAGE` if a variable is not the address of a proxy
+ * Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, also in lower case, and returns a function that returns the proxy
+ * for a URL. Follows the rules of golang.org/x/net/http/httpproxy, because registry clients in Go use it.
+ * @throws MlistError `ERR_MLIST_USAGE` if the value of `HTTPS_PROXY` or `HTTP_PROXY` is not the address of a proxy
  */
 export function proxiesOf(env: Environment): ProxyFor {
   const [httpProxy, httpsProxy] = ['HTTP_PROXY', 'HTTPS_PROXY'].map((name) => proxyIn(name, env));
@@ -31,17 +31,17 @@ export function proxiesOf(env: Environment): ProxyFor {
   };
 }
 
-/** An environment variable that configures proxies. Its value is without the login. */
+/** An environment variable that configures proxies, without the credentials in it. */
 export interface ProxyVariable {
   readonly name: 'HTTP_PROXY' | 'HTTPS_PROXY' | 'NO_PROXY';
-  /** The origin of the proxy, or the list of NO_PROXY. Undefined if it is invalid. */
+  /** The origin of the proxy, or the value of NO_PROXY. Undefined if the variable is invalid. */
   readonly value?: string | undefined;
   readonly hasLogin: boolean;
-  /** Why the variable is invalid. */
+  /** The error message if the variable is invalid. */
   readonly problem?: string | undefined;
 }
 
-/** The variables that are set. */
+/** Returns the proxy variables that are set. */
 export function proxyVariables(env: Environment): readonly ProxyVariable[] {
   const proxies = (['HTTP_PROXY', 'HTTPS_PROXY'] as const).flatMap((name): readonly ProxyVariable[] => {
     try {
@@ -58,8 +58,8 @@ export function proxyVariables(env: Environment): readonly ProxyVariable[] {
 }
 
 /**
- * The value of a variable. `HTTP_PROXY` is ignored in a CGI script, where anyone can set it with a `Proxy:` header
- * (CVE-2016-5385).
+ * Returns the value of a variable whose name is in upper or lower case. `HTTP_PROXY` is ignored in a CGI script, where
+ * any client can set it with a `Proxy:` header (CVE-2016-5385).
  */
 function setting(env: Environment, name: string): string | undefined {
   const isCgi = name === 'HTTP_PROXY' && env['REQUEST_METHOD'] !== undefined;
@@ -74,8 +74,8 @@ function proxyIn(name: string, env: Environment): Proxy | undefined {
   const login = url === undefined ? undefined : decodeLogin(url);
   if (url === undefined || login === undefined || !['http:', 'https:'].includes(url.protocol)) {
     // The value may contain a password, so the message does not quote it.
-    throw new MlistError('ERR_MLIST_USAGE', `${name} is not the address of an http or https proxy`, {
-      hint: 'Write it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with a percent-encoded login.',
+    throw new MlistError('ERR_MLIST_USAGE', `${name} must be the address of an http or https proxy`, {
+      hint: 'Use http://HOST:PORT or http://USER:PASSWORD@HOST:PORT. Percent-encode the user name and the password.',
     });
   }
   const { username, password } = login;
@@ -88,7 +88,7 @@ function proxyIn(name: string, env: Environment): Proxy | undefined {
   };
 }
 
-/** The user name and password of a URL; undefined if they are not percent-encoded UTF-8. */
+/** Returns the user name and password of a URL, or undefined if they are not valid percent-encoded UTF-8. */
 function decodeLogin({
   username,
   password,
@@ -101,8 +101,8 @@ function decodeLogin({
 }
 
 /**
- * Parses NO_PROXY. Returns a function that matches the URLs of hosts that are reached without a proxy. An item is `*`,
- * a domain (with its subdomains), an IP address or a network (CIDR). Domains and addresses may have a port.
+ * Parses NO_PROXY. Returns a function that reports whether a URL is accessed without a proxy. An item is `*`, a domain
+ * (with its subdomains), an IP address or a network (CIDR). Domains and addresses may have a port.
  */
 function parseNoProxy(text: string): (url: URL) => boolean {
   const items = text
@@ -142,15 +142,15 @@ function parseNoProxyItem(item: string, networks: BlockList): HostMatcher | unde
   return (host, requested) => isPort(requested) && (host.endsWith(suffix) || (!onlySubdomains && host === name));
 }
 
-/** An IP address in the notation of URLs, so that different notations of one address are equal. */
+/** Converts an IP address to the notation of URLs, in which equal addresses are equal strings. */
 function canonical(address: string): string {
   if (isIP(address) !== 6) return address;
   return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }
 
-/** The error for a proxy that has failed, as opposed to the host behind it. */
+/** Thrown if the connection to a proxy fails, as opposed to the connection to the host behind it. */
 export class ProxyFailure extends Error {
-  /** The code of Node's error for the connection to the proxy. */
+  /** The code of Node's error. */
   readonly code: string | undefined;
   /** The host and the port of the proxy. */
   readonly proxy: string;
@@ -166,8 +166,8 @@ export class ProxyFailure extends Error {
  * Opens a tunnel through a proxy with CONNECT (RFC 9110 section 9.3.6).
  * @param socket - the connection to the proxy
  * @returns the connection to the target
- * @throws MlistError `ERR_MLIST_NETWORK` if the proxy refuses; Error with code `EPROXY` for a status of 5xx, or Node's
- * error
+ * @throws MlistError `ERR_MLIST_NETWORK` if the proxy refuses the tunnel; Error with the code `EPROXY` if it responds
+ * with 5xx; Error with Node's code if its connection fails, or `ETIMEDOUT` after `timeoutMs`
  */
 export async function openTunnel(
   socket: Socket,
@@ -192,7 +192,7 @@ interface ConnectResponse {
 
 function connectResponse(request: ClientRequest, timeoutMs: number): Promise<ConnectResponse> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => request.destroy(timeoutError('the proxy')), timeoutMs);
+    const timer = setTimeout(() => request.destroy(timeoutError('the response of the proxy to CONNECT')), timeoutMs);
     request.once('connect', (response: IncomingMessage, socket: Socket, head: Buffer) => {
       clearTimeout(timer);
       if (head.length > 0) socket.unshift(head);
@@ -211,13 +211,13 @@ function connectResponse(request: ClientRequest, timeoutMs: number): Promise<Con
 }
 
 function refusedTunnel(proxy: Proxy, target: string, status: number): Error {
-  const message = `the proxy ${proxy.url.host} does not connect to ${target} (HTTP ${status})`;
+  const message = `the proxy ${proxy.url.host} did not connect to ${target} (HTTP ${status})`;
   if (status >= 500) return Object.assign(new Error(message), { code: 'EPROXY' });
   return new MlistError('ERR_MLIST_NETWORK', message, {
     status,
     hint:
       status === 407
-        ? 'The proxy requires a login: http://USER:PASSWORD@HOST:PORT in HTTPS_PROXY.'
-        : 'To reach a host without the proxy, add it to NO_PROXY.',
+        ? 'The proxy requires a valid login: set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT.'
+        : 'To connect to this host without the proxy, add the host to NO_PROXY.',
   });
 }

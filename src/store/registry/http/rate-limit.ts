@@ -8,7 +8,10 @@ export interface RateLimit {
   readonly window?: number;
 }
 
-/** Reads `ratelimit-limit: 100;w=21600` and `ratelimit-remaining: 76;w=21600`; undefined if one of them is missing. */
+/**
+ * Reads the headers `ratelimit-limit: 100;w=21600` and `ratelimit-remaining: 76;w=21600`. Returns undefined if one of
+ * them is missing or invalid.
+ */
 export function rateLimitIn(headers: HttpResponse['headers']): RateLimit | undefined {
   const limit = parseCount(headers['ratelimit-limit']);
   const remaining = parseCount(headers['ratelimit-remaining']);

@@ -2,23 +2,23 @@ import type { IncomingMessage } from 'node:http';
 import type { OnReadOpts, Socket } from 'node:net';
 import { connectionClosed } from './connect.ts';
 
-/** Shorter bodies are read through the HTTP parser, so that their connection can be used again. */
+/** Shorter bodies are read through the HTTP parser, because their connection can then be reused. */
 const MIN_BODY_BYTES = 1024 * 1024;
 
-/** The maximum length of a TLS record. A block of memory with less free space is treated as full. */
+/** The maximum plaintext length of a TLS record, in bytes. A block with less free space is treated as full. */
 const RECORD_BYTES = 16 * 1024;
 
-/** The size of a block of memory, which is also the size of a chunk if bytes arrive faster than they are consumed. */
+/** The size of a block of memory. If bytes arrive faster than they are consumed, each chunk has about this size. */
 const MEMORY_BYTES = 256 * 1024;
 
-/** The size of a block if more than `MANY_BODIES` bodies are read at once. */
+/** The size of a block if more than `MANY_BODIES` bodies are read concurrently. */
 const SMALL_MEMORY_BYTES = 32 * 1024;
 const MANY_BODIES = 8;
 
-/** Maximum number of unread chunks. If there are more, the connection is paused. */
+/** The connection is paused while there are at least this many unread chunks. */
 const MAX_WAITING = 2;
 
-/** Maximum total size of released buffers that are kept for later bytes of any connection. */
+/** Maximum total size of the released buffers that are kept for reuse by any connection. */
 const MAX_FREE_BYTES = 8 * 1024 * 1024;
 
 const buffers = new WeakMap<Socket, ReceiveBuffer>();
@@ -26,8 +26,8 @@ const users = new WeakMap<Uint8Array, () => void>();
 
 /**
  * Creates a connection with a receive buffer.
- * @param create - passes `onread` to `net.connect`, or to `tls.connect` without a `socket`, because Node ignores
- * `onread` with a `socket`
+ * @param create - passes `onread` to `net.connect`, or to `tls.connect` without a `socket`: Node ignores `onread` if a
+ * `socket` is given
  */
 export function withReceiveBuffer<S extends Socket>(create: (onread: OnReadOpts) => S): S {
   const opened: { buffer?: ReceiveBuffer } = {};
@@ -43,10 +43,10 @@ export function withReceiveBuffer<S extends Socket>(create: (onread: OnReadOpts)
 
 /**
  * Reads the body of a response to GET from the receive buffer of its connection. Must be called synchronously by the
- * listener of the `response` event. The connection cannot be used again, so the caller destroys the response in any
- * case.
- * @returns undefined if the body has to be read through the HTTP parser: it is short, its length is unknown, or the
- * connection has no receive buffer
+ * listener of the `response` event. The connection cannot be reused, so the caller must destroy the response even
+ * after reading the whole body.
+ * @returns undefined if the body has to be read through the HTTP parser, for example because it is short or its length
+ * is unknown
  */
 export function takeBody(response: IncomingMessage): AsyncIterable<Uint8Array> | undefined {
   const { statusCode, headers, socket } = response;
@@ -54,30 +54,30 @@ export function takeBody(response: IncomingMessage): AsyncIterable<Uint8Array> |
   const length = headers['content-length'] ?? '';
   if (!/^\d{7,15}$/.test(length) || Number(length) < MIN_BODY_BYTES) return undefined;
   if (headers['transfer-encoding'] !== undefined) return undefined;
-  // If the stream has more bytes, they go through the HTTP parser.
+  // Bytes that the stream already holds have to go through the HTTP parser.
   return socket.readableLength > 0 ? undefined : buffers.get(socket)?.takeBody(response, Number(length));
 }
 
 /**
- * Allows the memory of a chunk to be reused. Only the last reader of the chunk may call this. Chunks from elsewhere are
- * ignored.
+ * Allows the memory of a chunk to be reused. Only the last reader of the chunk may call this. Chunks that are not from
+ * a receive buffer are ignored.
  */
 export function releaseChunk(chunk: Uint8Array): void {
   users.get(chunk)?.();
   users.delete(chunk);
 }
 
-/** A block of memory that is filled once, and divided into chunks. */
+/** A block of memory that is filled once and divided into chunks. */
 class Memory {
   readonly #bytes: Buffer;
-  /** The bytes between these offsets were received, but not passed on as a chunk. */
+  /** The bytes between these offsets have been received, but not yet returned as a chunk. */
   #start = 0;
   #end = 0;
-  /** Number of chunks that were passed on and not released. */
+  /** Number of chunks that were returned and are not released yet. */
   #used = 0;
   readonly #onFree: (bytes: Buffer) => void;
 
-  /** @param onFree - called when the memory is full, and all its chunks were released */
+  /** @param onFree - called when the memory is full and all its chunks have been released */
   constructor(bytes: Buffer, onFree: (bytes: Buffer) => void) {
     this.#bytes = bytes;
     this.#onFree = onFree;
@@ -113,12 +113,15 @@ class Memory {
   }
 }
 
-/** Buffers that may be used again, up to a total size. */
+/** Released buffers that are kept for reuse, up to `MAX_FREE_BYTES`. */
 class FreeBuffers {
   readonly #buffers: Buffer[] = [];
   #bytes = 0;
 
-  /** A buffer of this length: a free one, or a new one. Free buffers of another length are dropped. */
+  /**
+   * Returns a buffer of this length: a released one if possible, otherwise a new one. Drops released buffers of another
+   * length that it encounters first.
+   */
   take(length: number): Buffer {
     for (let buffer = this.#buffers.pop(); buffer !== undefined; buffer = this.#buffers.pop()) {
       this.#bytes -= buffer.length;
@@ -136,8 +139,8 @@ class FreeBuffers {
 
 /**
  * Receives the bytes of a connection. For each TLS record, the streams and the HTTP parser of Node allocate two
- * buffers, which costs as much as the encryption (docs/decisions/0092-receive-buffer.md). Therefore only the headers of
- * a large response are read through them, and its body is read from this buffer.
+ * buffers. This takes as much CPU time as the encryption (docs/decisions/0092-receive-buffer.md). Therefore only the
+ * headers of a large response go through them, and its body is read from this buffer.
  */
 class ReceiveBuffer {
   static readonly #free = new FreeBuffers();
@@ -158,7 +161,7 @@ class ReceiveBuffer {
     this.#parsed = parsed;
   }
 
-  /** The memory in which Node stores the next bytes. */
+  /** Returns the memory for the next bytes that Node receives. */
   space(): Uint8Array {
     this.#isParsed = this.#memory === undefined;
     return this.#memory?.space ?? this.#parsed;
@@ -166,21 +169,21 @@ class ReceiveBuffer {
 
   /**
    * Handles bytes that Node has stored in `space`.
-   * @returns whether the connection may go on receiving; after false, Node still delivers the records that it has
-   * already read
+   * @returns whether Node should continue to read from the connection; after false, Node still delivers the records
+   * that it has already read
    */
   received(length: number): boolean {
     const memory = this.#memory;
     if (memory === undefined) return this.#socket.push(Buffer.from(this.#parsed.subarray(0, length)));
-    // If a server responds before the request is sent, its headers are parsed outside of this callback, and Node still
-    // uses the buffer for the parser.
+    // If a server responds before the request is sent, its headers are parsed outside this callback. Node then stores
+    // the next bytes in the buffer for the parser, because it has already called `space`.
     if (this.#isParsed) memory.space.set(this.#parsed.subarray(0, length));
     memory.add(length);
     if (memory.isFull) {
       this.#waiting.push(memory.take());
       this.#memory = this.#nextMemory();
     }
-    // Records that are received together become one chunk.
+    // The reader is woken later unless a chunk is waiting, so that records that are received together become one chunk.
     if (this.#waiting.length > 0) this.#wake?.();
     else this.#wakeLater();
     return this.#waiting.length < MAX_WAITING;
@@ -201,13 +204,14 @@ class ReceiveBuffer {
     let remaining = length;
     ReceiveBuffer.#bodies += 1;
     try {
-      // The first bytes came together with the headers.
+      // The first bytes of the body may have arrived together with the headers.
       const first = response.read() as Buffer | null;
       if (first !== null) {
         remaining -= first.length;
         yield first;
       }
-      // The HTTP parser pauses the connection if these bytes exceed its limit.
+      // The HTTP parser has paused the connection only if these bytes exceeded its limit. Pause it in any case, until
+      // `#next` resumes it.
       this.#socket.pause();
       while (remaining > 0) {
         const chunk = await this.#next();

@@ -1,9 +1,35 @@
-import { MlistError } from '../../../errors/errors.ts';
+import { errorCode, errorMessage, MlistError } from '../../../errors/errors.ts';
 import { checkAddress, sameOrigin } from './address.ts';
 import type { DocumentRequest } from './document-request.ts';
+import { ProxyFailure } from './proxy.ts';
 import type { HttpResponse } from './response.ts';
 
 const MAX_REDIRECTS = 10;
+
+/** Thrown if, after a redirect, the connection to a host other than the registry fails. */
+export class RedirectFailure extends Error {
+  /** The code of Node's error. */
+  readonly code: string | undefined;
+  /** The host and the port of the address to which the request was redirected. */
+  readonly host: string;
+
+  constructor({ host }: URL, cause: unknown) {
+    super(errorMessage(cause), { cause });
+    this.code = errorCode(cause);
+    this.host = host;
+  }
+}
+
+/**
+ * Wraps the error of a request in a `RedirectFailure` if the connection to a host other than the registry has failed.
+ * Returns any other error unchanged.
+ * @param url - the address of the request
+ * @param base - the address of the registry's API
+ */
+export function redirectFailure(url: URL, base: URL, thrown: unknown): unknown {
+  const isKnown = thrown instanceof MlistError || thrown instanceof ProxyFailure || thrown instanceof RedirectFailure;
+  return isKnown || url.host === base.host ? thrown : new RedirectFailure(url, thrown);
+}
 
 /** A response, and the address that sent it. */
 export interface LocatedResponse {
@@ -17,15 +43,16 @@ export interface RedirectOptions {
   readonly base: URL;
   /**
    * Sends the request to another address.
-   * @param isOwn - whether the address and all addresses before it have the registry's own origin, so that the request
-   * may have the login
+   * @param isOwn - whether this address and all addresses before it have the registry's own origin; only then may the
+   * request carry the login
    */
   readonly send: (url: URL, isOwn: boolean) => Promise<HttpResponse>;
 }
 
 /**
- * Follows the redirects of a response until a response is not a redirect, or has no valid location.
- * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS`; `ERR_MLIST_REGISTRY` after too many redirects
+ * Follows redirects until a response is not a redirect, or has no valid `Location`.
+ * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if a redirect leads to an address that `checkAddress` refuses;
+ * `ERR_MLIST_REGISTRY` after too many redirects; RedirectFailure if the connection to another host fails
  */
 export async function followRedirects(
   first: LocatedResponse,
@@ -39,17 +66,20 @@ export async function followRedirects(
     if (redirects >= MAX_REDIRECTS) throw tooManyRedirects(base);
     current.response.discard();
     const url = new URL(location, current.url);
-    checkAddress('a redirect', url, current.url);
-    checkAddress('a redirect', url, base);
+    checkAddress('a redirect to', url, current.url);
+    checkAddress('a redirect to', url, base);
     isOwn &&= sameOrigin(url, base);
-    current = { url, response: await send(url, isOwn) };
+    const response = await send(url, isOwn).catch((thrown: unknown) => {
+      throw redirectFailure(url, base, thrown);
+    });
+    current = { url, response };
   }
   return current;
 }
 
 /**
- * Whether a response is a redirect to follow. 307 and 308 apply to every method; 301, 302 and 303 are not followed for
- * POST, because they would turn it into a GET.
+ * Whether a response is a redirect that is followed. 307 and 308 are followed for every method; 301, 302 and 303 only
+ * for GET and HEAD, because other methods would become GET.
  */
 function isRedirect(status: number, method: DocumentRequest['method']): boolean {
   const isRead = method === 'GET' || method === 'HEAD';

@@ -2,7 +2,7 @@ import { MlistError } from '../../../errors/errors.ts';
 
 export interface HttpResponse {
   readonly status: number;
-  /** The headers by lower-case name. Repeated headers are joined with commas. */
+  /** The headers, keyed by lower-case name. The values of a repeated header are joined with commas. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   /** The body. The caller must read it to its end or call `discard`. */
   readonly body: AsyncIterable<Uint8Array>;
@@ -19,8 +19,8 @@ export function joinHeaders(headers: Readonly<Record<string, string | string[] |
 
 /**
  * Reads a body into memory.
- * @param maxBytes - maximum length of the body; the rest of a longer one is discarded
- * @param what - names the body in the error
+ * @param maxBytes - the maximum length of the body. A longer body is discarded
+ * @param what - describes the body in the error
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the body is longer than `maxBytes`
  */
 export async function readBody(response: HttpResponse, maxBytes: number, what: string): Promise<Uint8Array> {
@@ -52,16 +52,16 @@ export async function drain(response: HttpResponse): Promise<void> {
   for await (const chunk of response.body) if (chunk.length > 0) return response.discard();
 }
 
-/** A body of bytes that have already been read. */
+/** Returns bytes in memory as the body of a response. */
 // eslint-disable-next-line @typescript-eslint/require-await -- HttpResponse has an async iterable
 export async function* bodyOf(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes;
 }
 
-/** The longest `Warning` header that is reported; longer ones are ignored (distribution-spec v1.1.1 "Warnings"). */
+/** Maximum length of a `Warning` header; a longer one is ignored (distribution-spec v1.1.1 "Warnings"). */
 const MAX_WARNING_BYTES = 4096;
 
-/** The texts of `Warning: 299 - "text"`. Registries use no other form. */
+/** Returns the messages in `Warning: 299 - "message"`, the only form that the distribution-spec permits. */
 export function warningsIn(headers: HttpResponse['headers']): readonly string[] {
   const header = headers['warning'];
   if (header === undefined || Buffer.byteLength(header) > MAX_WARNING_BYTES) return [];

@@ -4,8 +4,9 @@ import { Http2Request } from './http2/http2-request.ts';
 import type { Http2Slot } from './http2/http2-session.ts';
 
 /**
- * Starts a request on a stream of HTTP/2, or with node:http or node:https. A response that switches protocols fails the
- * request, since mlist never asks for it (RFC 9110 section 15.2.2). Node would close the connection without an error.
+ * Starts a request on an HTTP/2 stream, or with node:http or node:https. The request fails if the response has the
+ * status 101, because mlist never asks to switch protocols (RFC 9110 section 15.2.2). Without the `upgrade` listener,
+ * Node would close the connection without an error.
  * @param slot - the HTTP/2 stream; default: the request uses HTTP/1.1
  */
 export function startRequest(
@@ -20,8 +21,8 @@ export function startRequest(
   const request = start(url, options, onResponse);
   request.once('upgrade', (_response, socket) => {
     socket.destroy();
-    // Node has detached the request from the socket, so an error of the socket would not reach it.
-    request.emit('error', Object.assign(new Error('the server switches protocols'), { code: 'HTTP_101' }));
+    // Node has detached the socket, so an error of the socket would not reach the request.
+    request.emit('error', Object.assign(new Error('the server switched protocols (status 101)'), { code: 'HTTP_101' }));
   });
   return request;
 }

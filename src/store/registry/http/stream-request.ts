@@ -6,9 +6,9 @@ import { releaseChunk, takeBody } from './receive-buffer.ts';
 import { joinHeaders, type HttpResponse } from './response.ts';
 import { startRequest } from './start-request.ts';
 
-/** A request whose bodies may have any length. */
+/** A request for `sendStream`. Its body and the body of the response may have any length. */
 export interface StreamRequest extends Omit<DocumentRequest, 'body'> {
-  /** The body. The `content-length` header states its length. */
+  /** The body. The `content-length` header must contain its length. */
   readonly body?: AsyncIterable<Uint8Array> | undefined;
   /** Milliseconds to wait for the response after the whole body has been sent. */
   readonly responseTimeoutMs: number;
@@ -60,7 +60,7 @@ interface Responded {
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
-/** The body of a response. Large bodies bypass the HTTP parser. */
+/** Returns the body of a response. Large bodies over HTTP/1.1 bypass the HTTP parser. */
 function chunksOf(response: IncomingMessage, { method, slot }: StreamRequest): AsyncIterable<Uint8Array> {
   return (method === 'GET' && slot === undefined ? takeBody(response) : undefined) ?? response;
 }
@@ -76,7 +76,10 @@ function start({ url, method, route, slot, headers, signal }: StreamRequest): Cl
   return startRequest(url, options, slot);
 }
 
-/** Writes the body, each chunk after the previous one was accepted. Stops if the request ends first. */
+/**
+ * Writes the body, each chunk after the previous one was accepted. Stops early if a response arrives, or if the request
+ * fails.
+ */
 async function writeBody(clientRequest: ClientRequest, request: StreamRequest, hasEnded: () => boolean): Promise<void> {
   let wake: () => void = () => undefined;
   let isWaiting = false;
@@ -87,7 +90,8 @@ async function writeBody(clientRequest: ClientRequest, request: StreamRequest, h
   clientRequest.once('response', stop);
   try {
     for await (const chunk of request.body ?? []) {
-      // A write to a connection that was reset discards the response, so the bytes that have arrived are read first.
+      // If the connection was reset, a write would discard a response that has already arrived. This lets Node read it
+      // first.
       await setImmediate();
       if (hasEnded() || clientRequest.destroyed) return;
       isWaiting = true;

@@ -1,7 +1,6 @@
 import * as tls from 'node:tls';
 import type { ConnectionOptions, SecureContext } from 'node:tls';
 import { isIP, type OnReadOpts, type Socket } from 'node:net';
-import { errorCode } from '../../../errors/errors.ts';
 import { opened, tcpOptions, type HostAndPort } from './connect.ts';
 import { withReceiveBuffer } from './receive-buffer.ts';
 
@@ -15,13 +14,13 @@ export interface TlsOptions {
 }
 
 /**
- * Bytes that are read ahead. TLS records are small: a large body takes fewer steps if several records are read at once.
+ * Number of bytes to read ahead. TLS records are small, so reading several of them at once is faster for a large body.
  */
 const READ_AHEAD_BYTES = 128 * 1024;
 
 /**
  * Starts TLS on a connection.
- * @throws Error with Node's code or `ETIMEDOUT`
+ * @throws Error with Node's code if the handshake fails, or `ETIMEDOUT` after `timeoutMs`
  */
 export function connectTls(socket: Socket, options: TlsOptions): Promise<Socket> {
   return opened(tls.connect({ ...connectionOptions(options), socket }), 'secureConnect', options.timeoutMs);
@@ -29,7 +28,8 @@ export function connectTls(socket: Socket, options: TlsOptions): Promise<Socket>
 
 /**
  * Opens a connection with TLS and a receive buffer.
- * @throws Error with Node's code or `ETIMEDOUT`
+ * @throws Error with Node's code if the connection or the handshake fails, or `ETIMEDOUT` if one of them takes longer
+ * than `timeoutMs`
  */
 export async function connectDirectTls(address: HostAndPort, options: TlsOptions): Promise<Socket> {
   const { timeoutMs } = options;
@@ -44,7 +44,7 @@ export async function connectDirectTls(address: HostAndPort, options: TlsOptions
   return opened(socket, 'secureConnect', timeoutMs);
 }
 
-/** Options that Node documents, but which the types for Node 20 lack. */
+/** Adds options that Node documents, but that its types for Node 20 lack. */
 interface ReceivingOptions extends ConnectionOptions {
   readonly highWaterMark: number;
   readonly onread?: OnReadOpts;
@@ -61,17 +61,17 @@ function connectionOptions({ host, verify, context, protocols }: TlsOptions): Re
   };
 }
 
-/** Facts from the certificate and the handshake of a server. The texts are untrusted. */
+/** Data from the TLS handshake and the certificate of a server. The strings are untrusted. */
 export interface ServerCertificate {
   /** The TLS version, such as `TLSv1.3`. */
   readonly protocol: string;
   readonly owner: string;
   readonly issuer: string;
-  /** End of the validity in ISO 8601; undefined if the certificate states no valid date. */
+  /** The end of the validity in ISO 8601; undefined if the certificate has no valid date. */
   readonly validTo?: string | undefined;
 }
 
-/** Maximum length of a name in a certificate. */
+/** Longer names in a certificate are truncated to this length. */
 const MAX_NAME = 200;
 
 /** Reads the certificate of a TLS connection, and closes the connection. */
@@ -90,23 +90,10 @@ export function certificateOf(socket: Socket): ServerCertificate {
 }
 
 /**
- * The common name of a subject or an issuer, or its organisation. If there are several, Node returns an array, of which
- * the first is used.
+ * Returns the common name of a subject or issuer, its organisation if it has no common name, or `unnamed` if it has
+ * neither. If there are several names, Node returns an array, and the first one is used.
  */
 function nameIn(names: Partial<Record<'CN' | 'O', unknown>> | undefined): string {
   const name: unknown = [names?.CN ?? names?.O].flat()[0];
   return typeof name === 'string' ? name.slice(0, MAX_NAME) : 'unnamed';
-}
-
-const unknownAuthority = new Set([
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-]);
-
-/** Whether a handshake failed because no trusted authority has signed the certificate. */
-export function isUnknownAuthority(thrown: unknown): boolean {
-  return unknownAuthority.has(errorCode(thrown) ?? '');
 }

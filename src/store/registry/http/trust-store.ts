@@ -7,23 +7,23 @@ import type { TlsContexts } from './tls-contexts.ts';
 export interface TrustOptions {
   readonly insecure: boolean;
   readonly authorities: ConfiguredAuthorities;
-  /** `certs.d` folders. */
+  /** The `certs.d` folders, in order of precedence. */
   readonly certificateFolders: readonly string[];
-  /** Certificates for one host, which replace those in `certificateFolders`. */
+  /** Certificates for one host. If set, they are used for this host instead of the ones in `certificateFolders`. */
   readonly hostCertificates?: { readonly host: string; readonly certificates: HostCertificates } | undefined;
   readonly onWarning: (message: string) => void;
 }
 
-/** The certificates for TLS connections to one host. */
+/** The trust settings for TLS connections to one host. */
 export interface HostTrust {
   /** Whether the certificate of the host is verified. */
   readonly verify: boolean;
-  /** Identifies the host: its name, with the port unless it is the default one. */
+  /** Identifies the host: its name, with the port unless it is the default port. */
   readonly key: string;
   readonly contexts: TlsContexts;
 }
 
-/** The trusted certificate authorities of each host: those of all hosts, and those of its folder in `certs.d`. */
+/** Creates the trust settings for each host from the certificates configured for all hosts and for this host. */
 export class TrustStore {
   readonly #options: TrustOptions;
   readonly #certificates = new Map<string, HostCertificates | undefined>();
@@ -34,8 +34,8 @@ export class TrustStore {
   }
 
   /**
-   * Whether certificates are configured for a host. Such a host is accessed over TLS and verified even if it is on this
-   * machine.
+   * Whether CA certificates are configured for a host. If so, a host on this machine is treated like any other: https
+   * is tried first, and its certificate is verified.
    */
   hasCertificates(url: URL): boolean {
     const certificates = this.#certificatesOf(url);
@@ -43,7 +43,7 @@ export class TrustStore {
   }
 
   /**
-   * The certificates for the host of a URL.
+   * Returns the trust settings for the host of a URL.
    * @throws MlistError if certificates cannot be read or are invalid
    */
   forHost(url: URL): Promise<HostTrust> {
@@ -55,7 +55,7 @@ export class TrustStore {
     return {
       verify: !insecure && (this.hasCertificates(url) || !isLoopback(url.hostname)),
       key: url.host,
-      contexts: await authorities.contextsFor(this.#certificatesOf(url)),
+      contexts: await authorities.contextsFor(url.host, this.#certificatesOf(url)),
     };
   }
 

@@ -10,13 +10,16 @@ import { parseHostsToml, type HostsFile, type HostSettings } from './hosts-toml.
 import { invalidConfiguration } from './mirror-endpoint.ts';
 import { mergeRules, parseRegistriesConf, type RegistryRule } from './registries-conf.ts';
 
-/** Finds and reads the registry configuration of containers' tools, containerd and Docker (docs/mirrors.md). */
+/** This module finds and reads the registry configuration of podman, containerd and Docker (docs/mirrors.md). */
 
 export interface ConfigurationPlaces {
   readonly env: Environment;
   readonly home: string;
   readonly platform: NodeJS.Platform;
-  /** The folder of system-wide configuration. Default `/etc`; unused on Windows, where Docker has `%ProgramData%`. */
+  /**
+   * The folder with the system-wide configuration. Default: `/etc`. There is no default on Windows, where the only
+   * system-wide file is Docker's daemon.json in `%ProgramData%`.
+   */
   readonly systemFolder?: string | undefined;
 }
 
@@ -36,9 +39,10 @@ function userFolderOf({ env, home }: ConfigurationPlaces): string {
 }
 
 /**
- * The rules of registries.conf: those of the file in `CONTAINERS_REGISTRIES_CONF`, else of the user's file, else of the
- * system's file, followed by those of the drop-in files. The user's file hides the file and the drop-ins of the system.
- * @throws MlistError `ERR_MLIST_CONFIGURATION`
+ * Reads the rules of registries.conf and its drop-in files. The path of registries.conf comes from
+ * `CONTAINERS_REGISTRIES_CONF` or `REGISTRIES_CONFIG_PATH`; if neither is set, the user's file is read or, if it does
+ * not exist, the system's file. If the user's file is read, the system's drop-in files are ignored.
+ * @throws MlistError `ERR_MLIST_CONFIGURATION` if a file cannot be read or is invalid
  */
 export async function readRegistriesConf(
   places: ConfigurationPlaces,
@@ -48,7 +52,8 @@ export async function readRegistriesConf(
   const texts = await Promise.all(
     [...(file === undefined ? [] : [file]), ...dropIns].map(async (path) => {
       const bytes = await readConfiguration(path, options);
-      if (bytes === undefined && path === named) throw invalidConfiguration(path, undefined, 'it does not exist');
+      if (bytes === undefined && path === named)
+        throw invalidConfiguration(path, undefined, 'an environment variable specifies it, but it does not exist');
       return { path, text: bytes?.toString('utf8') ?? '' };
     }),
   );
@@ -60,15 +65,15 @@ export async function readRegistriesConf(
 }
 
 export interface RegistriesConfFiles {
-  /** The file that a variable names. It must exist. */
+  /** The path in `CONTAINERS_REGISTRIES_CONF` or `REGISTRIES_CONFIG_PATH`, if one of them is set. It must exist. */
   readonly named: string | undefined;
-  /** The file that is read, if it exists. */
+  /** The registries.conf that is read, if it exists. Undefined on Windows without `named` and without a user's file. */
   readonly file: string | undefined;
   readonly dropIns: readonly string[];
 }
 
 /**
- * The files that contain the rules of registries.conf.
+ * Finds the files that may contain rules of registries.conf.
  * @throws MlistError `ERR_MLIST_CONFIGURATION` if a folder cannot be read
  */
 export function registriesConfFiles(places: ConfigurationPlaces): RegistriesConfFiles {
@@ -97,7 +102,11 @@ function dropInsIn(folder: string): readonly string[] {
   }
 }
 
-/** The first daemon.json that exists: of rootless Docker, of Docker Desktop, of the system. */
+/**
+ * Reads the first daemon.json that exists and that mlist is permitted to read. Returns undefined if there is none.
+ * @throws MlistError `ERR_MLIST_CONFIGURATION` if the file is invalid, or if reading it fails, except for missing
+ * permission
+ */
 export async function readDaemonJson(
   places: ConfigurationPlaces,
   options: ReadingOptions,
@@ -109,7 +118,7 @@ export async function readDaemonJson(
   return undefined;
 }
 
-/** The possible paths of daemon.json. The first file that exists is read. */
+/** Returns the paths of daemon.json in the order in which they are tried: rootless Docker, Docker Desktop, system. */
 export function daemonJsonPaths(places: ConfigurationPlaces): readonly string[] {
   const { env, home, platform } = places;
   const system = systemFolderOf(places);
@@ -128,8 +137,8 @@ export interface FoundHostsFile {
 }
 
 /**
- * The hosts.toml for a registry, from the first `certs.d` that has one. In each `certs.d`, the first folder that exists
- * is used: HOST_PORT_, HOST:PORT, _default.
+ * Reads the hosts.toml for a registry from the first `certs.d` folder that has one. Returns undefined if there is none.
+ * In each `certs.d`, only the first of these folders that exists is used: `HOST_PORT_`, `HOST:PORT`, `_default`.
  */
 export async function readHostsToml(
   domain: string,
@@ -149,10 +158,7 @@ export async function readHostsToml(
   return undefined;
 }
 
-/**
- * The `certs.d` folders with a hosts.toml for each registry. For each registry, the first folder with a file for it is
- * used.
- */
+/** Returns the `certs.d` folders that may have a hosts.toml, in the order in which they are searched. */
 export function hostsFolders(places: ConfigurationPlaces): readonly string[] {
   const user = userFolderOf(places);
   const system = systemFolderOf(places);
@@ -191,8 +197,8 @@ async function readCertificates(
 }
 
 /**
- * Reads a file whose rules must not be ignored, so that a file that cannot be read is an error. Undefined if it does
- * not exist.
+ * Reads a file that can block registries, and therefore must not be ignored. Fails if the file exists, but cannot be
+ * read. Returns undefined if it does not exist.
  */
 async function readConfiguration(path: string, options: ReadingOptions): Promise<Buffer | undefined> {
   try {
@@ -203,7 +209,10 @@ async function readConfiguration(path: string, options: ReadingOptions): Promise
   }
 }
 
-/** Reads a file that cannot block registries, so that a file without read permission is skipped with a warning. */
+/**
+ * Reads a file that cannot block registries. Returns undefined if it does not exist, or, with a warning, if there is no
+ * permission to read it.
+ */
 async function readOptional(path: string, options: ReadingOptions): Promise<Buffer | undefined> {
   try {
     return await readLimited(path, options);
@@ -211,7 +220,7 @@ async function readOptional(path: string, options: ReadingOptions): Promise<Buff
     options.signal?.throwIfAborted();
     const code = errorCode(thrown);
     if (code !== 'EACCES' && code !== 'EPERM') throw unreadable(path, thrown);
-    options.onWarning?.(`${path} is not used: it cannot be read (${code})`);
+    options.onWarning?.(`${path} is ignored: no permission to read it (${code})`);
     return undefined;
   }
 }
@@ -225,15 +234,15 @@ async function readLimited(path: string, { signal }: ReadingOptions): Promise<Bu
     if (isNotFound(thrown)) return undefined;
     throw thrown;
   }
-  throw invalidConfiguration(path, undefined, `it has more than ${MAX_BYTES} bytes`);
+  throw invalidConfiguration(path, undefined, `it is larger than ${MAX_BYTES} bytes`);
 }
 
 function unreadable(path: string, thrown: unknown): MlistError {
   if (thrown instanceof MlistError && thrown.code === 'ERR_MLIST_CONFIGURATION') return thrown;
-  return invalidConfiguration(path, undefined, `it cannot be read: ${readReason(thrown)}`);
+  return invalidConfiguration(path, undefined, readReason(thrown));
 }
 
-/** Whether a file exists. True for a file that cannot be examined: reading it later reports the reason. */
+/** Whether a path exists. True if this cannot be determined, because reading the file then fails with the reason. */
 function exists(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;

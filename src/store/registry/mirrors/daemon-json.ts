@@ -10,24 +10,24 @@ export interface DaemonConfiguration {
   readonly mirrors: readonly MirrorAddress[];
   /** Registries, as `HOST[:PORT]`, that may be accessed over plain http or with an unverified certificate. */
   readonly insecureHosts: readonly string[];
-  /** Networks with the same permission, such as `10.0.0.0/8`. */
+  /** Networks, such as `10.0.0.0/8`, whose registries may be accessed in the same way as `insecureHosts`. */
   readonly insecureNetworks: BlockList;
   readonly hasNetworks: boolean;
 }
 
 /**
  * Parses a daemon.json.
- * @throws MlistError `ERR_MLIST_CONFIGURATION`
+ * @throws MlistError `ERR_MLIST_CONFIGURATION` if the content is invalid
  */
 export function parseDaemonJson(bytes: Uint8Array, path: string): DaemonConfiguration {
   const text = Buffer.from(bytes).toString('utf8');
   const { value, problems } = readJson(text.trim() === '' ? Buffer.from('{}') : bytes);
   const [problem] = problems;
   if (problem !== undefined) throw invalidConfiguration(path, lineOfProblem(problem.message, text), problem.message);
-  if (!isJsonObject(value)) throw invalidConfiguration(path, 1, 'it is not an object');
+  if (!isJsonObject(value)) throw invalidConfiguration(path, 1, 'it is not a JSON object');
   const lineOf = (name: string) => lineAt(text, Math.max(0, text.indexOf(JSON.stringify(name))));
   const texts = (name: string) =>
-    textsIn(value[name], () => invalidConfiguration(path, lineOf(name), `${name} is not a list of strings`));
+    textsIn(value[name], () => invalidConfiguration(path, lineOf(name), `${name} must be an array of strings`));
   const mirrors = texts('registry-mirrors').map((mirror) => {
     const address = parseMirrorAddress(mirror);
     if (typeof address !== 'string') return address;
@@ -38,7 +38,11 @@ export function parseDaemonJson(bytes: Uint8Array, path: string): DaemonConfigur
   const insecureNetworks = new BlockList();
   for (const network of networks) {
     if (!addNetwork(insecureNetworks, network))
-      throw invalidConfiguration(path, lineOf('insecure-registries'), `${JSON.stringify(network)} is not a network`);
+      throw invalidConfiguration(
+        path,
+        lineOf('insecure-registries'),
+        `${JSON.stringify(network)} is not a network in CIDR notation, such as 10.0.0.0/8`,
+      );
   }
   const insecureHosts = insecure.filter((name) => !name.includes('/'));
   return { path, mirrors, insecureHosts, insecureNetworks, hasNetworks: networks.length > 0 };
@@ -58,16 +62,19 @@ function addNetwork(list: BlockList, network: string): boolean {
   return true;
 }
 
-/** The line of a syntax error, from the position in the message of the JSON parser; undefined without one. */
+/**
+ * Returns the line of a syntax error, from the position in the message of the JSON parser; undefined if the message has
+ * no position.
+ */
 function lineOfProblem(message: string, text: string): number | undefined {
   const character = /at character (\d+)$/.exec(message)?.[1];
   return character === undefined ? undefined : lineAt(text, Number(character) - 1);
 }
 
 /**
- * Whether a registry is one of `insecure-registries`. If that list contains networks, the host name is resolved to
- * compare its addresses.
- * @param addressesOf - resolves the name of a host
+ * Whether a registry is one of `insecure-registries`. If these include networks, the host name is resolved, and its
+ * addresses are compared with the networks.
+ * @param addressesOf - resolves a host name
  */
 export async function isInsecureRegistry(
   { insecureHosts, insecureNetworks, hasNetworks }: DaemonConfiguration,

@@ -7,11 +7,14 @@ import {
 } from './mirror-endpoint.ts';
 import { linesOf, parseToml, TableReader, type TomlTable } from './toml-file.ts';
 
-/** A `certs.d/HOST/hosts.toml` of containerd, BuildKit and nerdctl. */
+/** The content of `certs.d/HOST/hosts.toml`, which configures a registry for containerd, BuildKit and nerdctl. */
 export interface HostsFile {
   /** The hosts in the order of the file. */
   readonly hosts: readonly HostEntry[];
-  /** The settings at the top, for the registry itself or its replacement. Without `server`, `address` is undefined. */
+  /**
+   * The settings at the top of the file. They apply to `server`, the host that replaces the registry. If `server` is
+   * not set, they apply to the registry itself, and `address` is undefined.
+   */
   readonly server: HostSettings & { readonly address: HostAddress | undefined };
 }
 
@@ -23,14 +26,14 @@ export interface HostAddress {
 
 export interface HostSettings {
   readonly capabilities: Capabilities;
-  /** Files with certificate authorities, relative to the folder of the file. */
+  /** Files with CA certificates. The paths are relative to the folder of hosts.toml. */
   readonly ca: readonly string[];
-  /** Files with a client certificate and its key, which may be one file. */
+  /** Files with a client certificate and its key. Both may be the same file. */
   readonly client: readonly [cert: string, key: string] | undefined;
   readonly skipVerify: boolean;
   /**
-   * Whether `ca`, `client` or `skip_verify` is set, so that an http address is also tried with https, as containerd
-   * does.
+   * Whether `ca`, `client` or `skip_verify` is set. If so, an http address with a port other than 80 is first tried
+   * with https, as in containerd.
    */
   readonly hasTlsSettings: boolean;
   readonly headers: Readonly<Record<string, string>>;
@@ -43,7 +46,7 @@ export interface HostEntry extends HostSettings {
 
 /**
  * Parses a hosts.toml.
- * @throws MlistError `ERR_MLIST_CONFIGURATION`
+ * @throws MlistError `ERR_MLIST_CONFIGURATION` if the content is invalid
  */
 export async function parseHostsToml(text: string, path: string): Promise<HostsFile> {
   const table = await parseToml(text, path);
@@ -67,10 +70,13 @@ export async function parseHostsToml(text: string, path: string): Promise<HostsF
   return { hosts: entries, server: { ...parseSettings(table, fail), address, origin } };
 }
 
-/** The header of a table in `host`. */
+/** Matches the header of a `[host."NAME"]` table or of a table in it. */
 const hostHeader = /^[ \t]*\[[ \t]*"?host"?[ \t]*\.[ \t]*(?:"([^"\\]*)"|'([^']*)'|([\w-]+))/;
 
-/** For each host, the line on which its first table begins. Host names with escape sequences are not found. */
+/**
+ * Returns the line number of the first table of each host, keyed by host. Hosts whose names contain escape sequences
+ * are not found.
+ */
 function linesOfHosts(text: string): ReadonlyMap<string, number> {
   const lines = new Map<string, number>();
   for (const [at, line] of text.split('\n').entries()) {
@@ -83,15 +89,15 @@ function linesOfHosts(text: string): ReadonlyMap<string, number> {
 
 /**
  * Parses the address of a host or server.
- * @param settings - the table of the host, which may override the path
+ * @param settings - the table of the host or server. If it sets `override_path`, `/v2` is not appended to the path
  */
 function parseAddress(text: string, settings: TomlTable, fail: (reason: string) => Error): HostAddress {
   const withScheme = text.startsWith('http') && text.includes('://') ? text : `https://${text}`;
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol))
-    throw fail('a host or server is not an http or https address');
+    throw fail('the address of a host or server must be a valid http:// or https:// URL');
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
-    throw fail('a host or server has a user name, a query or a fragment in its address');
+    throw fail('the address of a host or server must not contain a user name, a password, a query or a fragment');
   const path = normalizedPath(url);
   const apiPath = new TableReader(settings, fail).flag('override_path') ? path : apiPathOf(path);
   return { scheme: url.protocol === 'http:' ? 'http' : 'https', host: url.host, apiPath };
@@ -118,8 +124,8 @@ function parseCapabilities(names: readonly string[], fail: (reason: string) => E
 }
 
 /**
- * Parses the member `client`: a file with certificate and key, a list of such files, or a list of pairs of files. Of a
- * list, the first item is used.
+ * Parses the member `client`: a file with certificate and key, a list of such files, or a list of [certificate, key]
+ * pairs. Only the first item of a list is used.
  */
 function parseClient(value: unknown, fail: (reason: string) => Error): HostSettings['client'] {
   if (value === undefined) return undefined;
@@ -127,7 +133,7 @@ function parseClient(value: unknown, fail: (reason: string) => Error): HostSetti
   if (typeof first === 'string') return [first, first];
   const [cert, key, ...more] = Array.isArray(first) ? (first as readonly unknown[]) : [];
   if (typeof cert === 'string' && typeof key === 'string' && more.length === 0) return [cert, key === '' ? cert : key];
-  throw fail('client is neither a file nor a list of pairs of files');
+  throw fail('client must be a file, a list of files, or a list of [CERT, KEY] pairs');
 }
 
 function parseHeaders(table: TomlTable, fail: (reason: string) => Error): Readonly<Record<string, string>> {
@@ -137,7 +143,7 @@ function parseHeaders(table: TomlTable, fail: (reason: string) => Error): Readon
       const value = reader.texts(name).join(', ');
       // The message does not quote the value, which may be a token.
       if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || /[^\t\x20-\x7e\x80-\xff]/.test(value))
-        throw fail(`the header ${JSON.stringify(name)} is not valid in HTTP`);
+        throw fail(`the header ${JSON.stringify(name)} has an invalid name or value`);
       return [name.toLowerCase(), value];
     }),
   );

@@ -1,7 +1,7 @@
 import { errorCode, errorMessage, MlistError } from '../../../errors/errors.ts';
 import { exceedsMaxWait } from '../http/retry.ts';
 
-/** Maximum number of records about missing content, which limits the memory. */
+/** Maximum number of records about missing content, to limit memory use. */
 const MAX_MISSING = 10_000;
 
 /**
@@ -23,7 +23,7 @@ export class MirrorHealth {
 
   /**
    * Whether a mirror should not be asked for content.
-   * @param content - a tag or digest
+   * @param content - a tag, a digest, or a key for the list of tags or referrers
    */
   isSkipped(host: string, repository: string, content: string): boolean {
     return (
@@ -33,23 +33,27 @@ export class MirrorHealth {
     );
   }
 
-  /** Records why a mirror did not serve content, and reports each host once. */
+  /** Records and reports that a mirror did not serve content. Missing content is reported once for each host. */
   record(host: string, repository: string, content: string, thrown: unknown): void {
     const code = errorCode(thrown);
     if (code === 'ERR_MLIST_NOT_FOUND') {
       if (this.#missing.size >= MAX_MISSING) this.#missing.clear();
       this.#missing.add(`${host}/${repository}@${content}`);
-      if (!this.#reportedMissing.has(host)) this.#onNote(`mirror ${host} lacks content: ${errorMessage(thrown)}`);
+      if (!this.#reportedMissing.has(host))
+        this.#onNote(`mirror ${host} lacks content that was requested: ${errorMessage(thrown)}`);
       this.#reportedMissing.add(host);
       return;
     }
     const isRefusal = code === 'ERR_MLIST_UNAUTHORIZED' && !isOutage(thrown);
     if (isRefusal) this.#refused.add(`${host}/${repository}`);
     else this.#failed.add(host);
-    this.#onNote(`mirror ${host} is not used: ${errorMessage(thrown)}`);
+    this.#onNote(`mirror ${host} is not used${isRefusal ? ` for ${repository}` : ''}: ${errorMessage(thrown)}`);
   }
 
-  /** Whether the registry has not answered in time. If so, it is not asked again to confirm the content of mirrors. */
+  /**
+   * Whether a registry did not respond in time, could not be reached, or sent a server error (5xx). If so, mirrors are
+   * used without waiting for it.
+   */
   isSilent(domain: string): boolean {
     return this.#silentRegistries.has(domain);
   }

@@ -2,26 +2,27 @@ import { MlistError } from '../../../errors/errors.ts';
 import { parseReference } from '../../../oci/reference.ts';
 import { parseMirrorAddress, type MirrorAddress, type RuleOrigin } from './mirror-endpoint.ts';
 
-/** The mirrors of a registry that the user has named in `--mirror` or `MLIST_MIRRORS`. */
+/** The mirrors of one registry, from `--mirror` or `MLIST_MIRRORS`. */
 export interface NamedMirrors {
   readonly addresses: readonly MirrorAddress[];
   readonly origin: RuleOrigin;
 }
 
-/** The mirrors by the domain of the registry. */
+/** The mirrors of all registries, keyed by the domain of the registry. */
 export type MirrorsByRegistry = ReadonlyMap<string, NamedMirrors>;
 
 /**
- * Parses `HOST=URL[,URL]`. A URL without a scheme gets https.
+ * Parses values of the form `HOST=URL[,URL]`. The default scheme of a URL is https.
  * @param origin - `--mirror` or `MLIST_MIRRORS`, for messages
- * @throws MlistError `ERR_MLIST_USAGE`, which does not quote the URLs, since they may contain passwords
+ * @throws MlistError `ERR_MLIST_USAGE` if a value is invalid; the message does not quote URLs, since they may contain
+ * passwords
  */
 export function parseMirrors(texts: readonly string[], origin: RuleOrigin): MirrorsByRegistry {
   const mirrors = new Map<string, NamedMirrors>();
   for (const text of texts) {
     const [host = '', ...rest] = text.split('=');
     const urls = rest.join('=').split(',');
-    if (host === '' || urls.includes('')) throw invalid(origin, 'HOST=URL[,URL] is expected');
+    if (host === '' || urls.includes('')) throw invalid(origin, 'the value must have the form HOST=URL[,URL]');
     const domain = domainOf(host, origin);
     const addresses = [...(mirrors.get(domain)?.addresses ?? []), ...urls.map((url) => addressOf(url, origin))];
     mirrors.set(domain, { addresses, origin });
@@ -29,7 +30,7 @@ export function parseMirrors(texts: readonly string[], origin: RuleOrigin): Mirr
   return mirrors;
 }
 
-/** Parses `MLIST_MIRRORS`: the same as several `--mirror`, separated by white space. */
+/** Parses `MLIST_MIRRORS`: values of `--mirror`, separated by whitespace. */
 export function parseMirrorVariable(text: string): MirrorsByRegistry {
   return parseMirrors(
     text.split(/\s+/).filter((part) => part !== ''),
@@ -42,7 +43,7 @@ function domainOf(host: string, origin: RuleOrigin): string {
     const { domain, path } = parseReference(`${host}/x`);
     if (path === 'x' || (domain === 'docker.io' && path === 'library/x')) return domain;
   } catch {
-    // The error is thrown below, because it names the option.
+    // The error below is thrown instead, because it contains the name of the option or variable.
   }
   throw invalid(origin, `${JSON.stringify(host)} is not the host of a registry, such as docker.io`);
 }

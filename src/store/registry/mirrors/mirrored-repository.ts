@@ -32,12 +32,14 @@ export interface MirroredParts {
   readonly registry: Repository;
   /** The mirrors in the order in which they are asked. */
   readonly mirrors: readonly Replica[];
-  /** The registry, or the host that replaces it. It is asked after all mirrors. */
+  /** The registry, or the host that replaces it. It is the last host that is asked for content by digest. */
   readonly last: Replica;
   /** Whether the command writes to the repository. If so, the repository is read from the registry itself only. */
   readonly isWritten: () => boolean;
   readonly health: MirrorHealth;
-  /** Milliseconds to wait for the registry to confirm the content of a mirror. */
+  /**
+   * Maximum time to wait for the registry, in milliseconds. After this time, the tag or list of a mirror is used.
+   */
   readonly limitMs: number;
   readonly onMirror: (event: MirrorEvent) => void;
   readonly onNote: (message: string) => void;
@@ -45,13 +47,14 @@ export interface MirroredParts {
   readonly throwIfAborted: (signal: AbortSignal | undefined) => void;
 }
 
-/** Reads from one of the repositories. */
+/** Reads from the repository on one host. */
 type Read<T> = (repository: Repository, options: ContentOptions) => Promise<T>;
 
 /**
- * Reads a repository from its mirrors and its registry, one after another for each request. Content is verified by its
- * digest. A tag is requested from a mirror and from the registry at the same time; if the registry answers in time, its
- * digest is used. Lists of tags and referrers come from a mirror only if the registry does not answer in time.
+ * Reads a repository from its mirrors and its registry. Content is read by digest from the first host that serves it,
+ * and is verified. A tag is requested from a mirror and from the registry at the same time; if the registry returns a
+ * digest in time, that digest is used. Lists of tags and referrers come from a mirror only if the registry is
+ * unavailable or too slow.
  */
 export class MirroredRepository implements ContentReader, ExistenceChecker, ReferrerLister {
   readonly #parts: MirroredParts;
@@ -64,14 +67,14 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
     return this.origin.location;
   }
 
-  /** The repository at the registry itself, from which its content can be mounted. */
+  /** The repository at the registry itself. Content that was read from a mirror can be mounted from it. */
   get origin(): Repository {
     return this.#parts.registry;
   }
 
   /**
-   * Records that a reference names a tag together with a digest, since a pull-through cache may have the content only
-   * under the tag.
+   * Records the tag of a reference that contains both a tag and a digest, because a pull-through cache may have the
+   * content only under the tag.
    */
   learn(digest: Digest, tag: string): void {
     for (const { repository, capabilities } of [...this.#parts.mirrors, this.#parts.last])
@@ -118,7 +121,7 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
     return this.#current({ reference, content: `${digest} referrers`, capability: 'referrers' }, read, options);
   }
 
-  /** All tags, in the order in which the host lists them. */
+  /** Lists all tags, in the order of the host that serves them. */
   async *tags(options: ContentOptions = {}): AsyncGenerator<string> {
     const read: Read<AsyncIterable<string>> = (repository, reading) => started(repository.tags(reading));
     const list = { reference: this.location, content: 'tags', capability: 'tags' } as const;
@@ -126,9 +129,9 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
   }
 
   /**
-   * Streams a blob. If a host fails during the download, the next host sends the rest. If content from mirrors does not
-   * match its descriptor, these mirrors are not used again. Then the stream fails with a `RepeatableReadError` if the
-   * caller has already received a part of the wrong content; otherwise the blob is read from the next host.
+   * Streams a blob. If a host fails during the download, the next host sends the rest. If mirrors have sent bytes, and
+   * the blob does not match the descriptor, these mirrors are not used again, and the blob is read from the other
+   * hosts. If the caller has already received bytes, the stream fails with a `RepeatableReadError` instead.
    */
   async *readBlob(descriptor: Descriptor, options: ContentOptions = {}): AsyncGenerator<Uint8Array> {
     const reference = contentReference(this.location, descriptor.digest);
@@ -152,7 +155,7 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
   }
 
   /**
-   * The bytes of a blob, without verification.
+   * Streams a blob without verification.
    * @param senders - receives the hosts that have sent bytes
    */
   async *#bytesOf(descriptor: Descriptor, senders: Set<Replica>, options: ContentOptions): AsyncGenerator<Uint8Array> {
@@ -212,7 +215,7 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
 
   /**
    * Reads a tag from the first host that has it.
-   * @returns the value and, if the registry has another digest for the tag, the descriptor that it has
+   * @returns the value and, if the registry has another digest for the tag, the registry's descriptor
    */
   async #resolveTag<T>(
     tag: string,
@@ -233,15 +236,12 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
     if (confirmed.digest === digest) return { value };
     const { domain } = replica.repository;
     this.#parts.onNote(
-      `mirror ${domain} has ${digest} for ${reference}, but the registry has ${confirmed.digest}, which is used`,
+      `mirror ${domain} has ${digest} for ${reference}, but the registry has ${confirmed.digest}; using the digest of the registry`,
     );
     return { value, confirmed };
   }
 
-  /**
-   * The descriptor that the registry has for a tag; undefined if the registry does not answer in time or refuses the
-   * request.
-   */
+  /** Returns the registry's descriptor for a tag; undefined if the registry does not return one in time. */
   async #confirm(tag: string, options: ContentOptions): Promise<Descriptor | undefined> {
     if (!this.#parts.last.capabilities.tags) return undefined;
     try {
@@ -251,7 +251,10 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
     }
   }
 
-  /** Reads a list that changes: from the registry if it answers in time, else from the first mirror that has it. */
+  /**
+   * Reads a list that changes over time: from the registry if it responds in time, else from the first mirror that has
+   * the list.
+   */
   async #current<T extends object>(
     { reference, content, capability }: CurrentList,
     read: Read<T>,
@@ -269,10 +272,10 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
   }
 
   /**
-   * Reads from the registry, or from the host that replaces it, within the time limit. After a timeout, the command
-   * does not ask the registry for confirmations again.
-   * @returns the result; undefined after a timeout
-   * @throws the registry's error response, such as a 404
+   * Reads from the registry, or from the host that replaces it, within the time limit. Returns undefined after a server
+   * error (5xx), and after a failure without an HTTP status, such as a timeout. The command then does not wait for this
+   * host again.
+   * @throws MlistError for any other error response, such as a 404
    */
   async #readInTime<T>(read: Read<T>, options: ContentOptions): Promise<T | undefined> {
     const { health, last, throwIfAborted } = this.#parts;
@@ -291,7 +294,7 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
   async #withinLimit<T>(repository: Repository, read: Read<T>, { signal }: ContentOptions): Promise<T> {
     const limit = new AbortController();
     const { limitMs } = this.#parts;
-    const message = `${repository.domain} does not answer within ${limitMs} ms`;
+    const message = `no response from ${repository.domain} within ${limitMs} ms`;
     const abort = () => limit.abort(new MlistError('ERR_MLIST_TIMEOUT', message));
     const timer = setTimeout(abort, limitMs);
     try {
@@ -303,7 +306,10 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
     }
   }
 
-  /** The hosts to ask for content, without mirrors that have failed. */
+  /**
+   * Returns the hosts to ask for content, in order. Omits hosts without the capability, and mirrors that `MirrorHealth`
+   * skips.
+   */
   #candidates(capability: keyof Capabilities, content: string): readonly Replica[] {
     const { registry, mirrors, last, isWritten } = this.#parts;
     if (isWritten()) return [{ repository: registry, capabilities: last.capabilities, isOther: false }];
@@ -330,8 +336,9 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
 
   #unserved(content: string): MlistError {
     const reference = contentReference(this.location, content);
-    const message = `no host may serve ${reference}: none in the configuration has the required capability`;
-    return new MlistError('ERR_MLIST_CONFIGURATION', message, { reference });
+    const message = `cannot read ${reference}: no configured host has the capability to serve it`;
+    const hint = 'Check "capabilities" in the hosts.toml for the registry.';
+    return new MlistError('ERR_MLIST_CONFIGURATION', message, { reference, hint });
   }
 }
 
@@ -341,7 +348,7 @@ interface Served<T> {
   readonly replica: Replica;
 }
 
-/** A list that changes, such as that of the tags. */
+/** A list that changes over time: the tags or the referrers. */
 interface CurrentList {
   readonly reference: string;
   /** Identifies the list for `MirrorHealth`. */
@@ -349,13 +356,15 @@ interface CurrentList {
   readonly capability: 'tags' | 'referrers';
 }
 
-/** Whether an error is a response of the registry, such as a 404, and not a failure to reach it. */
+/** Whether an error is a conclusive response, such as a 404, and not a server error (5xx) or a failed connection. */
 function isAnswer(thrown: unknown): boolean {
   const status = thrown instanceof MlistError ? thrown.facts.status : undefined;
   return status !== undefined && status < 500;
 }
 
-/** Waits for the first item of a list, so that errors of the first request are thrown here. */
+/**
+ * Waits for the first item, so that an error of the first request is thrown by this call and not during the iteration.
+ */
 async function started(items: AsyncIterable<string>): Promise<AsyncIterable<string>> {
   const iterator = items[Symbol.asyncIterator]();
   const first = await iterator.next();

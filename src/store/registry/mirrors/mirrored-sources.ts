@@ -11,7 +11,7 @@ import { MirroredRepository, type MirroredParts, type Replica } from './mirrored
 import type { RegistryConfiguration } from './registry-configuration.ts';
 import type { Endpoints } from './select-endpoints.ts';
 
-/** A repository for reading. */
+/** A repository to read from: at the registry itself, or at the hosts that are configured for it. */
 export type SourceRepository = ReadStore & {
   readonly tags: (options?: ContentOptions) => AsyncIterable<string>;
 };
@@ -19,23 +19,26 @@ export type SourceRepository = ReadStore & {
 export interface MirroredSourcesParts extends Pick<MirroredParts, 'health' | 'limitMs' | 'onNote' | 'throwIfAborted'> {
   readonly configuration: RegistryConfiguration;
   readonly connect: (endpoint: ConfiguredEndpoint, isMirror: boolean) => Connection;
-  /** @param repository - `domain/path` */
+  /**
+   * Whether the command writes to a repository.
+   * @param repository - `domain/path`
+   */
   readonly isWritten: (repository: string) => boolean;
   readonly onMirror: (event: MirrorEvent) => void;
-  /** Options for reading configuration files. */
+  /** Options for reading the configuration files. */
   readonly reading: ReadingOptions;
 }
 
 /**
- * Opens repositories for reading, at the hosts that are configured for them. Repositories at the same host share a
- * connection.
+ * Opens repositories for reading at the hosts that are configured for them. Repositories at the same host, with the
+ * same settings, share a connection.
  */
 export class MirroredSources {
   readonly #parts: MirroredSourcesParts;
   readonly #sources = new Map<string, Promise<SourceRepository>>();
-  /** The connections, by all settings of an endpoint except its repository. */
+  /** The connections, keyed by the settings that they depend on. */
   readonly #connections = new Map<string, Connection>();
-  /** For each reference, the host of the mirror that has resolved its tag. */
+  /** The host of the mirror that has served the tag, the list of tags or the referrers, keyed by reference. */
   readonly #mirrors = new Map<string, string>();
 
   constructor(parts: MirroredSourcesParts) {
@@ -44,7 +47,8 @@ export class MirroredSources {
 
   /**
    * Opens a repository for reading.
-   * @throws MlistError `ERR_MLIST_CONFIGURATION`, `ERR_MLIST_BLOCKED`
+   * @throws MlistError `ERR_MLIST_CONFIGURATION` if a configuration file is invalid; `ERR_MLIST_BLOCKED` if one blocks
+   * the repository
    */
   async open(registry: Repository, reference: Reference): Promise<SourceRepository> {
     const source = await getOrCreate(this.#sources, repositoryName(reference), () => this.#open(registry));
@@ -53,7 +57,7 @@ export class MirroredSources {
     return source;
   }
 
-  /** Frees the memory of a repository that is not used any more. */
+  /** Frees the memory of a repository that is no longer used. */
   forget(repository: string): void {
     this.#sources.delete(repository);
   }

@@ -7,7 +7,7 @@ import {
 } from './mirror-endpoint.ts';
 import { linesOf, parseToml, TableReader, type TomlTable } from './toml-file.ts';
 
-/** The rules of containers-registries.conf(5). Version 1 of the format is read, too. */
+/** This module parses registries.conf (containers-registries.conf(5)), including version 1 of the format. */
 
 /** A `[[registry]]` table of registries.conf. */
 export interface RegistryRule {
@@ -31,7 +31,7 @@ export interface RegistryMirror {
 
 /**
  * Parses a registries.conf.
- * @throws MlistError `ERR_MLIST_CONFIGURATION`
+ * @throws MlistError `ERR_MLIST_CONFIGURATION` if the content is invalid
  */
 export async function parseRegistriesConf(text: string, path: string): Promise<readonly RegistryRule[]> {
   const root = new TableReader(await parseToml(text, path), (reason) => invalidConfiguration(path, undefined, reason));
@@ -57,9 +57,8 @@ function parseRule(table: TomlTable, place: Place): RegistryRule {
   const prefix = parseLocation(reader.text('prefix'), fail) ?? location;
   if (prefix === undefined) throw fail('a [[registry]] has neither a prefix nor a location');
   const isWildcard = prefix.startsWith('*.');
-  if (isWildcard && /[/@:]/.test(prefix))
-    throw fail(`the prefix "${prefix}" has a wildcard, and also one of /, @ and :`);
-  if (location === undefined && !isWildcard) throw fail(`the prefix "${prefix}" has no location`);
+  if (isWildcard && /[/@:]/.test(prefix)) throw fail(`the wildcard prefix "${prefix}" must not contain /, @ or :`);
+  if (location === undefined && !isWildcard) throw fail(`the [[registry]] with the prefix "${prefix}" has no location`);
   const origin = `${place.path}${place.line === undefined ? '' : `:${place.line}`}, prefix "${prefix}"`;
   const isByDigestOnly = reader.flag('mirror-by-digest-only');
   return {
@@ -85,31 +84,31 @@ function parseMirror(table: TomlTable, { isByDigestOnly, origin, fail }: MirrorP
   const pulls = reader.text('pull-from-mirror') ?? '';
   if (isByDigestOnly && pulls !== '')
     throw fail(
-      `the mirror "${location}" has pull-from-mirror, and its registry mirror-by-digest-only: only one is allowed`,
+      `pull-from-mirror of the mirror "${location}" cannot be combined with mirror-by-digest-only of its registry`,
     );
   if (!['', 'all', 'digest-only', 'tag-only'].includes(pulls))
-    throw fail(`the pull-from-mirror of the mirror "${location}" must be all, digest-only or tag-only`);
+    throw fail(`pull-from-mirror of the mirror "${location}" must be all, digest-only or tag-only`);
   const digests = pulls !== 'tag-only';
   const tags = !isByDigestOnly && pulls !== 'digest-only';
   return { location, insecure: reader.flag('insecure'), capabilities: { ...allCapabilities, tags, digests }, origin };
 }
 
-/** A prefix or location without slashes at its end; undefined if it is empty. */
+/** Returns a prefix or location without slashes at its end; undefined if the result is empty. */
 function parseLocation(text: string | undefined, fail: (reason: string) => Error): string | undefined {
   const location = text?.replace(/\/+$/, '');
   if (location === undefined || location === '') return undefined;
   if (/^https?:\/\//.test(location)) throw fail('a location or prefix must not begin with a scheme such as https://');
-  if (/\s/.test(location)) throw fail('a location or prefix contains white space');
+  if (/\s/.test(location)) throw fail('a location or prefix must not contain whitespace');
   return location;
 }
 
-/** Validates the location that requests are sent to. The error does not quote it, because it may contain a password. */
+/** Validates a location that requests are sent to. The error does not quote it, because it may contain a password. */
 function checkLocation(location: string | undefined, fail: (reason: string) => Error): string | undefined {
   if (location === undefined || isRepositoryAddress(location)) return location;
-  throw fail('a location is not of the form HOST[:PORT][/PATH]');
+  throw fail('a location must have the form HOST[:PORT][/PATH]');
 }
 
-/** Parses version 1 of the format: lists of insecure and of blocked registries. */
+/** Parses version 1 of the format, which lists insecure registries and blocked registries. */
 function versionOne(table: TomlTable, path: string): readonly RegistryRule[] {
   const fail = (reason: string) => invalidConfiguration(path, undefined, reason);
   const lists = new TableReader(table, fail);
@@ -117,14 +116,14 @@ function versionOne(table: TomlTable, path: string): readonly RegistryRule[] {
   const [insecure, blocked] = [listed('insecure'), listed('block')];
   return [...new Set([...insecure, ...blocked])].map((text) => {
     const prefix = parseLocation(text, fail);
-    if (prefix === undefined) throw fail('a registry in [registries] is empty');
+    if (prefix === undefined) throw fail('[registries] contains an empty registry name');
     const origin = `${path}, registry "${prefix}"`;
     const flags = { insecure: insecure.includes(text), blocked: blocked.includes(text) };
     return { prefix, location: undefined, ...flags, mirrors: [], origin };
   });
 }
 
-/** Refuses rules that rewrite to the same location but disagree on how it is accessed. */
+/** Refuses rules that have the same location, but differ in `insecure` or `blocked`. */
 function refuseConflicts(rules: readonly RegistryRule[], path: string, lines: readonly number[]): void {
   const byLocation = new Map<string, RegistryRule>();
   rules.forEach((rule, at) => {
@@ -132,7 +131,7 @@ function refuseConflicts(rules: readonly RegistryRule[], path: string, lines: re
     const other = byLocation.get(location);
     const member = other && (['insecure', 'blocked'] as const).find((name) => other[name] !== rule[name]);
     if (member !== undefined)
-      throw invalidConfiguration(path, lines[at], `the location "${location}" has conflicting settings of ${member}`);
+      throw invalidConfiguration(path, lines[at], `two rules for the location "${location}" differ in ${member}`);
     byLocation.set(location, rule);
   });
 }
@@ -147,13 +146,14 @@ export function mergeRules(rules: readonly RegistryRule[], added: readonly Regis
 /** A rule that applies to a repository. */
 export interface MatchedRule {
   readonly rule: RegistryRule;
-  /** The name of the repository after the prefix, such as `/image`; it may begin with a port. */
+  /** The part of the name after the prefix, such as `/image`. It may begin with a port. */
   readonly rest: string;
 }
 
 /**
- * The rule with the longest prefix of a name, which is `HOST[:PORT]` or `HOST[:PORT]/PATH`; undefined if no rule
- * matches. Rules with shorter prefixes do not apply.
+ * Returns the rule with the longest matching prefix; undefined if no rule matches. Rules with shorter prefixes do not
+ * apply.
+ * @param name - `HOST[:PORT]` or `HOST[:PORT]/PATH`
  */
 export function findRule(rules: readonly RegistryRule[], name: string): MatchedRule | undefined {
   let longest: MatchedRule | undefined;
@@ -176,8 +176,9 @@ function restAfter(prefix: string, name: string): string | undefined {
 }
 
 /**
- * The index at which the host of a name ends, if the host is a subdomain of the suffix, such as `.example.com`;
- * otherwise -1.
+ * Returns the index after the first occurrence of `suffix` in the host of a name; -1 if the host begins with
+ * `suffix` or does not contain it.
+ * @param suffix - a domain with a dot before it, such as `.example.com`
  */
 function endOfDomain(suffix: string, name: string): number {
   const at = name.indexOf(suffix);

@@ -14,11 +14,11 @@ import { parseMirrors, parseMirrorVariable, type MirrorsByRegistry } from './mir
 import { findRule } from './registries-conf.ts';
 import { selectEndpoints, type Endpoints } from './select-endpoints.ts';
 
-/** Determines from where repositories are read, and which registries are blocked. */
+/** Determines which hosts repositories are read from, and which repositories are blocked. */
 export interface RegistryConfiguration {
   /**
-   * The hosts that serve a repository, in order; empty if nothing is configured for it, so that it is read from the
-   * registry.
+   * Returns the hosts that serve a repository, in the order in which they are asked; an empty array if nothing is
+   * configured for the repository, which means that it is read from the registry.
    */
   readonly endpointsOf: (repository: RepositoryName, options: ReadingOptions) => Promise<Endpoints>;
   /**
@@ -31,15 +31,15 @@ export interface RegistryConfiguration {
 }
 
 export interface ConfigurationOptions extends ConfigurationPlaces {
-  /** `--mirror`: `HOST=URL[,URL]`. They replace those of `MLIST_MIRRORS` for the same host. */
+  /** Values of `--mirror`: `HOST=URL[,URL]`. They replace the mirrors of the same registry in `MLIST_MIRRORS`. */
   readonly mirrors?: readonly string[] | undefined;
   /** Whether the files of other tools are read. Default true. */
   readonly readsFiles?: boolean | undefined;
 }
 
 /**
- * Reads the mirrors in `mirrors` and `MLIST_MIRRORS`, and the configuration files of other tools. Each file is read
- * once, when the first registry is accessed.
+ * Combines `mirrors`, `MLIST_MIRRORS` and the configuration files of other tools. Each file is read once, when it
+ * is first needed.
  * @throws MlistError `ERR_MLIST_USAGE` if `mirrors` or `MLIST_MIRRORS` is invalid
  */
 export function registryConfiguration(options: ConfigurationOptions): RegistryConfiguration {
@@ -71,7 +71,7 @@ export function registryConfiguration(options: ConfigurationOptions): RegistryCo
   };
 }
 
-/** Reads each file once, when it is needed. */
+/** Reads each configuration file once, when it is first needed. */
 class ConfigurationFiles {
   readonly #places: ConfigurationPlaces;
   readonly #isUsed: boolean;
@@ -104,7 +104,7 @@ class ConfigurationFiles {
   }
 }
 
-/** The addresses of a host; empty if its name cannot be resolved. */
+/** Returns the IP addresses of a host; an empty array if its name cannot be resolved. */
 async function addressesOf(host: string): Promise<readonly string[]> {
   const { lookup } = await import('node:dns/promises');
   return lookup(host, { all: true }).then(

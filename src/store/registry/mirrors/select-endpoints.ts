@@ -18,14 +18,14 @@ import {
 import type { NamedMirrors } from './mirror-option.ts';
 import type { MatchedRule } from './registries-conf.ts';
 
-/** Everything that is configured for one repository. */
+/** The configuration of one repository, from all sources. */
 export interface RepositoryConfiguration {
   /** The mirrors from `--mirror` and `MLIST_MIRRORS`. */
   readonly named?: NamedMirrors | undefined;
-  /** The rule of registries.conf. */
+  /** The rule of registries.conf that applies to the repository. */
   readonly matched?: MatchedRule | undefined;
   readonly hosts?: HostsFile | undefined;
-  /** The certificates of those entries of `hosts` that name certificate files. */
+  /** The certificates for the settings in `hosts` that specify certificate files, keyed by these settings. */
   readonly certificates?: ReadonlyMap<HostSettings, HostCertificates> | undefined;
   readonly daemon?: DaemonConfiguration | undefined;
 }
@@ -36,11 +36,11 @@ export interface RepositoryConfiguration {
 export type Endpoints = readonly (ConfiguredEndpoint | RegistryItself)[];
 
 /**
- * Selects the hosts that serve a repository, in the order in which they are asked. The first of these sources that has
- * mirrors or another host for the repository is used, and the others are ignored: `--mirror`, registries.conf,
- * hosts.toml with hosts, daemon.json, hosts.toml with only a server. Pure.
- * @throws MlistError `ERR_MLIST_CONFIGURATION` if a rule of registries.conf results in an invalid name
- * @returns an empty array if the registry is accessed as without any configuration
+ * Selects the hosts that serve a repository, in the order in which they are asked. Uses only the first of these sources
+ * that configures mirrors or another host for the repository: `--mirror`, registries.conf, hosts.toml with hosts,
+ * daemon.json, hosts.toml with only a server. The function is pure.
+ * @throws MlistError `ERR_MLIST_CONFIGURATION` if a rule of registries.conf rewrites the repository to an invalid name
+ * @returns an empty array if nothing is configured for the repository
  */
 export function selectEndpoints(repository: RepositoryName, configuration: RepositoryConfiguration): Endpoints {
   const { named, matched, hosts, daemon } = configuration;
@@ -61,7 +61,10 @@ export function selectEndpoints(repository: RepositoryName, configuration: Repos
 
 const common = { kind: 'endpoint', permitsInsecure: false, trustsHttp: false, headers: {} } as const;
 
-/** A path that begins with `/v2/` names a namespace at the mirror, so that tokens are requested for that name. */
+/**
+ * Returns the endpoint of a mirror from `--mirror` or `MLIST_MIRRORS`. The part of its path after `/v2/` is added to
+ * the repository name instead of the API path, because the scope of a token must contain the full name.
+ */
 function namedEndpoint(repository: RepositoryName, address: MirrorAddress, origin: RuleOrigin): ConfiguredEndpoint {
   const endpoint = { ...mirrorEndpoint(repository, address, origin), trustsHttp: true };
   const namespace = /^\/v2\/(.+)$/.exec(address.path)?.[1];
@@ -88,8 +91,8 @@ function mirrorEndpoint(
 }
 
 /**
- * The registry itself. A rule for a part of the registry may set `insecure`; for a whole registry, `permitsInsecure` is
- * looked up later.
+ * Returns the registry itself, or an endpoint with its address if a rule sets `insecure` for a part of the registry.
+ * For whole registries, `RegistryConfiguration.permitsInsecure` applies instead.
  */
 function registryEndpoint(
   repository: RepositoryName,
@@ -116,12 +119,12 @@ interface Located {
 }
 
 /**
- * The endpoint for a name to which registries.conf rewrites a reference.
+ * Returns the endpoint for a name to which registries.conf rewrites a reference.
  * @param name - `HOST[:PORT]/REPOSITORY`; the path of a mirror is a part of the repository
  */
 function locatedEndpoint(name: string, { insecure, origin }: Located): ConfiguredEndpoint {
   if (!isRepositoryAddress(name)) {
-    const message = `${origin} replaces a reference with ${name}, which does not name a repository`;
+    const message = `${origin} rewrites a reference to an invalid repository name: ${name}`;
     throw new MlistError('ERR_MLIST_CONFIGURATION', message);
   }
   const slash = name.indexOf('/');
@@ -149,7 +152,7 @@ function hostsEndpoints(
   return [...mirrors, endpointOf(server, address)];
 }
 
-/** Whether the settings of a server equal the defaults of the registry, so that they have no effect. */
+/** Whether the settings of a server are the defaults of the registry, and therefore have no effect. */
 function isRegistryItself({ address, capabilities, hasTlsSettings, headers }: HostsFile['server'], domain: string) {
   const isOwnAddress =
     address === undefined ||

@@ -4,8 +4,10 @@ import { invalidConfiguration } from './mirror-endpoint.ts';
 export type TomlTable = Readonly<Record<string, unknown>>;
 
 /**
- * Parses a TOML file. No other module imports smol-toml, which is loaded when the first file is parsed.
- * @throws MlistError `ERR_MLIST_CONFIGURATION` with the line, but without quoting the content
+ * Parses a TOML file. smol-toml is loaded when the first file is parsed. No other module may import it, because this
+ * would load it earlier.
+ * @throws MlistError `ERR_MLIST_CONFIGURATION` if the syntax is invalid; the message contains the line number, but no
+ * text of the file
  */
 export async function parseToml(text: string, path: string): Promise<TomlTable> {
   const { parse, TomlError } = await import('smol-toml');
@@ -24,7 +26,7 @@ export class TableReader {
   readonly #table: TomlTable;
   readonly #fail: (reason: string) => Error;
 
-  /** @param fail - creates the error for a member of another type */
+  /** @param fail - creates the error for a member of the wrong type */
   constructor(table: TomlTable, fail: (reason: string) => Error) {
     this.#table = table;
     this.#fail = fail;
@@ -41,21 +43,21 @@ export class TableReader {
   text(name: string): string | undefined {
     const value = this.#table[name];
     if (value === undefined || typeof value === 'string') return value;
-    throw this.#fail(`${name} is not a string`);
+    throw this.#fail(`${name} must be a string`);
   }
 
   flag(name: string): boolean {
     const value = this.#table[name] ?? false;
     if (typeof value === 'boolean') return value;
-    throw this.#fail(`${name} is neither true nor false`);
+    throw this.#fail(`${name} must be true or false`);
   }
 
-  /** The member as an array of strings; a single string counts as an array of one. */
+  /** Returns the member as an array of strings. A single string is returned as an array with one item. */
   texts(name: string): readonly string[] {
     const value = this.#table[name] ?? [];
     const all: readonly unknown[] = Array.isArray(value) ? value : [value];
     if (all.every((item) => typeof item === 'string')) return all;
-    throw this.#fail(`${name} is not a list of strings`);
+    throw this.#fail(`${name} must be a string or an array of strings`);
   }
 
   value(name: string): unknown {
@@ -65,13 +67,13 @@ export class TableReader {
   table(name: string): TomlTable {
     const value = this.#table[name] ?? {};
     if (isTable(value)) return value;
-    throw this.#fail(`${name} is not a table`);
+    throw this.#fail(`${name} must be a table`);
   }
 
   tables(name: string): readonly TomlTable[] {
     const value = this.#table[name] ?? [];
     if (Array.isArray(value) && value.every(isTable)) return value;
-    throw this.#fail(`${name} is not an array of tables`);
+    throw this.#fail(`${name} must be an array of tables`);
   }
 }
 
@@ -79,7 +81,7 @@ function isTable(value: unknown): value is TomlTable {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
-/** The lines that match a pattern, such as the headers of tables. Lines start at 1. */
+/** Returns the numbers of the lines that match a pattern, such as the headers of tables. The first line is 1. */
 export function linesOf(text: string, pattern: RegExp): readonly number[] {
   return text.split('\n').flatMap((line, at) => (pattern.test(line) ? [at + 1] : []));
 }

@@ -11,7 +11,7 @@ export interface Http2ConnectionOptions {
   readonly timeoutMs: number;
 }
 
-/** Maximum number of sessions that a request waits for, since the server may close one session after another. */
+/** Maximum number of sessions that a request tries, because the server may close one session after another. */
 const MAX_SESSIONS = 5;
 
 /**
@@ -31,9 +31,10 @@ export class Http2Connection {
   }
 
   /**
-   * Waits for the right to open a stream.
-   * @returns undefined if the server chooses HTTP/1.1
-   * @throws the errors of a connection; the reason of the signal if it is aborted
+   * Waits until a stream may be opened, and reserves it.
+   * @returns the slot for the stream; undefined if the server chooses or requires HTTP/1.1
+   * @throws Error if the connection fails, or if no stream can be opened in time; the reason of the signal if it is
+   * aborted
    */
   async acquire(signal: AbortSignal | undefined): Promise<Http2Slot | undefined> {
     for (let sessions = 0; sessions < MAX_SESSIONS; sessions += 1) {
@@ -62,7 +63,7 @@ export class Http2Connection {
     return socket?.destroyed === true ? undefined : socket?.off('error', ignore).ref();
   }
 
-  /** Closes the session. */
+  /** Closes the session, and connections that are opened later. */
   close(): void {
     this.#isClosed = true;
     this.#session?.close();

@@ -12,7 +12,7 @@ export interface Http2RequestOptions {
 }
 
 const CANCEL = 0x8;
-/** Maximum number of informational responses before the final one. Registries do not send any. */
+/** Maximum number of informational (1xx) responses to a request. Registries send few of them, if any. */
 const MAX_INFORMATIONAL = 32;
 
 /**
@@ -59,7 +59,7 @@ export class Http2Request extends Writable {
       this.#stream = stream;
       this.#observe(stream);
       if (body.length === 0) return callback();
-      // The server may respond before it has read the whole request. That ends the request, too.
+      // A server may respond before it has read the whole request. That ends the writing, too.
       let isDone = false;
       const done = () => {
         if (!isDone) callback();
@@ -148,7 +148,7 @@ class Http2Response extends Readable {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    // A server may answer before it has read the whole request.
+    // If the server has answered before it has read the whole request, the rest of the request is cancelled.
     if (!this.complete || !this.#stream.writableFinished) this.#stream.close(CANCEL);
     // As in node:http, an error after the caller has discarded the response is not thrown.
     callback(this.listenerCount('error') === 0 ? null : error);
@@ -156,9 +156,9 @@ class Http2Response extends Readable {
 }
 
 /**
- * Returns a function that reports whether the server has ended the stream. Node emits `end` also for a stream that
- * ended prematurely, and a server can reset a stream without an error, so this observes what Node pushes before it
- * closes the stream.
+ * Returns a function that reports whether the server has ended the stream. The `end` event does not show this, because
+ * Node also emits it if the stream ended prematurely, and a server can reset a stream without an error. Therefore this
+ * observes whether Node pushes the end while the stream is still open.
  */
 function observeEnd(stream: ClientHttp2Stream): () => boolean {
   let isEnded = false;
@@ -193,7 +193,7 @@ function requestHeaders(url: URL, { method = 'GET', headers = {} }: Http2Request
   };
 }
 
-/** Headers that must not be repeated: of several values, node:http uses the first one. */
+/** Headers that must not be repeated. If they are, the first value is used, as in node:http. */
 const single = new Set(
   'age authorization content-length content-type etag expires from host if-modified-since if-unmodified-since last-modified location max-forwards proxy-authorization referer retry-after server user-agent'.split(
     ' ',
@@ -217,7 +217,7 @@ function sizeOf(raw: readonly string[]): number {
   return raw.reduce((sum, text) => sum + text.length, 0);
 }
 
-/** The error for headers that are too large, with the code that node:http's parser uses. */
+/** Creates the error for headers that are too large, with the code that the parser of node:http uses. */
 function headersTooLarge(): Error {
   return Object.assign(new Error('the headers are too large'), { code: 'HPE_HEADER_OVERFLOW' });
 }

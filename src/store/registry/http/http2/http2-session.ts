@@ -3,25 +3,28 @@ import type { Socket } from 'node:net';
 import { errorCode } from '../../../../errors/errors.ts';
 import { connectionClosed, timeoutError } from '../connect.ts';
 
-/** The right to open one stream. */
+/** Permission to open one stream. */
 export interface Http2Slot {
   readonly session: Http2Session;
   /** Frees the slot for another request. Further calls do nothing. */
   readonly release: () => void;
 }
 
-/** Error codes of RFC 9113 section 7. */
+/** Error codes for violations of the protocol (RFC 9113 section 7). */
 const PROTOCOL_ERRORS = [0x1, 0x3, 0x6, 0x9];
 const REFUSED_STREAM = 0x7;
 const HTTP_1_1_REQUIRED = 0xd;
 
-/** The limits of HTTP/1.1 in Node are 16 KiB and 2,000 headers. */
+/** Maximum size of the response headers. Like `maxHeaderListPairs`, it is equal to Node's limit for HTTP/1.1. */
 export const MAX_HEADER_BYTES = 16 * 1024;
-/** Maximum number of SETTINGS frames, PING frames and origins during one request. No well-behaved server sends more. */
+/**
+ * Maximum total of SETTINGS frames, PING frames and announced origins since the last request ended. No well-behaved
+ * server sends more.
+ */
 const MAX_CONTROL_FRAMES = 1000;
 /** The longest delay that a Node timer supports. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-/** The flow-control window of a stream. A document has up to 4 MiB, which should not need many round trips. */
+/** The flow-control window of a stream. It is large enough to receive a document of 4 MiB in a few round trips. */
 const STREAM_WINDOW_BYTES = 1024 * 1024;
 const SESSION_WINDOW_BYTES = 8 * STREAM_WINDOW_BYTES;
 
@@ -35,8 +38,8 @@ const sessionOptions = {
 } as const;
 
 /**
- * An HTTP/2 connection to one origin. It opens at most as many streams as the server permits, since the server would
- * refuse more; further requests wait.
+ * An HTTP/2 connection to one origin. It opens at most as many streams as the server permits, because the server would
+ * refuse more. Further requests wait.
  */
 export class Http2Session {
   readonly #session: ClientHttp2Session;
@@ -47,18 +50,18 @@ export class Http2Session {
   /** The highest stream id that the server may have processed; all later streams are unprocessed. */
   #lastProcessed = Number.POSITIVE_INFINITY;
   #failure: Error | undefined;
-  /** Number of control frames since the last request ended. */
+  /** Number of control frames and announced origins since the last request ended. */
   #controlFrames = 0;
   /**
-   * Keeps the process alive until the requests time out. After some violations of the protocol, such as a frame that is
-   * too long, Node stops reading without an event, and the timers of the requests do not keep the process alive.
+   * Keeps the process alive while requests are open. After some violations of the protocol, such as a frame that is too
+   * long, Node stops reading without an event, and the process would end before the requests time out.
    */
   #keepAlive: NodeJS.Timeout | undefined;
 
   private constructor(session: ClientHttp2Session) {
     this.#session = session;
     session.on('ping', () => this.#countControlFrames(1));
-    // Node keeps all origins that a server announces in memory, so their number is limited.
+    // Node keeps every announced origin in memory, so origins are counted like control frames.
     session.on('origin', (origins: readonly string[]) => this.#countControlFrames(origins.length));
     session.on('remoteSettings', () => {
       this.#countControlFrames(1);
@@ -73,24 +76,24 @@ export class Http2Session {
   }
 
   /**
-   * Starts HTTP/2 on a connection, and waits for the settings of the server.
-   * @throws Error with Node's code, `ETIMEDOUT` or `HTTP2_PROTOCOL`
+   * Starts HTTP/2 on a connection, and waits for the SETTINGS frame of the server.
+   * @throws Error if the connection fails, if the frame does not arrive in time, or if the server violates the protocol
    */
   static async open(socket: Socket, origin: string, timeoutMs: number): Promise<Http2Session> {
     let failure: Error | undefined;
     socket.on('error', (error) => {
       failure = error;
-      // After a TLS alert, Node ends the session, but neither closes the connection nor emits an event.
+      // After a TLS alert, Node would end the session without closing the connection or emitting an event.
       socket.destroy();
     });
     const { connect } = await import('node:http2');
-    // A server that requires a client certificate closes the connection only after the handshake, which the session
-    // does not notice.
+    // A server that requires a client certificate closes the connection only after the handshake. A session on a closed
+    // connection would not emit an event.
     if (socket.destroyed) throw failure ?? connectionClosed();
     const session = connect(origin, { ...sessionOptions, createConnection: () => socket });
     const opened = new Http2Session(session);
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => session.destroy(timeoutError('the settings of HTTP/2')), timeoutMs);
+      const timer = setTimeout(() => session.destroy(timeoutError('the HTTP/2 SETTINGS frame')), timeoutMs);
       const onClose = () => {
         clearTimeout(timer);
         reject(opened.#failure ?? failure ?? connectionClosed());
@@ -99,12 +102,13 @@ export class Http2Session {
       session.once('remoteSettings', () => {
         clearTimeout(timer);
         session.off('close', onClose);
-        // Later frames of the same packet may end the session before the promise is resolved.
+        // This must not wait until the promise is resolved, because later frames of the same packet may end the
+        // session.
         session.setLocalWindowSize(SESSION_WINDOW_BYTES);
         resolve();
       });
     });
-    // A session without requests does not keep the process alive.
+    // A session without requests must not keep the process alive.
     session.unref();
     return opened;
   }
@@ -115,7 +119,8 @@ export class Http2Session {
   }
 
   /**
-   * Whether the server has refused a stream with `HTTP_1_1_REQUIRED`, because it serves the request over HTTP/1.1 only.
+   * Whether the server has refused a stream with `HTTP_1_1_REQUIRED`, which means that it serves the request over
+   * HTTP/1.1 only.
    */
   get requiresHttp1(): boolean {
     return this.#requiresHttp1;
@@ -123,8 +128,8 @@ export class Http2Session {
 
   /**
    * Waits until the server permits another stream.
-   * @returns undefined if the session accepts no further requests
-   * @throws Error `ETIMEDOUT` if no stream ends for this long; the reason of the signal if it is aborted
+   * @returns the slot for the stream; undefined if the session accepts no further requests
+   * @throws Error `ETIMEDOUT` if no stream has ended for `timeoutMs`; the reason of the signal if it is aborted
    */
   async slot(timeoutMs: number, signal: AbortSignal | undefined): Promise<Http2Slot | undefined> {
     signal?.throwIfAborted();
@@ -132,7 +137,7 @@ export class Http2Session {
     if (this.#open < this.#limit) return this.#take();
     return new Promise((resolve, reject) => {
       const onAbort = () => end(() => reject(signal?.reason as Error));
-      const timer = setTimeout(() => end(() => reject(timeoutError('a stream of HTTP/2'))), timeoutMs);
+      const timer = setTimeout(() => end(() => reject(timeoutError('a free HTTP/2 stream'))), timeoutMs);
       const waiter = {
         next: () => end(() => resolve(this.isUsable ? this.#take() : undefined)),
         refresh: () => timer.refresh(),
@@ -150,7 +155,7 @@ export class Http2Session {
 
   /**
    * Opens a stream. The caller must hold a slot.
-   * @throws the error of `unprocessed` if the session has ended
+   * @throws Error `HTTP2_UNPROCESSED` if the session has ended
    */
   start(headers: OutgoingHttpHeaders, endStream: boolean): ClientHttp2Stream {
     try {
@@ -161,7 +166,7 @@ export class Http2Session {
     }
   }
 
-  /** The error for a stream that has ended without a complete response. */
+  /** Returns the error for a stream that has ended without a complete response. */
   failureOf({ id, rstCode }: ClientHttp2Stream, error: Error | undefined, hasResponse: boolean): Error {
     if (!hasResponse) {
       if (rstCode === HTTP_1_1_REQUIRED) this.#requiresHttp1 = true;
@@ -185,7 +190,7 @@ export class Http2Session {
     this.#session.destroy(error);
   }
 
-  /** Closes the connection. */
+  /** Closes the connection, even if streams are open. Waiting requests get no slot. */
   close(): void {
     this.#session.destroy();
     this.retire();
@@ -232,17 +237,20 @@ export class Http2Session {
   }
 }
 
-/** The error for a request that the server has not processed, and which may therefore be sent again. */
+/** Creates the error for a request that may be sent again, because the server has not processed it. */
 export function unprocessed(): Error {
   return Object.assign(new Error('the server has not processed the request'), { code: 'HTTP2_UNPROCESSED' });
 }
 
-/** The error for a server that violates the protocol. */
+/** Creates the error for a server that violates the protocol. */
 export function protocolError(message: string): Error {
   return Object.assign(new Error(message), { code: 'HTTP2_PROTOCOL' });
 }
 
-/** Converts the errors that Node uses for invalid frames, and for sessions and streams that the server closes. */
+/**
+ * Converts Node's HTTP/2 errors: to `ECONNRESET` if the server has closed the session or the stream, otherwise to
+ * `HTTP2_PROTOCOL`, for example after an invalid frame. Returns any other error unchanged.
+ */
 function failureOf(error: Error): Error {
   const code = errorCode(error) ?? '';
   if (code === 'ERR_HTTP2_SESSION_ERROR' || code === 'ERR_HTTP2_STREAM_ERROR') return connectionClosed(error.message);

@@ -89,7 +89,7 @@ export interface PushIndexOptions extends CallOptions {
   /** Allow a tag to move from a single image to an index that has no image for its platform. Default false. */
   readonly replaceImage?: boolean | undefined;
   /**
-   * With tags in several repositories: move no tag before all repositories have the content. If moving a tag then
+   * With tags in several repositories: do not move any tag until all repositories have the content. If moving a tag then
    * fails, the error has the outcome of each tag in `facts.targets`, and tags that were already moved are not restored.
    * Default false.
    */

@@ -110,7 +110,7 @@ function statusOf(pid: number): { readonly state: string; readonly started: stri
   return { state, started: fields[18] ?? '' };
 }
 
-/** Reads a value with the program sysctl. Loads `child_process` on demand to keep the start of mlist fast. */
+/** Reads a value with the program sysctl. Loads child_process on demand to keep startup fast. */
 function sysctl(name: string): string {
   const { execFileSync } = process.getBuiltinModule('node:child_process');
   return execFileSync('/usr/sbin/sysctl', ['-n', name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });

@@ -157,7 +157,7 @@ export class SpoolFile {
     });
   }
 
-  /** Discards all bytes after this size. Later appends overwrite them. */
+  /** Discards all bytes beyond this size. Later appends overwrite them. */
   rewind(size: number): void {
     this.#parts.free(this.#size - size);
     this.#size = size;

@@ -180,7 +180,7 @@ export interface ChildChoice {
 /** A manifest in a list, and the location that it can be read from. */
 export interface Child {
   readonly source: Location;
-  /** The locations of content that the source lacks. */
+  /** Other locations that are tried in this order for content that the source lacks. */
   readonly fill?: readonly Location[] | undefined;
   readonly descriptor: Descriptor;
 }

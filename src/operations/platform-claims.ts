@@ -14,7 +14,7 @@ import type { ReadStore } from '../store/store.ts';
 import { statedPlatform } from './stated-platform.ts';
 
 /**
- * The functions of this file warn about images whose config states another platform than their list entry, which is
+ * The functions of this file warn about images whose config states a different platform from their list entry, which is
  * usually a mistake.
  */
 

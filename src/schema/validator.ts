@@ -74,7 +74,7 @@ function pointerOf(error: ErrorObject): string {
   return error.instancePath + pointerTo(String(error.params['additionalProperty']));
 }
 
-/** Returns the rule for a member. Some members have their own rule in docs/rules.md. */
+/** Returns the ID of the rule that an invalid member violates. Some members have their own rule (docs/rules.md). */
 function ruleOf(pointer: string): string {
   if (pointer === '/mediaType') return 'E-TYPE';
   const last = pointer.slice(pointer.lastIndexOf('/') + 1);

@@ -219,7 +219,7 @@ function isOutdated({ at }: Probe): boolean {
 
 /**
  * Whether an origin has content.
- * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the content has another size than its descriptor states
+ * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the size of the content differs from its descriptor
  */
 async function hasInOrigin(store: ReadStore, content: Descriptor, options: ContentOptions): Promise<boolean> {
   const { digest, size, mediaType } = content;

@@ -210,7 +210,7 @@ export class MemoryStore implements ContentWriter, TagStore, ReferrerLister, Mou
     });
   }
 
-  /** Removes all content. Content that is put afterwards is discarded. */
+  /** Removes all content. Content that is stored afterwards is discarded. */
   clear(): void {
     this.#isCleared = true;
     for (const bytes of this.#blobs.values()) bytes.release();

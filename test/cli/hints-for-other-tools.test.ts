@@ -74,7 +74,7 @@ describe('locations', () => {
   test('for one of several images', async () => {
     const { stderr } = await run(await CliHarness.make(), ['create', 'x.io/l:1', 'web.tar', 'x.io/a:1']);
     expect(stderr).toContain(`library/web.tar:latest: `);
-    expect(stderr.match(/hint: Write an archive/g)).toHaveLength(1);
+    expect(stderr.match(/hint: For an archive, write/g)).toHaveLength(1);
   });
 });
 

@@ -376,7 +376,7 @@ describe('errors', () => {
     const result = await cli.run(['join', `${proxy.host}/team/app:unlisted`, `${proxy.host}/team/app:amd64`]);
     expect(result).toMatchObject({
       code: 6,
-      stderr: expect.stringMatching(/List the expected platforms with --expect\. Otherwise, other jobs/) as unknown,
+      stderr: expect.stringMatching(/List the expected platforms with --expect\. Without it,/) as unknown,
     });
     const more = ['--expect', 'linux/amd64', '--group', '1'];
     await cli.must('join', `${proxy.host}/team/app:unlisted`, `${proxy.host}/team/app:amd64`, ...more);

@@ -278,7 +278,9 @@ describe('errors', () => {
       const args = ['copy', at('team/app:amd64'), `${guarded.host}/team/app:amd64`, '--quiet'];
       const { code, stderr } = await cli.run(args);
       expect(code).toBe(6);
-      expect(stderr).toMatch(/^mlist: .* requires a login .*\n {2}and \d+ others? with the same reason\nhint: .*\n$/);
+      expect(stderr).toMatch(
+        /^mlist: .* requires a login .*\n {2}and \d+ other errors? with the same message\nhint: .*\n$/,
+      );
       const lines = (await cli.run([...args, '--json'])).stderr.trim().split('\n');
       expect(lines.length).toBeGreaterThan(1);
     } finally {

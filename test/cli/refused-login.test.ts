@@ -47,7 +47,7 @@ describe('wrong credentials', () => {
     expect(code).toBe(6);
     expect(stderr.match(/requires a login/g)).toHaveLength(1);
     expect(stderr.match(/hint: Log in with/g)).toHaveLength(1);
-    expect(stderr).toMatch(/\n {2}and 3 others with the same reason\nhint: /);
+    expect(stderr).toMatch(/\n {2}and 3 other errors with the same message\nhint: /);
     const documents = (await cli.run([...args, '--json'])).stderr
       .split('\n')
       .filter((line) => line.includes('"error"'));

@@ -38,8 +38,8 @@ async function draftNames(workspace: Workspace): Promise<readonly string[]> {
 }
 
 /**
- * Finds the draft that the user probably meant: the same name in another registry, or a name that differs by a typing
- * error in either the tag or the repository. Numeric tags are not corrected, because they are all similar to each
+ * Finds the draft that the user probably meant: the same name in another registry, or a name that differs by a typo
+ * in either the tag or the repository. Numeric tags are not corrected, because they are all similar to each
  * other.
  */
 function closestDraft(reference: string, names: readonly string[]): string | undefined {

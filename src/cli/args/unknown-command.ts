@@ -43,10 +43,10 @@ const counterparts: Readonly<Record<string, string>> = {
     'Use "mlist inspect REF" for the manifest with its layers. The history is in the config: use "docker history" or "crane config".',
   catalog:
     'Use "mlist tags REPO" for the tags of a repository, and "crane catalog" or "oras repo ls" for the repositories of a registry.',
-  sign: 'Sign the digest that "mlist digest" prints with a tool such as cosign. "mlist copy --referrers" copies signatures too.',
+  sign: 'Use a tool such as cosign to sign the digest that "mlist digest" prints. "mlist copy --referrers" also copies signatures.',
 };
 
-/** Words that other tools put before the name of a command that mlist has too, as in `docker manifest create`. */
+/** Words that users may type before the name of a command, as in `docker manifest create`. */
 const prefixes = ['manifest', 'imagetools', 'index', 'buildx', 'list', 'drafts'];
 
 /**

@@ -222,7 +222,7 @@ export class Output {
   #plainError(error: MlistError, ...alike: readonly MlistError[]): void {
     const print = (...spans: readonly Span[]) => this.#stderr(`${paint(this.#paint.stderr, spans)}\n`);
     print(['mlist: ', 'red'], error.message);
-    if (alike.length > 0) print(`  and ${counted(alike.length, 'other')} with the same reason`);
+    if (alike.length > 0) print(`  and ${counted(alike.length, 'other error')} with the same message`);
     const { problems } = error;
     if (problems.length > 1) {
       for (const { rule, severity, pointer, message } of problems)

@@ -63,7 +63,7 @@ const joinTexts: Readonly<Record<JoinChange, string>> = {
   'set-group': 'Set --group to an ID that all jobs of this build share and no other build uses.',
   'separate-groups': 'Build each platform in one job only, and use a different --group for each build.',
   'expect-platforms':
-    'List the expected platforms with --expect. Otherwise, other jobs can be found only in the tag list of the repository.',
+    'List the expected platforms with --expect. Without it, mlist can find other jobs only in the tag list of the repository.',
   'expect-each-once': 'List each platform of the build exactly once in --expect.',
   'expect-the-same':
     'Pass the same --expect, in the same order, to all jobs of a build, and use a different --group for each build. ' +

@@ -70,8 +70,8 @@ function refuseForeign(folder: string, owner: number, uid: number | undefined): 
 }
 
 /**
- * Refuses symbolic links that lead out of the workspace. A cloned repository could contain them to let commands write
- * files elsewhere, and to let `prune` remove files there.
+ * Refuses symbolic links that lead out of the workspace. With such links, a cloned repository could make commands write
+ * files elsewhere, and make `prune` remove files there.
  */
 async function refuseLinksOut(workspace: string): Promise<void> {
   const blobs = join(workspace, 'blobs');

@@ -214,7 +214,7 @@ interface CopyReading {
 async function copyRead(reading: CopyReading, missing: MissingEntries, options: CopyOptions): Promise<CopyOutcome> {
   const { store, job, read } = reading;
   const { from, to, source, tag } = job;
-  // An engine sets a name only when content is loaded, even if it already has the content.
+  // A copy within an engine transfers the content again, because mlist names an image in an engine only by loading it.
   const isWithin = sameStore(from, to) && store.engine === undefined;
   const filtering = { store: source.store, reference: formatLocation(from), missing, isWithin };
   const filtered = await selectContent(read, filtering, store, options);

@@ -64,7 +64,10 @@ export interface Joined {
   readonly slots: readonly { readonly platform: string; readonly tag: string }[];
 }
 
-/** Maximum number of rounds of writes. A participant needs fewer rounds, however many participants there are. */
+/**
+ * Maximum number of rounds of writes. A participant normally needs fewer, however many participants there are, so
+ * reaching it means that something else keeps changing the tag.
+ */
 const MAX_ROUNDS = 50;
 /** Maximum number of reads of a tag list that lacks existing slots of this participant. */
 const MAX_UNLISTED = 6;
@@ -103,7 +106,7 @@ async function joinEntries(reference: TagReference, entries: readonly Entry[], o
   });
   const sources = own.flatMap((slot) => slot.sources);
   requireValid({ ...emptyDraft(reference, 'oci'), entries: sources });
-  const hint = 'Slots that were pushed are kept. The list includes their images when another job joins.';
+  const hint = 'Slots that were pushed are kept. The next job that joins adds their images to the list.';
   return withInterruptionReport(options, (reported) => new JoinRun(reference, own, reported).run(), hint);
 }
 
@@ -262,8 +265,8 @@ class JoinRun {
 
   #superseded({ by }: Extract<Decision, { do: 'leave' }>): Joined {
     const own = this.#participant.group.id;
-    const images = `whose images are not added to ${this.#target}`;
-    const message = `the newer build ${by.id} has superseded the build ${own}, ${images}`;
+    const images = `so the images of build ${own} are not added to ${this.#target}`;
+    const message = `the newer build ${by.id} has superseded build ${own}, ${images}`;
     if ((this.#options.waitMs ?? 0) > 0) {
       throw new MlistError('ERR_MLIST_CONFLICT', message, { reference: this.#target });
     }

@@ -25,7 +25,7 @@ export interface Participant {
   /** Canonical reference of the tag. */
   readonly target: string;
   readonly group: Group;
-  /** The time when this participant started, in milliseconds since 1970. */
+  /** The time when this participant started, in milliseconds since the Unix epoch. */
   readonly began: number;
   readonly expect?: readonly string[] | undefined;
   readonly own: readonly OwnImages[];

@@ -101,8 +101,8 @@ export async function requireParts(
 export function attestationsWarning(count: number, reference: string): OperationEvent {
   const what =
     count === 1
-      ? `1 attestation is left out because ${reference} does not have it or its image`
-      : `${count} attestations are left out because ${reference} does not have them or their images`;
+      ? `1 attestation is left out: it or its image is missing from ${reference}`
+      : `${count} attestations are left out: they or their images are missing from ${reference}`;
   return { type: 'warning', message: what };
 }
 

@@ -56,7 +56,9 @@ export class TargetGroup {
     const commands = this.#tagged.flatMap(undoCommand);
     const shown = commands.slice(0, MAX_COMMANDS).join(', ');
     const undo =
-      commands.length === 0 ? '' : ` To move tags back: ${shown}${commands.length > MAX_COMMANDS ? ', ...' : ''}.`;
+      commands.length === 0
+        ? ''
+        : ` To restore the previous tags: ${shown}${commands.length > MAX_COMMANDS ? ', ...' : ''}.`;
     return `Run the same command again to move the other tags.${undo}`;
   }
 }

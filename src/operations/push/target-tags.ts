@@ -104,7 +104,7 @@ function movedHint(name: string, before: TagState, draft: Draft | undefined): st
 }
 
 /**
- * Explains how to base the draft on the current list of the tag. The steps depend on whether amending would read that
+ * Returns the steps that base the draft on the current list of the tag. They depend on whether amending would read that
  * list, and on whether the draft already has the images of that list.
  */
 function amendHint(draft: Draft, before: TagState): string {

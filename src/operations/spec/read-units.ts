@@ -8,7 +8,7 @@ import { unpackSpec } from './packed-spec.ts';
 import type { SpecParsing } from './parse-spec.ts';
 import { readSpecs, type SpecFile, type SpecReading, type SpecUnit } from './read-spec.ts';
 
-/** This file reads the specs of several files, and checks them together. */
+/** This file reads the specs of several files, and checks them against each other. */
 
 /**
  * Reads the specs of all files, in their order. Problems are returned with their specs.

@@ -23,7 +23,13 @@ export function valuesWithBraces(
     const pointer = pointerTo('manifests', at) + (typeof manifest === 'string' ? '' : '/image');
     const name = reading.valuesAt(base + pointer).find((one) => hasPlaceholder(values.textOf(one)));
     if (name === undefined) return [];
-    return [error('E-SPEC', pointer, `the value of \${${name}} contains a brace, which is not allowed in an image`)];
+    return [
+      error(
+        'E-SPEC',
+        pointer,
+        `the value of \${${name}} contains a brace, but braces in an image are reserved for {os}, {arch} and {variant}`,
+      ),
+    ];
   });
 }
 

@@ -46,7 +46,7 @@ interface Attested {
   readonly listed: readonly (Root | UnreadableRoot)[];
 }
 
-/** The result of the check of one image. */
+/** What the check of one image has found so far. */
 interface Findings {
   /** Requirements that are not met yet. */
   readonly missing: Set<PredicateRequirement>;

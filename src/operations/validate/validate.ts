@@ -216,7 +216,7 @@ function isSpec(bytes: Uint8Array, subject: string): boolean {
   return isManifestToolSpec(spec) ? 'manifests' in spec : 'list' in spec && ('manifests' in spec || 'copy' in spec);
 }
 
-/** Returns the beginning of a document as text. It is enough to recognise a spec. */
+/** Returns the first 64 KiB of a document as text, which is enough to recognise a spec. */
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.subarray(0, 65_536)).toString('utf8');
 }

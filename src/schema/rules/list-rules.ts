@@ -136,7 +136,7 @@ function* repeatedDigests({ manifests }: Index, { allowDuplicates = false }: Rul
     const same = sameEntry(entry, manifests[before]);
     const message = same
       ? `duplicate of entry ${before}`
-      : `the same manifest as entry ${before}, but with other members`;
+      : `the same digest as entry ${before}, but the entries differ in other members`;
     yield same || allowDuplicates ? warning('E-DUP-DIGEST', pointer, message) : error('E-DUP-DIGEST', pointer, message);
   }
 }

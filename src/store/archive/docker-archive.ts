@@ -309,6 +309,6 @@ function openWithoutList(tar: TarFile, location: string, options: ContentOptions
   if (tar.size(HEADER_FILE) !== undefined) return OciArchive.fromTar(tar, location, options);
   const isLegacy = tar.size('repositories') !== undefined;
   const reason = isLegacy ? 'it was created by docker 1.9 or older' : 'it is not an archive of "docker save"';
-  const hint = isLegacy ? 'Load it into a container engine, and save it again.' : undefined;
+  const hint = isLegacy ? 'Load it with an older Docker engine, and save it again.' : undefined;
   throw invalidArchive(tar, `${reason} (${DOCKER_MANIFEST_FILE} is missing)`, hint);
 }

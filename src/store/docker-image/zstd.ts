@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { MlistError } from '../../errors/errors.ts';
 
 /**
- * The zstd members of node:zlib in Node 22.15 and newer. The types of Node 20, with which this project compiles, lack
+ * The zstd members of node:zlib in Node 22.15 and newer. This project compiles against the types of Node 20, which lack
  * them.
  */
 interface Zstd {

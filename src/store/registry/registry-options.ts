@@ -90,5 +90,8 @@ export interface RequestEvent {
 
 export const defaults = { concurrency: 32, http2Concurrency: 100, retries: 4, timeoutMs: 30_000 } as const;
 
-/** Timeout in milliseconds for a connection to a mirror, and for the registry to confirm the content of a mirror. */
+/**
+ * Timeout in milliseconds for connecting to a mirror. Also the maximum time to wait for the registry before the tag or
+ * list of a mirror is used.
+ */
 export const MIRROR_LIMIT_MS = 3_000;

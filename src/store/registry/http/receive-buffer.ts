@@ -119,8 +119,8 @@ class FreeBuffers {
   #bytes = 0;
 
   /**
-   * Returns a buffer of this length: a released one if possible, otherwise a new one. Drops released buffers of another
-   * length that it encounters first.
+   * Returns a buffer of this length: a released one if possible, otherwise a new one. Released buffers of other
+   * lengths that are found on the way are dropped.
    */
   take(length: number): Buffer {
     for (let buffer = this.#buffers.pop(); buffer !== undefined; buffer = this.#buffers.pop()) {
@@ -169,7 +169,7 @@ class ReceiveBuffer {
 
   /**
    * Handles bytes that Node has stored in `space`.
-   * @returns whether Node should continue to read from the connection; after false, Node still delivers the records
+   * @returns whether Node should continue to read from the connection. If false, Node still delivers the TLS records
    * that it has already read
    */
   received(length: number): boolean {

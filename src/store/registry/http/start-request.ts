@@ -15,7 +15,7 @@ export function startRequest(
   slot: Http2Slot | undefined,
   onResponse?: (response: IncomingMessage) => void,
 ): ClientRequest {
-  // An `Http2Request` has the members of ClientRequest that got and `sendStream` use.
+  // The cast is safe: `Http2Request` implements all members of `ClientRequest` that `got` and `sendStream` use.
   if (slot !== undefined) return new Http2Request(slot, url, options) as unknown as ClientRequest;
   const start = url.protocol === 'https:' ? requestHttps : requestHttp;
   const request = start(url, options, onResponse);

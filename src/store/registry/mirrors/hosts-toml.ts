@@ -26,7 +26,7 @@ export interface HostAddress {
 
 export interface HostSettings {
   readonly capabilities: Capabilities;
-  /** Files with CA certificates. The paths are relative to the folder of hosts.toml. */
+  /** Files with CA certificates. Relative paths are resolved against the folder of hosts.toml. */
   readonly ca: readonly string[];
   /** Files with a client certificate and its key. Both may be the same file. */
   readonly client: readonly [cert: string, key: string] | undefined;

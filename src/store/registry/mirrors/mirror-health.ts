@@ -22,7 +22,7 @@ export class MirrorHealth {
   }
 
   /**
-   * Whether a mirror should not be asked for content.
+   * Whether requests for this content skip the mirror.
    * @param content - a tag, a digest, or a key for the list of tags or referrers
    */
   isSkipped(host: string, repository: string, content: string): boolean {

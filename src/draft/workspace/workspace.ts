@@ -265,7 +265,7 @@ function readDocument(path: string): ReadFile {
     if (!(thrown instanceof MlistError)) throw thrown;
     throw new MlistError('ERR_MLIST_DRAFT_DAMAGED', `${path} is damaged: it is not a regular file`, {
       path,
-      hint: 'Move the file to another folder: mlist neither reads nor removes it.',
+      hint: 'Delete it, or move it to another folder.',
     });
   }
 }

@@ -6,7 +6,7 @@ import { checkOptions, type Checks } from './option-checks.ts';
 
 /**
  * Runs the calls of a client, and converts every error to an MlistError. If a callback of the caller throws, the error
- * is not thrown into the running operation. Instead, the call is aborted with the error as the reason.
+ * is not thrown into the running operation. Instead, the affected calls are aborted with the error as the reason.
  */
 export class ApiCalls {
   readonly #onEvent: OnEvent | undefined;

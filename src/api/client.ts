@@ -269,7 +269,7 @@ export class Client {
    * Creates and pushes the lists of a spec (docs/apply.md). A tag that already refers to its list is not written again.
    * @param spec - YAML or JSON as a string, or a parsed document
    * @returns the result of each list. If a list fails, its result has the errors, and the promise is not rejected
-   * @throws MlistError `ERR_MLIST_USAGE` if a value has an invalid name, or the spec has no placeholder with its name
+   * @throws MlistError `ERR_MLIST_USAGE` if a value has an invalid name or, in a valid spec, is not used
    */
   async apply(spec: string | object, options: ApplyOptions = {}): Promise<Applied> {
     return this.#calls.run(options, optionChecks.apply, async (call) => {

@@ -41,7 +41,10 @@ export class LinkedSignals {
     return signal;
   }
 
-  /** Returns a signal that aborts this many milliseconds after the given one. */
+  /**
+   * Returns a signal that aborts this many milliseconds after the given one, which must not be aborted yet. All calls
+   * with the same signal return the same delayed signal.
+   */
   delayed(signal: AbortSignal, milliseconds: number): AbortSignal {
     let delayed = this.#delayed.get(signal);
     if (delayed === undefined) {

@@ -28,7 +28,7 @@ export interface Context {
   readonly uid?: number | undefined;
   /** The folder with the system-wide registry configuration. Default `/etc`. */
   readonly systemFolder?: string | undefined;
-  /** Aborted by the first interrupt, and at the deadline. */
+  /** Aborted by the first interrupt or, in commands that use registries, at the deadline. */
   readonly signal: AbortSignal;
   /** Extends the time that the command may take to end after an interrupt, by a number of milliseconds. */
   readonly extendGrace: (milliseconds: number) => void;

@@ -38,9 +38,9 @@ function interrupt(signal: Signal): void {
 }
 
 /**
- * Ends the process with the default action of the signal, so that shells report the same exit code. `process.exit`
- * would wait for the threads of file operations. It would never end if one of them reads from a pipe that has no
- * writer.
+ * Ends the process with the default action of the signal; shells then report the exit code 130 or 143. `process.exit`
+ * is used only on Windows, because it waits for the threads of file operations. It would never return if one of them
+ * reads from a pipe that has no writer.
  */
 function terminate(signal: Signal, exitCode: number): void {
   if (process.platform === 'win32') process.exit(exitCode);

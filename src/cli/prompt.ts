@@ -13,7 +13,10 @@ export interface PromptOptions {
   readonly hidden: boolean;
 }
 
-/** Prints a question and reads a line. The answer is empty if the input ends, for example with Ctrl-D. */
+/**
+ * Prints a question and reads a line. The answer is empty if the input ends, for example with Ctrl-D. Rejects if
+ * `signal` is aborted.
+ */
 export async function prompt(
   question: string,
   { hidden }: PromptOptions,

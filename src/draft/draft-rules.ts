@@ -13,7 +13,7 @@ export function checkDraft(draft: Draft, options: RuleOptions = {}): readonly Pr
   return capped([...onlyOci, ...checkList(listOf(draft), options)]);
 }
 
-/** Returns the problems that prevent a push of the draft in its format. OCI indexes have no such problems. */
+/** Returns the errors that only the Docker format causes. Empty if the draft is pushed as an OCI index. */
 export function formatProblems(draft: Draft): readonly Problem[] {
   if (formatOf(draft) !== 'docker') return [];
   return checkDraft(draft).filter(({ rule, severity }) => severity === 'error' && formatRules.has(rule));

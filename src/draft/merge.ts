@@ -60,8 +60,8 @@ export function appendSources(draft: Draft, sources: readonly ResolvedSource[]):
 }
 
 /**
- * Replaces all entries with the entries of the sources, in the order of the sources. An entry keeps the author's
- * settings if the draft already has it from the same source.
+ * Replaces all entries with the entries of the sources, in the order of the sources. An image that replaces an entry
+ * from the same source inherits the author's settings of that entry.
  * @param start - the new draft, still without entries
  */
 export function replaceSources(draft: Draft, start: Draft, sources: readonly ResolvedSource[]): Merged {

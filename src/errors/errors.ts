@@ -152,7 +152,7 @@ function safeCause(cause: unknown): MlistError | ForeignError | undefined {
   return new ForeignError(cause);
 }
 
-/** Combines several errors of one command. Its error code is that of the error with the highest exit code. */
+/** Combines several errors of one command. Its code comes from the error with the highest exit code. */
 export class SeveralErrors extends MlistError {
   override readonly name = 'SeveralErrors';
   readonly errors: readonly MlistError[];

@@ -18,7 +18,7 @@ export class SecretRedactor {
   }
 
   /**
-   * Replaces the secrets in a string by `***`.
+   * Replaces the secrets in a string with `***`.
    * @param signed - the URL that the string came from. Its query values that may be signatures are replaced as well
    */
   redact(text: string, signed?: URL): string {
@@ -56,8 +56,8 @@ export function safeUrl(url: URL): string {
 }
 
 /**
- * Formats the path and query of a request for logs. Masks query values that may be signatures or tokens, and keeps the
- * percent-encoding.
+ * Formats the path and query of a request for logs. Masks user info, fragments, and query values that may be signatures
+ * or tokens. Keeps the percent-encoding.
  */
 export function safeRequestPath(path: string): string {
   const [start = '', ...rest] = path

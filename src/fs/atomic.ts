@@ -76,7 +76,7 @@ const BUSY = new Set(['EPERM', 'EACCES', 'EBUSY']);
 const RENAME_TRIES = 20;
 
 /**
- * Renames a file and replaces the target. On Windows, retries while another program has the target open.
+ * Renames a file and replaces the target. On Windows, retries for about 1 s if another program has the target open.
  * @param lock - the lock that protects `to`
  * @throws Node's error if the file cannot be renamed; MlistError `ERR_MLIST_LOCKED` if another process has taken over
  * the lock

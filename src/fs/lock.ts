@@ -8,7 +8,7 @@ import { uniqueName } from './unique-name.ts';
 
 export interface LockOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Maximum time, in milliseconds, to wait for a lock that another process holds. Default 10 000. */
+  /** Maximum time, in milliseconds, to wait for a lock whose holder still writes heartbeats. Default 10 000. */
   readonly waitMs?: number | undefined;
   /** Name of the locked resource in error messages. Default: the path of the lock. */
   readonly subject?: string | undefined;
@@ -19,10 +19,10 @@ const HEARTBEAT_MS = 5_000;
 const EXPIRY_MS = 30_000;
 
 /**
- * Runs `work` while holding the lock at `path`, in a folder that must exist. The lock file identifies its holder, which
- * regularly writes a heartbeat to it. The lock of another process is removed at once if that process has certainly
- * ended, otherwise after 30 seconds without a heartbeat (docs/decisions/0004-locks.md).
- * @throws MlistError `ERR_MLIST_LOCKED` if another process holds the lock for longer than `waitMs`
+ * Runs `work` while holding the lock at `path`. The folder of `path` must exist. The lock file identifies its holder,
+ * which regularly writes a heartbeat to the file. The lock of another process is removed at once if that process has
+ * certainly ended, otherwise after 30 seconds without a heartbeat (docs/decisions/0004-locks.md).
+ * @throws MlistError `ERR_MLIST_LOCKED` if another process still holds the lock after `waitMs`
  */
 export async function withLock<T>(
   path: string,

@@ -21,7 +21,7 @@ export interface ReadAtMostOptions {
    * Default false.
    */
   readonly onlyFile?: boolean | undefined;
-  /** Cancels the wait for data from a pipe. Only supported on Linux. */
+  /** Cancels the wait for data from a pipe. `readAtMost` supports this only on Linux. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -29,7 +29,8 @@ const CHUNK = 64 * 1024;
 
 /**
  * Reads a file up to a limit, because a device may be endless.
- * @throws Node's errors; MlistError `ERR_MLIST_FILE` if `onlyFile` is set and the path is not a regular file
+ * @throws Node's errors; the abort reason of `signal`; MlistError `ERR_MLIST_FILE` if `onlyFile` is set and the path is
+ * not a regular file
  */
 export async function readAtMost(path: string, options: ReadAtMostOptions): Promise<Buffer> {
   const { maxBytes, onlyFile = false, signal } = options;
@@ -60,7 +61,7 @@ export interface ReadFile {
  * Reads a regular file up to a limit. Meant for many small files that the user did not name. It is synchronous, because
  * an asynchronous read would pass each system call to another thread, which costs more CPU time than the call itself.
  * @param maxBytes - one byte more than this is read, so that the caller can see that the file is too large
- * @throws Node's errors; MlistError `ERR_MLIST_FILE` if it is not a regular file
+ * @throws Node's errors; MlistError `ERR_MLIST_FILE` if the path is not a regular file
  */
 export function readAtMostSync(path: string, maxBytes: number): ReadFile {
   return withRegular(path, (file, { size, mtime }) => {
@@ -77,7 +78,7 @@ export function readAtMostSync(path: string, maxBytes: number): ReadFile {
 
 /**
  * Reads a small regular file synchronously. Meant for files that the user did not name.
- * @throws Node's errors; MlistError `ERR_MLIST_FILE` if it is not a regular file
+ * @throws Node's errors; MlistError `ERR_MLIST_FILE` if the path is not a regular file
  */
 export function readRegularSync(path: string): string {
   return withRegular(path, (file) => readFileSync(file, 'utf8'));

@@ -127,7 +127,7 @@ interface SpoolFileParts {
   readonly onRelease: () => Promise<void>;
 }
 
-/** A temporary file to which bytes are appended. Ranges can be read at any time, even during an append. */
+/** A temporary file to which bytes are appended. Written ranges can be read at any time, even during an append. */
 export class SpoolFile {
   /** The open file, for readers that need random access. */
   readonly handle: FileHandle;

@@ -1,6 +1,6 @@
 /** This module derives the variant and the level of a CPU from /proc/cpuinfo. */
 
-/** Returns the first value of a field such as `flags`. The field occurs once for each CPU. */
+/** Returns the first value of a field that occurs once for each CPU, such as `flags`; undefined if it is missing. */
 function cpuField(cpuinfo: string, name: string): string | undefined {
   for (const line of cpuinfo.split('\n')) {
     const at = line.indexOf(':');

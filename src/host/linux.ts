@@ -9,7 +9,7 @@ import { nativeVerdict, otherMachine, otherSystem, type Runs } from './run-verdi
 /**
  * Determines whether a Linux host can run an image. Linux tries the handlers of binfmt_misc before its own ELF loader
  * (fs/binfmt_misc.c, `insert_binfmt`). As in the kernel, handlers are found by comparing their magic numbers with
- * the ELF headers of programs for the architecture. Their names are irrelevant.
+ * the ELF headers of programs for the architecture. The names of handlers are irrelevant.
  * @param platform - must be normalised
  */
 export function runsOnLinux(host: HostFacts, platform: Platform): Runs {

@@ -28,8 +28,8 @@ export function clientSection({ platforms, hasMorePlatforms, unreachable }: Over
 }
 
 /**
- * Renders the clients of a platform in a details element. The element is open unless all clients select the same image,
- * and a host of the platform can run the image.
+ * Renders the clients of a platform in a details element. The element is closed if all clients select the same image
+ * and a host of the platform can run it; otherwise, it is open.
  */
 function platformDetails(platform: ExplainedPlatform): Html {
   const { text, style } = summaryOf(platform);

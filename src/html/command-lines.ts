@@ -4,7 +4,7 @@ import type { Command } from './parts.ts';
 
 /**
  * Returns the command lines that the page of a list or an image displays.
- * @param options - options that every mlist command needs, such as `--plain-http HOST`
+ * @param options - options for every mlist command, with a leading space, such as ` --plain-http HOST`
  */
 export function commandsFor({ from, reference, digest, mediaType }: ListView, options = ''): readonly Command[] {
   const name = shellWord(reference);

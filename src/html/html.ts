@@ -45,7 +45,7 @@ export function clipped(text: string, limit: number): HtmlValue {
   return markup`${text.slice(0, limit).toWellFormed()}<span class="muted">… (${text.length} characters)</span>`;
 }
 
-/** Renders the first items of a list, and a note with the number of the remaining ones. */
+/** Renders at most `limit` items. If there are more, `note` renders the number of the remaining ones. */
 export function limited<T>(
   items: readonly T[],
   limit: number,

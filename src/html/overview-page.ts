@@ -89,7 +89,7 @@ function leadOf(view: ListView): string {
   ].join(' · ');
 }
 
-/** Returns the display name of a media type. A manifest with an artifact type is an artifact. */
+/** Returns the display name of a media type. An OCI manifest with an artifact type is an artifact. */
 export function kindOf(mediaType: string, artifactType?: string): string {
   switch (mediaType) {
     case MediaType.ociIndex:

@@ -110,7 +110,7 @@ ${body}
 `;
 }
 
-/** Renders links to the sections of a page; undefined if it has fewer than two. */
+/** Renders links to the sections of a page. Returns undefined if there are fewer than two sections. */
 export function jumpLinks(sections: readonly Section[]): HtmlValue {
   if (sections.length < 2) return undefined;
   const links = sections.map(({ id, title }) => markup`<li><a href="#${id}">${title}</a></li>`);

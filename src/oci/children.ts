@@ -30,7 +30,8 @@ export function readDocument(bytes: Uint8Array, limits: Parameters<typeof readJs
 }
 
 /**
- * Returns the descriptors in a manifest of this media type. `null` is read as an empty array, as in Go.
+ * Returns the descriptors in a manifest of this media type. `null` is read as an empty array, as in Go, and so are
+ * missing `layers`.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a descriptor is missing or invalid
  */
 export function childrenIn(document: JsonObject, mediaType: string): Children {

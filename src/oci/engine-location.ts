@@ -4,9 +4,9 @@ import { formatReference, parseReference, withDefaultTag, type Reference } from 
 
 /**
  * An image in a container engine on this machine or in another Docker context:
- * `docker-daemon[@CONTEXT]:NAME[:TAG][@DIGEST]` · `podman:NAME[:TAG][@DIGEST]` · `docker-daemon:sha256:ID`.
- * The prefixes are the same as in skopeo and buildah. They take precedence over registries with the host name `podman`
- * or `docker-daemon`.
+ * `docker-daemon[@CONTEXT]:NAME[:TAG][@DIGEST]` · `podman:NAME[:TAG][@DIGEST]`. An image ID (`sha256:...`) can
+ * replace `NAME[:TAG]`. `docker-daemon:` is the same prefix as in skopeo and buildah. The prefixes take precedence over
+ * registries with the host name `podman` or `docker-daemon`.
  */
 export interface EngineLocation {
   readonly kind: EngineKind;

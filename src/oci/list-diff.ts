@@ -108,7 +108,10 @@ function imageKey({ digest, platform }: Descriptor): string {
   return `${digest} ${jsonKey(platform)}`;
 }
 
-/** Returns a key for the role of an entry: the image for a platform, or the attestation of such an image. */
+/**
+ * Returns a key for the role of an entry: the image for a platform, or the attestation of such an image. Returns
+ * undefined if the image has no platform, or is not in the list.
+ */
 function roleOf(entry: Descriptor, images: ByDigest): string | undefined {
   if (!isAttestation(entry)) return entry.platform && platformKey(entry.platform);
   const platform = images.get(attestedDigest(entry) ?? '')?.platform;

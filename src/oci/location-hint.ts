@@ -24,7 +24,7 @@ const isArchive = /\.(?:tar|tgz|tar\.[a-z0-9]+)$/i;
 
 /**
  * Suggests how to write a location that has a prefix of another tool or a misspelled prefix, or is only a path.
- * @returns a sentence for a hint; undefined if the string looks like a reference or contains a password
+ * @returns the text of a hint; undefined if there is no suggestion, or if the string contains a password
  */
 export function locationHint(text: string): string | undefined {
   if (withoutPassword(text) !== text) return undefined;

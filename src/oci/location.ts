@@ -20,8 +20,8 @@ import {
 } from './reference.ts';
 
 /**
- * The location of a manifest, in one of these forms:
- * `[docker://]HOST/REPO[:TAG][@DIGEST]` · `oci:DIR[:REF][@DIGEST]` · `oci-archive:FILE[:REF]` ·
+ * The location of a manifest, in one of these forms, each with an optional `@DIGEST` at the end:
+ * `[docker://]HOST/REPO[:TAG]` · `oci:DIR[:REF]` · `oci-archive:FILE[:REF]` ·
  * `docker-archive:FILE[:REF]` · `docker-daemon[@CONTEXT]:NAME[:TAG]` · `podman:NAME[:TAG]`.
  * The first colon after an optional drive letter separates the path from REF, which may contain `:` and `/`.
  */
@@ -43,8 +43,8 @@ export interface RegistryLocation {
 export interface FileLocation {
   readonly kind: 'oci' | 'oci-archive' | 'docker-archive';
   /**
-   * An absolute path, or a path relative to a folder that the caller knows. In drafts, this is the parent folder of the
-   * workspace.
+   * An absolute path, or a path relative to a folder that the caller knows. In drafts, that folder is the parent folder
+   * of the workspace.
    */
   readonly path: string;
   readonly ref?: string;
@@ -153,7 +153,7 @@ export function nameOfTarget(location: Location): string | undefined {
   return location.kind === 'registry' ? location.reference.tag : location.ref;
 }
 
-/** Returns the digest in a location. Returns undefined if it has none. */
+/** Returns the manifest digest in a location. Returns undefined if it has none. Image IDs of engines are ignored. */
 export function digestIn(location: Location): Digest | undefined {
   if (!isInEngine(location)) return location.kind === 'registry' ? location.reference.digest : location.digest;
   const { image, digest } = location;

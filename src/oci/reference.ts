@@ -80,8 +80,8 @@ export function tryParseReference(text: string): Reference | undefined {
 }
 
 /**
- * Whether a string is a complete or shortened digest without a repository. `parseReference` would parse it as a tag of
- * the image `sha256`.
+ * Whether a string is a complete or shortened digest without a repository. `parseReference` would parse `sha256:...` as
+ * a tag of the image `sha256`.
  */
 export function isDigestAlone(text: string): boolean {
   return isDigestName(text) || /^sha256:[0-9a-f]{8,63}$/.test(text);
@@ -170,8 +170,8 @@ const hostAndRepository =
 
 /**
  * Hides the password in a string that was typed in place of a reference or a host: `me:***@host` for
- * `me:password@host`. Passwords may contain a slash, so everything between the colon and the last `@` is hidden, unless
- * the string is a reference with a port.
+ * `me:password@host`. Passwords may contain a slash, so everything between the colon and the last `@` that does not
+ * precede a digest is hidden, unless the string is a reference with a port.
  */
 export function withoutPassword(text: string): string {
   if (hostAndRepository.test(text)) return text;

@@ -4,7 +4,7 @@ import { digestAlgorithm, digestEncoded, type Digest } from './digest.ts';
 
 /**
  * Returns the tag of the index that lists the referrers of a manifest (distribution-spec v1.1.1 "Referrers Tag
- * Schema"): `sha256-<hex>`.
+ * Schema"), such as `sha256-<hex>`.
  */
 export function referrersTag(digest: Digest): string {
   const allowed = (text: string) => text.replace(/[^A-Za-z0-9._-]/g, '-');

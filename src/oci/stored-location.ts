@@ -41,7 +41,7 @@ export function storedLocation<T extends Location>(location: T, { cwd, root }: F
   });
 }
 
-/** Converts the path of a stored location to a path relative to `cwd`. */
+/** Converts the path of a stored location to a path relative to `cwd`. An absolute path stays absolute. */
 export function shownLocation<T extends Location>(location: T, { cwd, root }: Folders): T {
   if (!hasPath(location) || isPipe(location) || isAbsolute(location.path)) return location;
   return { ...location, path: slashed(named(relative(cwd, resolve(root, location.path)))) };

@@ -2,7 +2,7 @@ import type { Workspace } from '../draft/workspace/workspace.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { OnEvent } from './events.ts';
 
-/** The workspace in which a draft is created, and the receiver of events. */
+/** The workspace of a draft that is created or edited, and the receiver of events. */
 export interface DraftTarget {
   readonly workspace: Workspace;
   readonly onEvent?: OnEvent | undefined;

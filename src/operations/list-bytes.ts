@@ -15,8 +15,8 @@ export interface BytesOptions {
 }
 
 /**
- * Returns the bytes of the list that a push of the draft writes. If the draft was created from a list and still has the
- * same content, these are the original bytes of that list, with their whitespace and member order.
+ * Returns the encoded list of a draft. If the draft was created from a list and still has the same content, the list
+ * has the original bytes, with their whitespace and member order.
  */
 export async function listBytes(draft: Draft, options: BytesOptions): Promise<EncodedList> {
   const { base } = draft;

@@ -7,7 +7,10 @@ import { effectivePlatform, type Candidate } from '../selection/candidates.ts';
 import type { LookupResult, ReadOptions } from './lookup.ts';
 import { readCandidates } from './read-candidates.ts';
 
-/** The platform of an image, and the JSON pointer to its entry in the list. The pointer is empty for a single image. */
+/**
+ * The platform of an image, and the JSON pointer to the list entry of the image, or of the nested index that contains
+ * it. The pointer is empty for a single image.
+ */
 export interface PlacedPlatform {
   readonly platform: Platform;
   readonly pointer: string;

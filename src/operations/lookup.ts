@@ -54,8 +54,8 @@ export interface ReadOptions extends Omit<SourceWaitOptions, 'stores'> {
   /** Opens the stores. Called only if content must be fetched. */
   readonly stores: () => Stores | Promise<Stores>;
   /**
-   * Accept drafts with images that have no manifest yet. A push generates the manifests, and therefore pushes a list
-   * with other bytes. Default false.
+   * Accept drafts with images that have no manifest yet. The pushed list then has other bytes than the result, because
+   * the push generates the manifests. Default false.
    */
   readonly allowsUnpushed?: boolean | undefined;
 }
@@ -79,7 +79,8 @@ type ContentResult = Exclude<LookupResult, { from: 'draft' }>;
  * Returns the draft that a name refers to or, if there is no such draft, the content at the location with this name.
  * @param name - the name as the user typed it; undefined refers to the current draft
  * @throws MlistError `ERR_MLIST_NOT_FOUND` if the content does not exist; `ERR_MLIST_REFERENCE_INVALID` if the name is
- * not a valid location; `ERR_MLIST_USAGE` if the draft has images without a manifest and `allowsUnpushed` is not set
+ * not a valid location; `ERR_MLIST_USAGE` if the draft has images without a manifest and `allowsUnpushed` is not set;
+ * the errors of `findDraft`
  */
 export async function lookup(name: string | undefined, options: ReadOptions): Promise<LookupResult> {
   const { workspace, signal } = options;
@@ -103,9 +104,10 @@ export function mirrorIn(found: LookupResult): { readonly mirror?: string } {
 }
 
 /**
- * Finds the draft with this name. Returns undefined if it does not exist.
+ * Returns the draft that a name refers to, or undefined if the name does not refer to a draft.
  * @param name - the name as the user typed it; undefined refers to the current draft
- * @throws MlistError `ERR_MLIST_NO_CURRENT_DRAFT` if `name` is undefined and there is no current draft
+ * @throws MlistError if `name` is undefined: `ERR_MLIST_NO_CURRENT_DRAFT` if there is no current draft,
+ * `ERR_MLIST_DRAFT_NOT_FOUND` if the current draft no longer exists
  */
 export async function findDraft(name: string | undefined, workspace: Workspace): Promise<Draft | undefined> {
   if (name === undefined) return workspace.load(await currentList(workspace));
@@ -186,7 +188,8 @@ export interface Child {
 }
 
 /**
- * Returns the selected manifests of a list, or all manifests if nothing is selected.
+ * Returns the selected manifests of a list, or all manifests if nothing is selected. A platform never selects
+ * attestations, and a source selects them only if it has no images.
  * @throws MlistError `ERR_MLIST_ENTRY_NOT_FOUND` if no manifest matches, or if the content is a single image
  */
 export function childrenOf(found: LookupResult, { manifest, platform }: ChildChoice): readonly Child[] {

@@ -19,7 +19,7 @@ import { statedPlatform } from './stated-platform.ts';
  */
 
 /**
- * Returns a warning if the platform that an image states contradicts the platform of its list entry.
+ * Returns an array with a warning if both platforms are given and contradict each other, and an empty array otherwise.
  * @param name - the image, for the message
  * @param listed - the platform of the list entry
  * @param stated - the platform that the image states

@@ -23,9 +23,10 @@ export interface CandidateOptions extends ContentAccess {
 
 /**
  * Returns the candidates in a list, including the entries of nested indexes, or the only candidate if the content is a
- * single image. If an image is listed without a platform, its platform is read from the config. A candidate whose
- * content is missing or invalid has a `fault`, because clients fail on such content, too.
- * @throws MlistError if the content cannot be read for another reason, such as a network error
+ * single image. If an image is listed without a platform, its platform is read from the config. A candidate has a
+ * `fault` if its content is missing or invalid (clients fail on it, too), or is not read because a limit is exceeded.
+ * @throws MlistError if the list itself is invalid, or if content cannot be read for another reason, such as a network
+ * error
  */
 export async function readCandidates(found: LookupResult, options: CandidateOptions): Promise<CandidateList> {
   const { descriptor, bytes } = contentOf(found);

@@ -80,7 +80,8 @@ function sameFolded(name: string): (known: string) => boolean {
 }
 
 /**
- * Converts a name to lower case as Go does: U+017F becomes s and U+212A becomes k. toLowerCase converts only U+212A.
+ * Converts a name to lower case as Go does: U+017F becomes s and U+212A becomes k. Of these two, toLowerCase converts
+ * only U+212A.
  */
 function fold(name: string): string {
   return name.replaceAll('\u017f', 's').toLowerCase();

@@ -17,6 +17,7 @@ export interface PlaceholderFault {
 export interface Filled {
   /** The string after replacement. It is incomplete if `length` exceeds `MAX_FILLED`. */
   readonly text: string;
+  /** The length of the string before replacement, plus the lengths of the values. */
   readonly length: number;
   /** The names of the inserted values. */
   readonly names: readonly string[];

@@ -54,7 +54,7 @@ const otherNames = new Map([
   ['arch', 'architecture'],
 ]);
 
-/** Adds a similar name to the message about an unknown member. */
+/** Adds a suggestion to the message about an unknown member, if a known name is similar or has the same meaning. */
 function withSuggestion(problem: Problem): Problem {
   if (problem.message !== UNKNOWN_MEMBER) return problem;
   const tokens = problem.pointer.split('/');

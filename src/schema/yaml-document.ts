@@ -22,8 +22,8 @@ export interface YamlReading {
   /** Number of values in the document, with aliases expanded. */
   readonly values: number;
   /**
-   * Returns the position of the value at a JSON pointer. Returns the position of its key if `part` is `name`, or if the
-   * value is empty in the source.
+   * Returns the position of the value at a JSON pointer or, if it is missing, of its innermost existing parent. Returns
+   * the position of the key instead if `part` is `name`, or if the value is empty in the source.
    */
   placeOf(pointer: string, part?: 'name' | 'value'): Place;
   /** Returns the source text of the number, boolean or null at a JSON pointer, or undefined for other values. */

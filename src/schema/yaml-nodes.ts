@@ -187,7 +187,10 @@ export class YamlNodes implements YamlReading {
     return filled.text;
   }
 
-  /** Returns the position of a placeholder or, if the string has escape sequences, the position of the string. */
+  /**
+   * Returns the position of a placeholder in the source. If escape sequences in the string add or hide placeholders,
+   * returns the position of the string.
+   */
   #offsetOf({ at }: PlaceholderFault, text: string, { range }: Yaml.Scalar): number {
     const [start, end] = range ?? [0, 0];
     const written = [...this.#source.text.slice(start, end).matchAll(placeholder)];
@@ -204,7 +207,7 @@ export class YamlNodes implements YamlReading {
     return null;
   }
 
-  /** Reports a problem only for the first value that has it, because all later values have it too. */
+  /** Reports a problem only for the first value that has it, because many later values may have it too. */
   #reportOnce(node: Node, path: readonly (string | number)[], message: string): null {
     return this.#problems.some((problem) => problem.message === message) ? null : this.#report(node, path, message);
   }

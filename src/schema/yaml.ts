@@ -73,7 +73,7 @@ interface Chunk {
   readonly lines: number;
 }
 
-/** Splits the text before each line that begins with `---`. `%YAML` directives are treated as comments. */
+/** Splits the text before each line that begins with `---`. `%YAML 1.1` and `%YAML 1.2` are treated as comments. */
 function* chunksOf(text: string): Generator<Chunk> {
   const plain = text.replace(/^%(?=YAML[ \t]+1\.[12][ \t]*\r?$)/gm, '#');
   let [start, lines] = [0, 0];

@@ -13,11 +13,11 @@ export interface ClientChoice extends Selection {
 
 /** How the selections of the clients differ. */
 export type Verdict =
-  /** All clients select the same image. */
+  /** All clients select the same image, and the host can run it. */
   | 'same'
   /** Clients select different images, all of which the host can run. */
   | 'different'
-  /** Some clients select an image that the host can run. The others select no image, or one that it cannot run. */
+  /** Some clients select an image that the host can run. The others select none, or one that the host cannot run. */
   | 'broken'
   /** No client selects an image that the host can run. */
   | 'nothing';

@@ -17,10 +17,11 @@ import {
 } from './candidates.ts';
 
 /**
- * Selects an entry in the same way as containerd 1.7 and 2 (core/images/image.go `Manifest`, with containerd/platforms v1.0.0-rc.4). Client
- * pulls, CRI, nerdctl and the containerd store of Docker all call `Manifest`. The entries that `platforms.Only` accepts
- * for the requested platform are sorted, best first, and only the first one is tried. An entry without a platform is
- * accepted and sorted last; if it is tried, the platform in its image config must match.
+ * Selects an entry in the same way as containerd 1.7 and 2 (core/images/image.go `Manifest`, with containerd/platforms
+ * v1.0.0-rc.4). Client pulls, CRI, nerdctl and the containerd store of Docker all call `Manifest`. The entries that
+ * match the requested platform (`platforms.Only`) or the host (`platforms.Default`) are sorted, best first, and only
+ * the first one is tried. An entry without a platform is accepted and sorted last; if it is tried, the platform in its
+ * image config must match.
  */
 export function selectAsContainerd(list: CandidateList, requested: RequestedPlatform): Selection {
   return select(list.entries, requested.platform, requested.own === true);

@@ -22,7 +22,7 @@ import {
  * Selects as Docker with its classic store does (moby v29, distribution/pull_v2.go `pullManifestList`). Entries are
  * ranked as in containerd, and the first one that is a manifest or an index is used. A nested index is searched
  * according to the same rules; if nothing in it matches, the pull fails. Image configs are not read. If no platform is
- * requested, the level of an amd64 CPU is taken into account.
+ * requested, the level of an amd64 CPU is taken into account. For Windows, see `selectOnWindows`.
  */
 export function selectAsClassicDocker({ entries }: CandidateList, requested: RequestedPlatform): Selection {
   if (requested.platform.os === 'windows') return selectOnWindows(entries, requested);

@@ -78,6 +78,7 @@ export function unpullableReason({ descriptor: { mediaType }, fault }: Candidate
 /**
  * Returns a note about other entries with the same rank, to be appended to a reason. Returns an empty string if no
  * other entry has the same rank.
+ * @param equals - all entries with this rank, including `entry`
  */
 export function tieNote(entry: Candidate, equals: readonly Candidate[]): string {
   if (equals.length < 2) return '';

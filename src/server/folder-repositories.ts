@@ -19,7 +19,7 @@ import type { Repositories } from './storage.ts';
 
 /**
  * The prefix of the names of folders that are being removed. If the process is killed before a folder is removed, the
- * next registry removes it at startup.
+ * next registry that may write to the folder removes it at startup.
  */
 const REMOVED = '.removed-';
 /**
@@ -61,7 +61,7 @@ export interface FolderOptions {
   readonly create: boolean;
   /** See `holdMs` in the options of `openLayout`. */
   readonly holdMs?: number | undefined;
-  /** Called for each repository whose journal cannot be merged. Requests to this repository fail. */
+  /** Called for each repository that cannot be recovered. Requests to it fail if its journal is damaged. */
   readonly onDamaged?: ((error: unknown) => void) | undefined;
 }
 
@@ -175,7 +175,8 @@ export class FolderRepositories implements Repositories {
   }
 
   /**
-   * Merges all journals. If this fails, nothing is lost: the next registry that serves the folder reads the journals.
+   * Merges the journals of the open layouts. If this fails, nothing is lost: the next registry that serves the folder
+   * reads the journals.
    */
   async close(): Promise<void> {
     if (!this.#isWritable) return;

@@ -25,7 +25,7 @@ export interface Service {
   /** One element for each request whose response is not complete. */
   readonly running: ReadonlySet<unknown>;
   readonly connections: OpenConnections;
-  /** Whether the registry is stopping. It then only completes running requests and uploads in progress. */
+  /** Whether the registry is stopping. It then refuses new connections, and waits for requests and uploads to end. */
   isDraining: boolean;
   readonly limits: Limits;
 }
@@ -39,7 +39,7 @@ export interface ServerExchange {
   readonly record: RequestRecord;
   /** The validated repository name; empty if the path has none. */
   readonly name: string;
-  /** The last segment of the path if it is a tag, a digest or an upload id; otherwise empty. It is not validated. */
+  /** The tag, digest or upload id at the end of the path; empty if the path has none. It is not validated. */
   readonly lastSegment: string;
   readonly query: URLSearchParams;
 }

@@ -58,7 +58,7 @@ export interface ServerOptions {
   /**
    * For testing clients: require bearer tokens, which clients get from `/token`. With `htpasswd`, a client must log in
    * to get a token; with `anonymousPull` in `TokenLoginOptions`, tokens for pulls need no login. Rights in the htpasswd
-   * file are ignored. Without `htpasswd`, every client gets a token. Default false: clients use Basic authentication.
+   * file are ignored. Without `htpasswd`, every client gets a token. Default false.
    */
   readonly tokenLogin?: boolean | TokenLoginOptions | undefined;
   /** Faults to inject, for testing clients. Default: none. */
@@ -71,13 +71,13 @@ export interface ServerOptions {
   /** Aborting this signal closes the registry. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Called at startup for each repository of `dir` whose journal is damaged. Requests to the repository fail until it
-   * is repaired.
+   * Called at startup for each repository of `dir` whose journal cannot be merged. If the journal is damaged, requests
+   * to the repository fail.
    */
   readonly onDamaged?: ((error: unknown) => void) | undefined;
   /** Called at startup with a problem that does not prevent the start, such as an `htpasswd` file without users. */
   readonly onWarning?: ((message: string) => void) | undefined;
-  /** Called for every request after its response was sent or its client has disconnected. */
+  /** Called for every request after its response was sent or its connection was closed. */
   readonly onRequest?: ((event: ServedRequest) => void) | undefined;
 }
 
@@ -96,10 +96,10 @@ export interface ServedRequest {
   readonly user?: string | undefined;
   /** HTTP status; 0 if no response was sent. */
   readonly status: number;
-  /** Whether the client disconnected before the end of the response. */
+  /** Whether the connection was closed before the end of the response. */
   readonly aborted: boolean;
   readonly milliseconds: number;
-  /** Size of the response body in bytes. */
+  /** Bytes of the response body that were sent. */
   readonly bytes: number;
   /** Bytes of the request body that were read. */
   readonly received: number;

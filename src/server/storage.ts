@@ -25,7 +25,7 @@ export interface Repository extends ContentWriter, TagStore, ReferrerLister, Mou
   /**
    * Streams a blob to a client. The caller must not use a chunk after it has requested the next one. Rejects with
    * `ERR_MLIST_NOT_FOUND` if the blob does not exist. Rejects with `ERR_MLIST_CONTENT_MISMATCH` before the last chunk
-   * if the blob is damaged.
+   * if the blob is found to be damaged; a recently verified file is not hashed again.
    */
   serveBlob(blob: BlobIdentity): AsyncIterable<Uint8Array>;
   /** Streams the bytes of a blob from `start` to `end` (exclusive). */
@@ -37,7 +37,7 @@ export interface Repository extends ContentWriter, TagStore, ReferrerLister, Mou
    */
   deleteBlob(digest: Digest): Promise<void>;
   /**
-   * Deletes a manifest and all its tags. Rejects with `ERR_MLIST_NOT_FOUND` if it does not exist. Rejects with
+   * Deletes a manifest and all its tags. Rejects with `ERR_MLIST_NOT_FOUND` if it does not exist. A layout rejects with
    * `ERR_MLIST_CONFLICT` if an index lists it and another manifest refers to the same bytes as a blob: the bytes would
    * be kept, so the manifest would still exist.
    */

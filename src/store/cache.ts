@@ -100,7 +100,8 @@ export class BlobCache {
   }
 
   /**
-   * Removes documents that are not needed and have not been used for `age` milliseconds.
+   * Removes the files of documents that are not needed and have not been used for `age` milliseconds. Also removes
+   * temporary files of this age.
    * @returns the digests of the removed documents
    */
   async prune(needed: ReadonlySet<string>, age: number): Promise<readonly Digest[]> {

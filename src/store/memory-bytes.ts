@@ -125,7 +125,7 @@ export class StagedMemoryBlob {
   readonly #digester = new Digester();
   readonly #ownsChunks: boolean;
   #isDiscarded = false;
-  /** The received bytes; undefined after the blob was stored or discarded. */
+  /** The received bytes; undefined before the first chunk, and after the blob was stored or discarded. */
   #bytes: MemoryBytes | undefined;
 
   /**

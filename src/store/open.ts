@@ -77,13 +77,13 @@ export interface StoresOptions extends SessionOptions {
 
 export interface ExpectedLocations {
   readonly write?: readonly Location[] | undefined;
-  /** Locations that a later command writes to, such as the target of a draft. They are read without mirrors. */
+  /** Locations that this or a later command writes to, such as the target of a draft. They are read without mirrors. */
   readonly later?: readonly Location[] | undefined;
   readonly read?: readonly Location[] | undefined;
 }
 
 export interface TargetOptions extends ContentOptions {
-  /** Whether an empty store in memory replaces a missing layout. Default false: the layout is created. */
+  /** Whether this is a dry run. If so, an empty store in memory replaces a missing layout. Default false. */
   readonly dryRun?: boolean | undefined;
   /**
    * Returns the full image name for a tag. Archives contain it for engines that load them. Default: archives contain
@@ -142,7 +142,7 @@ export class Stores {
     return this.#options.compression;
   }
 
-  /** Announces the locations that the command will use, so that one token covers the repositories of a registry. */
+  /** Announces locations: `write` and `read` can share tokens, and `write` and `later` are read without mirrors. */
   expect({ write = [], later = [], read = [] }: ExpectedLocations): void {
     for (const location of [...write, ...later])
       if (location.kind === 'registry') this.registries.bypassMirrors(location.reference);
@@ -158,7 +158,7 @@ export class Stores {
   }
 
   /**
-   * Opens a store for reading. A repository is read from its mirrors, if it has any, unless the command writes to it.
+   * Opens a store for reading. A repository is read from its mirrors unless this or a later command writes to it.
    * @throws MlistError `ERR_MLIST_NOT_FOUND` if the layout or archive does not exist; `ERR_MLIST_CONFIGURATION` if the
    * registry configuration is invalid; `ERR_MLIST_BLOCKED` if the configuration blocks the repository
    */
@@ -182,7 +182,8 @@ export class Stores {
   }
 
   /**
-   * Resolves a location. Without a name or digest, a layout or archive resolves to its only image or list.
+   * Resolves a location. Without a name or digest, a layout or archive resolves to its only image or list. Does not
+   * check whether a registry reference or a digest exists.
    * @throws MlistError `ERR_MLIST_NOT_FOUND` if the layout, archive, engine image or name does not exist;
    * `ERR_MLIST_AMBIGUOUS` if the location matches several images or lists
    */
@@ -202,10 +203,7 @@ export class Stores {
     return { store, name: descriptor.digest, ...namesIn(ref) };
   }
 
-  /**
-   * Returns the host of the mirror that resolved the tag of a location; undefined if the registry itself resolved it,
-   * or if the location is not in a registry.
-   */
+  /** Returns the host of the mirror that resolved the tag of a location; undefined if no mirror has resolved it. */
   mirrorOf(location: Location): string | undefined {
     return location.kind === 'registry' ? this.registries.mirrorOf(location.reference) : undefined;
   }

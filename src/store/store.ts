@@ -73,8 +73,7 @@ export interface PutOptions extends ContentOptions {
   readonly ifMatch?: Digest | 'absent' | undefined;
   /**
    * Content that must still be in the store when the manifest is stored. Otherwise the write fails with
-   * `ERR_MLIST_NOT_FOUND`. Only layouts support this option, because other processes may collect their garbage in the
-   * meantime.
+   * `ERR_MLIST_NOT_FOUND`. Only layouts support this option: other processes may garbage-collect them in the meantime.
    */
   readonly requires?: RequiredContent | undefined;
   /** Whether to send the PUT only once, because the caller reads the tag again before a retry. Default false. */
@@ -145,7 +144,7 @@ export interface Recompressor {
   /**
    * Returns the manifest of an image with the layer compression of this store; undefined if the store does not have the
    * image.
-   * @param digest - the digest of the image's manifest with any compression of its layers
+   * @param digest - the digest of the image's manifest, whatever the compression of its layers
    */
   recompressed(digest: Digest): Promise<ManifestContent | undefined>;
 }

@@ -17,7 +17,7 @@ const logCommand = /#(?=#(?:vso|teamcity)?\[)/gi;
  */
 const lineCommand = /^([^\S\n]*):(?=:)/gm;
 
-/** Escapes unsafe characters and the beginnings of CI commands. Line breaks are kept. */
+/** Escapes unsafe characters and the matches of `logCommand`. Line breaks are kept. */
 export function escapeText(text: string): string {
   return text.toWellFormed().replace(unsafe, escaped).replace(logCommand, escaped);
 }
@@ -28,8 +28,8 @@ export function escapeLine(text: string): string {
 }
 
 /**
- * Escapes JSON text without changing its value. Unsafe characters other than JSON whitespace, and the beginnings of CI
- * commands, become JSON escapes.
+ * Escapes JSON text without changing its value. Unsafe characters other than JSON whitespace, and the matches of
+ * `logCommand`, become JSON escapes.
  */
 export function escapeJson(text: string): string {
   const isSpace = (character: string) => character === '\t' || character === '\r';

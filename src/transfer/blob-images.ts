@@ -6,8 +6,8 @@ import type { Plan } from './plan.ts';
 /**
  * Returns a function that names the image to which a blob belongs: by its platform in the list, or as `attestation`. If
  * several images share the blob, the first one is used. The function returns undefined if the blob does not belong
- * to an entry with a platform, or if the list cannot be parsed; this is not an error, because the names are only
- * displayed. The list is parsed on the first call.
+ * to an entry with a platform, or if the root is not a valid list; this is not an error, because the names are only
+ * displayed. The root is parsed on the first call.
  */
 export function imagesOfBlobs(plan: Plan): (blob: Digest) => string | undefined {
   let names: ReadonlyMap<Digest, string> | undefined;

@@ -69,7 +69,7 @@ export interface ListedBlob {
 /**
  * Plans a transfer. The function is pure: the caller has checked which content the target already has.
  * @param nodes - the manifests that the target needs. A node that is `root` or one of `otherRoots` is written by its
- * digest only if it has no names, or if another node or root refers to it
+ * digest only if it has no names, or if another node or one of `otherRoots` refers to it
  */
 export function planTransfer(
   target: ContentWriter & Partial<Mounter>,

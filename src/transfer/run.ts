@@ -27,7 +27,7 @@ export type TransferEvent =
    * already has.
    */
   | { readonly type: 'started'; readonly target: string; readonly blobs: number; readonly bytes: number }
-  /** `moved`: number of bytes of the blob that have been read and sent so far. It restarts at 0 for each retry. */
+  /** `moved`: number of bytes of the blob that have been read so far. It restarts at 0 for each retry. */
   | {
       readonly type: 'progress';
       readonly digest: Digest;

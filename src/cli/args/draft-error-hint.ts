@@ -13,9 +13,10 @@ interface Folders {
 }
 
 /**
- * If the workspace or the credentials file cannot be used, adds a hint about how to choose another location. CI jobs
- * and containers often cannot write to the home folder, where both are stored by default. No hint is added if the path
- * in the error is the value of another argument, because that argument is then the problem.
+ * If the workspace cannot be used, or `login` or `logout` cannot use the credentials file, adds a hint about how to
+ * choose another location. CI jobs and containers often cannot write to the home folder, where both are stored by
+ * default. No hint is added if the path in the error was given with an argument other than `--workspace` and
+ * `--authfile`, because that argument is then the problem.
  */
 export function withDraftHint(thrown: unknown, args: ParsedArguments, { workspace, cwd }: Folders): unknown {
   const error = asMlistError(thrown);

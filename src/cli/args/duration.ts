@@ -12,7 +12,7 @@ const grammar = /^(?:\d+(?:\.\d+)?|(?:\d+(?:\.\d+)?(?:ms|s|m|h))+)$/;
 /**
  * Converts a duration such as `500ms`, `30s`, `1.5m` or `1h30m` to milliseconds. A number without a unit is in seconds.
  * @param option - the name of the option, for the error
- * @param least - the minimum in milliseconds: 0 if a duration of 0 disables the feature
+ * @param least - the minimum in milliseconds
  * @throws MlistError `ERR_MLIST_USAGE` if the text is not a duration, or the duration is too short or too long
  */
 export function parseDuration(text: string, option: string, least: 0 | 1 = 1): number {

@@ -11,7 +11,7 @@ export function inputName(name: string): string {
 }
 
 /**
- * Reads the file given with an option, or stdin for `-`. Reading stops at the size limit.
+ * Reads an input file, or stdin for `-`. Reading stops at the size limit.
  * @throws MlistError `ERR_MLIST_NOT_FOUND` if the file does not exist, `ERR_MLIST_FILE` if it cannot be read,
  *   `ERR_MLIST_DOCUMENT_INVALID` if the input is too large
  */

@@ -7,9 +7,9 @@ import type { Context } from '../context.ts';
 import type { ParsedArguments } from './command-declaration.ts';
 
 /**
- * Runs an operation on a draft, and improves its error if LIST was probably omitted. The number of positionals decides
- * whether the first one is the list, so an image can be treated as the list by mistake. If there is no draft with this
- * name, a hint shows the command with a list.
+ * Runs an operation on a draft. The number of positionals decides whether the first one is the list, so an image can be
+ * treated as the list by mistake. If the name of the list is invalid, or there is no draft with this name, the error
+ * gets a hint that shows the command with the list first. For `docker://LIST`, the hint suggests `--push` instead.
  * @param list - the LIST argument; undefined selects the current draft
  */
 export async function withListArgumentHint<T>(
@@ -49,8 +49,8 @@ function needsPush(error: MlistError, list: string): MlistError {
 }
 
 /**
- * Whether the error concerns the first argument. If the argument is a path, it is not searched for in the message,
- * which may contain the path relative to another folder.
+ * Whether the error concerns the first argument. A local location is not searched for in the message, because the
+ * message may contain its path relative to another folder.
  */
 function isOfList(thrown: unknown, first: string): thrown is MlistError {
   if (!(thrown instanceof MlistError)) return false;

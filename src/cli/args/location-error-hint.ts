@@ -18,8 +18,8 @@ const codes: readonly string[] = [
 ];
 
 /**
- * Adds a hint with the correct location if the error concerns an argument that is a local file, or a location in
- * another tool's syntax. Such arguments are parsed as references, because `web.tar` and `oci-layout:web` are valid
+ * Adds a hint with the correct location if the error concerns an argument that is a local file or folder, or a location
+ * in another tool's syntax. Such arguments are parsed as references, because `web.tar` and `oci-layout:web` are valid
  * image names on Docker Hub.
  */
 export async function withLocationHint(error: MlistError, args: ParsedArguments, cwd: string): Promise<MlistError> {

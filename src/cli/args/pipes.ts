@@ -19,7 +19,8 @@ const inputOptions = ['file', 'docker-metadata'];
 
 /**
  * Finds the archives that a command line reads from stdin or writes to stdout.
- * @throws MlistError `ERR_MLIST_USAGE` if stdin or stdout would be used twice, or stdin would be recorded in a draft
+ * @throws MlistError `ERR_MLIST_USAGE` if such an archive and another argument use the same stream, or stdin would be
+ *   recorded in a draft
  */
 export function pipesOf(args: ParsedArguments): Pipes {
   const { command, positionals } = args;

@@ -11,7 +11,7 @@ import { parseFormattedPlatform, splitPlatforms, type Platform } from '../../oci
 
 /**
  * Parses a platform. The architecture names of `uname`, Debian, Docker Hub and Node are converted to Go's names. An
- * architecture without an operating system gets linux.
+ * architecture alone gets the operating system linux.
  * @throws MlistError `ERR_MLIST_PLATFORM_INVALID` if the text is empty or not a platform
  */
 export function readPlatform(text: string): Platform {

@@ -32,7 +32,7 @@ export async function pushEdit<T>(
   return { edited, pushed: pushedDocument(pushed) };
 }
 
-/** Creates a list and pushes it. Its draft is kept unless `--no-draft` is given. */
+/** Creates a list and pushes it. Its draft is kept unless `--no-draft` or `--dry-run` is given. */
 export async function pushCreated<T>(
   list: Reference,
   args: ParsedArguments,

@@ -7,7 +7,8 @@ import type { ParsedArguments } from './command-declaration.ts';
 import type { Edit, Edited } from './push-edit.ts';
 
 /**
- * Edits a draft. With `--push`, the edited list is pushed too, and a list that has no draft is edited in its registry.
+ * Edits a draft. With `--push`, the edited list is pushed too, and a list that has no draft, or that is given as
+ * `docker://LIST`, is edited in its registry.
  * @param list - as typed; undefined selects the current draft
  */
 export async function runEdit<T>(

@@ -32,7 +32,7 @@ export function sourceChoices(
  * Reads the options `--missing` and `--fill-from`.
  * @param isSpecAware - whether `--fill-from` is allowed without `--missing fill`, because a spec may set `fill`.
  *   Default false
- * @throws MlistError `ERR_MLIST_USAGE` if `--fill-from` is given without `--missing fill`
+ * @throws MlistError `ERR_MLIST_USAGE` if `--fill-from` is given without `--missing fill`, unless `isSpecAware` is set
  */
 export function missingPolicy(
   args: ParsedArguments,

@@ -60,7 +60,7 @@ export function onlyList(args: ParsedArguments, context: Context): string | unde
 
 /**
  * Separates the list from the other arguments, for commands that need at least one other argument. A single positional
- * is therefore not the list, and the current draft is used.
+ * is therefore not the list. Without `--list` and MLIST_LIST, the current draft is then used.
  */
 export function listBeforeOthers(args: ParsedArguments, context: Context): ListAndRest {
   const option = listOption(args, context);

@@ -71,7 +71,7 @@ export function argumentKinds({ command, positionals, values }: Cursor): readonl
   return kinds[position] ?? (max === Number.POSITIVE_INFINITY ? kinds.at(-1) : undefined) ?? [];
 }
 
-/** Whether the first argument may be an image of the current draft, as in `[LIST] MANIFEST...`. */
+/** Whether the first argument may be a manifest instead of the list, as in `[LIST] MANIFEST...`. */
 export function mayOmitList({ command }: Cursor): boolean {
   const { kinds: [first = []] = [], max } = command?.positionals ?? { max: 0 };
   return max === Number.POSITIVE_INFINITY && first.includes('draft') && first.length > 1;

@@ -90,7 +90,7 @@ export class Output {
     return this.#streams.stdout.columns ?? 80;
   }
 
-  /** Whether progress lines are drawn and redrawn: on a capable terminal, or with `--progress tty`. */
+  /** Whether progress lines are redrawn: with `--progress tty`, or by default on a capable terminal, unless quiet. */
   get isLive(): boolean {
     const { progress, quiet, env } = this.#options;
     const isCapable = this.#streams.stderr.isTTY === true && env['TERM'] !== 'dumb' && !env['CI'];

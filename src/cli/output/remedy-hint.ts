@@ -1,7 +1,7 @@
 import type { MlistError } from '../../errors/errors.ts';
 import { remedyText, type JoinChange, type Remedy, type RemedyTexts } from '../../errors/remedy.ts';
 
-/** Returns the hint of an error, then its remedy as command line options. Undefined if the error has neither. */
+/** Returns the hint of an error, followed by a description of its remedy. Undefined if the error has neither. */
 export function hintOf({ facts }: MlistError): string | undefined {
   const { hint, remedy } = facts;
   if (remedy === undefined) return hint;

@@ -72,7 +72,7 @@ export function eventReporter(
 
 /**
  * Wraps `onEvent` for commands whose result already shows the location that was read: `from` events are dropped if
- * stdout and stderr are terminals.
+ * both the result and the events are printed as text on a terminal.
  */
 export function withoutFromEvents(onEvent: OnEvent, output: Output): OnEvent {
   const isRepeated = output.terminalWidth !== undefined && output.hasShortNotes && !output.json;
@@ -95,7 +95,7 @@ export function notedDigest(output: Output, digest: string): string {
 
 /**
  * Returns text with the previous digest of a moved tag, which the user needs to restore the tag. Empty if the tag is
- * new or has not changed.
+ * new or has not changed, or if its previous digest is not known.
  */
 export function replacedText({ before, digest }: ReplacedTag & { readonly digest?: string | undefined }): string {
   return before === undefined || before === 'absent' || before === digest ? '' : ` (was ${before})`;

@@ -22,7 +22,7 @@ const inDevices = /^\/(?:dev\/(?!shm\/)|proc\/)/;
 /**
  * Checks that a result file can be written. A regular file will be replaced atomically, even if the path is a symbolic
  * link to it. Pipes and devices will be written directly.
- * @returns undefined if the option is not given
+ * @returns the file, or undefined if the option is not given
  * @throws MlistError `ERR_MLIST_USAGE` if the name is empty or `-`, `ERR_MLIST_FILE` if the file cannot be written
  */
 export async function resultFile(

@@ -10,8 +10,9 @@ const UNREAD = process.platform === 'win32' ? 1 : 141;
 const closed = new Set(['EPIPE', 'EOF', 'ECONNRESET']);
 
 /**
- * The stdout of the process, to which the result is written. After a failed write, further writes are ignored, and the
- * command continues, because its work does not depend on the reader of the result.
+ * The stdout of the process, to which the result is written. After a failed write, `write` does nothing, and the
+ * command continues, because its work does not depend on the reader of the result. `send` throws an error instead,
+ * because an incomplete archive is useless.
  */
 export class ResultStream implements Sink {
   readonly #stream: typeof process.stdout;

@@ -4,7 +4,7 @@ import { globalOptions, ownOptions } from '../args/global-options.ts';
 import type { CommandGroup } from '../commands/commands.ts';
 
 /**
- * This file renders help from the declarations. `width` is the width of the terminal; lines are wrapped to at least 60
+ * This file renders help from the declarations. `width` is the width of the terminal; text is wrapped to at least 60
  * and at most 100 columns.
  */
 

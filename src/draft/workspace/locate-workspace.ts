@@ -22,7 +22,7 @@ export const WORKSPACE_FOLDER = '.mlist';
  * Returns the path of the workspace. In order of precedence, this is the value of `--workspace`, the value of
  * MLIST_WORKSPACE, the closest `.mlist/` in the current folder or a parent of it, or the user's own workspace.
  * @throws MlistError `ERR_MLIST_WORKSPACE` if the closest `.mlist/` belongs to another user, or if a symbolic link in
- * the workspace leads out of it
+ * the workspace is broken or leads out of it
  */
 export async function locateWorkspace(options: LocateOptions): Promise<string> {
   const chosen = options.workspace ?? options.env['MLIST_WORKSPACE'];
@@ -70,8 +70,8 @@ function refuseForeign(folder: string, owner: number, uid: number | undefined): 
 }
 
 /**
- * Refuses symbolic links that lead out of the workspace. With such links, a cloned repository could make commands write
- * files elsewhere, and make `prune` remove files there.
+ * Refuses symbolic links that are broken or lead out of the workspace. With such links, a cloned repository could make
+ * commands write files elsewhere, and make `prune` remove files there.
  */
 async function refuseLinksOut(workspace: string): Promise<void> {
   const blobs = join(workspace, 'blobs');

@@ -63,8 +63,8 @@ export class ProjectGuard {
   }
 
   /**
-   * Allows the locations in a file that the user has named, such as a spec. Each must be in the folder of the file, the
-   * current folder or the project, unless the user has named it, too.
+   * Allows the locations in a file that the user has named, such as a spec. Each local one must be in the folder of the
+   * file, the current folder or the project, unless the user has named it, too.
    * @throws MlistError `ERR_MLIST_BLOCKED` if a location is outside these folders, or is an engine image, and the user
    * has not named it
    */

@@ -68,7 +68,7 @@ export function isKnownPort(os: string, architecture: string): boolean {
 /**
  * Suggests a known platform for an unknown one: a typo (`linux/amd46`), parts in the wrong order, or an
  * architecture and a variant without the operating system (`arm/v7`).
- * @returns undefined if no known platform is similar
+ * @returns undefined if the platform is known, or if no known platform is similar
  */
 export function suggestPlatform(os: string, architecture: string, variant?: string): string | undefined {
   if (isKnownPort(os, architecture)) return undefined;

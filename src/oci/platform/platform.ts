@@ -173,7 +173,7 @@ function arm64Variant(variant: string): string {
 
 /**
  * Normalises a platform for comparison: resolves aliases, omits the default variant of amd64 and arm64, adds the
- * default variant v7 of arm, and removes duplicates from os.features and sorts them. Keeps unknown members.
+ * default variant v7 of arm, and sorts os.features and removes its duplicates. Keeps unknown members.
  */
 export function normalizePlatform<T extends Platform>(platform: T): T {
   const { variant: statedVariant, 'os.features': statedFeatures, ...others } = platform;

@@ -39,8 +39,8 @@ export interface SpecDraft {
 
 /**
  * Reads the images of a spec and builds the draft.
- * @throws MlistError if a source cannot be read, with the errors of all such sources; `ERR_MLIST_NOT_FOUND` if sources
- * are missing and fewer images remain than the spec requires
+ * @throws MlistError if the subject cannot be read; otherwise with the errors of all sources that cannot be read;
+ * `ERR_MLIST_NOT_FOUND` if sources are missing and fewer images remain than the spec requires
  */
 export async function draftFromSpec(list: Reference, spec: EntriesSpec, options: DraftingOptions): Promise<SpecDraft> {
   const { values: found, failures } = await settle(spec.entries.map((entry) => readEntry(entry, spec, options)));
@@ -61,8 +61,8 @@ export async function draftFromSpec(list: Reference, spec: EntriesSpec, options:
 }
 
 /**
- * Builds the draft of a spec without reading any source. Returns undefined if the spec copies a list, or if an entry of
- * the spec has no complete descriptor.
+ * Builds the draft of a spec without reading any source. A subject is included only if it is a descriptor. Returns
+ * undefined if the spec copies a list, or if an entry of the spec has no complete descriptor.
  */
 export function exactDraft({ list, content }: ListSpec): Draft | undefined {
   if (content.kind === 'copy') return undefined;

@@ -43,7 +43,8 @@ export interface ListOutcome {
 
 /**
  * Pushes or copies the list of a spec to all its targets. Errors of individual targets are returned as `failures`.
- * @throws MlistError if the manifest of a source cannot be read, or if the list is refused. Then nothing is written
+ * @throws MlistError if the manifest of a source cannot be read, or if a list that is built from entries is invalid or
+ * incomplete. Then nothing is written
  */
 export async function applyList(spec: ListSpec, options: ApplyListOptions): Promise<ListOutcome> {
   const { content } = spec;

@@ -7,8 +7,8 @@ import type { EntrySpec, ListSpec } from '../spec/spec.ts';
 import { targetsOf } from '../publish/target.ts';
 
 /**
- * Reads each source only once in a run, even if several lists use it. Each result is released after its last use, so
- * that memory does not grow with the number of lists.
+ * Reads a source only once in a run, even if several entries use it with the same options. Its result is released after
+ * the last use, so that memory does not grow with the number of lists.
  */
 export class SourceReader {
   readonly #options: SourceWaitOptions & Pick<MissingPolicy, 'namedHosts'>;
@@ -58,7 +58,7 @@ function isPlatformGiven({ platform, change }: EntrySpec): boolean {
 }
 
 /**
- * Counts, for each repository, the remaining lists that read from it or are written to it. If there are none, the
+ * Counts, for each repository, the remaining lists that have it as a source, subject or target. If there are none, the
  * caller can release the state of the repository.
  */
 export class RepositoryUse {

@@ -71,7 +71,7 @@ export interface Applied {
    * was stopped.
    */
   readonly hosts?: readonly HostUse[];
-  /** Reports the reason for the interruption, and the outcome for every target. Absent if no list was stopped. */
+  /** Reports the reason for the interruption, and the outcomes for the targets. Absent if no list was stopped. */
   readonly interruption?: MlistError;
 }
 
@@ -117,7 +117,7 @@ function* specsOf(units: readonly SpecUnit[], parsing: SpecParsing): Generator<L
   for (const { spec } of units) if (spec !== undefined) yield unpackSpec(spec, parsing);
 }
 
-/** Announces the target repositories, so that one token can cover them. */
+/** Announces pushes to the lists' repositories, so that one token can cover them. Targets are read without mirrors. */
 function expectAccess(specs: Iterable<ListSpec>, stores: Stores): void {
   for (const { list, tags } of specs) {
     stores.expect({ later: targetsOf(list, tags, []).map(({ location }) => location) });

@@ -86,9 +86,9 @@ export interface OtherRoots {
 }
 
 /**
- * Returns the tags that attachments need at the target: the cosign tags and, if the target is a registry without the
- * referrers API, the referrers tags. The index under a referrers tag keeps the entries that it already has. Referrers
- * that cannot be added to the index are returned as omissions.
+ * Returns the tags that attachments need at the target: the cosign tags and, if the target is a registry that may lack
+ * the referrers API, the referrers tags. The index under a referrers tag keeps the entries that it already has.
+ * Referrers that cannot be added to the index are returned as omissions.
  */
 export async function otherRootsFor(
   { attached, nodes }: Attachments,

@@ -34,7 +34,10 @@ export interface Filtering {
   readonly reference: string;
   /** The entries that are already known to be missing from the source. */
   readonly missing: MissingEntries;
-  /** Whether source and target are the same store. The copy then only writes names, so entries may be missing. */
+  /**
+   * Whether source and target are the same store. The copy then transfers no entries, except with `fill`, so entries
+   * may be missing.
+   */
   readonly isWithin: boolean;
 }
 
@@ -152,7 +155,7 @@ interface Entry {
 
 /**
  * Returns the entries that are not copied, with the reasons. Entries without a platform, such as artifacts, match any
- * platform. Attestations are left out with their image.
+ * platform. Missing images whose platform is unknown match none. Attestations are left out with their image.
  */
 function omittedEntries(
   entries: readonly Entry[],

@@ -8,8 +8,8 @@ import { checkMoves, type MoveOptions, type NextContent } from '../publish/tag-m
 import { refusedRead, stateDifference, type TagState } from '../publish/tag-state.ts';
 
 /**
- * This file reads and checks the names that a copy writes: the tags of the target, or the digest if the target has no
- * tag.
+ * This file reads and checks the names that a copy writes: the tag of the target (the digest if it has no tag), and the
+ * additional tags.
  */
 
 /**

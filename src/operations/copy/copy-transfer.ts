@@ -26,8 +26,8 @@ export interface CopyTransfer {
   /** The digest at the source. If the list was filtered, `content` has another digest. */
   readonly original: Digest;
   /**
-   * The names to write: tags, or the digest if there is no tag. Without `force`, names that are known to refer to the
-   * content already are not included.
+   * The names to write: the tag of the target (the digest if it has no tag), and the additional tags. Without `force`,
+   * names that are known to refer to the content already are not included.
    */
   readonly names: readonly TagOrDigest[];
   /** The state that the tags must have when they are moved. Default: any state. */
@@ -104,7 +104,10 @@ function rootOf({ content, names, ifDigest }: CopyTransfer): RootStep {
   return { content, names, ifMatch: new Map(names.map((name) => [name, ifDigest])) };
 }
 
-/** Returns what a copy transfers: the content, its attachments, and the additional tags that the attachments need. */
+/**
+ * Returns what a copy transfers: the content (unless the target already has it), its attachments, and the tags that the
+ * attachments need.
+ */
 async function partsOf(transfer: CopyTransfer, node: ManifestNode, options: TransferOptions) {
   const attachments = options.referrers === true ? await attachmentsOf(transfer, node, options) : undefined;
   const nodes = [...(transfer.isPresent ? [] : [node]), ...(attachments?.nodes ?? [])];

@@ -100,7 +100,8 @@ export interface CopyOutcome extends Copied {
  * list that differs from the original only in its entries.
  * @param to - the target. If it has neither a tag nor a digest, the tag of the source is used, if there is one
  * @throws MlistError `ERR_MLIST_PLATFORM_NOT_FOUND` if no image matches a requested platform; `ERR_MLIST_EXPECTATION`
- * if the content does not have the digest in `to`, or lacks an expected platform
+ * if the content does not have the digest in `to`, or lacks an expected platform; `ERR_MLIST_CONFLICT` if
+ * `ifDigest` or `replaceImage` does not allow a tag to be moved
  */
 export async function copy(from: Location, to: Location, options: CopyOptions): Promise<CopyOutcome> {
   const copied = await withInterruptionReport(options, (reported) => copyLocation(from, to, reported));
@@ -160,8 +161,8 @@ interface CopyJob {
 
 async function copyTo(store: Store, job: CopyJob, given: CopyOptions): Promise<CopyOutcome> {
   const { from, to, source, tag, tags } = job;
-  // An engine may have the list under this name, but only some of its images. Then the copy must not be skipped because
-  // the digest is the same.
+  // An engine may have the list under this name, but only some of its images. The copy is then required even if the
+  // digest is the same.
   const isPartial = store.engine !== undefined && !(await store.engine.isComplete());
   const options = isPartial ? { ...given, force: true } : given;
   const isForced = options.force === true;
@@ -189,7 +190,7 @@ async function copyTo(store: Store, job: CopyJob, given: CopyOptions): Promise<C
   }
 }
 
-/** Returns the job with a source that reads missing content from other locations, if `fill` was chosen. */
+/** If `fill` was chosen, makes the source of the job read missing content from other locations. */
 function completedJob(job: CopyJob, content: ManifestContent, options: CopyOptions): CopyJob {
   const { from, source } = job;
   const store = completeSource({ location: from, store: source.store, content }, options);

@@ -53,7 +53,7 @@ export interface DraftResult {
   readonly other?: MovedBase | undefined;
 }
 
-/** The list to which the base tag of a draft now refers. Members of the list itself differ from the draft. */
+/** The list to which the base tag of a draft now refers, if members such as its annotations differ from the draft. */
 export interface MovedBase {
   readonly ref: Location;
   /** The digest that the tag has now. */
@@ -141,7 +141,7 @@ export function replaceDraft(current: Draft, resolved: readonly Resolved[], sett
 /**
  * Returns the existing draft if a repeated `create` has the same sources. Edits of the author are kept, and requested
  * settings of the list are applied.
- * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` if the entries, or the platform of an entry, differ
+ * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` if the entries, or a platform that an argument gives, differ
  */
 export function requireSameDraft(current: Draft, read: readonly ReadArgument[], settings: ListSettings): DraftResult {
   const requested = newDraft(

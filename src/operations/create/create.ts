@@ -74,7 +74,7 @@ export interface Created {
 }
 
 /**
- * Creates a draft with the given manifests and makes it the current draft. If a manifest cannot be read, nothing is
+ * Creates a draft with the given manifests and makes it the current draft. If a manifest cannot be read, no draft is
  * written.
  * @param manifests - with `amend`, an empty array means the sources of the existing draft
  * @throws MlistError `ERR_MLIST_DRAFT_EXISTS` if a different draft with this name exists, and neither `amend` nor

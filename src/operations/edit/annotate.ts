@@ -34,11 +34,11 @@ import { reportFormatChange, warnAboutDraft } from '../warnings.ts';
 export interface AnnotateOptions {
   readonly workspace: Workspace;
   /**
-   * The source, digest or digest prefix of the entry. Default: the short form, in which the platform in `change`
-   * selects the entry.
+   * The source, digest or digest prefix of the entry. If neither `manifest` nor `platforms` is set, the platform in
+   * `change` selects the entry (the short form).
    */
   readonly manifest?: string | undefined;
-  /** Select one entry for each of these platforms, without changing its platform. */
+  /** Select one entry for each of these platforms. */
   readonly platforms?: readonly Platform[] | undefined;
   /** Select all images, but no attestations, instead of `manifest` and `platforms`. Default false. */
   readonly all?: boolean | undefined;

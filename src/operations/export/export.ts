@@ -24,9 +24,9 @@ export interface ExportOptions extends ReadOptions {
 }
 
 /**
- * Returns a spec from which `apply` creates the list of a draft or a location again, byte for byte. The spec copies the
- * content of a location by digest if it is a single image, or a list that `apply` cannot build from its entries. If a
- * draft violates rules, its spec violates them, too.
+ * Returns a spec from which `apply` creates the list of a draft or a location again, byte for byte. The spec copies a
+ * single image by digest, and also a list that `apply` cannot build from its entries. If a draft violates rules, its
+ * spec violates them, too.
  * @param name - the name as the user typed it. Default: the current draft
  * @throws MlistError `ERR_MLIST_USAGE` if `as` is undefined, and the list is neither a draft nor a tag in a registry;
  * `ERR_MLIST_LIST_INVALID` if a spec cannot express the draft

@@ -39,7 +39,8 @@ export class DetailReader {
   }
 
   /**
-   * Reads the details of an entry. If its content is missing or invalid, the result has a `fault` instead of details.
+   * Reads the details of an entry. If its content is missing or invalid, or a limit is exceeded, the result has a
+   * `fault`.
    * @throws MlistError if the content cannot be read for another reason, such as a network error
    */
   async detailsOf(child: Child, depth = 0): Promise<ContentDetails> {

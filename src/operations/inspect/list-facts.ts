@@ -7,7 +7,7 @@ import type { ListView } from './show.ts';
 
 /** This file describes a list and its entries, for terminals, trees, Markdown and HTML. */
 
-/** Returns the members of a list with their labels, in the order in which they are printed, without annotations. */
+/** Returns the labels and values that are printed for a list or an image, in this order. Annotations are omitted. */
 export function listFacts(view: ListView): readonly (readonly [label: string, text: string])[] {
   const { mediaType, platform, digest, artifactType, subject } = view;
   const size = sizeText(view);

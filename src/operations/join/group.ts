@@ -66,8 +66,8 @@ function digitsOf(text: string | undefined): string | undefined {
 
 /**
  * Compares the ages of groups. The result is negative if the left group is older, and 0 only for the same group.
- * Counters of one series are compared as numbers. Otherwise the group that started later is newer. If both started in
- * the same millisecond, the group with the greater ID is newer.
+ * Counters of one series are compared as numbers. Without such counters, or if they are equal, the group that started
+ * later is newer. If both started in the same millisecond, the group with the greater ID is newer.
  */
 export function compareGroups(left: GroupAge, right: GroupAge): number {
   if (left.id === right.id) return 0;

@@ -11,8 +11,8 @@ export interface JoinWaitOptions {
 
 const LONGEST_PAUSE_MS = 5000;
 /**
- * Maximum time, in milliseconds, until a registry must return an accepted write. A shorter `waitMs` other than 0 takes
- * precedence.
+ * Time limit, in milliseconds, for the registry to return an accepted write. A shorter `waitMs` other than 0 takes
+ * precedence. The limit is not applied before the wait for other participants is over.
  */
 const SHOWN_WITHIN_MS = 60_000;
 

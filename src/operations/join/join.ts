@@ -80,7 +80,7 @@ const SETTLE_MS = 1000;
  * other, the wait times out, others keep changing the tag, or (only with `waitMs`) a newer build has superseded this
  * one; `ERR_MLIST_REGISTRY` if the registry does not return an accepted write; `ERR_MLIST_EXPECTATION` if `expect`
  * lacks the platform of an image; `ERR_MLIST_LIST_INVALID` if there are no images, or the list would be invalid;
- * `ERR_MLIST_USAGE` if `expect` is set without `group`
+ * `ERR_MLIST_USAGE` if `expect` is set without `group`, or if an image has no platform
  */
 export async function join(
   reference: TagReference,

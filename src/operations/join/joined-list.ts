@@ -21,8 +21,8 @@ import type { Slot } from './slot.ts';
 export interface Tagged extends EncodedList {
   readonly draft: Draft;
   /**
-   * Whether the tag refers to a single image. This object is then a list with only that image. The registry does not
-   * store this list.
+   * Whether the tag refers to a single image. `digest` is then the digest of the image. The other members describe a
+   * list with only this image, which the registry does not store.
    */
   readonly isImage?: boolean;
 }
@@ -44,8 +44,8 @@ export function expectedList(target: string, slots: readonly Slot[]): JoinedList
 
 /**
  * Adds the images of the slots to the list of the tag, where they replace images for the same platforms. The result is
- * in canonical order: images by platform, images without a platform, attestations in the order of their images. If the
- * list already has all images of the slots, it is returned unchanged.
+ * in canonical order: images by platform, images without a platform, attestations in the order of their images. A list
+ * that already has exactly the entries of the slots for these platforms is returned unchanged.
  */
 export function joinedList(target: string, base: Tagged | undefined, slots: readonly Slot[]): JoinedList {
   const list = parseReference(target);

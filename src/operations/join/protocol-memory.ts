@@ -2,7 +2,7 @@ import type { Digest } from '../../oci/digest.ts';
 
 /** What a participant remembers between snapshots. */
 export interface Memory {
-  /** The tags of this participant's slots that are known to have had its images. */
+  /** The tags under which this participant has stored its slots, or has found its images already stored. */
   readonly written: readonly string[];
   /**
    * Whether this participant has sent a list. If that list has overwritten the list of a newer group, the participant
@@ -11,9 +11,9 @@ export interface Memory {
   readonly hasPut: boolean;
   /** Number of consecutive snapshots with nothing to do. */
   readonly clean: number;
-  /** The last write that the registry refused because its condition did not hold. */
+  /** The last write, if the registry refused it because its condition did not hold. */
   readonly refused?: { readonly name: string; readonly condition: Condition } | undefined;
-  /** The last accepted write to each tag, unless the registry already returns it. Sorted by tag. */
+  /** The last accepted write to each tag whose previous content the registry may still return. Sorted by tag. */
   readonly accepted: readonly AcceptedWrite[];
   /** Number of consecutive failed writes, keyed by tag. */
   readonly failures: Readonly<Record<string, number>>;

@@ -61,7 +61,7 @@ export type Decision =
   /** Platforms are missing. If `isSettled`, a participant that does not wait for them may end. */
   | { readonly do: 'wait'; readonly waiting: readonly string[]; readonly isSettled: boolean }
   | { readonly do: 'end'; readonly list: JoinedList }
-  /** A newer build has replaced this one. */
+  /** A newer build has superseded this one. */
   | { readonly do: 'leave'; readonly by: Group };
 
 /**

@@ -28,9 +28,9 @@ export type PutResult = 'done' | 'refused' | MlistError;
 export interface SlotStoreOptions extends ContentOptions {
   readonly stores: Stores;
   readonly targets?: TargetLog | undefined;
-  /** The tags of the slots to read. Default: all slots in the tag list of the repository. */
+  /** The tags of the slots to read. Default: all slots of the joined tag in the repository's tag list. */
   readonly names?: readonly string[] | undefined;
-  /** The tags of this participant's slots, which are always read. */
+  /** The tags of this participant's slots. They are read even if `names` or the tag list lacks them. */
   readonly own: readonly string[];
   /** Called if the content under the tag of a slot is not a slot. */
   readonly onNonSlot: (name: string, reason: string) => void;

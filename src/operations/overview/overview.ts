@@ -28,7 +28,7 @@ export interface Overview {
   readonly platforms: readonly ExplainedPlatform[];
   /** Whether the list has more platforms than `platforms` contains. */
   readonly hasMorePlatforms: boolean;
-  /** The entries of the list that no client selects for any platform, except attestations. */
+  /** The entries, except attestations, that no client selects for any platform. Empty if this was not determined. */
   readonly unreachable: readonly ExplainedUnreachable[];
 }
 

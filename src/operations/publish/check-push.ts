@@ -29,7 +29,7 @@ export interface CheckOptions {
 }
 
 /**
- * Checks a draft without sending requests.
+ * Checks a draft without sending requests, and reports warnings.
  * @throws MlistError `ERR_MLIST_LIST_INVALID` with all errors if the list is invalid; `ERR_MLIST_EXPECTATION` if an
  * expected platform is missing
  */
@@ -83,7 +83,7 @@ const WITHOUT_FORMAT =
   'Push the list as an OCI index. A Docker list can contain only images with Docker media types, ' +
   'and no annotations, artifact types, subject, urls or data.';
 
-/** Returns the next step that resolves all errors, or an empty object if no single step does. */
+/** Returns the next step for a list with these errors, or an empty object if none is known. */
 function nextStepFor(draft: Draft, errors: readonly Problem[], options: CheckOptions): NextStep {
   const { emptyHint, duplicateHint, isFormatOverridden = false } = options;
   const isOf = (...rules: readonly string[]) => errors.every(({ rule }) => rules.includes(rule));

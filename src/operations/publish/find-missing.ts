@@ -17,8 +17,8 @@ export interface FindingOptions extends ContentOptions {
 }
 
 /**
- * Returns the entries that are missing from the location. A registry is queried only with `skip` or `fill`. Otherwise,
- * missing images are found when they are read, without further requests.
+ * Returns the entries of an index that are missing or incomplete in its location. A registry is queried only with
+ * `skip` or `fill`. Otherwise, missing images are found when they are read, without further requests.
  */
 export async function findMissing(
   entriesOf: () => readonly Descriptor[],

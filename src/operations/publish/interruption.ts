@@ -11,7 +11,7 @@ interface Interruptible {
 
 /**
  * Runs work that publishes. If it is interrupted, the error reports the outcome of each target.
- * @param hint - the next step. A hint in the reason of the interruption takes precedence
+ * @param hint - the next step. Ignored if all targets are `not-pushed`, or if the abort reason has a hint or remedy
  */
 export async function withInterruptionReport<T, O extends Interruptible>(
   options: O,
@@ -46,7 +46,7 @@ export function interruption(reason: unknown, targets: readonly TargetOutcome[],
   );
 }
 
-/** Returns the reason as text. For a signal, this is only "interrupted", because the outcomes of the targets follow. */
+/** Returns the reason as text: for a process signal only "interrupted", because the outcomes of the targets follow. */
 function reasonText(reason: unknown): string {
   if (!(reason instanceof MlistError)) return `interrupted: ${errorMessage(reason)}`;
   const isSignal = reason.code === 'ERR_MLIST_INTERRUPTED' || reason.code === 'ERR_MLIST_TERMINATED';

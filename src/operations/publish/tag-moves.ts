@@ -46,10 +46,10 @@ export interface MoveOptions extends ContentOptions {
  * Reads the current content of each tag, and determines which platforms are lost when the tag is moved. Content in the
  * cache is not read from the registry. If the registry refuses a read, only a note is emitted, because the account
  * may have only push permission.
- * @returns the replaced content, keyed by tag
- * @throws MlistError `ERR_MLIST_CONFLICT` if a single image, with or without attestations, would be replaced by a list
- * without its platform; with `expectKept`, `ERR_MLIST_EXPECTATION` if platforms would be lost, and the error of the
- * registry if a tag cannot be read
+ * @returns the previous state of each tag and the lost platforms, keyed by tag
+ * @throws MlistError without `replaceImage`, `ERR_MLIST_CONFLICT` if a single image, with or without attestations,
+ * would be replaced by a list without its platform; with `expectKept`, `ERR_MLIST_EXPECTATION` if platforms would be
+ * lost, and the error of the registry if a tag cannot be read
  */
 export async function checkMoves(
   store: ContentReader,
@@ -189,8 +189,8 @@ export async function platformsOf(
 /**
  * Compares the current content of a tag with the list that is to replace it, both given as drafts. Returns the current
  * digest (`absent` if the tag does not exist) and, if the tag refers to a list, the platforms that the new list lacks.
- * @throws MlistError `ERR_MLIST_CONFLICT` if the tag refers to a single image, or a list with one, and the new list has
- * no image for its platform. Not thrown if `replaceImage` is set.
+ * @throws MlistError without `replaceImage`, `ERR_MLIST_CONFLICT` if the tag refers to a single image, or to a list
+ * with one, and the new list has no image for its platform
  */
 export function replacedByList(
   reference: string,

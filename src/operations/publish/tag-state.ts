@@ -44,8 +44,9 @@ export function refusedRead(thrown: unknown, { signal }: ContentOptions): MlistE
 }
 
 /**
- * Returns the result of a read that is only an optimisation, or undefined if the registry refuses the read.
- * @throws MlistError if the registry could not be reached, or requests a longer wait than mlist accepts
+ * Returns the result of a read that the operation can do without, or undefined if the registry refuses the read or
+ * serves an invalid document.
+ * @throws MlistError the errors of `refusedRead`
  */
 export async function ignoreRefusedRead<T>(asking: Promise<T>, options: ContentOptions): Promise<T | undefined> {
   try {
@@ -84,9 +85,9 @@ export interface PrefetchOptions extends ContentOptions {
 }
 
 /**
- * Starts to read the tags of a push while its sources are still being read, which saves a round trip. Skips tags for
- * which `isLate` returns true. Also skips the tags of a target that holds all sources, because a push rarely reads
- * them.
+ * Starts to read the registry tags of a push while its sources are still being read, which saves a round trip. Skips
+ * tags for which `isLate` returns true. Also skips the tags of a target that has all sources, because a push rarely
+ * reads them.
  */
 export function prefetchTagStates(
   targets: readonly TargetRepository[],

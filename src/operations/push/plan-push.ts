@@ -38,7 +38,7 @@ export interface PushPlan {
   readonly resent: readonly Entry[];
   /** The estimated requests of the push to each registry; empty unless this is a dry run. */
   readonly requests: readonly RegistryRequests[];
-  /** Whether the plan relies on content that the target is known to have. */
+  /** Whether the plan relies on content that the target has, or is assumed to have. */
   readonly hasKnown: boolean;
   /**
    * Plans the push again after the target has lost content. Every child is checked, and content that was already sent
@@ -168,9 +168,9 @@ async function hasEntry(store: Store, entry: Entry, { signal }: ContentOptions):
 }
 
 /**
- * Whether the target is known to have an entry that was read from another store. Entries of a list that was read or
- * pushed recently are assumed to exist there. Entries of an older list, and images that cannot be mounted, are looked
- * up at the target, because one request is cheaper than sending all layers.
+ * Whether the target has, or is assumed to have, an entry that was read from another store. Entries of a list that was
+ * read or pushed recently are assumed to exist at the target. Entries of an older list, and images that cannot be
+ * mounted, are looked up there, because one request is cheaper than sending all layers.
  */
 async function isInTarget(entry: Entry, { job, published, options }: Planning): Promise<boolean> {
   const { draft, target, store } = job;

@@ -17,14 +17,17 @@ import { TargetGroup, withoutHeldBack } from './target-group.ts';
 
 /** The result of pushing a draft to all its targets. Some targets may have failed while others succeeded. */
 export interface DraftPushed {
-  /** The draft with the manifests that were generated for engine images. */
+  /** The draft that was pushed, with the manifests generated for engine images, and without missing attestations. */
   readonly draft: Draft;
   readonly encoded: EncodedList;
   readonly pushed: readonly PushedTarget[];
   readonly failures: readonly MlistError[];
 }
 
-/** Maximum number of targets that are written concurrently. Each archive keeps a file open until it is written. */
+/**
+ * Maximum number of targets that are written concurrently, unless `allOrNothing` is set. Each archive keeps a file open
+ * until it is written.
+ */
 const TARGETS_AT_ONCE = 16;
 
 /**

@@ -12,8 +12,8 @@ interface RecompressOptions extends PushDraftOptions {
 }
 
 /**
- * If `--compression` is given, returns the draft with the new digests of its images from docker archives. Except in a
- * dry run, this draft is stored, so that later pushes send the same list.
+ * Returns the draft. Images from docker archives get new digests if `--compression` changes their layers. Except in a
+ * dry run, a changed draft is stored, so that later pushes send the same list.
  */
 export async function recompressDraft(draft: Draft, options: RecompressOptions): Promise<Draft> {
   const { stores, workspace, dryRun = false, signal } = options;

@@ -31,7 +31,7 @@ export class TargetGroup {
     return this.#gate.entrance();
   }
 
-  /** Called when a target has failed. If no tag has been moved yet, no tag will be moved. */
+  /** Called when a target has failed. If a target still lacks content at this time, no tag will be moved. */
   close(): void {
     this.#gate.close();
   }

@@ -8,8 +8,8 @@ import type { OpenPushJob, PushDraftOptions, PushJob } from './push-options.ts';
 
 /**
  * Returns the tags of a target. Reads their states before anything is sent if the push depends on them, if `readTags`
- * or `dryRun` is set, or if this can save work. If a tag cannot be read and the push does not depend on its state, the
- * error is returned as `unread`.
+ * or `dryRun` is set, or if this can save work. If a tag cannot be read, the error is returned as `unread`, or thrown
+ * if the tag has an expected state or `expectKept` is set.
  * @throws MlistError `ERR_MLIST_CONFLICT` if a tag does not have the expected state
  */
 export async function readTargetTags(job: OpenPushJob, options: PushDraftOptions): Promise<readonly MovingTag[]> {

@@ -94,8 +94,8 @@ interface Group {
 }
 
 /**
- * Whether a source is an index that can be joined with others: it is expanded, it is not from a file, and its argument
- * has neither a platform nor a descriptor.
+ * Whether a source is an index that can be joined with others: it is expanded, and its argument has neither a platform,
+ * nor a descriptor or index from a file.
  */
 function isPart(source: ReadSource): source is ManifestSource {
   const { platform, described, given, isListed = false } = source.argument;

@@ -12,7 +12,8 @@ import type { Stores } from '../../store/open.ts';
  * the list, not the tags of the images. Therefore, a reference in the same registry is resolved, and its digest is
  * looked up in the list. If the reference is to an index, such as an image with its attestations, exactly one image of
  * this index must be in the list.
- * @returns the digest of an entry, or the argument itself if it already selects an entry or if no entry was found
+ * @returns the digest of an entry, or the argument itself if it already selects an entry or if not exactly one entry
+ * was found
  */
 export async function findInList(
   draft: Draft,

@@ -149,7 +149,7 @@ async function resolveEntry(
 }
 
 /**
- * Resolves a single image.
+ * Returns the result for a single manifest. If its platform is not requested, the entry is returned as `omitted`.
  * @param detected - the entry of the image, before the platform of the argument is set
  */
 function resolveImage(
@@ -294,8 +294,8 @@ interface EntryReading {
 }
 
 /**
- * Completes an entry of an index from the manifest and config of its image, if the entry has neither a platform nor an
- * artifact type.
+ * Completes an image entry of an index if it has neither a platform nor an artifact type: reads both from the manifest
+ * and config. If `isRequired` is set, also checks that the manifest exists.
  */
 async function indexEntry(
   entry: Entry,

@@ -32,8 +32,8 @@ function requireUse(values: PlaceholderValues | undefined): void {
 }
 
 /**
- * Returns problems in place of each spec that reads or writes a list that another spec writes, because the order of
- * these accesses is undefined.
+ * Returns the units. A unit has problems instead of its spec if another spec writes a target or a source of this spec,
+ * because the order of these accesses is undefined.
  */
 function checkUnits(units: readonly SpecUnit[], parsing: SpecParsing): readonly SpecUnit[] {
   const creators = new Map<string, SpecUnit[]>();

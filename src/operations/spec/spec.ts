@@ -25,7 +25,7 @@ export interface SpecDocument {
   readonly allowDuplicates?: boolean;
 }
 
-/** The spec of one entry or, with placeholders, of one entry per platform. */
+/** The spec of one source or, with placeholders, of one source per platform. */
 export interface ManifestSpec {
   readonly image: string;
   readonly platform?: string | PlatformSpec | null;
@@ -83,7 +83,7 @@ export interface EntrySpec extends Pick<MissingPolicy, 'missing' | 'fillFrom'> {
   readonly location: Location;
   /** The complete platform of the image, as with `MANIFEST=PLATFORM`. */
   readonly platform?: Platform | undefined;
-  /** Changes to the entry. The source must be a single image. */
+  /** Changes to the entry. The source must contain exactly one image. */
   readonly change?: EntryChange | undefined;
   readonly attestations: 'keep' | 'drop';
   /** The complete descriptor of the entry. If it is set, the source is not read. */

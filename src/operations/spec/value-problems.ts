@@ -39,7 +39,10 @@ export function valuesWithBraces(
  */
 const MIN_SECRET = 4;
 
-/** A message must not contain this many consecutive characters of a secret value, regardless of case. */
+/**
+ * A message about text with a secret value must not contain this many consecutive characters of the value, regardless
+ * of case.
+ */
 const PART = 8;
 
 /**

@@ -71,7 +71,7 @@ function* unknown(list: Index, { strict = false }: Options): Iterable<Problem> {
   }
 }
 
-/** Reports several images for one platform. The zstd twin of an image, which an annotation marks, is exempt. */
+/** Reports several images for one platform, except zstd twins, which are marked with an annotation. */
 function* duplicate(list: Index, { allowDuplicates = false }: Options): Iterable<Problem> {
   const first = new Map<string, PlacedImage>();
   for (const placed of images(list)) {

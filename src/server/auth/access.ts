@@ -17,7 +17,7 @@ export interface Caller {
 /** A caller without credentials. It has no rights. */
 export const nobody: Caller = { user: undefined, rights: [], isKnown: false };
 
-/** The caller of every request if the registry has no users or uses `tokenLogin`. */
+/** The caller of all requests but the health check, if the registry has no users or uses `tokenLogin`. */
 export const everybody: Caller = { user: undefined, rights: WRITE_ALL, isKnown: true };
 
 export interface AccessOptions {
@@ -45,7 +45,8 @@ export class Access {
 
   /**
    * Identifies the sender of a request.
-   * @throws RequestError 401 if the credentials are wrong, or if they are required and missing
+   * @throws RequestError 401 if the credentials are wrong, or if they are required and missing; 429 if too many logins
+   *   are pending
    */
   async identify(request: IncomingMessage): Promise<Caller> {
     const { authorization } = request.headers;
@@ -102,7 +103,7 @@ export class Access {
   /**
    * Returns an error with status 401 and a challenge for Basic authentication. If the registry issues tokens, requests
    * for `/v2/` and requests with a token get a challenge for a bearer token instead. Its realm has the scheme that the
-   * client uses, even if a proxy in front of the registry terminates TLS.
+   * client uses, even behind a proxy that terminates TLS and sends `X-Forwarded-Proto`.
    */
   #unauthorized({ headers, url = '' }: IncomingMessage, scope?: string): RequestError {
     const { host, authorization = '', 'x-forwarded-proto': forwarded } = headers;

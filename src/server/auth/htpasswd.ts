@@ -88,6 +88,7 @@ export class Htpasswd {
   /**
    * Returns the user whose name and password an Authorization header contains (RFC 7617), or undefined if they are
    * wrong or missing.
+   * @throws RequestError 429 if too many logins are pending
    */
   async find(authorization: string | undefined): Promise<FileUser | undefined> {
     const encoded = /^Basic +([A-Za-z0-9+/]+=*) *$/i.exec(authorization ?? '')?.[1] ?? '';

@@ -35,7 +35,7 @@ export function checkHost({ headers: { host }, rawHeaders }: RequestHeaders, lis
  * but the browser sends a simple POST without asking the registry first, and the POST would store a blob. Only browsers
  * send the headers that are checked.
  * @param readsFetch - whether reads also have side effects, because the registry fetches content from other registries.
- *   A read is still accepted if the user has followed a link
+ *   A read is still accepted if it is a navigation, for example because the user has followed a link
  * @throws RequestError 403 if a page of another site has sent the request
  */
 export function checkOrigin({ method = '', headers }: IncomingMessage, readsFetch: boolean): void {

@@ -81,7 +81,7 @@ const kinds: Readonly<Record<RequestKind, RegExp>> = {
 
 export const requestKinds = Object.keys(kinds) as readonly RequestKind[];
 
-/** Whether a fault applies to a request with this method and URL. */
+/** Whether a request with this method and URL matches a fault. `skip` and `times` are not taken into account. */
 export function matches({ match = {}, ...effect }: Fault, method: string, url: string): boolean {
   const [path = ''] = url.split('?');
   const kind = requestKinds.find((each) => kinds[each].test(path));

@@ -29,6 +29,7 @@ export interface FolderGarbage {
  * running. A repository whose garbage cannot be collected is skipped and reported in the result. With `dryRun`, nothing
  * is removed, and the result states what would be.
  * @throws MlistError `ERR_MLIST_NOT_FOUND` if the folder does not exist, or has files but no layouts
+ * @throws the abort reason if `options.signal` is aborted
  */
 export async function collectFolder(dir: string, options: Omit<GarbageOptions, 'exclusively'>): Promise<FolderGarbage> {
   const removed: CollectedRepository[] = [];

@@ -16,7 +16,7 @@ import { hrefOf } from './page-reply.ts';
  * row states the reason in `fault`.
  */
 
-/** The maximum size of a list whose platforms are displayed, in bytes. A larger list is not read. */
+/** The maximum size, in bytes, of a list whose platforms are displayed. A larger list is not read. */
 const MAX_BYTES = 64 * 1024;
 
 /** Returns the row for a repository, or undefined if the repository does not exist. */

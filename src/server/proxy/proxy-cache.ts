@@ -14,7 +14,7 @@ import { UpstreamUnavailable, upstreamError } from './upstream-error.ts';
 import type { UpstreamSessions } from './upstream-sessions.ts';
 
 /**
- * After a failure of an upstream, cached tags are served without a request to the upstream for this long. If the
+ * After a failure of an upstream, cached content is served without a request to the upstream for this long. If the
  * upstream sends `Retry-After`, its value is used instead, up to MAX_PAUSE_MS.
  */
 const PAUSE_MS = 10_000;
@@ -46,7 +46,7 @@ export class ProxyCache {
   readonly sessions: UpstreamSessions;
   readonly onWarning: (message: string) => void;
   readonly #service: Service;
-  /** The time until which the cached tags of an upstream are served without a request to it, keyed by upstream. */
+  /** The time until which cached content is served without a request to the upstream, keyed by upstream. */
   readonly #pausedUntil = new Map<ProxyUpstream, number>();
 
   constructor({ service, sessions, ttlMs, onWarning }: ProxyCacheParts) {
@@ -83,7 +83,7 @@ export class ProxyCache {
     return this.#service.changes.exclusive(target.cacheName, async () => work(await this.open(target)));
   }
 
-  /** Whether an upstream has failed recently. Cached tags are then served without a request to it. */
+  /** Whether an upstream has failed recently. Cached content is then served without a request to the upstream. */
   isPaused({ upstream }: ProxyTarget): boolean {
     return (this.#pausedUntil.get(upstream) ?? 0) > performance.now();
   }
@@ -103,8 +103,8 @@ export class ProxyCache {
   }
 
   /**
-   * Converts an error of a request to an upstream. If the upstream is not available, cached tags are served without a
-   * request to it for some time.
+   * Converts an error of a request to an upstream. If the upstream is not available, cached content is served without a
+   * request to the upstream for some time.
    * @returns the error for the client
    */
   failure(thrown: unknown, target: ProxyTarget): unknown {

@@ -12,14 +12,14 @@ import { hopsOf, MAX_HOPS, UpstreamSessions, type UpstreamOptions } from './upst
 export interface ProxyOptions {
   /**
    * The registries to cache: `HOST`, such as `docker.io`, or `HOST=URL` to read the content of HOST from another
-   * address. A repository of HOST is served as `HOST/REPOSITORY`, and as `REPOSITORY` with the query `?ns=HOST`. If
-   * there is only one upstream, the query is optional.
+   * address. A repository of HOST is served as `HOST/REPOSITORY` (with `_` instead of `:`), and as `REPOSITORY` with
+   * the query `?ns=HOST`. If there is only one upstream, the query is optional.
    */
   readonly upstreams: readonly string[];
   /** The time for which a cached tag is served without a request to the upstream, in milliseconds. Default 60 000. */
   readonly ttlMs?: number | undefined;
   /**
-   * Options for the requests to upstreams. If they include credentials, all clients of the cache can read everything
+   * Options for the requests to upstreams. If they include credentials, clients of the cache can read everything
    * that the credentials permit. Default: anonymous requests.
    */
   readonly client?: UpstreamOptions | undefined;

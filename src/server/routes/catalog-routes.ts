@@ -16,7 +16,7 @@ function order(one: string, other: string): number {
 }
 
 /**
- * GET of `/v2/_catalog`, as in other registries: lists the repositories that the caller may read, in lexical order.
+ * GET of `/v2/_catalog`, as in other registries: lists the repositories that the caller may read, sorted by `order`.
  * Repositories without tags are included.
  */
 export async function listCatalog(exchange: ServerExchange): Promise<void> {

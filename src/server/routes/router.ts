@@ -81,7 +81,7 @@ export interface MatchedRoute {
   readonly handler: Handler;
   /** The repository name; empty for a path without one. */
   readonly name: string;
-  /** The last segment of the path if it is a tag, a digest or an upload id; otherwise empty. */
+  /** The tag, digest or upload id at the end of the path; empty if the path has none. It is not validated. */
   readonly lastSegment: string;
 }
 

@@ -42,7 +42,7 @@ export interface ArchiveTargetParts {
 
 /**
  * An OCI or docker archive that is being written. Blobs are written one after another, in the order of the `putBlob`
- * calls. Manifests follow at the end. The archive appears at its path only when `commit` has completed it.
+ * calls. Manifests follow at the end. An archive file appears at its path only when `commit` has completed it.
  */
 export class ArchiveTarget implements ContentWriter {
   readonly location: string;
@@ -118,9 +118,9 @@ export class ArchiveTarget implements ContentWriter {
   }
 
   /**
-   * Writes a blob after the blobs of earlier calls. Small blobs are read ahead while others are being written, so that
-   * their latencies do not add up. If reading ahead fails, the promise rejects at once, even if earlier blobs have not
-   * been written yet.
+   * Writes a blob after the blobs of earlier calls, unless the archive has it. Small blobs are read ahead while others
+   * are being written, so that their latencies do not add up. If reading ahead fails, the promise rejects at once, even
+   * if earlier blobs have not been written yet.
    */
   async putBlob(
     blob: Descriptor,
@@ -150,8 +150,8 @@ export class ArchiveTarget implements ContentWriter {
   }
 
   /**
-   * Writes the manifests and the index, and moves the archive to its path. If no manifest was put, the archive is
-   * discarded.
+   * Writes the remaining files (see `finishArchive`), and completes the output. If no manifest was put, or if an error
+   * occurs, the output is discarded.
    */
   async commit({ signal }: ContentOptions = {}): Promise<void> {
     if (this.#manifests.size === 0) return this.discard();

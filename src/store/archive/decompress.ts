@@ -62,7 +62,7 @@ const ALWAYS_ALLOWED_BYTES = 1024 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 
 /**
- * Decompresses a file, and then releases it.
+ * Decompresses a file, and then releases it. If decompression fails, the file is not released.
  * @returns the decompressed temporary file
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the file is damaged, truncated or compressed twice, or if its
  * compression ratio is too high or its format is not supported; `ERR_MLIST_USAGE` if the format needs a newer version
@@ -158,8 +158,8 @@ async function peek(
 }
 
 /**
- * Passes on a stream, and throws if it does not begin like a tar archive. The check does not wait for the end, because
- * the stream may be endless.
+ * Passes on a stream, and throws if its first two blocks are not the start of a tar archive with files. The check does
+ * not wait for the end, because the stream may be endless.
  */
 async function* checkedStart(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let start: Buffer | undefined = Buffer.alloc(0);

@@ -53,8 +53,8 @@ interface DockerArchiveParts extends DockerArchiveOptions {
 
 /**
  * An archive of `docker save`, in the old format (docker 1.10 to 24, podman, build tools) or the new one (docker 25 and
- * later, which is also an OCI layout). Its images are read from manifest.json, not from the index of the layout
- * (docs/decisions/0020-archives.md). Read-only.
+ * later). An archive in the new format is also an OCI layout. Images are always read from manifest.json, not from the
+ * index of the layout (docs/decisions/0020-archives.md). Read-only.
  */
 export class DockerArchive implements ContentReader, Recompressor {
   readonly location: string;

@@ -26,8 +26,8 @@ export interface ArchivedManifest {
 type Manifests = ReadonlyMap<Digest, ArchivedManifest>;
 
 /**
- * Media types of file system layers. Layers of attestations and signatures have other types, and foreign layers are not
- * in the archive.
+ * Matches the media types of file system layers. Foreign layers, which are not in the archive, and the layers of
+ * attestations and signatures have other types.
  */
 const layerType = /^application\/vnd\.(?:oci\.image\.layer\.v1\.tar|docker\.image\.rootfs\.diff\.tar)/;
 
@@ -43,12 +43,12 @@ interface Item {
 }
 
 /**
- * Creates the manifest.json that `docker load` reads (moby, image/tarexport/load.go). Returns undefined if the archive
- * contains no image that can be loaded.
+ * Creates the manifest.json that `docker load` reads (moby, image/tarexport/load.go). Returns undefined if there is no
+ * image to list.
  * Docker's classic image store does not support lists: it loads every image in manifest.json. A single image gets the
- * names of its entry, even if it is the only image of a list. If there are several images, each image of a list gets
- * the tag of the list followed by its platform, such as `1.0-linux-arm64`; incomplete images and images without a tag
- * are left out. Attestations and signatures are not images.
+ * names of its entries, even if it is the only image of a list. If there are several images, each image of a list with
+ * several images gets the tag of the list followed by its platform, such as `1.0-linux-arm64`; incomplete images and
+ * images without a tag are left out. Attestations and signatures are not images.
  * @param hasBlob - returns whether the archive has a blob
  * @param names - whether a single image gets familiar names, as `docker save` writes them, or full ones. podman adds
  * `localhost/` to familiar names

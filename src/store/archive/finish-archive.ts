@@ -16,7 +16,7 @@ export interface UnfinishedArchive {
   /** The location of the archive, for messages. */
   readonly location: string;
   readonly entries: Entries;
-  /** Manifests that were put by digest. A manifest that no list contains gets an untagged entry in index.json. */
+  /** Manifests that were put by digest. A manifest that nothing else lists gets an untagged entry in index.json. */
   readonly untagged: readonly Descriptor[];
   /** The manifests that were put, keyed by digest. */
   readonly manifests: ReadonlyMap<Digest, ManifestContent>;
@@ -33,8 +33,8 @@ export interface UnfinishedArchive {
 }
 
 /**
- * Completes an archive. Writes the existing blobs that are still referenced, the manifests, index.json and, if
- * `docker load` can load an image from the archive, manifest.json. With the format `docker`, the manifests and
+ * Writes the last files of an archive: the existing blobs that are still referenced, the manifests, index.json and, if
+ * the archive contains an image for `docker load`, manifest.json. With the format `docker`, the manifests and
  * index.json are left out. The blobs and manifests that this function writes are sorted by digest.
  */
 export async function finishArchive(writer: TarWriter, archive: UnfinishedArchive): Promise<void> {

@@ -4,7 +4,7 @@ import { createHash } from '../../oci/digest.ts';
 /** A block of data, which is compressed to a part of a deflate stream. */
 export interface DeflateBlock {
   readonly bytes: Uint8Array;
-  /** The data before the block, or its last 32 KiB if it is longer. */
+  /** The last 32 KiB of the data before the block, or all of this data if it is shorter. */
   readonly dictionary: Uint8Array;
   readonly isLast: boolean;
 }

@@ -45,12 +45,12 @@ export interface DeriveOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** An image with a generated manifest. */
+/** An image with its manifest, which was generated or found in a docker archive. */
 export interface DerivedImage {
   readonly content: ManifestContent;
   /**
-   * Streams the config or a layer, and verifies it. Returns undefined if the image does not have the blob, or if the
-   * blob is an `AbsentLayer`.
+   * Streams the config or a layer, and verifies it. Returns undefined for other blobs and for an `AbsentLayer`, and for
+   * all blobs if the manifest was found in the archive, which then stores them under their digests.
    */
   readonly read: (blob: BlobIdentity, signal?: AbortSignal) => AsyncIterable<Uint8Array> | undefined;
 }

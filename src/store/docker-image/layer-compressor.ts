@@ -12,7 +12,7 @@ export type OpenStream = (signal?: AbortSignal) => AsyncIterable<Uint8Array>;
 
 /** A layer that is stored uncompressed. */
 export interface UncompressedLayer {
-  /** The digest of the layer in the image's config. If the layer has another digest, compression fails. */
+  /** The diff ID of the layer. If the content has another digest, compression fails. */
   readonly diffId: Digest;
   readonly open: OpenStream;
 }
@@ -49,8 +49,8 @@ export class LayerCompressor {
   }
 
   /**
-   * Compresses a layer. If an earlier command has recorded its digest and size, the layer is compressed only when the
-   * result is read.
+   * Compresses a layer. If an earlier command has recorded the digest and size of the result, the layer is compressed
+   * only when the result is read.
    * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the layer does not match its diff ID; `ERR_MLIST_FILE` if the
    * spool is full; `ERR_MLIST_USAGE` if this version of Node does not support the compression
    */

@@ -23,7 +23,7 @@ export interface EngineRequestEvent {
 }
 
 export interface EngineClientOptions {
-  /** A request without `waitMs` fails if no data is sent or received for this many milliseconds. */
+  /** A request fails if no data is sent or received for this many milliseconds, unless its `waitMs` applies. */
   readonly timeoutMs: number;
   /** The environment of ssh processes. */
   readonly env: NodeJS.ProcessEnv;

@@ -110,7 +110,7 @@ export class Engine {
     const { api, isPodman, hidesManifests } = await this.#negotiate(reference);
     if (isPodman) return 'podman';
     if (hidesManifests) return 'containerd';
-    // With an older API, the store is the classic one, because `hidesManifests` would otherwise be true.
+    // With an API older than MANIFESTS_API, `hidesManifests` is true for every containerd store.
     const isContainerd = isAtLeast(api, MANIFESTS_API) && (await this.#hasContainerdStore(api, reference));
     return isContainerd ? 'containerd' : 'classic';
   }

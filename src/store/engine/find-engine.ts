@@ -21,8 +21,9 @@ export interface EngineEnvironment {
 /**
  * Finds the address of an engine.
  * @param context - the Docker context in the location; undefined if the location has none
- * @throws MlistError `ERR_MLIST_USAGE` if the address is invalid or the context does not exist; `ERR_MLIST_NETWORK` if
- * no address is configured and no default socket exists
+ * @throws MlistError `ERR_MLIST_USAGE` if the address or Docker's configuration is invalid, or the context does not
+ * exist; `ERR_MLIST_FILE` if a file cannot be read; `ERR_MLIST_NETWORK` if no address is configured and no default
+ * socket exists
  */
 export async function findEngine(
   kind: EngineKind,

@@ -83,8 +83,8 @@ export class ImageExports {
   }
 
   /**
-   * Returns an export that contains this blob. Exports the whole image only if no existing export contains the blob.
-   * Usually one does, because the manifest that refers to the blob was read first.
+   * Returns an existing export that contains this blob. Usually there is one, because the manifest that refers to the
+   * blob was read first. Otherwise, returns the export of the whole image.
    */
   async withBlob(digest: Digest): Promise<OciArchive> {
     for (const opening of [this.#whole, ...this.#parts.values()]) {

@@ -49,7 +49,8 @@ interface Reached {
 /**
  * Removes content that is unreachable and has not been used within the grace time. Content is reachable if it is a
  * root, or if a root refers to it directly or indirectly. The roots are the entries of index.json. With
- * `deleteUntagged`, an untagged entry is a root only if it was used within the grace time, or its subject is reachable.
+ * `deleteUntagged`, an untagged entry is a root only if its subject is reachable, or if it or a manifest that it lists,
+ * directly or indirectly, was used within the grace time.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a reachable manifest exists but cannot be read, because the
  * content that it refers to is then unknown
  */

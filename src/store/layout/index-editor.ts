@@ -351,8 +351,8 @@ export class IndexEditor {
 }
 
 /**
- * Whether a claim is an entry of index.json, or states the size and the family of the media type of the stored content.
- * If so, the content needs no further entry in index.json.
+ * Whether a claim is an entry of index.json, or its size and media type family match the stored content. If so, the
+ * content needs no further entry in index.json.
  */
 function isCorrect({ descriptor, isRoot }: Claim, stored: Descriptor | undefined): boolean {
   if (isRoot) return true;

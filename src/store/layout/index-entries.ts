@@ -33,7 +33,7 @@ export function isMinimal({ json }: Entry): boolean {
   return Object.keys(json).length === 3;
 }
 
-/** Creates an entry. Without a tag, the entry is minimal. */
+/** Creates an entry. Without a tag, the entry is minimal, and `extra` is ignored. */
 export function entryOf({ mediaType, digest, size }: Descriptor, tag?: string, extra: Annotations = {}): Entry {
   const annotations = tag === undefined ? undefined : { ...extra, [AnnotationKey.refName]: tag };
   return {

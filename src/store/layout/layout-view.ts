@@ -151,7 +151,8 @@ export class LayoutView {
 
   /**
    * Finds a manifest by its tag or digest.
-   * @throws MlistError `ERR_MLIST_NOT_FOUND` if it is not listed, or its blob is missing
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if it is not listed, or its blob is missing; `ERR_MLIST_AMBIGUOUS` if
+   * several manifests have the tag
    */
   async #find(name: TagOrDigest, signal?: AbortSignal): Promise<FoundManifest> {
     signal?.throwIfAborted();

@@ -19,8 +19,7 @@ export interface ManifestBytes {
 /** The descriptor with which index.json, or an index that is stored as a blob, lists some content. */
 export interface Claim {
   /**
-   * The descriptor of the entry. Its media type and size may be wrong in an index that is stored as a blob; in
-   * index.json, they are wrong only if the file is damaged.
+   * The descriptor of the entry. Its media type and size may be wrong, especially in an index that is stored as a blob.
    */
   readonly descriptor: Descriptor;
   /** Whether the entry is in index.json itself, rather than in an index that is stored as a blob. */

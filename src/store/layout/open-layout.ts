@@ -17,8 +17,8 @@ export interface LayoutOptions extends ContentOptions {
   /** Whether to create the layout if it does not exist. Other files in the folder are kept. Default false. */
   readonly create?: boolean | undefined;
   /**
-   * Whether a manifest keeps an untagged entry when its last tag is moved or removed, as in a registry. Default false:
-   * the entry is removed and the blobs are kept, as with skopeo and buildx.
+   * Whether a manifest keeps an untagged entry when it loses its last tag, or the last index that lists it, as in a
+   * registry. Default false: only the blobs are kept, as with skopeo and buildx.
    */
   readonly keepUntagged?: boolean | undefined;
   /**

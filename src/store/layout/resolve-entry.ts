@@ -66,7 +66,7 @@ function imageNameOf({ descriptor }: Entry): string | undefined {
   return name === undefined ? undefined : canonicalReference(name);
 }
 
-/** Returns the full name of an entry. skopeo and podman store it in the annotation for the tag. */
+/** Returns the full name of an entry, or undefined if it has none. skopeo and podman store it as the tag. */
 function fullNameOf(entry: Entry): string | undefined {
   const tag = tagOf(entry);
   return imageNameOf(entry) ?? (tag?.includes('/') === true ? canonicalReference(tag) : undefined);
@@ -78,7 +78,7 @@ function nameOf(entry: Entry): string | undefined {
 }
 
 /**
- * Returns the error for a layout or archive without an image of this name or, if no name is given, without any images.
+ * Creates the error for a missing image: no image has this name or, if `ref` is undefined, there are no images at all.
  * @param names - the names of all images; undefined for an image without a name
  */
 export function imageNotFound(

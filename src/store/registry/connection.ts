@@ -57,8 +57,8 @@ export interface ConnectionParts {
   /** Additional headers for requests to the registry's own origin. They may contain secrets. Default: none. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /**
-   * Whether the host is a mirror. Requests to a mirror are retried only after it has responded once, because other
-   * hosts have the same content. Default false.
+   * Whether the host is a mirror. Requests to a mirror are retried only after it has responded once with a status below
+   * 500, because other hosts have the same content. Default false.
    */
   readonly isMirror?: boolean | undefined;
   /**
@@ -82,8 +82,8 @@ export interface ConnectedRepository {
 
 const MAX_LOGINS = 4;
 /**
- * Maximum number of additional attempts at a write that failed while other writes were in progress. They are not
- * counted as retries.
+ * Maximum number of additional attempts at a manifest write that failed with 5xx while other manifest writes were in
+ * progress. These attempts are not counted as retries.
  */
 const MAX_OVERLAPS = 3;
 const MAX_ERROR_BODY = 64 * 1024;
@@ -105,7 +105,7 @@ export class Connection {
     this.#parts = parts;
   }
 
-  /** Maximum number of retries of a request; 0 for a mirror that has not responded yet. */
+  /** Maximum number of retries of a request; 0 for a mirror that has not yet responded with a status below 500. */
   get retries(): number {
     const { isMirror = false, client } = this.#parts;
     return isMirror && !this.#hasAnswered ? 0 : client.retries;
@@ -128,7 +128,7 @@ export class Connection {
     return this.#parts.client;
   }
 
-  /** Announces the scopes of later requests, so that one token covers all of them. */
+  /** Announces the scopes of later requests, so that requests can share tokens. */
   expect(scopes: readonly Scope[]): void {
     this.#parts.authorizer.expect(scopes);
   }
@@ -188,7 +188,7 @@ export class Connection {
 
   /**
    * Sends a request until a response is accepted or no further retry is allowed.
-   * @param take - reads an accepted response; if it fails with a connection error, the request is retried
+   * @param take - reads an accepted response; if it fails with a connection error, the request may be retried
    */
   async #withRetries<T>(
     request: RegistryRequest,

@@ -1,7 +1,7 @@
 import { asMlistError } from '../../errors/errors.ts';
 import type { Authorizer } from './auth/auth.ts';
 
-/** A host that a command contacts, and the credentials that it may receive. */
+/** A host that a command uses, and the credentials that the host may receive. */
 export interface HostUse {
   /** The registry as it appears in references, or the host of a mirror. */
   readonly host: string;
@@ -9,7 +9,7 @@ export interface HostUse {
   /** Whether the host is a mirror of another registry. */
   readonly isMirror: boolean;
   /**
-   * stored: the host receives the stored credentials if it requires a login. none: no credentials are stored, or they
+   * stored: credentials are stored, and are used if the host requires a login. none: no credentials are stored, or they
    * must not be sent over http. not-allowed: the host is not one of the allowed registries. unreadable: the file or the
    * credential helper that has the credentials cannot be read.
    */
@@ -20,8 +20,8 @@ export interface HostUse {
    */
   readonly places: readonly string[];
   /**
-   * The host of the token service that receives the credentials instead of the registry. Undefined until the registry
-   * has sent the address of a token service.
+   * The host of the token service to which credentials are sent instead of to the registry. Undefined until the
+   * registry has sent the address of a token service.
    */
   readonly tokenService?: string;
   /** The error message if `login` is `unreadable`. */

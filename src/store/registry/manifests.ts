@@ -55,7 +55,8 @@ export class Manifests {
    * Requests the descriptor of a manifest by HEAD. Returns undefined if HEAD is refused, or if the response lacks a
    * part of the descriptor. Also returns undefined if the response has neither a `Docker-Content-Digest` header nor the
    * media type of a manifest, because it may be an HTML page.
-   * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the response has another digest than the requested one
+   * @throws MlistError `ERR_MLIST_NOT_FOUND` if the manifest does not exist; `ERR_MLIST_CONTENT_MISMATCH` if the
+   * response has another digest than the requested one
    */
   async head(name: TagOrDigest, { signal }: ContentOptions): Promise<Descriptor | undefined> {
     const { status, headers } = await this.#readExisting('HEAD', name, { accept: [200, ...HEAD_REFUSED], signal });
@@ -232,8 +233,8 @@ export class Manifests {
 
   /**
    * Reads the manifest of a digest by the tag that was recorded with `learn`, because a pull-through cache may not have
-   * the digest before its tag has been read. Returns undefined if no tag is recorded, or if the tag does not refer to
-   * the digest.
+   * the digest before its tag has been read. Returns undefined if no tag is recorded or found, or if the tag's
+   * manifest does not match the digest.
    */
   async #readByTag(name: TagOrDigest, options: ReadOptions): Promise<RegistryResponse | undefined> {
     const tag = this.#tags.get(name);

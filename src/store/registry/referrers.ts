@@ -17,7 +17,7 @@ export interface ReferrersParts extends ConnectedRepository {
   readonly fetchManifest: (name: TagOrDigest, options: FetchOptions) => Promise<ManifestContent>;
 }
 
-/** Maximum number of pages. It ends the listing if the registry sends a link to a next page in every response. */
+/** Maximum number of pages. More are an error, because a registry may send a link to a next page forever. */
 const MAX_PAGES = 1000;
 const MAX_BYTES = 64 * 1024 * 1024;
 
@@ -31,8 +31,8 @@ const STATUSES = [200, 400, 404, 405];
 export class ReferrersOf {
   readonly #parts: ReferrersParts;
   /**
-   * Whether the referrers API exists, as the last response has shown; undefined before the first response. The value
-   * applies to all digests.
+   * Whether the registry has the referrers API, according to the last response; undefined before the first response.
+   * The value applies to all digests.
    */
   #hasApi: boolean | undefined;
 

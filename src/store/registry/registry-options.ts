@@ -21,8 +21,8 @@ export interface RegistryOptions {
   /** A PEM file with CA certificates to trust in addition to the CA certificates of Node and the system. */
   readonly caFile?: string | undefined;
   /**
-   * `certs.d` folders, each of which has a subfolder with certificates for each host. The first subfolder that exists
-   * for a host is used. Default: none.
+   * `certs.d` folders, which contain certificates in subfolders named after hosts. The first readable subfolder for a
+   * host is used. Default: none.
    */
   readonly certificateFolders?: readonly string[] | undefined;
   /** Token services that may receive the credentials of a registry, although mlist does not trust them by default. */
@@ -44,7 +44,7 @@ export interface RegistryOptions {
   readonly waiting?: ReportPending | undefined;
   /** Receives warnings, for example from the `Warning` header of a response. Each message is reported once. */
   readonly onWarning?: ((message: string) => void) | undefined;
-  /** Receives notes about mirrors that are not used. Each message is reported once. */
+  /** Receives notes about mirrors that are skipped, lack content or differ from the registry. Each is reported once. */
   readonly onNote?: ((message: string) => void) | undefined;
   /**
    * Called after a tag, a list of tags or a list of referrers was read from a mirror, if the registry has not confirmed

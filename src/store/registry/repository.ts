@@ -66,8 +66,8 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
   }
 
   /**
-   * Fetches a manifest. If the registry has no manifest with the digest of `options.expected`, reads the content as a
-   * blob, because an entry of a list may refer to a blob.
+   * Fetches a manifest. If `name` is the digest of `options.expected` and there is no such manifest, reads the blob
+   * with this digest, because an entry of a list may refer to a blob.
    */
   async fetchManifest(name: TagOrDigest, options: RegistryFetchOptions = {}): Promise<ManifestContent> {
     try {

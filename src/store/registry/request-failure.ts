@@ -37,7 +37,7 @@ export interface FailedResponse {
   readonly scopes: readonly Scope[];
   /** The `WWW-Authenticate` header of the response. */
   readonly challenge: string | undefined;
-  /** Whether the request uploads a blob or writes a manifest. */
+  /** Whether the request uploads or mounts a blob, or writes a manifest. */
   readonly isWrite: boolean;
   /** Whether the request had a condition. If the condition fails, the registry answers 412. */
   readonly hasCondition: boolean;

@@ -18,7 +18,7 @@ export interface RegistryRequest {
   readonly body?: Uint8Array | (() => AsyncIterable<Uint8Array>) | undefined;
   /** Accepted statuses. Any other status is an error. */
   readonly accept: readonly number[];
-  /** Statuses that are also accepted after a retry, because the registry may have processed an earlier attempt. */
+  /** Statuses that are also accepted after a retry if the registry may have processed an earlier attempt. */
   readonly acceptAgain?: readonly number[] | undefined;
   /**
    * Whether the request is retried if the registry may have processed it. Default: true, except for POST and PATCH. A

@@ -86,7 +86,10 @@ export class RegistrySession {
     if (mirrors !== undefined) this.#sources = this.#createSources(mirrors);
   }
 
-  /** Announces the repositories that the command will use, so that one token covers them. */
+  /**
+   * Announces the repositories that the command will use, so that their requests can share tokens. Repositories that
+   * the command will write to are not read from mirrors.
+   */
   expect(repositories: readonly ExpectedRepository[]): void {
     for (const { reference, push } of repositories) {
       const scope = push ? pushTo(reference.path) : pullFrom(reference.path);
@@ -112,7 +115,7 @@ export class RegistrySession {
   /**
    * Returns the repository for reads. If it has mirrors and the command does not write to it, reads use the mirrors.
    * @throws MlistError `ERR_MLIST_CONFIGURATION` if a configuration file is invalid; `ERR_MLIST_BLOCKED` if a
-   * configuration file blocks the registry
+   * configuration file blocks the repository
    */
   async source(reference: Reference): Promise<SourceRepository> {
     const registry = this.repository(reference);
@@ -120,7 +123,10 @@ export class RegistrySession {
     return this.#sources.open(registry, reference);
   }
 
-  /** Returns the mirror that has resolved the tag of a reference; undefined if no mirror has resolved it. */
+  /**
+   * Returns the host of the mirror from which the tag of a reference was read; undefined if no mirror was used, or
+   * if the registry has confirmed the tag.
+   */
   mirrorOf(reference: Reference): string | undefined {
     return this.#sources?.mirrorOf(formatReference(reference));
   }
@@ -138,7 +144,7 @@ export class RegistrySession {
     return this.#isAllowed(domain);
   }
 
-  /** Describes the use of each host that the command has contacted, or has announced with `expect`. */
+  /** Describes each host for which this session has created a `Connection`, even if no request was sent to the host. */
   async hosts(): Promise<readonly HostUse[]> {
     const uses = await Promise.all(this.#contacts.map(useOf));
     return uses.sort((left, right) => sortKey(left).localeCompare(sortKey(right)));

@@ -13,7 +13,7 @@ import { pullFrom } from './auth/scope.ts';
 const PAGE_TAGS = 1000;
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 
-/** Maximum number of pages. It ends the listing if the registry sends a link to a next page in every response. */
+/** Maximum number of pages. More are an error, because a registry may send a link to a next page forever. */
 const MAX_PAGES = 10_000;
 
 /**
@@ -55,7 +55,7 @@ function tagsIn(bytes: Uint8Array, { location, connection }: ConnectedRepository
 }
 
 /**
- * Records and returns the address of the next page.
+ * Records and returns the address of the next page; undefined on the last page.
  * @throws MlistError `ERR_MLIST_REGISTRY` if this page was read before, or if there are more than `MAX_PAGES` pages
  */
 function checkNext(

@@ -1,6 +1,6 @@
 /**
- * The limit after the failure of an overlapping write with a `peak` above this number. After a failure with a lower or
- * equal `peak`, the limit is 1.
+ * If an overlapping write fails, the limit is lowered: to this number if the `peak` of the write is higher, otherwise
+ * to 1.
  */
 const FIRST_LIMIT = 4;
 
@@ -42,7 +42,7 @@ export class WriteGate {
     for (const wake of waiting) wake();
   }
 
-  /** Records a successful write. Raises the limit after `WRITES_TO_RECOVER` of them. */
+  /** Records a successful write. After `WRITES_TO_RECOVER` of these, doubles or removes the limit. */
   succeeded(): void {
     this.#successes += 1;
     if (this.#successes < WRITES_TO_RECOVER) return;

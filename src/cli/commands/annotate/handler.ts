@@ -57,7 +57,7 @@ export async function run(args: ParsedArguments, context: Context): Promise<numb
 
 /**
  * Checks the arguments that are combined with `--all`.
- * @throws MlistError `ERR_MLIST_USAGE` if they also select single images, or change only the list itself
+ * @throws MlistError `ERR_MLIST_USAGE` if they also select images, or change only the list itself
  */
 function refuseWithAll(args: ParsedArguments, { change }: Changes, isSelected: boolean): void {
   if (isSelected) {

@@ -13,7 +13,7 @@ import { imageOptions } from './source-file.ts';
  * Returns the list that `create` creates: the list argument, or else the first tag in the metadata, or else, with
  * `--amend`, the current draft. If metadata is given, the user may have omitted the list. A first positional that may
  * be an image is then refused, because a push would overwrite the image.
- * @throws MlistError `ERR_MLIST_USAGE` if no list is given, or the first positional may be an image
+ * @throws MlistError `ERR_MLIST_USAGE` if none of these is given, or the first positional may be an image
  */
 export async function createdName(
   { list: typed, rest }: ListAndRest,

@@ -133,8 +133,8 @@ function withListFirst(thrown: unknown, code: ErrorCode, args: ParsedArguments, 
 
 /**
  * Returns a hint for users of tools whose option `-t` names the list, and whose arguments are all images. The hint
- * shows the same command with the list first. Undefined if no `-t` names a repository, or if an argument would need
- * quotes in a shell.
+ * shows the same command with the list first. Undefined if no `-t` names a repository, if there are no positionals, if
+ * the list is set by `--list` or MLIST_LIST, or if an argument would need quotes in a shell.
  */
 function listFirstHint(args: ParsedArguments, context: Context): string | undefined {
   const [list, ...tags] = args.texts('tag').filter((tag) => tag.includes('/'));

@@ -48,8 +48,8 @@ interface ResultFiles {
 }
 
 /**
- * Checks before the push that the result files can be written, because the digest would be lost if writing failed
- * afterwards.
+ * Checks that the result files can be written. This happens before the push, so that a wrong path does not fail the
+ * command after tags have been moved.
  */
 async function resultFiles(args: ParsedArguments, context: Context): Promise<ResultFiles> {
   const [digest, metadata] = [args.text('digest-file'), args.text('metadata-file')];

@@ -103,7 +103,8 @@ async function withFileHint(thrown: unknown, name: string | undefined, { cwd, si
 }
 
 /**
- * Returns the members that identify what was validated: `ref` for a list or draft, `path` for a file, none for stdin.
+ * Returns `from`, and the member that identifies what was validated: `ref` for a list or draft, `path` for a file, none
+ * for stdin.
  */
 function subjectDocument(subject: string, from: Validated['from']): object {
   if (from !== 'file') return { from, ref: subject };

@@ -11,7 +11,8 @@ export interface PaxRecords {
 }
 
 /**
- * Reads records of the form `LENGTH KEY=VALUE\n`. Records with other keys, such as times and owners, are ignored.
+ * Reads the path, link path and size from records of the form `LENGTH KEY=VALUE\n`. Other records, such as times and
+ * owners, are ignored.
  * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if a record is damaged, or if the header is for a sparse file of GNU
  * tar
  */

@@ -17,7 +17,7 @@ export function pipeSink(write: WritePipe, compress?: Compress): TarSink {
 
 class CompressingSink implements TarSink {
   readonly #input = new PassThrough();
-  /** Rejects if the bytes cannot be compressed or written. */
+  /** Resolves when all bytes have been written. Rejects if they cannot be compressed or written. */
   readonly #done: Promise<void>;
 
   constructor(write: WritePipe, compress: Compress) {

@@ -19,7 +19,7 @@ let openArchives = 0;
 
 /**
  * A tar archive that is indexed once and then read by byte ranges. Its files can be read concurrently. Nothing is
- * unpacked, and memory use does not depend on the size of the archive.
+ * unpacked, and memory use depends on the number of files, not on their sizes.
  */
 export class TarFile {
   readonly path: string;
@@ -45,7 +45,7 @@ export class TarFile {
   /**
    * Opens an archive. A compressed archive is decompressed into the spool, and the content of a pipe is stored there.
    * @throws MlistError `ERR_MLIST_NOT_FOUND` if the file does not exist; `ERR_MLIST_DOCUMENT_INVALID` if it is not a
-   * complete tar archive
+   * complete tar archive; the errors of `decompress`
    */
   static async open(path: string, { signal, name = path, location, input, spool }: OpenOptions = {}): Promise<TarFile> {
     signal?.throwIfAborted();

@@ -12,7 +12,10 @@ export interface TarHeader {
   readonly link: string;
 }
 
-/** `pax`, `global` and GNU's `longName` and `longLink` are extension headers, which apply to the entries after them. */
+/**
+ * `pax`, `global` and GNU's `longName` and `longLink` are extension headers. `global` applies to all later entries; the
+ * others apply to the next one.
+ */
 export type TarType = 'file' | 'folder' | 'symlink' | 'hardlink' | 'pax' | 'global' | 'longName' | 'longLink' | 'label';
 
 export const BLOCK_BYTES = 512;
@@ -63,8 +66,8 @@ export function readHeader(block: Uint8Array): TarHeader {
 }
 
 /**
- * Whether the checksum of a header block is correct. It is the sum of all bytes, with spaces in place of the checksum
- * field. Some old tools add the bytes as signed numbers.
+ * Whether the checksum of a header block is correct. The checksum is the sum of all bytes, with spaces in place of the
+ * checksum field. Some old tools add the bytes as signed numbers.
  */
 function hasChecksum(block: Uint8Array): boolean {
   const stated = /^[ \0]*([0-7]+)[ \0]*$/.exec(Buffer.from(block.subarray(148, 156)).toString('latin1'))?.[1];

@@ -110,8 +110,8 @@ function isExtension({ type }: TarHeader): boolean {
 }
 
 /**
- * Collects the entries. A name must not occur twice, except for folders, because tools disagree about which of the
- * entries takes effect.
+ * Collects the entries. Only folders may occur twice, because tools disagree about which of two entries with the same
+ * name takes effect.
  */
 class Entries {
   readonly #files = new Map<string, TarEntry>();

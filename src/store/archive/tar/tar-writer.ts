@@ -88,7 +88,7 @@ export class TarWriter {
   }
 }
 
-/** Returns the header of a file. If the name or the size is too long for its field, a pax header precedes it. */
+/** Returns the header of a file. A pax header precedes it if the name or the size is too long for its field. */
 function headersOf(name: string, size: number): Buffer {
   const isLong = Buffer.byteLength(name) > MAX_NAME_BYTES;
   const records = [

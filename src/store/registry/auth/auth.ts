@@ -141,7 +141,7 @@ export class Authorizer {
     return this.#basic && (await this.#credentialsFor(scopes))?.type === 'basic';
   }
 
-  /** Returns the credentials for the announced scopes or, if none are announced, the registry. Omits duplicates. */
+  /** Returns the credentials, without duplicates, for the announced scopes or, if there are none, for the registry. */
   async logins(): Promise<readonly Credentials[]> {
     const scopes = this.#expected.size === 0 ? [undefined] : [...this.#expected.values()];
     const found = await Promise.all(scopes.map((scope) => this.#credentialsFor(scope === undefined ? [] : [scope])));
@@ -208,8 +208,8 @@ export class Authorizer {
   }
 
   /**
-   * Waits if a new token was refused with 401 for the first time, because it may not have reached all servers of the
-   * registry yet.
+   * Waits if this request was refused with this token for the first time, and not for an insufficient scope. A new
+   * token may not have reached all servers of the registry yet.
    * @returns whether the request should be sent again with the same token
    */
   async #pauseForToken(

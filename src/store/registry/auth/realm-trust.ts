@@ -3,9 +3,8 @@ import type { AuthHost } from '../registry-options.ts';
 import { apiHost, checkAddress, sameOrigin } from '../http/address.ts';
 
 /**
- * Registries and the token services that may receive their credentials. A registry names its token service itself, so a
- * hostile registry could direct the credentials to any host. Therefore, a token service is trusted only for the
- * registry in the same pair.
+ * Token services that may receive the credentials of the registry in the same pair, in addition to services on hosts of
+ * the same owner. They are trusted for no other registry, because a hostile registry can name any token service.
  */
 const knownPairs: readonly AuthHost[] = [
   { registry: 'docker.io', host: 'auth.docker.io' },

@@ -13,8 +13,8 @@ export interface BlobQuery {
 
 /**
  * Requests the status (200 or 404) and the headers of a blob: by HEAD or, if HEAD is refused, by GET of the first byte.
- * The `content-length` in the result is the size of the whole blob; it is undefined if the registry does not report the
- * size.
+ * If the status is 200, the `content-length` in the result is the size of the whole blob, or undefined if the registry
+ * does not report the size.
  */
 export async function queryBlob({
   connection,

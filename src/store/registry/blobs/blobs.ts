@@ -109,8 +109,7 @@ export class Blobs {
 
   /**
    * Mounts a blob from another repository of the registry, without checking first whether that repository has it. If
-   * the registry answers 202, it has opened an upload, which is continued. If the mount is refused, or no token for
-   * both repositories is issued, the blob is uploaded.
+   * the blob is not mounted, uploads it: with the upload that a 202 response has opened, or with a new one.
    */
   async mount(descriptor: Descriptor, from: string, open: Open, options: ContentOptions): Promise<BlobTransfer> {
     return this.#sendOnce(descriptor, () => this.#mountOrUpload(descriptor, from, open, options));

@@ -43,8 +43,8 @@ export class SentBlobs {
   }
 
   /**
-   * Returns another repository that has the blob; undefined if there is none. Waits for a transfer of the blob that is
-   * still running.
+   * Returns another repository that has the blob; undefined if none is known. If the blob is still being sent
+   * there, waits for the transfer, and returns undefined if it fails.
    */
   async otherRepository(repository: string, digest: Digest): Promise<string | undefined> {
     const sent = this.#sent.get(digest);

@@ -9,8 +9,8 @@ const SMALLEST = MIB;
 const SMALLEST_AFTER_BREAK = 8 * MIB;
 
 /**
- * The number of bytes per request of an upload. The whole blob is sent in one request, unless the registry requests
- * chunks, or such a request has failed.
+ * Determines how many bytes each request of an upload sends. The whole blob is sent in one request, unless the registry
+ * requests chunks, or such a request has failed.
  */
 export class UploadChunk {
   readonly #blobSize: number;
@@ -27,7 +27,8 @@ export class UploadChunk {
   }
 
   /**
-   * Sets the minimum size of a chunk that the registry requires, and switches to chunks. Ignores an invalid header.
+   * Sets the minimum chunk size that the registry requires, and switches to chunks. Has no effect if the header is
+   * missing or invalid, or after `disable`.
    * @param header - `OCI-Chunk-Min-Length`
    */
   setMinimum(header: string | undefined): void {
@@ -50,8 +51,8 @@ export class UploadChunk {
   }
 
   /**
-   * Halves the size after a broken connection, in case the request was too large, but not below 8 MiB or 8 times the
-   * minimum of the registry.
+   * Calls `halve` after a broken connection, because the request may have been too large. Has no effect if requests are
+   * smaller than 16 MiB or 16 times the registry's minimum.
    */
   halveAfterBreak(): void {
     if (Math.min(this.#size, this.#blobSize) >= 2 * Math.max(SMALLEST_AFTER_BREAK, 8 * this.#minimum)) this.halve();

@@ -63,7 +63,7 @@ export class BlobUpload {
   readonly #descriptor: Descriptor;
   readonly #source: UploadSource;
   readonly #chunk: UploadChunk;
-  /** The URL for the next request. Each response of the registry may change it. */
+  /** The URL for the next request, which each response may change; undefined if no upload is open. */
   #location: URL | undefined;
   #offset = 0;
   #hasResumed = false;
@@ -205,7 +205,7 @@ export class BlobUpload {
   }
 
   /**
-   * Decides how to continue after a failure: `done` if the registry has the blob, `again` for a retry, `smaller` for
+   * Decides how to continue after a failure: `done` if the registry has the blob, `again` for a retry, or `smaller` for
    * another attempt with smaller chunks, which is not counted as a retry.
    * @throws the failure if the upload cannot continue
    */

@@ -20,7 +20,8 @@ export function verifyBytes(
 }
 
 /**
- * Checks the bytes against the optional `Docker-Content-Digest` header.
+ * Checks the bytes against the optional `Docker-Content-Digest` header. A digest with an unsupported algorithm is
+ * accepted.
  * @throws MlistError `ERR_MLIST_CONTENT_MISMATCH` if the header is invalid or has another digest
  */
 export function verifyHeader(subject: string, header: string | undefined, bytes: Uint8Array): void {
@@ -92,7 +93,7 @@ function wrongSize(subject: string, actual: number, size: number, hasDigest: boo
 const CHANGED = 'Check the registry and any proxy in front of it: the response was changed or damaged.';
 
 /**
- * Creates the error for content that does not match its descriptor.
+ * Creates an `ERR_MLIST_CONTENT_MISMATCH` error.
  * @param fault - the end of the message, such as `has 3 bytes, not 4`
  */
 export function mismatch(subject: string, fault: string, hint = CHANGED): MlistError {

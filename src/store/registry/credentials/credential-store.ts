@@ -132,8 +132,8 @@ interface FileContent {
 }
 
 /**
- * Reads a credentials file that may be edited later. Refuses invalid files, pipes and devices, which must not be
- * overwritten.
+ * Reads a credentials file that may be edited later. Returns empty content if it does not exist. Refuses invalid files,
+ * pipes and devices, which must not be overwritten.
  */
 async function contentOf(path: string): Promise<FileContent> {
   try {

@@ -122,7 +122,7 @@ export class StoredCredentials {
 
   /**
    * Finds credentials in a file. If the file configures a helper for the registry, the helper is asked first. If the
-   * helper has no credentials, the tokens in the file are used, but not its passwords.
+   * helper has no credentials, the tokens in the file are used, but the passwords are not.
    */
   async #inAuthFile(
     file: AuthFile,

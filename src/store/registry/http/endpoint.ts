@@ -35,7 +35,7 @@ export interface Address {
   readonly base: URL;
   /** Whether requests may carry credentials. */
   readonly isTrusted: boolean;
-  /** Whether the certificate is not verified, although `insecure` is not set. */
+  /** Whether the address is tried only because `permitsInsecure` allows http and unverified TLS. */
   readonly isUnverified: boolean;
 }
 

@@ -12,9 +12,9 @@ function nextPage(header: string | undefined): string | undefined {
 }
 
 /**
- * Returns the address of the next page of a list; undefined on the last page. A registry behind a proxy may not know
- * the scheme or the path that its clients use. Therefore, if the path of the link ends like the path of the first page,
- * only the query of the link is used.
+ * Returns the address of the next page of a list; undefined if there is no valid link to it. A registry behind a proxy
+ * may not know the scheme or the path that its clients use. Therefore, if the path of the link ends like the path of
+ * the first page, only the query of the link is used.
  * @param path - the path of the first page
  * @throws MlistError `ERR_MLIST_FORBIDDEN_ADDRESS` if the link leads to another host
  */

@@ -167,7 +167,7 @@ export class ProxyFailure extends Error {
  * @param socket - the connection to the proxy
  * @returns the connection to the target
  * @throws MlistError `ERR_MLIST_NETWORK` if the proxy refuses the tunnel; Error with the code `EPROXY` if it responds
- * with 5xx; Error with Node's code if its connection fails, or `ETIMEDOUT` after `timeoutMs`
+ * with 5xx; Error with Node's code if the connection to it fails, or `ETIMEDOUT` after `timeoutMs`
  */
 export async function openTunnel(
   socket: Socket,

@@ -79,7 +79,7 @@ export async function followRedirects(
 
 /**
  * Whether a response is a redirect that is followed. 307 and 308 are followed for every method; 301, 302 and 303 only
- * for GET and HEAD, because other methods would become GET.
+ * for GET and HEAD, because other methods may become GET.
  */
 function isRedirect(status: number, method: DocumentRequest['method']): boolean {
   const isRead = method === 'GET' || method === 'HEAD';

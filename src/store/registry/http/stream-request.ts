@@ -90,8 +90,8 @@ async function writeBody(clientRequest: ClientRequest, request: StreamRequest, h
   clientRequest.once('response', stop);
   try {
     for await (const chunk of request.body ?? []) {
-      // If the connection was reset, a write would discard a response that has already arrived. This lets Node read it
-      // first.
+      // If the connection was reset, a write would discard a response that has already arrived. This wait lets Node
+      // read the response first.
       await setImmediate();
       if (hasEnded() || clientRequest.destroyed) return;
       isWaiting = true;

@@ -34,8 +34,8 @@ export class TrustStore {
   }
 
   /**
-   * Whether CA certificates are configured for a host. If so, a host on this machine is treated like any other: https
-   * is tried first, and its certificate is verified.
+   * Whether CA certificates are configured for a host, or with `--ca-file` for all hosts. If so, a host on this machine
+   * is treated like any other: https is tried first, and its certificate is verified.
    */
   hasCertificates(url: URL): boolean {
     const certificates = this.#certificatesOf(url);

@@ -51,8 +51,8 @@ export class MirrorHealth {
   }
 
   /**
-   * Whether a registry did not respond in time, could not be reached, or sent a server error (5xx). If so, mirrors are
-   * used without waiting for it.
+   * Whether a registry has failed with a server error (5xx) or without an HTTP status, such as after a timeout. If so,
+   * mirrors are used without waiting for it.
    */
   isSilent(domain: string): boolean {
     return this.#silentRegistries.has(domain);

@@ -34,7 +34,7 @@ export interface MirroredParts {
   readonly mirrors: readonly Replica[];
   /** The registry, or the host that replaces it. It is the last host that is asked for content by digest. */
   readonly last: Replica;
-  /** Whether the command writes to the repository. If so, the repository is read from the registry itself only. */
+  /** Whether this or a later command writes to the repository. If so, it is read only from the registry itself. */
   readonly isWritten: () => boolean;
   readonly health: MirrorHealth;
   /**
@@ -67,7 +67,7 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
     return this.origin.location;
   }
 
-  /** The repository at the registry itself. Content that was read from a mirror can be mounted from it. */
+  /** The repository at the registry itself. Content of a mirror can be mounted from this repository. */
   get origin(): Repository {
     return this.#parts.registry;
   }
@@ -253,7 +253,7 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
 
   /**
    * Reads a list that changes over time: from the registry if it responds in time, else from the first mirror that has
-   * the list.
+   * the list, else from the registry without a time limit.
    */
   async #current<T extends object>(
     { reference, content, capability }: CurrentList,
@@ -308,7 +308,7 @@ export class MirroredRepository implements ContentReader, ExistenceChecker, Refe
 
   /**
    * Returns the hosts to ask for content, in order. Omits hosts without the capability, and mirrors that `MirrorHealth`
-   * skips.
+   * skips. If `isWritten` returns true, returns only the registry.
    */
   #candidates(capability: keyof Capabilities, content: string): readonly Replica[] {
     const { registry, mirrors, last, isWritten } = this.#parts;

@@ -20,7 +20,7 @@ export interface MirroredSourcesParts extends Pick<MirroredParts, 'health' | 'li
   readonly configuration: RegistryConfiguration;
   readonly connect: (endpoint: ConfiguredEndpoint, isMirror: boolean) => Connection;
   /**
-   * Whether the command writes to a repository.
+   * Whether this or a later command writes to a repository.
    * @param repository - `domain/path`
    */
   readonly isWritten: (repository: string) => boolean;
@@ -38,7 +38,7 @@ export class MirroredSources {
   readonly #sources = new Map<string, Promise<SourceRepository>>();
   /** The connections, keyed by the settings that they depend on. */
   readonly #connections = new Map<string, Connection>();
-  /** The host of the mirror that has served the tag, the list of tags or the referrers, keyed by reference. */
+  /** The hosts that have served a tag, a list of tags or referrers instead of the registry, keyed by reference. */
   readonly #mirrors = new Map<string, string>();
 
   constructor(parts: MirroredSourcesParts) {

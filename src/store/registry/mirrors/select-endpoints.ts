@@ -152,7 +152,10 @@ function hostsEndpoints(
   return [...mirrors, endpointOf(server, address)];
 }
 
-/** Whether the settings of a server are the defaults of the registry, and therefore have no effect. */
+/**
+ * Whether the settings of a server, apart from the capability `referrers`, are the defaults of the registry, and
+ * therefore have no effect.
+ */
 function isRegistryItself({ address, capabilities, hasTlsSettings, headers }: HostsFile['server'], domain: string) {
   const isOwnAddress =
     address === undefined ||

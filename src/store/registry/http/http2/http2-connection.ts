@@ -33,8 +33,8 @@ export class Http2Connection {
   /**
    * Waits until a stream may be opened, and reserves it.
    * @returns the slot for the stream; undefined if the server chooses or requires HTTP/1.1
-   * @throws Error if the connection fails, or if no stream can be opened in time; the reason of the signal if it is
-   * aborted
+   * @throws Error if the connection fails, or if no stream can be opened in time or in `MAX_SESSIONS` sessions; the
+   * reason of the signal if it is aborted
    */
   async acquire(signal: AbortSignal | undefined): Promise<Http2Slot | undefined> {
     for (let sessions = 0; sessions < MAX_SESSIONS; sessions += 1) {

@@ -161,6 +161,8 @@ describe('an archive on stdin', () => {
       ['by create without --push', ['create', 'app', 'docker-archive:-'], /needs --push/],
       ['by add without --push', ['add', 'app', 'oci-archive:-:v1=linux/amd64'], /needs --push/],
       ['twice', ['create', 'app', 'docker-archive:-', 'oci-archive:-', '--push'], /stdin can only be read once/],
+      ['by two options', ['create', 'app', '-f', '-', '--docker-metadata', '-'], /--file - and --docker-metadata -/],
+      ['by a file and build metadata', ['create', 'app', '-f', '-', '--metadata-file', '-'], /can only be read once/],
       ['beside -f -', ['create', 'app', 'docker-archive:-', '-f', '-', '--push'], /docker-archive:- and --file -/],
       [
         'beside --docker-metadata -',

@@ -17,9 +17,12 @@ const targetOptions = ['to', 'tag'];
 /** Options that read stdin if their value is `-`. */
 const inputOptions = ['file', 'docker-metadata'];
 
+/** Options of `create` that read stdin if their value is `-`. For other commands, `--metadata-file` is an output. */
+const createInputOptions = [...inputOptions, 'metadata-file'];
+
 /**
  * Finds the archives that a command line reads from stdin or writes to stdout.
- * @throws MlistError `ERR_MLIST_USAGE` if such an archive and another argument use the same stream, or stdin would be
+ * @throws MlistError `ERR_MLIST_USAGE` if several arguments read stdin or write archives to stdout, or stdin would be
  *   recorded in a draft
  */
 export function pipesOf(args: ParsedArguments): Pipes {
@@ -31,7 +34,6 @@ export function pipesOf(args: ParsedArguments): Pipes {
     .typed(targetOptions)
     .toSpliced(positionals.length - positionalTargets.length, positionalTargets.length)
     .filter(isPipe);
-  if (sources.length + targets.length === 0) return {};
   const stdin = [...sources, ...inputsOf(args)];
   if (stdin.length > 1)
     throw usageError(command, `stdin can only be read once, but several arguments use it: ${stdin.join(' and ')}`);
@@ -47,9 +49,8 @@ export function pipesOf(args: ParsedArguments): Pipes {
 
 /** Returns the options, as typed, that read something other than an archive from stdin. */
 function inputsOf(args: ParsedArguments): readonly string[] {
-  const values = inputOptions.flatMap((name) =>
-    args.texts(name).flatMap((value) => (value === '-' ? [`--${name} -`] : [])),
-  );
+  const names = args.command.name === 'create' ? createInputOptions : inputOptions;
+  const values = names.flatMap((name) => args.texts(name).flatMap((value) => (value === '-' ? [`--${name} -`] : [])));
   return [...values, ...(args.flag('password-stdin') ? ['--password-stdin'] : [])];
 }
 

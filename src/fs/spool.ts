@@ -122,7 +122,7 @@ interface SpoolFileParts {
   readonly folder: string;
   /** Reserves space within the limit of the spool. */
   readonly reserve: (bytes: number) => Promise<void>;
-  /** Reverses `reserve`. */
+  /** Releases space that was reserved with `reserve`. */
   readonly free: (bytes: number) => void;
   readonly onRelease: () => Promise<void>;
 }

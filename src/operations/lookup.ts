@@ -68,7 +68,7 @@ export type LookupResult =
       readonly reference: string;
       readonly location: Location;
       readonly content: ManifestContent;
-      /** The mirror that resolved the tag, unless the registry has confirmed the digest. */
+      /** The mirror that resolved the tag; undefined if the registry has resolved it or confirmed the digest. */
       readonly mirror?: string;
     };
 

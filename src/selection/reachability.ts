@@ -109,7 +109,8 @@ function whyUnreachable(entry: Candidate, list: CandidateList): Omit<Unreachable
   if (!isManifestType(descriptor.mediaType))
     return { why: 'no-image', reason: `${descriptor.mediaType} is not an image media type` };
   const stated = effectivePlatform(entry);
-  // For a nested index, `tries` contains the index, and `selected` is the image in it.
+  // If the best match is a nested index, `selected` is the image in it. If the client cannot pull the best match,
+  // `selected` is undefined, and the best match is `tries[0]`.
   const selection = stated && selectAsContainerd(list, { platform: stated });
   const preferred = selection?.selected ?? selection?.tries[0];
   if (preferred !== undefined && preferred !== entry) {

@@ -9,7 +9,8 @@ export function markdownCode(text: string): string {
   if (line === '') return '';
   const longest = Math.max(0, ...(line.match(/`+/g) ?? []).map((run) => run.length));
   const fence = '`'.repeat(longest + 1);
-  // Renderers remove one space on each side, so one is added if the text begins or ends with a backtick or a space.
+  // A backtick next to the fence would become part of it, and renderers remove one space on each side. In both cases, a
+  // space is added on each side.
   const padding = /^[` ]|[` ]$/.test(line) && line.trim() !== '' ? ' ' : '';
   return `${fence}${padding}${line}${padding}${fence}`.replaceAll('|', '\\|');
 }

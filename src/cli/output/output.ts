@@ -129,8 +129,8 @@ export class Output {
   }
 
   /**
-   * Whether notes contain shortened digests. Unless stderr is a terminal, digests are complete, because programs may
-   * search for them.
+   * Whether notes contain shortened digests. Digests are complete if stderr is not a terminal or events are printed as
+   * JSON, because programs may search for them.
    */
   get hasShortNotes(): boolean {
     return this.#streams.stderr.isTTY === true && !this.#eventsAsJson;

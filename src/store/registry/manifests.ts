@@ -173,7 +173,7 @@ export class Manifests {
     this.#tags.set(digest, tag);
   }
 
-  /** Records that a tag exists because it was listed, so that a 404 for it is retried. */
+  /** Records that the tag list contains a tag, so that a 404 for this tag is retried. */
   markExisting(tag: string): void {
     this.#existing.add(tag);
   }

@@ -1,7 +1,7 @@
 import { asMlistError, type MlistError } from '../../../errors/errors.ts';
 import { BLOCK_BYTES } from './tar-header.ts';
 
-/** The ustar size field has 11 octal digits. */
+/** The largest size that fits in the 11 octal digits of the ustar size field. */
 const MAX_USTAR_SIZE = 0o77777777777;
 const MAX_NAME_BYTES = 100;
 

@@ -19,7 +19,7 @@ export interface HttpClientOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onRequest?: ((event: RequestEvent) => void) | undefined;
   readonly onWarning: (message: string) => void;
-  /** The setting that chose the host. Reported to `onRequest`. */
+  /** The option or configuration file that determined the host. Reported to `onRequest`. */
   readonly chosenBy?: string | undefined;
 }
 

@@ -78,7 +78,7 @@ function sharedModules(root, modules, fileOf) {
   }
   // Sorted, because esbuild reads modules in any order, and the output must not depend on it.
   return [...shared]
-    .map(([id, { names, isLazy }]) => ({ id, names: [...names].sort().join(), isLazy }))
+    .map(([id, { names, isLazy }]) => ({ id, names: [...names].sort(), isLazy }))
     .sort((one, other) => (one.id < other.id ? -1 : 1));
 }
 
@@ -98,10 +98,14 @@ function entryOf(file, fileOf, shared) {
   const members = [];
   for (const [at, { id, names, isLazy }] of shared.entries()) {
     if (fileOf.get(id) !== file) continue;
-    const renamed = names.split(',').map((name) => [name, `${name}_${at}`]);
-    if (!isLazy) imports.push(`import { ${renamed.map(([name, own]) => `${name} as ${own}`).join()} } from './${id}';`);
-    const object = `{ ${renamed.map(([name, own]) => `${name}: ${own}`).join()} }`;
-    members.push(`${at}: ${isLazy ? `() => require('./${id}')` : object}`);
+    if (isLazy) {
+      members.push(`${at}: () => require('./${id}')`);
+      continue;
+    }
+    // Modules may export the same names.
+    const own = (separator) => names.map((name) => `${name}${separator}${name}_${at}`).join();
+    imports.push(`import { ${own(' as ')} } from './${id}';`);
+    members.push(`${at}: { ${own(': ')} }`);
   }
   const start = fileOf.get(START) === file ? `import './${START}';` : '';
   return `${start}${imports.join('')}export const modules = { ${members.join()} };`;

@@ -32,7 +32,7 @@ export class SingleFlight<T, K = string> {
     }
   }
 
-  /** Returns the running work for this key, or undefined if there is none. */
+  /** Returns the running work for this key, or undefined if no work is running. */
   get(key: K): Promise<T> | undefined {
     return this.#running.get(key);
   }

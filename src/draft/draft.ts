@@ -148,7 +148,7 @@ export function platformOf({ detected, set = {} }: Pick<Entry, 'detected' | 'set
   return merged as unknown as Platform;
 }
 
-/** Returns the entry's annotations in the list, with the author's overrides. Undefined if there are none. */
+/** Returns the entry's annotations in the list, with the author's overrides; undefined if it has no annotations. */
 export function annotationsOf({ annotations, set }: Pick<Entry, 'annotations' | 'set'>): Annotations | undefined {
   if (set?.annotations === undefined) return annotations;
   const merged = Object.entries({ ...annotations, ...set.annotations }).filter(

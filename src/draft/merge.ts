@@ -95,9 +95,9 @@ function eventAgainst(event: EntryEvent, known: Pair | undefined): EntryEvent {
 }
 
 /**
- * Updates one source. Its images replace the entries from this source or, if there are none, the entries for the same
- * platforms. Replaced entries keep their positions and the author's settings. Images that the source no longer has are
- * removed with their attestations. Other images are appended.
+ * Updates one source. Its images replace the entries from this source or, if the list has no such entries, those for
+ * the same platforms. Replaced entries keep their positions and the author's settings. Images that the source no longer
+ * has are removed with their attestations. Other images are appended.
  */
 export function mergeSource(draft: Draft, resolved: ResolvedSource): Merged {
   const pairs = pair(draft, resolved);

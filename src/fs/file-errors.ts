@@ -17,14 +17,17 @@ export function isNotFound(thrown: unknown): boolean {
  */
 export function writeFailure(path: string, thrown: unknown): MlistError {
   if (thrown instanceof MlistError) return thrown;
-  const code = errorCode(thrown) ?? '';
-  const known = systemErrors.get(code);
-  const reason = known === undefined ? errorMessage(thrown) : `${known.reason} (${code})`;
-  return new MlistError('ERR_MLIST_FILE', `cannot write ${path}: ${reason}`, {
+  return new MlistError('ERR_MLIST_FILE', `cannot write ${path}: ${writeReason(thrown)}`, {
     path,
-    hint: known?.hint,
+    hint: systemErrors.get(errorCode(thrown) ?? '')?.hint,
     cause: thrown,
   });
+}
+
+/** Returns the reason for a failed write, with Node's code if it is known: `no such file or directory (ENOENT)`. */
+export function writeReason(thrown: unknown): string {
+  const code = errorCode(thrown) ?? '';
+  return systemErrors.has(code) ? `${readReason(thrown)} (${code})` : errorMessage(thrown);
 }
 
 /** Returns the reason for a failed read, for the message `cannot read FILE: REASON`. */

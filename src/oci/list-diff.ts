@@ -160,7 +160,8 @@ function longestRun(numbers: readonly number[]): readonly number[] {
 }
 
 /**
- * Returns the lowest place below `places` for which `isReached` is true, or `places` if there is none (binary search).
+ * Returns the lowest place below `places` for which `isReached` is true, or `places` if it is false for all (binary
+ * search).
  * @param isReached - if it is true for a place, it must be true for all higher places
  */
 function lowerBound(places: number, isReached: (place: number) => boolean): number {

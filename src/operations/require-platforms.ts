@@ -20,7 +20,7 @@ export function requirePlatforms(
   });
 }
 
-/** Returns a hint that lists the available platforms without duplicates, or undefined if there are none. */
+/** Returns a hint that lists the available platforms without duplicates, or undefined for an empty array. */
 export function availableHint(platforms: readonly Platform[]): string | undefined {
   const names = new Set(platforms.map((platform) => formatPlatform(platform, { all: true })));
   return names.size === 0 ? undefined : `Available: ${[...names].join(', ')}.`;

@@ -149,7 +149,7 @@ function problemsOf(
   });
 }
 
-/** Returns the start of an unclosed quoted string, whose line is the one to correct, or `end` if there is none. */
+/** Returns the start of an unclosed quoted string, whose line is the one to correct, or `end` if all are closed. */
 function startOfUnclosed(yaml: typeof Yaml, document: Yaml.Document.Parsed, end: number): number {
   let start = end;
   yaml.visit(document, {

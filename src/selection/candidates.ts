@@ -43,7 +43,9 @@ export function imagesOf(entries: readonly Candidate[]): readonly Candidate[] {
   return entries.flatMap((entry) => (entry.entries === undefined ? [entry] : imagesOf(entry.entries)));
 }
 
-/** Returns the platform in the descriptor or, if there is none, in the image config; undefined if both are missing. */
+/**
+ * Returns the platform in the descriptor or, if that is missing, in the image config; undefined if both are missing.
+ */
 export function effectivePlatform({ descriptor, stated }: Candidate): Platform | undefined {
   return descriptor.platform ?? stated;
 }

@@ -126,7 +126,7 @@ function threeParts(version: string): string {
 }
 
 /**
- * Returns the build number, which is the third part of a version, or NaN if there is none. All comparisons with NaN are
+ * Returns the build number, which is the third part of a version, or NaN if it is missing. All comparisons with NaN are
  * false, so an image without a build number is not treated as newer than the host.
  */
 function buildOf(version: string): number {

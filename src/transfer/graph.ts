@@ -140,8 +140,8 @@ interface Failure {
 }
 
 /**
- * Combines several failures into one error: the first failure that is not about missing content or, if there is none,
- * an error that lists all missing entries.
+ * Combines several failures into one error: the first failure that is not about missing content or, if all are, an
+ * error that lists all missing entries.
  */
 function failureOf(failures: readonly Failure[], { descriptor }: ManifestContent, source: ContentReader): unknown {
   const other = failures.find(({ thrown }) => errorCode(thrown) !== 'ERR_MLIST_NOT_FOUND');

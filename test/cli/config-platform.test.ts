@@ -121,11 +121,13 @@ describe('a config that contradicts the entry of its image', () => {
     if (amd64 === undefined) throw new Error('there is an image');
     const list = makeIndex([entryOf(amd64, platforms[0])]);
     await putManifest(registry.url, 'team/mixed', 'single', list.mediaType, list.bytes);
-    const { code, stderr } = await cli.run(['create', at('single'), `${source()}:single=linux/arm64`]);
-    expect([code, stderr]).toEqual([
-      0,
-      expect.stringContaining('is listed for linux/arm64, but the source states linux/amd64'),
-    ]);
+    const image = `${source()}:single`;
+    const manifests = [{ image, platform: 'linux/arm64' }];
+    const warning = 'is listed for linux/arm64, but the source states linux/amd64';
+    const created = await cli.run(['create', at('single'), `${image}=linux/arm64`]);
+    expect([created.code, created.stderr]).toEqual([0, expect.stringContaining(warning)]);
+    const applied = await apply({ list: at('applied-single'), manifests });
+    expect([applied.code, applied.stderr]).toEqual([0, expect.stringContaining(warning)]);
   });
 
   test('a field that only one of the two states is not a contradiction', async () => {

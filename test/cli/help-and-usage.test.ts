@@ -32,7 +32,7 @@ const refused: Readonly<Record<string, readonly string[]>> = {
     '--json',
     '--bogus',
   ],
-  'options of every command': [
+  'global options': [
     'ls --bogus',
     'ls --jsn',
     'ls --json=yes',

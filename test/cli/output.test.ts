@@ -355,7 +355,7 @@ describe('help', () => {
     expect([code, stdout]).toEqual([2, '']);
   });
 
-  test('help for one command, and for the options of every command', async () => {
+  test('help for one command, and for the global options', async () => {
     const cli = await CliHarness.make();
     expect(await cli.must('help', 'push')).toBe(await cli.must('push', '--help'));
     const options = await cli.must('help', 'options');

@@ -108,7 +108,7 @@ export function connectionOptions(
 
 /**
  * Returns the registry configuration, which includes the mirrors, or undefined with `--no-mirrors`. With
- * `MLIST_NO_MIRRORS`, it contains only the mirrors in `--mirror`, and is undefined if there are none.
+ * `MLIST_NO_MIRRORS`, it contains only the mirrors in `--mirror`, and is undefined without `--mirror`.
  * @throws MlistError `ERR_MLIST_USAGE` if a mirror is invalid, or `--mirror` and `--no-mirrors` are both given
  */
 function mirrorsOf(args: ParsedArguments, environment: StoreEnvironment): RegistryConfiguration | undefined {

@@ -29,7 +29,7 @@ const configuration = {
 };
 
 /**
- * Returns the index of the command name in the arguments, or -1 if there is none. Options and their values may precede
+ * Returns the index of the command name in the arguments, or -1 if it is missing. Options and their values may precede
  * the command name.
  */
 export function commandPosition(argv: readonly string[]): number {
@@ -43,9 +43,7 @@ export function commandPosition(argv: readonly string[]): number {
   return -1;
 }
 
-/**
- * Returns the error for the first unknown option on a command line without a command, or undefined if there is none.
- */
+/** Returns the error for the first unknown option on a command line without a command; undefined if all are known. */
 export function unknownGlobalOption(argv: readonly string[]): MlistError | undefined {
   const known = spellingsOf(globalOptions);
   const names = argv.filter((argument) => argument.startsWith('-')).map((argument) => argument.replace(/=.*$/s, ''));

@@ -160,7 +160,7 @@ export function manifestArgument(
 }
 
 /**
- * Parses annotations: `KEY=VALUE` sets an annotation, `KEY-` removes it. Returns undefined if there are none.
+ * Parses annotations: `KEY=VALUE` sets an annotation, `KEY-` removes it. Returns undefined if `texts` is empty.
  * @throws MlistError `ERR_MLIST_USAGE` if a value has neither form
  */
 export function annotationChange(texts: readonly string[], option: string): AnnotationChange | undefined {

@@ -108,7 +108,7 @@ async function chosenDraft(cursor: Cursor, environment: Environment): Promise<Dr
   }
 }
 
-/** Returns the draft that a word names, or undefined if there is none. */
+/** Returns the draft that a word names, or undefined if no draft has this name. */
 async function findDraft(workspace: Workspace, word: string | undefined): Promise<Draft | undefined> {
   try {
     return word === undefined ? undefined : await workspace.find(parseListName(word));

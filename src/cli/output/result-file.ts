@@ -1,8 +1,8 @@
 import { access, constants, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { errorCode, errorMessage, MlistError } from '../../errors/errors.ts';
-import { systemErrors } from '../../errors/system-errors.ts';
 import { writeFileAtomic } from '../../fs/atomic.ts';
+import { writeReason } from '../../fs/file-errors.ts';
 import { resolveLinks } from '../../fs/symlinks.ts';
 import type { Context } from '../context.ts';
 
@@ -41,7 +41,7 @@ export async function resultFile(
   const info = await stat(path).catch((thrown: unknown) => ignoreNewFile(thrown, name, option));
   if (info?.isDirectory()) throw unwritable(name, option, 'it is a folder');
   const failed = (thrown: unknown) => {
-    throw unwritable(name, option, reasonOf(thrown), thrown);
+    throw unwritable(name, option, writeReason(thrown), thrown);
   };
   const isStream = info !== undefined && !info.isFile();
   if (isStream || inDevices.test(path)) return { write: (text) => writeFile(path, text, { flag: 'a' }).catch(failed) };
@@ -54,24 +54,17 @@ export async function resultFile(
 
 function ignoreNewFile(thrown: unknown, name: string, option: string): undefined {
   if (errorCode(thrown) === 'ENOENT') return undefined;
-  throw unwritable(name, option, reasonOf(thrown), thrown);
+  throw unwritable(name, option, writeReason(thrown), thrown);
 }
 
 async function requireFolder(folder: string, name: string, option: string): Promise<void> {
   const info = await stat(folder).catch((thrown: unknown) => {
-    throw unwritable(name, option, `cannot read the folder ${folder}: ${reasonOf(thrown)}`, thrown);
+    throw unwritable(name, option, `cannot read the folder ${folder}: ${writeReason(thrown)}`, thrown);
   });
   if (!info.isDirectory()) throw unwritable(name, option, `${folder} is not a folder`);
   await access(folder, constants.W_OK).catch((thrown: unknown) => {
     throw unwritable(name, option, `the folder ${folder} is not writable`, thrown);
   });
-}
-
-/** Returns the reason of a system error with its code, in the wording of other messages about files. */
-function reasonOf(thrown: unknown): string {
-  const code = errorCode(thrown) ?? '';
-  const known = systemErrors.get(code);
-  return known === undefined ? errorMessage(thrown) : `${known.reason} (${code})`;
 }
 
 function unwritable(name: string, option: string, reason: string, cause?: unknown): MlistError {

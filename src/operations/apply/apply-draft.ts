@@ -140,7 +140,8 @@ function applySpec(resolved: Resolved, entry: EntrySpec, { onEvent }: DraftingOp
     entry.attestations === 'drop' ? resolved.entries.filter((one) => !isAttestationEntry(one)) : resolved.entries;
   const named = applyToOnlyImage(kept, { location: entry.location, platform: entry.platform });
   const entries = entry.change === undefined ? named : changeOnlyImage(named, entry);
-  const claims = entries.flatMap((one) => claimWarnings(sourceName(one), platformOf(one), one.detected));
+  const origin = index === undefined ? 'its config' : 'the source';
+  const claims = entries.flatMap((one) => claimWarnings(sourceName(one), platformOf(one), one.detected, origin));
   for (const event of [...resolved.events, ...claims]) onEvent?.(event);
   if (index !== undefined) warnOfLost(formatLocation(source), index.document, onEvent);
   return { source, entries };

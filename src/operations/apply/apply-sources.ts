@@ -58,8 +58,8 @@ function isPlatformGiven({ platform, change }: EntrySpec): boolean {
 }
 
 /**
- * Counts, for each repository, the remaining lists that have it as a source, subject or target. If there are none, the
- * caller can release the state of the repository.
+ * Counts, for each repository, the remaining lists that have it as a source, subject or target. Once no list
+ * remains, the caller can release the state of the repository.
  */
 export class RepositoryUse {
   readonly #lists = new Map<string, number>();

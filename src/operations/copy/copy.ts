@@ -66,7 +66,7 @@ export interface Copied extends ReplacedTag {
   readonly target: string;
   /** `unchanged`: the target already had the content under that name. `planned`: a dry run. */
   readonly status: 'copied' | 'unchanged' | 'planned';
-  /** The additional tags; undefined if there are none. */
+  /** The additional tags; undefined if no additional tags were requested. */
   readonly tags?: readonly CopiedTag[];
   readonly descriptor: Descriptor;
   /** The digest at the source, if only a part of the list was copied. */

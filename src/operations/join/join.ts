@@ -54,8 +54,8 @@ export interface Joined {
   /** The expected platforms that have not joined yet. */
   readonly waiting: readonly string[];
   /**
-   * The newer build that has superseded this one; absent if there is none. If it is set, the list may lack the images
-   * of this participant.
+   * The newer build that has superseded this one, if any. In this case, the list may lack the images of this
+   * participant.
    */
   readonly superseded?: Group;
   /** The descriptor of the list, if it is complete. */

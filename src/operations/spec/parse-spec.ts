@@ -221,8 +221,8 @@ class SpecParser {
 }
 
 /**
- * Returns the changes to an entry, or undefined if there are none. A platform that is a string is not a change, because
- * it replaces the whole platform.
+ * Returns the changes to an entry, or undefined if nothing changes. A platform that is a string is not a change,
+ * because it replaces the whole platform.
  */
 function changeOf({ platform, annotations, artifactType }: ManifestSpec): EntryChange | undefined {
   const isPartial = typeof platform === 'object' && platform !== null;

@@ -26,7 +26,7 @@ export function mayHoldAttestations({ artifactType }: Pick<Descriptor, 'artifact
 
 /**
  * Returns the predicate type in the annotations of a referrer or manifest with a sigstore bundle. Returns undefined if
- * there is none.
+ * the annotation is missing.
  */
 export function bundledPredicate({ annotations }: { readonly annotations?: Annotations }): string | undefined {
   return annotations?.[BUNDLE_KEY];

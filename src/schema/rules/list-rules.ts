@@ -142,8 +142,8 @@ function* repeatedDigests({ manifests }: Index, { allowDuplicates = false }: Rul
 }
 
 /**
- * Returns the position of an earlier entry that this entry repeats, or undefined if there is none. An attestation that
- * several images share may be listed once for each image.
+ * Returns the position of an earlier entry that this entry repeats; undefined if it repeats no entry. An attestation
+ * that several images share may be listed once for each image.
  */
 function listedBefore(entry: Descriptor, listed: ReadonlyMap<string, number>): number | undefined {
   const subject = attestedDigest(entry);

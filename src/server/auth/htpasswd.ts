@@ -184,8 +184,8 @@ function parseHash(text: string): StoredHash | undefined {
 }
 
 /**
- * Returns a hash that matches no password. It has the highest cost of the given bcrypt hashes; if there are none, it is
- * a sha256 hash.
+ * Returns a hash that matches no password. It has the highest cost of the given bcrypt hashes. Without bcrypt hashes,
+ * it is a sha256 hash.
  */
 function decoyOf(hashes: Iterable<StoredHash>): StoredHash {
   const prefixes = [...hashes].flatMap((stored) => (stored.scheme === 'bcrypt' ? [stored.hash.slice(3, 7)] : []));

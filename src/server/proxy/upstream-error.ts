@@ -4,7 +4,7 @@ import type { ProxyTarget } from './proxy-upstream.ts';
 
 /** Thrown if the upstream is not available. Cached content may be served instead. */
 export class UpstreamUnavailable extends RequestError {
-  /** The delay in the `Retry-After` header of the upstream; undefined if there is none. */
+  /** The delay in the upstream's `Retry-After` header; undefined if the header is missing. */
   readonly retryAfterMs: number | undefined;
 
   constructor(status: number, problem: RegistryErrorEntry, retryAfterMs: number | undefined) {

@@ -17,7 +17,7 @@ export interface WriteArchiveOptions extends ContentOptions {
   /** Name of the archive in errors. Default: its path. */
   readonly name?: string | undefined;
   /**
-   * Returns the full reference for a tag of the archive, or undefined if there is none. The reference is stored as an
+   * Returns the full reference for a tag of the archive, or undefined if it is not known. The reference is stored as an
    * annotation of the tag's entry. Default: always undefined.
    */
   readonly imageName?: ((tag: string) => string | undefined) | undefined;

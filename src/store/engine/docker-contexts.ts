@@ -22,7 +22,7 @@ export interface DockerContext {
   readonly tls?: EngineTls;
 }
 
-/** Returns the context that was selected with `docker context use`. Returns undefined if there is none. */
+/** Returns the context that was selected with `docker context use`, or undefined if no context was selected. */
 export async function currentContext(folder: string): Promise<string | undefined> {
   const path = join(folder, 'config.json');
   const name = memberOf(await readDocument(path), 'currentContext');

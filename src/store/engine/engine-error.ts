@@ -45,8 +45,8 @@ export function quotedMessage(message: string): string {
 }
 
 /**
- * Returns the message of an error response `{"message": "..."}`, or an empty string if there is none. podman adds the
- * members `cause` and `response`, which contain no further facts.
+ * Returns the message of an error response `{"message": "..."}`, or an empty string if it has no message. podman
+ * adds the members `cause` and `response`, which contain no further facts.
  */
 function messageIn(body: Uint8Array): string {
   const { value } = readJson(body);

@@ -133,8 +133,8 @@ export class EngineTarget implements ContentWriter {
   }
 
   /**
-   * Returns the image to which the target's name currently refers in the engine. Returns undefined if there is none, in
-   * a dry run, and for engines that keep no manifests.
+   * Returns the image to which the target's name currently refers in the engine. Returns undefined if the engine does
+   * not have the name, in a dry run, and for engines that keep no manifests.
    */
   #currentImage(): Promise<EngineImage | undefined> {
     const { engine, image, dryRun } = this.#parts;

@@ -306,8 +306,8 @@ export class Connection {
 
   /**
    * Requests `/v2/` and returns the challenge in the response, because some registries send a challenge only for that
-   * path (distribution-spec v1.1.1 "Determining Support"). Returns undefined if there is none, or if an earlier
-   * challenge is known.
+   * path (distribution-spec v1.1.1 "Determining Support"). Returns undefined if the response has no challenge,
+   * or if an earlier challenge is known.
    */
   async #challenge(address: Address, { signal }: RegistryRequest): Promise<string | undefined> {
     if (this.#parts.authorizer.hasLearned) return undefined;

@@ -225,7 +225,7 @@ export function connectionFailure(step: Step, registryHost: string, thrown: unkn
   if (thrown instanceof MlistError) return withReference(step, thrown);
   const isProxy = thrown instanceof ProxyFailure;
   const isRedirected = thrown instanceof RedirectFailure;
-  const host = isProxy ? `the proxy ${thrown.proxy}` : isRedirected ? thrown.host : registryHost;
+  const host = isProxy ? `the proxy ${thrown.host}` : isRedirected ? thrown.host : registryHost;
   const code = errorCode(thrown) ?? '';
   const fail = (reason: string, nextStep: NextStep, kind: ErrorCode = 'ERR_MLIST_NETWORK') =>
     new MlistError(kind, `cannot ${step.what} ${step.reference}: ${reason}`, {

@@ -7,7 +7,7 @@ import type { ParsedArguments } from '../../args/command-declaration.ts';
 import type { Context } from '../../context.ts';
 import { diagnosisDocument, renderDiagnosis } from './render-diagnosis.ts';
 
-/** Prints the diagnosis. Returns the highest exit code of the registry's problems, or 0 if there are none. */
+/** Prints the diagnosis. Returns the highest exit code of the registry's problems, or 0 if it has no problems. */
 export async function run(args: ParsedArguments, context: Context): Promise<number> {
   const { env, home, platform, systemFolder, uid, cwd, signal, output } = context;
   const [host] = args.positionals;

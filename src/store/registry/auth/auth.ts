@@ -141,7 +141,7 @@ export class Authorizer {
     return this.#basic && (await this.#credentialsFor(scopes))?.type === 'basic';
   }
 
-  /** Returns the credentials, without duplicates, for the announced scopes or, if there are none, for the registry. */
+  /** Returns the credentials, without duplicates, for the announced scopes. Without these, for the registry. */
   async logins(): Promise<readonly Credentials[]> {
     const scopes = this.#expected.size === 0 ? [undefined] : [...this.#expected.values()];
     const found = await Promise.all(scopes.map((scope) => this.#credentialsFor(scope === undefined ? [] : [scope])));
@@ -150,7 +150,7 @@ export class Authorizer {
       .filter((one, at, all) => all.findIndex((other) => sameCredentials(one, other)) === at);
   }
 
-  /** The host of the token service in use; undefined if there is none, for example before the first 401. */
+  /** The host of the token service in use; undefined unless the registry has requested a bearer token. */
   get tokenService(): string | undefined {
     return this.#bearer?.realm.host;
   }

@@ -18,7 +18,7 @@ export class UploadSource {
     this.#open = open;
   }
 
-  /** The first error from reading the source; undefined if there is none. After an error, a retry would not help. */
+  /** The first error from reading the source; undefined before an error. After an error, a retry would not help. */
   get failure(): { readonly thrown: unknown } | undefined {
     return this.#failure;
   }

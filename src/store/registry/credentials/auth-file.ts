@@ -69,7 +69,9 @@ export function cannotRead(path: string, thrown: unknown): MlistError {
   return new MlistError('ERR_MLIST_CREDENTIALS', message, { path, cause: thrown });
 }
 
-/** Wraps the content of Docker's legacy file ~/.dockercfg in `{"auths": …}`, because it is only the value of `auths`. */
+/**
+ * Wraps the content of Docker's legacy file ~/.dockercfg in `{"auths": …}`, because it is only the value of `auths`.
+ */
 function wrapLegacy(bytes: Uint8Array): Uint8Array {
   return bytes.length === 0 ? bytes : Buffer.concat([Buffer.from('{"auths":'), bytes, Buffer.from('}')]);
 }
@@ -89,7 +91,7 @@ export function parseAuthFile(bytes: Uint8Array, path: string): AuthFile {
   });
 }
 
-/** Returns the name of the credential helper that a file configures for a registry; undefined if there is none. */
+/** Returns the name of the credential helper that a file configures for a registry; undefined if it configures none. */
 export function helperFor({ credHelpers = {}, credsStore }: AuthFile, registry: string): string | undefined {
   const key = [credentialKey(registry), ...namesOf(registry)].find((name) => Object.hasOwn(credHelpers, name));
   const helper = key === undefined ? credsStore : credHelpers[key];

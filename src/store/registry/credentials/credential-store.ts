@@ -42,8 +42,8 @@ export type CredentialLocation =
   { readonly kind: 'helper'; readonly program: string } | { readonly kind: 'file'; readonly path: string };
 
 /**
- * Stores credentials where other tools find them: in the credential helper for the registry or, if there is none, in
- * the credentials file.
+ * Stores credentials where other tools find them: in the credential helper for the registry or, if no helper is
+ * configured, in the credentials file.
  * @throws MlistError `ERR_MLIST_CREDENTIALS` if the file is invalid or the helper fails; `ERR_MLIST_LOCKED` if another
  * process has locked the file
  */

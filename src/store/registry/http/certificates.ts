@@ -45,7 +45,7 @@ export function certificateFolders({ env, home, platform }: FolderOptions): read
 }
 
 /**
- * Reads the certificates for a host from the first readable folder. Returns undefined if there is none. A folder
+ * Reads the certificates for a host from the first readable folder. Returns undefined if no folder can be read. A folder
  * without read permission is skipped with a warning, because on some machines only root may read /etc/docker/certs.d.
  * @param names - the folder names for the host, such as `example.com:443` and `example.com`
  * @throws MlistError `ERR_MLIST_CREDENTIALS` if a client certificate has no key, or a key has no certificate;

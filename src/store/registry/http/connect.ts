@@ -1,10 +1,25 @@
 import { connect as openSocket, isIP, type LookupFunction, type Socket, type TcpNetConnectOpts } from 'node:net';
+import { errorCode, errorMessage } from '../../../errors/errors.ts';
 import { isLoopback } from '../../hosts.ts';
 
 export interface HostAndPort {
   /** A host name or an IP address without brackets. */
   readonly host: string;
   readonly port: number;
+}
+
+/** Thrown if the connection to a host other than the registry fails. */
+export class HostFailure extends Error {
+  /** The code of Node's error. */
+  readonly code: string | undefined;
+  /** The host with its port. */
+  readonly host: string;
+
+  constructor({ host }: URL, cause: unknown) {
+    super(errorMessage(cause), { cause });
+    this.code = errorCode(cause);
+    this.host = host;
+  }
 }
 
 /**

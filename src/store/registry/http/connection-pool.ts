@@ -170,7 +170,7 @@ async function fromProxy(proxy: Proxy, open: () => Promise<Socket>): Promise<Soc
   try {
     return await open();
   } catch (thrown) {
-    throw thrown instanceof MlistError ? thrown : new ProxyFailure(proxy, thrown);
+    throw thrown instanceof MlistError ? thrown : new ProxyFailure(proxy.url, thrown);
   }
 }
 

@@ -1,9 +1,9 @@
 import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http';
 import { BlockList, isIP, type Socket } from 'node:net';
-import { errorCode, errorMessage, MlistError } from '../../../errors/errors.ts';
+import { errorMessage, MlistError } from '../../../errors/errors.ts';
 import { variable, type Environment } from '../../environment.ts';
 import { isLoopback } from '../../hosts.ts';
-import { hostAndPort, timeoutError, type HostAndPort } from './connect.ts';
+import { hostAndPort, HostFailure, timeoutError, type HostAndPort } from './connect.ts';
 
 /** The proxy for the requests to a host. */
 export interface Proxy {
@@ -149,18 +149,7 @@ function canonical(address: string): string {
 }
 
 /** Thrown if the connection to a proxy fails, as opposed to the connection to the host behind it. */
-export class ProxyFailure extends Error {
-  /** The code of Node's error. */
-  readonly code: string | undefined;
-  /** The host and the port of the proxy. */
-  readonly proxy: string;
-
-  constructor({ url }: Proxy, cause: unknown) {
-    super(errorMessage(cause), { cause });
-    this.code = errorCode(cause);
-    this.proxy = url.host;
-  }
-}
+export class ProxyFailure extends HostFailure {}
 
 /**
  * Opens a tunnel through a proxy with CONNECT (RFC 9110 section 9.3.6).

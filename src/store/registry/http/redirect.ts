@@ -1,24 +1,13 @@
-import { errorCode, errorMessage, MlistError } from '../../../errors/errors.ts';
+import { MlistError } from '../../../errors/errors.ts';
 import { checkAddress, sameOrigin } from './address.ts';
 import type { DocumentRequest } from './document-request.ts';
-import { ProxyFailure } from './proxy.ts';
+import { HostFailure } from './connect.ts';
 import type { HttpResponse } from './response.ts';
 
 const MAX_REDIRECTS = 10;
 
 /** Thrown if, after a redirect, the connection to a host other than the registry fails. */
-export class RedirectFailure extends Error {
-  /** The code of Node's error. */
-  readonly code: string | undefined;
-  /** The host and the port of the address to which the request was redirected. */
-  readonly host: string;
-
-  constructor({ host }: URL, cause: unknown) {
-    super(errorMessage(cause), { cause });
-    this.code = errorCode(cause);
-    this.host = host;
-  }
-}
+export class RedirectFailure extends HostFailure {}
 
 /**
  * Wraps the error of a request in a `RedirectFailure` if the connection to a host other than the registry has failed.
@@ -27,7 +16,7 @@ export class RedirectFailure extends Error {
  * @param base - the address of the registry's API
  */
 export function redirectFailure(url: URL, base: URL, thrown: unknown): unknown {
-  const isKnown = thrown instanceof MlistError || thrown instanceof ProxyFailure || thrown instanceof RedirectFailure;
+  const isKnown = thrown instanceof MlistError || thrown instanceof HostFailure;
   return isKnown || url.host === base.host ? thrown : new RedirectFailure(url, thrown);
 }
 

@@ -103,7 +103,8 @@ function dropInsIn(folder: string): readonly string[] {
 }
 
 /**
- * Reads the first daemon.json that exists and that mlist is permitted to read. Returns undefined if there is none.
+ * Reads the first daemon.json that exists and that mlist is permitted to read. Returns undefined if no such file
+ * exists.
  * @throws MlistError `ERR_MLIST_CONFIGURATION` if the file is invalid, or if reading it fails, except for missing
  * permission
  */
@@ -137,7 +138,7 @@ export interface FoundHostsFile {
 }
 
 /**
- * Reads the hosts.toml for a registry from the first `certs.d` folder that has one. Returns undefined if there is none.
+ * Reads the hosts.toml for a registry from the first `certs.d` folder that has one; undefined if no folder has one.
  * In each `certs.d`, only the first of these folders that exists is used: `HOST_PORT_`, `HOST:PORT`, `_default`.
  */
 export async function readHostsToml(

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { takeBody, withReceiveBuffer } from '../../../src/store/registry/http/receive-buffer.ts';
 import type { RegistryOptions } from '../../../src/store/registry/registry-options.ts';
 import { Limiter } from '../../../src/async/limiter.ts';
@@ -378,6 +378,19 @@ function stress(tls: () => Tls | undefined = () => undefined): void {
       for (const check of kept.splice(0)) check();
       blobsByPath.clear();
     }
+  });
+
+  test('the memory of a body is reused for the next one', async () => {
+    const { source, target } = await registries();
+    const allocations = jest.spyOn(Buffer, 'allocUnsafeSlow');
+    for (let at = 0; at < 40; at += 1) {
+      const one = numbered(at, 1_100_000);
+      await put(source, one);
+      await target.putBlob(one.descriptor, () => source.readBlob(one.descriptor));
+    }
+    const blocks = allocations.mock.calls.filter(([length]) => length > 100_000);
+    allocations.mockRestore();
+    expect(blocks.length).toBeLessThan(20);
   });
 
   if (!isLong) return;

@@ -67,7 +67,7 @@ export function releaseChunk(chunk: Uint8Array): void {
   users.delete(chunk);
 }
 
-/** A block of memory that is filled once and divided into chunks. */
+/** A block of memory that is filled at most once and divided into chunks. */
 class Memory {
   readonly #bytes: Buffer;
   /** The bytes between these offsets have been received, but not yet returned as a chunk. */
@@ -75,9 +75,11 @@ class Memory {
   #end = 0;
   /** Number of chunks that were returned and are not released yet. */
   #used = 0;
+  /** Whether no more bytes will be received. */
+  #isEnded = false;
   readonly #onFree: (bytes: Buffer) => void;
 
-  /** @param onFree - called when the memory is full and all its chunks have been released */
+  /** @param onFree - called when no more bytes can be added, and all chunks have been taken and released */
   constructor(bytes: Buffer, onFree: (bytes: Buffer) => void) {
     this.#bytes = bytes;
     this.#onFree = onFree;
@@ -107,9 +109,19 @@ class Memory {
     return chunk;
   }
 
+  /** Must be called when the connection is closed, because Node may write into the memory until then. */
+  end(): void {
+    this.#isEnded = true;
+    this.#freeIfUnused();
+  }
+
   #release(): void {
     this.#used -= 1;
-    if (this.#used === 0 && this.isFull) this.#onFree(this.#bytes);
+    this.#freeIfUnused();
+  }
+
+  #freeIfUnused(): void {
+    if (this.#used === 0 && this.isEmpty && (this.isFull || this.#isEnded)) this.#onFree(this.#bytes);
   }
 }
 
@@ -191,6 +203,7 @@ class ReceiveBuffer {
 
   takeBody(response: IncomingMessage, length: number): AsyncIterable<Uint8Array> {
     this.#memory = this.#nextMemory();
+    this.#socket.once('close', () => this.#memory?.end());
     const fail = (error: Error) => {
       this.#failure ??= error;
       this.#wake?.();

@@ -1,21 +1,33 @@
-/** Limits the number of concurrent tasks. Waiting tasks start in the order of the calls. */
+interface Waiting {
+  readonly weight: number;
+  readonly start: () => void;
+}
+
+/**
+ * Limits the number of concurrent tasks or, if tasks have different weights, the sum of their weights. Waiting tasks
+ * start in the order of the calls.
+ */
 export class Limiter {
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: Waiting[] = [];
   #max: number;
   #free: number;
 
-  constructor(maxConcurrent: number) {
-    this.#max = maxConcurrent;
-    this.#free = maxConcurrent;
+  constructor(max: number) {
+    this.#max = max;
+    this.#free = max;
   }
 
   /** Raises the limit, which may start waiting tasks. A limit below the current one has no effect. */
-  raise(maxConcurrent: number): void {
-    for (; this.#max < maxConcurrent; this.#max += 1) this.#release();
+  raise(max: number): void {
+    if (max <= this.#max) return;
+    const added = max - this.#max;
+    this.#max = max;
+    this.#release(added);
   }
 
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    const release = await this.acquire();
+  /** @param weight - at most the limit. Default 1 */
+  async run<T>(work: () => Promise<T>, weight = 1): Promise<T> {
+    const release = await this.acquire(weight);
     try {
       return await work();
     } finally {
@@ -25,22 +37,26 @@ export class Limiter {
 
   /**
    * Waits for a slot.
+   * @param weight - at most the limit. Default 1
    * @returns a function that releases the slot; calling it again has no effect
    */
-  async acquire(): Promise<() => void> {
-    if (this.#free > 0) this.#free -= 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  async acquire(weight = 1): Promise<() => void> {
+    if (this.#waiting.length === 0 && weight <= this.#free) this.#free -= weight;
+    else await new Promise<void>((start) => this.#waiting.push({ weight, start }));
     let isHeld = true;
     return () => {
-      if (isHeld) this.#release();
+      if (isHeld) this.#release(weight);
       isHeld = false;
     };
   }
 
-  #release(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free += 1;
-    else next();
+  #release(weight: number): void {
+    this.#free += weight;
+    for (let [next] = this.#waiting; next !== undefined && next.weight <= this.#free; [next] = this.#waiting) {
+      this.#waiting.shift();
+      this.#free -= next.weight;
+      next.start();
+    }
   }
 }
 

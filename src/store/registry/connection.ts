@@ -5,6 +5,7 @@ import type { SecretRedactor } from '../../errors/redact.ts';
 import type { Authorization, Authorizer } from './auth/auth.ts';
 import type { Scope } from './auth/scope.ts';
 import type { OpenUploads } from './blobs/open-uploads.ts';
+import type { UploadSlots } from './blobs/upload-slots.ts';
 import { apiUrl, sameOrigin } from './http/address.ts';
 import type { Address, Endpoint } from './http/endpoint.ts';
 import type { HttpClient } from './http/http-client.ts';
@@ -42,8 +43,7 @@ export interface ConnectionParts {
    * over HTTP/2 share one connection.
    */
   readonly maxHttp2Requests: number;
-  /** Limits concurrent uploads, each of which uses its own HTTP/1.1 connection. */
-  readonly uploadSlots: Limiter;
+  readonly uploadSlots: UploadSlots;
   /**
    * Limits the number of response bodies that are streamed concurrently. It is separate from `requests` to prevent a
    * deadlock: an upload holds a request slot while it waits for the body that it forwards, so reading that body must
@@ -141,11 +141,14 @@ export class Connection {
     return this.#parts.requests.run(() => this.#read(request, maxBytes));
   }
 
-  /** Runs an upload. All its requests share one request slot, so it never waits for a slot between them. */
-  async withUploadSlot<T>(upload: (send: SendRequest) => Promise<T>): Promise<T> {
+  /**
+   * Runs an upload. All its requests share one request slot, so it never waits for a slot between them.
+   * @param size - the length of the blob in bytes
+   */
+  async withUploadSlot<T>(size: number, upload: (send: SendRequest) => Promise<T>): Promise<T> {
     const { uploadSlots, requests } = this.#parts;
     const send: SendRequest = (request, maxBytes) => this.#read(request, maxBytes);
-    return uploadSlots.run(() => requests.run(() => upload(send)));
+    return uploadSlots.run(size, () => requests.run(() => upload(send)));
   }
 
   async #read(request: RegistryRequest, maxBytes: number): Promise<RegistryResponse> {

@@ -18,6 +18,7 @@ import { MirroredSources, type SourceRepository } from './mirrors/mirrored-sourc
 import { CANCEL_MS } from './blobs/upload.ts';
 import { PendingSteps } from '../../async/pending.ts';
 import { OpenUploads } from './blobs/open-uploads.ts';
+import { UploadSlots } from './blobs/upload-slots.ts';
 import { apiHost } from './http/address.ts';
 import { probeRegistry, type RegistryProbe } from './probe.ts';
 import { Repository } from './repository.ts';
@@ -274,7 +275,7 @@ export class RegistrySession {
       client,
       requests: new Limiter(concurrency),
       maxHttp2Requests: this.#options.concurrency ?? defaults.http2Concurrency,
-      uploadSlots: new Limiter(concurrency),
+      uploadSlots: new UploadSlots(this.#options.concurrency),
       bodies: new Limiter(concurrency),
       writes: new WriteGate(),
       secrets: this.#secrets,

@@ -80,6 +80,18 @@ test.each([1, 3])('sends at most %d requests to a registry at once', async (conc
   expect(await mostAtOnce(proxy, concurrency, () => putBlobs(target, 12))).toBe(concurrency);
 });
 
+const MIB = 1024 * 1024;
+
+test.each([
+  ['24 blobs of 1 MiB', {}, MIB, 24],
+  ['6 blobs of 5 MiB', {}, 5 * MIB, 6],
+  ['8 blobs of 5 MiB with a concurrency of 8', { concurrency: 8 }, 5 * MIB, 8],
+])('sends %s at once', async (_name, options, length, expected) => {
+  const { proxy, host } = await served();
+  const target = repository(session(options), host, 'repo');
+  expect(await mostAtOnce(proxy, expected, () => putBlobs(target, expected + 4, length))).toBe(expected);
+});
+
 test('--debug shows the rate limit of Docker Hub', async () => {
   const { proxy, host } = await proxiedRegistry();
   const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' };

@@ -82,8 +82,10 @@ export async function put(target: Repository, content: ManifestContent): Promise
 }
 
 /** Puts this number of small blobs at once. */
-export async function putBlobs(target: Repository, count: number): Promise<void> {
-  const blobs = Array.from({ length: count }, (_, at) => blobOf(Buffer.from(`blob ${at}`), 'application/octet-stream'));
+/** @param length - the length of each blob. Default: short */
+export async function putBlobs(target: Repository, count: number, length = 0): Promise<void> {
+  const bytes = (at: number) => Buffer.from(`blob ${at}`.padEnd(length));
+  const blobs = Array.from({ length: count }, (_, at) => blobOf(bytes(at), 'application/octet-stream'));
   await Promise.all(blobs.map((blob) => put(target, blob)));
 }
 

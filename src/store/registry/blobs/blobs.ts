@@ -200,7 +200,9 @@ export class Blobs {
       subject: this.#nameOf(descriptor),
       signal,
     });
-    await connection.withUploadSlot((send) => new BlobUpload(targetOf(send), descriptor, open).run(started));
+    await connection.withUploadSlot(descriptor.size, (send) =>
+      new BlobUpload(targetOf(send), descriptor, open).run(started),
+    );
     return 'uploaded';
   }
 

@@ -353,14 +353,14 @@ export class Connection {
   ): Promise<HttpResponse> {
     const isOwn = sameOrigin(url, address.base);
     const login = sent.header !== undefined && isOwn ? { authorization: sent.header } : {};
-    const { method, body, isUpload = false, extraTimeoutMs, opensUpload, signal } = request;
+    const { method, body, isForBlob = false, extraTimeoutMs, opensUpload, signal } = request;
     const response = await this.#parts.client.send({
       method,
       url,
       headers: { ...(isOwn ? this.#ownHeaders(address) : {}), ...request.headers, ...login },
       body: typeof body === 'function' ? body() : body,
       streamsResponse: streams,
-      isUpload,
+      isForBlob,
       extraTimeoutMs,
       opensUpload,
       isUnverified: isOwn && address.isUnverified,

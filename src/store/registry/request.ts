@@ -27,8 +27,8 @@ export interface RegistryRequest {
   readonly repeatable?: boolean | undefined;
   /** Maximum number of retries. Default: `Connection.retries`. */
   readonly retries?: number | undefined;
-  /** Whether the request is part of an upload or a mount; see `HttpRequest`. Default false. */
-  readonly isUpload?: boolean | undefined;
+  /** Whether the request uploads, mounts or queries a blob; see `HttpRequest`. Default false. */
+  readonly isForBlob?: boolean | undefined;
   /** Whether the request writes a manifest. `WriteGate` limits concurrent manifest writes. Default false. */
   readonly isManifestWrite?: boolean | undefined;
   /** Milliseconds that are added to the timeout of the response. */

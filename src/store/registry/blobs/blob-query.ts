@@ -22,7 +22,8 @@ export async function queryBlob({
   request,
   descriptor,
 }: BlobQuery): Promise<Pick<RegistryResponse, 'status' | 'headers'>> {
-  const head = await send({ ...request, method: 'HEAD', accept: [200, 404, ...HEAD_REFUSED] }, 0);
+  const accept = [200, 404, ...HEAD_REFUSED];
+  const head = await send({ ...request, method: 'HEAD', accept, isForBlob: true }, 0);
   if (head.status === 200 || head.status === 404) return head;
   const range = descriptor.size === 0 ? {} : { range: 'bytes=0-0' };
   const stream = await connection.open({ ...request, method: 'GET', headers: range, accept: [200, 206, 404] });

@@ -166,7 +166,7 @@ export class Blobs {
       scopes: [this.#scope('push'), pullFrom(from)],
       accept: MOUNT_STATUSES,
       repeatable: true,
-      isUpload: true,
+      isForBlob: true,
       opensUpload: true,
       signal,
     };

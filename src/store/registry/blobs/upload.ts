@@ -310,7 +310,7 @@ export class BlobUpload {
   ): Promise<RegistryResponse> {
     const { send, scope, signal } = this.#target;
     return send(
-      { step: this.#step, method, target, scopes: [scope], isUpload: true, signal, ...options },
+      { step: this.#step, method, target, scopes: [scope], isForBlob: true, signal, ...options },
       MAX_RESPONSE_BYTES,
     );
   }

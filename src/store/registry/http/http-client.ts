@@ -28,10 +28,10 @@ export interface HttpRequest extends Pick<DocumentRequest, 'method' | 'url' | 'h
   /** Whether the body of the response is streamed, because it may have any length. Default false. */
   readonly streamsResponse?: boolean | undefined;
   /**
-   * Whether the request is part of an upload or a mount. A command may send many such requests concurrently,
-   * and `sendStream` is faster for them than got. Default false.
+   * Whether the request uploads, mounts or queries a blob. A command may send many such requests concurrently, and
+   * `sendStream` needs less time and memory for them than got. Default false.
    */
-  readonly isUpload?: boolean | undefined;
+  readonly isForBlob?: boolean | undefined;
   /** Milliseconds to add to the timeout of the response. This timeout starts when the body has been sent. */
   readonly extraTimeoutMs?: number | undefined;
   /**
@@ -94,7 +94,7 @@ export class HttpClient {
       url,
       body,
       streamsResponse = false,
-      isUpload = false,
+      isForBlob = false,
       extraTimeoutMs = 0,
       opensUpload = false,
       isUnverified,
@@ -111,7 +111,7 @@ export class HttpClient {
     if (!isDocument) return sendStream({ ...common, body, signal, responseTimeoutMs });
     return this.#resend(signal, async () => {
       const slot = await route.http2?.acquire(signal);
-      return isUpload && body === undefined
+      return isForBlob && body === undefined
         ? sendStream({ ...common, slot, signal, responseTimeoutMs })
         : sendDocument({ ...common, body, slot, signal });
     });

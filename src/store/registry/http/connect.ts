@@ -8,6 +8,14 @@ export interface HostAndPort {
   readonly port: number;
 }
 
+/** How a socket is connected. */
+export interface Connecting {
+  /** Milliseconds to wait for TCP, and then for TLS. */
+  readonly timeoutMs: number;
+  /** Called with the socket before it is connected, so that the caller can destroy it at any time. */
+  readonly onSocket: (socket: Socket) => void;
+}
+
 /** Thrown if the connection to a host other than the registry fails. */
 export class HostFailure extends Error {
   /** The code of Node's error. */
@@ -28,12 +36,12 @@ export class HostFailure extends Error {
  * not throw
  * @throws Error with Node's code if the connection fails, or `ETIMEDOUT` after `timeoutMs`
  */
-export function connectTcp(address: HostAndPort, timeoutMs: number, onSent?: () => void): Promise<Socket> {
+export function connectTcp(address: HostAndPort, connecting: Connecting, onSent?: () => void): Promise<Socket> {
   const socket = openSocket(tcpOptions(address));
   // Node emits this event just before it sends the packet, so the callback is deferred until the current task has
   // ended.
   if (onSent !== undefined) socket.once('connectionAttempt', () => setImmediate(onSent));
-  return opened(socket, 'connect', timeoutMs);
+  return opened(socket, 'connect', connecting);
 }
 
 export function tcpOptions({ host, port }: HostAndPort): TcpNetConnectOpts {
@@ -57,7 +65,11 @@ const loopbackLookup: LookupFunction = (_host, { all = false }, callback) => {
  * Waits until a socket emits `connect` or `secureConnect`. Destroys the socket if it fails or does not emit the event
  * in time.
  */
-export function opened(socket: Socket, event: 'connect' | 'secureConnect', timeoutMs: number): Promise<Socket> {
+export function opened(
+  socket: Socket,
+  event: 'connect' | 'secureConnect',
+  { timeoutMs, onSocket }: Connecting,
+): Promise<Socket> {
   const pending = event === 'connect' ? 'the TCP connection' : 'the TLS handshake';
   return new Promise((resolve, reject) => {
     // If this process was busy, the socket may have connected in time although Node has not emitted the event yet.
@@ -82,6 +94,7 @@ export function opened(socket: Socket, event: 'connect' | 'secureConnect', timeo
       socket.off('close', onClose);
       resolve(socket);
     });
+    onSocket(socket);
   });
 }
 

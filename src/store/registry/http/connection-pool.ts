@@ -4,7 +4,7 @@ import { connect as openSocket, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { MlistError } from '../../../errors/errors.ts';
 import type { SecretRedactor } from '../../../errors/redact.ts';
-import { connectTcp, hostAndPort, opened, tcpOptions, type HostAndPort } from './connect.ts';
+import { connectTcp, hostAndPort, opened, tcpOptions, type Connecting, type HostAndPort } from './connect.ts';
 import { Http2Connection } from './http2/http2-connection.ts';
 import { openTunnel, proxiesOf, ProxyFailure, type Proxy, type ProxyFor } from './proxy.ts';
 import { withReceiveBuffer } from './receive-buffer.ts';
@@ -49,7 +49,9 @@ export class ConnectionPool {
   readonly trust: TrustStore;
   readonly #options: ConnectionPoolOptions;
   readonly #routes = new Map<string, Route>();
+  /** All sockets that are open or being opened. */
   readonly #sockets = new Set<Socket>();
+  #isClosed = false;
   #proxies: ProxyFor | undefined;
 
   constructor(options: ConnectionPoolOptions) {
@@ -78,11 +80,12 @@ export class ConnectionPool {
    * @throws MlistError if the proxy settings or the certificates are invalid; Error if the connection fails
    */
   async certificate(url: URL): Promise<ServerCertificate> {
-    return certificateOf(this.#track(await connect(await this.#destination(url, true), HTTP1)));
+    return certificateOf(await connect(await this.#destination(url, true), HTTP1));
   }
 
-  /** Closes all connections. Requests in progress fail. */
+  /** Closes all connections, including those that are being opened. Requests in progress fail. */
   close(): void {
+    this.#isClosed = true;
     for (const { agents, http2 } of this.#routes.values()) {
       http2?.close();
       agents.http?.destroy();
@@ -103,17 +106,17 @@ export class ConnectionPool {
       trust: trust !== undefined && isUnverified ? { ...trust, verify: false } : trust,
       proxy,
       proxyTrust: proxy?.url.protocol === 'https:' ? await this.trust.forHost(proxy.url) : undefined,
-      timeoutMs: this.#options.timeoutMs,
+      connecting: { timeoutMs: this.#options.timeoutMs, onSocket: (socket) => this.#track(socket) },
     };
   }
 
   #createRoute(destination: Destination): Route {
-    const { proxy, origin, timeoutMs } = destination;
+    const { proxy, origin, connecting } = destination;
     const isSecure = destination.trust !== undefined;
-    const open = async (protocols: readonly string[]) => this.#track(await connect(destination, protocols));
+    const open = (protocols: readonly string[]) => connect(destination, protocols);
     const http2 =
       isSecure && this.#options.http1 !== true
-        ? new Http2Connection({ origin, timeoutMs, open: () => open(['h2', ...HTTP1]) })
+        ? new Http2Connection({ origin, timeoutMs: connecting.timeoutMs, open: () => open(['h2', ...HTTP1]) })
         : undefined;
     const openHttp1 = async () => http2?.takeSpare() ?? (await open(HTTP1));
     const agents = isSecure
@@ -125,13 +128,13 @@ export class ConnectionPool {
   }
 
   /**
-   * Registers a connection for `close`. The `destroy` method of an agent would miss a connection that opens after its
-   * request has ended.
+   * Registers a socket for `close`. The `destroy` method of an agent would miss a connection that is still being opened,
+   * which would keep the process alive.
    */
-  #track(socket: Socket): Socket {
+  #track(socket: Socket): void {
+    if (this.#isClosed) socket.destroy();
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
-    return socket;
   }
 }
 
@@ -143,7 +146,7 @@ interface Destination extends HostAndPort {
   readonly proxy: Proxy | undefined;
   /** The trust settings for the proxy; undefined if its address is not https. */
   readonly proxyTrust: HostTrust | undefined;
-  readonly timeoutMs: number;
+  readonly connecting: Connecting;
 }
 
 /** The ALPN protocols of a connection that does not use HTTP/2. */
@@ -156,12 +159,12 @@ const HTTP1 = ['http/1.1'];
  * the proxy fails; MlistError if the proxy refuses the tunnel
  */
 function connect(destination: Destination, protocols: readonly string[]): Promise<Socket> {
-  const { host, trust, proxy, timeoutMs } = destination;
+  const { host, trust, proxy, connecting } = destination;
   if (proxy === undefined) return connectDirectly(destination, protocols);
   if (trust === undefined) return fromProxy(proxy, () => connectToProxy(destination, proxy));
-  return secured({ trust, host, timeoutMs, protocols }, (onSent) =>
+  return secured({ trust, host, protocols, ...connecting }, (onSent) =>
     fromProxy(proxy, async () =>
-      openTunnel(await connectToProxy(destination, proxy, onSent), destination, proxy, timeoutMs),
+      openTunnel(await connectToProxy(destination, proxy, onSent), destination, proxy, connecting.timeoutMs),
     ),
   );
 }
@@ -175,25 +178,25 @@ async function fromProxy(proxy: Proxy, open: () => Promise<Socket>): Promise<Soc
 }
 
 function connectDirectly(destination: Destination, protocols: readonly string[]): Promise<Socket> {
-  const { host, trust, timeoutMs } = destination;
+  const { host, trust, connecting } = destination;
   if (trust === undefined) {
-    const connecting = withReceiveBuffer((onread) => openSocket({ ...tcpOptions(destination), onread }));
-    return opened(connecting, 'connect', timeoutMs);
+    const socket = withReceiveBuffer((onread) => openSocket({ ...tcpOptions(destination), onread }));
+    return opened(socket, 'connect', connecting);
   }
   if (protocols.includes('h2'))
-    return secured({ trust, host, timeoutMs, protocols }, (onSent) => connectTcp(destination, timeoutMs, onSent));
+    return secured({ trust, host, protocols, ...connecting }, (onSent) => connectTcp(destination, connecting, onSent));
   const { verify, contexts, key } = trust;
   return contexts.handshake(key, (createContext) =>
-    connectDirectTls(destination, { host, verify, context: createContext(), protocols, timeoutMs }),
+    connectDirectTls(destination, { host, verify, context: createContext(), protocols, ...connecting }),
   );
 }
 
-function connectToProxy({ proxyTrust, timeoutMs }: Destination, { url }: Proxy, onSent?: () => void): Promise<Socket> {
+function connectToProxy({ proxyTrust, connecting }: Destination, { url }: Proxy, onSent?: () => void): Promise<Socket> {
   const address = hostAndPort(url);
-  if (proxyTrust === undefined) return connectTcp(address, timeoutMs, onSent);
+  if (proxyTrust === undefined) return connectTcp(address, connecting, onSent);
   const { host } = address;
-  return secured({ trust: proxyTrust, host, timeoutMs, protocols: HTTP1 }, (sent) =>
-    connectTcp(address, timeoutMs, sent),
+  return secured({ trust: proxyTrust, host, protocols: HTTP1, ...connecting }, (sent) =>
+    connectTcp(address, connecting, sent),
   );
 }
 

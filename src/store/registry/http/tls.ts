@@ -1,16 +1,15 @@
 import * as tls from 'node:tls';
 import type { ConnectionOptions, SecureContext } from 'node:tls';
 import { isIP, type OnReadOpts, type Socket } from 'node:net';
-import { opened, tcpOptions, type HostAndPort } from './connect.ts';
+import { opened, tcpOptions, type Connecting, type HostAndPort } from './connect.ts';
 import { withReceiveBuffer } from './receive-buffer.ts';
 
-export interface TlsOptions {
+export interface TlsOptions extends Connecting {
   readonly host: string;
   readonly verify: boolean;
   readonly context: SecureContext;
   /** The protocols that the server may choose (ALPN), the preferred one first. */
   readonly protocols: readonly string[];
-  readonly timeoutMs: number;
 }
 
 /**
@@ -23,7 +22,7 @@ const READ_AHEAD_BYTES = 128 * 1024;
  * @throws Error with Node's code if the handshake fails, or `ETIMEDOUT` after `timeoutMs`
  */
 export function connectTls(socket: Socket, options: TlsOptions): Promise<Socket> {
-  return opened(tls.connect({ ...connectionOptions(options), socket }), 'secureConnect', options.timeoutMs);
+  return opened(tls.connect({ ...connectionOptions(options), socket }), 'secureConnect', options);
 }
 
 /**
@@ -32,16 +31,15 @@ export function connectTls(socket: Socket, options: TlsOptions): Promise<Socket>
  * than `timeoutMs`
  */
 export async function connectDirectTls(address: HostAndPort, options: TlsOptions): Promise<Socket> {
-  const { timeoutMs } = options;
   const connecting = withReceiveBuffer((onread) => {
     const all: ReceivingOptions = { ...connectionOptions(options), ...tcpOptions(address), onread };
     return tls.connect(all);
   });
-  const socket = await opened(connecting, 'connect', timeoutMs);
+  const socket = await opened(connecting, 'connect', options);
   // tls.connect ignores `noDelay` and `keepAlive`, so they are set on the socket.
   socket.setNoDelay(true);
   socket.setKeepAlive(true);
-  return opened(socket, 'secureConnect', timeoutMs);
+  return opened(socket, 'secureConnect', options);
 }
 
 /** Adds options that Node documents, but that its types for Node 20 lack. */

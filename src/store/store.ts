@@ -44,6 +44,12 @@ export interface ContentReader {
   readBlob(descriptor: Descriptor, options?: ContentOptions): AsyncIterable<Uint8Array>;
 }
 
+/** A remote store, to which a connection can be opened before the first request. */
+export interface Connectable {
+  /** Starts to connect. A failure is reported by the first request. */
+  connect(): void;
+}
+
 /** A remote store, where checking for content is cheaper than reading it. */
 export interface ExistenceChecker {
   hasManifest(digest: Digest, options?: ContentOptions): Promise<boolean>;
@@ -176,7 +182,7 @@ export interface CompositeStore {
 
 /** A store to read from, with the optional interfaces that it may implement. */
 export type ReadStore = ContentReader &
-  Partial<ReferrerLister & ExistenceChecker & LocalStore & Recompressor & OriginLister & CompositeStore>;
+  Partial<Connectable & ReferrerLister & ExistenceChecker & LocalStore & Recompressor & OriginLister & CompositeStore>;
 
 /** A store to write to, with the optional interfaces that it may implement. */
 export type Store = ContentWriter &

@@ -72,57 +72,81 @@ const cut = { code: 'NETWORK', message: '(ECONNRESET)' } as const;
 const malformed = { code: 'NETWORK', message: '(HTTP2_PROTOCOL)' } as const;
 const silent = { code: 'TIMEOUT', message: '' } as const;
 
-/** Faults of a session before its first request. */
-const starts: Readonly<Record<string, Fault>> = {
-  'ALPN promises h2, and the server speaks HTTP/1.1': {
-    first: Buffer.from('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n'),
-    answer: silence,
-    ...malformed,
-    streams: 0,
-  },
-  'the server sends no settings': { first: Buffer.alloc(0), answer: silence, ...silent, streams: 0 },
-  'the server sends another frame first': { first: goaway(0), answer: silence, ...malformed, streams: 0 },
+const unprocessed = { code: 'NETWORK', message: '(HTTP2_UNPROCESSED)' } as const;
+
+/** What a server does at the start of a session. */
+const starts = {
+  http1: Buffer.from('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n'),
+  nothing: Buffer.alloc(0),
+  otherFrame: goaway(0),
+  closed: Buffer.concat([settings(), goaway(0)]),
+  closedWithError: Buffer.concat([settings(), goaway(0, 11)]),
+  invalidFrame: Buffer.concat([settings(), frame('PING', 0, 0)]),
+  invalidSetting: settings({ initialWindowSize: 2 ** 31 }),
+  push: settings({ enablePush: 1 }),
+  noStream: settings({ maxConcurrentStreams: 0 }),
+} as const;
+
+/** A read is sent before the settings of the server arrive. */
+const startsOfReads: Readonly<Record<string, Fault>> = {
+  'ALPN promises h2, and the server speaks HTTP/1.1': { first: starts.http1, answer: silence, ...malformed },
+  'the server sends no settings': { first: starts.nothing, answer: silence, ...silent },
+  'the server sends another frame first': { first: starts.otherFrame, answer: silence, ...malformed },
   'the server closes the session after its settings': {
-    first: Buffer.concat([settings(), goaway(0)]),
+    first: starts.closed,
     answer: silence,
-    code: 'NETWORK',
-    message: '(HTTP2_UNPROCESSED)',
-    streams: 0,
+    ...unprocessed,
+    streams: 4,
   },
   'the server closes the session with an error after its settings': {
-    first: Buffer.concat([settings(), goaway(0, 11)]),
+    first: starts.closedWithError,
     answer: silence,
-    code: 'NETWORK',
-    message: '(HTTP2_UNPROCESSED)',
-    streams: 0,
+    ...unprocessed,
+    streams: 4,
+  },
+  // Node sends GOAWAY, but emits no event before the server closes the connection.
+  'the server sends an invalid frame after its settings': { first: starts.invalidFrame, answer: silence, ...silent },
+  'a setting is invalid': { first: starts.invalidSetting, answer: silence, ...malformed },
+  'the server enables push': { first: starts.push, answer: silence, ...malformed },
+  'the server permits no stream': {
+    first: starts.noStream,
+    answer: (stream, socket) => socket.write(reset(stream, 7)),
+    ...silent,
+  },
+};
+
+/** A write is sent only after the settings of the server have arrived. */
+const startsOfWrites: Readonly<Record<string, Fault>> = {
+  'ALPN promises h2, and the server speaks HTTP/1.1': { first: starts.http1, answer: silence, ...malformed },
+  'the server sends no settings': { first: starts.nothing, answer: silence, ...silent },
+  'the server sends another frame first': { first: starts.otherFrame, answer: silence, ...malformed },
+  'the server closes the session after its settings': { first: starts.closed, answer: silence, ...unprocessed },
+  'the server closes the session with an error after its settings': {
+    first: starts.closedWithError,
+    answer: silence,
+    ...unprocessed,
   },
   'the server sends an invalid frame after its settings': {
-    first: Buffer.concat([settings(), frame('PING', 0, 0)]),
+    first: starts.invalidFrame,
     answer: silence,
-    code: 'NETWORK',
-    message: '(HTTP2_UNPROCESSED)',
-    streams: 0,
+    ...unprocessed,
   },
   'the server responds before the request': {
     first: Buffer.concat([settings(), respond(1, type, manifest.bytes)]),
     answer: silence,
     ...malformed,
-    streams: 0,
   },
-  'a setting is invalid': {
-    first: settings({ initialWindowSize: 2 ** 31 }),
-    answer: silence,
-    ...malformed,
-    streams: 0,
-  },
-  'the server enables push': { first: settings({ enablePush: 1 }), answer: silence, ...malformed, streams: 0 },
-  'the server permits no stream': {
-    first: settings({ maxConcurrentStreams: 0 }),
-    answer: found,
-    ...silent,
-    streams: 0,
-  },
+  'a setting is invalid': { first: starts.invalidSetting, answer: silence, ...malformed },
+  'the server enables push': { first: starts.push, answer: silence, ...malformed },
+  'the server permits no stream': { first: starts.noStream, answer: found, ...silent },
 };
+
+const beforeWrites: Readonly<Record<string, Fault>> = Object.fromEntries(
+  Object.entries(startsOfWrites).map(([name, fault]) => [
+    `${name}, before a write`,
+    { ...fault, writes: true, streams: 0 },
+  ]),
+);
 
 /** Responses that are cut, or that never come or end. */
 const cuts: Readonly<Record<string, Fault>> = {
@@ -362,7 +386,14 @@ const writes: Readonly<Record<string, Fault>> = {
   },
 };
 
-export const faults: Readonly<Record<string, Fault>> = { ...starts, ...cuts, ...violations, ...floods, ...writes };
+export const faults: Readonly<Record<string, Fault>> = {
+  ...startsOfReads,
+  ...beforeWrites,
+  ...cuts,
+  ...violations,
+  ...floods,
+  ...writes,
+};
 
 /** Accepts a write. */
 export const created: Answer = (stream, socket) =>

@@ -113,6 +113,8 @@ async function copyLocation(from: Location, to: Location, options: CopyOptions):
   if (isInEngine(to)) refuseForEngine(to, options);
   stores.expect({ write: [to], read: [from] });
   const source = await stores.resolveLocation(from, { signal });
+  // The target is asked first, so the connection to the source is opened in the meantime.
+  source.store.connect?.();
   const filled: Filled[] = [];
   const tag = nameOfTarget(to) ?? (digestIn(to) === undefined ? source.tag : undefined);
   const tags = [...new Set(options.tags ?? [])].filter((further) => further !== tag);

@@ -134,6 +134,20 @@ export class Connection {
   }
 
   /**
+   * Starts to connect to the registry before the first request, if its address is https. A failure is ignored, since the
+   * first request repeats what has failed, and reports it.
+   * @param scopes - the rights that the requests will need
+   */
+  connect(scopes: readonly Scope[]): void {
+    const { client, endpoint, checkAllowed } = this.#parts;
+    const connect = async () => {
+      await checkAllowed?.(scopes);
+      if (endpoint.base.protocol === 'https:') await client.connect(endpoint.base);
+    };
+    connect().catch(() => undefined);
+  }
+
+  /**
    * Sends a request and reads the response.
    * @throws MlistError `ERR_MLIST_DOCUMENT_INVALID` if the body is longer than `maxBytes`
    */

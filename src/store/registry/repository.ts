@@ -3,6 +3,7 @@ import { isJsonObject, type Json } from '../../json/json.ts';
 import { MAX_DOCUMENT_BYTES, readJson } from '../../json/parse.ts';
 import { minimalDescriptor, type Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { pullFrom } from './auth/scope.ts';
 import { Blobs } from './blobs/blobs.ts';
 import type { SentBlobs } from './blobs/mount.ts';
 import type { ConnectedRepository, Connection } from './connection.ts';
@@ -11,6 +12,7 @@ import { ReferrersOf } from './referrers.ts';
 import { deleteRepository } from './delete-repository.ts';
 import { listTags } from './tags.ts';
 import type {
+  Connectable,
   ManifestContent,
   ContentOptions,
   ContentReader,
@@ -32,7 +34,7 @@ export interface RepositoryParts {
 }
 
 /** Reads and writes one repository of a registry (distribution-spec v1.1.1). */
-export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLister {
+export class Repository implements Connectable, ContentWriter, Mounter, TagStore, ReferrerLister {
   readonly domain: string;
   readonly path: string;
   readonly #parts: ConnectedRepository;
@@ -58,6 +60,10 @@ export class Repository implements ContentWriter, Mounter, TagStore, ReferrerLis
   /** Maximum number of retries of a request. */
   get retries(): number {
     return this.#parts.connection.retries;
+  }
+
+  connect(): void {
+    this.#parts.connection.connect([pullFrom(this.path)]);
   }
 
   async resolve(name: TagOrDigest, options: ContentOptions = {}): Promise<Descriptor> {

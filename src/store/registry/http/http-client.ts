@@ -68,6 +68,15 @@ export class HttpClient {
     return this.#options.retries;
   }
 
+  /**
+   * Starts to open the connection for documents at the origin of a URL, if it may use HTTP/2.
+   * @throws MlistError if the proxy settings or the certificates are invalid
+   */
+  async connect(url: URL): Promise<void> {
+    const route = await this.#options.pool.route(url);
+    route.http2?.connect();
+  }
+
   /** Sends one request, after any delay that the registry has requested, and reports it to `onRequest`. */
   async send(request: HttpRequest): Promise<HttpResponse> {
     const delayMs = this.#gate.remainingMs;
@@ -109,8 +118,9 @@ export class HttpClient {
     const responseTimeoutMs = timeoutMs + extraTimeoutMs;
     const isDocument = body instanceof Uint8Array || (body === undefined && !streamsResponse);
     if (!isDocument) return sendStream({ ...common, body, signal, responseTimeoutMs });
+    const isSafe = method === 'GET' || method === 'HEAD';
     return this.#resend(signal, async () => {
-      const slot = await route.http2?.acquire(signal);
+      const slot = await route.http2?.acquire(isSafe, signal);
       return isForBlob && body === undefined
         ? sendStream({ ...common, slot, signal, responseTimeoutMs })
         : sendDocument({ ...common, body, slot, signal });

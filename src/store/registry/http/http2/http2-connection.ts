@@ -30,13 +30,20 @@ export class Http2Connection {
     this.#options = options;
   }
 
+  /** Opens the connection before the first request. If this fails, the first request opens it again. */
+  connect(): void {
+    if (this.#session !== undefined || this.#isHttp1) return;
+    this.#opening.run('', () => this.#open()).catch(() => undefined);
+  }
+
   /**
    * Waits until a stream may be opened, and reserves it.
+   * @param isSafe - whether the request is a GET or HEAD, which may be sent before the settings of the server are known
    * @returns the slot for the stream; undefined if the server chooses or requires HTTP/1.1
    * @throws Error if the connection fails, or if no stream can be opened in time or in `MAX_SESSIONS` sessions; the
    * reason of the signal if it is aborted
    */
-  async acquire(signal: AbortSignal | undefined): Promise<Http2Slot | undefined> {
+  async acquire(isSafe: boolean, signal: AbortSignal | undefined): Promise<Http2Slot | undefined> {
     for (let sessions = 0; sessions < MAX_SESSIONS; sessions += 1) {
       if (this.#session?.requiresHttp1 === true) this.#isHttp1 = true;
       if (this.#isHttp1) return undefined;
@@ -48,7 +55,7 @@ export class Http2Connection {
               signal,
             );
       if (session === undefined) return undefined;
-      const slot = await session.slot(this.#options.timeoutMs, signal);
+      const slot = await session.slot(isSafe, this.#options.timeoutMs, signal);
       if (slot !== undefined) return slot;
     }
     throw unprocessed();
@@ -60,7 +67,12 @@ export class Http2Connection {
    */
   takeSpare(): Socket | undefined {
     const socket = this.#spare.pop();
-    return socket?.destroyed === true ? undefined : socket?.off('error', ignore).ref();
+    if (socket === undefined) return undefined;
+    socket.off('error', destroy);
+    // Before a request, a server sends nothing, except for a message with which it closes the connection, such as a 408.
+    if (socket.writable && !socket.readableEnded && socket.readableLength === 0) return socket.ref();
+    socket.destroy();
+    return this.takeSpare();
   }
 
   /** Closes the session, and connections that are opened later. */
@@ -79,9 +91,12 @@ export class Http2Connection {
     if (socket instanceof TLSSocket && socket.alpnProtocol === 'h2')
       return (this.#session = await Http2Session.open(socket, origin, timeoutMs));
     this.#isHttp1 = true;
-    this.#spare.push(socket.on('error', ignore).unref());
+    this.#spare.push(socket.on('error', destroy).unref());
     return undefined;
   }
 }
 
-const ignore = () => undefined;
+/** After a TLS alert, Node would leave the connection open. */
+function destroy(this: Socket): void {
+  this.destroy();
+}

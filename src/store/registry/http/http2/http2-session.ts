@@ -22,6 +22,12 @@ export const MAX_HEADER_BYTES = 16 * 1024;
  * server sends more.
  */
 const MAX_CONTROL_FRAMES = 1000;
+/**
+ * Maximum number of requests that are sent before the SETTINGS frame of the server arrives, which takes a round trip.
+ * Servers usually permit at least 100 streams (RFC 9113 section 6.5.2). If a server refuses some of these requests,
+ * they are sent again.
+ */
+const MAX_EARLY_REQUESTS = 32;
 /** The longest delay that a Node timer supports. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** The flow-control window of a stream. It is large enough to receive a document of 4 MiB in a few round trips. */
@@ -39,13 +45,16 @@ const sessionOptions = {
 
 /**
  * An HTTP/2 connection to one origin. It opens at most as many streams as the server permits, because the server would
- * refuse more. Further requests wait.
+ * refuse more. Further requests wait. Before the limit of the server is known, only GET and HEAD requests are sent, whose
+ * repetition has no effect.
  */
 export class Http2Session {
   readonly #session: ClientHttp2Session;
   readonly #waiting = new Set<{ readonly next: () => void; readonly refresh: () => void }>();
   #open = 0;
   #isRetired = false;
+  /** Whether the SETTINGS frame of the server has arrived. */
+  #hasSettings = false;
   #requiresHttp1 = false;
   /** The highest stream id that the server may have processed; all later streams are unprocessed. */
   #lastProcessed = Number.POSITIVE_INFINITY;
@@ -58,8 +67,14 @@ export class Http2Session {
    */
   #keepAlive: NodeJS.Timeout | undefined;
 
-  private constructor(session: ClientHttp2Session) {
+  private constructor(session: ClientHttp2Session, timeoutMs: number) {
     this.#session = session;
+    const timer = setTimeout(() => session.destroy(timeoutError('the HTTP/2 SETTINGS frame')), timeoutMs).unref();
+    session.once('remoteSettings', () => {
+      clearTimeout(timer);
+      this.#hasSettings = true;
+      session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+    });
     session.on('ping', () => this.#countControlFrames(1));
     // Node keeps every announced origin in memory, so origins are counted like control frames.
     session.on('origin', (origins: readonly string[]) => this.#countControlFrames(origins.length));
@@ -72,12 +87,18 @@ export class Http2Session {
       this.retire();
     });
     session.on('error', (error: Error) => (this.#failure = failureOf(error)));
-    session.on('close', () => this.retire());
+    session.on('close', () => {
+      clearTimeout(timer);
+      this.retire();
+    });
+    // A session without requests must not keep the process alive.
+    session.unref();
   }
 
   /**
-   * Starts HTTP/2 on a connection, and waits for the SETTINGS frame of the server.
-   * @throws Error if the connection fails, if the frame does not arrive in time, or if the server violates the protocol
+   * Starts HTTP/2 on a connection.
+   * @param timeoutMs - time limit in milliseconds for the SETTINGS frame of the server
+   * @throws Error if the connection has failed
    */
   static async open(socket: Socket, origin: string, timeoutMs: number): Promise<Http2Session> {
     let failure: Error | undefined;
@@ -91,25 +112,8 @@ export class Http2Session {
     // connection would not emit an event.
     if (socket.destroyed) throw failure ?? connectionClosed();
     const session = connect(origin, { ...sessionOptions, createConnection: () => socket });
-    const opened = new Http2Session(session);
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => session.destroy(timeoutError('the HTTP/2 SETTINGS frame')), timeoutMs);
-      const onClose = () => {
-        clearTimeout(timer);
-        reject(opened.#failure ?? failure ?? connectionClosed());
-      };
-      session.once('close', onClose);
-      session.once('remoteSettings', () => {
-        clearTimeout(timer);
-        session.off('close', onClose);
-        // This must not wait until the promise is resolved, because later frames of the same packet may end the
-        // session.
-        session.setLocalWindowSize(SESSION_WINDOW_BYTES);
-        resolve();
-      });
-    });
-    // A session without requests must not keep the process alive.
-    session.unref();
+    const opened = new Http2Session(session, timeoutMs);
+    socket.on('error', (error) => (opened.#failure ??= error));
     return opened;
   }
 
@@ -128,18 +132,19 @@ export class Http2Session {
 
   /**
    * Waits until the server permits another stream.
+   * @param isSafe - whether the request may be sent before the limit of the server is known
    * @returns the slot for the stream; undefined if the session accepts no further requests
-   * @throws Error `ETIMEDOUT` if no stream has ended for `timeoutMs`; the reason of the signal if it is aborted
+   * @throws Error `ETIMEDOUT` if no stream has ended for `timeoutMs`; the failure of the session if it fails before
+   * the SETTINGS frame; the reason of the signal if it is aborted
    */
-  async slot(timeoutMs: number, signal: AbortSignal | undefined): Promise<Http2Slot | undefined> {
+  async slot(isSafe: boolean, timeoutMs: number, signal: AbortSignal | undefined): Promise<Http2Slot | undefined> {
     signal?.throwIfAborted();
-    if (!this.isUsable) return undefined;
-    if (this.#open < this.#limit) return this.#take();
+    if (!this.isUsable || this.#open < this.#limit(isSafe)) return this.#takeIfUsable();
     return new Promise((resolve, reject) => {
       const onAbort = () => end(() => reject(signal?.reason as Error));
       const timer = setTimeout(() => end(() => reject(timeoutError('a free HTTP/2 stream'))), timeoutMs);
       const waiter = {
-        next: () => end(() => resolve(this.isUsable ? this.#take() : undefined)),
+        next: () => end(() => resolve(this.#takeIfUsable())),
         refresh: () => timer.refresh(),
       };
       const end = (settle: () => void) => {
@@ -196,8 +201,15 @@ export class Http2Session {
     this.retire();
   }
 
-  get #limit(): number {
+  /** Returns the maximum number of open streams, as far as it is known. See `slot` for `isSafe`. */
+  #limit(isSafe: boolean): number {
+    if (!this.#hasSettings) return isSafe ? MAX_EARLY_REQUESTS : 0;
     return this.#session.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
+  }
+
+  #takeIfUsable(): Promise<Http2Slot | undefined> {
+    if (this.isUsable) return Promise.resolve(this.#take());
+    return this.#hasSettings ? Promise.resolve(undefined) : Promise.reject(this.#failure ?? connectionClosed());
   }
 
   #take(): Http2Slot {
@@ -231,7 +243,7 @@ export class Http2Session {
 
   #startWaiting(): void {
     for (const { next } of [...this.#waiting]) {
-      if (this.#open >= this.#limit) return;
+      if (this.#open >= this.#limit(false)) return;
       next();
     }
   }

@@ -35,6 +35,7 @@ interface Layers {
 
 const small: Layers = { count: 8, mib: 50 };
 const large: Layers = { count: 2, mib: 400 };
+const many: Layers = { count: 100, mib: 4 };
 
 /** Time, CPU and memory of copying large layers from one registry to another, first over TLS and then over plain http. */
 export async function benchStream(context: BenchContext, only: readonly string[]): Promise<void> {
@@ -49,7 +50,7 @@ async function overTls(context: BenchContext): Promise<void> {
   const setup = await tlsSetup(context);
   const start = () => startTlsRegistry(setup, context);
   const tools = tlsCopies(context, setup);
-  for (const layers of [small, large])
+  for (const layers of [small, large, many])
     await copyLayers(layers, { title: 'over TLS, docker-registry behind nginx', start, tools, context, setup });
 }
 
@@ -66,7 +67,7 @@ function digestOf(mlist: Script): Job['tools'][string] {
 }
 
 /** oras and skopeo use plain http for registries on this machine by default; regctl does not. */
-function tlsCopies(context: BenchContext, { caFile }: TlsSetup): Job['tools'] {
+export function tlsCopies(context: BenchContext, { caFile }: TlsSetup): Job['tools'] {
   const mlist = mlistOf(context, '--ca-file', caFile);
   return {
     mlist: ({ sources: [source = ''], target }) => ({ measured: [mlist('copy', source, target)] }),

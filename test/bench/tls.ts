@@ -1,27 +1,37 @@
 import { join } from 'node:path';
+import { makeImage, pushImage } from '../support/images.ts';
 import { imagesElsewhere } from '../support/request-count-images.ts';
 import { runAll } from './command.ts';
 import { compare, connections, cpu, cpuOf, peak, printTable, ratio, requests, wall, type Sample } from './compare.ts';
 import { bareSteps, create, createPushing, flags, type Job } from './jobs.ts';
 import type { BenchContext } from './main.ts';
 import { print } from './measure.ts';
+import { tlsCopies } from './stream.ts';
 import { missingPrograms, startTlsRegistry, tlsSetup, type TlsRegistry, type TlsSetup } from './tls-registry.ts';
 import { bareOf, buildx, crane, environmentIn, isInstalled, mlistOf, trustOf } from './tools.ts';
 
 const ROUNDS = 7;
 const ROUND_TRIP_MS = 50;
 const IMAGES = 12;
+const LAYERS = 3;
 
-/** Requests, connections, time and memory of each installed tool for one list, over TLS and a network with a round trip. */
+/**
+ * Requests, connections, time and memory of each installed tool for one list and for the copy of one image, over TLS and a
+ * network with a round trip.
+ */
 export async function benchTls(context: BenchContext): Promise<void> {
   const missing = missingPrograms();
   if (missing.length > 0) return print(`   skipped: not found: ${missing.join(', ')}`);
   const setup = await tlsSetup(context);
-  const registry = await startTlsRegistry(setup, context, ROUND_TRIP_MS);
+  const [registry, other] = [
+    await startTlsRegistry(setup, context, ROUND_TRIP_MS),
+    await startTlsRegistry(setup, context, ROUND_TRIP_MS),
+  ];
   try {
     await benchList(registry, setup, context);
+    await benchCopy(registry, other, setup, context);
   } finally {
-    await registry.close();
+    for (const one of [registry, other]) await one.close();
   }
 }
 
@@ -56,6 +66,27 @@ async function benchList(registry: TlsRegistry, setup: TlsSetup, context: BenchC
   ]);
   const absent = Object.entries(programsOf).flatMap(([name, program]) => (names.includes(name) ? [] : [program]));
   if (absent.length > 0) print(`\nnot found: ${absent.join(', ')}`);
+}
+
+async function benchCopy(from: TlsRegistry, to: TlsRegistry, setup: TlsSetup, context: BenchContext): Promise<void> {
+  const { rounds = ROUNDS, folder } = context;
+  print(`\n## Copy of a small image with ${LAYERS} layers to another registry\n`);
+  await pushImage(from.url, 'small/app', 'v1', makeImage({ layers: LAYERS }));
+  const source = `${from.host}/small/app:v1`;
+  const tools = tlsCopies(context, setup);
+  const names = Object.keys(tools).filter((name) => name.startsWith('mlist') || isInstalled(name));
+  const result = await compare<Sample>(names, rounds, async (name, round) => {
+    const own = `${name.replace(' ', '-')}-${round}`;
+    const home = join(folder, 'homes', `copy-${own}`);
+    const target = `${to.host}/copied/${own}:v1`;
+    const { measured } = tools[name]!({ host: to.host, sources: [source], target, name: own, folder: home });
+    const env = { ...environmentIn(home), ...trustOf(name, setup) };
+    await Promise.all([from.traffic(), to.traffic()]);
+    const times = await runAll(measured, env);
+    const [read, written] = await Promise.all([from.traffic(), to.traffic()]);
+    return { ...times, requests: read.requests + written.requests };
+  });
+  printTable('tool', result, [requests, wall, cpu, peak, ratio('time', 'crane', result)]);
 }
 
 const programsOf: Readonly<Record<string, string>> = { imagetools: 'docker-buildx', crane: 'crane', regctl: 'regctl' };

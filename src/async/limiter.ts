@@ -25,7 +25,10 @@ export class Limiter {
     this.#release(added);
   }
 
-  /** @param weight - at most the limit. Default 1 */
+  /**
+   * Runs a task in a slot.
+   * @param weight - must not exceed the limit: the task would never start, nor any later one. Default 1
+   */
   async run<T>(work: () => Promise<T>, weight = 1): Promise<T> {
     const release = await this.acquire(weight);
     try {
@@ -37,7 +40,7 @@ export class Limiter {
 
   /**
    * Waits for a slot.
-   * @param weight - at most the limit. Default 1
+   * @param weight - see `run`. Default 1
    * @returns a function that releases the slot; calling it again has no effect
    */
   async acquire(weight = 1): Promise<() => void> {
@@ -52,7 +55,9 @@ export class Limiter {
 
   #release(weight: number): void {
     this.#free += weight;
-    for (let [next] = this.#waiting; next !== undefined && next.weight <= this.#free; [next] = this.#waiting) {
+    for (;;) {
+      const [next] = this.#waiting;
+      if (next === undefined || next.weight > this.#free) return;
       this.#waiting.shift();
       this.#free -= next.weight;
       next.start();

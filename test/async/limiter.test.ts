@@ -18,7 +18,11 @@ function started(limiter: Limiter, weights: readonly number[]) {
       await done;
     };
   });
-  return { running: async () => (await settled(), [...running]), end: (at: number) => ends[at]!() };
+  const settledTasks = async () => {
+    await settled();
+    return [...running];
+  };
+  return { running: settledTasks, end: (at: number) => ends[at]!() };
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));

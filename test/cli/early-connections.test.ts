@@ -11,7 +11,7 @@ import { describeWith } from '../support/programs.ts';
 import { serverInUse, trustInUse, useHttp2 } from '../support/protocols.ts';
 import { RecordingProxy, type Rule } from '../support/recording-proxy.ts';
 
-/** Connections that are opened before they are needed, and that are not needed any more. */
+/** Connections that are opened before they are needed, or that are no longer needed. */
 describeWith('openssl', 'over TLS', () => {
   let removeCertificates: () => void;
   beforeAll(() => void (removeCertificates = useHttp2()));
@@ -30,10 +30,8 @@ describeWith('openssl', 'over TLS', () => {
   test('a copy connects to its source while it asks the target', async () => {
     const [source, target] = [await registry(), await registry()];
     let isConnected = false;
-    const rule: Rule = async (exchange) => {
-      await answerLater(() => (isConnected = source.connections > 0))(exchange);
-    };
-    target.on(/manifests/, rule, 1);
+    const isReady = () => (isConnected = source.connections > 0);
+    target.on(/manifests/, forwardWhen(isReady), 1);
     const cli = await CliHarness.make();
     await cli.must('copy', `${source.host}/app:v1`, `${target.host}/copied:v1`, ...trust());
     expect(isConnected).toBe(true);
@@ -53,7 +51,7 @@ describeWith('openssl', 'over TLS', () => {
   ])('a copy uses another connection if its source closes an idle one %s', async (_name, message) => {
     const target = await registry();
     const source = await http1Server({ onFirst: (socket) => socket.end(message) });
-    target.on(/manifests/, answerLater(source.isFirstOver), 1);
+    target.on(/manifests/, forwardWhen(source.isFirstOver), 1);
     const cli = await CliHarness.make();
     const args = [`${source.host}/app:v1`, `${target.host}/copied:v1`, '--retries', '0', ...trust()];
     expect(await cli.run(['copy', ...args])).toMatchObject({ code: 0 });
@@ -63,7 +61,7 @@ describeWith('openssl', 'over TLS', () => {
   test('a copy reports that its source requires a client certificate', async () => {
     const target = await registry();
     const source = await http1Server({ requestCert: true, rejectUnauthorized: true });
-    target.on(/manifests/, answerLater(source.isFirstOver), 1);
+    target.on(/manifests/, forwardWhen(source.isFirstOver), 1);
     const args = [`${source.host}/app:v1`, `${target.host}/copied:v1`, '--retries', '0', ...trust()];
     const { code, stderr } = await runMlist(['copy', ...args]);
     expect([code, stderr]).toEqual([7, expect.stringContaining('CERTIFICATE_REQUIRED')]);
@@ -74,7 +72,7 @@ describeWith('openssl', 'over TLS', () => {
     readonly onFirst?: (socket: TLSSocket) => void;
   }
 
-  /** A registry with HTTP/1.1 over TLS. `isFirstOver` is true when its first connection is or should be closed. */
+  /** A registry with HTTP/1.1 over TLS. `isFirstOver`: whether the server has ended or refused its first connection. */
   async function http1Server({ onFirst, ...options }: Http1Options) {
     const { url } = cleanup(await startRegistry());
     await pushImage(url, 'app', 'v1', image);
@@ -105,8 +103,8 @@ describeWith('openssl', 'over TLS', () => {
   }
 });
 
-/** Passes a request on when the condition is true, and what the client was sent before has arrived. */
-function answerLater(holds: () => boolean): Rule {
+/** Forwards a request once the condition holds, after a pause in which the client receives what was sent before. */
+function forwardWhen(holds: () => boolean): Rule {
   return async ({ pass }) => {
     for (let tries = 0; tries < 500 && !holds(); tries += 1) await sleep(10);
     await sleep(50);

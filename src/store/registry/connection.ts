@@ -134,8 +134,8 @@ export class Connection {
   }
 
   /**
-   * Starts to connect to the registry before the first request, if its address is https. A failure is ignored, since the
-   * first request repeats what has failed, and reports it.
+   * Starts to connect to the registry before the first request, if its address is https. Errors are ignored here,
+   * because the first request either receives the same error or connects again.
    * @param scopes - the rights that the requests will need
    */
   connect(scopes: readonly Scope[]): void {

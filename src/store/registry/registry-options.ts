@@ -7,8 +7,8 @@ import type { RegistryConfiguration } from './mirrors/registry-configuration.ts'
 /** Options for requests to registries. */
 export interface RegistryOptions {
   /**
-   * Maximum number of concurrent requests to each registry. Default 32, or 100 if the registry uses HTTP/2; blobs of
-   * 1 MiB or more are then uploaded at once up to 24 MiB, or 6 blobs of any length.
+   * Maximum number of concurrent requests to each registry. Default 32, or 100 if the registry uses HTTP/2. By default,
+   * blobs of 1 MiB or more have an additional limit: 6 to 24 of them are uploaded concurrently, depending on their size.
    */
   readonly concurrency?: number | undefined;
   /** Maximum number of retries of a failed request. Default 4. */

@@ -164,7 +164,7 @@ function documents(): void {
     expect(server.streams.length).toBeLessThanOrEqual(8 + 7);
   });
 
-  test('are sent before the settings of the server arrive if they read', async () => {
+  test('are sent before the settings of the server arrive if they are reads', async () => {
     let early = 0;
     let hasStarted = false;
     const server = await frames({

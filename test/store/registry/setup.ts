@@ -81,8 +81,10 @@ export async function put(target: Repository, content: ManifestContent): Promise
   await target.putBlob(content.descriptor, () => pieces(content.bytes));
 }
 
-/** Puts this number of small blobs at once. */
-/** @param length - the length of each blob. Default: short */
+/**
+ * Puts this number of blobs concurrently.
+ * @param length - the length of each blob in bytes. Default: a few bytes
+ */
 export async function putBlobs(target: Repository, count: number, length = 0): Promise<void> {
   const bytes = (at: number) => Buffer.from(`blob ${at}`.padEnd(length));
   const blobs = Array.from({ length: count }, (_, at) => blobOf(bytes(at), 'application/octet-stream'));

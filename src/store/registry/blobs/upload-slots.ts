@@ -7,12 +7,13 @@ const MIB = 1024 * 1024;
 const LARGE_BLOB_BYTES = MIB;
 
 /**
- * By default, the large blobs that are uploaded at once have at most this many bytes together. This is enough for 200 Mbit/s
- * if an upload takes a second. More of them would need more memory and CPU time, without being faster.
+ * Default limit on the total size of the large blobs that are uploaded concurrently, where each blob counts as at most
+ * `MAX_COUNTED_BYTES`. It is enough for 200 Mbit/s if an upload takes a second. A higher limit would need more memory
+ * and CPU time without being faster.
  */
 const MAX_LARGE_BYTES = 24 * MIB;
 
-/** Larger blobs count as this many bytes, so that at least 6 of them are uploaded at once. */
+/** A larger blob counts as this many bytes, so that 6 blobs of any size can be uploaded concurrently. */
 const MAX_COUNTED_BYTES = MAX_LARGE_BYTES / 6;
 
 /** Limits concurrent uploads to a registry, each of which uses its own HTTP/1.1 connection. */
@@ -21,7 +22,10 @@ export class UploadSlots {
   readonly #large: Limiter;
   readonly #weightOf: (size: number) => number;
 
-  /** @param concurrency - the maximum number of concurrent uploads. Default: the limits above, and 32 small blobs */
+  /**
+   * @param concurrency - the maximum number of concurrent uploads of small blobs and, separately, of large ones. The
+   * limit on all requests to the registry applies too. Default: 32 small blobs, and `MAX_LARGE_BYTES`
+   */
   constructor(concurrency: number | undefined) {
     this.#small = new Limiter(concurrency ?? defaults.concurrency);
     this.#large = new Limiter(concurrency ?? MAX_LARGE_BYTES);

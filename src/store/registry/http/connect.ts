@@ -8,11 +8,14 @@ export interface HostAndPort {
   readonly port: number;
 }
 
-/** How a socket is connected. */
-export interface Connecting {
-  /** Milliseconds to wait for TCP, and then for TLS. */
+/** The time limit and the tracking of a new socket. */
+export interface ConnectOptions {
+  /** Time limit in milliseconds, separately for the TCP connection and for the TLS handshake. */
   readonly timeoutMs: number;
-  /** Called with the socket before it is connected, so that the caller can destroy it at any time. */
+  /**
+   * Called with each socket as soon as it exists, so that the caller can destroy it while it is being connected. May be
+   * called more than once for a socket.
+   */
   readonly onSocket: (socket: Socket) => void;
 }
 
@@ -36,12 +39,12 @@ export class HostFailure extends Error {
  * not throw
  * @throws Error with Node's code if the connection fails, or `ETIMEDOUT` after `timeoutMs`
  */
-export function connectTcp(address: HostAndPort, connecting: Connecting, onSent?: () => void): Promise<Socket> {
+export function connectTcp(address: HostAndPort, connectOptions: ConnectOptions, onSent?: () => void): Promise<Socket> {
   const socket = openSocket(tcpOptions(address));
   // Node emits this event just before it sends the packet, so the callback is deferred until the current task has
   // ended.
   if (onSent !== undefined) socket.once('connectionAttempt', () => setImmediate(onSent));
-  return opened(socket, 'connect', connecting);
+  return opened(socket, 'connect', connectOptions);
 }
 
 export function tcpOptions({ host, port }: HostAndPort): TcpNetConnectOpts {
@@ -68,7 +71,7 @@ const loopbackLookup: LookupFunction = (_host, { all = false }, callback) => {
 export function opened(
   socket: Socket,
   event: 'connect' | 'secureConnect',
-  { timeoutMs, onSocket }: Connecting,
+  { timeoutMs, onSocket }: ConnectOptions,
 ): Promise<Socket> {
   const pending = event === 'connect' ? 'the TCP connection' : 'the TLS handshake';
   return new Promise((resolve, reject) => {

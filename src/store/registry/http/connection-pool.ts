@@ -4,7 +4,7 @@ import { connect as openSocket, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { MlistError } from '../../../errors/errors.ts';
 import type { SecretRedactor } from '../../../errors/redact.ts';
-import { connectTcp, hostAndPort, opened, tcpOptions, type Connecting, type HostAndPort } from './connect.ts';
+import { connectTcp, hostAndPort, opened, tcpOptions, type ConnectOptions, type HostAndPort } from './connect.ts';
 import { Http2Connection } from './http2/http2-connection.ts';
 import { openTunnel, proxiesOf, ProxyFailure, type Proxy, type ProxyFor } from './proxy.ts';
 import { withReceiveBuffer } from './receive-buffer.ts';
@@ -106,17 +106,17 @@ export class ConnectionPool {
       trust: trust !== undefined && isUnverified ? { ...trust, verify: false } : trust,
       proxy,
       proxyTrust: proxy?.url.protocol === 'https:' ? await this.trust.forHost(proxy.url) : undefined,
-      connecting: { timeoutMs: this.#options.timeoutMs, onSocket: (socket) => this.#track(socket) },
+      connectOptions: { timeoutMs: this.#options.timeoutMs, onSocket: (socket) => this.#track(socket) },
     };
   }
 
   #createRoute(destination: Destination): Route {
-    const { proxy, origin, connecting } = destination;
+    const { proxy, origin, connectOptions } = destination;
     const isSecure = destination.trust !== undefined;
     const open = (protocols: readonly string[]) => connect(destination, protocols);
     const http2 =
       isSecure && this.#options.http1 !== true
-        ? new Http2Connection({ origin, timeoutMs: connecting.timeoutMs, open: () => open(['h2', ...HTTP1]) })
+        ? new Http2Connection({ origin, timeoutMs: connectOptions.timeoutMs, open: () => open(['h2', ...HTTP1]) })
         : undefined;
     const openHttp1 = async () => http2?.takeSpare() ?? (await open(HTTP1));
     const agents = isSecure
@@ -128,11 +128,12 @@ export class ConnectionPool {
   }
 
   /**
-   * Registers a socket for `close`. The `destroy` method of an agent would miss a connection that is still being opened,
-   * which would keep the process alive.
+   * Registers a socket, so that `close` can destroy it. The `destroy` method of an agent does not close connections that
+   * are still being opened, and these would keep the process alive.
    */
   #track(socket: Socket): void {
     if (this.#isClosed) socket.destroy();
+    if (this.#sockets.has(socket)) return;
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
   }
@@ -146,7 +147,7 @@ interface Destination extends HostAndPort {
   readonly proxy: Proxy | undefined;
   /** The trust settings for the proxy; undefined if its address is not https. */
   readonly proxyTrust: HostTrust | undefined;
-  readonly connecting: Connecting;
+  readonly connectOptions: ConnectOptions;
 }
 
 /** The ALPN protocols of a connection that does not use HTTP/2. */
@@ -159,12 +160,12 @@ const HTTP1 = ['http/1.1'];
  * the proxy fails; MlistError if the proxy refuses the tunnel
  */
 function connect(destination: Destination, protocols: readonly string[]): Promise<Socket> {
-  const { host, trust, proxy, connecting } = destination;
+  const { host, trust, proxy, connectOptions } = destination;
   if (proxy === undefined) return connectDirectly(destination, protocols);
   if (trust === undefined) return fromProxy(proxy, () => connectToProxy(destination, proxy));
-  return secured({ trust, host, protocols, ...connecting }, (onSent) =>
+  return secured({ trust, host, protocols, ...connectOptions }, (onSent) =>
     fromProxy(proxy, async () =>
-      openTunnel(await connectToProxy(destination, proxy, onSent), destination, proxy, connecting.timeoutMs),
+      openTunnel(await connectToProxy(destination, proxy, onSent), destination, proxy, connectOptions.timeoutMs),
     ),
   );
 }
@@ -178,25 +179,31 @@ async function fromProxy(proxy: Proxy, open: () => Promise<Socket>): Promise<Soc
 }
 
 function connectDirectly(destination: Destination, protocols: readonly string[]): Promise<Socket> {
-  const { host, trust, connecting } = destination;
+  const { host, trust, connectOptions } = destination;
   if (trust === undefined) {
     const socket = withReceiveBuffer((onread) => openSocket({ ...tcpOptions(destination), onread }));
-    return opened(socket, 'connect', connecting);
+    return opened(socket, 'connect', connectOptions);
   }
   if (protocols.includes('h2'))
-    return secured({ trust, host, protocols, ...connecting }, (onSent) => connectTcp(destination, connecting, onSent));
+    return secured({ trust, host, protocols, ...connectOptions }, (onSent) =>
+      connectTcp(destination, connectOptions, onSent),
+    );
   const { verify, contexts, key } = trust;
   return contexts.handshake(key, (createContext) =>
-    connectDirectTls(destination, { host, verify, context: createContext(), protocols, ...connecting }),
+    connectDirectTls(destination, { host, verify, context: createContext(), protocols, ...connectOptions }),
   );
 }
 
-function connectToProxy({ proxyTrust, connecting }: Destination, { url }: Proxy, onSent?: () => void): Promise<Socket> {
+function connectToProxy(
+  { proxyTrust, connectOptions }: Destination,
+  { url }: Proxy,
+  onSent?: () => void,
+): Promise<Socket> {
   const address = hostAndPort(url);
-  if (proxyTrust === undefined) return connectTcp(address, connecting, onSent);
+  if (proxyTrust === undefined) return connectTcp(address, connectOptions, onSent);
   const { host } = address;
-  return secured({ trust: proxyTrust, host, protocols: HTTP1, ...connecting }, (sent) =>
-    connectTcp(address, connecting, sent),
+  return secured({ trust: proxyTrust, host, protocols: HTTP1, ...connectOptions }, (sent) =>
+    connectTcp(address, connectOptions, sent),
   );
 }
 

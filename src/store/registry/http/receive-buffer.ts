@@ -109,7 +109,10 @@ class Memory {
     return chunk;
   }
 
-  /** Must be called when the connection is closed, because Node may write into the memory until then. */
+  /**
+   * Marks the memory as complete. Must not be called before the connection is closed, because Node may write into the
+   * memory until then.
+   */
   end(): void {
     this.#isEnded = true;
     this.#freeIfUnused();

@@ -1,10 +1,10 @@
 import * as tls from 'node:tls';
 import type { ConnectionOptions, SecureContext } from 'node:tls';
 import { isIP, type OnReadOpts, type Socket } from 'node:net';
-import { opened, tcpOptions, type Connecting, type HostAndPort } from './connect.ts';
+import { opened, tcpOptions, type ConnectOptions, type HostAndPort } from './connect.ts';
 import { withReceiveBuffer } from './receive-buffer.ts';
 
-export interface TlsOptions extends Connecting {
+export interface TlsOptions extends ConnectOptions {
   readonly host: string;
   readonly verify: boolean;
   readonly context: SecureContext;
@@ -31,11 +31,11 @@ export function connectTls(socket: Socket, options: TlsOptions): Promise<Socket>
  * than `timeoutMs`
  */
 export async function connectDirectTls(address: HostAndPort, options: TlsOptions): Promise<Socket> {
-  const connecting = withReceiveBuffer((onread) => {
+  const socket = withReceiveBuffer((onread) => {
     const all: ReceivingOptions = { ...connectionOptions(options), ...tcpOptions(address), onread };
     return tls.connect(all);
   });
-  const socket = await opened(connecting, 'connect', options);
+  await opened(socket, 'connect', options);
   // tls.connect ignores `noDelay` and `keepAlive`, so they are set on the socket.
   socket.setNoDelay(true);
   socket.setKeepAlive(true);

@@ -21,7 +21,7 @@ const MAX_SESSIONS = 5;
 export class Http2Connection {
   readonly #options: Http2ConnectionOptions;
   readonly #opening = new SingleFlight<Http2Session | undefined>();
-  readonly #spare: Socket[] = [];
+  #spare: Socket | undefined;
   #session: Http2Session | undefined;
   #isHttp1 = false;
   #isClosed = false;
@@ -30,7 +30,10 @@ export class Http2Connection {
     this.#options = options;
   }
 
-  /** Opens the connection before the first request. If this fails, the first request opens it again. */
+  /**
+   * Starts to open the connection before it is needed. A failure is not reported here: a request that waits for the
+   * connection fails with the error, and a later request opens a new connection.
+   */
   connect(): void {
     if (this.#session !== undefined || this.#isHttp1) return;
     this.#opening.run('', () => this.#open()).catch(() => undefined);
@@ -62,17 +65,18 @@ export class Http2Connection {
   }
 
   /**
-   * Removes and returns a connection on which the server has chosen HTTP/1.1, and which no request has used yet;
-   * undefined if no such connection exists.
+   * Removes and returns the connection on which the server has chosen HTTP/1.1, if no request has used it yet. Returns
+   * undefined if there is none, or if it is closed or the server is closing it.
    */
   takeSpare(): Socket | undefined {
-    const socket = this.#spare.pop();
+    const socket = this.#spare;
+    this.#spare = undefined;
     if (socket === undefined) return undefined;
     socket.off('error', destroy);
-    // Before a request, a server sends nothing, except for a message with which it closes the connection, such as a 408.
+    // A server sends nothing before the first request, unless it is about to close the connection, for example a 408.
     if (socket.writable && !socket.readableEnded && socket.readableLength === 0) return socket.ref();
     socket.destroy();
-    return this.takeSpare();
+    return undefined;
   }
 
   /** Closes the session, and connections that are opened later. */
@@ -91,7 +95,7 @@ export class Http2Connection {
     if (socket instanceof TLSSocket && socket.alpnProtocol === 'h2')
       return (this.#session = await Http2Session.open(socket, origin, timeoutMs));
     this.#isHttp1 = true;
-    this.#spare.push(socket.on('error', destroy).unref());
+    this.#spare = socket.on('error', destroy).unref();
     return undefined;
   }
 }

@@ -44,9 +44,9 @@ const sessionOptions = {
 } as const;
 
 /**
- * An HTTP/2 connection to one origin. It opens at most as many streams as the server permits, because the server would
- * refuse more. Further requests wait. Before the limit of the server is known, only GET and HEAD requests are sent, whose
- * repetition has no effect.
+ * An HTTP/2 connection to one origin. Once the server has announced how many concurrent streams it permits, further
+ * requests wait for a free stream. Until then, up to `MAX_EARLY_REQUESTS` GET and HEAD requests are sent, which are safe
+ * to repeat; all other requests wait.
  */
 export class Http2Session {
   readonly #session: ClientHttp2Session;
@@ -70,15 +70,13 @@ export class Http2Session {
   private constructor(session: ClientHttp2Session, timeoutMs: number) {
     this.#session = session;
     const timer = setTimeout(() => session.destroy(timeoutError('the HTTP/2 SETTINGS frame')), timeoutMs).unref();
-    session.once('remoteSettings', () => {
-      clearTimeout(timer);
-      this.#hasSettings = true;
-      session.setLocalWindowSize(SESSION_WINDOW_BYTES);
-    });
     session.on('ping', () => this.#countControlFrames(1));
     // Node keeps every announced origin in memory, so origins are counted like control frames.
     session.on('origin', (origins: readonly string[]) => this.#countControlFrames(origins.length));
     session.on('remoteSettings', () => {
+      if (!this.#hasSettings) session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+      this.#hasSettings = true;
+      clearTimeout(timer);
       this.#countControlFrames(1);
       this.#startWaiting();
     });
@@ -86,7 +84,7 @@ export class Http2Session {
       this.#lastProcessed = Math.min(this.#lastProcessed, lastStreamId);
       this.retire();
     });
-    session.on('error', (error: Error) => (this.#failure = failureOf(error)));
+    session.on('error', (error: Error) => (this.#failure = normalizedError(error)));
     session.on('close', () => {
       clearTimeout(timer);
       this.retire();
@@ -113,6 +111,7 @@ export class Http2Session {
     if (socket.destroyed) throw failure ?? connectionClosed();
     const session = connect(origin, { ...sessionOptions, createConnection: () => socket });
     const opened = new Http2Session(session, timeoutMs);
+    // The first listener destroys the socket, and the session then closes without an error of its own.
     socket.on('error', (error) => (opened.#failure ??= error));
     return opened;
   }
@@ -134,8 +133,8 @@ export class Http2Session {
    * Waits until the server permits another stream.
    * @param isSafe - whether the request may be sent before the limit of the server is known
    * @returns the slot for the stream; undefined if the session accepts no further requests
-   * @throws Error `ETIMEDOUT` if no stream has ended for `timeoutMs`; the failure of the session if it fails before
-   * the SETTINGS frame; the reason of the signal if it is aborted
+   * @throws Error `ETIMEDOUT` if no stream is free, and none ends within `timeoutMs`; if the session ends before the
+   * SETTINGS frame, its error or `ECONNRESET`; the reason of the signal if it is aborted
    */
   async slot(isSafe: boolean, timeoutMs: number, signal: AbortSignal | undefined): Promise<Http2Slot | undefined> {
     signal?.throwIfAborted();
@@ -180,7 +179,7 @@ export class Http2Session {
     }
     if (this.#failure !== undefined) return this.#failure;
     if (PROTOCOL_ERRORS.includes(rstCode)) return protocolError('the response is malformed');
-    return error === undefined ? connectionClosed() : failureOf(error);
+    return error === undefined ? connectionClosed() : normalizedError(error);
   }
 
   /** Opens no further streams, and closes the connection after the last open stream has ended. */
@@ -241,6 +240,7 @@ export class Http2Session {
     if (this.#controlFrames > MAX_CONTROL_FRAMES) this.fail(protocolError('too many control frames'));
   }
 
+  /** Starts waiting requests, which all wait until the settings of the server have arrived. */
   #startWaiting(): void {
     for (const { next } of [...this.#waiting]) {
       if (this.#open >= this.#limit(false)) return;
@@ -263,7 +263,7 @@ export function protocolError(message: string): Error {
  * Converts Node's HTTP/2 errors: to `ECONNRESET` if the server has closed the session or the stream, otherwise to
  * `HTTP2_PROTOCOL`, for example after an invalid frame. Returns any other error unchanged.
  */
-function failureOf(error: Error): Error {
+function normalizedError(error: Error): Error {
   const code = errorCode(error) ?? '';
   if (code === 'ERR_HTTP2_SESSION_ERROR' || code === 'ERR_HTTP2_STREAM_ERROR') return connectionClosed(error.message);
   return code.startsWith('ERR_HTTP2_') ? protocolError(error.message) : error;

@@ -1,4 +1,4 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -6,6 +6,7 @@ import { startRegistry } from '../../src/server/start-registry.ts';
 import { cleanup } from '../support/cleanup.ts';
 import { CliHarness } from '../support/cli-harness.ts';
 import { makeImage, pushImage } from '../support/images.ts';
+import { listenUntilEnd } from '../support/listen.ts';
 import { runMlist } from '../support/mlist.ts';
 import { describeWith } from '../support/programs.ts';
 import { serverInUse, trustInUse, useHttp2 } from '../support/protocols.ts';
@@ -76,30 +77,24 @@ describeWith('openssl', 'over TLS', () => {
   async function http1Server({ onFirst, ...options }: Http1Options) {
     const { url } = cleanup(await startRegistry());
     await pushImage(url, 'app', 'v1', image);
-    const sockets = new Set<Socket>();
     let [count, isOver] = [0, false];
     const forward = (socket: TLSSocket) => {
       const upstream = connect(Number(new URL(url).port), '127.0.0.1');
-      sockets.add(upstream.on('error', () => socket.destroy()));
-      socket.pipe(upstream).pipe(socket);
+      upstream.on('error', () => socket.destroy());
+      socket
+        .on('close', () => upstream.destroy())
+        .pipe(upstream)
+        .pipe(socket);
     };
     const server = createTlsServer({ ...serverInUse().tls, ALPNProtocols: ['http/1.1'], ...options }, (socket) => {
-      sockets.add(socket.on('error', () => undefined));
+      socket.on('error', () => undefined);
       count += 1;
       if (count > 1 || onFirst === undefined) return forward(socket);
       onFirst(socket);
       return void socket.once('finish', () => (isOver = true));
     });
     server.on('tlsClientError', () => (isOver = true));
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    cleanup({
-      close: () => {
-        for (const socket of sockets) socket.destroy();
-        server.close();
-      },
-    });
-    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    return { host, connections: () => count, isFirstOver: () => isOver };
+    return { host: await listenUntilEnd(server), connections: () => count, isFirstOver: () => isOver };
   }
 });
 
@@ -114,14 +109,10 @@ function forwardWhen(holds: () => boolean): Rule {
 
 /** A server that accepts connections and sends nothing. */
 async function silentServer() {
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => sockets.push(socket.on('error', () => undefined)));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  cleanup({
-    close: () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
+  let count = 0;
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    count += 1;
   });
-  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, connections: () => sockets.length };
+  return { host: await listenUntilEnd(server), connections: () => count };
 }

@@ -14,6 +14,7 @@ import { Limiter } from '../../../src/async/limiter.ts';
 import type { Repository } from '../../../src/store/registry/repository.ts';
 import type { ManifestContent } from '../../../src/store/store.ts';
 import { Authority, type Certificate } from '../../support/certificates.ts';
+import { listenUntilEnd } from '../../support/listen.ts';
 import { isLong, roundsOf } from '../../support/long.ts';
 import { describeWith } from '../../support/programs.ts';
 import type { Rule } from '../../support/recording-proxy.ts';
@@ -46,14 +47,7 @@ async function serverThat(answers: Answer, tls?: Tls): Promise<Scripted> {
     socket.on('data', () => void answers(socket));
   };
   const server = tls === undefined ? createServer(accept) : createTlsServer(tls.server, accept);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  cleanup({
-    close: () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
-  });
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const host = await listenUntilEnd(server);
   const caFile = tls?.caFile;
   return {
     host,

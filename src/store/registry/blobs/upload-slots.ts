@@ -20,7 +20,7 @@ const MAX_COUNTED_BYTES = MAX_LARGE_BYTES / 6;
 export class UploadSlots {
   readonly #small: Limiter;
   readonly #large: Limiter;
-  readonly #weightOf: (size: number) => number;
+  readonly #maxWeight: number;
 
   /**
    * @param concurrency - the maximum number of concurrent uploads of small blobs and, separately, of large ones. The
@@ -29,7 +29,7 @@ export class UploadSlots {
   constructor(concurrency: number | undefined) {
     this.#small = new Limiter(concurrency ?? defaults.concurrency);
     this.#large = new Limiter(concurrency ?? MAX_LARGE_BYTES);
-    this.#weightOf = (size) => (concurrency === undefined ? Math.min(size, MAX_COUNTED_BYTES) : 1);
+    this.#maxWeight = concurrency === undefined ? MAX_COUNTED_BYTES : 1;
   }
 
   /**
@@ -38,6 +38,6 @@ export class UploadSlots {
    */
   run<T>(size: number, upload: () => Promise<T>): Promise<T> {
     if (size < LARGE_BLOB_BYTES) return this.#small.run(upload);
-    return this.#large.run(upload, this.#weightOf(size));
+    return this.#large.run(upload, Math.min(size, this.#maxWeight));
   }
 }

@@ -66,7 +66,7 @@ export class Http2Connection {
 
   /**
    * Removes and returns the connection on which the server has chosen HTTP/1.1, if no request has used it yet. Returns
-   * undefined if there is none, or if it is closed or the server is closing it.
+   * undefined if no such connection exists, or if it is closed or being closed.
    */
   takeSpare(): Socket | undefined {
     const socket = this.#spare;

@@ -1,7 +1,8 @@
 // Bundles the library and the program with esbuild: docs/decisions/0003-command-line.md.
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { bundleProgram } from './split-program.js';
 
@@ -62,13 +63,6 @@ export async function bundle(root) {
         js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
       },
     }),
-    // A file of its own, because Node compiles a file before that file can turn on the compile cache.
-    build({
-      ...commonJs,
-      entryPoints: { mlist: at('src/cli/bin.ts') },
-      outdir: at('dist/cli'),
-      plugins: [separateModules],
-    }),
     bundleProgram(root, { ...commonJsWithUrl, plugins: [separatePackages('.'), separateModules] }),
     build({
       ...commonJs,
@@ -91,7 +85,27 @@ export async function bundle(root) {
       }),
     ),
   ]);
+  // After the other files, because it contains their hash.
+  results.push(
+    await build({
+      ...commonJs,
+      define: {
+        ...common.define,
+        'import.meta.dirname': '__dirname',
+        MLIST_BUILD: JSON.stringify(hashOf(at('dist/cli'))),
+      },
+      entryPoints: { mlist: at('src/cli/bin.ts') },
+      outdir: at('dist/cli'),
+    }),
+  );
   return results.flatMap((result) => (Array.isArray(result) ? result : [result.metafile]));
+}
+
+/** A hash of the files in a folder. */
+function hashOf(folder) {
+  const hash = createHash('sha256');
+  for (const name of readdirSync(folder).sort()) hash.update(readFileSync(join(folder, name)));
+  return hash.digest('hex');
 }
 
 /**
@@ -163,7 +177,6 @@ const separatePackages = (folder) => ({
 const separateModules = {
   name: 'separate-modules',
   setup({ onResolve }) {
-    for (const local of [/^\.\/process\.ts$/, SEPARATE])
-      onResolve({ filter: local }, ({ path }) => ({ path: `./${basename(path, '.ts')}.js`, external: true }));
+    onResolve({ filter: SEPARATE }, ({ path }) => ({ path: `./${basename(path, '.ts')}.js`, external: true }));
   },
 };

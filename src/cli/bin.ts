@@ -1,26 +1,38 @@
 #!/usr/bin/env node
-import module from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { env, platform } from 'node:process';
+import { arch, argv, env, platform, version } from 'node:process';
+import { CodeCache } from './code-cache.ts';
+import { ProgramFiles } from './program-files.ts';
+
+/** Identifies the build. Defined by the build. */
+declare const MLIST_BUILD: string;
 
 /**
- * This file is the entry point. It turns on Node's compile cache (Node 22.8 and newer), then loads the program. The
- * cache is stored in the user's own cache folder. Node's default would be the folder for temporary files, where other
- * users could replace the code. If the cache folder is not writable, the program runs without a cache.
- * NODE_COMPILE_CACHE selects another folder, and NODE_DISABLE_COMPILE_CACHE=1 turns the cache off.
+ * This file is the entry point. It loads the program, with compiled code from the user's own cache folder: in a shared
+ * folder, other users could replace the code. NODE_COMPILE_CACHE selects another folder, and
+ * NODE_DISABLE_COMPILE_CACHE=1 turns the cache off, as for Node's own cache.
  */
-const { enableCompileCache } = module as { readonly enableCompileCache?: (folder: string) => unknown };
+const cache = env['NODE_DISABLE_COMPILE_CACHE'] ? undefined : codeCache();
+if (cache !== undefined) process.once('exit', (code) => code === 0 && cache.save());
+new ProgramFiles(import.meta.dirname, cache).load('./process.js');
 
-try {
-  enableCompileCache?.(join(cacheFolder(), 'mlist', 'compiled'));
-} catch {
-  // A failure is ignored, because the program also runs without the cache.
+function codeCache(): CodeCache | undefined {
+  const folder = cacheFolder();
+  if (folder === undefined) return undefined;
+  const [, , command = ''] = argv;
+  // Options and other arguments must not become names of files.
+  const name = /^[a-z][a-z-]{0,30}$/.test(command) ? command : 'other';
+  return new CodeCache(join(folder, 'mlist', 'compiled', `${version}-${arch}`), name, MLIST_BUILD);
 }
-void import('./process.ts');
 
-function cacheFolder(): string {
-  if (env['XDG_CACHE_HOME']) return env['XDG_CACHE_HOME'];
-  if (platform === 'win32') return env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local');
-  return platform === 'darwin' ? join(homedir(), 'Library', 'Caches') : join(homedir(), '.cache');
+/** undefined if the user has no home folder. */
+function cacheFolder(): string | undefined {
+  for (const name of ['NODE_COMPILE_CACHE', 'XDG_CACHE_HOME']) if (env[name]) return env[name];
+  try {
+    if (platform === 'win32') return env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local');
+    return platform === 'darwin' ? join(homedir(), 'Library', 'Caches') : join(homedir(), '.cache');
+  } catch {
+    return undefined;
+  }
 }

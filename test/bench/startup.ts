@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeImage, pushImage } from '../support/images.ts';
 import { run, type Command, type Measured } from './command.ts';
@@ -6,7 +6,7 @@ import { compare, meanCpuOf, printTable, ratio, wallOf, type Column, type Compar
 import { startTarget } from './large-layer.ts';
 import type { BenchContext } from './main.ts';
 import { print } from './measure.ts';
-import { installedPackage, majorOf, nodes, type NodeBinary } from './node-versions.ts';
+import { installedPackage, nodes, type NodeBinary } from './node-versions.ts';
 import { missingPrograms, startTlsRegistry, tlsSetup, type TlsRegistry } from './tls-registry.ts';
 import { environmentIn } from './tools.ts';
 
@@ -63,9 +63,11 @@ async function benchCommands({ node, mlist, context }: Starting, reference: stri
   const commands: Readonly<Record<string, () => Command>> = {
     [EMPTY]: () => emptyOf(node, mlist),
     ls: () => mlist('ls'),
-    ...(Number(majorOf(node)) >= 22 && { 'ls, no compile cache': () => withoutCache(mlist('ls')) }),
+    'ls, no compile cache': () => withoutCache(mlist('ls')),
     annotate: () => mlist(...annotate()),
     'digest, plain http': () => mlist('digest', reference),
+    'digest, no compile cache': () => withoutCache(mlist('digest', reference)),
+    'digest, first start': () => withEmptyCache(mlist('digest', reference), join(context.folder, 'caches')),
     ...(existsSync(executable) && {
       'executable ls': () => ({ ...mlist(), program: executable, args: ['ls'] }),
       'executable annotate': () => ({ ...mlist(), program: executable, args: annotate() }),
@@ -85,6 +87,12 @@ function emptyOf({ path }: NodeBinary, mlist: Starting['mlist']): Command {
 
 function withoutCache({ env, ...command }: Command): Command {
   return { ...command, env: { ...env, NODE_DISABLE_COMPILE_CACHE: '1' } };
+}
+
+/** Every run writes the compile cache again. */
+function withEmptyCache({ env, ...command }: Command, parent: string): Command {
+  mkdirSync(parent, { recursive: true });
+  return { ...command, env: { ...env, XDG_CACHE_HOME: mkdtempSync(join(parent, 'cache-')) } };
 }
 
 /**

@@ -1,4 +1,3 @@
-import module from 'node:module';
 import { arch, platform, version as nodeVersion } from 'node:process';
 import * as zlib from 'node:zlib';
 import { commit, version } from '../../version.ts';
@@ -12,15 +11,11 @@ export interface ProgramFacts {
   readonly node: string;
   /** Operating system and architecture in Node's terms, such as `linux/x64`. */
   readonly system: string;
-  /** The optional features that this version of Node supports: `compile-cache`, `zstd`. */
+  /** `compile-cache`, because the program caches its compiled code, and `zstd` if this version of Node supports it. */
   readonly features: readonly string[];
 }
 
 export function aboutProgram(): ProgramFacts {
-  const { enableCompileCache } = module as { readonly enableCompileCache?: unknown };
-  const features = [
-    ...(enableCompileCache === undefined ? [] : ['compile-cache']),
-    ...('createZstdCompress' in zlib ? ['zstd'] : []),
-  ];
+  const features = ['compile-cache', ...('createZstdCompress' in zlib ? ['zstd'] : [])];
   return { version, commit, node: nodeVersion, system: `${platform}/${arch}`, features };
 }

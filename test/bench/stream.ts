@@ -36,6 +36,7 @@ interface Layers {
 const small: Layers = { count: 8, mib: 50 };
 const large: Layers = { count: 2, mib: 400 };
 const many: Layers = { count: 100, mib: 4 };
+const smallest: Layers = { count: 250, mib: 1.5 };
 
 /** Time, CPU and memory of copying large layers from one registry to another, first over TLS and then over plain http. */
 export async function benchStream(context: BenchContext, only: readonly string[]): Promise<void> {
@@ -50,7 +51,7 @@ async function overTls(context: BenchContext): Promise<void> {
   const setup = await tlsSetup(context);
   const start = () => startTlsRegistry(setup, context);
   const tools = tlsCopies(context, setup);
-  for (const layers of [small, large, many])
+  for (const layers of [small, large, many, smallest])
     await copyLayers(layers, { title: 'over TLS, docker-registry behind nginx', start, tools, context, setup });
 }
 

@@ -11,15 +11,19 @@ const RECORD_BYTES = 16 * 1024;
 /** The size of a block of memory. If bytes arrive faster than they are consumed, each chunk has about this size. */
 const MEMORY_BYTES = 256 * 1024;
 
-/** The size of a block if more than `MANY_BODIES` bodies are read concurrently. */
+/** The size of a block for a body of less than `MIN_LARGE_BYTES`, or if `MANY_BODIES` others are read concurrently. */
 const SMALL_MEMORY_BYTES = 32 * 1024;
+const MIN_LARGE_BYTES = 4 * 1024 * 1024;
 const MANY_BODIES = 8;
 
 /** The connection is paused while there are at least this many unread chunks. */
 const MAX_WAITING = 2;
 
-/** Maximum total size of the released buffers that are kept for reuse by any connection. */
+/** Maximum total size of the released blocks of one size that are kept for reuse by any connection. */
 const MAX_FREE_BYTES = 8 * 1024 * 1024;
+
+/** Node stores the bytes for the HTTP parser here. They are copied before any other connection receives bytes. */
+const parsed = Buffer.allocUnsafeSlow(RECORD_BYTES);
 
 const buffers = new WeakMap<Socket, ReceiveBuffer>();
 const users = new WeakMap<Uint8Array, () => void>();
@@ -31,12 +35,11 @@ const users = new WeakMap<Uint8Array, () => void>();
  */
 export function withReceiveBuffer<S extends Socket>(create: (onread: OnReadOpts) => S): S {
   const opened: { buffer?: ReceiveBuffer } = {};
-  const memory = Buffer.allocUnsafeSlow(RECORD_BYTES);
   const socket = create({
-    buffer: () => opened.buffer?.space() ?? memory,
+    buffer: () => opened.buffer?.space() ?? parsed,
     callback: (length) => opened.buffer?.received(length) ?? true,
   });
-  opened.buffer = new ReceiveBuffer(socket, memory);
+  opened.buffer = new ReceiveBuffer(socket);
   buffers.set(socket, opened.buffer);
   return socket;
 }
@@ -128,29 +131,26 @@ class Memory {
   }
 }
 
-/** Released buffers that are kept for reuse, up to `MAX_FREE_BYTES`. */
+/** Released buffers of one length that are kept for reuse, up to `MAX_FREE_BYTES`. */
 class FreeBuffers {
+  readonly #length: number;
   readonly #buffers: Buffer[] = [];
-  #bytes = 0;
 
-  /**
-   * Returns a buffer of this length: a released one if possible, otherwise a new one. Released buffers of other
-   * lengths that are found on the way are dropped.
-   */
-  take(length: number): Buffer {
-    for (let buffer = this.#buffers.pop(); buffer !== undefined; buffer = this.#buffers.pop()) {
-      this.#bytes -= buffer.length;
-      if (buffer.length === length) return buffer;
-    }
-    return Buffer.allocUnsafeSlow(length);
+  constructor(length: number) {
+    this.#length = length;
+  }
+
+  take(): Buffer {
+    return this.#buffers.pop() ?? Buffer.allocUnsafeSlow(this.#length);
   }
 
   add(buffer: Buffer): void {
-    if (this.#bytes + buffer.length > MAX_FREE_BYTES) return;
-    this.#buffers.push(buffer);
-    this.#bytes += buffer.length;
+    if ((this.#buffers.length + 1) * this.#length <= MAX_FREE_BYTES) this.#buffers.push(buffer);
   }
 }
+
+const largeBuffers = new FreeBuffers(MEMORY_BYTES);
+const smallBuffers = new FreeBuffers(SMALL_MEMORY_BYTES);
 
 /**
  * Receives the bytes of a connection. For each TLS record, the streams and the HTTP parser of Node allocate two
@@ -158,11 +158,11 @@ class FreeBuffers {
  * headers of a large response go through them, and its body is read from this buffer.
  */
 class ReceiveBuffer {
-  static readonly #free = new FreeBuffers();
   /** Number of bodies that are being read. */
   static #bodies = 0;
   readonly #socket: Socket;
-  readonly #parsed: Buffer;
+  /** Where the blocks for the body come from. */
+  #free = largeBuffers;
   /** The block that is being filled; undefined as long as all bytes are passed to the HTTP parser. */
   #memory: Memory | undefined;
   /** Whether Node stores the next bytes in the buffer for the HTTP parser. */
@@ -171,15 +171,14 @@ class ReceiveBuffer {
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(socket: Socket, parsed: Buffer) {
+  constructor(socket: Socket) {
     this.#socket = socket;
-    this.#parsed = parsed;
   }
 
   /** Returns the memory for the next bytes that Node receives. */
   space(): Uint8Array {
     this.#isParsed = this.#memory === undefined;
-    return this.#memory?.space ?? this.#parsed;
+    return this.#memory?.space ?? parsed;
   }
 
   /**
@@ -189,10 +188,10 @@ class ReceiveBuffer {
    */
   received(length: number): boolean {
     const memory = this.#memory;
-    if (memory === undefined) return this.#socket.push(Buffer.from(this.#parsed.subarray(0, length)));
+    if (memory === undefined) return this.#socket.push(Buffer.from(parsed.subarray(0, length)));
     // If a server responds before the request is sent, its headers are parsed outside this callback. Node then stores
     // the next bytes in the buffer for the parser, because it has already called `space`.
-    if (this.#isParsed) memory.space.set(this.#parsed.subarray(0, length));
+    if (this.#isParsed) memory.space.set(parsed.subarray(0, length));
     memory.add(length);
     if (memory.isFull) {
       this.#waiting.push(memory.take());
@@ -205,6 +204,8 @@ class ReceiveBuffer {
   }
 
   takeBody(response: IncomingMessage, length: number): AsyncIterable<Uint8Array> {
+    const isSmall = length < MIN_LARGE_BYTES || ReceiveBuffer.#bodies >= MANY_BODIES;
+    this.#free = isSmall ? smallBuffers : largeBuffers;
     this.#memory = this.#nextMemory();
     this.#socket.once('close', () => this.#memory?.end());
     const fail = (error: Error) => {
@@ -264,8 +265,7 @@ class ReceiveBuffer {
   }
 
   #nextMemory(): Memory {
-    const free = ReceiveBuffer.#free;
-    const length = ReceiveBuffer.#bodies > MANY_BODIES ? SMALL_MEMORY_BYTES : MEMORY_BYTES;
-    return new Memory(free.take(length), (released) => free.add(released));
+    const free = this.#free;
+    return new Memory(free.take(), (released) => free.add(released));
   }
 }

@@ -85,7 +85,7 @@ export async function bundle(root) {
       }),
     ),
   ]);
-  // After the other files, because it contains their hash.
+  // After the other files, because it contains their hash. The caller has emptied the folder before.
   results.push(
     await build({
       ...commonJs,
@@ -101,10 +101,10 @@ export async function bundle(root) {
   return results.flatMap((result) => (Array.isArray(result) ? result : [result.metafile]));
 }
 
-/** A hash of the files in a folder. */
+/** The SHA-256 of the names and contents of the files in a folder, in hexadecimal. */
 function hashOf(folder) {
   const hash = createHash('sha256');
-  for (const name of readdirSync(folder).sort()) hash.update(readFileSync(join(folder, name)));
+  for (const name of readdirSync(folder).sort()) hash.update(`${name}\0`).update(readFileSync(join(folder, name)));
   return hash.digest('hex');
 }
 

@@ -1,21 +1,48 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { Script, type ScriptOptions } from 'node:vm';
+import { crc32 } from 'node:zlib';
+
+/** The length of the checksum at the end of a stored file, in bytes. */
+const CHECKSUM_BYTES = 4;
+
+interface Compiled {
+  /** Where the code is stored. */
+  readonly path: string;
+  readonly version: string;
+  readonly script: Script;
+}
 
 /**
- * Stores the code that V8 has compiled, so that the next start of the same command does not compile it again.
- * Node's own compile cache stores a file as it is when it has been loaded, but V8 compiles most functions when they are
- * first called (docs/decisions/0003-command-line.md). This cache is therefore written when the command has ended.
+ * Stores the code that V8 has compiled, so that the next start of the same command need not compile it again.
+ *
+ * V8 compiles most functions only when they are first called. Therefore this cache is written when the command has
+ * ended. Node's own compile cache is written before that, and does not contain these functions
+ * (docs/decisions/0003-command-line.md).
+ *
+ * A stored file consists of the code, its version, and the CRC-32 of both.
  */
 export class CodeCache {
   readonly #folder: string;
   readonly #command: string;
   readonly #build: string;
-  readonly #missing: { readonly path: string; readonly version: string; readonly script: Script }[] = [];
+  readonly #compiled: Compiled[] = [];
+  #isComplete = true;
 
   /**
-   * @param folder - the folder of the stored code. It must be a different one for each version of Node
-   * @param command - the name of the command. Each command has its own files, because it calls other functions
+   * @param folder - where the code is stored: a separate folder for each version and architecture of Node
+   * @param command - a part of the file names. Each command has its own files, because it calls other functions
    * @param build - identifies the build of the program
    */
   constructor(folder: string, command: string, build: string) {
@@ -25,48 +52,76 @@ export class CodeCache {
   }
 
   /**
-   * Compiles a file of the program, or takes the stored code.
-   * @param source - the source code with the content of the file
+   * Compiles a file of the program, with the stored code if it can be used.
+   * @param source - the content of the file, with the wrapper around it
+   * @param options - `filename` is the path of the file
+   * @throws if the file does not exist, or has a syntax error
    */
   compile(source: string, options: ScriptOptions & { readonly filename: string }): Script {
     const path = join(this.#folder, `${this.#command}.${basename(options.filename)}.code`);
-    // V8 compares only the lengths of the sources, so the version has to change with the content.
-    const version = `\n${this.#build} ${statSync(options.filename).mtimeMs}`;
-    const cachedData = stored(path, version);
+    // V8 does not compare the sources, only their lengths. A file that is edited gets another time of modification.
+    const version = `${this.#build} ${statSync(options.filename).mtimeMs}`;
+    const cachedData = read(path, version);
     const script = new Script(source, { ...options, cachedData });
-    if (cachedData === undefined || script.cachedDataRejected === true) this.#missing.push({ path, version, script });
+    this.#isComplete &&= cachedData !== undefined && script.cachedDataRejected !== true;
+    this.#compiled.push({ path, version, script });
     return script;
   }
 
-  /** Stores the code that was not found. Ignores failures, because the program also runs without the cache. */
+  /**
+   * Stores the code of all files if `compile` has not found all of it. Must be called after the command has ended.
+   * Ignores failures, because the program also runs without the cache.
+   */
   save(): void {
+    if (this.#isComplete) return;
     try {
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-      for (const { path, version, script } of this.#missing) {
-        replaceFile(path, Buffer.concat([script.createCachedData(), Buffer.from(version)]));
-      }
+      for (const compiled of this.#compiled) write(compiled);
     } catch {
       // For example, the folder is read-only.
     }
   }
 }
 
-/** Returns the stored code; undefined if there is none for this version. */
-function stored(path: string, version: string): Buffer | undefined {
+/**
+ * Returns stored code; undefined if there is none for this version, or if another user or a fault may have changed it.
+ * V8 does not detect damaged code, which can crash the process.
+ */
+function read(path: string, version: string): Buffer | undefined {
   try {
-    const bytes = readFileSync(path);
-    const end = bytes.length - Buffer.byteLength(version);
-    return bytes.toString('utf8', end) === version ? bytes.subarray(0, end) : undefined;
+    const bytes = readOwn(path);
+    const content = bytes.subarray(0, -CHECKSUM_BYTES);
+    const code = content.subarray(0, -Buffer.byteLength(version));
+    if (content.toString('utf8', code.length) !== version) return undefined;
+    return bytes.readUInt32LE(content.length) === crc32(content) ? code : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Writes a file completely or not at all, even if the system crashes: V8 does not detect damaged code. */
-function replaceFile(path: string, bytes: Uint8Array): void {
-  const temporary = `${path}.${process.pid}`;
+/** @throws if the file is not a regular file of this user */
+function readOwn(path: string): Buffer {
+  // Opening a pipe would wait for a writer.
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o600, flush: true });
+    const status = fstatSync(file);
+    const isOwn = process.getuid === undefined || status.uid === process.getuid();
+    if (!status.isFile() || !isOwn) throw new Error(`${path} is not a file of this user`);
+    return readFileSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Replaces a file, so that other processes never read a part of it. */
+function write({ path, version, script }: Compiled): void {
+  const content = Buffer.concat([script.createCachedData(), Buffer.from(version)]);
+  const checksum = Buffer.alloc(CHECKSUM_BYTES);
+  checksum.writeUInt32LE(crc32(content));
+  // In containers that share the folder, processes may have the same ID.
+  const temporary = `${path}.${process.pid}-${Date.now()}`;
+  try {
+    writeFileSync(temporary, Buffer.concat([content, checksum]), { flag: 'wx', mode: 0o600 });
     renameSync(temporary, path);
   } catch (thrown) {
     rmSync(temporary, { force: true });

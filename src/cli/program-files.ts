@@ -33,6 +33,7 @@ export class ProgramFiles {
   /**
    * Returns the exports of a module. The first call for a file runs it.
    * @param specifier - the name of a file after `./`, or a module of Node
+   * @throws what the file throws; also if it does not exist
    */
   load(specifier: string): unknown {
     if (!specifier.startsWith('./')) return this.#requireNode(specifier);
@@ -41,8 +42,14 @@ export class ProgramFiles {
     const module = { exports: {} };
     this.#modules.set(specifier, module);
     const path = join(this.#folder, specifier);
-    const run = this.#compile(path).runInThisContext() as RunFile;
-    run(module.exports, (other) => this.load(other), module, path, this.#folder);
+    try {
+      const run = this.#compile(path).runInThisContext() as RunFile;
+      run(module.exports, (other) => this.load(other), module, path, this.#folder);
+    } catch (thrown) {
+      // The next call must not return a module that is incomplete.
+      this.#modules.delete(specifier);
+      throw thrown;
+    }
     return module.exports;
   }
 

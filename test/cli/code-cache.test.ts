@@ -1,5 +1,5 @@
-import { execFile } from 'node:child_process';
-import { cp, mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { execFile, execFileSync } from 'node:child_process';
+import { chown, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { arch, execPath, version as nodeVersion } from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -8,9 +8,11 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { version } from '../../src/version.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
-/** The code that V8 has compiled, which the program stores when a command has ended. */
 const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
+/** The folder of the stored code, below the cache folder. */
 const compiled = join('mlist', 'compiled', `${nodeVersion}-${arch}`);
+
+const isRoot = process.getuid?.() === 0;
 
 interface Run {
   readonly args?: readonly string[];
@@ -45,14 +47,13 @@ async function filesIn(path: string): Promise<Readonly<Record<string, string>>> 
   return Object.fromEntries(await Promise.all(described));
 }
 
-const storedFor = async (command: string) =>
-  Object.keys(await filesIn(folder)).filter((name) => name.startsWith(`${command}.`));
+const fileOf = (command: string) => `${command}.process.js.code`;
 
 (process.platform === 'linux' ? describe : describe.skip)('the code cache', () => {
   test('is written by the first start of a command, and read by the next ones', async () => {
     await run({ args: ['ls'] });
     const stored = await filesIn(folder);
-    expect(Object.keys(stored)).toEqual(['ls.process.js.code']);
+    expect(Object.keys(stored)).toEqual([fileOf('ls')]);
     await run({ args: ['ls'] });
     expect(await filesIn(folder)).toEqual(stored);
   });
@@ -61,9 +62,31 @@ const storedFor = async (command: string) =>
     await run({ args: ['ls'] });
     await run({ args: ['prune'] });
     await run({ args: ['--help'] });
-    expect(await storedFor('ls')).not.toEqual([]);
-    expect(await storedFor('prune')).not.toEqual([]);
-    expect(await storedFor('other')).not.toEqual([]);
+    const stored = await filesIn(folder);
+    expect(Object.keys(stored)).toEqual(expect.arrayContaining(['ls', 'prune', 'other'].map(fileOf)));
+    // The code contains the functions that the command has called.
+    const sizes = ['ls', 'prune', 'other'].map((command) => stored[fileOf(command)]?.split(' ').at(-1));
+    expect(new Set(sizes).size).toBe(3);
+  });
+
+  test.each([
+    ['the help of a command', ['ls', '--help'], fileOf('other')],
+    ['a command that docker calls', ['mlist', 'ls'], fileOf('ls')],
+    ['a completion call', ['--complete', 'l'], fileOf('completion')],
+  ])('has its own files for %s', async (_name, args, expected) => {
+    await run({ args });
+    expect(Object.keys(await filesIn(folder))).toContain(expected);
+  });
+
+  test('is written again, with all files, if one is missing', async () => {
+    await run({ args: ['version'] });
+    const stored = await filesIn(folder);
+    expect(Object.keys(stored).sort()).toEqual(['version.commands.js.code', 'version.process.js.code']);
+    await rm(join(folder, 'version.commands.js.code'));
+    await run({ args: ['version'] });
+    const written = await filesIn(folder);
+    expect(Object.keys(written)).toHaveLength(2);
+    for (const name of Object.keys(stored)) expect(written[name]).not.toBe(stored[name]);
   });
 
   test.each([
@@ -96,25 +119,56 @@ const storedFor = async (command: string) =>
     expect(await readdir(join(home, value, compiled))).not.toEqual([]);
   });
 
+  test('is off if the cache folder is relative, because an untrusted repository could contain it', async () => {
+    expect(await run({ env: { XDG_CACHE_HOME: 'cache' } })).toBe(`${version}\n`);
+    expect(await readdir(home)).toEqual([]);
+  });
+
+  test('is not read from a pipe', async () => {
+    await mkdir(folder, { recursive: true });
+    execFileSync('mkfifo', [join(folder, fileOf('other'))]);
+    expect(await run()).toBe(`${version}\n`);
+    expect((await stat(join(folder, fileOf('other')))).isFile()).toBe(true);
+  });
+
+  (isRoot ? test : test.skip)('is not read from a file of another user', async () => {
+    await run();
+    const path = join(folder, fileOf('other'));
+    await chown(path, 12_345, 12_345);
+    expect(await run()).toBe(`${version}\n`);
+    expect((await stat(path)).uid).toBe(0);
+  });
+
   test('is off with NODE_DISABLE_COMPILE_CACHE=1', async () => {
     expect(await run({ env: { NODE_DISABLE_COMPILE_CACHE: '1' } })).toBe(`${version}\n`);
     expect(await readdir(home)).toEqual([]);
   });
 
-  test.each<readonly [string, (path: string) => Promise<void>]>([
-    ['is empty', (path) => truncate(path)],
-    ['is truncated', (path) => truncate(path, 100_000)],
-    ['is of another build', async (path) => writeFile(path, `${await readFile(path, 'latin1')}0`, 'latin1')],
-    ['has been rejected by V8', overwriteStart],
-  ])('is replaced if it %s', async (_name, damage) => {
+  test.each<readonly [string, (bytes: Buffer) => Uint8Array]>([
+    ['is empty', () => Buffer.alloc(0)],
+    ['is too short for a checksum', (bytes) => bytes.subarray(0, 3)],
+    ['is truncated', (bytes) => bytes.subarray(0, 100_000)],
+    ['is longer than it was', (bytes) => Buffer.concat([bytes, Buffer.alloc(1)])],
+    ['has another byte in its code', (bytes) => bytes.fill(bytes[5000]! ^ 1, 5000, 5001)],
+    ['has only zeros', (bytes) => Buffer.alloc(bytes.length)],
+  ])('is replaced if a stored file %s', async (_name, damage) => {
     await run();
-    const [name = ''] = await readdir(folder);
-    const { size } = await stat(join(folder, name));
-    await damage(join(folder, name));
-    const damaged = await filesIn(folder);
+    const path = join(folder, fileOf('other'));
+    const bytes = await readFile(path);
+    await writeFile(path, damage(Buffer.from(bytes)));
     expect(await run()).toBe(`${version}\n`);
-    expect(await filesIn(folder)).not.toEqual(damaged);
-    expect(Math.abs((await stat(join(folder, name))).size - size)).toBeLessThan(size / 10);
+    const replaced = await filesIn(folder);
+    // About as long as before.
+    expect(Math.abs((await stat(path)).size - bytes.length)).toBeLessThan(bytes.length / 10);
+    await run();
+    expect(await filesIn(folder)).toEqual(replaced);
+  });
+
+  test('is replaced if V8 rejects the code, because it runs with other flags', async () => {
+    await run();
+    const stored = await filesIn(folder);
+    expect(await run({ env: { NODE_OPTIONS: '--stack-trace-limit=20' } })).toBe(`${version}\n`);
+    expect(await filesIn(folder)).not.toEqual(stored);
   });
 
   test('is not used for a file that has changed, even if it is as long as before', async () => {
@@ -123,15 +177,16 @@ const storedFor = async (command: string) =>
     const path = join(copy, basename(program));
     expect(await run({ path })).toBe(`${version}\n`);
     const changed = join(copy, 'process.js');
+    const other = version.replaceAll(/\d/g, '9');
     const source = await readFile(changed, 'utf8');
-    await writeFile(changed, source.replaceAll(`"${version}"`, '"9.9.9"'));
-    expect(await run({ path })).toBe('9.9.9\n');
+    await writeFile(changed, source.replaceAll(`"${version}"`, `"${other}"`));
+    expect(await run({ path })).toBe(`${other}\n`);
   });
 
   test.each<readonly [string, () => string, 'file' | 'folder']>([
     ['a file is in the place of its folder', () => folder, 'file'],
     ['a file is in the place of a parent', () => dirname(dirname(folder)), 'file'],
-    ['a folder is in the place of a stored file', () => join(folder, 'other.process.js.code'), 'folder'],
+    ['a folder is in the place of a stored file', () => join(folder, fileOf('other')), 'folder'],
   ])('is not written if %s', async (_name, path, kind) => {
     await mkdir(dirname(path()), { recursive: true });
     await (kind === 'file' ? writeFile(path(), '') : mkdir(path()));
@@ -144,15 +199,8 @@ const storedFor = async (command: string) =>
     const results = await Promise.all(Array.from({ length: 8 }, () => run()));
     expect(new Set(results)).toEqual(new Set([`${version}\n`]));
     const stored = await filesIn(folder);
-    expect(Object.keys(stored)).toEqual(['other.process.js.code']);
+    expect(Object.keys(stored)).toEqual([fileOf('other')]);
     await run();
     expect(await filesIn(folder)).toEqual(stored);
   });
 });
-
-/** V8 rejects code whose first bytes are not those that it writes. */
-async function overwriteStart(path: string): Promise<void> {
-  const bytes = await readFile(path);
-  bytes.fill(0, 0, 4);
-  await writeFile(path, bytes);
-}

@@ -11,7 +11,7 @@ export interface ProgramFacts {
   readonly node: string;
   /** Operating system and architecture in Node's terms, such as `linux/x64`. */
   readonly system: string;
-  /** `compile-cache`, because the program caches its compiled code, and `zstd` if this version of Node supports it. */
+  /** `zstd` if this version of Node supports it, and always `compile-cache`, which earlier versions printed for Node 22. */
   readonly features: readonly string[];
 }
 

@@ -4,7 +4,7 @@ export const versionCommand: CommandDeclaration = {
   name: 'version',
   usage: '',
   positionals: { min: 0, max: 0 },
-  summary: 'Print the version, the commit, and which features this version of Node supports',
+  summary: 'Print the version, the commit, and the available features',
   uses: [],
   options: [],
   examples: [

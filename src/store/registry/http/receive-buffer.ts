@@ -11,10 +11,12 @@ const RECORD_BYTES = 16 * 1024;
 /** The size of a block of memory. If bytes arrive faster than they are consumed, each chunk has about this size. */
 const MEMORY_BYTES = 256 * 1024;
 
-/** The size of a block for a body of less than `MIN_LARGE_BYTES`, or if `MANY_BODIES` others are read concurrently. */
+/** The size of a block for a body of less than `MIN_LARGE_BYTES`, or while more than `MANY_BODIES` bodies are read. */
 const SMALL_MEMORY_BYTES = 32 * 1024;
-const MIN_LARGE_BYTES = 4 * 1024 * 1024;
 const MANY_BODIES = 8;
+
+/** A body of at least this many bytes is large. */
+const MIN_LARGE_BYTES = 4 * 1024 * 1024;
 
 /** The connection is paused while there are at least this many unread chunks. */
 const MAX_WAITING = 2;
@@ -22,7 +24,7 @@ const MAX_WAITING = 2;
 /** Maximum total size of the released blocks of one size that are kept for reuse by any connection. */
 const MAX_FREE_BYTES = 8 * 1024 * 1024;
 
-/** Node stores the bytes for the HTTP parser here. They are copied before any other connection receives bytes. */
+/** Node stores the bytes for the HTTP parser of any connection here. `received` copies them before Node reads again. */
 const parsed = Buffer.allocUnsafeSlow(RECORD_BYTES);
 
 const buffers = new WeakMap<Socket, ReceiveBuffer>();
@@ -161,8 +163,8 @@ class ReceiveBuffer {
   /** Number of bodies that are being read. */
   static #bodies = 0;
   readonly #socket: Socket;
-  /** Where the blocks for the body come from. */
-  #free = largeBuffers;
+  /** Whether the body has at least `MIN_LARGE_BYTES`. */
+  #isLarge = false;
   /** The block that is being filled; undefined as long as all bytes are passed to the HTTP parser. */
   #memory: Memory | undefined;
   /** Whether Node stores the next bytes in the buffer for the HTTP parser. */
@@ -204,8 +206,7 @@ class ReceiveBuffer {
   }
 
   takeBody(response: IncomingMessage, length: number): AsyncIterable<Uint8Array> {
-    const isSmall = length < MIN_LARGE_BYTES || ReceiveBuffer.#bodies >= MANY_BODIES;
-    this.#free = isSmall ? smallBuffers : largeBuffers;
+    this.#isLarge = length >= MIN_LARGE_BYTES;
     this.#memory = this.#nextMemory();
     this.#socket.once('close', () => this.#memory?.end());
     const fail = (error: Error) => {
@@ -265,7 +266,7 @@ class ReceiveBuffer {
   }
 
   #nextMemory(): Memory {
-    const free = this.#free;
+    const free = this.#isLarge && ReceiveBuffer.#bodies <= MANY_BODIES ? largeBuffers : smallBuffers;
     return new Memory(free.take(), (released) => free.add(released));
   }
 }

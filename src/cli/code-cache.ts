@@ -10,7 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Script, type ScriptOptions } from 'node:vm';
 import { crc32 } from 'node:zlib';
 
@@ -75,7 +75,7 @@ export class CodeCache {
   save(): void {
     if (this.#isComplete) return;
     try {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      createFolders(this.#folder);
       for (const compiled of this.#compiled) write(compiled);
     } catch {
       // For example, the folder is read-only.
@@ -110,6 +110,19 @@ function readOwn(path: string): Buffer {
     return readFileSync(file);
   } finally {
     closeSync(file);
+  }
+}
+
+/** Creates a folder and its parents. Node's recursive `mkdir` is not used, because it never ends in /proc. */
+function createFolders(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw thrown;
+    createFolders(dirname(path));
+    mkdirSync(path, { mode: 0o700 });
   }
 }
 

@@ -195,6 +195,10 @@ const fileOf = (command: string) => `${command}.process.js.code`;
     expect(Object.keys(await filesIn(home))).toEqual(before);
   });
 
+  test('is not written if the system reports a missing parent that exists', async () => {
+    expect(await run({ env: { XDG_CACHE_HOME: '/proc/cache' } })).toBe(`${version}\n`);
+  });
+
   test('is complete if several commands write it at the same time', async () => {
     const results = await Promise.all(Array.from({ length: 8 }, () => run()));
     expect(new Set(results)).toEqual(new Set([`${version}\n`]));

@@ -26,6 +26,7 @@ const env = {
   MLIST_MIRRORS: '',
   MLIST_NO_MIRRORS: '1',
   NO_COLOR: '1',
+  NODE_DISABLE_COMPILE_CACHE: '1',
 };
 
 const bold = (text) => (isColoured ? `\u001b[1m${text}\u001b[22m` : text);
@@ -130,6 +131,11 @@ try {
   say(`\nThe demo has failed: ${error.message}`);
   process.exitCode = 1;
 } finally {
-  registry.kill();
+  // The registry may write files until it has ended.
+  if (registry.exitCode === null && registry.signalCode === null) {
+    const ended = once(registry, 'exit');
+    registry.kill();
+    await ended;
+  }
   rmSync(folder, { recursive: true, force: true });
 }

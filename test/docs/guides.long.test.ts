@@ -8,6 +8,7 @@ import { writeExampleImages } from '../support/example-images.ts';
 import { blocksOf, decisionFor, runPage, withOutput, type Addresses, type RunBlock } from '../support/guide-blocks.ts';
 import { isLong } from '../support/long.ts';
 import { checkout } from '../support/mlist.ts';
+import { describeWith } from '../support/programs.ts';
 
 /**
  * Runs the commands of the guides and of the README against the embedded registry, and compares their output with the pages.
@@ -103,7 +104,12 @@ function titleOf(page: string): string {
 }
 
 const isPosix = process.platform !== 'win32';
-(isPosix ? describe : describe.skip)('the commands of the guides', () => {
+const describeIn: typeof describeWith = isPosix
+  ? describeWith
+  : (_program, title, tests) => {
+      describe.skip(title, tests);
+    };
+describeIn('bash', 'the commands of the guides', () => {
   const chosen = isLong || isUpdate ? pages : ['README.md'];
   test.each(chosen.map((page) => [titleOf(page), page]))('%s', async (_title, page) => {
     const text = read(page);

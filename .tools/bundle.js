@@ -1,8 +1,7 @@
 // Bundles the library and the program with esbuild: docs/decisions/0003-command-line.md.
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { bundleProgram } from './split-program.js';
 
@@ -63,6 +62,12 @@ export async function bundle(root) {
         js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
       },
     }),
+    build({
+      ...commonJs,
+      define: { ...common.define, 'import.meta.dirname': '__dirname' },
+      entryPoints: { mlist: at('src/cli/bin.ts') },
+      outdir: at('dist/cli'),
+    }),
     bundleProgram(root, { ...commonJsWithUrl, plugins: [separatePackages('.'), separateModules] }),
     build({
       ...commonJs,
@@ -85,27 +90,7 @@ export async function bundle(root) {
       }),
     ),
   ]);
-  // After the other files, because it contains their hash. The caller has emptied the folder before.
-  results.push(
-    await build({
-      ...commonJs,
-      define: {
-        ...common.define,
-        'import.meta.dirname': '__dirname',
-        MLIST_BUILD: JSON.stringify(hashOf(at('dist/cli'))),
-      },
-      entryPoints: { mlist: at('src/cli/bin.ts') },
-      outdir: at('dist/cli'),
-    }),
-  );
   return results.flatMap((result) => (Array.isArray(result) ? result : [result.metafile]));
-}
-
-/** The SHA-256 of the names and contents of the files in a folder, in hexadecimal. */
-function hashOf(folder) {
-  const hash = createHash('sha256');
-  for (const name of readdirSync(folder).sort()) hash.update(`${name}\0`).update(readFileSync(join(folder, name)));
-  return hash.digest('hex');
 }
 
 /**

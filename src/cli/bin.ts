@@ -2,11 +2,8 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { arch, argv, env, platform, uptime, version } from 'node:process';
-import { CodeCache } from './code-cache.ts';
+import { CodeCache, isPrivateFolder } from './code-cache.ts';
 import { ProgramFiles } from './program-files.ts';
-
-/** A hash of the other files of the program. `.tools/bundle.js` inserts it. */
-declare const MLIST_BUILD: string;
 
 /** V8 discards functions that a command has not called for a while, so the code of a long command is not stored. */
 const MAX_SECONDS = 10;
@@ -27,8 +24,8 @@ new ProgramFiles(import.meta.dirname, cache).load('./process.js');
 function codeCache(): CodeCache | undefined {
   const folder = cacheFolder();
   // A relative path could lead into an untrusted repository, which could contain compiled code.
-  if (folder === undefined || !isAbsolute(folder)) return undefined;
-  return new CodeCache(join(folder, 'mlist', 'compiled', `${version}-${arch}`), commandName(), MLIST_BUILD);
+  if (folder === undefined || !isAbsolute(folder) || !isPrivateFolder(join(folder, 'mlist'))) return undefined;
+  return new CodeCache(join(folder, 'mlist', 'compiled', `${version}-${arch}`), commandName());
 }
 
 /** undefined if the user has no home folder. */

@@ -2,8 +2,10 @@ import {
   closeSync,
   constants,
   fstatSync,
+  lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -16,6 +18,9 @@ import { crc32 } from 'node:zlib';
 
 /** The length of the checksum at the end of a stored file, in bytes. */
 const CHECKSUM_BYTES = 4;
+
+/** The age in milliseconds at which the temporary file of a process that was killed is removed. */
+const MAX_TEMPORARY_AGE_MS = 60_000;
 
 interface Compiled {
   /** Where the code is stored. */
@@ -31,36 +36,33 @@ interface Compiled {
  * ended. Node's own compile cache is written before that, and does not contain these functions
  * (docs/decisions/0003-command-line.md).
  *
- * A stored file consists of the code, its version, and the CRC-32 of both.
+ * A stored file consists of the code, its version, which is the CRC-32 of the source, and the CRC-32 of both.
  */
 export class CodeCache {
   readonly #folder: string;
   readonly #command: string;
-  readonly #build: string;
   readonly #compiled: Compiled[] = [];
   #isComplete = true;
 
   /**
    * @param folder - where the code is stored: a separate folder for each version and architecture of Node
    * @param command - a part of the file names. Each command has its own files, because it calls other functions
-   * @param build - identifies the build of the program
    */
-  constructor(folder: string, command: string, build: string) {
+  constructor(folder: string, command: string) {
     this.#folder = folder;
     this.#command = command;
-    this.#build = build;
   }
 
   /**
    * Compiles a file of the program, with the stored code if it can be used.
    * @param source - the content of the file, with the wrapper around it
    * @param options - `filename` is the path of the file
-   * @throws if the file does not exist, or has a syntax error
+   * @throws SyntaxError
    */
   compile(source: string, options: ScriptOptions & { readonly filename: string }): Script {
     const path = join(this.#folder, `${this.#command}.${basename(options.filename)}.code`);
-    // V8 does not compare the sources, only their lengths. A file that is edited gets another time of modification.
-    const version = `${this.#build} ${statSync(options.filename).mtimeMs}`;
+    // V8 does not compare the sources, only their lengths.
+    const version = crc32(source).toString(16).padStart(8, '0');
     const cachedData = read(path, version);
     const script = new Script(source, { ...options, cachedData });
     this.#isComplete &&= cachedData !== undefined && script.cachedDataRejected !== true;
@@ -76,10 +78,35 @@ export class CodeCache {
     if (this.#isComplete) return;
     try {
       createFolders(this.#folder);
+      removeLeftovers(this.#folder);
       for (const compiled of this.#compiled) write(compiled);
     } catch {
       // For example, the folder is read-only.
     }
+  }
+}
+
+/**
+ * Whether stored code in a folder can be trusted: the folder belongs to this user, and nobody else has access to it. Git
+ * does not store such a mode, so a repository cannot contain the folder. If the folder does not exist, whether it may be
+ * created: root must not create it in the home folder of another user, who could not use it.
+ */
+export function isPrivateFolder(path: string): boolean {
+  if (process.getuid === undefined) return true;
+  try {
+    const status = lstatSync(path);
+    return status.isDirectory() && status.uid === process.getuid() && (status.mode & 0o077) === 0;
+  } catch {
+    return process.getuid() !== 0 || ownerOfNearest(dirname(path)) === 0;
+  }
+}
+
+/** The owner of a folder or, if it does not exist, of its nearest parent. */
+function ownerOfNearest(path: string): number | undefined {
+  try {
+    return statSync(path).uid;
+  } catch {
+    return dirname(path) === path ? undefined : ownerOfNearest(dirname(path));
   }
 }
 
@@ -123,6 +150,15 @@ function createFolders(path: string): void {
     if (code !== 'ENOENT' || dirname(path) === path) throw thrown;
     createFolders(dirname(path));
     mkdirSync(path, { mode: 0o700 });
+  }
+}
+
+/** Removes the temporary files of processes that were killed. */
+function removeLeftovers(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    if (!/\.code\.\d+-\d+$/.test(name)) continue;
+    if (Date.now() - lstatSync(path).mtimeMs > MAX_TEMPORARY_AGE_MS) rmSync(path, { force: true });
   }
 }
 

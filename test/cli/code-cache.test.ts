@@ -1,5 +1,18 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { chown, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  cp,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { arch, execPath, version as nodeVersion } from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -124,8 +137,42 @@ const fileOf = (command: string) => `${command}.process.js.code`;
     expect(await readdir(home)).toEqual([]);
   });
 
+  test.each<readonly [string, (path: string) => Promise<unknown>]>([
+    ['is accessible to others', (path) => chmod(path, 0o755)],
+    [
+      'is a link',
+      async (path) => {
+        await rename(path, `${path}-moved`);
+        await symlink(`${path}-moved`, path);
+      },
+    ],
+    ...(isRoot ? [['belongs to another user', (path: string) => chown(path, 12_345, 12_345)] as const] : []),
+  ])('is off if its folder %s', async (_name, change) => {
+    await run();
+    const path = join(home, '.cache', 'mlist');
+    await change(path);
+    await rm(join(folder, fileOf('other')));
+    expect(await run()).toBe(`${version}\n`);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  (isRoot ? test : test.skip)('is not created by root in the home folder of another user', async () => {
+    await chown(home, 12_345, 12_345);
+    expect(await run()).toBe(`${version}\n`);
+    expect(await readdir(home)).toEqual([]);
+  });
+
+  test('removes what processes that were killed have left', async () => {
+    await run();
+    const leftover = (at: number) => join(folder, `ls.process.js.code.${at}-1700000000000`);
+    for (const at of [1, 2]) await writeFile(leftover(at), '');
+    await utimes(leftover(1), 0, 0);
+    await run({ args: ['ls'] });
+    expect((await readdir(folder)).sort()).toEqual([fileOf('ls'), basename(leftover(2)), fileOf('other')]);
+  });
+
   test('is not read from a pipe', async () => {
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
     execFileSync('mkfifo', [join(folder, fileOf('other'))]);
     expect(await run()).toBe(`${version}\n`);
     expect((await stat(join(folder, fileOf('other')))).isFile()).toBe(true);
@@ -178,8 +225,10 @@ const fileOf = (command: string) => `${command}.process.js.code`;
     expect(await run({ path })).toBe(`${version}\n`);
     const changed = join(copy, 'process.js');
     const other = version.replaceAll(/\d/g, '9');
+    const { atime, mtime } = await stat(changed);
     const source = await readFile(changed, 'utf8');
     await writeFile(changed, source.replaceAll(`"${version}"`, `"${other}"`));
+    await utimes(changed, atime, mtime);
     expect(await run({ path })).toBe(`${other}\n`);
   });
 
@@ -188,7 +237,7 @@ const fileOf = (command: string) => `${command}.process.js.code`;
     ['a file is in the place of a parent', () => dirname(dirname(folder)), 'file'],
     ['a folder is in the place of a stored file', () => join(folder, fileOf('other')), 'folder'],
   ])('is not written if %s', async (_name, path, kind) => {
-    await mkdir(dirname(path()), { recursive: true });
+    await mkdir(dirname(path()), { recursive: true, mode: 0o700 });
     await (kind === 'file' ? writeFile(path(), '') : mkdir(path()));
     const before = Object.keys(await filesIn(home));
     expect(await run()).toBe(`${version}\n`);

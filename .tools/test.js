@@ -48,7 +48,13 @@ const child = spawn(
   {
     stdio: 'inherit',
     cwd: root,
-    env: { ...process.env, ...(folder && { TMPDIR: folder }), MLIST_TEST_LONG: isLong ? '1' : '' },
+    env: {
+      ...process.env,
+      ...(folder && { TMPDIR: folder }),
+      MLIST_TEST_LONG: isLong ? '1' : '',
+      // The programs that the tests start write nothing to the user's cache.
+      NODE_DISABLE_COMPILE_CACHE: '1',
+    },
   },
 );
 // The folder is removed even if the run is interrupted.

@@ -13,7 +13,6 @@ import { temporaryFolder } from '../support/cli-harness.ts';
 import { codesOf, putImage, send, withRegistry } from './client.ts';
 
 const [program, ...first] = programCommand();
-const env = { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' };
 const isRoot = await canMount();
 
 (isRoot ? test : test.skip)('a full disk is answered with 507, and what was stored before is served', async () => {
@@ -34,7 +33,7 @@ test('`mlist serve` prints why it answered 500', async () => {
   const dir = await temporaryFolder();
   await mkdir(join(dir, 'damaged'));
   await writeFile(join(dir, 'damaged', 'oci-layout'), '{');
-  const child = spawn(program, [...first, 'serve', '--addr', '127.0.0.1:0', '--dir', dir], { env });
+  const child = spawn(program, [...first, 'serve', '--addr', '127.0.0.1:0', '--dir', dir]);
   try {
     const warning = once(createInterface(child.stderr), 'line') as Promise<[string]>;
     const [url] = (await once(createInterface(child.stdout), 'line')) as [string];
@@ -55,9 +54,7 @@ test('`mlist serve` prints at the start which journal is damaged, and serves the
   });
   const journal = '{"mlistJournal":1}\n{"changes":\n{"changes":[]}\n';
   await writeFile(join(dir, 'bad', 'index.journal'), journal);
-  const child = spawn(program, [...first, 'serve', '--addr', '127.0.0.1:0', '--dir', dir, '--access-log', 'off'], {
-    env,
-  });
+  const child = spawn(program, [...first, 'serve', '--addr', '127.0.0.1:0', '--dir', dir, '--access-log', 'off']);
   try {
     const warning = once(createInterface(child.stderr), 'line') as Promise<[string]>;
     const [url] = (await once(createInterface(child.stdout), 'line')) as [string];
@@ -78,9 +75,7 @@ test('`mlist serve` prints at the start which journal is damaged, and serves the
   async () => {
     const dir = await temporaryFolder();
     const command = ['-c', 'ulimit -n 64; exec "$@"', 'sh', program, ...first];
-    const child = spawn('sh', [...command, 'serve', '--addr', '127.0.0.1:0', '--dir', dir, '--access-log', 'off'], {
-      env,
-    });
+    const child = spawn('sh', [...command, 'serve', '--addr', '127.0.0.1:0', '--dir', dir, '--access-log', 'off']);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const others: Socket[] = [];
     try {

@@ -439,9 +439,7 @@ test('large chunks are kept, and small ones between them need little memory', ()
   'a 400 MiB upload needs at most 1.2 times its size',
   async () => {
     const [program, ...first] = programCommand();
-    const child = spawn(program, [...first, 'serve', '--addr', '127.0.0.1:0', '--memory', '1GiB'], {
-      env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' },
-    });
+    const child = spawn(program, [...first, 'serve', '--addr', '127.0.0.1:0', '--memory', '1GiB']);
     try {
       const [url] = (await once(createInterface(child.stdout), 'line')) as [string];
       const block = Buffer.alloc(MIB, 'x');

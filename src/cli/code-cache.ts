@@ -88,8 +88,9 @@ export class CodeCache {
 
 /**
  * Whether stored code in a folder can be trusted: the folder belongs to this user, and nobody else has access to it. Git
- * does not store such a mode, so the folder is not from a repository, unless it was cloned with umask 077. If the folder does not exist, whether it may be
- * created: root must not create it in the home folder of another user, who could not use it.
+ * does not store such a mode, so the folder is not from a repository, unless it was cloned with umask 077. If the
+ * folder does not exist, whether it may be created: root must not create it in the home folder of another user, who
+ * could not use it.
  */
 export function isPrivateFolder(path: string): boolean {
   if (process.getuid === undefined) return true;

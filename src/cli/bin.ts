@@ -2,7 +2,7 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { arch, argv, env, platform, uptime, version } from 'node:process';
-import { CodeCache, isPrivateFolder } from './code-cache.ts';
+import { CodeCache, isTrustedFolder } from './code-cache.ts';
 import { ProgramFiles } from './program-files.ts';
 
 /** V8 discards functions that a command has not called for a while, so the code of a long command is not stored. */
@@ -24,7 +24,7 @@ new ProgramFiles(import.meta.dirname, cache).load('./process.js');
 function codeCache(): CodeCache | undefined {
   const folder = cacheFolder();
   // A relative path could lead into an untrusted repository, which could contain compiled code.
-  if (folder === undefined || !isAbsolute(folder) || !isPrivateFolder(join(folder, 'mlist'))) return undefined;
+  if (folder === undefined || !isAbsolute(folder) || !isTrustedFolder(join(folder, 'mlist'))) return undefined;
   return new CodeCache(join(folder, 'mlist', 'compiled', `${version}-${arch}`), commandName());
 }
 

@@ -15,9 +15,13 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { Script, type ScriptOptions } from 'node:vm';
 import { crc32 } from 'node:zlib';
+import { uniqueName } from '../fs/unique-name.ts';
 
 /** The length of the checksum at the end of a stored file, in bytes. */
 const CHECKSUM_BYTES = 4;
+
+/** Matches the names of temporary files. */
+const temporary = /\.code\.[0-9a-f]{16}$/;
 
 /** The age in milliseconds at which the temporary file of a process that was killed is removed. */
 const MAX_TEMPORARY_AGE_MS = 60_000;
@@ -25,7 +29,7 @@ const MAX_TEMPORARY_AGE_MS = 60_000;
 interface Compiled {
   /** Where the code is stored. */
   readonly path: string;
-  readonly version: string;
+  readonly sourceChecksum: number;
   readonly script: Script;
 }
 
@@ -36,7 +40,7 @@ interface Compiled {
  * ended. Node's own compile cache is written before that, and does not contain these functions
  * (docs/decisions/0003-command-line.md).
  *
- * A stored file consists of the code, its version, which is the CRC-32 of the source, and the CRC-32 of both.
+ * A stored file consists of the code and the CRC-32 of the source and the code.
  */
 export class CodeCache {
   readonly #folder: string;
@@ -61,12 +65,11 @@ export class CodeCache {
    */
   compile(source: string, options: ScriptOptions & { readonly filename: string }): Script {
     const path = join(this.#folder, `${this.#command}.${basename(options.filename)}.code`);
-    // V8 does not compare the sources, only their lengths.
-    const version = crc32(source).toString(16).padStart(8, '0');
-    const cachedData = read(path, version);
+    const sourceChecksum = crc32(source);
+    const cachedData = read(path, sourceChecksum);
     const script = new Script(source, { ...options, cachedData });
     this.#isComplete &&= cachedData !== undefined && script.cachedDataRejected !== true;
-    this.#compiled.push({ path, version, script });
+    this.#compiled.push({ path, sourceChecksum, script });
     return script;
   }
 
@@ -77,8 +80,8 @@ export class CodeCache {
   save(): void {
     if (this.#isComplete) return;
     try {
-      createFolders(this.#folder);
-      removeLeftovers(this.#folder);
+      createFoldersSync(this.#folder);
+      removeStaleTemporaries(this.#folder);
       for (const compiled of this.#compiled) write(compiled);
     } catch {
       // For example, the folder is read-only.
@@ -87,16 +90,15 @@ export class CodeCache {
 }
 
 /**
- * Whether stored code in a folder can be trusted: the folder belongs to this user, and nobody else has access to it. Git
- * does not store such a mode, so the folder is not from a repository, unless it was cloned with umask 077. If the
- * folder does not exist, whether it may be created: root must not create it in the home folder of another user, who
- * could not use it.
+ * Whether code may be stored in a folder and run from it: the folder belongs to this user, and nobody else has access to
+ * it. Git does not store such a mode, so the folder is not from a repository, unless it was cloned with umask 077. A
+ * folder that does not exist may be created, but not by root in the home folder of another user, who could not use it.
  */
-export function isPrivateFolder(path: string): boolean {
+export function isTrustedFolder(path: string): boolean {
   if (process.getuid === undefined) return true;
   try {
-    const status = lstatSync(path);
-    return status.isDirectory() && status.uid === process.getuid() && (status.mode & 0o077) === 0;
+    const info = lstatSync(path);
+    return info.isDirectory() && info.uid === process.getuid() && (info.mode & 0o077) === 0;
   } catch {
     return process.getuid() !== 0 || ownerOfNearest(dirname(path)) === 0;
   }
@@ -112,69 +114,70 @@ function ownerOfNearest(path: string): number | undefined {
 }
 
 /**
- * Returns stored code; undefined if there is none for this version, or if another user or a fault may have changed it.
- * V8 does not detect damaged code, which can crash the process.
+ * Returns the stored code of a source; undefined if none is stored, if it is damaged, or if the file belongs to another
+ * user. V8 compares only the length of the source, and does not detect damaged code, which can crash the process.
  */
-function read(path: string, version: string): Buffer | undefined {
+function read(path: string, sourceChecksum: number): Buffer | undefined {
   try {
     const bytes = readOwn(path);
-    const content = bytes.subarray(0, -CHECKSUM_BYTES);
-    const code = content.subarray(0, -Buffer.byteLength(version));
-    if (content.toString('utf8', code.length) !== version) return undefined;
-    return bytes.readUInt32LE(content.length) === crc32(content) ? code : undefined;
+    const code = bytes.subarray(0, -CHECKSUM_BYTES);
+    return bytes.readUInt32LE(code.length) === crc32(code, sourceChecksum) ? code : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** @throws if the file is not a regular file of this user */
+/**
+ * Does not use src/fs/read-file.ts, whose errors would triple the size of the entry file, which is compiled at every
+ * start.
+ * @throws if the file is not a regular file of this user
+ */
 function readOwn(path: string): Buffer {
   // Opening a pipe would wait for a writer.
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const status = fstatSync(file);
-    const isOwn = process.getuid === undefined || status.uid === process.getuid();
-    if (!status.isFile() || !isOwn) throw new Error(`${path} is not a file of this user`);
+    const info = fstatSync(file);
+    const isOwn = process.getuid === undefined || info.uid === process.getuid();
+    if (!info.isFile() || !isOwn) throw new Error(`${path} is not a file of this user`);
     return readFileSync(file);
   } finally {
     closeSync(file);
   }
 }
 
-/** Creates a folder and its parents. Node's recursive `mkdir` is not used, because it never ends in /proc. */
-function createFolders(path: string): void {
+/** Replaces a file, so that other processes never read a part of it. */
+function write({ path, sourceChecksum, script }: Compiled): void {
+  const code = script.createCachedData();
+  const checksum = Buffer.alloc(CHECKSUM_BYTES);
+  checksum.writeUInt32LE(crc32(code, sourceChecksum));
+  const temporaryPath = `${path}.${uniqueName()}`;
+  try {
+    writeFileSync(temporaryPath, Buffer.concat([code, checksum]), { flag: 'wx', mode: 0o600 });
+    renameSync(temporaryPath, path);
+  } catch (thrown) {
+    rmSync(temporaryPath, { force: true });
+    throw thrown;
+  }
+}
+
+/** Removes the temporary files of processes that were killed. */
+function removeStaleTemporaries(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    if (!temporary.test(name)) continue;
+    if (Date.now() - lstatSync(path).mtimeMs > MAX_TEMPORARY_AGE_MS) rmSync(path, { force: true });
+  }
+}
+
+/** Like `createFolders` of src/fs/folders.ts, but synchronous, because the process is ending. */
+function createFoldersSync(path: string): void {
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
     if (code === 'EEXIST') return;
     if (code !== 'ENOENT' || dirname(path) === path) throw thrown;
-    createFolders(dirname(path));
+    createFoldersSync(dirname(path));
     mkdirSync(path, { mode: 0o700 });
-  }
-}
-
-/** Removes the temporary files of processes that were killed. */
-function removeLeftovers(folder: string): void {
-  for (const name of readdirSync(folder)) {
-    const path = join(folder, name);
-    if (!/\.code\.\d+-\d+$/.test(name)) continue;
-    if (Date.now() - lstatSync(path).mtimeMs > MAX_TEMPORARY_AGE_MS) rmSync(path, { force: true });
-  }
-}
-
-/** Replaces a file, so that other processes never read a part of it. */
-function write({ path, version, script }: Compiled): void {
-  const content = Buffer.concat([script.createCachedData(), Buffer.from(version)]);
-  const checksum = Buffer.alloc(CHECKSUM_BYTES);
-  checksum.writeUInt32LE(crc32(content));
-  // In containers that share the folder, processes may have the same ID.
-  const temporary = `${path}.${process.pid}-${Date.now()}`;
-  try {
-    writeFileSync(temporary, Buffer.concat([content, checksum]), { flag: 'wx', mode: 0o600 });
-    renameSync(temporary, path);
-  } catch (thrown) {
-    rmSync(temporary, { force: true });
-    throw thrown;
   }
 }

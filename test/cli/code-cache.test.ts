@@ -22,6 +22,7 @@ import { version } from '../../src/version.ts';
 import { temporaryFolder } from '../support/cli-harness.ts';
 
 const program = fileURLToPath(new URL('../../dist/cli/mlist.js', import.meta.url));
+
 /** The folder of the stored code, below the cache folder. */
 const compiled = join('mlist', 'compiled', `${nodeVersion}-${arch}`);
 
@@ -123,13 +124,10 @@ const fileOf = (command: string) => `${command}.process.js.code`;
     for (const name of await readdir(folder)) expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
   });
 
-  test.each([
-    ['XDG_CACHE_HOME', 'cache'],
-    ['NODE_COMPILE_CACHE', 'cache'],
-  ])('is in the folder of %s', async (name, value) => {
-    await run({ env: { [name]: join(home, value) } });
-    expect(await readdir(home)).toEqual([value]);
-    expect(await readdir(join(home, value, compiled))).not.toEqual([]);
+  test.each(['XDG_CACHE_HOME', 'NODE_COMPILE_CACHE'])('is in the folder of %s', async (name) => {
+    await run({ env: { [name]: join(home, 'cache') } });
+    expect(await readdir(home)).toEqual(['cache']);
+    expect(await readdir(join(home, 'cache', compiled))).not.toEqual([]);
   });
 
   test('is off if the cache folder is relative, because an untrusted repository could contain it', async () => {
@@ -164,7 +162,7 @@ const fileOf = (command: string) => `${command}.process.js.code`;
 
   test('removes what processes that were killed have left', async () => {
     await run();
-    const leftover = (at: number) => join(folder, `ls.process.js.code.${at}-1700000000000`);
+    const leftover = (at: number) => join(folder, `${fileOf('ls')}.${'0'.repeat(15)}${at}`);
     for (const at of [1, 2]) await writeFile(leftover(at), '');
     await utimes(leftover(1), 0, 0);
     await run({ args: ['ls'] });

@@ -103,13 +103,10 @@ function titleOf(page: string): string {
   return `${page}: ${counts.join(', ')}`;
 }
 
-const isPosix = process.platform !== 'win32';
-const describeIn: typeof describeWith = isPosix
-  ? describeWith
-  : (_program, title, tests) => {
-      describe.skip(title, tests);
-    };
-describeIn('bash', 'the commands of the guides', () => {
+if (process.platform === 'win32') describe.skip('the commands of the guides', guideCommands);
+else describeWith('bash', 'the commands of the guides', guideCommands);
+
+function guideCommands(): void {
   const chosen = isLong || isUpdate ? pages : ['README.md'];
   test.each(chosen.map((page) => [titleOf(page), page]))('%s', async (_title, page) => {
     const text = read(page);
@@ -124,7 +121,7 @@ describeIn('bash', 'the commands of the guides', () => {
         expect({ block, output: ordered(output) }).toEqual({ block, output: ordered(shown.content) });
     }
   });
-});
+}
 
 test('most blocks with commands of mlist run', () => {
   const blocks = pages.flatMap((page) => blocksOf(read(page)).filter(({ language }) => language === 'sh'));

@@ -11,7 +11,7 @@ export interface ProgramFacts {
   readonly node: string;
   /** Operating system and architecture in Node's terms, such as `linux/x64`. */
   readonly system: string;
-  /** `zstd` if this version of Node supports it, and always `compile-cache`, which earlier versions printed for Node 22. */
+  /** Always contains `compile-cache`, and `zstd` if this version of Node supports it. */
   readonly features: readonly string[];
 }
 
